@@ -1,0 +1,26 @@
+import { IMAGE_CODES, type ImageCode } from "./image-code.ts";
+
+/** Why a stage could not do its part: an expected failure, a value and not an exception. */
+export type StageFailure = {
+  code: ImageCode;
+  /** One sentence for people: what was expected and what came. Never holds secrets or a query string. */
+  detail: string;
+  retry: boolean;
+  /** How long the far side asked us to wait (Retry-After), in milliseconds. */
+  retryAfterMs?: number;
+};
+
+export type StageResult<T> = { ok: true; value: T } | { ok: false; failure: StageFailure };
+
+export function succeeded<T>(value: T): StageResult<T> {
+  return { ok: true, value };
+}
+
+/** A failure whose retryability is the code's own, unless the call that failed knows better. */
+export function failed(
+  code: ImageCode,
+  detail: string = IMAGE_CODES[code].message,
+  more: { retry?: boolean; retryAfterMs?: number } = {},
+): { ok: false; failure: StageFailure } {
+  return { ok: false, failure: { code, detail, retry: IMAGE_CODES[code].retry, ...more } };
+}
