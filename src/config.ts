@@ -1,0 +1,136 @@
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { createAddressPolicy } from "./domain/address-policy.ts";
+import { findSecretFault } from "./domain/webhook-signature.ts";
+
+export type Role = "all" | "api" | "worker";
+
+export type Config = Readonly<{
+  host: string;
+  port: number;
+  /** Without a slash at the end; null: the listening address. */
+  publicUrl: string | null;
+  apiKeys: readonly string[];
+  auth: "keys" | "none" | "loopback";
+  databaseUrl: string | null;
+  embeddedPgPort: number;
+  dataDir: string;
+  role: Role;
+  webhook: { url: string; secret: string } | null;
+  allowCidrs: readonly string[];
+  encoders: number;
+  encoderMemoryBytes: number;
+  downloads: number;
+  downloadsPerHost: number;
+  keepInputs: boolean;
+  uploadBytesMax: number;
+  diskFreeBytesMin: number;
+  logLevel: string;
+}>;
+
+/** Every fault of the environment at once, each with what was expected. */
+export class ConfigError extends Error {
+  constructor(faults: readonly string[]) {
+    super(`The configuration has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}:\n${faults.map((fault) => `  - ${fault}`).join("\n")}`);
+  }
+}
+
+const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"];
+const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
+const MIB = 1024 * 1024;
+
+/** Reads and checks the environment once; nothing else in Pressrun looks at it. All defaults are here. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const faults: string[] = [];
+  const read = createReader(env, faults);
+  const host = read.text("HOST") ?? "127.0.0.1";
+  const apiKeys = read.list("API_KEYS");
+  const config: Config = {
+    host,
+    port: read.integer("PORT", 3000, 0, 65_535),
+    publicUrl: read.url("PUBLIC_URL")?.replace(/\/+$/, "") ?? null,
+    apiKeys,
+    auth: apiKeys.length > 0 ? "keys" : read.oneOf("AUTH", ["none"]) === "none" ? "none" : "loopback",
+    databaseUrl: read.databaseUrl("DATABASE_URL"),
+    embeddedPgPort: read.integer("EMBEDDED_PG_PORT", 54_320, 0, 65_535),
+    dataDir: resolve(read.text("DATA_DIR") ?? "./data"),
+    role: (read.oneOf("ROLE", ["all", "api", "worker"]) as Role | null) ?? "all",
+    webhook: read.webhook(),
+    allowCidrs: read.list("ALLOW_CIDRS"),
+    encoders: read.integer("ENCODERS", availableParallelism(), 1, 1_024),
+    encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", 512, 64, 65_536) * MIB,
+    downloads: read.integer("DOWNLOADS", 256, 1, 4_096),
+    downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 32, 1, 1_024),
+    keepInputs: read.flag("KEEP_INPUTS", true),
+    uploadBytesMax: read.integer("UPLOAD_BYTES_MAX", 1024 * MIB, 1_024, 64 * 1024 * MIB),
+    diskFreeBytesMin: read.integer("DISK_FREE_MB_MIN", 100, 0, 1_048_576) * MIB,
+    logLevel: read.oneOf("LOG_LEVEL", LOG_LEVELS) ?? "info",
+  };
+  checkReach(config, faults);
+  checkCidrs(config, faults);
+  if (faults.length > 0) throw new ConfigError(faults);
+  return Object.freeze(config);
+}
+
+/** Open to other machines, everybody could make us fetch and store whatever they like. */
+function checkReach(config: Config, faults: string[]): void {
+  if (LOOPBACK.has(config.host) || config.auth !== "loopback" || config.role === "worker") return;
+  faults.push(`HOST=${config.host} opens the service to other machines: set API_KEYS to a comma separated list of keys (\`openssl rand -hex 24\` makes one), or AUTH=none if everybody may use it`);
+}
+
+function checkCidrs(config: Config, faults: string[]): void {
+  try {
+    createAddressPolicy(config);
+  } catch (error) {
+    faults.push(`ALLOW_CIDRS: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function createReader(env: Readonly<Record<string, string | undefined>>, faults: string[]) {
+  const text = (name: string) => {
+    const value = env[name]?.trim();
+    return value === undefined || value === "" ? null : value;
+  };
+  const expect = (name: string, expected: string, got: string) => {
+    faults.push(`${name}: expected ${expected}, got "${got}"`);
+    return null;
+  };
+  const url = (name: string, protocols = ["http:", "https:"]) => {
+    const value = text(name);
+    if (value === null) return null;
+    return URL.canParse(value) && protocols.includes(new URL(value).protocol) ? value : expect(name, `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`, value.replace(/\/\/[^@/]*@/, "//…@"));
+  };
+  return {
+    text,
+    url,
+    databaseUrl: (name: string) => url(name, ["postgres:", "postgresql:"]),
+    list: (name: string) => (text(name) ?? "").split(",").map((item) => item.trim()).filter((item) => item !== ""),
+    oneOf(name: string, words: readonly string[]) {
+      const value = text(name);
+      return value === null || words.includes(value) ? value : expect(name, words.join(" or "), value);
+    },
+    integer(name: string, otherwise: number, min: number, max: number) {
+      const value = text(name);
+      if (value === null) return otherwise;
+      if (/^\d{1,15}$/.test(value) && Number(value) >= min && Number(value) <= max) return Number(value);
+      expect(name, `a whole number from ${min} to ${max}`, value);
+      return otherwise;
+    },
+    flag(name: string, otherwise: boolean) {
+      const value = text(name)?.toLowerCase();
+      if (value === undefined) return otherwise;
+      if (["1", "true", "on", "yes"].includes(value)) return true;
+      if (["0", "false", "off", "no"].includes(value)) return false;
+      expect(name, "on or off", value);
+      return otherwise;
+    },
+    webhook() {
+      const target = url("WEBHOOK_URL");
+      const secret = text("WEBHOOK_SECRET");
+      if (target === null) return null;
+      const fault = secret === null ? "it signs what is sent to WEBHOOK_URL and must be set with it. Expected base64 of 24 to 64 bytes; `openssl rand -base64 32` makes one" : findSecretFault(secret);
+      if (fault !== null) faults.push(`WEBHOOK_SECRET: ${fault}`);
+      return { url: target, secret: secret ?? "" };
+    },
+  };
+}

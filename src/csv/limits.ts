@@ -1,0 +1,22 @@
+export type CatalogueLimits = {
+  /** One record, quotes and all. A thousand URLs of a thousand characters fit. */
+  recordBytesMax: number;
+  columnsMax: number;
+  urlsPerProductMax: number;
+  productsMax: number;
+  imagesMax: number;
+};
+
+/** 5,000,000 images is what Pressrun is built for; twice that leaves room, and line numbers and ordinals fit an integer. */
+export const CATALOGUE_LIMITS: CatalogueLimits = {
+  recordBytesMax: 1024 * 1024,
+  columnsMax: 1_000,
+  urlsPerProductMax: 1_000,
+  productsMax: 10_000_000,
+  imagesMax: 10_000_000,
+};
+
+/** So many problems are listed; the rest is counted. */
+export const PROBLEMS_LISTED_MAX = 100;
+/** Products are handed on in pages: one COPY write of some 100 kB. */
+export const PAGE_PRODUCTS = 500;

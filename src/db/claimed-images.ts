@@ -1,0 +1,20 @@
+import type { Recipe } from "../domain/recipe.ts";
+import type { Executor } from "./connect.ts";
+
+export type ClaimedImage = {
+  batchId: string; ordinal: number; url: string; slug: string; position: number; attempts: number;
+  queuedAt: Date; notBefore: Date | null; recipe: Recipe; isPending: boolean;
+};
+
+/** The rows behind claimed jobs, in one query. An image that is settled already is missing: its job has nothing to do. */
+export async function findClaimedImages(db: Executor, keys: readonly { batchId: string; ordinal: number }[]): Promise<ClaimedImage[]> {
+  const { rows } = await db.executeSql(CLAIMED, [keys.map((key) => key.batchId), keys.map((key) => key.ordinal)]);
+  return rows as ClaimedImage[];
+}
+
+const CLAIMED = `
+  select i.batch_id as "batchId", i.ordinal, i.url, i.slug, i.position, i.attempts, i.queued_at as "queuedAt", i.not_before as "notBefore",
+    b.recipe, b.status = 'pending' as "isPending"
+  from unnest($1::uuid[], $2::int[]) as k(batch_id, ordinal)
+  join image i on i.batch_id = k.batch_id and i.ordinal = k.ordinal and i.state = 'planned'
+  join batch b on b.batch_id = k.batch_id and b.status in ('pending', 'processing')`;

@@ -1,0 +1,94 @@
+import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
+import pg from "pg";
+
+/** Runs one statement; what the queue needs to take part in a transaction of ours, or to use our pool. */
+export type Executor = { executeSql(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }> };
+
+/** A transaction in progress: its client for statements that drizzle cannot word, drizzle for the rest. */
+export type Tx = { client: pg.ClientBase; orm: NodePgDatabase; executor: Executor };
+
+export type Database = {
+  url: string;
+  pool: pg.Pool;
+  orm: NodePgDatabase;
+  executor: Executor;
+  /** Commits when `work` resolves, rolls back when it throws; a connection that broke is not reused. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+};
+
+export const DEFAULT_TENANT_ID = "00000000-0000-7000-8000-000000000000";
+
+/** Waiting longer for a connection means that the database is away or swamped: better an honest 503. */
+const CONNECT_MS = 5_000;
+/** A statement of ours takes milliseconds; one that hangs on a half-dead connection must not hang its caller. */
+const STATEMENT_MS = 60_000;
+
+export function connectDatabase(options: { url: string; poolMax: number; onError: (error: Error) => void }): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolMax,
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: STATEMENT_MS,
+    keepAlive: true,
+    application_name: "pressrun",
+  });
+  // An idle connection that the server ends emits here; without a listener Node would exit.
+  pool.on("error", options.onError);
+  return {
+    url: options.url,
+    pool,
+    orm: drizzle(pool),
+    executor: executorOn(pool),
+    transaction: (work) => inTransaction(pool, work),
+    close: () => pool.end(),
+  };
+}
+
+async function inTransaction<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  // The pool takes its listener off a client in use; a socket that dies between statements would end the process.
+  let broken: Error | undefined;
+  const onError = (error: Error) => (broken = error);
+  client.on("error", onError);
+  try {
+    await client.query("begin");
+    const result = await work(transactionOn(client));
+    await client.query("commit");
+    return result;
+  } catch (error) {
+    await client.query("rollback").catch((failure: Error) => (broken = failure));
+    throw error;
+  } finally {
+    client.off("error", onError);
+    client.release(broken);
+  }
+}
+
+/** The same three ways of speaking for a client whose transaction somebody else opened. */
+export function transactionOn(client: pg.ClientBase): Tx {
+  return { client, orm: drizzle(client as pg.PoolClient), executor: executorOn(client) };
+}
+
+function executorOn(target: pg.Pool | pg.ClientBase): Executor {
+  return {
+    async executeSql(text, values) {
+      const result: pg.QueryResult | pg.QueryResult[] = await target.query(text, values);
+      // The queue's own migrations send several statements at once, which pg answers with a list.
+      return Array.isArray(result) ? { rows: result.flatMap((part) => part.rows) } : { rows: result.rows };
+    },
+  };
+}
+
+/** SQLSTATE classes: 08 connection, 53 resources, 57P shutdown and termination; then what sockets and pg say. */
+const AWAY_STATES = /^(08|53|57P)/;
+const AWAY_ERRNOS = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"]);
+const AWAY_WORDS = /connection terminated|timeout exceeded when trying to connect|query read timeout|not queryable|server closed the connection|cannot use a pool after/i;
+
+/** Whether an error means that the database is away for now, rather than that we asked something wrong. */
+export function isDatabaseAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (AWAY_STATES.test(code) || AWAY_ERRNOS.has(code) || AWAY_WORDS.test(error.message)) return true;
+  return error.cause !== undefined && isDatabaseAway(error.cause);
+}

@@ -1,0 +1,51 @@
+import type { ImageState } from "../domain/batch-state.ts";
+import type { ImageCode } from "../domain/image-code.ts";
+import type { Executor } from "./connect.ts";
+
+/** How one image stands: its output's file name, or why there is none, or null while it is not settled. */
+export type ImageResult = { fileName: string } | { code: ImageCode; message: string } | null;
+export type ProductResult = {
+  line: number; serial: string; name: string; urls: string[]; cells: string[];
+  /** One for each URL, in the same order. */
+  images: ImageResult[];
+};
+
+type ProductRow = Omit<ProductResult, "images"> & { firstOrdinal: number };
+type ImageRow = { ordinal: number; state: ImageState; code: ImageCode | null; detail: string | null; fileName: string | null };
+
+/** A page of a batch's products in the order of the file, each with the results of its images. */
+export async function listProducts(db: Executor, batchId: string, page: { afterLine: number; limit: number }): Promise<ProductResult[]> {
+  const products = (await db.executeSql(PRODUCTS, [batchId, page.afterLine, page.limit])).rows as ProductRow[];
+  const first = products[0];
+  const last = products.at(-1);
+  if (!first || !last) return [];
+  const span = [batchId, first.firstOrdinal, last.firstOrdinal + last.urls.length - 1];
+  const images = (await db.executeSql(IMAGES, span)).rows as ImageRow[];
+  const byOrdinal = new Map(images.map((image) => [image.ordinal, resultOf(image)]));
+  return products.map(({ firstOrdinal, ...product }) => ({
+    ...product,
+    images: product.urls.map((_, index) => byOrdinal.get(firstOrdinal + index) ?? null),
+  }));
+}
+
+const PRODUCTS = `select line, first_ordinal as "firstOrdinal", serial, name, urls, cells from product
+  where batch_id = $1 and line > $2 order by line limit $3`;
+
+// A repeated URL has no output of its own: it shows that of the first image with it.
+const IMAGES = `select i.ordinal, i.state, i.code, i.detail, o.file_name as "fileName" from image i
+  left join output o on o.batch_id = i.batch_id and o.ordinal = coalesce(i.same_as, i.ordinal) and o.name = 'main'
+  where i.batch_id = $1 and i.ordinal between $2 and $3`;
+
+function resultOf(image: ImageRow): ImageResult {
+  switch (image.state) {
+    case "planned":
+      return null;
+    case "done":
+      return image.fileName === null ? null : { fileName: image.fileName };
+    case "failed":
+    case "cancelled":
+      return { code: image.code ?? "cancelled", message: image.detail ?? "" };
+    default:
+      return image.state satisfies never;
+  }
+}

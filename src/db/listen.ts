@@ -1,0 +1,48 @@
+import pg from "pg";
+
+export type Listener = { close(): Promise<void> };
+
+const RECONNECT_MS = 500;
+
+/**
+ * Holds one connection that LISTENs and calls `onNotify` with each payload, and once with null after every
+ * (re)connection, since what was sent meanwhile is gone. Reconnects for as long as it is open.
+ */
+export function listen(options: { url: string; channel: string; onNotify: (payload: string | null) => void }): Listener {
+  let client: pg.Client | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
+
+  const reconnectLater = () => {
+    if (isClosed || timer) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      void connect();
+    }, RECONNECT_MS);
+  };
+
+  const connect = async () => {
+    const next = new pg.Client({ connectionString: options.url, keepAlive: true, application_name: "pressrun listen", connectionTimeoutMillis: 5_000 });
+    client = next;
+    next.on("notification", (message) => options.onNotify(message.payload ?? ""));
+    next.on("error", () => next.end().catch(() => {}));
+    next.on("end", reconnectLater);
+    try {
+      await next.connect();
+      await next.query(`listen ${pg.escapeIdentifier(options.channel)}`);
+      options.onNotify(null);
+    } catch {
+      await next.end().catch(() => {});
+      reconnectLater();
+    }
+  };
+
+  void connect();
+  return {
+    async close() {
+      isClosed = true;
+      clearTimeout(timer);
+      await client?.end().catch(() => {});
+    },
+  };
+}

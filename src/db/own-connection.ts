@@ -1,0 +1,23 @@
+import pg from "pg";
+import { transactionOn, type Executor, type Tx } from "./connect.ts";
+
+type Transaction = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+
+/** One connection outside the pool and without its statement deadline: loading millions of rows takes minutes. */
+export async function withOwnConnection<T>(url: string, use: (transaction: Transaction, executor: Executor) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, keepAlive: true, application_name: "pressrun load", connectionTimeoutMillis: 5_000 });
+  client.on("error", () => {});
+  await client.connect();
+  const tx = transactionOn(client);
+  try {
+    return await use(async (work) => {
+      await client.query("begin");
+      const result = await work(tx);
+      await client.query("commit");
+      return result;
+    }, tx.executor);
+  } finally {
+    // Ends an open transaction as well, so that nothing of a failed load stays.
+    await client.end();
+  }
+}

@@ -1,0 +1,121 @@
+import type { Tx } from "./connect.ts";
+import type { ImageCode } from "../domain/image-code.ts";
+
+export type PlanState = { plannedLine: number; isPlanned: boolean; queued: number; tag: number };
+export type PlannedProduct = { line: number; firstOrdinal: number; slug: string; urls: string[] };
+export type PlannedImage = {
+  ordinal: number; line: number; position: number; slug: string; url: string; host: string;
+  /** Set where the URL cannot be fetched at all: the image is settled as it is planned. */
+  invalid: { code: ImageCode; detail: string } | null;
+};
+
+/** Locks the batch: pages of one batch are planned one after the other. Null when there is nothing to plan. */
+export async function lockPlan(tx: Tx, batchId: string): Promise<PlanState | null> {
+  const { rows } = await tx.client.query<PlanState>({
+    name: "lock_plan",
+    text: `select planned_line as "plannedLine", is_planned as "isPlanned", images_queued as queued, tag
+           from batch where batch_id = $1 and status in ('pending', 'processing') for update`,
+    values: [batchId],
+  });
+  return rows[0] ?? null;
+}
+
+export async function listProductsToPlan(tx: Tx, batchId: string, afterLine: number, limit: number): Promise<PlannedProduct[]> {
+  const { rows } = await tx.client.query<PlannedProduct>({
+    name: "products_to_plan",
+    text: `select line, first_ordinal as "firstOrdinal", slug, urls from product
+           where batch_id = $1 and line > $2 order by line limit $3`,
+    values: [batchId, afterLine, limit],
+  });
+  return rows;
+}
+
+/**
+ * Inserts image rows and says which of them need a job. A URL that this batch has already is a repeat: it
+ * shares the first one's fate, now where that is known, else when it is settled.
+ */
+export async function insertImages(tx: Tx, batchId: string, images: readonly PlannedImage[]): Promise<{ ordinals: number[]; repeats: number }> {
+  const { rows } = await tx.client.query<{ ordinal: number; sameAs: number | null }>({
+    name: "insert_images",
+    text: INSERT_IMAGES,
+    values: [batchId, JSON.stringify(images.map((image) => ({ ...image, invalid: undefined, code: image.invalid?.code, detail: image.invalid?.detail })))],
+  });
+  const firsts = rows.filter((row) => row.sameAs === null);
+  return { ordinals: firsts.map((row) => row.ordinal), repeats: rows.length - firsts.length };
+}
+
+const INSERT_IMAGES = `
+  with planned as (
+    select p.*, min(p.ordinal) over (partition by p.url) as first_here
+    from jsonb_to_recordset($2::jsonb) as p(
+      ordinal int, line int, position int, slug text, url text, host text, code text, detail text)
+  ), placed as (
+    select p.*, case when p.code is null
+      then coalesce(f.ordinal, nullif(p.first_here, p.ordinal)) end as same_as
+    from planned p
+    left join lateral ( -- lateral with a limit, so that no statistics can turn the look-up into a scan of the batch
+      select i.ordinal from image i where i.batch_id = $1 and i.same_as is null
+        and hashtextextended(i.url, 0) = hashtextextended(p.url, 0) and i.url = p.url limit 1
+    ) f on true
+  ), inserted as (
+    insert into image (batch_id, ordinal, line, position, slug, url, host, same_as, state, code, detail, finished_at)
+    select $1, ordinal, line, position, slug, url, host, same_as,
+      case when code is null then 'planned' else 'failed' end, code, detail,
+      case when code is null then null else now() end
+    from placed
+    returning ordinal, same_as, code
+  )
+  select ordinal, same_as as "sameAs" from inserted where code is null order by ordinal`;
+
+/** The images of repeats whose first is settled already take its state; returns what the counters must grow by. */
+export type RepeatCounts = { done: number; failed: number };
+
+export async function settleRepeats(tx: Tx, batchId: string, scope: { firsts: number[] } | { ordinalFrom: number; ordinalTo: number }): Promise<RepeatCounts> {
+  const byFirst = "firsts" in scope;
+  const { rows } = await tx.client.query<RepeatCounts>({
+    name: byFirst ? "settle_repeats_of" : "settle_repeats_in",
+    text: settleRepeatsSql(byFirst ? "r.same_as = any($2::int[])" : "r.ordinal between $2 and $3 and r.same_as is not null"),
+    values: byFirst ? [batchId, scope.firsts] : [batchId, scope.ordinalFrom, scope.ordinalTo],
+  });
+  return rows[0] ?? { done: 0, failed: 0 };
+}
+
+function settleRepeatsSql(scope: string): string {
+  return `
+  with settled as (
+    update image r set state = f.state, code = f.code, detail = f.detail, finished_at = now()
+    from image f
+    where r.batch_id = $1 and ${scope} and r.state = 'planned'
+      and f.batch_id = $1 and f.ordinal = r.same_as and f.state in ('done', 'failed')
+    returning r.state
+  )
+  select count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'failed')::int as failed from settled`;
+}
+
+export type PlanProgress = {
+  plannedLine: number; isPlanned: boolean; tag: number; queued: number; hasRepeats: boolean; done: number; failed: number;
+};
+
+/** Writes the page's progress on the batch; true when with it every image is settled (a batch of invalid URLs). */
+export async function recordPlan(tx: Tx, batchId: string, page: PlanProgress): Promise<{ isSettled: boolean; run: number }> {
+  const { rows } = await tx.client.query<{ isSettled: boolean; run: number }>({
+    name: "record_plan",
+    text: `
+      update batch set planned_line = $2, is_planned = $3, tag = $4, images_queued = images_queued + $5,
+        has_repeats = has_repeats or $6, images_done = images_done + $7, images_failed = images_failed + $8
+      where batch_id = $1
+      returning is_planned and images_done + images_failed + images_skipped = images_total as "isSettled", run`,
+    values: [batchId, page.plannedLine, page.isPlanned, page.tag, page.queued, page.hasRepeats, page.done, page.failed],
+  });
+  return rows[0] ?? { isSettled: false, run: 1 };
+}
+
+/** Moves the clock of fair queueing forward to the highest priority that is queued, and reads it. */
+export async function advanceVirtualTime(tx: Tx, headTag: number | null): Promise<number> {
+  const { rows } = await tx.client.query<{ tag: number }>({
+    name: "advance_virtual_time",
+    text: `select setval('image_virtual_time', greatest(last_value, $1::bigint))::int as tag from image_virtual_time`,
+    values: [Math.max(1, headTag ?? 1)],
+  });
+  return rows[0]?.tag ?? 1;
+}

@@ -1,0 +1,54 @@
+import type { Tx } from "./connect.ts";
+
+/** "pressrec" in ASCII, cut to 63 bits: one reconciler at a time in the whole fleet. */
+const RECONCILE_LOCK = "8102099357864912227";
+/** What changed within the last minute may be on its way; only what has stood still is looked at. */
+const STALE = "interval '1 minute'";
+
+export async function tryReconcileLock(tx: Tx): Promise<boolean> {
+  const { rows } = await tx.client.query<{ locked: boolean }>("select pg_try_advisory_xact_lock($1) as locked", [RECONCILE_LOCK]);
+  return rows[0]?.locked ?? false;
+}
+
+/** Firsts that are planned and unsettled but have no live job: somebody removed it, or a backup was restored. */
+export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: string; ordinal: number; tag: number }[]> {
+  const { rows } = await tx.client.query<{ batchId: string; ordinal: number; tag: number }>(
+    `select i.batch_id as "batchId", i.ordinal, b.tag
+     from batch b join image i on i.batch_id = b.batch_id and i.state = 'planned' and i.same_as is null
+     where b.status in ('pending', 'processing')
+       and i.queued_at < now() - ${STALE} and (i.not_before is null or i.not_before < now() - ${STALE})
+       and not exists (
+         select 1 from pgboss.job j where j.name = 'image' and j.state in ('created', 'retry', 'active')
+           and j.data->>'batchId' = i.batch_id::text and (j.data->>'ordinal')::int = i.ordinal)
+     limit $1`,
+    [limit],
+  );
+  return rows;
+}
+
+/** Batches with pages to plan and few images queued, but no plan job; and settled ones without a finish job. */
+export async function listStalledBatches(tx: Tx, lowWater: number): Promise<{ batchId: string; run: number; isPlanned: boolean }[]> {
+  const { rows } = await tx.client.query<{ batchId: string; run: number; isPlanned: boolean }>(
+    `select b.batch_id as "batchId", b.run, b.is_planned as "isPlanned" from batch b
+     where b.status in ('pending', 'processing') and b.created_at < now() - ${STALE}
+       and case when b.is_planned then b.images_done + b.images_failed + b.images_skipped = b.images_total else b.images_queued < $1 end
+       and not exists (
+         select 1 from pgboss.job j where j.name = case when b.is_planned then 'finish' else 'plan' end
+           and j.state in ('created', 'retry', 'active') and j.data->>'batchId' = b.batch_id::text)`,
+    [lowWater],
+  );
+  return rows;
+}
+
+export async function listLostDeliveries(tx: Tx, limit: number): Promise<{ eventId: string; endpointId: string }[]> {
+  const { rows } = await tx.client.query<{ eventId: string; endpointId: string }>(
+    `select d.event_id as "eventId", d.endpoint_id as "endpointId" from delivery d
+     where d.state = 'pending' and d.next_at < now() - ${STALE}
+       and not exists (
+         select 1 from pgboss.job j where j.name = 'deliver' and j.state in ('created', 'retry', 'active')
+           and j.data->>'eventId' = d.event_id::text and j.data->>'endpointId' = d.endpoint_id::text)
+     limit $1`,
+    [limit],
+  );
+  return rows;
+}

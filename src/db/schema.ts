@@ -1,0 +1,232 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint, boolean, check, foreignKey, index, integer, jsonb, pgSequence, pgTable, primaryKey, smallint, text, timestamp, uniqueIndex, uuid,
+} from "drizzle-orm/pg-core";
+import { BATCH_OUTCOMES, BATCH_STATUSES, DELIVERY_STATES, EVENT_TYPES, IMAGE_STATES } from "../domain/batch-state.ts";
+import { IMAGE_CODES, type ImageCode } from "../domain/image-code.ts";
+import type { Recipe } from "../domain/recipe.ts";
+
+/** Keys start with batch_id, so that the big tables can become partitions later without changing a query. */
+const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+const bytes = (name: string) => bigint(name, { mode: "number" });
+const oneOf = (column: string, words: readonly string[]) => sql.raw(`${column} in (${words.map((word) => `'${word}'`).join(", ")})`);
+
+/** The clock of fair queueing: the highest tag that has been served. Approximate by design, hence a sequence and no row lock. */
+export const virtualTime = pgSequence("image_virtual_time", { startWith: 1, minValue: 1 });
+
+export const tenant = pgTable("tenant", {
+  tenantId: uuid("tenant_id").primaryKey(),
+  name: text("name").notNull(),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const batch = pgTable(
+  "batch",
+  {
+    batchId: uuid("batch_id").primaryKey(),
+    tenantId: uuid("tenant_id").notNull().references(() => tenant.tenantId),
+    /** 128 random bits: whoever holds a batch's URLs can read its outputs, and nobody can guess one. */
+    token: text("token").notNull(),
+    status: text("status", { enum: BATCH_STATUSES }).notNull().default("pending"),
+    outcome: text("outcome", { enum: BATCH_OUTCOMES }),
+    run: integer("run").notNull().default(1),
+    recipe: jsonb("recipe").$type<Recipe>().notNull(),
+    onInvalid: text("on_invalid", { enum: ["reject", "skip"] }).notNull(),
+    csvFileName: text("csv_file_name"),
+    csvBytes: bytes("csv_bytes").notNull(),
+    csvFacts: jsonb("csv_facts").notNull(),
+    products: integer("products").notNull(),
+    imagesTotal: integer("images_total").notNull(),
+    imagesDone: integer("images_done").notNull().default(0),
+    imagesFailed: integer("images_failed").notNull().default(0),
+    imagesSkipped: integer("images_skipped").notNull().default(0),
+    /** Images with a job of their own that are not settled yet: what the low-water mark is compared with. */
+    imagesQueued: integer("images_queued").notNull().default(0),
+    /** The line of the last product whose images have rows. */
+    plannedLine: integer("planned_line").notNull().default(0),
+    isPlanned: boolean("is_planned").notNull().default(false),
+    hasRepeats: boolean("has_repeats").notNull().default(false),
+    tag: integer("tag").notNull().default(0),
+    inputBytes: bytes("input_bytes").notNull().default(0),
+    outputBytes: bytes("output_bytes").notNull().default(0),
+    sequence: integer("sequence").notNull().default(0),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    startedAt: instant("started_at"),
+    finishedAt: instant("finished_at"),
+  },
+  (t) => [
+    uniqueIndex("batch_token").on(t.token),
+    index("batch_by_tenant").on(t.tenantId, t.createdAt),
+    index("batch_unfinished").on(t.batchId).where(sql`status in ('pending', 'processing')`),
+    check("batch_status", oneOf("status", BATCH_STATUSES)),
+    check("batch_outcome", oneOf("outcome", BATCH_OUTCOMES)),
+    check("batch_counts", sql`images_done + images_failed + images_skipped <= images_total and images_queued >= 0`),
+  ],
+);
+
+export const product = pgTable(
+  "product",
+  {
+    batchId: uuid("batch_id").notNull(),
+    line: integer("line").notNull(),
+    /** Ordinal of this product's first image; those of its other images follow. */
+    firstOrdinal: integer("first_ordinal").notNull(),
+    serial: text("serial").notNull(),
+    name: text("name").notNull(),
+    /** The serial number made safe for a URL, unique within the batch. */
+    slug: text("slug").notNull(),
+    urls: text("urls").array().notNull(),
+    /** The row's cells as they came, so that any machine can write the result CSV. */
+    cells: text("cells").array().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.batchId, t.line] })],
+);
+
+export const image = pgTable(
+  "image",
+  {
+    batchId: uuid("batch_id").notNull(),
+    /** Counts the batch's images from 0 in the order of the file. */
+    ordinal: integer("ordinal").notNull(),
+    line: integer("line").notNull(),
+    /** 1-based place in the product's list. */
+    position: integer("position").notNull(),
+    slug: text("slug").notNull(),
+    url: text("url").notNull(),
+    host: text("host").notNull(),
+    state: text("state", { enum: IMAGE_STATES }).notNull().default("planned"),
+    /** The ordinal of the first image with this URL; only firsts have a job. */
+    sameAs: integer("same_as"),
+    attempts: smallint("attempts").notNull().default(0),
+    code: text("code").$type<ImageCode>(),
+    detail: text("detail"),
+    notBefore: instant("not_before"),
+    queuedAt: instant("queued_at").notNull().defaultNow(),
+    startedAt: instant("started_at"),
+    finishedAt: instant("finished_at"),
+    waitMs: integer("wait_ms"),
+    fetchMs: integer("fetch_ms"),
+    encodeMs: integer("encode_ms"),
+    storeMs: integer("store_ms"),
+    finalUrl: text("final_url"),
+    httpStatus: smallint("http_status"),
+    sourceType: text("source_type"),
+    sourceBytes: bytes("source_bytes"),
+    sourceWidth: integer("source_width"),
+    sourceHeight: integer("source_height"),
+    sha256: text("sha256"),
+    etag: text("etag"),
+    lastModified: text("last_modified"),
+  },
+  (t) => [
+    primaryKey({ columns: [t.batchId, t.ordinal] }),
+    // Finds a repeated URL while planning; the hash keeps entries at 8 bytes for URLs of any length.
+    index("image_first_of_url").on(t.batchId, sql`hashtextextended(url, 0)`).where(sql`same_as is null`),
+    index("image_repeats").on(t.batchId, t.sameAs).where(sql`same_as is not null`),
+    // What the reconciler looks through: never more than the batches in progress hold.
+    index("image_unsettled").on(t.batchId, t.ordinal).where(sql`state = 'planned'`),
+    check("image_state", oneOf("state", IMAGE_STATES)),
+    check("image_code", oneOf("code", Object.keys(IMAGE_CODES))),
+  ],
+);
+
+export const output = pgTable(
+  "output",
+  {
+    batchId: uuid("batch_id").notNull(),
+    ordinal: integer("ordinal").notNull(),
+    name: text("name").notNull().default("main"),
+    fileName: text("file_name").notNull(),
+    format: text("format").notNull(),
+    width: integer("width").notNull(),
+    height: integer("height").notNull(),
+    bytes: bytes("bytes").notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.batchId, t.ordinal, t.name] }),
+    uniqueIndex("output_file_name").on(t.batchId, t.fileName),
+  ],
+);
+
+/** Attempts that failed and were followed by another; the last attempt lies on the image row. */
+export const imageAttempt = pgTable(
+  "image_attempt",
+  {
+    batchId: uuid("batch_id").notNull(),
+    ordinal: integer("ordinal").notNull(),
+    attempt: smallint("attempt").notNull(),
+    code: text("code").$type<ImageCode>().notNull(),
+    detail: text("detail").notNull(),
+    startedAt: instant("started_at").notNull(),
+    finishedAt: instant("finished_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.batchId, t.ordinal, t.attempt] })],
+);
+
+export const endpoint = pgTable(
+  "endpoint",
+  {
+    endpointId: uuid("endpoint_id").primaryKey(),
+    tenantId: uuid("tenant_id").notNull().references(() => tenant.tenantId),
+    batchId: uuid("batch_id"),
+    url: text("url").notNull(),
+    /** Null: signed with WEBHOOK_SECRET, which the configuration keeps. */
+    secret: text("secret"),
+    createdAt: instant("created_at").notNull().defaultNow(),
+  },
+  (t) => [index("endpoint_by_batch").on(t.batchId)],
+);
+
+export const event = pgTable(
+  "event",
+  {
+    /** Sent as `webhook-id`, the same at every attempt, so that a receiver can drop a repetition. */
+    eventId: uuid("event_id").primaryKey(),
+    batchId: uuid("batch_id").notNull(),
+    run: integer("run").notNull(),
+    type: text("type", { enum: EVENT_TYPES }).notNull(),
+    sequence: integer("sequence").notNull(),
+    /** The exact bytes that are signed and sent. */
+    body: text("body").notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
+  },
+  (t) => [
+    uniqueIndex("event_once").on(t.batchId, t.run, t.type),
+    uniqueIndex("event_sequence").on(t.batchId, t.sequence),
+    check("event_type", oneOf("type", EVENT_TYPES)),
+  ],
+);
+
+export const delivery = pgTable(
+  "delivery",
+  {
+    eventId: uuid("event_id").notNull().references(() => event.eventId, { onDelete: "cascade" }),
+    endpointId: uuid("endpoint_id").notNull().references(() => endpoint.endpointId),
+    state: text("state", { enum: DELIVERY_STATES }).notNull().default("pending"),
+    attempts: smallint("attempts").notNull().default(0),
+    nextAt: instant("next_at").notNull().defaultNow(),
+    settledAt: instant("settled_at"),
+  },
+  (t) => [
+    primaryKey({ columns: [t.eventId, t.endpointId] }),
+    index("delivery_pending").on(t.nextAt).where(sql`state = 'pending'`),
+    check("delivery_state", oneOf("state", DELIVERY_STATES)),
+  ],
+);
+
+export const deliveryAttempt = pgTable(
+  "delivery_attempt",
+  {
+    eventId: uuid("event_id").notNull(),
+    endpointId: uuid("endpoint_id").notNull(),
+    attempt: smallint("attempt").notNull(),
+    attemptedAt: instant("attempted_at").notNull().defaultNow(),
+    httpStatus: smallint("http_status"),
+    detail: text("detail").notNull(),
+    durationMs: integer("duration_ms").notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.eventId, t.endpointId, t.attempt] }),
+    foreignKey({ columns: [t.eventId, t.endpointId], foreignColumns: [delivery.eventId, delivery.endpointId] }).onDelete("cascade"),
+  ],
+);

@@ -1,0 +1,100 @@
+import type { ImageCode } from "../domain/image-code.ts";
+import type { Tx } from "./connect.ts";
+
+type ImageKey = { batchId: string; ordinal: number };
+export type StageMs = { waitMs: number | null; fetchMs: number | null; encodeMs: number | null; storeMs: number | null };
+
+/** What is known of the file that was fetched; null where the attempt did not come so far. */
+export type SourceFacts = {
+  finalUrl: string; httpStatus: number; sourceType: string | null; sourceBytes: number; sha256: string;
+  etag: string | null; lastModified: string | null; sourceWidth: number | null; sourceHeight: number | null;
+};
+
+export type SettledImage = ImageKey & StageMs & {
+  state: "done" | "failed"; code: ImageCode | null; detail: string | null;
+  startedAt: string; source: SourceFacts | null;
+  outputs: { name: string; fileName: string; format: string; width: number; height: number; bytes: number }[];
+};
+
+export type CountedImage = ImageKey & { state: "done" | "failed"; inputBytes: number; outputBytes: number };
+
+/**
+ * Writes the last outcome of images and their outputs. Only rows that were still `planned` change, and only
+ * those are returned to be counted: a second settle of the same image does nothing.
+ */
+export async function settleImages(tx: Tx, images: readonly SettledImage[]): Promise<CountedImage[]> {
+  const rows = images.map(({ source, outputs: _, ...image }) => ({ ...image, ...source }));
+  const outputs = images.flatMap(({ batchId, ordinal, outputs: files }) => files.map((file) => ({ batchId, ordinal, ...file })));
+  const result = await tx.client.query<CountedImage>({
+    name: "settle_images",
+    text: SETTLE_IMAGES,
+    values: [JSON.stringify(rows), JSON.stringify(outputs)],
+  });
+  return result.rows;
+}
+
+const SETTLE_IMAGES = `
+  with settled as (
+    update image i set state = s.state, code = s.code, detail = s.detail, attempts = i.attempts + 1, not_before = null,
+      started_at = s."startedAt", finished_at = now(),
+      wait_ms = s."waitMs", fetch_ms = s."fetchMs", encode_ms = s."encodeMs", store_ms = s."storeMs",
+      final_url = s."finalUrl", http_status = s."httpStatus", source_type = s."sourceType", source_bytes = s."sourceBytes",
+      source_width = s."sourceWidth", source_height = s."sourceHeight", sha256 = s.sha256, etag = s.etag, last_modified = s."lastModified"
+    from jsonb_to_recordset($1::jsonb) as s(
+      "batchId" uuid, ordinal int, state text, code text, detail text, "startedAt" timestamptz,
+      "waitMs" int, "fetchMs" int, "encodeMs" int, "storeMs" int, "finalUrl" text, "httpStatus" smallint, "sourceType" text,
+      "sourceBytes" bigint, "sourceWidth" int, "sourceHeight" int, sha256 text, etag text, "lastModified" text)
+    where i.batch_id = s."batchId" and i.ordinal = s.ordinal and i.state = 'planned'
+    returning i.batch_id, i.ordinal, i.state, i.source_bytes
+  ), stored as (
+    insert into output (batch_id, ordinal, name, file_name, format, width, height, bytes)
+    select o."batchId", o.ordinal, o.name, o."fileName", o.format, o.width, o.height, o.bytes
+    from jsonb_to_recordset($2::jsonb) as o(
+      "batchId" uuid, ordinal int, name text, "fileName" text, format text, width int, height int, bytes bigint)
+    join settled s on s.batch_id = o."batchId" and s.ordinal = o.ordinal and s.state = 'done'
+    returning batch_id, ordinal, bytes
+  )
+  select s.batch_id as "batchId", s.ordinal, s.state,
+    case when s.state = 'done' then coalesce(s.source_bytes, 0)::float8 else 0 end as "inputBytes",
+    coalesce((select sum(o.bytes) from stored o where o.batch_id = s.batch_id and o.ordinal = s.ordinal), 0)::float8 as "outputBytes"
+  from settled s`;
+
+export type FailedAttempt = ImageKey & { code: ImageCode; detail: string; startedAt: string; delayMs: number };
+
+/** Records attempts that will be followed by another; returns the images that are still to be tried. */
+export async function recordRetries(tx: Tx, attempts: readonly FailedAttempt[]): Promise<ImageKey[]> {
+  const { rows } = await tx.client.query<ImageKey>({
+    name: "record_retries",
+    text: `
+      with retried as (
+        update image i set attempts = i.attempts + 1, code = r.code, detail = r.detail, not_before = now() + r."delayMs" * interval '1 ms'
+        from jsonb_to_recordset($1::jsonb) as r("batchId" uuid, ordinal int, code text, detail text, "startedAt" timestamptz, "delayMs" int)
+        where i.batch_id = r."batchId" and i.ordinal = r.ordinal and i.state = 'planned'
+        returning i.batch_id, i.ordinal, i.attempts, r.code, r.detail, r."startedAt"
+      ), recorded as (
+        insert into image_attempt (batch_id, ordinal, attempt, code, detail, started_at, finished_at)
+        select batch_id, ordinal, attempts, code, detail, "startedAt", now() from retried
+      )
+      select batch_id as "batchId", ordinal from retried`,
+    values: [JSON.stringify(attempts)],
+  });
+  return rows;
+}
+
+export type CounterChange = { batchId: string; settledFirsts: number; done: number; failed: number; inputBytes: number; outputBytes: number };
+export type CounterState = { batchId: string; run: number; queued: number; isPlanned: boolean; isSettled: boolean; hasRepeats: boolean };
+
+/** Adds to the counters of one batch, which locks it until the transaction ends: call in the order of ids. */
+export async function addToCounters(tx: Tx, change: CounterChange): Promise<CounterState | null> {
+  const { rows } = await tx.client.query<CounterState>({
+    name: "add_to_counters",
+    text: `
+      update batch set images_queued = images_queued - $2, images_done = images_done + $3, images_failed = images_failed + $4,
+        input_bytes = input_bytes + $5, output_bytes = output_bytes + $6
+      where batch_id = $1
+      returning batch_id as "batchId", run, images_queued as queued, is_planned as "isPlanned", has_repeats as "hasRepeats",
+        is_planned and images_done + images_failed + images_skipped = images_total as "isSettled"`,
+    values: [change.batchId, change.settledFirsts, change.done, change.failed, change.inputBytes, change.outputBytes],
+  });
+  return rows[0] ?? null;
+}

@@ -1,0 +1,33 @@
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** Five tries within some three minutes: what has not passed by then is not passing tonight, and a run can be retried. */
+export const IMAGE_ATTEMPTS_MAX = 5;
+const IMAGE_DELAYS_MS = [2 * SECOND, 8 * SECOND, 30 * SECOND, 2 * MINUTE] as const;
+
+/** The schedule that Standard Webhooks recommends, 75 hours in all: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
+const DELIVERY_DELAYS_MS = [5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR] as const;
+export const DELIVERY_ATTEMPTS_MAX = DELIVERY_DELAYS_MS.length + 1;
+
+/** A server that asks for more patience than this gets its answer from the next run. */
+const IMAGE_RETRY_AFTER_MS_MAX = 10 * MINUTE;
+const DELIVERY_RETRY_AFTER_MS_MAX = 24 * HOUR;
+
+/**
+ * How long to wait after the attempt that failed. `attempt` counts from 1; `random` is in [0, 1). Between half of
+ * the step and the whole of it, so that what failed together does not come back together; never sooner than the
+ * server asked (Retry-After), up to a cap.
+ */
+export function imageRetryDelayMs(attempt: number, random: number, retryAfterMs?: number): number {
+  return delayMs(IMAGE_DELAYS_MS, attempt, random, Math.min(retryAfterMs ?? 0, IMAGE_RETRY_AFTER_MS_MAX));
+}
+
+export function deliveryRetryDelayMs(attempt: number, random: number, retryAfterMs?: number): number {
+  return delayMs(DELIVERY_DELAYS_MS, attempt, random, Math.min(retryAfterMs ?? 0, DELIVERY_RETRY_AFTER_MS_MAX));
+}
+
+function delayMs(steps: readonly number[], attempt: number, random: number, floorMs: number): number {
+  const step = steps[Math.min(Math.max(attempt, 1), steps.length) - 1] ?? 0;
+  return Math.round(Math.max(step * (0.5 + random / 2), floorMs + (floorMs > 0 ? random * SECOND : 0)));
+}

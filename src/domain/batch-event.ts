@@ -1,0 +1,28 @@
+import type { BatchOutcome, BatchStatus, EventType } from "./batch-state.ts";
+
+export type BatchEventBody = {
+  type: EventType;
+  /** ISO 8601, when it happened. */
+  timestamp: string;
+  data: {
+    requestId: string;
+    status: BatchStatus;
+    outcome: BatchOutcome;
+    run: number;
+    progress: { total: number; completed: number; failed: number; skipped: number };
+    bytes: { input: number; output: number };
+    outputCsvUrl: string;
+    statusUrl: string;
+  };
+};
+
+/** Where the public finds what belongs to a batch; the base has no slash at its end. */
+export function statusUrl(publicUrl: string, batchId: string): string {
+  return `${publicUrl}/getProcessingStatus/${batchId}`;
+}
+
+export function outputUrl(publicUrl: string, token: string, fileName: string): string {
+  return `${publicUrl}/outputs/${token}/${fileName}`;
+}
+
+export const RESULT_FILE_NAME = "results.csv";

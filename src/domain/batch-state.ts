@@ -1,0 +1,30 @@
+/** The states of a batch; see ARCHITECTURE.md for who moves it from one to the next. */
+export const BATCH_STATUSES = ["pending", "processing", "completed", "failed", "cancelled"] as const;
+export type BatchStatus = (typeof BATCH_STATUSES)[number];
+
+/** How much of a batch succeeded, once all of it is settled. */
+export const BATCH_OUTCOMES = ["all", "some", "none"] as const;
+export type BatchOutcome = (typeof BATCH_OUTCOMES)[number];
+
+export const IMAGE_STATES = ["planned", "done", "failed", "cancelled"] as const;
+export type ImageState = (typeof IMAGE_STATES)[number];
+
+export const DELIVERY_STATES = ["pending", "delivered", "failed", "gone"] as const;
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
+
+export const EVENT_TYPES = ["batch.completed", "batch.failed"] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+export type BatchCounts = { total: number; completed: number; failed: number; skipped: number };
+
+/** A batch that is settled whole: `failed` only where nothing at all succeeded. */
+export function settledStatus(counts: BatchCounts): { status: "completed" | "failed"; outcome: BatchOutcome } {
+  if (counts.completed === 0) return { status: "failed", outcome: "none" };
+  return { status: "completed", outcome: counts.completed === counts.total ? "all" : "some" };
+}
+
+/** Whole per cent, rounded down, so that 100 means finished. */
+export function percentSettled(counts: BatchCounts): number {
+  if (counts.total === 0) return 100;
+  return Math.floor((100 * (counts.completed + counts.failed + counts.skipped)) / counts.total);
+}

@@ -1,0 +1,20 @@
+/**
+ * Names that are safe in a URL, in a folder and on every file system: letters, digits, `-` and `_` of the
+ * product's own id, at most 60 characters, so that `{slug}-{position}.{extension}` stays readable.
+ */
+const SLUG_LENGTH_MAX = 60;
+
+export function slugOf(serial: string): string {
+  const slug = serial
+    .normalize("NFKD")
+    .replaceAll(/[\u0300-\u036F]/g, "")
+    .replaceAll(/[^A-Za-z0-9_-]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "")
+    .slice(0, SLUG_LENGTH_MAX);
+  return slug === "" ? "image" : slug;
+}
+
+/** Position is 1-based, as people count. */
+export function outputFileName(slug: string, position: number, extension: string): string {
+  return `${slug}-${position}.${extension}`;
+}

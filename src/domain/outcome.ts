@@ -1,0 +1,18 @@
+import { IMAGE_ATTEMPTS_MAX, imageRetryDelayMs } from "./backoff.ts";
+import type { StageFailure } from "./stage-result.ts";
+
+/**
+ * What an attempt at an image returned. `release` is no attempt at all: the image goes back as it was, because
+ * this process is stopping or its disk is full.
+ */
+export type Outcome<Done> =
+  | { kind: "done"; result: Done }
+  | { kind: "retry"; failure: StageFailure; delayMs: number }
+  | { kind: "give_up"; failure: StageFailure }
+  | { kind: "release"; delayMs: number };
+
+/** Tries again what can pass, later each time, until the attempts are used up. `attempt` counts from 1. */
+export function decideAfterFailure(failure: StageFailure, attempt: number, random: number): Outcome<never> {
+  if (!failure.retry || attempt >= IMAGE_ATTEMPTS_MAX) return { kind: "give_up", failure };
+  return { kind: "retry", failure, delayMs: imageRetryDelayMs(attempt, random, failure.retryAfterMs) };
+}

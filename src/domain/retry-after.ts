@@ -1,0 +1,7 @@
+/** Retry-After as RFC 9110 §10.2.3 has it: seconds, or an HTTP date. Undefined where it says nothing usable. */
+export function parseRetryAfterMs(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\d{1,9}$/.test(value.trim())) return Number(value.trim()) * 1_000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
+}

@@ -1,0 +1,82 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Binaries } from "./binaries.ts";
+import { isAlive } from "./postmaster.ts";
+import type { ServerUser } from "./server-user.ts";
+
+export const DATABASE = "pressrun";
+export const SUPERUSER = "pressrun";
+const PASSWORD_FILE = "pressrun.password";
+
+/** Makes the cluster aside and renames it when it is whole, so that a kill in the middle poisons nothing. */
+export async function ensureCluster(clusterDir: string, binaries: Binaries, user: ServerUser): Promise<void> {
+  await mkdir(dirname(clusterDir), { recursive: true });
+  await removeLeftOvers(clusterDir);
+  if (existsSync(join(clusterDir, "PG_VERSION"))) return checkVersion(clusterDir);
+
+  const making = await mkdtemp(`${clusterDir}.init-${process.pid}-`);
+  try {
+    await user.own(making);
+    await initialise(making, binaries, user);
+    await rename(making, clusterDir);
+  } catch (error) {
+    await rm(making, { recursive: true, force: true });
+    // Another process that started at the same time was faster: its cluster serves as well.
+    if (!existsSync(join(clusterDir, "PG_VERSION"))) throw error;
+  }
+}
+
+export async function readPassword(clusterDir: string): Promise<string> {
+  return (await readFile(join(clusterDir, PASSWORD_FILE), "utf8")).trim();
+}
+
+async function initialise(folder: string, binaries: Binaries, user: ServerUser): Promise<void> {
+  const data = join(folder, "data");
+  const passwordFile = join(folder, "password");
+  await writeFile(passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
+  await user.own(passwordFile);
+  await run(user, binaries.initdb, [
+    "-D", data, "-U", SUPERUSER, "-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8",
+    `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--no-instructions",
+  ]);
+  // Without a client library in this room: the server itself takes the statement, alone and before it listens.
+  await run(user, binaries.postgres, ["--single", "-D", data, "postgres"], `create database ${DATABASE};\n`);
+  await rename(passwordFile, join(data, PASSWORD_FILE));
+  // What stays is the data folder alone; the folder around it goes.
+  const aside = `${folder}-data`;
+  await rename(data, aside);
+  await rm(folder, { recursive: true });
+  await rename(aside, folder);
+}
+
+async function checkVersion(clusterDir: string): Promise<void> {
+  const version = (await readFile(join(clusterDir, "PG_VERSION"), "utf8")).trim();
+  if (version !== "18") {
+    throw new Error(`The database in ${clusterDir} was made by PostgreSQL ${version}, the embedded one is 18. Move the data with pg_dump, or set DATABASE_URL to a server of version ${version}.`);
+  }
+}
+
+async function removeLeftOvers(clusterDir: string): Promise<void> {
+  const prefix = `${basename(clusterDir)}.init-`;
+  for (const name of await readdir(dirname(clusterDir))) {
+    if (!name.startsWith(prefix)) continue;
+    const pid = Number(name.slice(prefix.length).split("-")[0]);
+    if (!isAlive(pid)) await rm(join(dirname(clusterDir), name), { recursive: true, force: true });
+  }
+}
+
+function run(user: ServerUser, program: string, args: string[], input = ""): Promise<void> {
+  const { command, args: wrapped } = user.wrap(program, args);
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, wrapped, { stdio: ["pipe", "ignore", "pipe"], cwd: "/" });
+    let said = "";
+    child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2_000)));
+    child.once("error", reject);
+    child.once("close", (code) => (code === 0 ? resolve() : reject(new Error(`${basename(program)} failed: ${said.trim()}`))));
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+  });
+}

@@ -1,0 +1,161 @@
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { findBinaries, type Binaries } from "./binaries.ts";
+import { DATABASE, ensureCluster, readPassword, SUPERUSER } from "./cluster.ts";
+import { findPostmaster, isAlive, type Postmaster } from "./postmaster.ts";
+import { chooseServerUser, type ServerUser } from "./server-user.ts";
+import { serverSettings } from "./settings.ts";
+
+export type EmbeddedPostgres = {
+  /** A connection string for clients and for psql. */
+  url: string;
+  port: number;
+  /** True where the server was running already, left by a process that was killed. */
+  adopted: boolean;
+  /** Stops the server and waits until it is gone. */
+  stop(): Promise<void>;
+};
+
+type Options = {
+  /** The cluster lies in `postgres` inside. */
+  dataDir: string;
+  /** Preferred; another free one is taken where it is in use, and kept from then on. */
+  port: number;
+  log(message: string): void;
+};
+
+/** Recovery after a crash replays at most max_wal_size. */
+const START_MS = 120_000;
+const STOP_MS = 20_000;
+const WATCH_MS = 1_000;
+
+/**
+ * Starts the PostgreSQL of a data folder, or adopts the one that runs there, and keeps it running until `stop`.
+ * It is detached from the terminal, so that Ctrl-C reaches us first and the database goes last.
+ */
+export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedPostgres> {
+  const clusterDir = join(resolve(options.dataDir), "postgres");
+  const binaries = await findBinaries();
+  const user = await chooseServerUser(clusterDir);
+  await ensureCluster(clusterDir, binaries, user);
+
+  const found = await findPostmaster(clusterDir);
+  const port = found?.port ?? (await choosePort(clusterDir, options.port));
+  const launch = () => ensureRunning({ clusterDir, binaries, user, port });
+  const postmaster = await launch();
+  await writeFile(join(clusterDir, PORT_FILE), String(postmaster.port)).catch(() => {});
+
+  const watch = watchOver({ postmaster, clusterDir, launch, log: options.log });
+  const url = `postgres://${SUPERUSER}:${await readPassword(clusterDir)}@127.0.0.1:${postmaster.port}/${DATABASE}`;
+  return {
+    url,
+    port: postmaster.port,
+    adopted: found !== null,
+    async stop() {
+      await watch.end();
+      const running = await findPostmaster(clusterDir);
+      if (running) await stopPostmaster(running.pid);
+    },
+  };
+}
+
+const PORT_FILE = "pressrun.port";
+
+type Launch = { clusterDir: string; binaries: Binaries; user: ServerUser; port: number };
+
+/** Resolves with a server that takes connections: ours, or that of whoever was faster. */
+async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Promise<Postmaster> {
+  const deadline = Date.now() + START_MS;
+  let exit: string | null = null;
+  if ((await findPostmaster(clusterDir)) === null) exit = await spawnPostmaster({ clusterDir, binaries, user, port }, (why) => (exit = why));
+  while (Date.now() < deadline) {
+    const postmaster = await findPostmaster(clusterDir);
+    if (postmaster?.isReady) return postmaster;
+    if (postmaster === null && exit !== null) throw new Error(`The embedded PostgreSQL did not start: ${exit}`);
+    await delay(20);
+  }
+  throw new Error(`The embedded PostgreSQL in ${clusterDir} was not ready within ${START_MS / 1_000} s; its log lies in ${join(clusterDir, "log")}.`);
+}
+
+async function spawnPostmaster({ clusterDir, binaries, user, port }: Launch, onExit: (why: string) => void): Promise<null> {
+  const { command, args } = user.wrap(binaries.postgres, ["-D", clusterDir, ...serverSettings(port)]);
+  const logPath = join(clusterDir, "startup.log");
+  const log = openSync(logPath, "w");
+  try {
+    const child = spawn(command, args, { detached: true, stdio: ["ignore", log, log], cwd: "/" });
+    child.once("error", (error) => onExit(error.message));
+    child.once("exit", (code, signal) => onExit(`it ended with ${signal ?? code}: ${readTail(logPath)}`));
+    child.unref();
+  } finally {
+    closeSync(log);
+  }
+  return null;
+}
+
+function readTail(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8").slice(-600).trim() : "";
+}
+
+type Watched = { postmaster: Postmaster; clusterDir: string; launch: () => Promise<Postmaster>; log: (message: string) => void };
+
+/** While we run the database runs: one that was killed or stopped by hand is started again. */
+function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): Promise<void> } {
+  let { pid } = postmaster;
+  const over = new AbortController();
+  const watching = (async () => {
+    while (!over.signal.aborted) {
+      await delay(WATCH_MS, undefined, { signal: over.signal }).catch(() => {});
+      if (over.signal.aborted || isAlive(pid)) continue;
+      try {
+        const running = (await findPostmaster(clusterDir)) ?? (await launch());
+        pid = running.pid;
+        log(`The embedded PostgreSQL was gone and runs again as process ${pid}.`);
+      } catch (error) {
+        log(`The embedded PostgreSQL is gone and does not start: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  })();
+  return {
+    async end() {
+      over.abort();
+      await watching;
+    },
+  };
+}
+
+/** Fast shutdown: sessions are ended, everything is written. Immediate where that takes too long: nothing is lost either. */
+async function stopPostmaster(pid: number): Promise<void> {
+  for (const signal of ["SIGINT", "SIGQUIT", "SIGKILL"] as const) {
+    const deadline = Date.now() + STOP_MS;
+    if (isAlive(pid)) process.kill(pid, signal);
+    while (Date.now() < deadline) {
+      if (!isAlive(pid)) return;
+      await delay(20);
+    }
+  }
+}
+
+async function choosePort(clusterDir: string, preferred: number): Promise<number> {
+  const remembered = Number(await readFile(join(clusterDir, PORT_FILE), "utf8").catch(() => "0"));
+  for (const candidate of [remembered, preferred]) if (candidate > 0 && (await isFree(candidate))) return candidate;
+  return freePort(0);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  return freePort(port).then(() => true, () => false);
+}
+
+function freePort(port: number): Promise<number> {
+  return new Promise((resolvePort, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolvePort(typeof address === "object" && address ? address.port : port));
+    });
+  });
+}

@@ -1,0 +1,42 @@
+import { spawnSync } from "node:child_process";
+import { chown, readFile, stat } from "node:fs/promises";
+
+/** How to start programs as somebody whom PostgreSQL accepts: it refuses to run as root. */
+export type ServerUser = {
+  wrap(command: string, args: string[]): { command: string; args: string[] };
+  own(path: string): Promise<void>;
+};
+
+/**
+ * As an ordinary user nothing is switched. As root: to the owner of a cluster that exists, else to `postgres`, else
+ * to `nobody`, which every Linux has. The capabilities let that user pass folders that are closed to others (the
+ * home of root, say); the server itself makes no use of them.
+ */
+export async function chooseServerUser(clusterDir: string): Promise<ServerUser> {
+  if (process.platform === "win32" || process.getuid?.() !== 0) {
+    return { wrap: (command, args) => ({ command, args }), own: async () => {} };
+  }
+  if (spawnSync("setpriv", ["--version"]).status !== 0) {
+    throw new Error("PostgreSQL does not run as root, and the program setpriv (package util-linux) that would switch the user is missing. Install it, run as an ordinary user, or set DATABASE_URL.");
+  }
+  const { uid, gid } = await unprivileged(clusterDir);
+  const capabilities = "+dac_read_search,+dac_override";
+  const prefix = [
+    `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", `--inh-caps=${capabilities}`, `--ambient-caps=${capabilities}`, "--securebits=+no_setuid_fixup", "--",
+  ];
+  return {
+    wrap: (command, args) => ({ command: "setpriv", args: [...prefix, command, ...args] }),
+    own: (path) => chown(path, uid, gid),
+  };
+}
+
+async function unprivileged(clusterDir: string): Promise<{ uid: number; gid: number }> {
+  const existing = await stat(clusterDir).catch(() => null);
+  if (existing && existing.uid !== 0) return existing;
+  const accounts = (await readFile("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
+  for (const name of ["postgres", "nobody"]) {
+    const account = accounts.find(([candidate]) => candidate === name);
+    if (account) return { uid: Number(account[2]), gid: Number(account[3]) };
+  }
+  throw new Error("PostgreSQL does not run as root, and this system has neither a user postgres nor nobody. Run as an ordinary user, or set DATABASE_URL.");
+}

@@ -1,0 +1,24 @@
+import { open, type FileHandle } from "node:fs/promises";
+
+/**
+ * Reads a file's headers wherever they lie: from the bytes that are in memory, else from the file. Reading past
+ * the end gives fewer bytes, never an error.
+ */
+export type ByteWindow = { read(offset: number, length: number): Promise<Buffer>; readonly size: number; close(): Promise<void> };
+
+export function openByteWindow(input: { head: Buffer; path: string; bytes: number }): ByteWindow {
+  let file: FileHandle | undefined;
+  return {
+    size: input.bytes,
+    async read(offset, length) {
+      if (offset + length <= input.head.length || input.head.length === input.bytes) return input.head.subarray(offset, offset + length);
+      file ??= await open(input.path, "r");
+      const buffer = Buffer.alloc(Math.max(0, Math.min(length, input.bytes - offset)));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
+      return buffer.subarray(0, bytesRead);
+    },
+    async close() {
+      await file?.close();
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import type { EncoderReply, EncoderRequest } from "./encoder.ts";
+
+/** The entry keeps this file's own extension: .ts in a checkout, .js in a package. */
+const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./encoder.ts" : "./encoder.js", import.meta.url));
+
+export type EncoderProcess = {
+  readonly pid: number;
+  send(request: EncoderRequest): void;
+  kill(): void;
+  residentBytes(): Promise<number | null>;
+};
+
+/**
+ * Starts one encoder: in a session of its own, so that a terminal's Ctrl-C does not reach it before its work is
+ * drained, and with an empty environment, since it needs no secret of ours.
+ */
+export function startEncoderProcess(on: { reply(reply: EncoderReply): void; exit(why: string): void }): EncoderProcess {
+  const child: ChildProcess = fork(ENTRY, [], {
+    detached: true,
+    env: {},
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+    serialization: "json",
+  });
+  let hasExited = false;
+  const exit = (why: string) => {
+    if (hasExited) return;
+    hasExited = true;
+    on.exit(why);
+  };
+  child.on("message", (message) => on.reply(message as EncoderReply));
+  child.once("exit", (code, signal) => exit(signal ?? `exit code ${code}`));
+  child.once("error", (error) => exit(error.message));
+
+  return {
+    pid: child.pid ?? -1,
+    send: (request) => child.send(request, () => {}),
+    kill: () => child.kill("SIGKILL"),
+    async residentBytes() {
+      // Linux only; elsewhere the limit is not watched.
+      const status = await readFile(`/proc/${child.pid}/statm`, "utf8").catch(() => null);
+      return status === null ? null : Number(status.split(" ")[1]) * 4096;
+    },
+  };
+}

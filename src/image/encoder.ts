@@ -1,0 +1,30 @@
+import { encodeImage, restrictLibvips, type EncodedOutput, type EncodeTask } from "./encode.ts";
+
+/** The entry of an encoder child process: takes tasks one after the other and dies with its parent. */
+export type EncoderRequest = { id: number; task: EncodeTask; pixelsMax: number };
+export type EncoderReply = { id: number; startedAt: number } | { id: number; encodeMs: number; outputs: EncodedOutput[] } | { id: number; encodeMs: number; fault: string; isDiskFault: boolean };
+
+restrictLibvips();
+let last: Promise<void> = Promise.resolve();
+
+process.on("message", (request: EncoderRequest) => {
+  last = last.then(() => work(request));
+});
+// Without a parent nobody waits for the result, and nobody would end us.
+process.on("disconnect", () => process.exit(0));
+
+async function work({ id, task, pixelsMax }: EncoderRequest): Promise<void> {
+  const startedAt = performance.now();
+  reply({ id, startedAt });
+  try {
+    const outputs = await encodeImage(task, { pixelsMax });
+    reply({ id, encodeMs: performance.now() - startedAt, outputs });
+  } catch (error) {
+    const fault = error instanceof Error ? error.message : String(error);
+    reply({ id, encodeMs: performance.now() - startedAt, fault, isDiskFault: /no space|disk quota|read-only|unable to (open|write)|wbuffer_write|write failed/i.test(fault) });
+  }
+}
+
+function reply(message: EncoderReply): void {
+  process.send?.(message);
+}

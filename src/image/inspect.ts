@@ -1,0 +1,64 @@
+import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
+import { openByteWindow } from "./byte-window.ts";
+import { looksLikeHtml, nameUnsupported } from "./not-an-image.ts";
+import { readAvifSize, readGifSize, readJpegSize, readPngSize, readTiffSize, readWebpSize, type Size } from "./sizes.ts";
+
+export type InputFormat = "jpeg" | "png" | "webp" | "avif" | "gif" | "tiff";
+export type Inspection = { format: InputFormat; mediaType: string; extension: string; width: number; height: number };
+
+const FORMATS: Record<InputFormat, { mediaType: string; extension: string; readSize: typeof readJpegSize }> = {
+  jpeg: { mediaType: "image/jpeg", extension: "jpg", readSize: readJpegSize },
+  png: { mediaType: "image/png", extension: "png", readSize: readPngSize },
+  webp: { mediaType: "image/webp", extension: "webp", readSize: readWebpSize },
+  avif: { mediaType: "image/avif", extension: "avif", readSize: readAvifSize },
+  gif: { mediaType: "image/gif", extension: "gif", readSize: readGifSize },
+  tiff: { mediaType: "image/tiff", extension: "tiff", readSize: readTiffSize },
+};
+
+/**
+ * Says from the bytes alone what a file is and how large it claims to be, before anything decodes it: a PNG of
+ * 60 kB can claim 500 megapixels, which would cost 2 GB to decode. Content-Type and file name are not asked.
+ */
+export async function inspectImage(
+  input: { head: Buffer; path: string; bytes: number },
+  limits: { pixelsMax: number },
+): Promise<StageResult<Inspection>> {
+  if (input.bytes === 0) return failed("not_an_image", "The file is empty.");
+  const format = findFormat(input.head);
+  if (format === null) return refuseOther(input.head);
+  const { mediaType, extension, readSize } = FORMATS[format];
+  const window = openByteWindow(input);
+  try {
+    const size = await readSize(window);
+    if (size === null || size.width === 0 || size.height === 0) {
+      return failed("corrupt_image", `The file begins as ${format.toUpperCase()}, but its headers end before they say how large the image is.`);
+    }
+    if (size.width * size.height > limits.pixelsMax) return tooManyPixels(size, limits.pixelsMax);
+    return succeeded({ format, mediaType, extension, ...size });
+  } finally {
+    await window.close();
+  }
+}
+
+function tooManyPixels({ width, height }: Size, pixelsMax: number): StageResult<never> {
+  const megapixels = (pixels: number) => Math.round(pixels / 1_000_000);
+  return failed("too_many_pixels", `The image claims ${width} x ${height} pixels (${megapixels(width * height)} megapixels); at most ${megapixels(pixelsMax)} are allowed.`);
+}
+
+function findFormat(head: Buffer): InputFormat | null {
+  const ascii = head.toString("latin1", 0, 64);
+  if (head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff) return "jpeg";
+  if (ascii.startsWith("\u0089PNG\r\n\u001A\n")) return "png";
+  if (ascii.startsWith("RIFF") && ascii.slice(8, 12) === "WEBP") return "webp";
+  if (ascii.startsWith("GIF87a") || ascii.startsWith("GIF89a")) return "gif";
+  if (ascii.startsWith("II*\0") || ascii.startsWith("MM\0*")) return "tiff";
+  if (ascii.slice(4, 8) === "ftyp" && /avi[fs]/.test(head.toString("latin1", 8, Math.min(64, head.readUInt32BE(0))))) return "avif";
+  return null;
+}
+
+function refuseOther(head: Buffer): StageResult<never> {
+  if (looksLikeHtml(head)) return failed("html_page");
+  const named = nameUnsupported(head);
+  if (named) return failed("unsupported_format", `The file is ${named}; JPEG, PNG, WebP, AVIF, GIF and TIFF are supported.`);
+  return failed("not_an_image", "The file's first bytes are those of no image format.");
+}

@@ -1,0 +1,94 @@
+import type { ByteWindow } from "./byte-window.ts";
+
+/** Width and height as the file's own headers claim them, or null where the headers end before they say. */
+export type Size = { width: number; height: number };
+type ReadSize = (bytes: ByteWindow) => Promise<Size | null>;
+
+/** A header chain longer than this is no photograph's: metadata segments are 64 kB each, and few. */
+const SEGMENTS_MAX = 1_000;
+
+/** ITU-T T.81, B.1.1: segments follow each other; the size is in the first SOF. */
+export const readJpegSize: ReadSize = async (bytes) => {
+  let offset = 2;
+  for (let segment = 0; segment < SEGMENTS_MAX; segment += 1) {
+    const header = await bytes.read(offset, 9);
+    if (header.length < 4 || header[0] !== 0xff) return null;
+    const marker = header[1] ?? 0;
+    if (marker === 0xff) {
+      offset += 1;
+      continue;
+    }
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+    if (isFrame) return header.length < 9 ? null : { height: header.readUInt16BE(5), width: header.readUInt16BE(7) };
+    if (marker === 0xd9 || marker === 0xda) return null;
+    const standsAlone = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
+    offset += standsAlone ? 2 : 2 + header.readUInt16BE(2);
+  }
+  return null;
+};
+
+/** PNG 3rd edition, 11.2.1: IHDR is the first chunk. */
+export const readPngSize: ReadSize = async (bytes) => {
+  const header = await bytes.read(0, 24);
+  if (header.length < 24 || header.toString("latin1", 12, 16) !== "IHDR") return null;
+  return { width: header.readUInt32BE(16), height: header.readUInt32BE(20) };
+};
+
+/** The GIF89a screen, or the first frame where that is larger. */
+export const readGifSize: ReadSize = async (bytes) => {
+  const header = await bytes.read(0, 13);
+  if (header.length < 13) return null;
+  return { width: header.readUInt16LE(6), height: header.readUInt16LE(8) };
+};
+
+/** RFC 9649: the first chunk is VP8X (canvas), VP8L or VP8. */
+export const readWebpSize: ReadSize = async (bytes) => {
+  const header = await bytes.read(0, 30);
+  if (header.length < 30) return null;
+  switch (header.toString("latin1", 12, 16)) {
+    case "VP8X":
+      return { width: 1 + header.readUIntLE(24, 3), height: 1 + header.readUIntLE(27, 3) };
+    case "VP8L": {
+      const bits = header.readUInt32LE(21);
+      return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >>> 14) & 0x3fff) };
+    }
+    case "VP8 ":
+      return { width: header.readUInt16LE(26) & 0x3fff, height: header.readUInt16LE(28) & 0x3fff };
+    default:
+      return null;
+  }
+};
+
+/** TIFF 6.0: the first directory, wherever it lies; tags 256 and 257. */
+export const readTiffSize: ReadSize = async (bytes) => {
+  const header = await bytes.read(0, 8);
+  if (header.length < 8) return null;
+  const isLittle = header[0] === 0x49;
+  const u16 = (from: Buffer, at: number) => (isLittle ? from.readUInt16LE(at) : from.readUInt16BE(at));
+  const u32 = (from: Buffer, at: number) => (isLittle ? from.readUInt32LE(at) : from.readUInt32BE(at));
+  const start = u32(header, 4);
+  const count = await bytes.read(start, 2);
+  if (count.length < 2) return null;
+  const entries = await bytes.read(start + 2, 12 * u16(count, 0));
+  const tags = new Map<number, number>();
+  for (let at = 0; at + 12 <= entries.length; at += 12) {
+    tags.set(u16(entries, at), u16(entries, at + 2) === 3 ? u16(entries, at + 8) : u32(entries, at + 8));
+  }
+  const [width, height] = [tags.get(256), tags.get(257)];
+  return width === undefined || height === undefined ? null : { width, height };
+};
+
+/**
+ * ISO/IEC 23008-12: every `ispe` property of an AVIF states the size of an item (the image, its alpha, the tiles
+ * of a grid), and the image is at most as large as the largest claim; a grid's own size is an `ispe` too.
+ */
+export const readAvifSize: ReadSize = async (bytes) => {
+  const meta = await bytes.read(0, 64 * 1024);
+  let largest: Size | null = null;
+  for (let at = meta.indexOf("ispe", 0, "latin1"); at !== -1; at = meta.indexOf("ispe", at + 4, "latin1")) {
+    if (at + 16 > meta.length) break;
+    const size = { width: meta.readUInt32BE(at + 8), height: meta.readUInt32BE(at + 12) };
+    if (!largest || size.width * size.height > largest.width * largest.height) largest = size;
+  }
+  return largest;
+};

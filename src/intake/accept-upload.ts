@@ -1,0 +1,73 @@
+import { randomBytes, randomUUIDv7 } from "node:crypto";
+import type { CatalogueLimits } from "../csv/limits.ts";
+import type { CsvProblem } from "../domain/csv-problem.ts";
+import type { Recipe } from "../domain/recipe.ts";
+import { createSecret } from "../domain/webhook-signature.ts";
+import type { BatchOrder, LoadedBatch } from "./load-batch.ts";
+
+export type Upload = {
+  spool: { path: string; bytes: number };
+  fileName: string | null;
+  options: { recipe: Recipe; onInvalid: "reject" | "skip"; webhookUrl?: string; webhookSecret?: string };
+};
+
+export type Acceptance =
+  | { ok: true; batchId: string; token: string; products: number; images: number; webhookSecret: string | null }
+  | { ok: false; kind: "csv"; problems: CsvProblem[]; problemCount: number }
+  | { ok: false; kind: "webhook"; code: string; message: string };
+
+export type IntakeDeps = {
+  storage: {
+    keepCsv(tempPath: string, batchId: string): Promise<{ path: string }>;
+    removeBatch(batchId: string): Promise<void>;
+  };
+  /** Whether the guard would refuse this URL: better said now than after the work. */
+  checkTarget(url: string): Promise<{ ok: true } | { ok: false; code: string; message: string }>;
+  load(order: BatchOrder): Promise<LoadedBatch>;
+  limits: CatalogueLimits;
+  defaultWebhookUrl: string | null;
+};
+
+/** Takes a spooled CSV in: either everything is stored and the first jobs are queued, or nothing is left of it. */
+export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Acceptance> {
+  const webhook = await chooseWebhook(deps, upload.options);
+  if (!webhook.ok) return webhook;
+
+  const batchId = randomUUIDv7();
+  const token = randomBytes(16).toString("base64url");
+  const { path } = await deps.storage.keepCsv(upload.spool.path, batchId);
+  const loaded = await deps
+    .load({
+      batchId,
+      token,
+      csv: { path, bytes: upload.spool.bytes, fileName: upload.fileName },
+      recipe: upload.options.recipe,
+      onInvalid: upload.options.onInvalid,
+      limits: deps.limits,
+      endpoint: webhook.endpoint,
+    })
+    .catch(async (error: unknown) => {
+      await deps.storage.removeBatch(batchId);
+      throw error;
+    });
+  if (loaded.ok) return { ok: true, batchId, token, products: loaded.products, images: loaded.images, webhookSecret: webhook.shown };
+  await deps.storage.removeBatch(batchId);
+  return { ...loaded, kind: "csv" };
+}
+
+type Webhook = { ok: true; endpoint: BatchOrder["endpoint"]; shown: string | null } | { ok: false; kind: "webhook"; code: string; message: string };
+
+/**
+ * The upload's own webhook, else the configured one, else none. WEBHOOK_SECRET signs only WEBHOOK_URL (an
+ * endpoint row without a secret): whoever may upload must not get it to sign messages to a place of their own.
+ */
+async function chooseWebhook(deps: IntakeDeps, options: Upload["options"]): Promise<Webhook> {
+  if (options.webhookUrl === undefined) {
+    if (deps.defaultWebhookUrl === null) return { ok: true, endpoint: null, shown: null };
+    return { ok: true, endpoint: { endpointId: randomUUIDv7(), url: deps.defaultWebhookUrl, secret: null }, shown: null };
+  }
+  const target = await deps.checkTarget(options.webhookUrl);
+  if (!target.ok) return { ok: false, kind: "webhook", code: target.code, message: target.message };
+  const shown = options.webhookSecret === undefined ? createSecret(randomBytes(32)) : null;
+  return { ok: true, endpoint: { endpointId: randomUUIDv7(), url: options.webhookUrl, secret: shown ?? options.webhookSecret ?? null }, shown };
+}

@@ -1,0 +1,94 @@
+import { createReadStream } from "node:fs";
+import type { CatalogueFacts, CatalogueProduct } from "../csv/read-catalogue.ts";
+import { readCatalogue } from "../csv/read-catalogue.ts";
+import type { CatalogueLimits } from "../csv/limits.ts";
+import { insertBatch, insertEndpoint } from "../db/batches.ts";
+import { DEFAULT_TENANT_ID, type Tx } from "../db/connect.ts";
+import { loadProducts, type ProductRow } from "../db/load-products.ts";
+import type { CsvProblem } from "../domain/csv-problem.ts";
+import type { Recipe } from "../domain/recipe.ts";
+import { planPage } from "../queue/plan-page.ts";
+import type { Queue } from "../queue/queue.ts";
+import { createSlugs } from "./slugs.ts";
+
+/** Everything that a batch is made from; plain data, so that it can be sent to a thread. */
+export type BatchOrder = {
+  batchId: string;
+  token: string;
+  csv: { path: string; bytes: number; fileName: string | null };
+  recipe: Recipe;
+  onInvalid: "reject" | "skip";
+  limits: CatalogueLimits;
+  endpoint: { endpointId: string; url: string; secret: string | null } | null;
+};
+
+export type LoadedBatch =
+  | { ok: true; products: number; images: number }
+  | { ok: false; problems: CsvProblem[]; problemCount: number };
+
+type LoadDeps = { queue: Pick<Queue, "sendImages" | "sendPlan" | "sendFinish" | "headTag">; transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T> };
+
+/** Thrown to roll the transaction back; never leaves this file. */
+class RefusedFile extends Error {
+  readonly refusal: Extract<LoadedBatch, { ok: false }>;
+  constructor(refusal: Extract<LoadedBatch, { ok: false }>) {
+    super("the file was refused");
+    this.refusal = refusal;
+  }
+}
+
+/** Parses the CSV and loads products, batch and first jobs in one transaction: all of it, or nothing. */
+export async function loadBatch({ queue, transaction }: LoadDeps, order: BatchOrder): Promise<LoadedBatch> {
+  try {
+    return await transaction(async (tx) => {
+      const facts = await copyProducts(tx, order);
+      await insertBatch(tx, batchRow(order, facts));
+      if (order.endpoint) await insertEndpoint(tx, { ...order.endpoint, tenantId: DEFAULT_TENANT_ID, batchId: order.batchId });
+      const { more } = await planPage(tx, queue, order.batchId);
+      if (more) await queue.sendPlan(tx, { batchId: order.batchId });
+      return { ok: true, products: facts.products, images: facts.images };
+    });
+  } catch (error) {
+    if (error instanceof RefusedFile) return error.refusal;
+    throw error;
+  }
+}
+
+async function copyProducts(tx: Tx, order: BatchOrder): Promise<CatalogueFacts> {
+  const loader = loadProducts(tx, order.batchId);
+  const slugFor = createSlugs();
+  let ordinal = 0;
+  const toRow = (product: CatalogueProduct): ProductRow => {
+    const firstOrdinal = ordinal;
+    ordinal += product.urls.length;
+    return { ...product, firstOrdinal, slug: slugFor(product.serial, product.line) };
+  };
+  try {
+    const read = await readCatalogue(createReadStream(order.csv.path), {
+      onInvalid: order.onInvalid,
+      limits: order.limits,
+      onProducts: (page) => loader.write(page.map(toRow)),
+    });
+    if (!read.ok) throw new RefusedFile(read);
+    await loader.end();
+    return read.facts;
+  } catch (error) {
+    loader.abort();
+    throw error;
+  }
+}
+
+function batchRow(order: BatchOrder, facts: CatalogueFacts): Parameters<typeof insertBatch>[1] {
+  return {
+    batchId: order.batchId,
+    tenantId: DEFAULT_TENANT_ID,
+    token: order.token,
+    recipe: order.recipe,
+    onInvalid: order.onInvalid,
+    csvFileName: order.csv.fileName,
+    csvBytes: order.csv.bytes,
+    csvFacts: facts,
+    products: facts.products,
+    imagesTotal: facts.images,
+  };
+}

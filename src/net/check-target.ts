@@ -1,0 +1,29 @@
+import type { AddressPolicy } from "../domain/address-policy.ts";
+import { parseImageUrl } from "../domain/image-url.ts";
+import { BlockedAddress, createGuard, type Resolve } from "./guarded-lookup.ts";
+import { portOf } from "./post.ts";
+
+export type TargetCheck = { ok: true } | { ok: false; code: "url_invalid" | "address_blocked" | "dns_failed"; message: string };
+
+/** Whether the guard would refuse this URL now, with the way out: better said at the upload than hours later. */
+export function createTargetCheck(options: { policy: AddressPolicy; resolve?: Resolve }): (url: string) => Promise<TargetCheck> {
+  const guard = createGuard(options);
+  return async (text) => {
+    const parsed = parseImageUrl(text);
+    if (!parsed.ok) return { ok: false, code: parsed.code, message: parsed.message };
+    const url = new URL(parsed.href);
+    try {
+      await guard.check(url.hostname, portOf(url));
+      return { ok: true };
+    } catch (error) {
+      if (error instanceof BlockedAddress) {
+        return {
+          ok: false,
+          code: "address_blocked",
+          message: `Expected an address on the public internet on port 80 or 443, got ${url.host}. If it is meant, the operator can admit it, for example with ALLOW_CIDRS=127.0.0.1/32.`,
+        };
+      }
+      return { ok: false, code: "dns_failed", message: `The host name ${url.hostname} could not be resolved.` };
+    }
+  };
+}

@@ -1,0 +1,183 @@
+import { createHash } from "node:crypto";
+import { open, rm, writeFile } from "node:fs/promises";
+import http from "node:http";
+import https from "node:https";
+import type { AddressPolicy } from "../domain/address-policy.ts";
+import { parseRetryAfterMs } from "../domain/retry-after.ts";
+import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
+import { createGuard, unbracket, type Guard, type Resolve } from "./guarded-lookup.ts";
+import { createHostGate } from "./host-gate.ts";
+import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
+import { statusFailure } from "./http-status.ts";
+import { netFailure } from "./net-failure.ts";
+
+export type Download = {
+  path: string; bytes: number; sha256: string; finalUrl: string; status: number;
+  contentType: string | null; etag: string | null; lastModified: string | null;
+  /** The whole body where it was gathered in memory, else its beginning. */
+  head: Buffer;
+};
+
+export type DownloadRequest = {
+  url: string;
+  /** Written whole or removed. */
+  path: string;
+  signal: AbortSignal;
+};
+
+export type Downloader = { download(request: DownloadRequest): Promise<StageResult<Download>>; close(): void };
+
+type DownloaderOptions = { policy: AddressPolicy; limits: DownloadLimits; userAgent: string; perHostMax: number; resolve?: Resolve };
+
+/** Smaller bodies are gathered and written with one call: three system calls instead of one for each 64 kB. */
+const GATHER_BYTES_MAX = 1024 * 1024;
+const HEAD_BYTES = 64 * 1024;
+/** Idle connections are closed before most servers do it themselves (nginx 75 s, Node 5 s): a reset costs an attempt. */
+const KEEP_ALIVE_MS = 4_000;
+
+/** The hot path of fetching: node:http costs 0.65 ms of CPU for an image of 140 kB, got's stream 1.0, its buffer 3. */
+export function createDownloader(options: DownloaderOptions): Downloader {
+  const guard = createGuard(options);
+  const gate = createHostGate(options);
+  const agentOptions = { keepAlive: true, keepAliveMsecs: 1_000, timeout: KEEP_ALIVE_MS, maxFreeSockets: 256, scheduling: "lifo" } as const;
+  const agents = { "http:": new http.Agent(agentOptions), "https:": new https.Agent(agentOptions) };
+  const context: Context = { ...options, guard, agents };
+
+  return {
+    async download(request) {
+      const host = new URL(request.url).host;
+      const leave = await gate.enter(host, request.signal);
+      try {
+        const result = await fetchToFile(context, request);
+        if (result.ok) gate.onSuccess(host);
+        else if (result.failure.code === "rate_limited" || result.failure.retryAfterMs !== undefined) gate.onSlowDown(host);
+        if (!result.ok) await rm(request.path, { force: true });
+        return result;
+      } finally {
+        leave();
+      }
+    },
+    close() {
+      agents["http:"].destroy();
+      agents["https:"].destroy();
+    },
+  };
+}
+
+type Context = DownloaderOptions & { guard: Guard; agents: { "http:": http.Agent; "https:": https.Agent } };
+
+/** Follows redirects to an answer and writes its body. Rejects only when the caller's signal aborted. */
+async function fetchToFile(context: Context, request: DownloadRequest): Promise<StageResult<Download>> {
+  const deadlines = startDeadlines(context.limits, request.signal);
+  try {
+    let url = new URL(request.url);
+    for (let hop = 0; ; hop += 1) {
+      const response = await requestOnce(context, url, deadlines);
+      const next = redirectTarget(response, url);
+      if (!next) return await receive(context, { response, url, path: request.path, deadlines });
+      response.destroy();
+      if (hop >= context.limits.redirectsMax) return failed("too_many_redirects", `The URL redirects more than ${context.limits.redirectsMax} times.`);
+      if (next === "invalid") return failed("http_error", "The server redirects to something that is not an http or https URL.");
+      url = next;
+    }
+  } catch (error) {
+    request.signal.throwIfAborted();
+    return { ok: false, failure: netFailure(deadlines.passed ?? error) };
+  } finally {
+    deadlines.end();
+  }
+}
+
+function requestOnce(context: Context, url: URL, deadlines: Deadlines): Promise<http.IncomingMessage> {
+  const protocol = url.protocol === "https:" ? "https:" : "http:";
+  const port = url.port === "" ? (protocol === "https:" ? 443 : 80) : Number(url.port);
+  context.guard.checkLiteral(url.hostname, port);
+  return new Promise((resolve, reject) => {
+    const send = protocol === "https:" ? https.request : http.request;
+    const request = send({
+      protocol, port, hostname: unbracket(url.hostname), path: url.pathname + url.search, method: "GET",
+      agent: context.agents[protocol], lookup: context.guard.lookupFor(port),
+      headers: { host: url.host, "user-agent": context.userAgent, accept: "image/*,*/*;q=0.5", "accept-encoding": "identity" },
+    });
+    deadlines.watch(request);
+    request.once("response", resolve);
+    // Stays for the life of the request: a socket can fail more than once, and unheard that would end the process.
+    request.on("error", reject);
+    request.end();
+  });
+}
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+function redirectTarget(response: http.IncomingMessage, from: URL): URL | "invalid" | null {
+  if (!REDIRECTS.has(response.statusCode ?? 0) || response.headers.location === undefined) return null;
+  if (!URL.canParse(response.headers.location, from.href)) return "invalid";
+  const next = new URL(response.headers.location, from);
+  return (next.protocol === "http:" || next.protocol === "https:") && next.username === "" && next.password === "" ? next : "invalid";
+}
+
+type Receiving = { response: http.IncomingMessage; url: URL; path: string; deadlines: Deadlines };
+
+async function receive(context: Context, receiving: Receiving): Promise<StageResult<Download>> {
+  const { response, url, path } = receiving;
+  const { headers, statusCode: status = 0 } = response;
+  const refuse = <T>(result: T): T => {
+    response.destroy();
+    return result;
+  };
+  if (status !== 200) return refuse({ ok: false, failure: statusFailure(status, parseRetryAfterMs(headers["retry-after"], Date.now())) });
+  const encoding = headers["content-encoding"];
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+    return refuse(failed("http_error", `The server sent the image compressed (${encoding.slice(0, 20)}) although only identity was accepted.`));
+  }
+  const announced = headers["content-length"] === undefined ? null : Number(headers["content-length"]);
+  const tooLarge = () => failed("too_large", `The file has more than the ${context.limits.bytesMax} bytes that are allowed.`);
+  if (announced !== null && announced > context.limits.bytesMax) return refuse(tooLarge());
+
+  const body = await writeBody(receiving, context.limits.bytesMax, announced);
+  if (body === "too_large") return refuse(tooLarge());
+  if (body === "truncated" || (announced !== null && body.bytes !== announced)) {
+    return refuse(failed("truncated", `The connection ended before the ${announced ?? "whole"} bytes of the file had come.`));
+  }
+  return succeeded({
+    path, ...body, finalUrl: url.href, status,
+    contentType: headers["content-type"] ?? null, etag: headers.etag ?? null, lastModified: headers["last-modified"] ?? null,
+  });
+}
+
+type Body = { bytes: number; sha256: string; head: Buffer };
+
+/** Counts what really comes, whatever was announced; a body too large to gather goes to the file as it arrives. */
+async function writeBody({ response, path, deadlines }: Receiving, bytesMax: number, announced: number | null): Promise<Body | "too_large" | "truncated"> {
+  const hash = createHash("sha256");
+  const gathered: Buffer[] = [];
+  let file: Awaited<ReturnType<typeof open>> | undefined;
+  let bytes = 0;
+  try {
+    if (announced !== null && announced > GATHER_BYTES_MAX) file = await open(path, "w");
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      deadlines.onBytes();
+      bytes += chunk.length;
+      if (bytes > bytesMax) return "too_large";
+      hash.update(chunk);
+      if (bytes <= HEAD_BYTES || !file) gathered.push(chunk);
+      if (!file && bytes > GATHER_BYTES_MAX) {
+        file = await open(path, "w");
+        await file.writev(gathered);
+      } else if (file) await file.write(chunk);
+    }
+  } catch (error) {
+    // The headers had come, so that a connection that ends now has cut the body short.
+    if (deadlines.passed || isDiskError(error)) throw error;
+    return "truncated";
+  } finally {
+    await file?.close();
+  }
+  const head = gathered.length === 1 && gathered[0] ? gathered[0] : Buffer.concat(gathered);
+  if (!file) await writeFile(path, head);
+  return { bytes, sha256: hash.digest("hex"), head };
+}
+
+function isDiskError(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error && (error.syscall === "write" || error.syscall === "open");
+}

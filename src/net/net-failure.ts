@@ -1,0 +1,26 @@
+import { failed, type StageFailure } from "../domain/stage-result.ts";
+import { BlockedAddress } from "./guarded-lookup.ts";
+
+/** Raised by our own deadlines, with the name of the one that passed. */
+export class DeadlinePassed extends Error {}
+
+const DNS_ERRNOS = new Set(["ENOTFOUND", "EAI_AGAIN", "ENODATA", "ESERVFAIL", "EAI_FAIL", "EAI_NODATA", "EAI_NONAME"]);
+const DISK_ERRNOS = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "EMFILE", "ENFILE"]);
+const TLS_CODES = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/;
+
+/** What a surprise from a socket, a resolver, TLS or the disk means for the image. Never shows an address we refused. */
+export function netFailure(error: unknown): StageFailure {
+  if (error instanceof BlockedAddress) return failed("address_blocked").failure;
+  if (error instanceof DeadlinePassed) return failed("timed_out", error.message).failure;
+  const code = errnoOf(error);
+  if (DNS_ERRNOS.has(code)) return failed("dns_failed", `The host name could not be resolved (${code}).`).failure;
+  if (DISK_ERRNOS.has(code)) return failed("storage_failed", `The download could not be written (${code}).`).failure;
+  if (TLS_CODES.test(code)) return failed("tls_failed", `The TLS connection failed (${code}).`).failure;
+  return failed("connect_failed", `The connection failed (${code === "" ? "no reason given" : code}).`).failure;
+}
+
+/** Happy Eyeballs wraps the errors of all addresses it tried: the first one speaks. */
+function errnoOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return errnoOf(error.errors[0]);
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}

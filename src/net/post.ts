@@ -1,0 +1,66 @@
+import got, { type OptionsInit, RequestError } from "got";
+import type { AddressPolicy } from "../domain/address-policy.ts";
+import type { ImageCode } from "../domain/image-code.ts";
+import { parseRetryAfterMs } from "../domain/retry-after.ts";
+import { createGuard, type Resolve } from "./guarded-lookup.ts";
+import { netFailure } from "./net-failure.ts";
+
+export type PostAnswer =
+  | { ok: true; status: number; retryAfterMs?: number; durationMs: number }
+  | { ok: false; code: ImageCode; detail: string; durationMs: number };
+
+export type Post = (message: { url: string; headers: Record<string, string>; body: string; signal: AbortSignal }) => Promise<PostAnswer>;
+
+/** Standard Webhooks recommends 15 to 30 s for a receiver to answer. */
+const ANSWER_MS = 20_000;
+
+/** Sends through the same guard as downloads. Redirects are not followed: a receiver has one address. */
+export function createPost(options: { policy: AddressPolicy; userAgent: string; resolve?: Resolve; answerMs?: number }): Post {
+  const guard = createGuard(options);
+  return async ({ url, headers, body, signal }) => {
+    const startedAt = performance.now();
+    const durationMs = () => Math.round(performance.now() - startedAt);
+    try {
+      const target = new URL(url);
+      const port = portOf(target);
+      guard.checkLiteral(target.hostname, port);
+      const stream = got.stream.post(url, postOptions({ headers: { ...headers, "user-agent": options.userAgent }, body, signal, lookup: guard.lookupFor(port), answerMs: options.answerMs ?? ANSWER_MS }));
+      const response = await new Promise<{ statusCode: number; headers: Record<string, string | string[] | undefined> }>((resolve, reject) => {
+        stream.once("response", resolve);
+        stream.on("error", reject);
+      });
+      // The status says everything: no byte of the body is read, however much a receiver sends.
+      stream.destroy();
+      const retryAfterMs = parseRetryAfterMs(firstOf(response.headers["retry-after"]), Date.now());
+      return { ok: true, status: response.statusCode, durationMs: durationMs(), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+    } catch (error) {
+      const { code, detail } = postFailure(error);
+      return { ok: false, code, detail, durationMs: durationMs() };
+    }
+  };
+}
+
+type Lookup = ReturnType<ReturnType<typeof createGuard>["lookupFor"]>;
+
+function postOptions(given: { headers: Record<string, string>; body: string; signal: AbortSignal; lookup: Lookup; answerMs: number }): OptionsInit & { isStream: true } {
+  return {
+    isStream: true, headers: given.headers, body: given.body, signal: given.signal,
+    followRedirect: false, throwHttpErrors: false, retry: { limit: 0 }, decompress: false, http2: false,
+    timeout: { request: given.answerMs },
+    dnsLookup: given.lookup as NonNullable<OptionsInit["dnsLookup"]>,
+  };
+}
+
+function postFailure(error: unknown): { code: ImageCode; detail: string } {
+  if (error instanceof RequestError && error.code === "ETIMEDOUT") return { code: "timed_out", detail: "The receiver did not answer in time." };
+  return netFailure(error instanceof RequestError ? (error.cause ?? error) : error);
+}
+
+function firstOf(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+export function portOf(url: URL): number {
+  if (url.port !== "") return Number(url.port);
+  return url.protocol === "https:" ? 443 : 80;
+}

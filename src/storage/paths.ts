@@ -1,0 +1,45 @@
+import { join } from "node:path";
+
+/** The seed's folders, a folder for each batch inside, and shards of a thousand images in that. */
+export type Paths = {
+  temp: string;
+  csvFolder(batchId: string): string;
+  resultFolder(batchId: string): string;
+  inputFolder(batchId: string): string;
+  outputFolder(batchId: string): string;
+  inputShard(batchId: string, ordinal: number): string;
+  outputShard(batchId: string, ordinal: number): string;
+};
+
+/** A folder of a thousand files is quick on every file system; a million in one is not. */
+const SHARD_IMAGES = 1_000;
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}$/;
+
+export function createPaths(dataDir: string): Paths {
+  const folder = (name: string) => (batchId: string) => join(dataDir, "uploads", name, checkBatchId(batchId));
+  const shard = (ordinal: number) => String(Math.floor(ordinal / SHARD_IMAGES)).padStart(5, "0");
+  const inputFolder = folder("inputImages");
+  const outputFolder = folder("outputImages");
+  return {
+    temp: join(dataDir, "uploads", "temp"),
+    csvFolder: folder("inputCsvFiles"),
+    resultFolder: folder("outputCsvFiles"),
+    inputFolder,
+    outputFolder,
+    inputShard: (batchId, ordinal) => join(inputFolder(batchId), shard(ordinal)),
+    outputShard: (batchId, ordinal) => join(outputFolder(batchId), shard(ordinal)),
+  };
+}
+
+/** Nothing that came from outside becomes part of a path unless it can only be a name. */
+export function checkFileName(fileName: string): string {
+  if (!FILE_NAME.test(fileName) || fileName.includes("..")) throw new RangeError(`not a file name: ${JSON.stringify(fileName)}`);
+  return fileName;
+}
+
+function checkBatchId(batchId: string): string {
+  if (!UUID.test(batchId)) throw new RangeError(`not a batch id: ${JSON.stringify(batchId)}`);
+  return batchId;
+}

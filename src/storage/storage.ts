@@ -1,0 +1,111 @@
+import { mkdir, open, rename, rm, stat, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
+import { checkFileName, createPaths } from "./paths.ts";
+import { createTempFolder } from "./temp-folder.ts";
+
+type ImagePlace = { batchId: string; ordinal: number };
+export type StoredFile = { path: string; bytes: number; modifiedAt: Date };
+
+/** Where files lie. A file is whole at its place or not there at all: written aside, then renamed. */
+export type Storage = {
+  tempPath(extension?: string): string;
+  keepCsv(tempPath: string, batchId: string): Promise<{ path: string }>;
+  keepInput(tempPath: string, at: ImagePlace & { extension: string }): Promise<StageResult<{ path: string }>>;
+  /** On the disk, not only in its cache, once this resolves: the row that names it is committed after. */
+  keepOutput(tempPath: string, at: ImagePlace & { fileName: string }): Promise<StageResult<{ path: string }>>;
+  keepResult(tempPath: string, batchId: string, fileName: string): Promise<{ path: string }>;
+  findOutput(at: ImagePlace & { fileName: string }): Promise<StoredFile | null>;
+  findResult(batchId: string, fileName: string): Promise<StoredFile | null>;
+  /** Removes everything of a batch. */
+  removeBatch(batchId: string): Promise<void>;
+  discard(tempPath: string): Promise<void>;
+  freeBytes(): Promise<number>;
+  /** Removes what processes left behind that are gone; never a living one's files. */
+  sweep(): Promise<string[]>;
+  close(): Promise<void>;
+};
+
+export async function createStorage(options: { dataDir: string }): Promise<Storage> {
+  const paths = createPaths(options.dataDir);
+  const temp = await createTempFolder(paths.temp);
+  for (const name of ["inputCsvFiles", "inputImages", "outputImages", "outputCsvFiles"]) {
+    await mkdir(join(options.dataDir, "uploads", name), { recursive: true });
+  }
+  const ensureFolder = createFolderCache();
+
+  const moveInto = async (tempPath: string, target: string) => {
+    await ensureFolder(dirname(target));
+    await rename(tempPath, target);
+    return { path: target };
+  };
+
+  return {
+    tempPath: temp.path,
+    keepCsv: (tempPath, batchId) => moveInto(tempPath, join(paths.csvFolder(batchId), "upload.csv")),
+    keepResult: (tempPath, batchId, fileName) => moveInto(tempPath, join(paths.resultFolder(batchId), checkFileName(fileName))),
+    keepInput: (tempPath, { batchId, ordinal, extension }) =>
+      orStorageFailed(() => moveInto(tempPath, join(paths.inputShard(batchId, ordinal), checkFileName(`${ordinal}.${extension}`)))),
+    keepOutput: (tempPath, { batchId, ordinal, fileName }) =>
+      orStorageFailed(async () => {
+        await flushToDisk(tempPath);
+        return moveInto(tempPath, join(paths.outputShard(batchId, ordinal), checkFileName(fileName)));
+      }),
+    findOutput: ({ batchId, ordinal, fileName }) => findFile(join(paths.outputShard(batchId, ordinal), checkFileName(fileName))),
+    findResult: (batchId, fileName) => findFile(join(paths.resultFolder(batchId), checkFileName(fileName))),
+    async removeBatch(batchId) {
+      const folders = [paths.csvFolder, paths.resultFolder, paths.inputFolder, paths.outputFolder];
+      await Promise.all(folders.map((folder) => rm(folder(batchId), { recursive: true, force: true })));
+    },
+    discard: (tempPath) => rm(tempPath, { force: true }),
+    async freeBytes() {
+      const { bavail, bsize } = await statfs(options.dataDir);
+      return bavail * bsize;
+    },
+    sweep: temp.sweep,
+    close: temp.remove,
+  };
+}
+
+/** A batch's files share a few folders: each is made once. Forgotten now and then, so that it stays small. */
+function createFolderCache(): (folder: string) => Promise<void> {
+  const made = new Map<string, Promise<unknown>>();
+  return async (folder) => {
+    if (made.size > 10_000) made.clear();
+    const known = made.get(folder) ?? mkdir(folder, { recursive: true });
+    made.set(folder, known);
+    await known.catch((error: unknown) => {
+      made.delete(folder);
+      throw error;
+    });
+  };
+}
+
+async function flushToDisk(path: string): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function findFile(path: string): Promise<StoredFile | null> {
+  try {
+    const found = await stat(path);
+    return { path, bytes: found.size, modifiedAt: found.mtime };
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/** What the disk refuses is an image's failure, not ours: full, over quota, read-only, broken. */
+async function orStorageFailed<T>(work: () => Promise<T>): Promise<StageResult<T>> {
+  try {
+    return succeeded(await work());
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") throw error;
+    return failed("storage_failed", `The file could not be stored (${error.code}).`);
+  }
+}

@@ -1,0 +1,94 @@
+import type { SourceFacts, StageMs } from "../db/settle-images.ts";
+import { FORMAT_FILES, type Recipe } from "../domain/recipe.ts";
+import { outputFileName } from "../domain/file-name.ts";
+import type { StageFailure, StageResult } from "../domain/stage-result.ts";
+import type { Encoded, EncodeTask } from "../image/encoder-pool.ts";
+import type { Inspection } from "../image/inspect.ts";
+import type { Download } from "../net/download.ts";
+
+export type ImageWork = {
+  batchId: string; ordinal: number; url: string; slug: string; position: number; recipe: Recipe; priority: number;
+};
+
+/** The stages an image passes, each given by the room that owns it. */
+export type Stages = {
+  tempPath(extension?: string): string;
+  download(request: { url: string; path: string; signal: AbortSignal }): Promise<StageResult<Download>>;
+  inspect(input: { head: Buffer; path: string; bytes: number }): Promise<StageResult<Inspection>>;
+  encode(task: EncodeTask, options: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>>;
+  keepOutput(tempPath: string, at: { batchId: string; ordinal: number; fileName: string }): Promise<StageResult<{ path: string }>>;
+  /** Keeps or drops the download, as KEEP_INPUTS says. */
+  keepInput(tempPath: string, at: { batchId: string; ordinal: number; extension: string }): Promise<StageResult<unknown>>;
+  discard(tempPath: string): Promise<void>;
+  onFetched(): void;
+};
+
+export type StoredOutput = { name: string; fileName: string; format: string; width: number; height: number; bytes: number };
+export type Processed = { outputs: StoredOutput[] };
+export type Attempt = { result: StageResult<Processed>; source: SourceFacts | null; stageMs: Omit<StageMs, "waitMs"> };
+
+/** One image, top to bottom: fetch, inspect, encode, store. Whatever happens, no temporary file stays. */
+export async function processImage(stages: Stages, work: ImageWork, signal: AbortSignal): Promise<Attempt> {
+  const attempt: Attempt = { result: { ok: true, value: { outputs: [] } }, source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };
+  const input = stages.tempPath();
+  const output = stages.tempPath(FORMAT_FILES[work.recipe.format].extension);
+  const stop = (failure: StageFailure): Attempt => ({ ...attempt, result: { ok: false, failure } });
+  try {
+    const clock = createStopwatch();
+    const fetched = await stages.download({ url: work.url, path: input, signal });
+    attempt.stageMs.fetchMs = clock.lapMs();
+    stages.onFetched();
+    if (!fetched.ok) return stop(fetched.failure);
+    attempt.source = sourceFacts(fetched.value);
+
+    const inspected = await stages.inspect(fetched.value);
+    if (!inspected.ok) return stop(inspected.failure);
+    Object.assign(attempt.source, { sourceType: inspected.value.mediaType, sourceWidth: inspected.value.width, sourceHeight: inspected.value.height });
+
+    const encoded = await stages.encode({ inputPath: input, outputs: [{ name: "main", path: output, recipe: work.recipe }] }, { signal, priority: work.priority });
+    attempt.stageMs.encodeMs = encoded.ok ? Math.round(encoded.value.encodeMs) : clock.lapMs();
+    if (!encoded.ok) return stop(encoded.failure);
+
+    clock.lapMs();
+    const stored = await store(stages, work, { input, output, extension: inspected.value.extension, encoded: encoded.value });
+    attempt.stageMs.storeMs = clock.lapMs();
+    return { ...attempt, result: stored };
+  } finally {
+    await Promise.all([stages.discard(input), stages.discard(output)]);
+  }
+}
+
+async function store(
+  stages: Stages,
+  work: ImageWork,
+  files: { input: string; output: string; extension: string; encoded: Encoded },
+): Promise<StageResult<Processed>> {
+  const outputs: StoredOutput[] = [];
+  for (const made of files.encoded.outputs) {
+    const fileName = outputFileName(work.slug, work.position, FORMAT_FILES[made.format].extension);
+    const kept = await stages.keepOutput(files.output, { ...work, fileName });
+    if (!kept.ok) return kept;
+    outputs.push({ ...made, fileName });
+  }
+  const kept = await stages.keepInput(files.input, { ...work, extension: files.extension });
+  return kept.ok ? { ok: true, value: { outputs } } : kept;
+}
+
+function sourceFacts(download: Download): SourceFacts {
+  return {
+    finalUrl: download.finalUrl, httpStatus: download.status, sourceType: download.contentType, sourceBytes: download.bytes,
+    sha256: download.sha256, etag: download.etag, lastModified: download.lastModified, sourceWidth: null, sourceHeight: null,
+  };
+}
+
+function createStopwatch(): { lapMs(): number } {
+  let last = performance.now();
+  return {
+    lapMs() {
+      const now = performance.now();
+      const lap = Math.round(now - last);
+      last = now;
+      return lap;
+    },
+  };
+}

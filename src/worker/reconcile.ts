@@ -1,0 +1,33 @@
+import type { Tx } from "../db/connect.ts";
+import { listLostDeliveries, listLostImages, listStalledBatches, tryReconcileLock } from "../db/reconcile.ts";
+import { priorityOf } from "../domain/fair-tag.ts";
+import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
+import type { Queue } from "../queue/queue.ts";
+
+type ReconcileDeps = {
+  transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+  queue: Pick<Queue, "sendImages" | "sendPlan" | "sendFinish" | "sendDeliver">;
+};
+
+export type Reconciled = { images: number; batches: number; deliveries: number };
+
+/** So many a pass, so that a damaged queue of millions is mended in steps and not in one transaction. */
+const PASS_MAX = 5_000;
+
+/** Compares what the tables say is open with the jobs that exist, and sends the jobs that are missing. */
+export async function reconcile({ transaction, queue }: ReconcileDeps): Promise<Reconciled> {
+  return transaction(async (tx) => {
+    if (!(await tryReconcileLock(tx))) return { images: 0, batches: 0, deliveries: 0 };
+    const images = await listLostImages(tx, PASS_MAX);
+    await queue.sendImages(tx, images.map(({ tag, ...data }) => ({ data, priority: priorityOf(tag) })));
+
+    const batches = await listStalledBatches(tx, QUEUED_LOW_WATER);
+    for (const { batchId, run, isPlanned } of batches) {
+      await (isPlanned ? queue.sendFinish(tx, { batchId, run }) : queue.sendPlan(tx, { batchId }));
+    }
+
+    const deliveries = await listLostDeliveries(tx, PASS_MAX);
+    for (const key of deliveries) await queue.sendDeliver(tx, key);
+    return { images: images.length, batches: batches.length, deliveries: deliveries.length };
+  });
+}
