@@ -9,7 +9,7 @@ const ID = "019abc12-3456-7def-8123-456789abcdef";
 const TOKEN = "q3Jb0m8YcT6nXo4Zr1sWvA";
 const BASE = "http://127.0.0.1:3000";
 
-const words = (values: readonly string[], description: string) => Type.Enum([...values], { description });
+const words = <const Values extends readonly string[]>(values: Values, description: string) => Type.Unsafe<Values[number]>({ type: "string", enum: [...values], description });
 const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const Instant = Type.String({ format: "date-time", description: "ISO 8601, UTC." });
@@ -63,12 +63,10 @@ export const Progress = Type.Object(
     skipped: count("Images that were never tried, because the batch was cancelled."),
     percent: Type.Integer({ minimum: 0, maximum: 100, description: "Settled images; 100 only when all are." }),
   },
-  { $id: "Progress" },
 );
 
 export const ImageError = Type.Object(
   { code: words(Object.keys(IMAGE_CODES), "A stable code."), message: Type.String({ description: "What happened, for people." }) },
-  { $id: "ImageError" },
 );
 
 export const ProductStatus = Type.Object(
@@ -79,7 +77,6 @@ export const ProductStatus = Type.Object(
     outputImageUrls: Type.Array(Nullable(Type.String()), { description: "One for each input URL; null where there is no output (yet)." }),
     errors: Type.Array(Nullable(ImageError), { description: "One for each input URL; null where nothing went wrong." }),
   },
-  { $id: "ProductStatus" },
 );
 
 export const BatchStatusView = Type.Object(
@@ -124,7 +121,6 @@ export const CsvProblemView = Type.Object(
     code: words(CSV_PROBLEM_CODES, "A stable code."),
     message: Type.String({ description: "What was expected, what came, and the way out." }),
   },
-  { $id: "CsvProblem" },
 );
 
 export const Problem = Type.Object(

@@ -9,6 +9,8 @@ export type Encoded = { outputs: EncodedOutput[]; encodeMs: number };
 export type EncoderPool = {
   /** The best priority waits the shortest; an abort takes a waiting task back and rejects with its reason. */
   encode(task: EncodeTask, options: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>>;
+  readonly size: number;
+  /** Encoders without anything to do. */
   readonly idle: number;
   readonly waiting: number;
   readonly pids: number[];
@@ -134,6 +136,7 @@ export function createEncoderPool(options: EncoderPoolOptions): EncoderPool {
   for (let index = 0; index < options.size; index += 1) start();
 
   return {
+    size: options.size,
     get idle() {
       return [...encoders].filter((encoder) => encoder.tasks.size === 0).length;
     },

@@ -157,10 +157,10 @@ async function writeBody({ response, path, deadlines }: Receiving, bytesMax: num
     if (announced !== null && announced > GATHER_BYTES_MAX) file = await open(path, "w");
     for await (const chunk of response as AsyncIterable<Buffer>) {
       deadlines.onBytes();
+      if (!file || bytes < HEAD_BYTES) gathered.push(chunk);
       bytes += chunk.length;
       if (bytes > bytesMax) return "too_large";
       hash.update(chunk);
-      if (bytes <= HEAD_BYTES || !file) gathered.push(chunk);
       if (!file && bytes > GATHER_BYTES_MAX) {
         file = await open(path, "w");
         await file.writev(gathered);

@@ -9,7 +9,7 @@ type PumpDeps = {
   window: DownloadWindow;
   startBatches(batchIds: string[]): Promise<void>;
   /** Works one image to its settled outcome. Never rejects. `signal` aborts when the claim is lost or time is up. */
-  work(claim: Claim, image: ClaimedImage, signal: AbortSignal): Promise<void>;
+  work(claim: Claim, image: ClaimedImage, hold: Hold): Promise<void>;
   /** Ends a claim whose image needs nothing any more. */
   drop(claim: Claim): Promise<void>;
   /** While false nothing new is claimed (the disk is full). */
@@ -17,10 +17,17 @@ type PumpDeps = {
   onError(error: unknown): void;
 };
 
+/** What a piece of work shares with the pump that holds its claim. */
+export type Hold = {
+  signal: AbortSignal;
+  /** From here on the work is worth finishing when the process stops. */
+  onFetched(): void;
+};
+
 export type Pump = {
   wake(): void;
   readonly inHand: number;
-  /** Claims nothing more; resolves when every claim has been settled or, past the deadline, given back. */
+  /** Claims nothing more and gives back what is still being fetched; the rest may end until the deadline. */
   drain(deadlineMs: number): Promise<void>;
 };
 
@@ -36,7 +43,7 @@ export class Stopping extends Error {}
 
 /** Keeps as many images in hand as the window says, from the queue and across loss of the database. */
 export function startPump(deps: PumpDeps): Pump {
-  const inHand = new Map<string, { claim: Claim; abort: AbortController }>();
+  const inHand = new Map<string, { claim: Claim; abort: AbortController; isFetched: boolean }>();
   let isStopping = false;
   let isQueueEmpty = false;
   let wakeUp = () => {};
@@ -52,8 +59,10 @@ export function startPump(deps: PumpDeps): Pump {
 
   const start = (claim: Claim, image: ClaimedImage | undefined) => {
     const abort = new AbortController();
-    inHand.set(claim.id, { claim, abort });
-    const done = image ? deps.work(claim, image, abort.signal) : deps.drop(claim);
+    const entry = { claim, abort, isFetched: false };
+    inHand.set(claim.id, entry);
+    const hold: Hold = { signal: abort.signal, onFetched: () => (entry.isFetched = true) };
+    const done = image ? deps.work(claim, image, hold) : deps.drop(claim);
     void done.catch(deps.onError).finally(() => {
       inHand.delete(claim.id);
       if (!isQueueEmpty || isStopping) wakeUp();
@@ -110,9 +119,11 @@ export function startPump(deps: PumpDeps): Pump {
       isStopping = true;
       wakeUp();
       await running;
-      const deadline = setTimeout(() => {
-        for (const { abort } of inHand.values()) abort.abort(new Stopping("the process is stopping"));
-      }, deadlineMs);
+      const giveBack = (which: (entry: { isFetched: boolean }) => boolean) => {
+        for (const entry of inHand.values()) if (which(entry)) entry.abort.abort(new Stopping("the process is stopping"));
+      };
+      giveBack(({ isFetched }) => !isFetched);
+      const deadline = setTimeout(() => giveBack(() => true), deadlineMs);
       while (inHand.size > 0) await sleep(POLL_MS);
       clearTimeout(deadline);
       clearInterval(heartbeat);

@@ -8,7 +8,8 @@ import type { Processed } from "./process-image.ts";
 
 export type ImageOutcome = {
   claim: Claim;
-  outcome: Outcome<Processed>;
+  /** `drop` ends a claim whose image needs nothing any more. */
+  outcome: Outcome<Processed> | { kind: "drop" };
   startedAt: Date;
   source: SourceFacts | null;
   stageMs: StageMs;
@@ -138,6 +139,7 @@ function toSettled({ claim, outcome, startedAt, source, stageMs }: ImageOutcome)
       return [{ ...common, state: "failed", code: outcome.failure.code, detail: outcome.failure.detail, outputs: [] }];
     case "retry":
     case "release":
+    case "drop":
       return [];
     default:
       return outcome satisfies never;

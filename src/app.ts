@@ -1,0 +1,195 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Config } from "./config.ts";
+import { CATALOGUE_LIMITS } from "./csv/limits.ts";
+import { findBatch, findBatchByToken } from "./db/batches.ts";
+import { connectDatabase, DEFAULT_TENANT_ID, isDatabaseAway, type Database } from "./db/connect.ts";
+import { findOutput } from "./db/find-output.ts";
+import { listProducts } from "./db/list-products.ts";
+import { listen } from "./db/listen.ts";
+import { migrateDatabase } from "./db/migrate.ts";
+import { takeOwnership } from "./db/ownership.ts";
+import { createAddressPolicy } from "./domain/address-policy.ts";
+import { RESULT_FILE_NAME } from "./domain/batch-event.ts";
+import { FORMAT_FILES, type OutputFormat } from "./domain/recipe.ts";
+import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
+import { createServer } from "./http/server.ts";
+import { createEncoderPool } from "./image/encoder-pool.ts";
+import { inspectImage } from "./image/inspect.ts";
+import { acceptUpload } from "./intake/accept-upload.ts";
+import { loadBatch, type BatchOrder } from "./intake/load-batch.ts";
+import { loadInThread } from "./intake/load-in-thread.ts";
+import { createTargetCheck } from "./net/check-target.ts";
+import { DOWNLOAD_LIMITS } from "./net/deadlines.ts";
+import { createDownloader } from "./net/download.ts";
+import { createPost } from "./net/post.ts";
+import type { Log } from "./observe/log.ts";
+import { JOBS_CHANNEL, openQueue, type Queue } from "./queue/queue.ts";
+import { createStorage, type Storage } from "./storage/storage.ts";
+import { deliverEvent } from "./webhook/deliver-event.ts";
+import { startWorker, type Worker } from "./worker/worker.ts";
+
+export type App = {
+  /** Where the API listens; null in a process that only works. */
+  url: string | null;
+  databaseUrl: string;
+  isDatabaseEmbedded: boolean;
+  stop(): Promise<void>;
+};
+
+/** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
+const PIXELS_MAX = 100_000_000;
+/** The slowest image within the limits (100 megapixels to AVIF) took 40 s on one core. */
+const ENCODE_MS = 120_000;
+const ENCODER_TASKS_MAX = 5_000;
+/** Files up to this are parsed in some 20 ms, less than a thread takes to start. */
+const INLINE_CSV_BYTES_MAX = 128 * 1024;
+const POOL_MAX = 16;
+const DATABASE_WAIT_MS = 60_000;
+
+/**
+ * Starts everything in order; whatever was started is stopped in reverse, by `stop` or when a later step fails:
+ * http, then workers, queue, pool, and the database last.
+ */
+export async function startApp(config: Config, log: Log): Promise<App> {
+  const started: (() => Promise<void>)[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = () => (stopping ??= stopInReverse(started, log));
+  try {
+    return { ...(await startParts(config, log, (undo) => started.push(undo), stop)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function stopInReverse(started: (() => Promise<void>)[], log: Log): Promise<void> {
+  for (const undo of started.toReversed()) {
+    await undo().catch((error: unknown) => log.error({ err: error }, "a part did not stop cleanly"));
+  }
+}
+
+type OnStop = (undo: () => Promise<void>) => void;
+
+async function startParts(config: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<Omit<App, "stop">> {
+  await mkdir(config.dataDir, { recursive: true });
+  const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
+  await migrateWhenReachable(databaseUrl, log);
+
+  const storage = await createStorage(config);
+  onStop(storage.close);
+  await storage.sweep();
+  const db = connectDatabase({ url: databaseUrl, poolMax: POOL_MAX, onError: (error) => log.warn({ err: error }, "an idle database connection broke") });
+  onStop(db.close);
+  const queue = await openQueue({ executor: db.executor, supervise: config.role !== "api", onError: (error) => log.warn({ err: error }, "the queue reported an error") });
+  onStop(queue.stop);
+
+  let publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.port}`;
+  const parts: Parts = { config, log, db, databaseUrl, queue, storage, publicUrl: () => publicUrl };
+  // The API listens before anything is worked, so that the URLs in the first result are the right ones.
+  const url = config.role === "worker" ? null : await serve(parts, onStop);
+  if (config.publicUrl === null && url !== null) publicUrl = url;
+  if (config.role !== "api") await work(parts, onStop);
+  return { url, databaseUrl, isDatabaseEmbedded: config.databaseUrl === null };
+}
+
+type Parts = { config: Config; log: Log; db: Database; databaseUrl: string; queue: Queue; storage: Storage; publicUrl: () => string };
+
+async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<string> {
+  const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, port: config.embeddedPgPort, log: (message) => log.warn({}, message) });
+  const ownership = await takeOwnership({
+    url: embedded.url,
+    onLost() {
+      log.error({ dataDir: config.dataDir }, "another process has taken over this DATA_DIR; stopping");
+      void stop().then(() => process.exit(1));
+    },
+  });
+  if (!ownership) throw new Error(`DATA_DIR ${config.dataDir} is in use by another Pressrun process. Stop that one first, give this one another DATA_DIR, or let both use one PostgreSQL with DATABASE_URL.`);
+  onStop(embedded.stop);
+  onStop(ownership.close);
+  return embedded.url;
+}
+
+/** A database that is still starting (beside us in a compose file) gets a minute; a wrong one is told at once. */
+async function migrateWhenReachable(databaseUrl: string, log: Log): Promise<void> {
+  const deadline = Date.now() + DATABASE_WAIT_MS;
+  for (;;) {
+    try {
+      return await migrateDatabase(databaseUrl);
+    } catch (error) {
+      if (!isDatabaseAway(error) || Date.now() > deadline) throw new Error(`The database at ${withoutPassword(databaseUrl)} cannot be used: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      log.warn({}, "waiting for the database");
+      await delay(1_000);
+    }
+  }
+}
+
+export function withoutPassword(url: string): string {
+  return url.replace(/(\/\/[^:@/]*):[^@/]*@/, "$1@");
+}
+
+async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }: Parts, onStop: OnStop): Promise<string> {
+  const policy = createAddressPolicy(config);
+  const load = (order: BatchOrder) => (order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.transaction }, order) : loadInThread({ databaseUrl, order }));
+  const intake = { storage, load, checkTarget: createTargetCheck({ policy }), limits: CATALOGUE_LIMITS, defaultWebhookUrl: config.webhook?.url ?? null };
+  const app = await createServer({
+    settings: { publicUrl, auth: config.auth, apiKeys: config.apiKeys, uploadBytesMax: config.uploadBytesMax, version: await readVersion() },
+    tempPath: storage.tempPath,
+    discard: storage.discard,
+    acceptUpload: (upload) => acceptUpload(intake, upload),
+    findBatch: (batchId) => findBatch(db.orm, DEFAULT_TENANT_ID, batchId),
+    listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
+    async findOutput(token, fileName) {
+      const output = await findOutput(db.executor, token, fileName);
+      const file = output && (await storage.findOutput(output));
+      if (!file) return null;
+      return { ...file, mediaType: FORMAT_FILES[output.format as OutputFormat].mediaType, etag: `"${output.batchId}-${output.ordinal}-${file.bytes.toString(16)}"` };
+    },
+    async findResult(token) {
+      const batch = await findBatchByToken(db.orm, token);
+      if (!batch) return null;
+      return batch.finishedAt === null ? "not_ready" : storage.findResult(batch.batchId, RESULT_FILE_NAME);
+    },
+    isReady: () => db.executor.executeSql("select 1").then(() => true, () => false),
+    isUnavailable: isDatabaseAway,
+    log,
+  });
+  onStop(() => app.close());
+  return app.listen({ host: config.host, port: config.port });
+}
+
+async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }: Parts, onStop: OnStop): Promise<void> {
+  const policy = createAddressPolicy(config);
+  const userAgent = `Pressrun/${await readVersion()} (+https://www.npmjs.com/package/pressrun)`;
+  const downloader = createDownloader({ policy, userAgent, limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost });
+  onStop(async () => downloader.close());
+  const encoders = createEncoderPool({
+    size: config.encoders, pixelsMax: PIXELS_MAX, taskMs: ENCODE_MS, memoryBytesMax: config.encoderMemoryBytes, tasksMax: ENCODER_TASKS_MAX,
+    onLost: (event) => log.warn(event, "an encoder ended and is replaced"),
+  });
+  onStop(encoders.close);
+  const post = createPost({ policy, userAgent });
+  const worker: Worker = await startWorker({
+    db, queue, storage, log,
+    stages: {
+      tempPath: storage.tempPath,
+      download: downloader.download,
+      inspect: (input) => inspectImage(input, { pixelsMax: PIXELS_MAX }),
+      encode: encoders.encode,
+      keepOutput: storage.keepOutput,
+      keepInput: config.keepInputs ? storage.keepInput : async () => ({ ok: true, value: null }),
+      discard: storage.discard,
+    },
+    encoders,
+    send: (endpoint, event) => deliverEvent({ post, now: () => new Date() }, endpoint, event, AbortSignal.timeout(60_000)),
+    settings: { downloads: config.downloads, diskFreeBytesMin: config.diskFreeBytesMin, webhookSecret: config.webhook?.secret ?? null, publicUrl },
+  });
+  onStop(worker.stop);
+  const listener = listen({ url: databaseUrl, channel: JOBS_CHANNEL, onNotify: worker.wake });
+  onStop(listener.close);
+}
+
+async function readVersion(): Promise<string> {
+  const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,23 @@
+import { readConfig } from "../config.ts";
+import { startEmbeddedPostgres } from "../embedded/embedded-postgres.ts";
+import { migrateDatabase } from "../db/migrate.ts";
+import { connectDatabase } from "../db/connect.ts";
+import { openQueue } from "../queue/queue.ts";
+
+/** Brings the tables of Pressrun and of its queue up to date, and ends. */
+export async function migrate(): Promise<void> {
+  const config = readConfig(process.env);
+  const embedded = config.databaseUrl === null ? await startEmbeddedPostgres({ dataDir: config.dataDir, port: config.embeddedPgPort, log: console.error }) : null;
+  const url = config.databaseUrl ?? embedded?.url ?? "";
+  try {
+    await migrateDatabase(url);
+    const db = connectDatabase({ url, poolMax: 2, onError: () => {} });
+    const queue = await openQueue({ executor: db.executor, supervise: false, onError: () => {} });
+    await queue.stop();
+    await db.close();
+    console.log("The database is up to date.");
+  } finally {
+    // One that runs for somebody else goes on running.
+    if (embedded && !embedded.adopted) await embedded.stop();
+  }
+}

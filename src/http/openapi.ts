@@ -1,0 +1,45 @@
+import { Accepted, BatchEvent, BatchStatusView, Problem } from "../contract/http.ts";
+import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
+
+/** The shapes that the document names; routes refer to them by `$id`. */
+export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Problem, BatchEvent];
+
+/** The responses of an operation for these problems, one for each status. A surprise (500) is possible everywhere. */
+export function problemResponses(codes: readonly ProblemCode[]): Record<number, object> {
+  const statuses = [...new Set([...codes, "internal_error" as const].map((code) => PROBLEMS[code].status))];
+  return Object.fromEntries(statuses.map((status) => {
+    const named = Object.entries(PROBLEMS).filter(([, problem]) => problem.status === status).map(([code]) => `\`${code}\``);
+    return [status, { description: `Problem with the code ${named.join(", ")}.`, content: { "application/problem+json": { schema: { $ref: "Problem#" } } } }];
+  }));
+}
+
+export function openapiOptions(version: string) {
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Pressrun",
+      version,
+      summary: "A CSV of product image URLs in; compressed images, a result CSV, a live status and a signed webhook out.",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    servers: [{ url: "/", description: "This server." }],
+    tags: [
+      { name: "batches", description: "Upload a file and see how it stands." },
+      { name: "outputs", description: "Fetch what was made." },
+      { name: "service", description: "For operators." },
+    ],
+    components: { securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "One of API_KEYS, where the service has any." } } },
+    security: [{}, { apiKey: [] }],
+    webhooks: {
+      batchEnded: {
+        post: {
+          operationId: "batchEnded",
+          summary: "A batch has ended",
+          description: "Signed as Standard Webhooks says: verify `webhook-signature` over `{webhook-id}.{webhook-timestamp}.{body}`. Answer 2xx; anything else is tried again for three days, 410 stops it. A repetition bears the same `webhook-id`.",
+          requestBody: { required: true, content: { "application/json": { schema: { $ref: "#/components/schemas/BatchEvent" } } } },
+          responses: { "2XX": { description: "Received." } },
+        },
+      },
+    },
+  } as const;
+}

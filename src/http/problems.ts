@@ -1,0 +1,52 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Problem } from "../contract/http.ts";
+import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
+
+/** Thrown by routes; the error handler turns it into an answer. The sentence is for the caller. */
+export class ProblemError extends Error {
+  readonly problem: ProblemCode;
+  readonly more: Pick<Problem, "errors" | "errorCount">;
+  readonly headers: Record<string, string>;
+  constructor(problem: ProblemCode, detail: string, more: Pick<Problem, "errors" | "errorCount"> = {}, headers: Record<string, string> = {}) {
+    super(detail);
+    this.problem = problem;
+    this.more = more;
+    this.headers = headers;
+  }
+}
+
+/** The seed's clients read a member `error`; the others get the standard's members only. */
+const SEED_ROUTES = /^(\/api)?\/(uploadAndProcessDocument|getProcessingStatus)\b/;
+
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ProblemError): FastifyReply {
+  const { status, title } = PROBLEMS[error.problem];
+  const seed = SEED_ROUTES.test(request.url) ? { error: error.message } : {};
+  const body: Problem = { type: "about:blank", title, status, detail: error.message, code: error.problem, ...seed, ...error.more };
+  return reply
+    .code(status)
+    .headers({ "cache-control": "no-store", ...error.headers })
+    .type("application/problem+json")
+    .serializer(JSON.stringify)
+    .send(body);
+}
+
+type Unexpected = Error & { statusCode?: number; code?: string };
+
+/** What the framework or a library threw, as one of our problems; null for what nobody expected. */
+export function knownProblem(error: Unexpected, isUnavailable: (error: unknown) => boolean): ProblemError | null {
+  if (error instanceof ProblemError) return error;
+  if (isUnavailable(error)) return new ProblemError("unavailable", "The database cannot be reached right now; try again in a few seconds.", {}, { "retry-after": "5" });
+  if (error.code === "ENOSPC" || error.code === "EDQUOT") return new ProblemError("storage_full", "The disk of the service is full; try again when there is room.", {}, { "retry-after": "60" });
+  switch (error.statusCode) {
+    case 408:
+      return new ProblemError("request_timeout", "The request did not come in time.");
+    case 413:
+      return new ProblemError("upload_too_large", "The body is larger than this route takes.");
+    case 415:
+      return new ProblemError("unsupported_media_type", "Expected multipart/form-data with the CSV in the field `file`, or a text/csv body.");
+    case undefined:
+      return null;
+    default:
+      return error.statusCode < 500 ? new ProblemError("bad_request", error.message) : null;
+  }
+}

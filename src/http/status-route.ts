@@ -1,0 +1,88 @@
+import type { FastifyInstance } from "fastify";
+import Type, { type Static } from "typebox";
+import { RequestId, type BatchStatusView } from "../contract/http.ts";
+import type { BatchRow } from "../db/batches.ts";
+import type { ProductResult } from "../db/list-products.ts";
+import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
+import { percentSettled } from "../domain/batch-state.ts";
+import { problemResponses } from "./openapi.ts";
+import { ProblemError } from "./problems.ts";
+
+export type StatusDeps = {
+  settings: { publicUrl: () => string };
+  findBatch(batchId: string): Promise<BatchRow | null>;
+  listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductResult[]>;
+};
+
+const LIMIT_DEFAULT = 1_000;
+const LIMIT_MAX = 10_000;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+const Params = Type.Object({ requestId: RequestId });
+const Query = Type.Object({
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMIT_MAX, description: `Products on a page; ${LIMIT_DEFAULT} unless told otherwise.`, examples: [100] })),
+  cursor: Type.Optional(Type.String({ maxLength: 60, description: "`nextCursor` of the page before." })),
+});
+
+export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "" | "/api"): void {
+  app.get(`${prefix}/getProcessingStatus/:requestId`, {
+    schema: {
+      operationId: prefix === "" ? "getProcessingStatus" : "getProcessingStatusUnderApi",
+      summary: "See how a batch stands",
+      tags: ["batches"],
+      params: Params,
+      querystring: Query,
+      response: { 200: { description: "The batch with a page of its products.", $ref: "BatchStatus#" }, ...problemResponses(["bad_request", "unauthorized", "forbidden_host", "batch_not_found", "unavailable"]) },
+    },
+    // A malformed id names no batch: that is a 404 like any other unknown one.
+    attachValidation: true,
+  }, async (request, reply) => {
+    const { requestId } = request.params as Static<typeof Params>;
+    const batch = UUID.test(requestId) ? await deps.findBatch(requestId.toLowerCase()) : null;
+    if (!batch) throw new ProblemError("batch_not_found", "Expected the requestId of an upload; this one is not known.");
+    if (request.validationError) throw new ProblemError("bad_request", `Expected limit from 1 to ${LIMIT_MAX} and cursor as nextCursor gave it.`);
+    const { limit = LIMIT_DEFAULT, cursor } = request.query as Static<typeof Query>;
+    const products = await deps.listProducts(batch.batchId, { afterLine: readCursor(cursor), limit: limit + 1 });
+    const page = products.slice(0, limit);
+    const last = page.at(-1);
+    reply.header("cache-control", "no-store");
+    if (batch.finishedAt === null) reply.header("retry-after", "1");
+    return toView(batch, page, deps.settings.publicUrl(), products.length > limit && last ? writeCursor(last.line) : null);
+  });
+}
+
+/** Opaque to callers, so that it may mean something else tomorrow. */
+function writeCursor(line: number): string {
+  return Buffer.from(`line:${line}`).toString("base64url");
+}
+
+function readCursor(cursor: string | undefined): number {
+  if (cursor === undefined) return 0;
+  const [, line] = /^line:(\d{1,9})$/.exec(Buffer.from(cursor, "base64url").toString()) ?? [];
+  if (line === undefined) throw new ProblemError("bad_request", "Expected cursor as nextCursor gave it.");
+  return Number(line);
+}
+
+function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: string, nextCursor: string | null): BatchStatusView {
+  const counts = { total: batch.imagesTotal, completed: batch.imagesDone, failed: batch.imagesFailed, skipped: batch.imagesSkipped };
+  return {
+    requestId: batch.batchId,
+    status: batch.status,
+    outcome: batch.outcome,
+    run: batch.run,
+    progress: { ...counts, percent: percentSettled(counts) },
+    bytes: { input: batch.inputBytes, output: batch.outputBytes },
+    createdAt: batch.createdAt.toISOString(),
+    startedAt: batch.startedAt?.toISOString() ?? null,
+    finishedAt: batch.finishedAt?.toISOString() ?? null,
+    outputCsvUrl: outputUrl(publicUrl, batch.token, RESULT_FILE_NAME),
+    products: products.map((product) => ({
+      serialNumber: product.serial,
+      productName: product.name,
+      inputImageUrls: product.urls,
+      outputImageUrls: product.images.map((image) => (image && "fileName" in image ? outputUrl(publicUrl, batch.token, image.fileName) : null)),
+      errors: product.images.map((image) => (image && "code" in image ? image : null)),
+    })),
+    nextCursor,
+  };
+}

@@ -1,0 +1,136 @@
+import { startBatches } from "../db/batches.ts";
+import type { ClaimedImage } from "../db/claimed-images.ts";
+import type { Database } from "../db/connect.ts";
+import { createDownloadWindow } from "../domain/download-window.ts";
+import { decideAfterFailure, type Outcome } from "../domain/outcome.ts";
+import type { Claim, Queue } from "../queue/queue.ts";
+import type { Log } from "../observe/log.ts";
+import { deliver, type DeliverDeps } from "./deliver.ts";
+import { startDiskGuard } from "./disk-guard.ts";
+import { finishBatch, type FinishDeps } from "./finish-batch.ts";
+import { planBatch } from "./plan-batch.ts";
+import { processImage, type Attempt, type Processed, type Stages } from "./process-image.ts";
+import { LostClaim, startPump, type Hold } from "./pump.ts";
+import { reconcile } from "./reconcile.ts";
+import { createSettler, type ImageOutcome, type Settler } from "./settler.ts";
+
+export type WorkerDeps = {
+  db: Database;
+  queue: Queue;
+  stages: Omit<Stages, "onFetched">;
+  encoders: { readonly idle: number; readonly waiting: number; readonly size: number };
+  storage: FinishDeps["storage"] & { freeBytes(): Promise<number> };
+  send: DeliverDeps["send"];
+  settings: { downloads: number; diskFreeBytesMin: number; webhookSecret: string | null; publicUrl: () => string };
+  log: Log;
+};
+
+export type Worker = {
+  /** Jobs of this queue may have come. */
+  wake(queue: string | null): void;
+  /** Finishes what is in hand, or gives it back unharmed. */
+  stop(): Promise<void>;
+};
+
+const RECONCILE_MS = 60_000;
+/** What is being compressed ends within this; what is still being fetched goes back. */
+const DRAIN_MS = 20_000;
+/** An image that met a full disk is looked at again after this, by whoever has room. */
+const RELEASE_MS = 5_000;
+
+/** Everything that happens to a batch after it was accepted. */
+export async function startWorker(deps: WorkerDeps): Promise<Worker> {
+  const { db, queue, log } = deps;
+  const onError = (error: unknown) => log.warn({ err: error }, "the database did not take a command");
+  const window = createDownloadWindow({ min: 4 * deps.encoders.size, max: deps.settings.downloads + 2 * deps.encoders.size, backlogMax: 2 * deps.encoders.size });
+  const settler = createSettler({ transaction: db.transaction, queue, onError });
+  const disk = startDiskGuard({ freeBytes: deps.storage.freeBytes, freeBytesMin: deps.settings.diskFreeBytesMin, log });
+  const stages: Stages = {
+    ...deps.stages,
+    encode(task, options) {
+      if (deps.encoders.idle > 0) window.onStarved();
+      return deps.stages.encode(task, options);
+    },
+    onFetched: () => window.onFetched(deps.encoders.waiting),
+  };
+
+  const pump = startPump({
+    queue, window, onError,
+    executor: db.executor,
+    startBatches: (batchIds) => startBatches(db.orm, batchIds),
+    mayClaim: () => disk.hasRoom,
+    drop: (claim) => settler.settle(dropped(claim)),
+    work: (claim, image, hold) => workImage({ stages, settler, disk, log }, claim, image, hold),
+  });
+
+  const workers = {
+    plan: await queue.work("plan", (job, signal) => planBatch({ transaction: db.transaction, queue }, job.batchId, signal)),
+    finish: await queue.work("finish", (job, signal) => finishBatch({ db, queue, storage: deps.storage, publicUrl: deps.settings.publicUrl }, job, signal)),
+    deliver: await queue.work("deliver", (job) => deliver({ db, queue, send: deps.send, defaultSecret: deps.settings.webhookSecret, random: Math.random }, job)),
+  };
+  const reconciling = setInterval(() => void runReconcile(deps), RECONCILE_MS);
+
+  return {
+    wake(name) {
+      if (name === null || name === "image") pump.wake();
+      for (const [queueName, worker] of Object.entries(workers)) if (name === null || name === queueName) worker.wake();
+    },
+    async stop() {
+      clearInterval(reconciling);
+      disk.stop();
+      await pump.drain(DRAIN_MS);
+    },
+  };
+}
+
+async function runReconcile({ db, queue, log }: WorkerDeps): Promise<void> {
+  try {
+    const found = await reconcile({ transaction: db.transaction, queue });
+    if (found.images + found.batches + found.deliveries > 0) log.warn(found, "jobs were missing and have been sent again");
+  } catch (error) {
+    log.warn({ err: error }, "the reconciler could not run");
+  }
+}
+
+type WorkDeps = { stages: Stages; settler: Settler; disk: { check(): Promise<boolean> }; log: Log };
+
+/** One claim, from image to settled outcome. */
+async function workImage({ stages, settler, disk, log }: WorkDeps, claim: Claim, image: ClaimedImage, { signal, onFetched }: Hold): Promise<void> {
+  const startedAt = new Date();
+  const waitMs = Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0));
+  const ownStages = { ...stages, onFetched: () => (onFetched(), stages.onFetched()) };
+  const attempt = await tryImage(ownStages, { ...image, priority: claim.priority }, signal, log);
+  if (signal.reason instanceof LostClaim) return;
+  const outcome = attempt ? await decide(attempt, image, disk) : ({ kind: "release", delayMs: 0 } as const);
+  await settler.settle({
+    claim, outcome, startedAt,
+    source: attempt?.source ?? null,
+    stageMs: { waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
+  });
+}
+
+/** Null where the attempt was broken off and counts for nothing. A surprise costs the image a try and is logged. */
+async function tryImage(stages: Stages, work: Parameters<typeof processImage>[1], signal: AbortSignal, log: Log): Promise<Attempt | null> {
+  try {
+    return await processImage(stages, work, signal);
+  } catch (error) {
+    if (signal.aborted) return null;
+    log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
+    const failure = { code: "storage_failed", detail: "The image could not be processed for a reason on our side.", retry: true } as const;
+    return { result: { ok: false, failure }, source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };
+  }
+}
+
+async function decide(attempt: Attempt, image: ClaimedImage, disk: { check(): Promise<boolean> }): Promise<Outcome<Processed>> {
+  if (attempt.result.ok) return { kind: "done", result: attempt.result.value };
+  const { failure } = attempt.result;
+  // A full disk is no fault of the image, whatever the codec or the file system called it.
+  const mayBeDisk = failure.code === "storage_failed" || failure.code === "corrupt_image";
+  if (mayBeDisk && !(await disk.check())) return { kind: "release", delayMs: RELEASE_MS };
+  return decideAfterFailure(failure, image.attempts + 1, Math.random());
+}
+
+/** The image of this claim is settled already: only the job goes. */
+function dropped(claim: Claim): ImageOutcome {
+  return { claim, outcome: { kind: "drop" }, startedAt: new Date(), source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
+}
