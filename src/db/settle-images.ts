@@ -23,7 +23,7 @@ export type CountedImage = ImageKey & { state: "done" | "failed"; inputBytes: nu
  * those are returned to be counted: a second settle of the same image does nothing.
  */
 export async function settleImages(tx: Tx, images: readonly SettledImage[]): Promise<CountedImage[]> {
-  const rows = images.map(({ source, outputs: _, ...image }) => ({ ...image, ...source }));
+  const rows = images.map(({ source, outputs: _outputs, ...image }) => ({ ...image, ...source }));
   const outputs = images.flatMap(({ batchId, ordinal, outputs: files }) => files.map((file) => ({ batchId, ordinal, ...file })));
   const result = await tx.client.query<CountedImage>({
     name: "settle_images",
