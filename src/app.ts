@@ -137,7 +137,7 @@ async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }
     tempPath: storage.tempPath,
     discard: storage.discard,
     acceptUpload: (upload) => acceptUpload(intake, upload),
-    findBatch: (batchId) => findBatch(db.orm, DEFAULT_TENANT_ID, batchId),
+    findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
     listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
     async findOutput(token, fileName) {
       const output = await findOutput(db.executor, token, fileName);
@@ -146,7 +146,7 @@ async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }
       return { ...file, mediaType: FORMAT_FILES[output.format as OutputFormat].mediaType, etag: `"${output.batchId}-${output.ordinal}-${file.bytes.toString(16)}"` };
     },
     async findResult(token) {
-      const batch = await findBatchByToken(db.orm, token);
+      const batch = await findBatchByToken(db.executor, token);
       if (!batch) return null;
       return batch.finishedAt === null ? "not_ready" : storage.findResult(batch.batchId, RESULT_FILE_NAME);
     },

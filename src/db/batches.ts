@@ -1,42 +1,44 @@
-import { and, eq, sql } from "drizzle-orm";
-import type { NodePgDatabase } from "drizzle-orm/node-postgres";
-import type { Recipe } from "../domain/recipe.ts";
-import type { Tx } from "./connect.ts";
-import { batch, endpoint } from "./schema.ts";
+import type { Executor, Tx } from "./connect.ts";
+import type { batch, endpoint } from "./schema.ts";
 
 export type BatchRow = typeof batch.$inferSelect;
-type Queries = Pick<NodePgDatabase, "select" | "update">;
+export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "onInvalid" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal">;
+export type NewEndpoint = Pick<typeof endpoint.$inferSelect, "endpointId" | "tenantId" | "batchId" | "url" | "secret">;
 
-export async function insertBatch(tx: Tx, row: typeof batch.$inferInsert): Promise<void> {
-  await tx.orm.insert(batch).values(row);
+export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
+  await tx.executor.executeSql(
+    `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_file_name, csv_bytes, csv_facts, products, images_total)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    [row.batchId, row.tenantId, row.token, row.recipe, row.onInvalid, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal],
+  );
 }
 
-export async function insertEndpoint(tx: Tx, row: typeof endpoint.$inferInsert): Promise<void> {
-  await tx.orm.insert(endpoint).values(row);
+export async function insertEndpoint(tx: Tx, row: NewEndpoint): Promise<void> {
+  await tx.executor.executeSql("insert into endpoint (endpoint_id, tenant_id, batch_id, url, secret) values ($1, $2, $3, $4, $5)", [
+    row.endpointId, row.tenantId, row.batchId, row.url, row.secret,
+  ]);
 }
 
-export async function findBatch(orm: Queries, tenantId: string, batchId: string): Promise<BatchRow | null> {
-  const [row] = await orm.select().from(batch).where(and(eq(batch.batchId, batchId), eq(batch.tenantId, tenantId)));
-  return row ?? null;
+/** The columns of a batch under the names of its type. 64-bit counts of bytes fit a double up to 9 petabytes. */
+export const BATCH_COLUMNS = `
+  batch_id as "batchId", tenant_id as "tenantId", token, status, outcome, run, recipe, on_invalid as "onInvalid",
+  csv_file_name as "csvFileName", csv_bytes::float8 as "csvBytes", csv_facts as "csvFacts", products,
+  images_total as "imagesTotal", images_done as "imagesDone", images_failed as "imagesFailed", images_skipped as "imagesSkipped",
+  images_queued as "imagesQueued", planned_line as "plannedLine", is_planned as "isPlanned", has_repeats as "hasRepeats", tag,
+  input_bytes::float8 as "inputBytes", output_bytes::float8 as "outputBytes", sequence,
+  created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt"`;
+
+export async function findBatch(db: Executor, tenantId: string, batchId: string): Promise<BatchRow | null> {
+  const { rows } = await db.executeSql(`select ${BATCH_COLUMNS} from batch where batch_id = $1 and tenant_id = $2`, [batchId, tenantId]);
+  return (rows[0] as BatchRow | undefined) ?? null;
 }
 
-export async function findBatchByToken(orm: Queries, token: string): Promise<BatchRow | null> {
-  const [row] = await orm.select().from(batch).where(eq(batch.token, token));
-  return row ?? null;
-}
-
-/** What a worker must know of a batch to process its images; it never changes, so that it may be cached. */
-export type BatchPlan = { batchId: string; recipe: Recipe };
-
-export async function getBatchPlan(orm: Queries, batchId: string): Promise<BatchPlan | null> {
-  const [row] = await orm.select({ batchId: batch.batchId, recipe: batch.recipe }).from(batch).where(eq(batch.batchId, batchId));
-  return row ?? null;
+export async function findBatchByToken(db: Executor, token: string): Promise<BatchRow | null> {
+  const { rows } = await db.executeSql(`select ${BATCH_COLUMNS} from batch where token = $1`, [token]);
+  return (rows[0] as BatchRow | undefined) ?? null;
 }
 
 /** The first claimed image starts its batch; later calls change nothing. */
-export async function startBatches(orm: Queries, batchIds: readonly string[]): Promise<void> {
-  await orm
-    .update(batch)
-    .set({ status: "processing", startedAt: sql`now()` })
-    .where(and(sql`batch_id = any(${sql.param(batchIds)}::uuid[])`, eq(batch.status, "pending")));
+export async function startBatches(db: Executor, batchIds: readonly string[]): Promise<void> {
+  await db.executeSql("update batch set status = 'processing', started_at = now() where batch_id = any($1::uuid[]) and status = 'pending'", [batchIds]);
 }

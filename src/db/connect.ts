@@ -1,16 +1,14 @@
-import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import pg from "pg";
 
 /** Runs one statement; what the queue needs to take part in a transaction of ours, or to use our pool. */
 export type Executor = { executeSql(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }> };
 
-/** A transaction in progress: its client for statements that drizzle cannot word, drizzle for the rest. */
-export type Tx = { client: pg.ClientBase; orm: NodePgDatabase; executor: Executor };
+/** A transaction in progress: its client for prepared statements and COPY, its executor for the rest and for the queue. */
+export type Tx = { client: pg.ClientBase; executor: Executor };
 
 export type Database = {
   url: string;
   pool: pg.Pool;
-  orm: NodePgDatabase;
   executor: Executor;
   /** Commits when `work` resolves, rolls back when it throws; a connection that broke is not reused. */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
@@ -38,7 +36,6 @@ export function connectDatabase(options: { url: string; poolMax: number; onError
   return {
     url: options.url,
     pool,
-    orm: drizzle(pool),
     executor: executorOn(pool),
     transaction: (work) => inTransaction(pool, work),
     close: () => pool.end(),
@@ -65,9 +62,9 @@ async function inTransaction<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Pr
   }
 }
 
-/** The same three ways of speaking for a client whose transaction somebody else opened. */
+/** The same ways of speaking for a client whose transaction somebody else opened. */
 export function transactionOn(client: pg.ClientBase): Tx {
-  return { client, orm: drizzle(client as pg.PoolClient), executor: executorOn(client) };
+  return { client, executor: executorOn(client) };
 }
 
 function executorOn(target: pg.Pool | pg.ClientBase): Executor {

@@ -1,8 +1,5 @@
-import { and, eq, sql } from "drizzle-orm";
-import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { DeliveryState } from "../domain/batch-state.ts";
-import type { Tx } from "./connect.ts";
-import { delivery, deliveryAttempt, endpoint, event } from "./schema.ts";
+import type { Executor, Tx } from "./connect.ts";
 
 export type DueDelivery = {
   eventId: string; endpointId: string; type: string; body: string; url: string;
@@ -14,32 +11,31 @@ export type DueDelivery = {
 type Key = { eventId: string; endpointId: string };
 
 /** The delivery with what it sends and where; null when it is settled already. */
-export async function findDueDelivery(orm: Pick<NodePgDatabase, "select">, key: Key): Promise<DueDelivery | null> {
-  const [row] = await orm
-    .select({
-      eventId: delivery.eventId, endpointId: delivery.endpointId, attempts: delivery.attempts,
-      type: event.type, body: event.body, url: endpoint.url, secret: endpoint.secret,
-    })
-    .from(delivery)
-    .innerJoin(event, eq(event.eventId, delivery.eventId))
-    .innerJoin(endpoint, eq(endpoint.endpointId, delivery.endpointId))
-    .where(and(eq(delivery.eventId, key.eventId), eq(delivery.endpointId, key.endpointId), eq(delivery.state, "pending")));
-  return row ?? null;
+export async function findDueDelivery(db: Executor, key: Key): Promise<DueDelivery | null> {
+  const { rows } = await db.executeSql(
+    `select d.event_id as "eventId", d.endpoint_id as "endpointId", d.attempts, v.type, v.body, e.url, e.secret
+     from delivery d join event v using (event_id) join endpoint e using (endpoint_id)
+     where d.event_id = $1 and d.endpoint_id = $2 and d.state = 'pending'`,
+    [key.eventId, key.endpointId],
+  );
+  return (rows[0] as DueDelivery | undefined) ?? null;
 }
 
 export type RecordedAttempt = Key & { attempt: number; state: DeliveryState; delayMs: number; httpStatus: number | null; detail: string; durationMs: number };
 
 /** Writes one attempt; false when somebody else wrote this attempt before us. */
 export async function recordDeliveryAttempt(tx: Tx, attempt: RecordedAttempt): Promise<boolean> {
-  const settled = attempt.state === "pending" ? null : sql`now()`;
-  const { rowCount } = await tx.orm
-    .update(delivery)
-    .set({ state: attempt.state, attempts: attempt.attempt, nextAt: sql`now() + ${attempt.delayMs} * interval '1 ms'`, settledAt: settled })
-    .where(and(
-      eq(delivery.eventId, attempt.eventId), eq(delivery.endpointId, attempt.endpointId),
-      eq(delivery.state, "pending"), eq(delivery.attempts, attempt.attempt - 1),
-    ));
-  if (rowCount !== 1) return false;
-  await tx.orm.insert(deliveryAttempt).values(attempt);
+  const { rows } = await tx.executor.executeSql(
+    `update delivery set state = $3, attempts = $4, next_at = now() + $5 * interval '1 ms',
+       settled_at = case when $3 = 'pending' then null else now() end
+     where event_id = $1 and endpoint_id = $2 and state = 'pending' and attempts = $4 - 1
+     returning 1`,
+    [attempt.eventId, attempt.endpointId, attempt.state, attempt.attempt, attempt.delayMs],
+  );
+  if (rows.length !== 1) return false;
+  await tx.executor.executeSql(
+    "insert into delivery_attempt (event_id, endpoint_id, attempt, http_status, detail, duration_ms) values ($1, $2, $3, $4, $5, $6)",
+    [attempt.eventId, attempt.endpointId, attempt.attempt, attempt.httpStatus, attempt.detail, attempt.durationMs],
+  );
   return true;
 }

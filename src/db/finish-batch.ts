@@ -1,8 +1,6 @@
-import { and, eq, inArray, sql } from "drizzle-orm";
 import type { BatchOutcome, EventType } from "../domain/batch-state.ts";
-import type { BatchRow } from "./batches.ts";
+import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
-import { batch, delivery, endpoint, event } from "./schema.ts";
 
 /**
  * Ends a run of a batch, once: null where this run is ended already or images of it are still open.
@@ -13,27 +11,26 @@ export async function endBatch(
   batchId: string,
   end: { run: number; status: "completed" | "failed"; outcome: BatchOutcome },
 ): Promise<BatchRow | null> {
-  const [row] = await tx.orm
-    .update(batch)
-    .set({
-      status: end.status, outcome: end.outcome, finishedAt: sql`now()`, sequence: sql`sequence + 1`,
-      startedAt: sql`coalesce(started_at, now())`,
-    })
-    .where(and(
-      eq(batch.batchId, batchId), eq(batch.run, end.run), inArray(batch.status, ["pending", "processing"]),
-      sql`is_planned and images_done + images_failed + images_skipped = images_total`,
-    ))
-    .returning();
-  return row ?? null;
+  const { rows } = await tx.executor.executeSql(
+    `update batch set status = $3, outcome = $4, started_at = coalesce(started_at, now()), finished_at = now(), sequence = sequence + 1
+     where batch_id = $1 and run = $2 and status in ('pending', 'processing')
+       and is_planned and images_done + images_failed + images_skipped = images_total
+     returning ${BATCH_COLUMNS}`,
+    [batchId, end.run, end.status, end.outcome],
+  );
+  return (rows[0] as BatchRow | undefined) ?? null;
 }
 
 export type NewEvent = { eventId: string; batchId: string; run: number; type: EventType; sequence: number; body: string };
 
 /** Records an event and a delivery of it to every endpoint of its batch; returns the endpoints. */
 export async function recordEvent(tx: Tx, row: NewEvent): Promise<string[]> {
-  await tx.orm.insert(event).values(row);
-  const endpoints = await tx.orm.select({ endpointId: endpoint.endpointId }).from(endpoint).where(eq(endpoint.batchId, row.batchId));
-  const deliveries = endpoints.map(({ endpointId }) => ({ eventId: row.eventId, endpointId }));
-  if (deliveries.length > 0) await tx.orm.insert(delivery).values(deliveries);
-  return endpoints.map(({ endpointId }) => endpointId);
+  await tx.executor.executeSql("insert into event (event_id, batch_id, run, type, sequence, body) values ($1, $2, $3, $4, $5, $6)", [
+    row.eventId, row.batchId, row.run, row.type, row.sequence, row.body,
+  ]);
+  const { rows } = await tx.executor.executeSql(
+    `insert into delivery (event_id, endpoint_id) select $1, endpoint_id from endpoint where batch_id = $2 returning endpoint_id as "endpointId"`,
+    [row.eventId, row.batchId],
+  );
+  return (rows as { endpointId: string }[]).map(({ endpointId }) => endpointId);
 }

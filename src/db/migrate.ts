@@ -1,10 +1,10 @@
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { drizzle } from "drizzle-orm/node-postgres";
-import { migrate } from "drizzle-orm/node-postgres/migrator";
 import pg from "pg";
 
 /** Any constant will do, as long as nothing else in this database uses it: "pressrun" in ASCII, cut to 63 bits. */
 const MIGRATION_LOCK = "8102099357864587886";
+const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
 const POSTGRES_VERSION_MIN = 150_000;
 
 /**
@@ -18,10 +18,25 @@ export async function migrateDatabase(url: string): Promise<void> {
   try {
     await refuseOldServer(client);
     await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
-    await migrate(drizzle(client), { migrationsFolder: fileURLToPath(new URL("../../migrations", import.meta.url)) });
+    if (!(await isUpToDate(client))) await applyMigrations(client);
   } finally {
     await client.end();
   }
+}
+
+/** Compares the newest migration that is recorded with the newest there is, as drizzle itself does. */
+async function isUpToDate(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ table: string | null }>("select to_regclass('drizzle.__drizzle_migrations')::text as table");
+  if (!rows[0]?.table) return false;
+  const applied = await client.query<{ last: number }>("select max(created_at)::float8 as last from drizzle.__drizzle_migrations");
+  const journal = JSON.parse(await readFile(`${MIGRATIONS}/meta/_journal.json`, "utf8")) as { entries: { when: number }[] };
+  return applied.rows[0]?.last === journal.entries.at(-1)?.when;
+}
+
+/** Loaded only when needed: importing drizzle takes a second, most of it spent on its package.json. */
+async function applyMigrations(client: pg.Client): Promise<void> {
+  const [{ drizzle }, { migrate }] = await Promise.all([import("drizzle-orm/node-postgres"), import("drizzle-orm/node-postgres/migrator")]);
+  await migrate(drizzle(client), { migrationsFolder: MIGRATIONS });
 }
 
 async function refuseOldServer(client: pg.Client): Promise<void> {

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import type { CatalogueFacts, CatalogueProduct } from "../csv/read-catalogue.ts";
 import { readCatalogue } from "../csv/read-catalogue.ts";
 import type { CatalogueLimits } from "../csv/limits.ts";
-import { insertBatch, insertEndpoint } from "../db/batches.ts";
+import { insertBatch, insertEndpoint, type NewBatch } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, type Tx } from "../db/connect.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
 import type { CsvProblem } from "../domain/csv-problem.ts";
@@ -78,7 +78,7 @@ async function copyProducts(tx: Tx, order: BatchOrder): Promise<CatalogueFacts> 
   }
 }
 
-function batchRow(order: BatchOrder, facts: CatalogueFacts): Parameters<typeof insertBatch>[1] {
+function batchRow(order: BatchOrder, facts: CatalogueFacts): NewBatch {
   return {
     batchId: order.batchId,
     tenantId: DEFAULT_TENANT_ID,

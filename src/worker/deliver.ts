@@ -5,7 +5,7 @@ import type { Queue } from "../queue/queue.ts";
 import type { DeliveryOutcome } from "../webhook/deliver-event.ts";
 
 export type DeliverDeps = {
-  db: Pick<Database, "orm" | "transaction">;
+  db: Pick<Database, "executor" | "transaction">;
   queue: Pick<Queue, "sendDeliver">;
   send(endpoint: { url: string; secret: string }, event: { id: string; type: string; body: string }): Promise<DeliveryOutcome>;
   /** Signs deliveries to WEBHOOK_URL; null when the configuration no longer names one. */
@@ -15,7 +15,7 @@ export type DeliverDeps = {
 
 /** One attempt at one delivery. A job that runs twice sends twice, with the same webhook-id, and is counted once. */
 export async function deliver(deps: DeliverDeps, key: { eventId: string; endpointId: string }): Promise<void> {
-  const due = await findDueDelivery(deps.db.orm, key);
+  const due = await findDueDelivery(deps.db.executor, key);
   if (!due) return;
   const outcome = await attempt(deps, due);
   const recorded = toRecord(due, outcome, deps.random());

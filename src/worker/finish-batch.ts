@@ -11,7 +11,7 @@ import { settledStatus, type EventType } from "../domain/batch-state.ts";
 import type { Queue } from "../queue/queue.ts";
 
 export type FinishDeps = {
-  db: Pick<Database, "orm" | "executor" | "transaction">;
+  db: Pick<Database, "executor" | "transaction">;
   queue: Pick<Queue, "sendDeliver">;
   storage: {
     tempPath(extension?: string): string;
@@ -29,7 +29,7 @@ const PAGE_PRODUCTS = 500;
  * May run twice: the file is replaced by the same file, and only the first ends the batch.
  */
 export async function finishBatch(deps: FinishDeps, job: { batchId: string; run: number }, signal: AbortSignal): Promise<void> {
-  const row = await findBatch(deps.db.orm, DEFAULT_TENANT_ID, job.batchId);
+  const row = await findBatch(deps.db.executor, DEFAULT_TENANT_ID, job.batchId);
   if (!row || row.finishedAt !== null || row.run !== job.run) return;
   await writeResult(deps, row, signal);
   await deps.db.transaction((tx) => endAndAnnounce(deps, tx, row));

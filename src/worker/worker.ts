@@ -57,7 +57,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const pump = startPump({
     queue, window, onError,
     executor: db.executor,
-    startBatches: (batchIds) => startBatches(db.orm, batchIds),
+    startBatches: (batchIds) => startBatches(db.executor, batchIds),
     mayClaim: () => disk.hasRoom,
     drop: (claim) => settler.settle(dropped(claim)),
     work: (claim, image, hold) => workImage({ stages, settler, disk, log }, claim, image, hold),
