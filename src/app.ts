@@ -83,6 +83,8 @@ async function startParts(config: Config, log: Log, onStop: OnStop, stop: () => 
   onStop(db.close);
   const queue = await openQueue({ executor: db.executor, supervise: config.role !== "api", onError: (error) => log.warn({ err: error }, "the queue reported an error") });
   onStop(queue.stop);
+  // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.
+  if (config.databaseUrl === null) await queue.freeClaims();
 
   let publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.port}`;
   const parts: Parts = { config, log, db, databaseUrl, queue, storage, publicUrl: () => publicUrl };
@@ -167,7 +169,7 @@ async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }:
     size: config.encoders, pixelsMax: PIXELS_MAX, taskMs: ENCODE_MS, memoryBytesMax: config.encoderMemoryBytes, tasksMax: ENCODER_TASKS_MAX,
     onLost: (event) => log.warn(event, "an encoder ended and is replaced"),
   });
-  onStop(encoders.close);
+  onStop(() => encoders.close());
   const post = createPost({ policy, userAgent });
   const worker: Worker = await startWorker({
     db, queue, storage, log,
@@ -175,7 +177,7 @@ async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }:
       tempPath: storage.tempPath,
       download: downloader.download,
       inspect: (input) => inspectImage(input, { pixelsMax: PIXELS_MAX }),
-      encode: encoders.encode,
+      encode: (task, options) => encoders.encode(task, options),
       keepOutput: storage.keepOutput,
       keepInput: config.keepInputs ? storage.keepInput : async () => ({ ok: true, value: null }),
       discard: storage.discard,

@@ -12,6 +12,8 @@ export type EncoderPool = {
   readonly size: number;
   /** Encoders without anything to do. */
   readonly idle: number;
+  /** Encoders that have begun a task. */
+  readonly running: number;
   readonly waiting: number;
   readonly pids: number[];
   close(): Promise<void>;
@@ -45,40 +47,101 @@ const RESTART_MS = 500;
 
 /** A small pool of child processes: a crash, a hang or a leak in a codec costs one image, not the service. */
 export function createEncoderPool(options: EncoderPoolOptions): EncoderPool {
-  const encoders = new Set<Encoder>();
-  let queue: Task[] = [];
-  let nextId = 1;
-  let isClosed = false;
-  let diedAtStart = 0;
+  return new ChildPool(options);
+}
 
-  const start = () => {
-    if (isClosed) return;
+class ChildPool implements EncoderPool {
+  readonly #options: EncoderPoolOptions;
+  readonly #encoders = new Set<Encoder>();
+  readonly #watch: NodeJS.Timeout;
+  #queue: Task[] = [];
+  #nextId = 1;
+  #isClosed = false;
+  #diedAtStart = 0;
+
+  constructor(options: EncoderPoolOptions) {
+    this.#options = options;
+    for (let index = 0; index < options.size; index += 1) this.#start();
+    this.#watch = setInterval(() => this.#condemnOverdue(), WATCH_MS);
+  }
+
+  get size(): number {
+    return this.#options.size;
+  }
+
+  get idle(): number {
+    return [...this.#encoders].filter((encoder) => encoder.tasks.size === 0).length;
+  }
+
+  get running(): number {
+    return [...this.#encoders].filter((encoder) => encoder.running !== null).length;
+  }
+
+  get waiting(): number {
+    return this.#queue.length + [...this.#encoders].reduce((count, encoder) => count + Math.max(0, encoder.tasks.size - 1), 0);
+  }
+
+  get pids(): number[] {
+    return [...this.#encoders].map((encoder) => encoder.process.pid);
+  }
+
+  encode(task: EncodeTask, { signal, priority }: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>> {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const onAbort = () => {
+        this.#queue = this.#queue.filter((other) => other !== waiting);
+        reject(signal.reason);
+      };
+      const settle = (result: StageResult<Encoded>) => {
+        signal.removeEventListener("abort", onAbort);
+        resolve(result);
+      };
+      const waiting: Task = { ...task, priority, crashes: 0, resolve: settle };
+      signal.addEventListener("abort", onAbort, { once: true });
+      const before = this.#queue.findIndex((other) => other.priority < priority);
+      this.#queue.splice(before === -1 ? this.#queue.length : before, 0, waiting);
+      this.#assign();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#watch);
+    for (const encoder of this.#encoders) encoder.process.kill();
+  }
+
+  #start(): void {
+    if (this.#isClosed) return;
     const encoder: Encoder = {
       tasks: new Map(), running: null, taken: 0, verdict: null,
-      process: startEncoderProcess({ reply: (reply) => onReply(encoder, reply), exit: (why) => onExit(encoder, why) }),
+      process: startEncoderProcess({ reply: (reply) => this.#onReply(encoder, reply), exit: (why) => this.#onExit(encoder, why) }),
     };
-    encoders.add(encoder);
-    assign();
-  };
+    this.#encoders.add(encoder);
+    this.#assign();
+  }
 
-  const assign = () => {
-    // Breadth first: every encoder gets one task before any gets a second.
+  /** Breadth first: every encoder gets one task before any gets a second. */
+  #assign(): void {
     for (let depth = 1; depth <= IN_PIPE_MAX; depth += 1) {
-      for (const encoder of encoders) {
-        if (encoder.tasks.size >= depth || encoder.verdict !== null || encoder.taken >= options.tasksMax) continue;
-        const task = queue.shift();
+      for (const encoder of this.#encoders) {
+        if (encoder.tasks.size >= depth || encoder.verdict !== null || encoder.taken >= this.#options.tasksMax) continue;
+        const task = this.#queue.shift();
         if (!task) return;
-        const id = nextId;
-        nextId += 1;
-        encoder.taken += 1;
-        encoder.tasks.set(id, task);
-        encoder.process.send({ id, task: { inputPath: task.inputPath, outputs: task.outputs }, pixelsMax: options.pixelsMax });
+        this.#give(encoder, task);
       }
     }
-  };
+  }
 
-  const onReply = (encoder: Encoder, reply: EncoderReply) => {
-    diedAtStart = 0;
+  #give(encoder: Encoder, task: Task): void {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    encoder.taken += 1;
+    encoder.tasks.set(id, task);
+    encoder.process.send({ id, task: { inputPath: task.inputPath, outputs: task.outputs }, pixelsMax: this.#options.pixelsMax });
+  }
+
+  #onReply(encoder: Encoder, reply: EncoderReply): void {
+    this.#diedAtStart = 0;
     if (!("encodeMs" in reply)) {
       encoder.running = { id: reply.id, startedAt: performance.now() };
       return;
@@ -86,89 +149,56 @@ export function createEncoderPool(options: EncoderPoolOptions): EncoderPool {
     const task = encoder.tasks.get(reply.id);
     encoder.tasks.delete(reply.id);
     encoder.running = null;
-    if (encoder.taken >= options.tasksMax && encoder.tasks.size === 0) retire(encoder);
-    assign();
+    if (encoder.taken >= this.#options.tasksMax && encoder.tasks.size === 0) this.#retire(encoder);
+    this.#assign();
     task?.resolve(resultOf(reply));
-  };
+  }
 
-  const onExit = (encoder: Encoder, why: string) => {
-    encoders.delete(encoder);
-    if (isClosed) return;
-    options.onLost({ pid: encoder.process.pid, why: encoder.verdict ?? why });
+  #retire(encoder: Encoder): void {
+    this.#encoders.delete(encoder);
+    encoder.process.kill();
+    this.#start();
+  }
+
+  #onExit(encoder: Encoder, why: string): void {
+    const wasRetired = !this.#encoders.delete(encoder);
+    if (this.#isClosed || wasRetired) return;
+    this.#options.onLost({ pid: encoder.process.pid, why: encoder.verdict ?? why });
     for (const [id, task] of [...encoder.tasks].toReversed()) {
       // What waited in the pipe has done nothing: it goes back without losing a try.
-      if (id === encoder.running?.id) giveAnotherTry(task, encoder.verdict);
-      else queue.unshift(task);
+      if (id === encoder.running?.id) this.#giveAnotherTry(task, encoder.verdict);
+      else this.#queue.unshift(task);
     }
-    diedAtStart += encoder.running ? 0 : 1;
     // One that dies before it ever begins (sharp cannot be loaded, say) must not spin.
-    if (diedAtStart > 0) setTimeout(start, RESTART_MS * diedAtStart).unref();
-    else start();
-  };
+    this.#diedAtStart += encoder.running ? 0 : 1;
+    if (this.#diedAtStart > 0) setTimeout(() => this.#start(), RESTART_MS * this.#diedAtStart);
+    else this.#start();
+  }
 
-  const giveAnotherTry = (task: Task, verdict: string | null) => {
+  #giveAnotherTry(task: Task, verdict: string | null): void {
     task.crashes += 1;
-    if (task.crashes < CRASHES_MAX) queue.unshift(task);
-    else task.resolve(verdict === "deadline" ? failed("encode_timed_out", `The image took longer than ${options.taskMs} ms to compress, twice.`) : failed("encoder_crashed"));
-  };
+    if (task.crashes < CRASHES_MAX) this.#queue.unshift(task);
+    else if (verdict === "deadline") task.resolve(failed("encode_timed_out", `The image took longer than ${this.#options.taskMs} ms to compress, twice.`));
+    else task.resolve(failed("encoder_crashed"));
+  }
 
-  const retire = (encoder: Encoder) => {
-    encoders.delete(encoder);
-    encoder.process.kill();
-    start();
-  };
-
-  const watch = setInterval(() => {
-    for (const encoder of encoders) {
-      if (encoder.running && performance.now() - encoder.running.startedAt > options.taskMs) condemn(encoder, "deadline");
-      else if (encoder.running) void checkMemory(encoder);
+  #condemnOverdue(): void {
+    for (const encoder of this.#encoders) {
+      if (!encoder.running) continue;
+      if (performance.now() - encoder.running.startedAt > this.#options.taskMs) condemn(encoder, "deadline");
+      else void this.#condemnLarge(encoder);
     }
-  }, WATCH_MS);
-  const condemn = (encoder: Encoder, verdict: string) => {
-    encoder.verdict ??= verdict;
-    encoder.process.kill();
-  };
-  const checkMemory = async (encoder: Encoder) => {
+  }
+
+  async #condemnLarge(encoder: Encoder): Promise<void> {
     const resident = await encoder.process.residentBytes();
-    if (resident !== null && resident > options.memoryBytesMax) condemn(encoder, "memory");
-  };
+    if (resident !== null && resident > this.#options.memoryBytesMax) condemn(encoder, "memory");
+  }
+}
 
-  for (let index = 0; index < options.size; index += 1) start();
-
-  return {
-    size: options.size,
-    get idle() {
-      return [...encoders].filter((encoder) => encoder.tasks.size === 0).length;
-    },
-    get waiting() {
-      return queue.length + [...encoders].reduce((count, encoder) => count + Math.max(0, encoder.tasks.size - 1), 0);
-    },
-    get pids() {
-      return [...encoders].map((encoder) => encoder.process.pid);
-    },
-    encode(task, { signal, priority }) {
-      return new Promise((resolve, reject) => {
-        signal.throwIfAborted();
-        const waiting: Task = { ...task, priority, crashes: 0, resolve: (result) => {
-          signal.removeEventListener("abort", onAbort);
-          resolve(result);
-        } };
-        const onAbort = () => {
-          queue = queue.filter((other) => other !== waiting);
-          reject(signal.reason);
-        };
-        signal.addEventListener("abort", onAbort, { once: true });
-        const before = queue.findIndex((other) => other.priority < priority);
-        queue.splice(before === -1 ? queue.length : before, 0, waiting);
-        assign();
-      });
-    },
-    async close() {
-      isClosed = true;
-      clearInterval(watch);
-      for (const encoder of encoders) encoder.process.kill();
-    },
-  };
+function condemn(encoder: Encoder, verdict: string): void {
+  encoder.verdict ??= verdict;
+  encoder.process.kill();
 }
 
 function resultOf(reply: Extract<EncoderReply, { encodeMs: number }>): StageResult<Encoded> {

@@ -10,8 +10,8 @@ let last: Promise<void> = Promise.resolve();
 process.on("message", (request: EncoderRequest) => {
   last = last.then(() => work(request));
 });
-// Without a parent nobody waits for the result, and nobody would end us.
-process.on("disconnect", () => process.exit(0));
+// Without a parent nobody waits for the result. Not process.exit(): that waits for libvips to finish its image.
+process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 
 async function work({ id, task, pixelsMax }: EncoderRequest): Promise<void> {
   const startedAt = performance.now();

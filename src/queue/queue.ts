@@ -44,15 +44,15 @@ export async function openQueue(options: { executor: Executor; supervise: boolea
   boss.on("error", options.onError);
   await boss.start();
   for (const name of QUEUES) await boss.createQueue(name, QUEUE_OPTIONS[name]);
-  return wrapBoss(boss);
+  return wrapBoss(boss, options.executor);
 }
 
 /** Only sends: for a thread that loads an upload on a connection of its own and must not run a second set of timers. */
 export function openSender(executor: Executor): Pick<Queue, "sendImages" | "sendPlan" | "sendFinish" | "headTag"> {
-  return wrapBoss(new PgBoss({ db: executor, supervise: false, schedule: false }));
+  return wrapBoss(new PgBoss({ db: executor, supervise: false, schedule: false }), executor);
 }
 
-function wrapBoss(boss: PgBoss) {
+function wrapBoss(boss: PgBoss, executor: Executor) {
   const insert = async <Name extends QueueName>(tx: Tx, name: Name, jobs: JobInsert<Payloads[Name]>[]) => {
     if (jobs.length === 0) return;
     await boss.insert(name, jobs, { db: tx.executor, returnId: false });
@@ -91,6 +91,16 @@ function wrapBoss(boss: PgBoss) {
         if (job) await handler(job.data, job.signal);
       });
       return { wake: () => boss.notifyWorker(workerId) };
+    },
+
+    /** Frees every claim there is. Only for a process that knows itself alone: all of them were held by its dead forerunner. */
+    async freeClaims(): Promise<number> {
+      const { rows } = await executor.executeSql("select name, id from pgboss.job where name = any($1) and state = 'active'", [[...QUEUES]]);
+      for (const name of QUEUES) {
+        const ids = rows.flatMap((row) => (row["name"] === name ? [String(row["id"])] : []));
+        if (ids.length > 0) await boss.fail(name, ids);
+      }
+      return rows.length;
     },
 
     async stop(): Promise<void> {

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import sharp from "sharp";
+import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { createEncoderPool, type EncoderPool, type EncoderPoolOptions } from "../../src/image/encoder-pool.ts";
+import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { eventually } from "../support/eventually.ts";
+import { createTestFolder } from "../support/folder.ts";
+
+const never = new AbortController().signal;
+
+describe("the encoder pool", { timeout: 60_000 }, () => {
+  let folder: string;
+  let large: string;
+  let count = 0;
+
+  before(async () => {
+    folder = await createTestFolder();
+    large = join(folder, "large.jpg");
+    await writeFile(large, await makeSamplePhoto({ width: 4000, height: 3000, seed: 1, format: "jpeg" }));
+  });
+
+  const startPool = (options: Partial<EncoderPoolOptions> = {}): { pool: EncoderPool; lost: string[] } => {
+    const lost: string[] = [];
+    const pool = createEncoderPool({ size: 1, pixelsMax: 1e8, taskMs: 20_000, memoryBytesMax: 512 * 1024 * 1024, tasksMax: 1_000, onLost: ({ why }) => lost.push(why), ...options });
+    onCleanup(() => pool.close());
+    return { pool, lost };
+  };
+  const task = (inputPath = large) => ({ inputPath, outputs: [{ name: "main", path: join(folder, `${(count += 1)}.jpg`), recipe: SEED_RECIPE }] });
+  const encode = (pool: EncoderPool, given = task(), priority = 0, signal = never) => pool.encode(given, { signal, priority });
+
+  test("compresses to the path it was given", async () => {
+    const given = task();
+    const result = await encode(startPool().pool, given);
+    assert.ok(result.ok);
+    assert.deepEqual([result.value.outputs[0]?.width, result.value.outputs[0]?.height], [4000, 3000]);
+    assert.equal((await readFile(given.outputs[0]?.path ?? "")).length, result.value.outputs[0]?.bytes);
+  });
+
+  test("gives an image whose encoder was killed one more try, and nothing else notices", async () => {
+    const { pool, lost } = startPool();
+    const [first, second] = [encode(pool), encode(pool)];
+    await eventually("the encoder to run", async () => pool.running === 1);
+    process.kill(pool.pids[0] ?? 0, "SIGKILL");
+    assert.deepEqual([(await first).ok, (await second).ok], [true, true]);
+    assert.deepEqual(lost, ["SIGKILL"]);
+  });
+
+  test("gives up on an image that takes its encoder down twice, but not on the next", async () => {
+    const { pool } = startPool();
+    const seen = new Set<number>();
+    const killing = setInterval(() => {
+      const [pid] = pool.pids;
+      // Kills two encoders, each once it is at work.
+      if (pid && pool.running === 1 && !seen.has(pid) && seen.size < 2) seen.add(pid) && process.kill(pid, "SIGKILL");
+    }, 5);
+    const heavy = { ...task(), outputs: [{ name: "main", path: join(folder, "heavy.avif"), recipe: { ...SEED_RECIPE, format: "avif" as const } }] };
+    const [first, second] = await Promise.all([encode(pool, heavy), encode(pool)]);
+    clearInterval(killing);
+    assert.equal(first.ok ? null : first.failure.code, "encoder_crashed");
+    assert.equal(second.ok, true);
+  });
+
+  test("ends an encoder that hangs, twice, then says that the image timed out", async () => {
+    const { pool, lost } = startPool({ taskMs: 300 });
+    const stopped = new Set<number>();
+    const stopping = setInterval(() => {
+      const [pid] = pool.pids;
+      if (pid && pool.running === 1 && !stopped.has(pid)) stopped.add(pid) && process.kill(pid, "SIGSTOP");
+    }, 5);
+    const heavy = { ...task(), outputs: [{ name: "main", path: join(folder, "hung.avif"), recipe: { ...SEED_RECIPE, format: "avif" as const } }] };
+    const result = await encode(pool, heavy);
+    clearInterval(stopping);
+    assert.equal(result.ok ? null : result.failure.code, "encode_timed_out");
+    assert.deepEqual(lost, ["deadline", "deadline"]);
+  });
+
+  test("ends an encoder that outgrows its memory", async () => {
+    const { pool, lost } = startPool({ memoryBytesMax: 40 * 1024 * 1024 });
+    const heavy = { ...task(), outputs: [{ name: "main", path: join(folder, "fat.avif"), recipe: { ...SEED_RECIPE, format: "avif" as const } }] };
+    const result = await encode(pool, heavy);
+    assert.equal(result.ok ? null : result.failure.code, "encoder_crashed");
+    assert.deepEqual(lost, ["memory", "memory"]);
+  });
+
+  test("starts the best priority first, and takes an aborted task back", async () => {
+    const { pool } = startPool();
+    const order: string[] = [];
+    const abort = new AbortController();
+    const named = async (name: string, priority: number, signal = never) => encode(pool, task(), priority, signal).then(() => order.push(name));
+    const all = [named("running", 0), named("in the pipe", 0), named("low", -9), named("high", -1)];
+    const aborted = named("aborted", 5, abort.signal);
+    abort.abort(new Error("no longer wanted"));
+    await assert.rejects(aborted, /no longer wanted/);
+    await Promise.all(all);
+    assert.deepEqual(order, ["running", "in the pipe", "high", "low"]);
+  });
+
+  test("replaces an encoder after its share of tasks", async () => {
+    const small = join(folder, "small.jpg");
+    await writeFile(small, await makeSamplePhoto({ width: 64, height: 64, seed: 1, format: "jpeg" }));
+    const { pool, lost } = startPool({ tasksMax: 2 });
+    const [before] = pool.pids;
+    for (let index = 0; index < 5; index += 1) assert.ok((await encode(pool, task(small))).ok);
+    assert.notEqual(pool.pids[0], before);
+    assert.deepEqual(lost, []);
+  });
+
+  test("calls a damaged file corrupt, whatever its headers say", async () => {
+    const { pool, lost } = startPool();
+    for (const format of ["jpeg", "png", "webp", "avif", "gif", "tiff"] as const) {
+      const whole = await makeSamplePhoto({ width: 200, height: 150, seed: 5, format });
+      const path = join(folder, `cut.${format}`);
+      await writeFile(path, whole.subarray(0, Math.floor(whole.length / 2)));
+      const result = await encode(pool, task(path));
+      assert.equal(result.ok ? null : result.failure.code, "corrupt_image", format);
+    }
+    assert.deepEqual(lost, []);
+  });
+
+  test("opens nothing but the formats it is for", async () => {
+    const path = join(folder, "drawing.jpg");
+    await writeFile(path, '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect width="10" height="10"/></svg>');
+    const result = await encode(startPool().pool, task(path));
+    assert.equal(result.ok ? null : result.failure.code, "corrupt_image");
+  });
+
+  test("takes the first frame of an animation and converts CMYK to sRGB", async () => {
+    const { pool } = startPool();
+    const frame = (shade: number) => ({ create: { width: 40, height: 30, channels: 3 as const, background: { r: shade, g: 0, b: 0 } } });
+    const animated = join(folder, "animated.gif");
+    await sharp([await sharp(frame(250)).png().toBuffer(), await sharp(frame(10)).png().toBuffer()], { join: { animated: true } }).gif({ delay: [100, 100] }).toFile(animated);
+    const cmyk = join(folder, "cmyk.jpg");
+    await sharp(frame(200)).toColourspace("cmyk").jpeg().toFile(cmyk);
+    for (const path of [animated, cmyk]) {
+      const given = task(path);
+      assert.ok((await encode(pool, given)).ok, path);
+      const { width, height, space, pages } = await sharp(given.outputs[0]?.path).metadata();
+      assert.deepEqual({ width, height, space, pages }, { width: 40, height: 30, space: "srgb", pages: undefined });
+    }
+  });
+
+  test("leaves no encoder behind when its parent is killed", async () => {
+    const script = `import { createEncoderPool } from ${JSON.stringify(new URL("../../src/image/encoder-pool.ts", import.meta.url).href)};
+      const pool = createEncoderPool({ size: 2, pixelsMax: 1e8, taskMs: 1e5, memoryBytesMax: 1e9, tasksMax: 9, onLost() {} });
+      for (const n of [1, 2]) void pool.encode({ inputPath: ${JSON.stringify(large)}, outputs: [{ name: "main", path: ${JSON.stringify(folder)} + "/orphan" + n, recipe: { format: "avif", quality: 50, fit: "inside" } }] }, { signal: new AbortController().signal, priority: 0 });
+      setTimeout(() => console.log(pool.pids.join(",")), 800);`;
+    const parent = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    const [line] = (await once(parent.stdout, "data")) as [Buffer];
+    const pids = line.toString().trim().split(",").map(Number);
+    assert.equal(pids.length, 2);
+    parent.kill("SIGKILL");
+    await eventually("the encoders to be gone", async () => pids.every((pid) => !isAlive(pid)), 5_000);
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { eventually } from "../support/eventually.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { encodersOf, processesNaming } from "../support/processes.ts";
+import { startReceiver } from "../support/receiver.ts";
+import { startService } from "../support/service.ts";
+import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
+
+const IMAGES = 120;
+
+test("kill -9 of the whole service in the middle of a batch, three times, loses and repeats nothing", { timeout: 120_000 }, async () => {
+  const dataDir = await createTestFolder();
+  const photo = await makeSamplePhoto({ width: 400, height: 300, seed: 3, format: "jpeg" });
+  const origin = await startSlowOrigin(150, photo);
+  const receiver = await startReceiver();
+  const env = { DATA_DIR: dataDir, DOWNLOADS: "1", ENCODERS: "2" };
+  onCleanup(() => {
+    for (const { pid } of processesNaming(dataDir)) process.kill(pid, "SIGKILL");
+  });
+
+  let service = await startService(env);
+  const { requestId } = await service.upload(slowCatalogue(origin, IMAGES), { webhookUrl: receiver.url });
+  for (const goal of [10, 40, 70]) {
+    await eventually(`${goal} images`, async () => (await service.status(requestId)).progress.completed >= goal);
+    const encoders = encodersOf(service.pid);
+    assert.ok(encoders.length > 0);
+    await service.kill("SIGKILL");
+    await eventually("the encoders to follow their parent", async () => encoders.every((pid) => !isAlive(pid)), 5_000);
+
+    const killedAt = performance.now();
+    service = await startService(env);
+    const before = (await service.status(requestId)).progress.completed;
+    await eventually("the batch to go on", async () => (await service.status(requestId)).progress.completed > before, 15_000);
+    console.log(`went on ${Math.round(performance.now() - killedAt)} ms after the kill`);
+  }
+
+  const status = await service.finished(requestId, 60_000);
+  assert.deepEqual(status.progress, { total: IMAGES, completed: IMAGES, failed: 0, skipped: 0, percent: 100 });
+  const folder = join(dataDir, "uploads", "outputImages", requestId, "00000");
+  const outputs = await readdir(folder);
+  assert.equal(outputs.length, IMAGES);
+  for (const name of outputs) assert.ok((await stat(join(folder, name))).size > 1_000, `${name} is whole`);
+
+  await eventually("the event", async () => receiver.deliveries.length > 0);
+  const { code } = await service.kill("SIGTERM");
+  assert.equal(code, 0);
+  assert.equal(new Set(receiver.deliveries.map(({ headers }) => headers["webhook-id"])).size, 1, "one event, whatever was sent twice");
+  assert.deepEqual(await readdir(join(dataDir, "uploads", "temp")), [], "nothing half-written stays");
+  assert.deepEqual(processesNaming(dataDir), [], "the database went with the service");
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

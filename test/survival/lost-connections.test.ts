@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { createTestDatabase } from "../support/database.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { startService } from "../support/service.ts";
+import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
+
+test("every connection terminated once a second for a minute: no process exits and nothing is lost", { timeout: 150_000 }, async () => {
+  const url = await createTestDatabase();
+  const photo = await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" });
+  const origin = await startSlowOrigin(50, photo);
+  const service = await startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), DOWNLOADS: "2", ENCODERS: "1" });
+  const { requestId } = await service.upload(slowCatalogue(origin, 1_000));
+  const database = new URL(url).pathname.slice(1);
+  const admin = new pg.Client({ connectionString: process.env["TEST_POSTGRES_URL"] });
+  await admin.connect();
+  onCleanup(() => admin.end());
+
+  let terminated = 0;
+  for (let second = 0; second < 60; second += 1) {
+    const { rowCount } = await admin.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", [database]);
+    terminated += rowCount ?? 0;
+    await delay(1_000);
+  }
+  assert.ok(terminated > 60, `only ${terminated} connections were ended`);
+  assert.equal(service.process.exitCode, null, service.output.slice(-5).join("\n"));
+  const status = await service.finished(requestId, 60_000);
+  assert.deepEqual(status.progress, { total: 1_000, completed: 1_000, failed: 0, skipped: 0, percent: 100 });
+  assert.equal((await service.kill("SIGTERM")).code, 0);
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import pg from "pg";
+import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { eventually } from "../support/eventually.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { encodersOf, processesNaming } from "../support/processes.ts";
+import { startService, type Service } from "../support/service.ts";
+import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
+
+const IMAGES = 60;
+
+for (const [name, stop] of Object.entries({
+  "SIGTERM": (service: Service): boolean => process.kill(service.pid, "SIGTERM"),
+  "Ctrl-C to the whole process group": (service: Service): boolean => process.kill(-service.pid, "SIGINT"),
+})) {
+  test(`${name} in the middle of a batch drains it, counts no failure and leaves no process`, { timeout: 90_000 }, async () => {
+    const dataDir = await createTestFolder();
+    const photo = await makeSamplePhoto({ width: 1200, height: 900, seed: 3, format: "jpeg" });
+    const origin = await startSlowOrigin(100, photo);
+    const env = { DATA_DIR: dataDir, DOWNLOADS: "4", ENCODERS: "2" };
+    const service = await startService(env, { detached: true });
+    const { requestId } = await service.upload(slowCatalogue(origin, IMAGES));
+    await eventually("some images", async () => (await service.status(requestId)).progress.completed >= 10);
+
+    const encoders = encodersOf(service.pid);
+    const exited = new Promise<number | null>((resolve) => service.process.once("exit", resolve));
+    const stoppedAt = performance.now();
+    stop(service);
+    assert.equal(await exited, 0, service.output.join("\n"));
+    const drainMs = performance.now() - stoppedAt;
+    assert.ok(drainMs < 25_000, `${drainMs} ms`);
+    assert.deepEqual(processesNaming(dataDir), []);
+    await eventually("the encoders to go", async () => encoders.every((pid) => encodersOf(service.pid).includes(pid) === false), 2_000);
+
+    const again = await startService(env);
+    const status = await again.finished(requestId);
+    assert.equal(status.progress.completed, IMAGES);
+    const [, url] = /psql "([^"]+)"/.exec(again.output.join("\n")) ?? [];
+    const client = new pg.Client({ connectionString: url ?? "" });
+    await client.connect();
+    const { rows } = await client.query("select count(*)::int as count, max(attempts)::int as attempts from image left join image_attempt using (batch_id, ordinal)");
+    await client.end();
+    assert.equal(rows[0]?.attempts, 1, "no image needed a second attempt");
+    await again.kill("SIGTERM");
+  });
+}
