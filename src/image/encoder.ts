@@ -1,17 +1,19 @@
-import { encodeImage, restrictLibvips, type EncodedOutput, type EncodeTask } from "./encode.ts";
+import type { EncodedOutput, EncodeTask } from "./encode.ts";
 
 /** The entry of an encoder child process: takes tasks one after the other and dies with its parent. */
 export type EncoderRequest = { id: number; task: EncodeTask; pixelsMax: number };
 export type EncoderReply = { id: number; startedAt: number } | { id: number; encodeMs: number; outputs: EncodedOutput[] } | { id: number; encodeMs: number; fault: string; isDiskFault: boolean };
 
+// First of all, since loading libvips takes a while: without a parent nobody waits for a result. Not process.exit(),
+// which waits for libvips to finish its image.
+process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+const { encodeImage, restrictLibvips } = await import("./encode.ts");
 restrictLibvips();
-let last: Promise<void> = Promise.resolve();
 
+let last: Promise<void> = Promise.resolve();
 process.on("message", (request: EncoderRequest) => {
   last = last.then(() => work(request));
 });
-// Without a parent nobody waits for the result. Not process.exit(): that waits for libvips to finish its image.
-process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 
 async function work({ id, task, pixelsMax }: EncoderRequest): Promise<void> {
   const startedAt = performance.now();

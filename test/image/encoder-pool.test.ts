@@ -11,6 +11,7 @@ import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { isAlive } from "../support/processes.ts";
 
 const never = new AbortController().signal;
 
@@ -158,12 +159,3 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     await eventually("the encoders to be gone", async () => pids.every((pid) => !isAlive(pid)), 5_000);
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

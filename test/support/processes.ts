@@ -24,3 +24,8 @@ export function encodersOf(pid: number): number[] {
 export function processesNaming(text: string): Listed[] {
   return listProcesses().filter(({ command, pid }) => pid !== process.pid && command.includes(text));
 }
+
+/** A zombie that nobody has waited for yet is as gone as it gets. */
+export function isAlive(pid: number): boolean {
+  return listProcesses().some((found) => found.pid === pid);
+}

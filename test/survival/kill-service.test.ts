@@ -6,7 +6,7 @@ import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
-import { encodersOf, processesNaming } from "../support/processes.ts";
+import { encodersOf, isAlive, processesNaming } from "../support/processes.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { startService } from "../support/service.ts";
 import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
@@ -53,12 +53,3 @@ test("kill -9 of the whole service in the middle of a batch, three times, loses 
   assert.deepEqual(await readdir(join(dataDir, "uploads", "temp")), [], "nothing half-written stays");
   assert.deepEqual(processesNaming(dataDir), [], "the database went with the service");
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
