@@ -1,9 +1,9 @@
 import type { CsvProblem, CsvProblemCode } from "../domain/csv-problem.ts";
 import { PAGE_PRODUCTS, PROBLEMS_LISTED_MAX, type CatalogueLimits } from "./limits.ts";
 import { matchColumns, type Columns } from "./match-columns.ts";
-import { createRecordGuard, type GuardFault, type RecordPage } from "./record-guard.ts";
+import { RecordGuard, type RecordPage } from "./record-guard.ts";
 import { readProduct, type CatalogueProduct, type ProductRules } from "./read-product.ts";
-import { createRowReader, type Row, type RowFault } from "./read-rows.ts";
+import { createRowReader, type Row, type RowReader } from "./read-rows.ts";
 import { firstLineOf, sniffDelimiter, sniffStart } from "./sniff.ts";
 
 export type { CatalogueProduct } from "./read-product.ts";
@@ -29,7 +29,7 @@ export type ReadOptions = {
  * are listed, the rest counted. Reading ends early only where nothing sensible can follow (an unclosed quote).
  */
 export async function readCatalogue(source: AsyncIterable<Buffer>, options: ReadOptions): Promise<Catalogue> {
-  const reading = createReading(options);
+  const reading = new Reading(options);
   try {
     let head: Buffer = Buffer.alloc(0);
     for await (const chunk of source) {
@@ -54,90 +54,112 @@ const HEAD_BYTES = 64 * 1024;
 /** Thrown when the rest of the file cannot be read; its problem is recorded already. */
 class Unreadable extends Error {}
 
-function createReading({ onInvalid, limits, onProducts }: ReadOptions) {
-  const problems: CsvProblem[] = [];
-  let problemCount = 0;
-  let guard: ReturnType<typeof createRecordGuard> | undefined;
-  let reader: ReturnType<typeof createRowReader> | undefined;
-  let facts: CatalogueFacts | undefined;
-  let rules: ProductRules | undefined;
-  let shape = { delimiter: ",", hasBom: false, newline: "\n" as CatalogueFacts["newline"] };
-  let products = 0;
-  let images = 0;
+type Sheet = { guard: RecordGuard; reader: RowReader; shape: Pick<CatalogueFacts, "delimiter" | "hasBom" | "newline"> };
+type Heading = { line: number; cells: string[]; rules: ProductRules };
 
-  const report = (found: readonly CsvProblem[]) => {
-    problemCount += found.length;
-    problems.push(...found.slice(0, PROBLEMS_LISTED_MAX - problems.length));
-  };
-  const giveUp = (line: number, code: CsvProblemCode, message: string): never => {
-    report([{ line, column: null, code, message }]);
-    throw new Unreadable(message);
-  };
-  const unlessFault = <T extends object>(value: T | GuardFault | RowFault): T => {
-    if ("code" in value) return giveUp(value.line, value.code, value.message);
-    return value as T;
-  };
+/** One pass over one file, and what was found so far. */
+class Reading {
+  readonly #options: ReadOptions;
+  readonly #problems: CsvProblem[] = [];
+  #problemCount = 0;
+  #sheet: Sheet | undefined;
+  #heading: Heading | undefined;
+  #products = 0;
+  #images = 0;
+  #isUtf8 = true;
 
-  const readHeader = (row: Row) => {
-    if (row.cells.length > limits.columnsMax) giveUp(row.line, "too_many_columns", `Expected at most ${limits.columnsMax} columns, got ${row.cells.length}.`);
-    const matched = matchColumns(row.cells, row.line);
-    if (!matched.ok) {
-      report(matched.problems);
-      throw new Unreadable("no columns");
+  constructor(options: ReadOptions) {
+    this.#options = options;
+  }
+
+  get hasBegun(): boolean {
+    return this.#sheet !== undefined;
+  }
+
+  async begin(head: Buffer): Promise<void> {
+    const start = sniffStart(head);
+    if ("fault" in start) return this.#giveUp(1, start.fault.code, start.fault.message);
+    const body = head.subarray(start.bomBytes);
+    const { text, newline } = firstLineOf(body);
+    const delimiter = sniffDelimiter(text);
+    this.#sheet = {
+      guard: new RecordGuard({ delimiter, recordBytesMax: this.#options.limits.recordBytesMax }),
+      reader: createRowReader(delimiter),
+      shape: { delimiter, hasBom: start.bomBytes > 0, newline },
+    };
+    await this.push(body);
+  }
+
+  async push(chunk: Buffer): Promise<void> {
+    if (this.#sheet) await this.#readPage(this.#sheet, this.#sheet.guard.push(chunk));
+  }
+
+  async end(): Promise<void> {
+    if (this.#sheet) await this.#readPage(this.#sheet, this.#sheet.guard.end());
+    if (!this.#heading) this.#giveUp(1, "empty_file", "Expected a header line and products, got an empty file.");
+    else if (this.#products === 0) this.#giveUp(this.#heading.line, "no_products", "Expected at least one product below the header, got none.");
+  }
+
+  result(): Catalogue {
+    if (this.#problemCount > 0 || !this.#heading || !this.#sheet) return { ok: false, problems: this.#problems, problemCount: this.#problemCount };
+    const { line, cells, rules } = this.#heading;
+    const facts = { ...this.#sheet.shape, encoding: "utf-8", header: cells, headerLine: line, columns: rules.columns, products: this.#products, images: this.#images } as const;
+    return { ok: true, facts };
+  }
+
+  async #readPage({ reader, shape }: Sheet, page: RecordPage): Promise<void> {
+    if (page.records.length > 0) {
+      const { rows, badLine } = await reader.read(page);
+      if (badLine !== null) this.#reportEncoding(badLine);
+      const found = rows.flatMap((row) => this.#readRow(row, shape.delimiter) ?? []);
+      for (let at = 0; at < found.length && this.#problemCount === 0; at += PAGE_PRODUCTS) {
+        await this.#options.onProducts(found.slice(at, at + PAGE_PRODUCTS));
+      }
     }
-    facts = { ...shape, header: row.cells, headerLine: row.line, columns: matched.columns, encoding: "utf-8", products: 0, images: 0 };
-    rules = { columns: matched.columns, headerLength: row.cells.length, delimiter: shape.delimiter, onInvalid, limits };
-  };
+    if (page.fault) this.#giveUp(page.fault.line, page.fault.code, page.fault.message);
+  }
 
-  const readRow = (row: Row): CatalogueProduct | null => {
+  #readRow(row: Row, delimiter: string): CatalogueProduct | null {
+    const { limits } = this.#options;
     if (row.cells.every((cell) => cell.trim() === "")) return null;
-    if (!rules) {
-      readHeader(row);
+    if (!this.#heading) {
+      this.#heading = this.#readHeading(row, delimiter);
       return null;
     }
-    const { product, problems: found } = readProduct(row, rules);
-    products += 1;
-    images += product.urls.length;
-    if (found.length > 0) report(found);
-    if (products > limits.productsMax) giveUp(row.line, "too_many_products", `Expected at most ${limits.productsMax} products in a file; split it.`);
-    if (images > limits.imagesMax) giveUp(row.line, "too_many_images", `Expected at most ${limits.imagesMax} images in a file; split it.`);
+    const { product, problems } = readProduct(row, this.#heading.rules);
+    this.#products += 1;
+    this.#images += product.urls.length;
+    this.#report(problems);
+    if (this.#products > limits.productsMax) this.#giveUp(row.line, "too_many_products", `Expected at most ${limits.productsMax} products in a file; split it.`);
+    if (this.#images > limits.imagesMax) this.#giveUp(row.line, "too_many_images", `Expected at most ${limits.imagesMax} images in a file; split it.`);
     return product;
-  };
+  }
 
-  const readPage = async (page: RecordPage) => {
-    if (page.records.length === 0 || !reader) return;
-    const rows = unlessFault(await reader.read(page));
-    const found = rows.flatMap((row) => readRow(row) ?? []);
-    for (let at = 0; at < found.length && problemCount === 0; at += PAGE_PRODUCTS) {
-      await onProducts(found.slice(at, at + PAGE_PRODUCTS));
+  #readHeading(row: Row, delimiter: string): Heading {
+    const { limits, onInvalid } = this.#options;
+    if (row.cells.length > limits.columnsMax) this.#giveUp(row.line, "too_many_columns", `Expected at most ${limits.columnsMax} columns, got ${row.cells.length}.`);
+    const matched = matchColumns(row.cells, row.line);
+    if (!matched.ok) {
+      this.#report(matched.problems);
+      throw new Unreadable("no columns");
     }
-  };
+    return { line: row.line, cells: row.cells, rules: { columns: matched.columns, headerLength: row.cells.length, delimiter, onInvalid, limits } };
+  }
 
-  return {
-    get hasBegun() {
-      return guard !== undefined;
-    },
-    async begin(head: Buffer) {
-      const start = sniffStart(head);
-      if ("fault" in start) return giveUp(1, start.fault.code, start.fault.message);
-      const body = head.subarray(start.bomBytes);
-      const { text, newline } = firstLineOf(body);
-      shape = { delimiter: sniffDelimiter(text), hasBom: start.bomBytes > 0, newline };
-      guard = createRecordGuard({ delimiter: shape.delimiter, recordBytesMax: limits.recordBytesMax });
-      reader = createRowReader(shape.delimiter);
-      await readPage(unlessFault(guard.push(body)));
-    },
-    async push(chunk: Buffer) {
-      if (guard) await readPage(unlessFault(guard.push(chunk)));
-    },
-    async end() {
-      if (guard) await readPage(unlessFault(guard.end()));
-      if (!facts) giveUp(1, "empty_file", "Expected a header line and products, got an empty file.");
-      else if (products === 0) giveUp(facts.headerLine, "no_products", "Expected at least one product below the header, got none.");
-    },
-    result(): Catalogue {
-      if (problemCount > 0 || !facts) return { ok: false, problems, problemCount };
-      return { ok: true, facts: { ...facts, products, images } };
-    },
-  };
+  /** Once a file: what is not UTF-8 in one line is seldom UTF-8 in the others. */
+  #reportEncoding(line: number): void {
+    if (!this.#isUtf8) return;
+    this.#isUtf8 = false;
+    this.#report([{ line, column: null, code: "invalid_utf8", message: `Expected UTF-8, got bytes in line ${line} that are not; save the file as “CSV UTF-8” and upload that.` }]);
+  }
+
+  #report(found: readonly CsvProblem[]): void {
+    this.#problemCount += found.length;
+    this.#problems.push(...found.slice(0, PROBLEMS_LISTED_MAX - this.#problems.length));
+  }
+
+  #giveUp(line: number, code: CsvProblemCode, message: string): never {
+    this.#report([{ line, column: null, code, message }]);
+    throw new Unreadable(message);
+  }
 }

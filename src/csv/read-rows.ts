@@ -3,43 +3,34 @@ import { parse } from "fast-csv";
 import type { RecordPage } from "./record-guard.ts";
 
 export type Row = { line: number; cells: string[]; isLastCellQuoted: boolean };
-export type RowFault = { line: number; code: "invalid_utf8" | "unclosed_quote"; message: string };
-export type RowReader = { read(page: RecordPage): Promise<Row[] | RowFault> };
+/** Rows of a page; `badLine` is the first line whose bytes are not UTF-8 (they read as U+FFFD). */
+export type RowPage = { rows: Row[]; badLine: number | null };
+export type RowReader = { read(page: RecordPage): Promise<RowPage> };
 
 /** Turns pages of whole records into rows of cells with fast-csv: always lists, since an object would lose `__proto__`. */
 export function createRowReader(delimiter: string): RowReader {
   const parser = parse({ headers: false, delimiter, quote: '"', escape: '"', ignoreEmpty: false });
   let rows: string[][] = [];
-  let fault: Error | undefined;
+  let failure: Error | undefined;
   parser.on("data", (row: string[]) => rows.push(row));
-  parser.on("error", (error: Error) => (fault = error));
-
-  const parseText = (text: string) =>
-    new Promise<void>((resolve) => {
-      parser.write(text, () => resolve());
-    });
+  parser.on("error", (error: Error) => (failure = error));
 
   return {
     async read({ bytes, records }) {
-      if (!isUtf8(bytes)) return invalidUtf8(bytes, records);
       rows = [];
       // A last CR could be half of a CRLF, for which fast-csv would wait; a last record can lack its line break.
-      await parseText(`${bytes.toString("utf8").replace(/\r\n?$|\n$/, "")}\n`);
-      if (fault || rows.length !== records.length) return strayQuote(records, rows.length, fault);
-      return records.map((record, index) => ({ ...record, cells: rows[index] ?? [] }));
+      const text = `${bytes.toString("utf8").replace(/\r\n?$|\n$/, "")}\n`;
+      await new Promise<void>((resolve) => parser.write(text, () => resolve()));
+      if (failure || rows.length !== records.length) throw new Error(`the guard saw ${records.length} records from line ${records[0]?.line}, fast-csv ${rows.length}`, { cause: failure });
+      return {
+        rows: records.map((record, index) => ({ ...record, cells: rows[index] ?? [] })),
+        badLine: isUtf8(bytes) ? null : findBadLine(bytes, records[0]?.line ?? 1),
+      };
     },
   };
 }
 
-function invalidUtf8(bytes: Buffer, records: RecordPage["records"]): RowFault {
+function findBadLine(bytes: Buffer, firstLine: number): number {
   const lines = bytes.toString("latin1").split(/\r\n|\n|\r/);
-  const bad = lines.findIndex((line) => !isUtf8(Buffer.from(line, "latin1")));
-  const line = (records[0]?.line ?? 1) + Math.max(bad, 0);
-  return { line, code: "invalid_utf8", message: `Expected UTF-8, got bytes in line ${line} that are not; save the file as “CSV UTF-8” and upload that.` };
-}
-
-function strayQuote(records: RecordPage["records"], parsed: number, fault: Error | undefined): RowFault {
-  const line = records[Math.min(parsed, records.length - 1)]?.line ?? 1;
-  const said = fault ? ` (${fault.message.slice(0, 120).replaceAll(/\s+/g, " ")})` : "";
-  return { line, code: "unclosed_quote", message: `Expected a delimiter or the end of the line after a closing quote, near line ${line}${said}; double a quote that is meant as text.` };
+  return firstLine + Math.max(0, lines.findIndex((line) => !isUtf8(Buffer.from(line, "latin1"))));
 }

@@ -1,97 +1,113 @@
 import type { CsvProblemCode } from "../domain/csv-problem.ts";
 
+export type GuardedRecord = { /** Physical line it begins at. */ line: number; isLastCellQuoted: boolean };
+export type GuardFault = { line: number; code: Extract<CsvProblemCode, "unclosed_quote" | "stray_quote" | "row_too_long" | "not_csv">; message: string };
+/** Whole records, and what is wrong behind them; after a fault nothing more can be read. */
+export type RecordPage = { bytes: Buffer; records: GuardedRecord[]; fault: GuardFault | null };
+
+const [CELL_START, UNQUOTED, QUOTED, AFTER_QUOTE] = [0, 1, 2, 3];
+const [LF, CR, QUOTE, SPACE, TAB, NUL] = [0x0a, 0x0d, 0x22, 0x20, 0x09, 0x00];
+
 /**
  * Stands in front of fast-csv, which has no cap on a record and parses its buffer again for every chunk (2 MB
  * behind an unclosed quote cost it 1.8 s). Follows quotes and lines byte by byte, hands on whole records only,
  * and knows for each the physical line it began at and whether its last cell was quoted.
  */
-export type RecordPage = { bytes: Buffer; records: { line: number; isLastCellQuoted: boolean }[] };
-export type GuardFault = { line: number; code: Extract<CsvProblemCode, "unclosed_quote" | "row_too_long" | "not_csv">; message: string };
-export type RecordGuard = {
-  /** The records that the chunk completes, or what is wrong; after a fault nothing more can be read. */
-  push(chunk: Buffer): RecordPage | GuardFault;
-  end(): RecordPage | GuardFault;
-};
-
-const [CELL_START, UNQUOTED, QUOTED, AFTER_QUOTE] = [0, 1, 2, 3];
-const [LF, CR, QUOTE, SPACE, NUL] = [0x0a, 0x0d, 0x22, 0x20, 0x00];
-
-export function createRecordGuard(options: { delimiter: string; recordBytesMax: number }): RecordGuard {
-  const delimiter = options.delimiter.charCodeAt(0);
-  let rest: Buffer = Buffer.alloc(0);
-  let state = CELL_START;
-  let line = 1;
-  let recordLine = 1;
-  let quoteLine = 1;
-  let isLastCellQuoted = false;
-  let isAfterCr = false;
+export class RecordGuard {
+  readonly #delimiter: number;
+  readonly #recordBytesMax: number;
+  #rest: Buffer = Buffer.alloc(0);
   /** Bytes of the open record that were looked at already: they are not scanned twice. */
-  let scanned = 0;
+  #scanned = 0;
+  #state = CELL_START;
+  #line = 1;
+  #recordLine = 1;
+  #quoteLine = 1;
+  #isAfterCr = false;
 
-  const scan = (bytes: Buffer): { end: number; records: RecordPage["records"] } | GuardFault => {
-    const records: RecordPage["records"] = [];
+  constructor(options: { delimiter: string; recordBytesMax: number }) {
+    this.#delimiter = options.delimiter.charCodeAt(0);
+    this.#recordBytesMax = options.recordBytesMax;
+  }
+
+  /** Takes a chunk and gives the records that it completes. */
+  push(chunk: Buffer): RecordPage {
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    const records: GuardedRecord[] = [];
     let start = 0;
-    let at = scanned;
-    for (; at < bytes.length; at += 1) {
-      const byte = bytes[at];
-      if (isAfterCr) {
-        isAfterCr = false;
+    for (let at = this.#scanned; at < bytes.length; at += 1) {
+      const byte = bytes[at] ?? NUL;
+      if (this.#isAfterCr) {
+        this.#isAfterCr = false;
         if (byte === LF) {
           // The second half of CRLF belongs to the line break before it.
-          if (state !== QUOTED && start === at) start = at + 1;
+          if (this.#state !== QUOTED && start === at) start = at + 1;
           continue;
         }
       }
-      if (byte === NUL) return { line, code: "not_csv", message: `Expected text, got a NUL byte in line ${line}; save the file as CSV UTF-8.` };
       if (byte === LF || byte === CR) {
-        line += 1;
-        isAfterCr = byte === CR;
-        if (state === QUOTED) continue;
-        records.push({ line: recordLine, isLastCellQuoted: state === AFTER_QUOTE || (state === CELL_START && isLastCellQuoted) });
+        this.#line += 1;
+        this.#isAfterCr = byte === CR;
+        if (this.#state === QUOTED) continue;
+        records.push(this.#endRecord());
         start = at + 1;
-        recordLine = line;
-        state = CELL_START;
-        isLastCellQuoted = false;
         continue;
       }
-      if (at - start >= options.recordBytesMax) return tooLong();
-      if (state === QUOTED) {
-        if (byte === QUOTE) state = AFTER_QUOTE;
-      } else if (byte === delimiter) {
-        state = CELL_START;
-        isLastCellQuoted = false;
-      } else if (state === CELL_START) {
-        if (byte === QUOTE) {
-          state = QUOTED;
-          quoteLine = line;
-        } else if (byte !== SPACE && byte !== 0x09) state = UNQUOTED;
-      } else if (state === AFTER_QUOTE && byte === QUOTE) {
-        state = QUOTED;
-      }
+      const fault = this.#follow(byte, at - start);
+      if (fault) return { bytes: bytes.subarray(0, start), records, fault };
     }
-    scanned = at - start;
-    return { end: start, records };
-  };
+    this.#rest = bytes.subarray(start);
+    this.#scanned = this.#rest.length;
+    return { bytes: bytes.subarray(0, start), records, fault: null };
+  }
 
-  const tooLong = (): GuardFault =>
-    state === QUOTED
-      ? { line: quoteLine, code: "unclosed_quote", message: `The quote opened in line ${quoteLine} is not closed within ${options.recordBytesMax} bytes; close it, or double a quote that is meant as text.` }
-      : { line: recordLine, code: "row_too_long", message: `The row that begins in line ${recordLine} has more than the ${options.recordBytesMax} bytes a row may have; is the delimiter or the line ending another one?` };
+  /** The last record, where the file does not end with a line break. */
+  end(): RecordPage {
+    if (this.#state === QUOTED) return { bytes: Buffer.alloc(0), records: [], fault: this.#unclosed("is never closed") };
+    return { bytes: this.#rest, records: this.#rest.length === 0 ? [] : [this.#endRecord()], fault: null };
+  }
 
-  return {
-    push(chunk) {
-      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      const found = scan(bytes);
-      if ("code" in found) return found;
-      rest = bytes.subarray(found.end);
-      return { bytes: bytes.subarray(0, found.end), records: found.records };
-    },
-    end() {
-      if (state === QUOTED) {
-        return { line: quoteLine, code: "unclosed_quote", message: `The quote opened in line ${quoteLine} is never closed; close it, or double a quote that is meant as text.` };
-      }
-      if (rest.length === 0) return { bytes: rest, records: [] };
-      return { bytes: rest, records: [{ line: recordLine, isLastCellQuoted: state === AFTER_QUOTE }] };
-    },
-  };
+  #endRecord(): GuardedRecord {
+    const record = { line: this.#recordLine, isLastCellQuoted: this.#state === AFTER_QUOTE };
+    this.#recordLine = this.#line;
+    this.#state = CELL_START;
+    return record;
+  }
+
+  /** What a byte within a record makes of the state; the rules are fast-csv's own, spaces around quotes included. */
+  #follow(byte: number, recordBytes: number): GuardFault | null {
+    if (byte === NUL) return { line: this.#line, code: "not_csv", message: `Expected text, got a NUL byte in line ${this.#line}; save the file as CSV UTF-8.` };
+    if (recordBytes >= this.#recordBytesMax) return this.#tooLong();
+    if (this.#state === QUOTED) {
+      if (byte === QUOTE) this.#state = AFTER_QUOTE;
+    } else if (byte === this.#delimiter) {
+      this.#state = CELL_START;
+    } else if (this.#state === CELL_START) {
+      this.#enterCell(byte);
+    } else if (this.#state === AFTER_QUOTE) {
+      if (byte === QUOTE) this.#state = QUOTED;
+      else if (byte !== SPACE && byte !== TAB) return this.#stray();
+    }
+    return null;
+  }
+
+  #enterCell(byte: number): void {
+    if (byte === QUOTE) {
+      this.#state = QUOTED;
+      this.#quoteLine = this.#line;
+    } else if (byte !== SPACE && byte !== TAB) this.#state = UNQUOTED;
+  }
+
+  #stray(): GuardFault {
+    return { line: this.#line, code: "stray_quote", message: `Expected a delimiter or the end of the line after the closing quote in line ${this.#line}, got more text; double a quote that is meant as text.` };
+  }
+
+  #tooLong(): GuardFault {
+    if (this.#state === QUOTED) return this.#unclosed(`is not closed within ${this.#recordBytesMax} bytes`);
+    return { line: this.#recordLine, code: "row_too_long", message: `The row that begins in line ${this.#recordLine} has more than the ${this.#recordBytesMax} bytes a row may have; is the delimiter or the line ending another one?` };
+  }
+
+  #unclosed(how: string): GuardFault {
+    return { line: this.#quoteLine, code: "unclosed_quote", message: `The quote opened in line ${this.#quoteLine} ${how}; close it, or double a quote that is meant as text.` };
+  }
 }

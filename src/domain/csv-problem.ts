@@ -1,7 +1,7 @@
 /** What can be wrong with an uploaded file; each problem names the place and the way out. */
 export const CSV_PROBLEM_CODES = [
   "empty_file", "not_csv", "invalid_utf8", "unsupported_encoding", "missing_column", "duplicate_column", "no_products",
-  "unclosed_quote", "row_too_long", "too_many_columns", "row_too_wide", "too_many_products", "too_many_images", "too_many_urls",
+  "unclosed_quote", "stray_quote", "row_too_long", "too_many_columns", "row_too_wide", "too_many_products", "too_many_images", "too_many_urls",
   "serial_missing", "name_missing", "url_missing", "url_invalid",
 ] as const;
 

@@ -24,13 +24,6 @@ export type Hold = {
   onFetched(): void;
 };
 
-export type Pump = {
-  wake(): void;
-  readonly inHand: number;
-  /** Claims nothing more and gives back what is still being fetched; the rest may end until the deadline. */
-  drain(deadlineMs: number): Promise<void>;
-};
-
 /** pg-boss gives a claim 10 s without a sign of life (its shortest heartbeat): three chances to tell. */
 const TOUCH_MS = 3_000;
 /** The floor under LISTEN: how long a job can go unnoticed when a notification is lost. */
@@ -41,92 +34,104 @@ const GATHER_MS = 10;
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
 
-/** Keeps as many images in hand as the window says, from the queue and across loss of the database. */
-export function startPump(deps: PumpDeps): Pump {
-  const inHand = new Map<string, { claim: Claim; abort: AbortController; isFetched: boolean }>();
-  let isStopping = false;
-  let isQueueEmpty = false;
-  let wakeUp = () => {};
+type InHand = { claim: Claim; abort: AbortController; isFetched: boolean };
 
-  const sleep = (ms: number) =>
-    new Promise<void>((resolve) => {
+/** Keeps as many images in hand as the window says, from the queue and across loss of the database. */
+export class Pump {
+  readonly #deps: PumpDeps;
+  readonly #inHand = new Map<string, InHand>();
+  readonly #running: Promise<void>;
+  readonly #heartbeat: NodeJS.Timeout;
+  #isStopping = false;
+  #isQueueEmpty = false;
+  #wakeUp = () => {};
+
+  constructor(deps: PumpDeps) {
+    this.#deps = deps;
+    this.#running = this.#run();
+    this.#heartbeat = setInterval(() => void this.#touch(), TOUCH_MS);
+  }
+
+  wake(): void {
+    this.#wakeUp();
+  }
+
+  /** Claims nothing more and gives back what is still being fetched; the rest may end until the deadline. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#isStopping = true;
+    this.#wakeUp();
+    await this.#running;
+    this.#giveBack(({ isFetched }) => !isFetched);
+    const deadline = setTimeout(() => this.#giveBack(() => true), deadlineMs);
+    while (this.#inHand.size > 0) await this.#sleep(POLL_MS);
+    clearTimeout(deadline);
+    clearInterval(this.#heartbeat);
+  }
+
+  async #run(): Promise<void> {
+    const { window, mayClaim, onError } = this.#deps;
+    const free = () => window.size - this.#inHand.size;
+    while (!this.#isStopping) {
+      try {
+        if (free() > 0 && mayClaim()) await this.#claim(free());
+        else this.#isQueueEmpty = false;
+      } catch (error) {
+        // What was claimed and not started has no sign of life any more and is handed out again.
+        onError(error);
+        this.#isQueueEmpty = true;
+      }
+      if (this.#isStopping) break;
+      await this.#sleep(POLL_MS);
+      if (!this.#isQueueEmpty && free() < window.size / 4) await this.#sleep(GATHER_MS);
+    }
+  }
+
+  async #claim(limit: number): Promise<void> {
+    const { queue, executor, startBatches } = this.#deps;
+    const claims = await queue.claimImages(limit);
+    this.#isQueueEmpty = claims.length < limit;
+    if (claims.length === 0) return;
+    const images = await findClaimedImages(executor, claims.map(({ data }) => data));
+    const byKey = new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image]));
+    const pending = [...new Set(images.filter((image) => image.isPending).map((image) => image.batchId))];
+    if (pending.length > 0) await startBatches(pending);
+    for (const claim of claims) this.#start(claim, byKey.get(`${claim.data.batchId}/${claim.data.ordinal}`));
+  }
+
+  #start(claim: Claim, image: ClaimedImage | undefined): void {
+    const entry: InHand = { claim, abort: new AbortController(), isFetched: false };
+    this.#inHand.set(claim.id, entry);
+    const hold: Hold = { signal: entry.abort.signal, onFetched: () => (entry.isFetched = true) };
+    const done = image ? this.#deps.work(claim, image, hold) : this.#deps.drop(claim);
+    void done.catch(this.#deps.onError).finally(() => {
+      this.#inHand.delete(claim.id);
+      if (!this.#isQueueEmpty || this.#isStopping) this.#wakeUp();
+    });
+  }
+
+  async #touch(): Promise<void> {
+    const touched = [...this.#inHand.values()];
+    if (touched.length === 0) return;
+    try {
+      const alive = await this.#deps.queue.touch(touched.map(({ claim }) => claim));
+      const lost = touched.filter(({ claim }) => !alive.has(claim.id) && this.#inHand.has(claim.id));
+      for (const { abort } of lost) abort.abort(new LostClaim("the claim is lost"));
+    } catch (error) {
+      this.#deps.onError(error);
+    }
+  }
+
+  #giveBack(which: (entry: InHand) => boolean): void {
+    for (const entry of this.#inHand.values()) if (which(entry)) entry.abort.abort(new Stopping("the process is stopping"));
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
-      wakeUp = () => {
+      this.#wakeUp = () => {
         clearTimeout(timer);
         resolve();
       };
     });
-
-  const start = (claim: Claim, image: ClaimedImage | undefined) => {
-    const abort = new AbortController();
-    const entry = { claim, abort, isFetched: false };
-    inHand.set(claim.id, entry);
-    const hold: Hold = { signal: abort.signal, onFetched: () => (entry.isFetched = true) };
-    const done = image ? deps.work(claim, image, hold) : deps.drop(claim);
-    void done.catch(deps.onError).finally(() => {
-      inHand.delete(claim.id);
-      if (!isQueueEmpty || isStopping) wakeUp();
-    });
-  };
-
-  const claimMore = async (limit: number) => {
-    const claims = await deps.queue.claimImages(limit);
-    isQueueEmpty = claims.length < limit;
-    if (claims.length === 0) return;
-    const images = await findClaimedImages(deps.executor, claims.map(({ data }) => data));
-    const byKey = new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image]));
-    const pending = [...new Set(images.filter((image) => image.isPending).map((image) => image.batchId))];
-    if (pending.length > 0) await deps.startBatches(pending);
-    for (const claim of claims) start(claim, byKey.get(`${claim.data.batchId}/${claim.data.ordinal}`));
-  };
-
-  const run = async () => {
-    while (!isStopping) {
-      const free = deps.window.size - inHand.size;
-      try {
-        if (free > 0 && deps.mayClaim()) await claimMore(free);
-        else isQueueEmpty = false;
-      } catch (error) {
-        // What was claimed and not started has no sign of life any more and is handed out again.
-        deps.onError(error);
-        isQueueEmpty = true;
-      }
-      if (isStopping) break;
-      await sleep(POLL_MS);
-      if (!isQueueEmpty && deps.window.size - inHand.size < deps.window.size / 4) await sleep(GATHER_MS);
-    }
-  };
-
-  const touch = async () => {
-    const touched = [...inHand.values()];
-    if (touched.length === 0) return;
-    try {
-      const alive = await deps.queue.touch(touched.map(({ claim }) => claim));
-      for (const { claim, abort } of touched) if (!alive.has(claim.id) && inHand.has(claim.id)) abort.abort(new LostClaim("the claim is lost"));
-    } catch (error) {
-      deps.onError(error);
-    }
-  };
-
-  const running = run();
-  const heartbeat = setInterval(() => void touch(), TOUCH_MS);
-  return {
-    wake: () => wakeUp(),
-    get inHand() {
-      return inHand.size;
-    },
-    async drain(deadlineMs) {
-      isStopping = true;
-      wakeUp();
-      await running;
-      const giveBack = (which: (entry: { isFetched: boolean }) => boolean) => {
-        for (const entry of inHand.values()) if (which(entry)) entry.abort.abort(new Stopping("the process is stopping"));
-      };
-      giveBack(({ isFetched }) => !isFetched);
-      const deadline = setTimeout(() => giveBack(() => true), deadlineMs);
-      while (inHand.size > 0) await sleep(POLL_MS);
-      clearTimeout(deadline);
-      clearInterval(heartbeat);
-    },
-  };
+  }
 }

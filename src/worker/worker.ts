@@ -10,7 +10,7 @@ import { startDiskGuard } from "./disk-guard.ts";
 import { finishBatch, type FinishDeps } from "./finish-batch.ts";
 import { planBatch } from "./plan-batch.ts";
 import { processImage, type Attempt, type Processed, type Stages } from "./process-image.ts";
-import { LostClaim, startPump, type Hold } from "./pump.ts";
+import { LostClaim, Pump, type Hold } from "./pump.ts";
 import { reconcile } from "./reconcile.ts";
 import { createSettler, type ImageOutcome, type Settler } from "./settler.ts";
 
@@ -54,7 +54,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     onFetched: () => window.onFetched(deps.encoders.waiting),
   };
 
-  const pump = startPump({
+  const pump = new Pump({
     queue, window, onError,
     executor: db.executor,
     startBatches: (batchIds) => startBatches(db.executor, batchIds),

@@ -58,7 +58,9 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     const killing = setInterval(() => {
       const [pid] = pool.pids;
       // Kills two encoders, each once it is at work.
-      if (pid && pool.running === 1 && !seen.has(pid) && seen.size < 2) seen.add(pid) && process.kill(pid, "SIGKILL");
+      if (!pid || pool.running !== 1 || seen.has(pid) || seen.size >= 2) return;
+      seen.add(pid);
+      process.kill(pid, "SIGKILL");
     }, 5);
     const heavy = { ...task(), outputs: [{ name: "main", path: join(folder, "heavy.avif"), recipe: { ...SEED_RECIPE, format: "avif" as const } }] };
     const [first, second] = await Promise.all([encode(pool, heavy), encode(pool)]);
@@ -72,7 +74,9 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     const stopped = new Set<number>();
     const stopping = setInterval(() => {
       const [pid] = pool.pids;
-      if (pid && pool.running === 1 && !stopped.has(pid)) stopped.add(pid) && process.kill(pid, "SIGSTOP");
+      if (!pid || pool.running !== 1 || stopped.has(pid)) return;
+      stopped.add(pid);
+      process.kill(pid, "SIGSTOP");
     }, 5);
     const heavy = { ...task(), outputs: [{ name: "main", path: join(folder, "hung.avif"), recipe: { ...SEED_RECIPE, format: "avif" as const } }] };
     const result = await encode(pool, heavy);

@@ -13,7 +13,7 @@ import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 
 const IMAGES = 120;
 
-test("kill -9 of the whole service in the middle of a batch, three times, loses and repeats nothing", { timeout: 120_000 }, async () => {
+test("kill -9 of the whole service in the middle of a batch, three times, loses and repeats nothing", { timeout: 120_000 }, async (t) => {
   const dataDir = await createTestFolder();
   const photo = await makeSamplePhoto({ width: 400, height: 300, seed: 3, format: "jpeg" });
   const origin = await startSlowOrigin(150, photo);
@@ -36,7 +36,7 @@ test("kill -9 of the whole service in the middle of a batch, three times, loses 
     service = await startService(env);
     const before = (await service.status(requestId)).progress.completed;
     await eventually("the batch to go on", async () => (await service.status(requestId)).progress.completed > before, 15_000);
-    console.log(`went on ${Math.round(performance.now() - killedAt)} ms after the kill`);
+    t.diagnostic(`went on ${Math.round(performance.now() - killedAt)} ms after the kill`);
   }
 
   const status = await service.finished(requestId, 60_000);

@@ -7,7 +7,7 @@ import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin } from "../support/origin.ts";
 import { startService } from "../support/service.ts";
 
-test("kill -9 of one of two workers: the other takes over its images within 15 s", { timeout: 90_000 }, async () => {
+test("kill -9 of one of two workers: the other takes over its images within 15 s", { timeout: 90_000 }, async (t) => {
   const photo = await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" });
   // The first request of each image never gets an answer: whoever claimed it holds it until it dies.
   const held = new Set<string>();
@@ -30,7 +30,7 @@ test("kill -9 of one of two workers: the other takes over its images within 15 s
   const rescueMs = performance.now() - killedAt;
   assert.equal(status.progress.completed, 4);
   assert.ok(rescueMs < 15_000, `took ${Math.round(rescueMs)} ms`);
-  console.log(`rescued within ${Math.round(rescueMs)} ms`);
+  t.diagnostic(`rescued within ${Math.round(rescueMs)} ms`);
   assert.equal((await survivor.kill("SIGTERM")).code, 0);
   assert.equal((await api.kill("SIGTERM")).code, 0);
 });

@@ -13,7 +13,7 @@ import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 
 const CRASHES = 10;
 
-test("PostgreSQL stopped at once and started again, ten times: no process exits, nothing is lost, work resumes", { timeout: 180_000 }, async () => {
+test("PostgreSQL stopped at once and started again, ten times: no process exits, nothing is lost, work resumes", { timeout: 180_000 }, async (t) => {
   const folder = await createTestFolder();
   // Its own watch starts the server again, as an init system would.
   const postgres = await startEmbeddedPostgres({ dataDir: folder, port: 0, log: () => {} });
@@ -36,7 +36,7 @@ test("PostgreSQL stopped at once and started again, ten times: no process exits,
     await eventually(`work after crash ${crash}`, async () => (await completed(service, requestId).catch(() => 0)) > before, 20_000);
     resumedAfterMs = Math.max(resumedAfterMs, performance.now() - backAt);
   }
-  console.log(`resumed within ${Math.round(resumedAfterMs)} ms of the server's return`);
+  t.diagnostic(`resumed within ${Math.round(resumedAfterMs)} ms of the server's return`);
   assert.ok(resumedAfterMs < 10_000, `${resumedAfterMs} ms`);
   assert.equal(service.process.exitCode, null);
   const status = await service.finished(requestId, 120_000);
