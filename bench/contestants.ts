@@ -1,11 +1,13 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { availableParallelism } from "node:os";
-import { setTimeout as delay } from "node:timers/promises";
+import { text } from "node:stream/consumers";
 import sharp from "sharp";
-import type { BatchStatusView } from "../src/contract/http.ts";
+import type { BatchEventBody } from "../src/domain/batch-event.ts";
 
 export type Round = { imagesPerSecond: number; cpuMsPerImage: number };
 export type Contestant = { name: string; run(urls: readonly string[]): Promise<Round>; close(): Promise<void> };
@@ -58,16 +60,15 @@ export async function createPressrun(dataDir: string): Promise<Contestant> {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const url = await listeningUrl(child);
+  const receiver = await startReceiver();
   return {
     name: "Pressrun",
     async run(urls) {
       const csv = ["S. No,Product Name,Input Image Urls", ...urls.map((image, index) => `${index + 1},Product,${image}`)].join("\n");
       const before = cpuMsOf(child.pid ?? 0, dataDir);
       const startedAt = performance.now();
-      const response = await fetch(`${url}/uploadAndProcessDocument`, { method: "POST", headers: { "content-type": "text/csv" }, body: csv });
-      const { requestId } = (await response.json()) as { requestId: string };
-      const status = await finished(`${url}/getProcessingStatus/${requestId}?limit=1`);
-      if (status.progress.completed !== urls.length) throw new Error(`only ${status.progress.completed} of ${urls.length} images were done`);
+      const { data } = await receiver.next(() => fetch(`${url}/uploadAndProcessDocument?webhookUrl=${receiver.url}`, { method: "POST", headers: { "content-type": "text/csv" }, body: csv }));
+      if (data.progress.completed !== urls.length) throw new Error(`only ${data.progress.completed} of ${urls.length} images were done`);
       const wallMs = performance.now() - startedAt;
       return measure(urls.length, wallMs, cpuMsOf(child.pid ?? 0, dataDir) - before);
     },
@@ -75,16 +76,32 @@ export async function createPressrun(dataDir: string): Promise<Contestant> {
       const exited = once(child, "exit");
       child.kill("SIGTERM");
       await exited;
+      receiver.close();
     },
   };
 }
 
-async function finished(statusUrl: string): Promise<BatchStatusView> {
-  for (;;) {
-    const status = (await (await fetch(statusUrl)).json()) as BatchStatusView;
-    if (status.finishedAt !== null) return status;
-    await delay(50);
-  }
+type Receiver = { url: string; next(upload: () => Promise<Response>): Promise<BatchEventBody>; close(): void };
+
+/** Takes the batch's webhook: the end is known without asking for it all the time. */
+async function startReceiver(): Promise<Receiver> {
+  let deliver = (_event: BatchEventBody) => {};
+  const server = createServer((request, response) => {
+    void text(request).then((body) => deliver(JSON.parse(body) as BatchEventBody));
+    response.end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async next(upload) {
+      const delivered = new Promise<BatchEventBody>((resolve) => (deliver = resolve));
+      const response = await upload();
+      if (response.status !== 202) throw new Error(`the upload was answered ${response.status}: ${await response.text()}`);
+      return delivered;
+    },
+    close: () => server.close(),
+  };
 }
 
 async function listeningUrl(child: ChildProcess): Promise<string> {

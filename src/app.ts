@@ -179,7 +179,7 @@ async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }:
       inspect: (input) => inspectImage(input, { pixelsMax: PIXELS_MAX }),
       encode: (task, options) => encoders.encode(task, options),
       keepOutput: storage.keepOutput,
-      keepInput: config.keepInputs ? storage.keepInput : async () => ({ ok: true, value: null }),
+      keepInput: config.keepInputs ? storage.keepInput : storage.dropInput,
       discard: storage.discard,
     },
     encoders,

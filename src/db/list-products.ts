@@ -33,7 +33,10 @@ const PRODUCTS = `select line, first_ordinal as "firstOrdinal", serial, name, ur
 
 // A repeated URL has no output of its own: it shows that of the first image with it.
 const IMAGES = `select i.ordinal, i.state, i.code, i.detail, o.file_name as "fileName" from image i
-  left join output o on o.batch_id = i.batch_id and o.ordinal = coalesce(i.same_as, i.ordinal) and o.name = 'main'
+  left join lateral ( -- offset 0, so that no statistics can turn the look-up into a scan of the batch
+    select file_name from output
+    where batch_id = i.batch_id and ordinal = coalesce(i.same_as, i.ordinal) and name = 'main' offset 0
+  ) o on true
   where i.batch_id = $1 and i.ordinal between $2 and $3`;
 
 function resultOf(image: ImageRow): ImageResult {

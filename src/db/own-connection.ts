@@ -1,7 +1,5 @@
 import pg from "pg";
-import { transactionOn, type Executor, type Tx } from "./connect.ts";
-
-type Transaction = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+import { transactionOn, type Executor, type Transaction } from "./connect.ts";
 
 /** One connection outside the pool and without its statement deadline: loading millions of rows takes minutes. */
 export async function withOwnConnection<T>(url: string, use: (transaction: Transaction, executor: Executor) => Promise<T>): Promise<T> {

@@ -15,12 +15,13 @@ export type EncoderProcess = {
 
 /**
  * Starts one encoder: in a session of its own, so that a terminal's Ctrl-C does not reach it before its work is
- * drained, and with an empty environment, since it needs no secret of ours.
+ * drained, and with none of our environment, since it needs no secret of ours.
  */
 export function startEncoderProcess(on: { reply(reply: EncoderReply): void; exit(why: string): void }): EncoderProcess {
   const child: ChildProcess = fork(ENTRY, [], {
     detached: true,
-    env: {},
+    // One pool thread, which stays warm: four in turn cost a small image 8 % more.
+    env: { UV_THREADPOOL_SIZE: "1" },
     execArgv: ["--disable-warning=ExperimentalWarning"],
     stdio: ["ignore", "ignore", "ignore", "ipc"],
     serialization: "json",

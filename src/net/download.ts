@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
-import { open, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import http from "node:http";
 import https from "node:https";
 import type { AddressPolicy } from "../domain/address-policy.ts";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
+import { BodyFile, type SparePieces } from "./body-file.ts";
 import { createGuard, unbracket, type Guard, type Resolve } from "./guarded-lookup.ts";
 import { createHostGate } from "./host-gate.ts";
 import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
@@ -29,9 +29,6 @@ export type Downloader = { download(request: DownloadRequest): Promise<StageResu
 
 type DownloaderOptions = { policy: AddressPolicy; limits: DownloadLimits; userAgent: string; perHostMax: number; resolve?: Resolve };
 
-/** Smaller bodies are gathered and written with one call: three system calls instead of one for each 64 kB. */
-const GATHER_BYTES_MAX = 1024 * 1024;
-const HEAD_BYTES = 64 * 1024;
 /** Idle connections are closed before most servers do it themselves (nginx 75 s, Node 5 s): a reset costs an attempt. */
 const KEEP_ALIVE_MS = 4_000;
 
@@ -41,7 +38,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   const gate = createHostGate(options);
   const agentOptions = { keepAlive: true, keepAliveMsecs: 1_000, timeout: KEEP_ALIVE_MS, maxFreeSockets: 256, scheduling: "lifo" } as const;
   const agents = { "http:": new http.Agent(agentOptions), "https:": new https.Agent(agentOptions) };
-  const context: Context = { ...options, guard, agents };
+  const context: Context = { ...options, guard, agents, spare: [] };
 
   return {
     async download(request) {
@@ -64,7 +61,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   };
 }
 
-type Context = DownloaderOptions & { guard: Guard; agents: { "http:": http.Agent; "https:": https.Agent } };
+type Context = DownloaderOptions & { guard: Guard; spare: SparePieces; agents: { "http:": http.Agent; "https:": https.Agent } };
 
 /** Follows redirects to an answer and writes its body. Rejects only when the caller's signal aborted. */
 async function fetchToFile(context: Context, request: DownloadRequest): Promise<StageResult<Download>> {
@@ -134,7 +131,7 @@ async function receive(context: Context, receiving: Receiving): Promise<StageRes
   const tooLarge = () => failed("too_large", `The file has more than the ${context.limits.bytesMax} bytes that are allowed.`);
   if (announced !== null && announced > context.limits.bytesMax) return refuse(tooLarge());
 
-  const body = await writeBody(receiving, context.limits.bytesMax, announced);
+  const body = await writeBody(receiving, { spare: context.spare, bytesMax: context.limits.bytesMax });
   if (body === "too_large") return refuse(tooLarge());
   if (body === "truncated" || (announced !== null && body.bytes !== announced)) {
     return refuse(failed("truncated", `The connection ended before the ${announced ?? "whole"} bytes of the file had come.`));
@@ -147,35 +144,24 @@ async function receive(context: Context, receiving: Receiving): Promise<StageRes
 
 type Body = { bytes: number; sha256: string; head: Buffer };
 
-/** Counts what really comes, whatever was announced; a body too large to gather goes to the file as it arrives. */
-async function writeBody({ response, path, deadlines }: Receiving, bytesMax: number, announced: number | null): Promise<Body | "too_large" | "truncated"> {
-  const hash = createHash("sha256");
-  const gathered: Buffer[] = [];
-  let file: Awaited<ReturnType<typeof open>> | undefined;
-  let bytes = 0;
+/** Counts what really comes, whatever was announced. */
+async function writeBody({ response, path, deadlines }: Receiving, { spare, bytesMax }: { spare: SparePieces; bytesMax: number }): Promise<Body | "too_large" | "truncated"> {
+  const file = new BodyFile(path, spare);
   try {
-    if (announced !== null && announced > GATHER_BYTES_MAX) file = await open(path, "w");
     for await (const chunk of response as AsyncIterable<Buffer>) {
       deadlines.onBytes();
-      if (!file || bytes < HEAD_BYTES) gathered.push(chunk);
-      bytes += chunk.length;
-      if (bytes > bytesMax) return "too_large";
-      hash.update(chunk);
-      if (!file && bytes > GATHER_BYTES_MAX) {
-        file = await open(path, "w");
-        await file.writev(gathered);
-      } else if (file) await file.write(chunk);
+      if (file.bytes + chunk.length > bytesMax) return "too_large";
+      await file.add(chunk);
     }
+    const { sha256 } = file.end();
+    return { bytes: file.bytes, sha256, head: file.head };
   } catch (error) {
     // The headers had come, so that a connection that ends now has cut the body short.
     if (deadlines.passed || isDiskError(error)) throw error;
     return "truncated";
   } finally {
-    await file?.close();
+    file.close();
   }
-  const head = gathered.length === 1 && gathered[0] ? gathered[0] : Buffer.concat(gathered);
-  if (!file) await writeFile(path, head);
-  return { bytes, sha256: hash.digest("hex"), head };
 }
 
 function isDiskError(error: unknown): boolean {

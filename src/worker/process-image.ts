@@ -32,6 +32,7 @@ export async function processImage(stages: Stages, work: ImageWork, signal: Abor
   const attempt: Attempt = { result: { ok: true, value: { outputs: [] } }, source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };
   const input = stages.tempPath();
   const output = stages.tempPath(FORMAT_FILES[work.recipe.format].extension);
+  let isStored = false;
   const stop = (failure: StageFailure): Attempt => ({ ...attempt, result: { ok: false, failure } });
   try {
     const clock = createStopwatch();
@@ -52,9 +53,10 @@ export async function processImage(stages: Stages, work: ImageWork, signal: Abor
     clock.lapMs();
     const stored = await store(stages, work, { input, output, extension: inspected.value.extension, encoded: encoded.value });
     attempt.stageMs.storeMs = clock.lapMs();
+    isStored = stored.ok;
     return { ...attempt, result: stored };
   } finally {
-    await Promise.all([stages.discard(input), stages.discard(output)]);
+    if (!isStored) await Promise.all([stages.discard(input), stages.discard(output)]);
   }
 }
 

@@ -42,13 +42,15 @@ export function createSettler(deps: SettlerDeps): Settler {
     timer = undefined;
     if (isFlushing) return;
     isFlushing = true;
-    while (waiting.length > 0) {
+    do {
       const taken = waiting.slice(0, BATCH_MAX);
       waiting = waiting.slice(BATCH_MAX);
       await settleUntilWritten(deps, taken.map(({ item }) => item));
       for (const { resolve } of taken) resolve();
-    }
+    } while (waiting.length >= BATCH_MAX);
     isFlushing = false;
+    // What came while the last ones were written collects company before it is written in its turn.
+    if (waiting.length > 0) timer ??= setTimeout(() => void flush(), COLLECT_MS);
   };
 
   return {

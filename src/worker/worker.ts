@@ -43,7 +43,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const { db, queue, log } = deps;
   const onError = (error: unknown) => log.warn({ err: error }, "the database did not take a command");
   const window = createDownloadWindow({ min: 4 * deps.encoders.size, max: deps.settings.downloads + 2 * deps.encoders.size, backlogMax: 2 * deps.encoders.size });
-  const settler = createSettler({ transaction: db.transaction, queue, onError });
+  const settler = createSettler({ transaction: db.keyedTransaction, queue, onError });
   const disk = startDiskGuard({ freeBytes: deps.storage.freeBytes, freeBytesMin: deps.settings.diskFreeBytesMin, log });
   const stages: Stages = {
     ...deps.stages,
@@ -64,7 +64,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   });
 
   const workers = {
-    plan: await queue.work("plan", (job, signal) => planBatch({ transaction: db.transaction, queue }, job.batchId, signal)),
+    plan: await queue.work("plan", (job, signal) => planBatch({ transaction: db.keyedTransaction, queue }, job.batchId, signal)),
     finish: await queue.work("finish", (job, signal) => finishBatch({ db, queue, storage: deps.storage, publicUrl: deps.settings.publicUrl }, job, signal)),
     deliver: await queue.work("deliver", (job) => deliver({ db, queue, send: deps.send, defaultSecret: deps.settings.webhookSecret, random: Math.random }, job)),
   };
