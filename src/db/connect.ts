@@ -35,15 +35,22 @@ export function connectDatabase(options: { url: string; poolMax: number; onError
     keepAlive: true,
     application_name: "pressrun",
   });
-  // An idle connection that the server ends emits here; without a listener Node would exit.
-  pool.on("error", options.onError);
+  // An idle connection that the server ends emits here; without a listener Node would exit. After the pool's end the
+  // server may be quicker to close a connection than we are.
+  let isClosed = false;
+  pool.on("error", (error) => {
+    if (!isClosed) options.onError(error);
+  });
   return {
     url: options.url,
     pool,
     executor: executorOn(pool),
     transaction: (work) => inTransaction(pool, "begin", work),
     keyedTransaction: (work) => inTransaction(pool, BEGIN_KEYED, work),
-    close: () => pool.end(),
+    close() {
+      isClosed = true;
+      return pool.end();
+    },
   };
 }
 

@@ -36,7 +36,16 @@ type Task = EncodeTask & {
   crashes: number;
   resolve(result: StageResult<Encoded>): void;
 };
-type Encoder = { process: EncoderProcess; tasks: Map<number, Task>; running: { id: number; startedAt: number } | null; taken: number; verdict: string | null };
+type Encoder = {
+  process: EncoderProcess;
+  /** In the order they were sent and are worked in: the first is running, once the process is ready. */
+  tasks: Map<number, Task>;
+  isReady: boolean;
+  /** When the first task became the first. */
+  startedAt: number;
+  taken: number;
+  verdict: string | null;
+};
 
 /** One task runs and one waits in the pipe, so that an encoder never idles between two images. */
 const IN_PIPE_MAX = 2;
@@ -74,7 +83,7 @@ class ChildPool implements EncoderPool {
   }
 
   get running(): number {
-    return [...this.#encoders].filter((encoder) => encoder.running !== null).length;
+    return [...this.#encoders].filter(isRunning).length;
   }
 
   get waiting(): number {
@@ -113,7 +122,7 @@ class ChildPool implements EncoderPool {
   #start(): void {
     if (this.#isClosed) return;
     const encoder: Encoder = {
-      tasks: new Map(), running: null, taken: 0, verdict: null,
+      tasks: new Map(), isReady: false, startedAt: 0, taken: 0, verdict: null,
       process: startEncoderProcess({ reply: (reply) => this.#onReply(encoder, reply), exit: (why) => this.#onExit(encoder, why) }),
     };
     this.#encoders.add(encoder);
@@ -136,19 +145,20 @@ class ChildPool implements EncoderPool {
     const id = this.#nextId;
     this.#nextId += 1;
     encoder.taken += 1;
+    if (encoder.tasks.size === 0) encoder.startedAt = performance.now();
     encoder.tasks.set(id, task);
     encoder.process.send({ id, task: { inputPath: task.inputPath, outputs: task.outputs }, pixelsMax: this.#options.pixelsMax });
   }
 
   #onReply(encoder: Encoder, reply: EncoderReply): void {
-    this.#diedAtStart = 0;
-    if (!("encodeMs" in reply)) {
-      encoder.running = { id: reply.id, startedAt: performance.now() };
+    encoder.startedAt = performance.now();
+    if ("isReady" in reply) {
+      encoder.isReady = true;
+      this.#diedAtStart = 0;
       return;
     }
     const task = encoder.tasks.get(reply.id);
     encoder.tasks.delete(reply.id);
-    encoder.running = null;
     if (encoder.taken >= this.#options.tasksMax && encoder.tasks.size === 0) this.#retire(encoder);
     this.#assign();
     task?.resolve(resultOf(reply));
@@ -164,13 +174,13 @@ class ChildPool implements EncoderPool {
     const wasRetired = !this.#encoders.delete(encoder);
     if (this.#isClosed || wasRetired) return;
     this.#options.onLost({ pid: encoder.process.pid, why: encoder.verdict ?? why });
-    for (const [id, task] of [...encoder.tasks].toReversed()) {
-      // What waited in the pipe has done nothing: it goes back without losing a try.
-      if (id === encoder.running?.id) this.#giveAnotherTry(task, encoder.verdict);
-      else this.#queue.unshift(task);
-    }
-    // One that dies before it ever begins (sharp cannot be loaded, say) must not spin.
-    this.#diedAtStart += encoder.running ? 0 : 1;
+    const [first, ...waiting] = encoder.tasks.values();
+    // What waited in the pipe has done nothing: it goes back without losing a try.
+    this.#queue.unshift(...waiting);
+    if (first && encoder.isReady) this.#giveAnotherTry(first, encoder.verdict);
+    else if (first) this.#queue.unshift(first);
+    // One that dies before it is ready (sharp cannot be loaded, say) must not spin.
+    this.#diedAtStart += encoder.isReady ? 0 : 1;
     if (this.#diedAtStart > 0) setTimeout(() => this.#start(), RESTART_MS * this.#diedAtStart);
     else this.#start();
   }
@@ -184,8 +194,8 @@ class ChildPool implements EncoderPool {
 
   #condemnOverdue(): void {
     for (const encoder of this.#encoders) {
-      if (!encoder.running) continue;
-      if (performance.now() - encoder.running.startedAt > this.#options.taskMs) condemn(encoder, "deadline");
+      if (!isRunning(encoder)) continue;
+      if (performance.now() - encoder.startedAt > this.#options.taskMs) condemn(encoder, "deadline");
       else void this.#condemnLarge(encoder);
     }
   }
@@ -194,6 +204,10 @@ class ChildPool implements EncoderPool {
     const resident = await encoder.process.residentBytes();
     if (resident !== null && resident > this.#options.memoryBytesMax) condemn(encoder, "memory");
   }
+}
+
+function isRunning(encoder: Encoder): boolean {
+  return encoder.isReady && encoder.tasks.size > 0;
 }
 
 function condemn(encoder: Encoder, verdict: string): void {

@@ -1,14 +1,15 @@
 import type { EncodedOutput, EncodeTask } from "./encode.ts";
 
-/** The entry of an encoder child process: takes tasks one after the other and dies with its parent. */
+/** The entry of an encoder child process: takes tasks one after the other, in order, and dies with its parent. */
 export type EncoderRequest = { id: number; task: EncodeTask; pixelsMax: number };
-export type EncoderReply = { id: number; startedAt: number } | { id: number; encodeMs: number; outputs: EncodedOutput[] } | { id: number; encodeMs: number; fault: string; isDiskFault: boolean };
+export type EncoderReply = { isReady: true } | { id: number; encodeMs: number; outputs: EncodedOutput[] } | { id: number; encodeMs: number; fault: string; isDiskFault: boolean };
 
 // First of all, since loading libvips takes a while: without a parent nobody waits for a result. Not process.exit(),
 // which waits for libvips to finish its image.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 const { encodeImage, restrictLibvips } = await import("./encode.ts");
 restrictLibvips();
+reply({ isReady: true });
 
 let last: Promise<void> = Promise.resolve();
 process.on("message", (request: EncoderRequest) => {
@@ -17,7 +18,6 @@ process.on("message", (request: EncoderRequest) => {
 
 async function work({ id, task, pixelsMax }: EncoderRequest): Promise<void> {
   const startedAt = performance.now();
-  reply({ id, startedAt });
   try {
     const outputs = await encodeImage(task, { pixelsMax });
     reply({ id, encodeMs: performance.now() - startedAt, outputs });

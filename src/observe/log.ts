@@ -11,7 +11,15 @@ export type Log = {
 /** JSON lines on stderr, so that stdout stays free for what a person asked for. Secrets never reach it. */
 export function createLog(level: string): Log {
   return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: ["secret", "*.secret", "authorization", "databaseUrl"] },
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: ["secret", "*.secret", "authorization", "databaseUrl"], serializers: { err: describeError } },
     pino.destination({ dest: 2, sync: true }),
   );
+}
+
+/** Not every property that a library hangs on an error: pg adds the whole client, with its connection's facts. */
+function describeError(error: unknown): object {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const code = "code" in error ? { code: error.code } : {};
+  const cause = error.cause === undefined ? {} : { cause: describeError(error.cause) };
+  return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { findClaimedImages, type ClaimedImage } from "../db/claimed-images.ts";
 import type { Executor } from "../db/connect.ts";
 import type { DownloadWindow } from "../domain/download-window.ts";
@@ -22,6 +23,8 @@ export type Hold = {
   signal: AbortSignal;
   /** From here on the work is worth finishing when the process stops. */
   onFetched(): void;
+  /** From here on it only waits to be recorded, and another image can take its place. */
+  onWorked(): void;
 };
 
 /** pg-boss gives a claim 10 s without a sign of life (its shortest heartbeat): three chances to tell. */
@@ -34,7 +37,7 @@ const GATHER_MS = 10;
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
 
-type InHand = { claim: Claim; abort: AbortController; isFetched: boolean };
+type InHand = { claim: Claim; abort: AbortController; isFetched: boolean; isWorked: boolean };
 
 /** Keeps as many images in hand as the window says, from the queue and across loss of the database. */
 export class Pump {
@@ -42,8 +45,11 @@ export class Pump {
   readonly #inHand = new Map<string, InHand>();
   readonly #running: Promise<void>;
   readonly #heartbeat: NodeJS.Timeout;
+  /** So many of those in hand are being recorded. */
+  #worked = 0;
   #isStopping = false;
   #isQueueEmpty = false;
+  #isWoken = false;
   #wakeUp = () => {};
 
   constructor(deps: PumpDeps) {
@@ -53,13 +59,14 @@ export class Pump {
   }
 
   wake(): void {
+    this.#isWoken = true;
     this.#wakeUp();
   }
 
   /** Claims nothing more and gives back what is still being fetched; the rest may end until the deadline. */
   async drain(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
-    this.#wakeUp();
+    this.wake();
     await this.#running;
     this.#giveBack(({ isFetched }) => !isFetched);
     const deadline = setTimeout(() => this.#giveBack(() => true), deadlineMs);
@@ -70,7 +77,7 @@ export class Pump {
 
   async #run(): Promise<void> {
     const { window, mayClaim, onError } = this.#deps;
-    const free = () => window.size - this.#inHand.size;
+    const free = () => window.size - (this.#inHand.size - this.#worked);
     while (!this.#isStopping) {
       try {
         if (free() > 0 && mayClaim()) await this.#claim(free());
@@ -82,7 +89,7 @@ export class Pump {
       }
       if (this.#isStopping) break;
       await this.#sleep(POLL_MS);
-      if (!this.#isQueueEmpty && free() < window.size / 4) await this.#sleep(GATHER_MS);
+      if (!this.#isQueueEmpty && free() < window.size / 2) await delay(GATHER_MS);
     }
   }
 
@@ -99,14 +106,23 @@ export class Pump {
   }
 
   #start(claim: Claim, image: ClaimedImage | undefined): void {
-    const entry: InHand = { claim, abort: new AbortController(), isFetched: false };
+    const entry: InHand = { claim, abort: new AbortController(), isFetched: false, isWorked: false };
     this.#inHand.set(claim.id, entry);
-    const hold: Hold = { signal: entry.abort.signal, onFetched: () => (entry.isFetched = true) };
+    const hold: Hold = { signal: entry.abort.signal, onFetched: () => (entry.isFetched = true), onWorked: () => this.#onWorked(entry) };
     const done = image ? this.#deps.work(claim, image, hold) : this.#deps.drop(claim);
     void done.catch(this.#deps.onError).finally(() => {
+      this.#onWorked(entry);
       this.#inHand.delete(claim.id);
-      if (!this.#isQueueEmpty || this.#isStopping) this.#wakeUp();
+      this.#worked -= 1;
+      if (this.#isStopping) this.wake();
     });
+  }
+
+  #onWorked(entry: InHand): void {
+    if (entry.isWorked) return;
+    entry.isWorked = true;
+    this.#worked += 1;
+    if (!this.#isQueueEmpty) this.wake();
   }
 
   async #touch(): Promise<void> {
@@ -125,7 +141,13 @@ export class Pump {
     for (const entry of this.#inHand.values()) if (which(entry)) entry.abort.abort(new Stopping("the process is stopping"));
   }
 
-  #sleep(ms: number): Promise<void> {
+  /** Until somebody wakes us; at once where that happened since the last sleep. */
+  async #sleep(ms: number): Promise<void> {
+    if (!this.#isWoken) await this.#untilWoken(ms);
+    this.#isWoken = false;
+  }
+
+  #untilWoken(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#wakeUp = () => {

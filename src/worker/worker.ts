@@ -42,7 +42,7 @@ const RELEASE_MS = 5_000;
 export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const { db, queue, log } = deps;
   const onError = (error: unknown) => log.warn({ err: error }, "the database did not take a command");
-  const window = createDownloadWindow({ min: 4 * deps.encoders.size, max: deps.settings.downloads + 2 * deps.encoders.size, backlogMax: 2 * deps.encoders.size });
+  const window = createDownloadWindow({ min: 4 * deps.encoders.size, max: deps.settings.downloads + 2 * deps.encoders.size, backlogMax: 4 * deps.encoders.size });
   const settler = createSettler({ transaction: db.keyedTransaction, queue, onError });
   const disk = startDiskGuard({ freeBytes: deps.storage.freeBytes, freeBytesMin: deps.settings.diskFreeBytesMin, log });
   const stages: Stages = {
@@ -95,13 +95,14 @@ async function runReconcile({ db, queue, log }: WorkerDeps): Promise<void> {
 type WorkDeps = { stages: Stages; settler: Settler; disk: { check(): Promise<boolean> }; log: Log };
 
 /** One claim, from image to settled outcome. */
-async function workImage({ stages, settler, disk, log }: WorkDeps, claim: Claim, image: ClaimedImage, { signal, onFetched }: Hold): Promise<void> {
+async function workImage({ stages, settler, disk, log }: WorkDeps, claim: Claim, image: ClaimedImage, { signal, onFetched, onWorked }: Hold): Promise<void> {
   const startedAt = new Date();
   const waitMs = Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0));
   const ownStages = { ...stages, onFetched: () => (onFetched(), stages.onFetched()) };
   const attempt = await tryImage(ownStages, { ...image, priority: claim.priority }, signal, log);
   if (signal.reason instanceof LostClaim) return;
   const outcome = attempt ? await decide(attempt, image, disk) : ({ kind: "release", delayMs: 0 } as const);
+  onWorked();
   await settler.settle({
     claim, outcome, startedAt,
     source: attempt?.source ?? null,
