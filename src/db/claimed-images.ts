@@ -16,5 +16,7 @@ const CLAIMED = `
   select i.batch_id as "batchId", i.ordinal, i.url, i.slug, i.position, i.attempts, i.queued_at as "queuedAt", i.not_before as "notBefore",
     b.recipe, b.status = 'pending' as "isPending"
   from unnest($1::uuid[], $2::int[]) as k(batch_id, ordinal)
-  join image i on i.batch_id = k.batch_id and i.ordinal = k.ordinal and i.state = 'planned'
+  cross join lateral ( -- offset 0, so that no statistics can turn the look-up into a scan of the batch
+    select * from image where batch_id = k.batch_id and ordinal = k.ordinal and state = 'planned' offset 0
+  ) i
   join batch b on b.batch_id = k.batch_id and b.status in ('pending', 'processing')`;

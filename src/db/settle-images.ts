@@ -33,18 +33,28 @@ export async function settleImages(tx: Tx, images: readonly SettledImage[]): Pro
   return result.rows;
 }
 
+/**
+ * `at` is where a row lies: looked up by key for each one given (offset 0 keeps it so), then updated in place. As a
+ * plain join, statistics from before the batch turned it round now and then, and every open image was compared with
+ * every one given: 3.9 ms instead of 0.5 on a batch of 3,000, and growing with the batch.
+ */
 const SETTLE_IMAGES = `
-  with settled as (
+  with given as (
+    select s.*, found.at
+    from jsonb_to_recordset($1::jsonb) as s(
+      "batchId" uuid, ordinal int, state text, code text, detail text, "startedAt" timestamptz,
+      "waitMs" int, "fetchMs" int, "encodeMs" int, "storeMs" int, "finalUrl" text, "httpStatus" smallint, "sourceType" text,
+      "sourceBytes" bigint, "sourceWidth" int, "sourceHeight" int, sha256 text, etag text, "lastModified" text)
+    cross join lateral (
+      select ctid as at from image where batch_id = s."batchId" and ordinal = s.ordinal and state = 'planned' offset 0
+    ) found
+  ), settled as (
     update image i set state = s.state, code = s.code, detail = s.detail, attempts = i.attempts + 1, not_before = null,
       started_at = s."startedAt", finished_at = now(),
       wait_ms = s."waitMs", fetch_ms = s."fetchMs", encode_ms = s."encodeMs", store_ms = s."storeMs",
       final_url = s."finalUrl", http_status = s."httpStatus", source_type = s."sourceType", source_bytes = s."sourceBytes",
       source_width = s."sourceWidth", source_height = s."sourceHeight", sha256 = s.sha256, etag = s.etag, last_modified = s."lastModified"
-    from jsonb_to_recordset($1::jsonb) as s(
-      "batchId" uuid, ordinal int, state text, code text, detail text, "startedAt" timestamptz,
-      "waitMs" int, "fetchMs" int, "encodeMs" int, "storeMs" int, "finalUrl" text, "httpStatus" smallint, "sourceType" text,
-      "sourceBytes" bigint, "sourceWidth" int, "sourceHeight" int, sha256 text, etag text, "lastModified" text)
-    where i.batch_id = s."batchId" and i.ordinal = s.ordinal and i.state = 'planned'
+    from given s where i.ctid = s.at and i.state = 'planned'
     returning i.batch_id, i.ordinal, i.state, i.source_bytes
   ), stored as (
     insert into output (batch_id, ordinal, name, file_name, format, width, height, bytes)

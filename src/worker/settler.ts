@@ -26,6 +26,7 @@ export type Settler = { settle(outcome: ImageOutcome): Promise<void> };
 /** One image per transaction costs 1.0 ms of CPU, fifty per transaction 0.03 ms each. */
 const BATCH_MAX = 50;
 const COLLECT_MS = 20;
+const COLLECT_BUSY_MS = 50;
 const RETRY_MS = 500;
 
 /**
@@ -50,7 +51,7 @@ export function createSettler(deps: SettlerDeps): Settler {
     } while (waiting.length >= BATCH_MAX);
     isFlushing = false;
     // What came while the last ones were written collects company before it is written in its turn.
-    if (waiting.length > 0) timer ??= setTimeout(() => void flush(), COLLECT_MS);
+    if (waiting.length > 0) timer ??= setTimeout(() => void flush(), COLLECT_BUSY_MS);
   };
 
   return {
