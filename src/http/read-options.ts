@@ -10,7 +10,8 @@ export type BatchOptions = { recipe: Recipe; onInvalid: "reject" | "skip"; webho
 export function readOptions(fields: Readonly<Record<string, unknown>>): BatchOptions {
   const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
   const options = Value.Convert(UploadOptions, given);
-  const faults = Value.Errors(UploadOptions, options).map(describeFault);
+  // An unknown option is reported twice, by the object and at its own place.
+  const faults = Value.Errors(UploadOptions, options).filter(({ keyword }) => keyword !== "boolean").map(describeFault);
   if (!Value.Check(UploadOptions, options)) throw invalid(faults);
   const secretFault = options.webhookSecret === undefined ? null : findSecretFault(options.webhookSecret);
   if (secretFault !== null) throw invalid([{ field: "webhookSecret", message: secretFault }]);

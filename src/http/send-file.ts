@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ProblemError } from "./problems.ts";
 
@@ -25,7 +26,8 @@ export function sendFile(request: FastifyRequest, reply: FastifyReply, file: Sen
   const { start, end } = range ?? { start: 0, end: file.bytes - 1 };
   if (range) reply.code(206).header("content-range", `bytes ${start}-${end}/${file.bytes}`);
   reply.type(file.mediaType).header("content-length", end - start + 1);
-  if (request.method === "HEAD" || file.bytes === 0) return reply.send();
+  // An empty stream and not nothing: Fastify would write a length of 0 for that.
+  if (request.method === "HEAD" || file.bytes === 0) return reply.send(Readable.from([]));
   return reply.send(createReadStream(file.path, { start, end }));
 }
 

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { request as httpRequest } from "node:http";
+import { before, describe, test } from "node:test";
+import { createTestDatabase } from "../support/database.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { catalogueOf, startOrigin } from "../support/origin.ts";
+import { startService, type Service } from "../support/service.ts";
+
+describe("outputs", () => {
+  let service: Service;
+  let imageUrl: string;
+  let csvUrl: string;
+  let whole: Buffer;
+
+  before(async () => {
+    const origin = await startOrigin();
+    service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder() });
+    const { requestId, outputCsvUrl } = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`]]));
+    const status = await service.finished(requestId);
+    imageUrl = status.products[0]?.outputImageUrls[0] ?? "";
+    csvUrl = outputCsvUrl;
+    whole = Buffer.from(await (await fetch(imageUrl)).arrayBuffer());
+  });
+
+  const get = (url: string, headers: Record<string, string> = {}, method = "GET") => fetch(url, { headers, method });
+
+  test("an image has its type, length, ETag and cache headers, and cannot be taken for a page", async () => {
+    const { status, headers } = await get(imageUrl);
+    assert.equal(status, 200);
+    assert.equal(headers.get("content-type"), "image/jpeg");
+    assert.equal(headers.get("content-length"), String(whole.length));
+    assert.match(headers.get("etag") ?? "", /^"[^"]+"$/);
+    assert.equal(headers.get("cache-control"), "public, max-age=31536000, immutable");
+    assert.equal(headers.get("accept-ranges"), "bytes");
+    assert.equal(headers.get("x-content-type-options"), "nosniff");
+    assert.match(headers.get("content-security-policy") ?? "", /default-src 'none'/);
+    assert.match(imageUrl, /\/outputs\/[A-Za-z0-9_-]{22}\/1-1\.jpg$/);
+  });
+
+  test("the result CSV is an attachment with a tag that follows its content", async () => {
+    const { status, headers } = await get(csvUrl);
+    assert.equal(status, 200);
+    assert.equal(headers.get("content-type"), "text/csv; charset=utf-8");
+    assert.match(headers.get("content-disposition") ?? "", /^attachment; filename="results\.csv"$/);
+    assert.equal(headers.get("cache-control"), "private, no-cache");
+    assert.equal((await get(csvUrl, { "if-none-match": headers.get("etag") ?? "" })).status, 304);
+  });
+
+  test("HEAD gives the headers alone", async () => {
+    for (const url of [imageUrl, csvUrl]) {
+      const response = await get(url, {}, "HEAD");
+      assert.equal(response.status, 200);
+      assert.equal(response.headers.get("content-length"), (await get(url)).headers.get("content-length"));
+      assert.equal((await response.arrayBuffer()).byteLength, 0);
+    }
+  });
+
+  test("a copy that is fresh is not sent again", async () => {
+    const { headers } = await get(imageUrl);
+    const etag = headers.get("etag") ?? "";
+    for (const given of [{ "if-none-match": etag }, { "if-none-match": `"other", W/${etag}` }, { "if-none-match": "*" }, { "if-modified-since": headers.get("last-modified") ?? "" }]) {
+      const response = await get(imageUrl, given);
+      assert.equal(response.status, 304, JSON.stringify(given));
+      assert.equal((await response.arrayBuffer()).byteLength, 0);
+    }
+    for (const given of [{ "if-none-match": '"other"' }, { "if-modified-since": "Thu, 01 Jan 1970 00:00:00 GMT" }]) assert.equal((await get(imageUrl, given)).status, 200);
+  });
+
+  test("a range is that part of the file, an impossible one a 416", async () => {
+    const cases: [string, number, Buffer][] = [
+      ["bytes=0-9", 206, whole.subarray(0, 10)],
+      ["bytes=10-", 206, whole.subarray(10)],
+      ["bytes=-7", 206, whole.subarray(-7)],
+      [`bytes=0-${whole.length + 99}`, 206, whole],
+      ["bytes=0-1,5-6", 200, whole],
+      ["bytes=9-3", 200, whole],
+      ["pages=1", 200, whole],
+    ];
+    for (const [range, status, body] of cases) {
+      const response = await get(imageUrl, { range });
+      assert.equal(response.status, status, range);
+      assert.ok(Buffer.from(await response.arrayBuffer()).equals(body), range);
+    }
+    assert.equal((await get(imageUrl, { range: "bytes=0-9" })).headers.get("content-range"), `bytes 0-9/${whole.length}`);
+    for (const range of [`bytes=${whole.length}-`, "bytes=-0"]) {
+      const response = await get(imageUrl, { range });
+      assert.equal(response.status, 416);
+      assert.equal(response.headers.get("content-range"), `bytes */${whole.length}`);
+    }
+    const { headers } = await get(imageUrl);
+    assert.equal((await get(imageUrl, { range: "bytes=0-9", "if-range": headers.get("etag") ?? "" })).status, 206);
+    assert.equal((await get(imageUrl, { range: "bytes=0-9", "if-range": '"older"' })).status, 200);
+  });
+
+  test("no path can be walked and no URL guessed", async () => {
+    const base = imageUrl.slice(0, imageUrl.lastIndexOf("/"));
+    const token = base.slice(base.lastIndexOf("/") + 1);
+    const paths = [
+      `/outputs/${token}/../../../../../etc/passwd`, `/outputs/${token}/..%2f..%2f..%2fetc%2fpasswd`, `/outputs/${token}/%2e%2e/%2e%2e/x`, `/outputs/${token}/..%5c..%5cx`,
+      `/outputs/${token}/1-1.jpg%00.png`, `/outputs/${token}/2-1.jpg`, `/outputs/${token}/`, `/outputs/${token.slice(0, -1)}A/1-1.jpg`, `/outputs/${token.toUpperCase()}/1-1.jpg`,
+      `/outputs/${"A".repeat(22)}/results.csv`, `/outputs//1-1.jpg`, `/outputs/%/1-1.jpg`, `/outputs/${token}/${"a".repeat(5_000)}`, `/outputs/'%20or%201=1--/1-1.jpg`,
+    ];
+    for (const path of paths) {
+      const status = await rawStatus(path);
+      assert.ok(status === 404 || status === 400 || status === 414, `${path} was answered ${status}`);
+    }
+    assert.equal(await rawStatus(new URL(imageUrl).pathname), 200);
+  });
+
+  /** As it stands: fetch would tidy the path up. */
+  const rawStatus = (path: string) =>
+    new Promise<number>((resolve, reject) => {
+      httpRequest({ host: "127.0.0.1", port: new URL(service.url).port, path }, (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      }).on("error", reject).end();
+    });
+
+  test("a result that is not there yet says so", async () => {
+    const slow = await startOrigin((_, response) => void setTimeout(() => response.writeHead(404).end(), 500));
+    const { outputCsvUrl, requestId } = await service.upload(catalogueOf([[`${slow.url}/slow.jpg`]]));
+    const early = await get(outputCsvUrl);
+    assert.equal(early.status, 404);
+    assert.equal(((await early.json()) as { code: string }).code, "result_not_ready");
+    await service.finished(requestId);
+    assert.equal((await get(outputCsvUrl)).status, 200);
+  });
+});
