@@ -44,14 +44,16 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     async download(request) {
       const host = new URL(request.url).host;
       const leave = await gate.enter(host, request.signal);
+      let isWhole = false;
       try {
         const result = await fetchToFile(context, request);
+        isWhole = result.ok;
         if (result.ok) gate.onSuccess(host);
         else if (result.failure.code === "rate_limited" || result.failure.retryAfterMs !== undefined) gate.onSlowDown(host);
-        if (!result.ok) await rm(request.path, { force: true });
         return result;
       } finally {
         leave();
+        if (!isWhole) await rm(request.path, { force: true });
       }
     },
     close() {
@@ -71,7 +73,7 @@ async function fetchToFile(context: Context, request: DownloadRequest): Promise<
     for (let hop = 0; ; hop += 1) {
       const response = await requestOnce(context, url, deadlines);
       const next = redirectTarget(response, url);
-      if (!next) return await receive(context, { response, url, path: request.path, deadlines });
+      if (!next) return await receive(context, { response, url, path: request.path, signal: request.signal, deadlines });
       response.destroy();
       if (hop >= context.limits.redirectsMax) return failed("too_many_redirects", `The URL redirects more than ${context.limits.redirectsMax} times.`);
       if (next === "invalid") return failed("http_error", "The server redirects to something that is not an http or https URL.");
@@ -113,7 +115,7 @@ function redirectTarget(response: http.IncomingMessage, from: URL): URL | "inval
   return (next.protocol === "http:" || next.protocol === "https:") && next.username === "" && next.password === "" ? next : "invalid";
 }
 
-type Receiving = { response: http.IncomingMessage; url: URL; path: string; deadlines: Deadlines };
+type Receiving = { response: http.IncomingMessage; url: URL; path: string; signal: AbortSignal; deadlines: Deadlines };
 
 async function receive(context: Context, receiving: Receiving): Promise<StageResult<Download>> {
   const { response, url, path } = receiving;
@@ -145,7 +147,7 @@ async function receive(context: Context, receiving: Receiving): Promise<StageRes
 type Body = { bytes: number; sha256: string; head: Buffer };
 
 /** Counts what really comes, whatever was announced. */
-async function writeBody({ response, path, deadlines }: Receiving, { spare, bytesMax }: { spare: SparePieces; bytesMax: number }): Promise<Body | "too_large" | "truncated"> {
+async function writeBody({ response, path, signal, deadlines }: Receiving, { spare, bytesMax }: { spare: SparePieces; bytesMax: number }): Promise<Body | "too_large" | "truncated"> {
   const file = new BodyFile(path, spare);
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -157,7 +159,7 @@ async function writeBody({ response, path, deadlines }: Receiving, { spare, byte
     return { bytes: file.bytes, sha256, head: file.head };
   } catch (error) {
     // The headers had come, so that a connection that ends now has cut the body short.
-    if (deadlines.passed || isDiskError(error)) throw error;
+    if (deadlines.passed || signal.aborted || isDiskError(error)) throw error;
     return "truncated";
   } finally {
     file.close();

@@ -1,0 +1,233 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createHash, randomBytes } from "node:crypto";
+import { createServer as createTcpServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
+import type { ServerResponse } from "node:http";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { before, describe, test } from "node:test";
+import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
+import { createDownloader, type Download } from "../../src/net/download.ts";
+import type { StageResult } from "../../src/domain/stage-result.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { startOrigin, type Origin } from "../support/origin.ts";
+
+const BODY = randomBytes(300_000);
+const LARGE = randomBytes(3_000_000);
+
+describe("a download", () => {
+  let origin: Origin;
+  let folder: string;
+  let count = 0;
+  /** Addresses that the canary on a refused address was reached with. */
+  let canary: Origin;
+
+  before(async () => {
+    folder = await createTestFolder();
+    canary = await startOrigin((_, response) => response.end(BODY));
+    origin = await startOrigin((request, response, url) => answer(url, response, request.headers as Record<string, string>));
+  });
+
+  const answer = (url: URL, response: ServerResponse, headers: Record<string, string>): unknown => {
+    const [, kind, argument] = url.pathname.split("/");
+    switch (kind) {
+      case "body":
+        return response.setHeader("etag", '"tag"').setHeader("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT").setHeader("content-length", BODY.length).end(BODY);
+      case "large":
+        return response.end(LARGE);
+      case "empty":
+        return response.end();
+      case "status":
+        return response.writeHead(Number(argument), { "retry-after": "7" }).end("no");
+      case "gzip":
+        return response.setHeader("content-encoding", "gzip").end(gzipSync(BODY));
+      case "encoding":
+        return response.end(headers["accept-encoding"] ?? "");
+      case "cut":
+        return response.writeHead(200, { "content-length": "1000" }).write("half", () => response.destroy());
+      case "cut-chunked":
+        return response.writeHead(200).write("half", () => response.destroy());
+      case "silent":
+        return undefined;
+      case "stalling":
+        return response.writeHead(200, { "content-length": "1000" }).write("half");
+      case "trickling": {
+        response.writeHead(200);
+        const drip = setInterval(() => response.write("."), 20);
+        return response.on("close", () => clearInterval(drip));
+      }
+      case "hop":
+        return response.writeHead(302, { location: Number(argument) === 0 ? "/body" : `/hop/${Number(argument) - 1}` }).end();
+      case "to":
+        return response.writeHead(302, { location: decodeURIComponent(argument ?? "") }).end();
+      default:
+        return response.writeHead(404).end();
+    }
+  };
+
+  const LIMITS = { ...DOWNLOAD_LIMITS, connectMs: 300, firstByteMs: 300, idleMs: 300, totalMs: 900 };
+  const download = async (url: string, options: { limits?: Partial<typeof LIMITS>; allow?: string[]; resolve?: (host: string) => Promise<{ address: string; family: number }[]>; signal?: AbortSignal } = {}) => {
+    count += 1;
+    const path = join(folder, `${count}.tmp`);
+    const downloader = createDownloader({ policy: createAddressPolicy({ allowCidrs: options.allow ?? ["127.0.0.1/32"] }), limits: { ...LIMITS, ...options.limits }, userAgent: "test", perHostMax: 8, ...(options.resolve ? { resolve: options.resolve } : {}) });
+    try {
+      const result = await downloader.download({ url, path, signal: options.signal ?? new AbortController().signal });
+      assert.equal(existsSync(path), result.ok, "a file is whole at its path or not there");
+      return { ...result, path };
+    } finally {
+      downloader.close();
+    }
+  };
+  const failureOf = (result: StageResult<Download>) => {
+    assert.ok(!result.ok, "it succeeded");
+    return result.failure;
+  };
+
+  test("is written whole, hashed, with what the server said of it", async () => {
+    for (const [path, body] of [["body", BODY], ["large", LARGE], ["empty", Buffer.alloc(0)]] as const) {
+      const result = await download(`${origin.url}/${path}`);
+      assert.ok(result.ok);
+      assert.ok((await readFile(result.path)).equals(body), path);
+      assert.equal(result.value.bytes, body.length);
+      assert.equal(result.value.sha256, createHash("sha256").update(body).digest("hex"));
+      assert.ok(body.subarray(0, result.value.head.length).equals(result.value.head));
+    }
+    const result = await download(`${origin.url}/body`);
+    assert.ok(result.ok);
+    assert.deepEqual([result.value.etag, result.value.lastModified, result.value.status], ['"tag"', "Thu, 01 Jan 2026 00:00:00 GMT", 200]);
+  });
+
+  test("follows five redirects and no sixth", async () => {
+    const followed = await download(`${origin.url}/hop/4`);
+    assert.ok(followed.ok);
+    assert.equal(followed.value.finalUrl, `${origin.url}/body`);
+    assert.equal(failureOf(await download(`${origin.url}/hop/5`)).code, "too_many_redirects");
+  });
+
+  test("redirected to something that is no web address is an error of the server", async () => {
+    for (const target of ["file:///etc/passwd", "ftp://shop.test/", "http://user:secret@127.0.0.1/", "data:text/plain,x"]) {
+      assert.equal(failureOf(await download(`${origin.url}/to/${encodeURIComponent(target)}`)).code, "http_error", target);
+    }
+  });
+
+  test("says in one code what the status means, and whether to try again", async () => {
+    const expected: [number, string, boolean][] = [
+      [400, "http_error", false], [401, "unauthorized", false], [403, "forbidden", false], [404, "not_found", false], [408, "server_error", true], [410, "not_found", false],
+      [425, "server_error", true], [429, "rate_limited", true], [500, "server_error", true], [502, "server_error", true], [503, "server_error", true], [204, "http_error", false], [206, "http_error", false],
+    ];
+    for (const [status, code, retry] of expected) {
+      const failure = failureOf(await download(`${origin.url}/status/${status}`));
+      assert.deepEqual([failure.code, failure.retry], [code, retry], String(status));
+      if (retry) assert.equal(failure.retryAfterMs, 7_000);
+    }
+  });
+
+  test("counts what comes, whatever was announced", async () => {
+    assert.equal(failureOf(await download(`${origin.url}/body`, { limits: { bytesMax: 1_000 } })).code, "too_large");
+    assert.equal(failureOf(await download(`${origin.url}/large`, { limits: { bytesMax: LARGE.length - 1 } })).code, "too_large");
+    assert.ok((await download(`${origin.url}/large`, { limits: { bytesMax: LARGE.length } })).ok);
+  });
+
+  test("that ends early is truncated and can be tried again", async () => {
+    for (const path of ["cut", "cut-chunked"]) {
+      const failure = failureOf(await download(`${origin.url}/${path}`));
+      assert.deepEqual([failure.code, failure.retry], ["truncated", true], path);
+    }
+  });
+
+  test("asks for the bytes as they are and unpacks nothing", async () => {
+    const asked = await download(`${origin.url}/encoding`);
+    assert.ok(asked.ok);
+    assert.equal(asked.value.head.toString(), "identity");
+    assert.equal(failureOf(await download(`${origin.url}/gzip`)).code, "http_error");
+  });
+
+  test("has a deadline for the answer, for silence and for the whole", async () => {
+    for (const [path, word] of [["silent", /No answer/], ["stalling", /Nothing came/], ["trickling", /whole download/]] as const) {
+      const startedAt = performance.now();
+      const failure = failureOf(await download(`${origin.url}/${path}`));
+      assert.equal(failure.code, "timed_out", path);
+      assert.match(failure.detail, word);
+      assert.ok(performance.now() - startedAt < 1_500, path);
+    }
+  });
+
+  test("has a deadline for the connection, TLS included", async () => {
+    const sockets = new Set<Socket>();
+    const mute = createTcpServer((socket) => sockets.add(socket)).listen(0, "127.0.0.1");
+    onCleanup(() => {
+      for (const socket of sockets) socket.destroy();
+      mute.close();
+    });
+    await new Promise((resolve) => mute.once("listening", resolve));
+    const failure = failureOf(await download(`https://127.0.0.1:${(mute.address() as AddressInfo).port}/`));
+    assert.equal(failure.code, "timed_out");
+    assert.match(failure.detail, /No connection/);
+  });
+
+  test("says what kept it from connecting", async () => {
+    assert.equal(failureOf(await download("http://127.0.0.1:1/")).code, "connect_failed");
+    assert.equal(failureOf(await download(`https://127.0.0.1:${new URL(origin.url).port}/`)).code, "tls_failed");
+    const dns = failureOf(await download("http://nowhere.test/", { resolve: async () => Promise.reject(Object.assign(new Error("no such host"), { code: "ENOTFOUND" })) }));
+    assert.deepEqual([dns.code, dns.retry], ["dns_failed", true]);
+  });
+
+  test("that its caller breaks off leaves no file and no deadline", async () => {
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(new Error("stop")), 50);
+    await assert.rejects(download(`${origin.url}/stalling`, { signal: abort.signal }), /stop/);
+    assert.equal(existsSync(join(folder, `${count}.tmp`)), false);
+  });
+
+  describe("of an address that is refused", () => {
+    const blocked = async (url: string, options: Parameters<typeof download>[1] = {}) => {
+      const failure = failureOf(await download(url, { allow: [], ...options }));
+      assert.deepEqual([failure.code, failure.retry], ["address_blocked", false], url);
+      assert.equal(canary.hits.size, 0, "the canary was reached");
+    };
+
+    test("never connects, however the address is written", async () => {
+      const { port } = new URL(canary.url);
+      for (const host of ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]", "169.254.169.254", "10.0.0.1", "[fd00::1]", "[fe80::1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"]) {
+        await blocked(`http://${host}:${port}/`);
+        await blocked(`http://${host}/`);
+      }
+      await blocked(`http://localhost:${port}/`);
+    });
+
+    test("never connects when any answer of the name is one", async () => {
+      const { port } = new URL(canary.url);
+      await blocked(`http://shop.test:${port}/`, { resolve: async () => [{ address: "127.0.0.1", family: 4 }] });
+      await blocked("http://shop.test/", { resolve: async () => [{ address: "93.184.216.34", family: 4 }, { address: "127.0.0.1", family: 4 }] });
+      await blocked("http://shop.test/", { resolve: async () => [{ address: "::ffff:10.0.0.1", family: 6 }] });
+    });
+
+    test("never connects when a redirect leads there", async () => {
+      const allow = ["127.0.0.1/32"];
+      const { port } = new URL(canary.url);
+      for (const target of [`http://127.0.0.2:${port}/`, `http://[::1]:${port}/`, "http://169.254.169.254/latest/meta-data/"]) {
+        await blocked(`${origin.url}/to/${encodeURIComponent(target)}`, { allow });
+      }
+    });
+
+    test("decides on the address that is connected to, so that a second answer gains nothing", async () => {
+      let asked = 0;
+      const rebinding = async () => {
+        asked += 1;
+        return [{ address: asked === 1 ? "127.0.0.1" : "127.0.0.2", family: 4 }];
+      };
+      const result = await download(`http://shop.test:${new URL(origin.url).port}/body`, { resolve: rebinding });
+      assert.ok(result.ok);
+      assert.equal(asked, 1, "the name was looked up once, and that answer was used");
+    });
+
+    test("a port other than 80 and 443 is only open where the operator names the address", async () => {
+      await blocked("http://93.184.216.34:6379/");
+      await blocked("http://shop.test:5432/", { resolve: async () => [{ address: "93.184.216.34", family: 4 }] });
+    });
+  });
+});
