@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import Value from "typebox/value";
-import type { TSchema } from "typebox";
 import { Accepted, BatchEvent, BatchStatusView, Problem } from "../../src/contract/http.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -21,7 +20,7 @@ describe("the API's documents", () => {
 
   test("/openapi.json is valid OpenAPI 3.1", async () => {
     assert.match(document.openapi, /^3\.1\./);
-    const { valid, errors } = await new Validator().validate(document as object);
+    const { valid, errors } = await new Validator().validate(document as unknown as Record<string, unknown>);
     assert.equal(valid, true, JSON.stringify(errors, null, 1));
   });
 
@@ -46,10 +45,10 @@ describe("the API's documents", () => {
   });
 
   test("every example fits its schema", () => {
-    for (const schema of [Accepted, BatchStatusView, Problem, BatchEvent] as (TSchema & { $id: string; examples: unknown[] })[]) {
-      assert.ok(schema.examples.length > 0, schema.$id);
-      for (const example of schema.examples) assert.deepEqual([...Value.Errors(schema, example)], [], schema.$id);
-      assert.ok(document.components.schemas[schema.$id]?.examples, schema.$id);
+    for (const [name, schema] of Object.entries({ Accepted, BatchStatus: BatchStatusView, Problem, BatchEvent })) {
+      const examples = document.components.schemas[name]?.examples ?? [];
+      assert.ok(examples.length > 0, name);
+      for (const example of examples) assert.deepEqual([...Value.Errors(schema, example)], [], name);
     }
   });
 

@@ -41,7 +41,6 @@ describe("an upload", () => {
     form.set("file", new Blob([csv]), "products.csv");
     return form;
   };
-  const countRows = async (table: string) => Number((await db.executor.executeSql(`select count(*) as n from ${table}`)).rows[0]?.["n"]);
   const filesBelow = async (folder: string) => (await readdir(join(dataDir, "uploads", folder), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ name }) => name);
 
   for (const prefix of ["", "/api"]) {
