@@ -132,7 +132,7 @@ export function withoutPassword(url: string): string {
 
 async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }: Parts, onStop: OnStop): Promise<string> {
   const policy = createAddressPolicy(config);
-  const load = (order: BatchOrder) => (order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.transaction }, order) : loadInThread({ databaseUrl, order }));
+  const load = (order: BatchOrder) => (order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.keyedTransaction }, order) : loadInThread({ databaseUrl, order }));
   const intake = { storage, load, checkTarget: createTargetCheck({ policy }), limits: CATALOGUE_LIMITS, defaultWebhookUrl: config.webhook?.url ?? null };
   const app = await createServer({
     settings: { publicUrl, auth: config.auth, apiKeys: config.apiKeys, uploadBytesMax: config.uploadBytesMax, version: await readVersion() },

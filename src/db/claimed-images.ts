@@ -1,5 +1,5 @@
 import type { Recipe } from "../domain/recipe.ts";
-import type { Executor } from "./connect.ts";
+import type { Tx } from "./connect.ts";
 
 export type ClaimedImage = {
   batchId: string; ordinal: number; url: string; slug: string; position: number; attempts: number;
@@ -7,9 +7,9 @@ export type ClaimedImage = {
 };
 
 /** The rows behind claimed jobs, in one query. An image that is settled already is missing: its job has nothing to do. */
-export async function findClaimedImages(db: Executor, keys: readonly { batchId: string; ordinal: number }[]): Promise<ClaimedImage[]> {
-  const { rows } = await db.executeSql(CLAIMED, [keys.map((key) => key.batchId), keys.map((key) => key.ordinal)]);
-  return rows as ClaimedImage[];
+export async function findClaimedImages(tx: Tx, keys: readonly { batchId: string; ordinal: number }[]): Promise<ClaimedImage[]> {
+  const values = [keys.map((key) => key.batchId), keys.map((key) => key.ordinal)];
+  return (await tx.client.query<ClaimedImage>({ name: "claimed_images", text: CLAIMED, values })).rows;
 }
 
 const CLAIMED = `

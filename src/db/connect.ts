@@ -58,7 +58,7 @@ export function connectDatabase(options: { url: string; poolMax: number; onError
  * While a batch is being loaded, the planner's statistics are from before it, and it would read all of a batch's
  * rows to change ten of them: a settle took 1.09 ms on a batch of 3,000 images and ever more on larger ones.
  */
-const BEGIN_KEYED = "begin; set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
+export const BEGIN_KEYED = ["seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin"].reduce((sql, what) => `${sql}; set local enable_${what} = off`, "begin");
 
 async function inTransaction<T>(pool: pg.Pool, begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
   const client = await pool.connect();

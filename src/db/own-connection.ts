@@ -1,5 +1,5 @@
 import pg from "pg";
-import { transactionOn, type Executor, type Transaction } from "./connect.ts";
+import { BEGIN_KEYED, transactionOn, type Executor, type Transaction } from "./connect.ts";
 
 /** One connection outside the pool and without its statement deadline: loading millions of rows takes minutes. */
 export async function withOwnConnection<T>(url: string, use: (transaction: Transaction, executor: Executor) => Promise<T>): Promise<T> {
@@ -9,7 +9,7 @@ export async function withOwnConnection<T>(url: string, use: (transaction: Trans
   const tx = transactionOn(client);
   try {
     return await use(async (work) => {
-      await client.query("begin");
+      await client.query(BEGIN_KEYED);
       const result = await work(tx);
       await client.query("commit");
       return result;

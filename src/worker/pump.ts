@@ -1,12 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { findClaimedImages, type ClaimedImage } from "../db/claimed-images.ts";
-import type { Executor } from "../db/connect.ts";
+import type { Transaction } from "../db/connect.ts";
 import type { DownloadWindow } from "../domain/download-window.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
 
 type PumpDeps = {
   queue: Pick<Queue, "claimImages" | "touch">;
-  executor: Executor;
+  /** Finds rows by their keys. */
+  transaction: Transaction;
   window: DownloadWindow;
   startBatches(batchIds: string[]): Promise<void>;
   /** Works one image to its settled outcome. Never rejects. `signal` aborts when the claim is lost or time is up. */
@@ -94,11 +95,12 @@ export class Pump {
   }
 
   async #claim(limit: number): Promise<void> {
-    const { queue, executor, startBatches } = this.#deps;
-    const claims = await queue.claimImages(limit);
+    const { queue, transaction, startBatches } = this.#deps;
+    const { claims, images } = await transaction(async (tx) => {
+      const claims = await queue.claimImages(tx, limit);
+      return { claims, images: claims.length === 0 ? [] : await findClaimedImages(tx, claims.map(({ data }) => data)) };
+    });
     this.#isQueueEmpty = claims.length < limit;
-    if (claims.length === 0) return;
-    const images = await findClaimedImages(executor, claims.map(({ data }) => data));
     const byKey = new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image]));
     const pending = [...new Set(images.filter((image) => image.isPending).map((image) => image.batchId))];
     if (pending.length > 0) await startBatches(pending);

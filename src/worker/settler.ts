@@ -87,13 +87,18 @@ async function settleTogether(queue: SettlerDeps["queue"], tx: Tx, items: readon
   const ours = await queue.endClaims(tx, items.map(({ claim }) => claim));
   const held = items.filter(({ claim }) => ours.has(claim.id));
   await requeue(queue, tx, held);
-  const counted = await settleImages(tx, held.flatMap(toSettled));
+  const counted = await settleImages(tx, onePerImage(held.flatMap(toSettled)));
 
   // The counters last and in the order of ids: they lock their batches.
   const batchIds = [...new Set(counted.map(({ batchId }) => batchId))].toSorted();
   for (const batchId of batchIds) {
     await countBatch(queue, tx, batchId, counted.filter((image) => image.batchId === batchId));
   }
+}
+
+/** An image whose job was sent once too often can be in one collection twice: one outcome is enough. */
+function onePerImage(images: readonly SettledImage[]): SettledImage[] {
+  return [...new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image])).values()];
 }
 
 async function requeue(queue: SettlerDeps["queue"], tx: Tx, held: readonly ImageOutcome[]): Promise<void> {

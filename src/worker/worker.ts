@@ -56,7 +56,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 
   const pump = new Pump({
     queue, window, onError,
-    executor: db.executor,
+    transaction: db.keyedTransaction,
     startBatches: (batchIds) => startBatches(db.executor, batchIds),
     mayClaim: () => disk.hasRoom,
     drop: (claim) => settler.settle(dropped(claim)),

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { randomUUIDv7 } from "node:crypto";
+import { before, describe, test } from "node:test";
+import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
+import type { Database } from "../../src/db/connect.ts";
+import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { loadBatch } from "../../src/intake/load-batch.ts";
+import { openQueue, type Claim, type Queue } from "../../src/queue/queue.ts";
+import { planBatch } from "../../src/worker/plan-batch.ts";
+import { reconcile } from "../../src/worker/reconcile.ts";
+import { createSettler, type ImageOutcome } from "../../src/worker/settler.ts";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { onCleanup } from "../support/cleanup.ts";
+import { openTestDatabase } from "../support/database.ts";
+import { createTestFolder } from "../support/folder.ts";
+
+const NO_TIMES = { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 };
+const SOURCE = { finalUrl: "https://shop.test/", httpStatus: 200, sourceType: "image/jpeg", sourceBytes: 1_000, sha256: "00", etag: null, lastModified: null, sourceWidth: 10, sourceHeight: 10 };
+
+/** Effects are exactly once however often a job runs: the database's side of every stage, without the network. */
+describe("planning and settling", () => {
+  let db: Database;
+  let queue: Queue;
+  let folder: string;
+  before(async () => {
+    db = await openTestDatabase();
+    folder = await createTestFolder();
+    queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
+    onCleanup(() => queue.stop());
+  });
+
+  const load = async (urls: readonly string[][]) => {
+    const batchId = randomUUIDv7();
+    const path = join(folder, `${batchId}.csv`);
+    await writeFile(path, ["S. No,Product Name,Input Image Urls", ...urls.map((row, index) => `${index + 1},Mug,"${row.join(",")}"`), ""].join("\n"));
+    const loaded = await loadBatch({ queue, transaction: db.keyedTransaction }, {
+      batchId, token: batchId.slice(0, 22), csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, onInvalid: "skip", limits: CATALOGUE_LIMITS, endpoint: null,
+    });
+    assert.ok(loaded.ok);
+    return batchId;
+  };
+  const distinct = (count: number, name = "p") => Array.from({ length: count }, (_, index) => [`https://shop.test/${name}/${index}.jpg`]);
+  const batchRow = async (batchId: string) => (await db.executor.executeSql("select * from batch where batch_id = $1", [batchId])).rows[0] ?? {};
+  const jobsOf = async (name: string, batchId: string) => Number((await db.executor.executeSql("select count(*) as n from pgboss.job where name = $1 and data->>'batchId' = $2 and state < 'completed'", [name, batchId])).rows[0]?.["n"]);
+  const settlerOf = () => createSettler({ transaction: db.keyedTransaction, queue, onError: assert.fail });
+  const done = (claim: Claim): ImageOutcome => ({
+    claim, startedAt: new Date(), source: SOURCE, stageMs: NO_TIMES,
+    outcome: { kind: "done", result: { outputs: [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, format: "jpeg", width: 10, height: 10, bytes: 100 }] } },
+  });
+  const failed = (claim: Claim): ImageOutcome => ({ ...done(claim), source: null, outcome: { kind: "give_up", failure: { code: "not_found", detail: "gone", retry: false } } });
+  const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
+  const drainQueue = async () => {
+    const claims = await claim(10_000);
+    await db.transaction((tx) => queue.endClaims(tx, claims));
+  };
+
+  test("a batch is planned in pages, with at most 2,000 images queued, and a page twice changes nothing", async () => {
+    const batchId = await load(distinct(2_500));
+    assert.equal(await jobsOf("image", batchId), 100, "the first page came with the upload");
+    assert.equal(await jobsOf("plan", batchId), 1);
+    await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
+    await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
+    assert.equal(await jobsOf("image", batchId), 2_000);
+    assert.equal((await batchRow(batchId))["images_queued"], 2_000);
+
+    // The settle that crosses the low-water mark sends the next plan job, once.
+    await db.executor.executeSql("delete from pgboss.job where name = 'plan'");
+    const settler = settlerOf();
+    const claims = await claim(1_100);
+    await Promise.all(claims.map((claim) => settler.settle(done(claim))));
+    assert.equal(await jobsOf("plan", batchId), 1);
+    await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
+    const row = await batchRow(batchId);
+    assert.deepEqual([row["is_planned"], row["images_queued"], row["images_done"]], [true, 1_400, 1_100]);
+    await drainQueue();
+  });
+
+  test("an outcome that is settled twice counts once", async () => {
+    const batchId = await load(distinct(3));
+    const claims = await claim(3);
+    const settler = settlerOf();
+    await Promise.all([...claims, ...claims].map((claim) => settler.settle(done(claim))));
+    await Promise.all(claims.map((claim) => settler.settle(failed(claim))));
+    const row = await batchRow(batchId);
+    assert.deepEqual([row["images_done"], row["images_failed"], row["images_queued"], row["input_bytes"], row["output_bytes"]], [3, 0, 0, "3000", "300"]);
+    assert.equal(await jobsOf("finish", batchId), 1);
+  });
+
+  test("a repeated URL has one job, whichever of the two is planned or settled first", async () => {
+    const batchId = await load([...distinct(120, "r"), ["https://shop.test/r/0.jpg"], ["https://shop.test/r/119.jpg", "https://shop.test/r/5.jpg"]]);
+    const settler = settlerOf();
+    // The first page is settled before the repeats have rows; the other firsts after.
+    const early = await claim(1_000);
+    await Promise.all(early.map((claim) => settler.settle(claim.data.ordinal === 5 ? failed(claim) : done(claim))));
+    await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
+    const late = await claim(1_000);
+    assert.equal(early.length + late.length, 120);
+    await Promise.all(late.map((claim) => settler.settle(done(claim))));
+    const row = await batchRow(batchId);
+    assert.deepEqual([row["images_total"], row["images_done"], row["images_failed"]], [123, 121, 2]);
+    assert.equal(await jobsOf("finish", batchId), 1);
+  });
+
+  test("a retry is a new job for later and no failure; a release is as if nothing had been", async () => {
+    const batchId = await load(distinct(2));
+    const [first, second] = await claim(2);
+    assert.ok(first && second);
+    const settler = settlerOf();
+    await Promise.all([
+      settler.settle({ ...failed(first), outcome: { kind: "retry", failure: { code: "server_error", detail: "503", retry: true }, delayMs: 60_000 } }),
+      settler.settle({ ...failed(second), outcome: { kind: "release", delayMs: 0 } }),
+    ]);
+    const { rows } = await db.executor.executeSql("select attempts, state, code from image where batch_id = $1 order by ordinal", [batchId]);
+    assert.deepEqual(rows, [{ attempts: 1, state: "planned", code: "server_error" }, { attempts: 0, state: "planned", code: null }]);
+    assert.equal(await jobsOf("image", batchId), 2);
+    const again = await claim(10);
+    assert.deepEqual(again.map(({ data }) => data.ordinal), [second.data.ordinal], "the retry waits for its time");
+    const row = await batchRow(batchId);
+    assert.deepEqual([row["images_done"], row["images_failed"], row["images_queued"]], [0, 0, 2]);
+    await db.executor.executeSql("delete from pgboss.job");
+  });
+
+  test("a small batch that comes late is not behind all of a big one", async () => {
+    await load(distinct(5_000, "big"));
+    const big = (await claim(1))[0];
+    assert.ok(big);
+    await planBatch({ transaction: db.keyedTransaction, queue }, big.data.batchId, AbortSignal.timeout(30_000));
+    const small = await load(distinct(20, "small"));
+    const claims = await claim(400);
+    const lastOfSmall = claims.findLastIndex(({ data }) => data.batchId === small);
+    assert.equal(claims.filter(({ data }) => data.batchId === small).length, 20);
+    assert.ok(lastOfSmall < 300, `the small batch was through after ${lastOfSmall} of the big one's 2,000 queued images`);
+    await db.executor.executeSql("delete from pgboss.job");
+  });
+
+  test("job rows deleted by hand are sent again by the reconciler, and nothing else is", async () => {
+    const planned = await load(distinct(50, "lost"));
+    const unplanned = await load(distinct(300, "unplanned"));
+    const settled = await load([["nowhere"], ["https://shop.test/x.jpg"]]);
+    const settler = settlerOf();
+    const all = await claim(10_000);
+    await Promise.all(all.filter(({ data }) => data.batchId === settled).map((claim) => settler.settle(done(claim))));
+    await db.executor.executeSql("delete from pgboss.job");
+
+    // What changed a moment ago may be on its way and is left alone.
+    assert.deepEqual(await reconcile({ transaction: db.transaction, queue }), { images: 0, batches: 0, deliveries: 0 });
+    await db.executor.executeSql("update image set queued_at = now() - interval '2 minutes'");
+    await db.executor.executeSql("update batch set created_at = now() - interval '2 minutes'");
+    await db.executor.executeSql("update batch set status = 'completed' where batch_id <> all($1::uuid[])", [[planned, unplanned, settled]]);
+    assert.deepEqual(await reconcile({ transaction: db.transaction, queue }), { images: 150, batches: 2, deliveries: 0 });
+    assert.equal(await jobsOf("image", planned), 50);
+    assert.equal(await jobsOf("image", unplanned), 100);
+    assert.equal(await jobsOf("plan", unplanned), 1);
+    assert.equal(await jobsOf("finish", settled), 1);
+    assert.deepEqual(await reconcile({ transaction: db.transaction, queue }), { images: 0, batches: 0, deliveries: 0 });
+  });
+});
