@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { deflateSync, crc32 } from "node:zlib";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import fc from "fast-check";
+import sharp from "sharp";
+import { inspectImage } from "../../src/image/inspect.ts";
+import { createTestFolder } from "../support/folder.ts";
+
+const PIXELS_MAX = 100_000_000;
+
+/** A PNG that says it has this size and holds no pixels. */
+function pngClaiming(width: number, height: number): Buffer {
+  const chunk = (type: string, data: Buffer) => {
+    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
+    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    sum.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, sum]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2, 0, 0, 0], 8);
+  return Buffer.concat([Buffer.from("\u0089PNG\r\n\u001A\n", "latin1"), chunk("IHDR", header), chunk("IDAT", deflateSync(Buffer.alloc(64))), chunk("IEND", Buffer.alloc(0))]);
+}
+
+describe("a look at the bytes", () => {
+  let folder: string;
+  let count = 0;
+  before(async () => {
+    folder = await createTestFolder();
+  });
+
+  /** `headBytes`: how much of the file is in memory; the rest is read from the disk. */
+  const inspect = async (bytes: Buffer, headBytes = bytes.length) => {
+    count += 1;
+    const path = join(folder, String(count));
+    await writeFile(path, bytes);
+    return inspectImage({ head: bytes.subarray(0, headBytes), path, bytes: bytes.length }, { pixelsMax: PIXELS_MAX });
+  };
+  const codeOf = async (bytes: Buffer) => {
+    const result = await inspect(bytes);
+    return result.ok ? "ok" : result.failure.code;
+  };
+  const picture = () => sharp({ create: { width: 123, height: 77, channels: 3, background: "#aa5500" } });
+
+  test("finds type and size of every format we take, also where the headers are not in memory", async () => {
+    const files = {
+      jpeg: await picture().jpeg().toBuffer(), png: await picture().png().toBuffer(), webp: await picture().webp().toBuffer(),
+      avif: await picture().avif({ effort: 0 }).toBuffer(), gif: await picture().gif().toBuffer(), tiff: await picture().tiff().toBuffer(),
+    };
+    for (const [format, bytes] of Object.entries(files)) {
+      for (const headBytes of [bytes.length, 64]) {
+        const result = await inspect(bytes, headBytes);
+        assert.ok(result.ok, `${format}: ${JSON.stringify(result)}`);
+        assert.deepEqual([result.value.format, result.value.width, result.value.height], [format, 123, 77]);
+      }
+    }
+    for (const other of [await picture().webp({ lossless: true }).toBuffer(), await picture().ensureAlpha(0.5).webp().toBuffer(), await picture().jpeg({ progressive: true }).toBuffer(), await picture().withMetadata({ icc: "p3", orientation: 6 }).jpeg().toBuffer()]) {
+      const result = await inspect(other);
+      assert.ok(result.ok);
+      assert.deepEqual([result.value.width, result.value.height].toSorted((a, b) => a - b), [77, 123]);
+    }
+  });
+
+  test("refuses what claims too many pixels before anything decodes it", async () => {
+    const small = pngClaiming(30_000, 30_000);
+    assert.ok(small.length < 200);
+    assert.equal(await codeOf(small), "too_many_pixels");
+    assert.equal(await codeOf(pngClaiming(10_000, 10_000)), "ok");
+    assert.equal(await codeOf(pngClaiming(10_001, 10_000)), "too_many_pixels");
+    assert.equal(await codeOf(pngClaiming(0, 10)), "corrupt_image");
+    const gif = Buffer.from(await picture().gif().toBuffer());
+    gif.writeUInt16LE(65_535, 6);
+    gif.writeUInt16LE(65_535, 8);
+    assert.equal(await codeOf(gif), "too_many_pixels");
+  });
+
+  test("names what is no image, from its bytes and not from what it calls itself", async () => {
+    const cases: [string, Buffer, string][] = [
+      ["nothing", Buffer.alloc(0), "not_an_image"],
+      ["text", Buffer.from("hello"), "not_an_image"],
+      ["zeros", Buffer.alloc(1_000), "not_an_image"],
+      ["a page", Buffer.from("<!DOCTYPE html><html>"), "html_page"],
+      ["a page after a comment, a mark and blanks", Buffer.from("\uFEFF \n<!-- hello -->\n<HTML lang=en>"), "html_page"],
+      ["SVG", Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'), "unsupported_format"],
+      ["PDF", Buffer.from("%PDF-1.7\n"), "unsupported_format"],
+      ["BMP", Buffer.concat([Buffer.from("BM"), Buffer.alloc(60)]), "unsupported_format"],
+      ["HEIC", Buffer.concat([Buffer.from([0, 0, 0, 24]), Buffer.from("ftypheic"), Buffer.alloc(60)]), "unsupported_format"],
+    ];
+    for (const [name, bytes, code] of cases) assert.equal(await codeOf(bytes), code, name);
+  });
+
+  test("never fails on bytes cut off or garbled, and never says a size that is none", async () => {
+    const files = [await picture().jpeg().toBuffer(), await picture().png().toBuffer(), await picture().webp().toBuffer(), await picture().avif({ effort: 0 }).toBuffer(), await picture().gif().toBuffer(), await picture().tiff().toBuffer()];
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...files), fc.nat(2_000), fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 6 }), async (file, length, changes) => {
+        const bytes = Buffer.from(file.subarray(0, Math.max(1, Math.min(length, file.length))));
+        for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+        const result = await inspectImage({ head: bytes, path: "/nowhere", bytes: bytes.length }, { pixelsMax: PIXELS_MAX });
+        if (result.ok) assert.ok(result.value.width > 0 && result.value.height > 0 && result.value.width * result.value.height <= PIXELS_MAX);
+        else assert.match(result.failure.code, /^(not_an_image|corrupt_image|unsupported_format|too_many_pixels|html_page)$/);
+      }),
+      { numRuns: 600 },
+    );
+  });
+});

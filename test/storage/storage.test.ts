@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { beforeEach, describe, test } from "node:test";
+import { createStorage, type Storage } from "../../src/storage/storage.ts";
+import { createTestFolder } from "../support/folder.ts";
+
+const BATCH = "019abc12-3456-7def-8123-456789abcdef";
+
+describe("the storage", () => {
+  let dataDir: string;
+  let storage: Storage;
+  beforeEach(async () => {
+    dataDir = await createTestFolder();
+    storage = await createStorage({ dataDir });
+  });
+  const temp = async (text: string) => {
+    const path = storage.tempPath();
+    await writeFile(path, text);
+    return path;
+  };
+
+  test("keeps files in the seed's folders, a thousand images to a shard", async () => {
+    await storage.keepCsv(await temp("csv"), BATCH);
+    await storage.keepResult(await temp("result"), BATCH, "results.csv");
+    assert.ok((await storage.keepInput(await temp("in"), { batchId: BATCH, ordinal: 999, extension: "png" })).ok);
+    assert.ok((await storage.keepOutput(await temp("out"), { batchId: BATCH, ordinal: 1_000, fileName: "7-1.jpg" })).ok);
+    const read = (...names: string[]) => readFile(join(dataDir, "uploads", ...names), "utf8");
+    assert.equal(await read("inputCsvFiles", BATCH, "upload.csv"), "csv");
+    assert.equal(await read("outputCsvFiles", BATCH, "results.csv"), "result");
+    assert.equal(await read("inputImages", BATCH, "00000", "999.png"), "in");
+    assert.equal(await read("outputImages", BATCH, "00001", "7-1.jpg"), "out");
+    assert.equal((await storage.findOutput({ batchId: BATCH, ordinal: 1_000, fileName: "7-1.jpg" }))?.bytes, 3);
+    assert.equal(await storage.findOutput({ batchId: BATCH, ordinal: 1, fileName: "7-1.jpg" }), null);
+  });
+
+  test("replaces a file whole, so that a second run of a job does no harm", async () => {
+    const at = { batchId: BATCH, ordinal: 0, fileName: "1-1.jpg" };
+    await storage.keepOutput(await temp("first"), at);
+    await storage.keepOutput(await temp("second, longer"), at);
+    const found = await storage.findOutput(at);
+    assert.equal(found && (await readFile(found.path, "utf8")), "second, longer");
+  });
+
+  test("tells a file that cannot be stored as the image's failure, not as a surprise", async () => {
+    const missing = await storage.keepOutput(storage.tempPath(), { batchId: BATCH, ordinal: 0, fileName: "1-1.jpg" });
+    assert.ok(!missing.ok);
+    assert.deepEqual([missing.failure.code, missing.failure.retry], ["storage_failed", true]);
+  });
+
+  test("makes no path of what is no plain name", async () => {
+    for (const fileName of ["../x.jpg", "a/b.jpg", "..", ".hidden", "a..b", "", "x\0.jpg", "a\\b.jpg"]) {
+      await assert.rejects(async () => storage.findOutput({ batchId: BATCH, ordinal: 0, fileName }), RangeError, fileName);
+    }
+    await assert.rejects(async () => storage.keepCsv("x", "../../etc"), RangeError);
+  });
+
+  test("removes everything of one batch and nothing of another", async () => {
+    const other = BATCH.replace("abcdef", "000000");
+    for (const batchId of [BATCH, other]) {
+      await storage.keepCsv(await temp("csv"), batchId);
+      await storage.keepOutput(await temp("out"), { batchId, ordinal: 0, fileName: "1-1.jpg" });
+    }
+    await storage.removeBatch(BATCH);
+    const left = (await readdir(join(dataDir, "uploads"), { recursive: true })).filter((name) => name.includes("019abc12"));
+    assert.ok(left.length > 0 && left.every((name) => name.includes(other)), left.join(" "));
+  });
+
+  test("sweeps what dead processes left, and never a living one's files", async () => {
+    const own = await temp("mine");
+    const folder = join(dataDir, "uploads", "temp");
+    const host = encodeURIComponent(hostname());
+    const names = { dead: `${host}.999999.1`, reused: `${host}.${process.pid}.1`, foreign: "elsewhere.1.1", foreignOld: "elsewhere.2.1" };
+    for (const name of Object.values(names)) {
+      await mkdir(join(folder, name));
+      await writeFile(join(folder, name, "1.tmp"), "x");
+    }
+    await utimes(join(folder, names.foreignOld), 0, 0);
+    await storage.sweep();
+    assert.ok(existsSync(own));
+    assert.deepEqual((await readdir(folder)).filter((name) => Object.values(names).includes(name)), [names.foreign]);
+  });
+});

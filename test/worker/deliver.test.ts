@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { randomBytes, randomUUIDv7 } from "node:crypto";
+import type { ServerResponse } from "node:http";
+import { before, describe, test } from "node:test";
+import { Webhook } from "standardwebhooks";
+import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import { insertBatch, insertEndpoint } from "../../src/db/batches.ts";
+import { recordEvent } from "../../src/db/finish-batch.ts";
+import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { DELIVERY_ATTEMPTS_MAX } from "../../src/domain/backoff.ts";
+import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { createSecret } from "../../src/domain/webhook-signature.ts";
+import { createPost } from "../../src/net/post.ts";
+import { openQueue, type Queue } from "../../src/queue/queue.ts";
+import { deliverEvent } from "../../src/webhook/deliver-event.ts";
+import { deliver } from "../../src/worker/deliver.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { openTestDatabase } from "../support/database.ts";
+import { startReceiver } from "../support/receiver.ts";
+
+const SECRET = createSecret(randomBytes(32));
+
+describe("a delivery", () => {
+  let db: Database;
+  let queue: Queue;
+  before(async () => {
+    db = await openTestDatabase();
+    queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
+    onCleanup(() => queue.stop());
+  });
+
+  const record = async (url: string, secret: string | null = SECRET) => {
+    const [batchId, eventId, endpointId] = [randomUUIDv7(), randomUUIDv7(), randomUUIDv7()];
+    await db.transaction(async (tx) => {
+      await insertBatch(tx, { batchId, tenantId: DEFAULT_TENANT_ID, token: batchId, recipe: SEED_RECIPE, onInvalid: "reject", csvFileName: null, csvBytes: 1, csvFacts: {}, products: 1, imagesTotal: 1 });
+      await insertEndpoint(tx, { endpointId, tenantId: DEFAULT_TENANT_ID, batchId, url, secret });
+      await recordEvent(tx, { eventId, batchId, run: 1, type: "batch.completed", sequence: 1, body: JSON.stringify({ type: "batch.completed", data: { requestId: batchId } }) });
+    });
+    return { eventId, endpointId };
+  };
+  const post = createPost({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "test", answerMs: 400 });
+  const attempt = (key: { eventId: string; endpointId: string }, defaultSecret: string | null = null) =>
+    deliver({ db, queue, defaultSecret, random: () => 0.5, send: (endpoint, event) => deliverEvent({ post, now: () => new Date() }, endpoint, event, AbortSignal.timeout(5_000)) }, key);
+  const stateOf = async ({ eventId }: { eventId: string }) => {
+    const { rows } = await db.executor.executeSql(
+      `select state, attempts, extract(epoch from next_at - now())::int as "inSeconds",
+         (select count(*)::int from pgboss.job where name = 'deliver' and data->>'eventId' = $1::text and state = 'created') as jobs
+       from delivery where event_id = $1::uuid`, [eventId]);
+    return rows[0] as { state: string; attempts: number; inSeconds: number; jobs: number };
+  };
+
+  test("is signed as Standard Webhooks says, and done with any 2xx", async () => {
+    const receiver = await startReceiver((response) => response.writeHead(204).end());
+    const key = await record(receiver.url);
+    await attempt(key);
+    const { state, attempts, jobs } = await stateOf(key);
+    assert.deepEqual([state, attempts, jobs], ["delivered", 1, 0]);
+    const [delivery] = receiver.deliveries;
+    assert.ok(delivery);
+    assert.equal(delivery.headers["webhook-id"], key.eventId);
+    assert.equal(delivery.headers["content-type"], "application/json");
+    assert.deepEqual(new Webhook(SECRET).verify(delivery.body, delivery.headers as Record<string, string>), JSON.parse(delivery.body));
+    assert.throws(() => new Webhook(SECRET).verify(delivery.body.replace("completed", "failed"), delivery.headers as Record<string, string>));
+    assert.throws(() => new Webhook(createSecret(randomBytes(32))).verify(delivery.body, delivery.headers as Record<string, string>));
+    await attempt(key);
+    assert.equal(receiver.deliveries.length, 1, "a job that runs once more after it is done sends nothing");
+  });
+
+  test("is signed with WEBHOOK_SECRET only where the endpoint has none of its own", async () => {
+    const configured = createSecret(randomBytes(32));
+    const receiver = await startReceiver();
+    await attempt(await record(receiver.url, null), configured);
+    await attempt(await record(receiver.url), configured);
+    for (const [index, secret] of [configured, SECRET].entries()) {
+      const delivery = receiver.deliveries[index];
+      assert.ok(delivery && new Webhook(secret).verify(delivery.body, delivery.headers as Record<string, string>));
+    }
+  });
+
+  test("is tried again after anything else, a redirect included, with the same webhook-id", async () => {
+    const elsewhere = await startReceiver();
+    const answers: [string, (response: ServerResponse) => unknown][] = [
+      ["500", (response) => response.writeHead(500).end()],
+      ["404", (response) => response.writeHead(404).end()],
+      ["a redirect", (response) => response.writeHead(307, { location: elsewhere.url }).end()],
+      ["304", (response) => response.writeHead(304).end()],
+      ["silence", () => undefined],
+      ["a reset", (response) => response.destroy()],
+    ];
+    for (const [name, answer] of answers) {
+      const receiver = await startReceiver((response) => void answer(response));
+      const key = await record(receiver.url);
+      await attempt(key);
+      const { state, attempts, inSeconds, jobs } = await stateOf(key);
+      assert.deepEqual([state, attempts, jobs], ["pending", 1, 1], name);
+      assert.ok(inSeconds >= 2 && inSeconds <= 5, `${name}: ${inSeconds} s`);
+      await attempt(key);
+      assert.ok((await stateOf(key)).inSeconds > 120, "later each time");
+      if (name === "500") assert.equal(receiver.deliveries[0]?.headers["webhook-id"], receiver.deliveries[1]?.headers["webhook-id"]);
+    }
+    assert.equal(elsewhere.deliveries.length, 0, "no redirect was followed");
+  });
+
+  test("waits as long as the receiver asks", async () => {
+    const receiver = await startReceiver((response) => response.writeHead(503, { "retry-after": "600" }).end());
+    const key = await record(receiver.url);
+    await attempt(key);
+    const { inSeconds } = await stateOf(key);
+    assert.ok(inSeconds >= 599 && inSeconds <= 602, `${inSeconds} s`);
+  });
+
+  test("is stopped by 410, and by its last attempt", async () => {
+    const gone = await startReceiver((response) => response.writeHead(410).end());
+    const key = await record(gone.url);
+    await attempt(key);
+    assert.deepEqual([(await stateOf(key)).state, (await stateOf(key)).jobs], ["gone", 0]);
+
+    const broken = await startReceiver((response) => response.writeHead(500).end());
+    const hopeless = await record(broken.url);
+    for (let count = 1; count <= DELIVERY_ATTEMPTS_MAX; count += 1) await attempt(hopeless);
+    const { state, attempts } = await stateOf(hopeless);
+    assert.deepEqual([state, attempts], ["failed", DELIVERY_ATTEMPTS_MAX]);
+    const { rows } = await db.executor.executeSql("select attempt, http_status from delivery_attempt where event_id = $1 order by attempt", [hopeless.eventId]);
+    assert.deepEqual(rows, Array.from({ length: DELIVERY_ATTEMPTS_MAX }, (_, index) => ({ attempt: index + 1, http_status: 500 })));
+  });
+
+  test("to a private address is refused by the guard at the time of sending", async () => {
+    const receiver = await startReceiver();
+    const guarded = createPost({ policy: createAddressPolicy({ allowCidrs: [] }), userAgent: "test" });
+    const key = await record(receiver.url);
+    await deliver({ db, queue, defaultSecret: null, random: () => 0, send: (endpoint, event) => deliverEvent({ post: guarded, now: () => new Date() }, endpoint, event, AbortSignal.timeout(5_000)) }, key);
+    assert.equal(receiver.deliveries.length, 0);
+    assert.equal((await stateOf(key)).state, "pending");
+    const { rows } = await db.executor.executeSql("select detail from delivery_attempt where event_id = $1", [key.eventId]);
+    assert.match(String(rows[0]?.["detail"]), /^address_blocked: /);
+  });
+
+  test("that two jobs make at once is counted once", async () => {
+    const open: ServerResponse[] = [];
+    const receiver = await startReceiver((response) => {
+      open.push(response);
+      if (open.length === 2) for (const waiting of open) waiting.writeHead(500).end();
+    });
+    const key = await record(receiver.url);
+    await Promise.all([attempt(key), attempt(key)]);
+    const { attempts, jobs } = await stateOf(key);
+    assert.deepEqual([attempts, jobs], [1, 1]);
+  });
+});
