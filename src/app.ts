@@ -46,6 +46,7 @@ const ENCODER_TASKS_MAX = 5_000;
 const INLINE_CSV_BYTES_MAX = 128 * 1024;
 const POOL_MAX = 16;
 const DATABASE_WAIT_MS = 60_000;
+const CLOSE_MS = 5_000;
 
 /**
  * Starts everything in order; whatever was started is stopped in reverse, by `stop` or when a later step fails:
@@ -156,7 +157,12 @@ async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }
     isUnavailable: isDatabaseAway,
     log,
   });
-  onStop(() => app.close());
+  onStop(async () => {
+    // Answers in progress get this long; an upload that trickles does not hold up the others' shutdown.
+    const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
+    await app.close();
+    clearTimeout(deadline);
+  });
   return app.listen({ host: config.host, port: config.port });
 }
 

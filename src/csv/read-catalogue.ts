@@ -109,7 +109,9 @@ class Reading {
 
   async #readPage({ reader, shape }: Sheet, page: RecordPage): Promise<void> {
     if (page.records.length > 0) {
-      const { rows, badLine } = await reader.read(page);
+      const { rows, badLine, isWhole } = await reader.read(page);
+      const line = page.records[0]?.line ?? 1;
+      if (!isWhole) this.#giveUp(line, "not_csv", `Expected rows of cells, got quotes that cannot be read, somewhere from line ${line} on; double a quote that is meant as text.`);
       if (badLine !== null) this.#reportEncoding(badLine);
       const found = rows.flatMap((row) => this.#readRow(row, shape.delimiter) ?? []);
       for (let at = 0; at < found.length && this.#problemCount === 0; at += PAGE_PRODUCTS) {

@@ -3,8 +3,8 @@ import { parse } from "fast-csv";
 import type { RecordPage } from "./record-guard.ts";
 
 export type Row = { line: number; cells: string[]; isLastCellQuoted: boolean };
-/** Rows of a page; `badLine` is the first line whose bytes are not UTF-8 (they read as U+FFFD). */
-export type RowPage = { rows: Row[]; badLine: number | null };
+/** Rows of a page; `badLine` is the first line whose bytes are not UTF-8 (they read as U+FFFD); not whole where fast-csv reads them otherwise. */
+export type RowPage = { rows: Row[]; badLine: number | null; isWhole: boolean };
 export type RowReader = { read(page: RecordPage): Promise<RowPage> };
 
 /** Turns pages of whole records into rows of cells with fast-csv: always lists, since an object would lose `__proto__`. */
@@ -19,10 +19,11 @@ export function createRowReader(delimiter: string): RowReader {
     async read({ bytes, records }) {
       rows = [];
       // A last CR could be half of a CRLF, for which fast-csv would wait; a last record can lack its line break.
-      const text = `${bytes.toString("utf8").replace(/\r\n?$|\n$/, "")}\n`;
+      const body = bytes.toString("utf8").replace(/\r\n?$|\n$/, "");
+      const text = body + (body.endsWith("\r") ? "\r\n" : "\n");
       await new Promise<void>((resolve) => parser.write(text, () => resolve()));
-      if (failure || rows.length !== records.length) throw new Error(`the guard saw ${records.length} records from line ${records[0]?.line}, fast-csv ${rows.length}`, { cause: failure });
       return {
+        isWhole: failure === undefined && rows.length === records.length,
         rows: records.map((record, index) => ({ ...record, cells: rows[index] ?? [] })),
         badLine: isUtf8(bytes) ? null : findBadLine(bytes, records[0]?.line ?? 1),
       };

@@ -5,8 +5,10 @@ export type GuardFault = { line: number; code: Extract<CsvProblemCode, "unclosed
 /** Whole records, and what is wrong behind them; after a fault nothing more can be read. */
 export type RecordPage = { bytes: Buffer; records: GuardedRecord[]; fault: GuardFault | null };
 
-const [CELL_START, UNQUOTED, QUOTED, AFTER_QUOTE] = [0, 1, 2, 3];
-const [LF, CR, QUOTE, SPACE, TAB, NUL] = [0x0a, 0x0d, 0x22, 0x20, 0x09, 0x00];
+const [CELL_START, UNQUOTED, QUOTED, AFTER_QUOTE, AFTER_QUOTE_SPACE, MAYBE_BLANK] = [0, 1, 2, 3, 4, 5];
+const [LF, CR, QUOTE, SPACE, TAB, VT, FF, NUL] = [0x0a, 0x0d, 0x22, 0x20, 0x09, 0x0b, 0x0c, 0x00];
+/** So many bytes of white space before a quote: more of it is text. */
+const BLANK_BYTES_MAX = 64;
 
 /**
  * Stands in front of fast-csv, which has no cap on a record and parses its buffer again for every chunk (2 MB
@@ -24,6 +26,8 @@ export class RecordGuard {
   #recordLine = 1;
   #quoteLine = 1;
   #isAfterCr = false;
+  /** A cell that began with bytes that can be white space beyond ASCII (a no-break space, say). */
+  #blank: number[] = [];
 
   constructor(options: { delimiter: string; recordBytesMax: number }) {
     this.#delimiter = options.delimiter.charCodeAt(0);
@@ -68,7 +72,7 @@ export class RecordGuard {
   }
 
   #endRecord(): GuardedRecord {
-    const record = { line: this.#recordLine, isLastCellQuoted: this.#state === AFTER_QUOTE };
+    const record = { line: this.#recordLine, isLastCellQuoted: this.#state === AFTER_QUOTE || this.#state === AFTER_QUOTE_SPACE };
     this.#recordLine = this.#line;
     this.#state = CELL_START;
     return record;
@@ -78,24 +82,50 @@ export class RecordGuard {
   #follow(byte: number, recordBytes: number): GuardFault | null {
     if (byte === NUL) return { line: this.#line, code: "not_csv", message: `Expected text, got a NUL byte in line ${this.#line}; save the file as CSV UTF-8.` };
     if (recordBytes >= this.#recordBytesMax) return this.#tooLong();
-    if (this.#state === QUOTED) {
-      if (byte === QUOTE) this.#state = AFTER_QUOTE;
-    } else if (byte === this.#delimiter) {
-      this.#state = CELL_START;
-    } else if (this.#state === CELL_START) {
-      this.#enterCell(byte);
-    } else if (this.#state === AFTER_QUOTE) {
-      if (byte === QUOTE) this.#state = QUOTED;
-      else if (byte !== SPACE && byte !== TAB) return this.#stray();
+    switch (this.#state) {
+      case QUOTED:
+        if (byte === QUOTE) this.#state = AFTER_QUOTE;
+        return null;
+      case AFTER_QUOTE:
+        if (byte === QUOTE) this.#state = QUOTED;
+        else return this.#leaveQuotes(byte);
+        return null;
+      case AFTER_QUOTE_SPACE:
+        return this.#leaveQuotes(byte);
+      case UNQUOTED:
+        if (byte === this.#delimiter) this.#state = CELL_START;
+        return null;
+      default:
+        this.#enterCell(byte);
+        return null;
     }
+  }
+
+  #leaveQuotes(byte: number): GuardFault | null {
+    if (byte === this.#delimiter) this.#state = CELL_START;
+    else if (byte === SPACE || byte === TAB) this.#state = AFTER_QUOTE_SPACE;
+    else return this.#stray();
     return null;
   }
 
+  /** fast-csv takes a quote for one also behind any white space, whatever its encoding. */
   #enterCell(byte: number): void {
-    if (byte === QUOTE) {
-      this.#state = QUOTED;
+    if (byte === this.#delimiter) {
+      this.#state = CELL_START;
+    } else if (byte === QUOTE) {
+      const isQuoted = this.#state === CELL_START || Buffer.from(this.#blank).toString().trim() === "";
+      this.#state = isQuoted ? QUOTED : UNQUOTED;
       this.#quoteLine = this.#line;
+    } else if (byte >= 0x80 || this.#state === MAYBE_BLANK || byte === VT || byte === FF) {
+      this.#enterBlank(byte);
     } else if (byte !== SPACE && byte !== TAB) this.#state = UNQUOTED;
+  }
+
+  #enterBlank(byte: number): void {
+    if (this.#state === CELL_START) this.#blank = [];
+    this.#blank.push(byte);
+    const isText = (byte > SPACE && byte < 0x80) || this.#blank.length > BLANK_BYTES_MAX;
+    this.#state = isText ? UNQUOTED : MAYBE_BLANK;
   }
 
   #stray(): GuardFault {

@@ -27,6 +27,8 @@ export function loadProducts(tx: Tx, batchId: string): ProductLoader {
   );
   const failed = new Promise<never>((_, reject) => stream.once("error", reject));
   failed.catch(() => {});
+  // An aborted stream tells its error once more; unheard, that would end the process.
+  stream.on("error", () => {});
   return {
     async write(rows) {
       const text = rows.map((row) => copyLine(batchId, row)).join("");

@@ -3,9 +3,12 @@
  * product's own id, at most 60 characters, so that `{slug}-{position}.{extension}` stays readable.
  */
 const SLUG_LENGTH_MAX = 60;
+/** More of a serial is not looked at: it is cut to less anyway. */
+const SERIAL_LENGTH_MAX = 500;
 
 export function slugOf(serial: string): string {
   const slug = serial
+    .slice(0, SERIAL_LENGTH_MAX)
     .normalize("NFKD")
     .replaceAll(/[\u0300-\u036F]/g, "")
     .replaceAll(/[^A-Za-z0-9_-]+/g, "-")

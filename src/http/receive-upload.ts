@@ -12,12 +12,25 @@ type ReceiveDeps = { tempPath(extension: string): string; uploadBytesMax: number
 /** Bytes of all form fields together; an option is a few words. */
 export const FIELD_BYTES_MAX = 8 * 1024;
 export const FIELDS_MAX = 20;
+/** So much later than the deadline of the file itself, which can still be answered. */
+const GRACE_MS = 5_000;
 
 /** Spools the CSV to disk, never to memory, whichever way it comes, and gathers the options beside it. */
 export async function receiveUpload(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload> {
+  // A client that stops in the middle of the multipart frame holds its connection no longer than one that trickles.
+  const deadline = setTimeout(() => request.raw.destroy(), deps.uploadMs + GRACE_MS);
+  try {
+    return await receive(request, deps);
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+async function receive(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload> {
   const path = deps.tempPath("csv");
   const query = request.query as Record<string, unknown>;
   if (!request.isMultipart()) {
+    if (!request.body) throw new ProblemError("file_missing", "Expected the CSV as a file in the field `file` (curl -F file=@products.csv), or as a text/csv body.");
     const bytes = await spool(request.body as Readable, path, deps);
     return { path, bytes, fileName: null, fields: { ...query } };
   }
@@ -30,7 +43,7 @@ export async function receiveUpload(request: FastifyRequest, deps: ReceiveDeps):
     }
     if (file !== null) throw await refuse(part, new ProblemError("too_many_files", "Expected one file, in the field `file`; upload the others on their own."));
     if (part.fieldname !== "file") throw await refuse(part, new ProblemError("file_missing", `Expected the CSV in the field \`file\`, got a file in the field \`${part.fieldname.slice(0, 60)}\`.`));
-    file = { bytes: await spool(part.file, path, deps), fileName: part.filename || null };
+    file = { bytes: await spool(part.file, path, deps), fileName: readableName(part.filename) };
     // The stream ends as if all were well where the limit cut it.
     if (part.file.truncated) throw tooLarge(deps.uploadBytesMax);
   }
@@ -54,6 +67,12 @@ async function spool(source: Readable, path: string, { uploadBytesMax, uploadMs 
     throw error;
   }
   return bytes;
+}
+
+/** A name is shown to people and never becomes a path. */
+function readableName(name: string): string | null {
+  // eslint-disable-next-line no-control-regex -- control characters are what this removes
+  return name.replaceAll(/[\u0000-\u001F\u007F]/g, "").slice(0, 255).toWellFormed() || null;
 }
 
 async function refuse(part: MultipartFile, problem: ProblemError): Promise<ProblemError> {

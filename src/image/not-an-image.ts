@@ -1,7 +1,20 @@
 /** A web page whatever its Content-Type says: login pages, soft 404s and consent walls come with status 200. */
 export function looksLikeHtml(head: Buffer): boolean {
-  const text = head.toString("utf8", 0, 1024).replace(/^\uFEFF/, "").replaceAll(/^(\s|<!--[\s\S]*?-->|<\?xml[^>]*>)+/g, "").toLowerCase();
+  const text = skipProlog(head.toString("utf8", 0, 1024)).toLowerCase();
   return /^<(!doctype\s+html|html|head|body|title|meta|script|style|link|div|p|h1|table|iframe|noscript|a)[\s>/]/.test(text);
+}
+
+/**
+ * What may stand before the first element of a page or a drawing. One piece after the other: as a single expression,
+ * a body of nothing but comments kept the process busy for ever.
+ */
+function skipProlog(text: string): string {
+  let rest = text;
+  for (;;) {
+    const [found] = /^(?:[\s\uFEFF]+|<!--(?:(?!-->)[\s\S])*-->|<\?xml[^>]*>)/.exec(rest) ?? [];
+    if (found === undefined) return rest;
+    rest = rest.slice(found.length);
+  }
 }
 
 const BRANDS: Record<string, string> = {
@@ -18,7 +31,6 @@ const BRANDS: Record<string, string> = {
 };
 
 const MAGIC: [RegExp, string][] = [
-  [/^\s*(<\?xml[^>]*>\s*)?(<!--[\s\S]*?-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]/i, "an SVG drawing"],
   [/^BM[\s\S]{4}\0\0\0\0/, "a BMP bitmap"],
   [/^8BPS/, "a Photoshop document"],
   [/^\u00FF\u000A|^\0\0\0\u000CJXL /, "a JPEG XL image"],
@@ -36,5 +48,6 @@ const MAGIC: [RegExp, string][] = [
 export function nameUnsupported(head: Buffer): string | null {
   const ascii = head.toString("latin1", 0, 512);
   if (ascii.slice(4, 8) === "ftyp") return BRANDS[ascii.slice(8, 12).trim().toLowerCase()] ?? "a film or an image container";
+  if (/^(<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]/i.test(skipProlog(ascii))) return "an SVG drawing";
   return MAGIC.find(([magic]) => magic.test(ascii))?.[1] ?? null;
 }

@@ -110,8 +110,8 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
   };
 }
 
-/** Reads one entry of the index that pg-boss itself fetches by. */
-const HEAD_PRIORITY = `select priority from pgboss.job where name = 'image' and state < 'active' and not blocked
+/** Reads one entry of the index that pg-boss itself fetches by. What waits for its time is not served now and does not hold the clock. */
+const HEAD_PRIORITY = `select priority from pgboss.job where name = 'image' and state < 'active' and not blocked and start_after <= now()
   order by priority desc, created_on, id limit 1`;
 
 function startAfter(delayMs: number | undefined): { startAfter?: number } {

@@ -41,12 +41,13 @@ async function writeResult(deps: FinishDeps, row: BatchRow, signal: AbortSignal)
     const file = await open(temp, "w");
     try {
       const writer = createResultWriter(row.csvFacts as CatalogueFacts);
-      await file.write(writer.header());
+      // appendFile and not write, which can write a part and call it done.
+      await file.appendFile(writer.header());
       let afterLine = 0;
       for (;;) {
         signal.throwIfAborted();
         const page = await listProducts(deps.db.executor, row.batchId, { afterLine, limit: PAGE_PRODUCTS });
-        await file.write(page.map((product) => writer.row(product.cells, resultCells(deps, row, product))).join(""));
+        await file.appendFile(page.map((product) => writer.row(product.cells, resultCells(deps, row, product))).join(""));
         const last = page.at(-1);
         if (!last || page.length < PAGE_PRODUCTS) break;
         afterLine = last.line;

@@ -32,6 +32,8 @@ export type Hold = {
 const TOUCH_MS = 3_000;
 /** The floor under LISTEN: how long a job can go unnoticed when a notification is lost. */
 const POLL_MS = 1_000;
+/** What was aborted at the deadline is recorded within this. */
+const SETTLE_MS = 4_000;
 /** A claim costs a query, so that few free slots wait this long for more of them. */
 const GATHER_MS = 10;
 
@@ -71,7 +73,9 @@ export class Pump {
     await this.#running;
     this.#giveBack(({ isFetched }) => !isFetched);
     const deadline = setTimeout(() => this.#giveBack(() => true), deadlineMs);
-    while (this.#inHand.size > 0) await this.#sleep(POLL_MS);
+    // Where the database is away nothing can be recorded: claims without a sign of life go to others.
+    const giveUpAt = performance.now() + deadlineMs + SETTLE_MS;
+    while (this.#inHand.size > 0 && performance.now() < giveUpAt) await this.#sleep(POLL_MS);
     clearTimeout(deadline);
     clearInterval(this.#heartbeat);
   }

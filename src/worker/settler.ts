@@ -76,10 +76,20 @@ async function settleUntilWritten(deps: SettlerDeps, items: readonly ImageOutcom
         for (const item of items) await settleUntilWritten(deps, [item]);
         return;
       }
-      if (!isDatabaseAway(error)) return;
+      if (!isDatabaseAway(error)) {
+        const [item] = items;
+        if (item && item.source !== null) return settleUntilWritten(deps, [withoutFacts(item)]);
+        return;
+      }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
+}
+
+/** An outcome that the database refused, because of something the far side said: it must not be worked again and again. */
+function withoutFacts(item: ImageOutcome): ImageOutcome {
+  const failure = { code: "storage_failed", detail: "The result could not be recorded.", retry: false } as const;
+  return { ...item, outcome: { kind: "give_up", failure }, source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
 }
 
 async function settleTogether(queue: SettlerDeps["queue"], tx: Tx, items: readonly ImageOutcome[]): Promise<void> {

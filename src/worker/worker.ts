@@ -37,6 +37,8 @@ const RECONCILE_MS = 60_000;
 const DRAIN_MS = 20_000;
 /** An image that met a full disk is looked at again after this, by whoever has room. */
 const RELEASE_MS = 5_000;
+/** The column's limit, 24.8 days: a laptop can be off for longer. */
+const MS_MAX = 2 ** 31 - 1;
 
 /** Everything that happens to a batch after it was accepted. */
 export async function startWorker(deps: WorkerDeps): Promise<Worker> {
@@ -97,7 +99,7 @@ type WorkDeps = { stages: Stages; settler: Settler; disk: { check(): Promise<boo
 /** One claim, from image to settled outcome. */
 async function workImage({ stages, settler, disk, log }: WorkDeps, claim: Claim, image: ClaimedImage, { signal, onFetched, onWorked }: Hold): Promise<void> {
   const startedAt = new Date();
-  const waitMs = Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0));
+  const waitMs = Math.min(MS_MAX, Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0)));
   const ownStages = { ...stages, onFetched: () => (onFetched(), stages.onFetched()) };
   const attempt = await tryImage(ownStages, { ...image, priority: claim.priority }, signal, log);
   if (signal.reason instanceof LostClaim) return;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { slugOf } from "../../src/domain/file-name.ts";
 import { CATALOGUE_LIMITS, type CatalogueLimits } from "../../src/csv/limits.ts";
 import { readCatalogue, type Catalogue, type CatalogueProduct } from "../../src/csv/read-catalogue.ts";
 
@@ -55,6 +56,9 @@ describe("the seed's CSV", () => {
     "with URLs on lines of their own": `${HEADER}\n1,Mug,"${A},\n${B}\n"\n`,
     "with every cell quoted": `"S. No","Product Name","Input Image Urls"\n"1","Mug","${A},${B}"\n`,
     "with spaces around quotes": `${HEADER}\n1,Mug, "${A},${B}" \n`,
+    "with CR alone and blank lines at the end": `${HEADER}\r1,Mug,"${A},${B}"\r\r`,
+    "with a no-break space before a quote": `${HEADER}\n1,Mug,\u00A0"${A},\n${B}"\n`,
+    "with other white space before a quote": `${HEADER}\n1,Mug,\f\u3000 "${A},\n${B}"\n`,
     "with a separator too many": `${HEADER}\n1,Mug,"${A},, ${B},"\n`,
   };
   for (const [name, csv] of Object.entries(variations)) {
@@ -65,6 +69,24 @@ describe("the seed's CSV", () => {
     const cdn = "https://cdn.test/w_200,h_100,c_fill/mug.jpg";
     assert.deepEqual(await urlsOf(`${HEADER}\n1,Mug,"${cdn},${A}"\n`), [[cdn, A]]);
     assert.deepEqual(await urlsOf(`${HEADER}\n1,Mug,${cdn},${A}\n`), [[cdn, A]]);
+  });
+
+  test("a word behind a URL is an item of its own, a space within a URL is not", async () => {
+    assert.deepEqual((await read(`${HEADER}\n1,Mug,"${A}, n/a"\n2,Mug,"${A}\nwww.b.test/2.jpg"\n3,Mug,"https://shop.test/my mug.jpg,${A}"\n`, { onInvalid: "skip" })).found.map(({ urls }) => urls), [[A, "n/a"], [A, "www.b.test/2.jpg"], ["https://shop.test/my mug.jpg", A]]);
+  });
+
+  test("a cell of a hundred thousand separators costs no time", async () => {
+    const startedAt = performance.now();
+    for (const filler of [" ", ", ", ",", "-", "a,"]) {
+      const cell = filler.repeat(100_000);
+      await read(`S. No,Product Name,Input Image Urls\n1${cell.replaceAll(",", "")},Mug,"${A}${cell}x"\n`, { onInvalid: "skip" });
+      slugOf(`a${cell}b`);
+    }
+    assert.ok(performance.now() - startedAt < 1_500, `${performance.now() - startedAt} ms`);
+  });
+
+  test("text before and after non-ASCII letters in quotes stays text", async () => {
+    assert.deepEqual((await read(`${HEADER}\n1,é"x" y,${A}\n2,語 ok,${A}\n`)).found.map(({ name }) => name), ['é"x" y', "語 ok"]);
   });
 
   test("keeps every cell as it came, `__proto__` and formulas included", async () => {
@@ -91,6 +113,7 @@ describe("a CSV with problems", () => {
     "a quote that is never closed": [`${HEADER}\n1,Mug,${A}\n2,"Cup,${A}\n3,Pot,${A}\n`, [[3, null, "unclosed_quote"]]],
     "text after a quote": [`${HEADER}\n1,Mug,${A}\n2,"Cup" blue,${A}\n`, [[3, null, "stray_quote"]]],
     "problems before a quote that is never closed": [`${HEADER}\n1,,${A}\n2,"Cup,${A}\n`, [[2, "Product Name", "name_missing"], [3, null, "unclosed_quote"]]],
+    "text between two quoted parts": [`${HEADER}\n1,"Mug" "large",${A}\n`, [[2, null, "stray_quote"]]],
     "a NUL byte": [`${HEADER}\n1,Mug\0,${A}\n`, [[2, null, "not_csv"]]],
     "Windows-1252": [Buffer.from(`${HEADER}\n1,Mug,${A}\n2,Caf\u00E9,${A}\n3,Th\u00E9,\n`, "latin1"), [[3, null, "invalid_utf8"], [4, "Input Image Urls", "url_missing"]]],
     "UTF-16": [Buffer.from(`\uFEFF${HEADER}\n1,Mug,${A}\n`, "utf16le"), [[1, null, "unsupported_encoding"]]],

@@ -93,6 +93,13 @@ describe("a look at the bytes", () => {
     for (const [name, bytes, code] of cases) assert.equal(await codeOf(bytes), code, name);
   });
 
+  test("is not kept busy by a body of nothing but comments", async () => {
+    const startedAt = performance.now();
+    assert.equal(await codeOf(Buffer.from(`${"<!---->".repeat(500)}x`)), "not_an_image");
+    assert.equal(await codeOf(Buffer.from(`${"<!-- a --> ".repeat(20)}<svg xmlns="x">`)), "unsupported_format");
+    assert.ok(performance.now() - startedAt < 500);
+  });
+
   test("never fails on bytes cut off or garbled, and never says a size that is none", async () => {
     const files = [await picture().jpeg().toBuffer(), await picture().png().toBuffer(), await picture().webp().toBuffer(), await picture().avif({ effort: 0 }).toBuffer(), await picture().gif().toBuffer(), await picture().tiff().toBuffer()];
     await fc.assert(
