@@ -18,7 +18,9 @@ import { createEncoderPool } from "./image/encoder-pool.ts";
 import { inspectImage } from "./image/inspect.ts";
 import { acceptUpload } from "./intake/accept-upload.ts";
 import { loadBatch, type BatchOrder } from "./intake/load-batch.ts";
+import { createTurnstile } from "./domain/turnstile.ts";
 import { loadInThread } from "./intake/load-in-thread.ts";
+import { sweepUploads } from "./intake/sweep-uploads.ts";
 import { createTargetCheck } from "./net/check-target.ts";
 import { DOWNLOAD_LIMITS } from "./net/deadlines.ts";
 import { createDownloader } from "./net/download.ts";
@@ -44,6 +46,8 @@ const ENCODE_MS = 120_000;
 const ENCODER_TASKS_MAX = 5_000;
 /** Files up to this are parsed in some 20 ms, less than a thread takes to start. */
 const INLINE_CSV_BYTES_MAX = 128 * 1024;
+/** Each large file that is being loaded takes a thread, some 100 MB and a connection of its own. */
+const LOADS_AT_ONCE = 3;
 const POOL_MAX = 16;
 const DATABASE_WAIT_MS = 60_000;
 const CLOSE_MS = 5_000;
@@ -82,6 +86,7 @@ async function startParts(config: Config, log: Log, onStop: OnStop, stop: () => 
   await storage.sweep();
   const db = connectDatabase({ url: databaseUrl, poolMax: POOL_MAX, onError: (error) => log.warn({ err: error }, "an idle database connection broke") });
   onStop(db.close);
+  await sweepUploads({ executor: db.executor, storage });
   const queue = await openQueue({ executor: db.executor, supervise: config.role !== "api", onError: (error) => log.warn({ err: error }, "the queue reported an error") });
   onStop(queue.stop);
   // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.
@@ -100,15 +105,18 @@ type Parts = { config: Config; log: Log; db: Database; databaseUrl: string; queu
 
 async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<string> {
   const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, port: config.embeddedPgPort, log: (message) => log.warn({}, message) });
+  let isOurs = true;
   const ownership = await takeOwnership({
     url: embedded.url,
     onLost() {
       log.error({ dataDir: config.dataDir }, "another process has taken over this DATA_DIR; stopping");
+      isOurs = false;
       void stop().then(() => process.exit(1));
     },
   });
   if (!ownership) throw new Error(`DATA_DIR ${config.dataDir} is in use by another Pressrun process. Stop that one first, give this one another DATA_DIR, or let both use one PostgreSQL with DATABASE_URL.`);
-  onStop(embedded.stop);
+  // Not that of a process which has taken over: its database goes on.
+  onStop(() => (isOurs ? embedded.stop() : embedded.leave()));
   onStop(ownership.close);
   return embedded.url;
 }
@@ -133,14 +141,17 @@ export function withoutPassword(url: string): string {
 
 async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }: Parts, onStop: OnStop): Promise<string> {
   const policy = createAddressPolicy(config);
-  const load = (order: BatchOrder) => (order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.keyedTransaction }, order) : loadInThread({ databaseUrl, order }));
-  const intake = { storage, load, checkTarget: createTargetCheck({ policy }), limits: CATALOGUE_LIMITS, defaultWebhookUrl: config.webhook?.url ?? null };
+  const inTurn = createTurnstile(LOADS_AT_ONCE);
+  const load = (order: BatchOrder) =>
+    order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.keyedTransaction }, order) : inTurn(() => loadInThread({ databaseUrl, order }));
+  const lookUp = (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId);
+  const intake = { storage, load, findBatch: lookUp, checkTarget: createTargetCheck({ policy }), limits: CATALOGUE_LIMITS, defaultWebhookUrl: config.webhook?.url ?? null };
   const app = await createServer({
     settings: { publicUrl, auth: config.auth, apiKeys: config.apiKeys, uploadBytesMax: config.uploadBytesMax, version: await readVersion() },
     tempPath: storage.tempPath,
     discard: storage.discard,
     acceptUpload: (upload) => acceptUpload(intake, upload),
-    findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
+    findBatch: lookUp,
     listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
     async findOutput(token, fileName) {
       const output = await findOutput(db.executor, token, fileName);
@@ -189,6 +200,7 @@ async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }:
       discard: storage.discard,
     },
     encoders,
+    waitingForHost: () => downloader.waiting,
     send: (endpoint, event) => deliverEvent({ post, now: () => new Date() }, endpoint, event, AbortSignal.timeout(60_000)),
     settings: { downloads: config.downloads, diskFreeBytesMin: config.diskFreeBytesMin, webhookSecret: config.webhook?.secret ?? null, publicUrl },
   });

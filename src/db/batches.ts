@@ -42,3 +42,9 @@ export async function findBatchByToken(db: Executor, token: string): Promise<Bat
 export async function startBatches(db: Executor, batchIds: readonly string[]): Promise<void> {
   await db.executeSql("update batch set status = 'processing', started_at = now() where batch_id = any($1::uuid[]) and status = 'pending'", [batchIds]);
 }
+
+/** Those of the ids that no batch bears. */
+export async function listUnknownBatches(db: Executor, batchIds: readonly string[]): Promise<string[]> {
+  const { rows } = await db.executeSql("select id::text from unnest($1::uuid[]) as id where not exists (select 1 from batch where batch_id = id)", [batchIds]);
+  return rows.map((row) => String(row["id"]));
+}

@@ -13,23 +13,37 @@ export type ProductResult = {
 type ProductRow = Omit<ProductResult, "images"> & { firstOrdinal: number };
 type ImageRow = { ordinal: number; state: ImageState; code: ImageCode | null; detail: string | null; fileName: string | null };
 
-/** A page of a batch's products in the order of the file, each with the results of its images. */
-export async function listProducts(db: Executor, batchId: string, page: { afterLine: number; limit: number }): Promise<ProductResult[]> {
-  const products = (await db.executeSql(PRODUCTS, [batchId, page.afterLine, page.limit])).rows as ProductRow[];
+/** A product can have a thousand images: so many images are in memory at once, however many products were asked for. */
+const PAGE_IMAGES_MAX = 20_000;
+
+/** `nextLine` is where the next page begins, null on the last. */
+export type ProductPage = { products: ProductResult[]; nextLine: number | null };
+
+/**
+ * A page of a batch's products in the order of the file, each with the results of its images: at most `limit`, fewer
+ * where they have many images.
+ */
+export async function listProducts(db: Executor, batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage> {
+  const products = (await db.executeSql(PRODUCTS, [batchId, page.afterLine, page.limit, PAGE_IMAGES_MAX])).rows as ProductRow[];
   const first = products[0];
   const last = products.at(-1);
-  if (!first || !last) return [];
+  if (!first || !last) return { products: [], nextLine: null };
   const span = [batchId, first.firstOrdinal, last.firstOrdinal + last.urls.length - 1];
   const images = (await db.executeSql(IMAGES, span)).rows as ImageRow[];
   const byOrdinal = new Map(images.map((image) => [image.ordinal, resultOf(image)]));
-  return products.map(({ firstOrdinal, ...product }) => ({
+  const results = products.map(({ firstOrdinal, ...product }) => ({
     ...product,
     images: product.urls.map((_, index) => byOrdinal.get(firstOrdinal + index) ?? null),
   }));
+  const { rows } = await db.executeSql("select 1 from product where batch_id = $1 and line > $2 limit 1", [batchId, last.line]);
+  return { products: results, nextLine: rows.length > 0 ? last.line : null };
 }
 
+// The page's first product sets the first ordinal; those that begin too far behind it are the next page's.
 const PRODUCTS = `select line, first_ordinal as "firstOrdinal", serial, name, urls, cells from product
-  where batch_id = $1 and line > $2 order by line limit $3`;
+  where batch_id = $1 and line > $2
+    and first_ordinal < (select first_ordinal from product where batch_id = $1 and line > $2 order by line limit 1) + $4
+  order by line limit $3`;
 
 // A repeated URL has no output of its own: it shows that of the first image with it.
 const IMAGES = `select i.ordinal, i.state, i.code, i.detail, o.file_name as "fileName" from image i

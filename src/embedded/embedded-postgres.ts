@@ -18,6 +18,8 @@ export type EmbeddedPostgres = {
   adopted: boolean;
   /** Stops the server and waits until it is gone. */
   stop(): Promise<void>;
+  /** Lets it run on, for somebody else. */
+  leave(): Promise<void>;
 };
 
 type Options = {
@@ -55,6 +57,7 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
     url,
     port: postmaster.port,
     adopted: found !== null,
+    leave: watch.end,
     async stop() {
       await watch.end();
       const running = await findPostmaster(clusterDir);

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import { RequestId, type BatchStatusView } from "../contract/http.ts";
 import type { BatchRow } from "../db/batches.ts";
-import type { ProductResult } from "../db/list-products.ts";
+import type { ProductPage, ProductResult } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { percentSettled } from "../domain/batch-state.ts";
 import { problemResponses } from "./openapi.ts";
@@ -11,7 +11,7 @@ import { ProblemError } from "./problems.ts";
 export type StatusDeps = {
   settings: { publicUrl: () => string };
   findBatch(batchId: string): Promise<BatchRow | null>;
-  listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductResult[]>;
+  listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage>;
 };
 
 const LIMIT_DEFAULT = 1_000;
@@ -20,7 +20,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const Params = Type.Object({ requestId: RequestId });
 const Query = Type.Object({
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMIT_MAX, description: `Products on a page; ${LIMIT_DEFAULT} unless told otherwise.`, examples: [100] })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMIT_MAX, description: `Products on a page at most; ${LIMIT_DEFAULT} unless told otherwise, fewer where they have many images.`, examples: [100] })),
   cursor: Type.Optional(Type.String({ maxLength: 60, description: "`nextCursor` of the page before." })),
 });
 
@@ -42,12 +42,10 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
     if (!batch) throw new ProblemError("batch_not_found", "Expected the requestId of an upload; this one is not known.");
     if (request.validationError) throw new ProblemError("bad_request", `Expected limit from 1 to ${LIMIT_MAX} and cursor as nextCursor gave it.`);
     const { limit = LIMIT_DEFAULT, cursor } = request.query as Static<typeof Query>;
-    const products = await deps.listProducts(batch.batchId, { afterLine: readCursor(cursor), limit: limit + 1 });
-    const page = products.slice(0, limit);
-    const last = page.at(-1);
+    const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readCursor(cursor), limit });
     reply.header("cache-control", "no-store");
     if (batch.finishedAt === null) reply.header("retry-after", "1");
-    return toView(batch, page, deps.settings.publicUrl(), products.length > limit && last ? writeCursor(last.line) : null);
+    return toView(batch, products, deps.settings.publicUrl(), nextLine === null ? null : writeCursor(nextLine));
   });
 }
 

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import type { EncodedOutput, EncodeTask } from "./encode.ts";
 import { startEncoderProcess, type EncoderProcess } from "./encoder-process.ts";
@@ -34,6 +35,8 @@ export type EncoderPoolOptions = {
 type Task = EncodeTask & {
   priority: number;
   crashes: number;
+  /** Nobody waits for it any more. */
+  isAborted: boolean;
   resolve(result: StageResult<Encoded>): void;
 };
 type Encoder = {
@@ -98,6 +101,7 @@ class ChildPool implements EncoderPool {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const onAbort = () => {
+        waiting.isAborted = true;
         this.#queue = this.#queue.filter((other) => other !== waiting);
         reject(signal.reason);
       };
@@ -105,7 +109,7 @@ class ChildPool implements EncoderPool {
         signal.removeEventListener("abort", onAbort);
         resolve(result);
       };
-      const waiting: Task = { ...task, priority, crashes: 0, resolve: settle };
+      const waiting: Task = { ...task, priority, crashes: 0, isAborted: false, resolve: settle };
       signal.addEventListener("abort", onAbort, { once: true });
       const before = this.#queue.findIndex((other) => other.priority < priority);
       this.#queue.splice(before === -1 ? this.#queue.length : before, 0, waiting);
@@ -161,7 +165,9 @@ class ChildPool implements EncoderPool {
     encoder.tasks.delete(reply.id);
     if (encoder.taken >= this.#options.tasksMax && encoder.tasks.size === 0) this.#retire(encoder);
     this.#assign();
-    task?.resolve(resultOf(reply));
+    // An abort cannot reach into a running encoder: what it writes in the end goes at once.
+    if (task?.isAborted) for (const { path } of task.outputs) void rm(path, { force: true });
+    else task?.resolve(resultOf(reply));
   }
 
   #retire(encoder: Encoder): void {
@@ -187,6 +193,7 @@ class ChildPool implements EncoderPool {
 
   #giveAnotherTry(task: Task, verdict: string | null): void {
     task.crashes += 1;
+    if (task.isAborted) return;
     if (task.crashes < CRASHES_MAX) this.#queue.unshift(task);
     else if (verdict === "deadline") task.resolve(failed("encode_timed_out", `The image took longer than ${this.#options.taskMs} ms to compress, twice.`));
     else task.resolve(failed("encoder_crashed"));

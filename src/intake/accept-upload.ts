@@ -24,6 +24,8 @@ export type IntakeDeps = {
   /** Whether the guard would refuse this URL: better said now than after the work. */
   checkTarget(url: string): Promise<{ ok: true } | { ok: false; code: string; message: string }>;
   load(order: BatchOrder): Promise<LoadedBatch>;
+  /** How much a batch holds; null where there is none. */
+  findBatch(batchId: string): Promise<{ products: number; imagesTotal: number } | null>;
   limits: CatalogueLimits;
   defaultWebhookUrl: string | null;
 };
@@ -46,13 +48,21 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       limits: deps.limits,
       endpoint: webhook.endpoint,
     })
-    .catch(async (error: unknown) => {
-      await deps.storage.removeBatch(batchId);
-      throw error;
-    });
+    .catch((error: unknown) => settleDoubt(deps, batchId, error));
   if (loaded.ok) return { ok: true, batchId, token, products: loaded.products, images: loaded.images, webhookSecret: webhook.shown };
   await deps.storage.removeBatch(batchId);
   return { ...loaded, kind: "csv" };
+}
+
+/**
+ * A connection can break between the commit and its answer: what is stored is accepted, what surely is not leaves no
+ * file. Where the database cannot even be asked, the file stays for the sweep.
+ */
+async function settleDoubt(deps: IntakeDeps, batchId: string, error: unknown): Promise<LoadedBatch> {
+  const found = await deps.findBatch(batchId).catch(() => "unknown" as const);
+  if (found !== null && found !== "unknown") return { ok: true, products: found.products, images: found.imagesTotal };
+  if (found === null) await deps.storage.removeBatch(batchId);
+  throw error;
 }
 
 type Webhook = { ok: true; endpoint: BatchOrder["endpoint"]; shown: string | null } | { ok: false; kind: "webhook"; code: string; message: string };

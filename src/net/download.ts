@@ -25,7 +25,12 @@ export type DownloadRequest = {
   signal: AbortSignal;
 };
 
-export type Downloader = { download(request: DownloadRequest): Promise<StageResult<Download>>; close(): void };
+export type Downloader = {
+  download(request: DownloadRequest): Promise<StageResult<Download>>;
+  /** How many wait until their host has room. */
+  readonly waiting: number;
+  close(): void;
+};
 
 type DownloaderOptions = { policy: AddressPolicy; limits: DownloadLimits; userAgent: string; perHostMax: number; resolve?: Resolve };
 
@@ -41,6 +46,9 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   const context: Context = { ...options, guard, agents, spare: [] };
 
   return {
+    get waiting() {
+      return gate.waiting;
+    },
     async download(request) {
       const host = new URL(request.url).host;
       const leave = await gate.enter(host, request.signal);

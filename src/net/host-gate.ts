@@ -1,5 +1,7 @@
 /** Limits how many downloads of one host run at once: halved when it asks us to slow down, regrown by successes. */
 export type HostGate = {
+  /** How many wait to enter. */
+  readonly waiting: number;
   /** Resolves with the release when there is room. Rejects with the signal's reason. */
   enter(host: string, signal: AbortSignal): Promise<() => void>;
   onSlowDown(host: string): void;
@@ -11,6 +13,7 @@ type HostState = { active: number; limit: number; waiting: Waiter[] };
 
 export function createHostGate(options: { perHostMax: number }): HostGate {
   const hosts = new Map<string, HostState>();
+  let waiting = 0;
   const stateOf = (host: string): HostState => {
     const known = hosts.get(host);
     if (known) return known;
@@ -35,11 +38,17 @@ export function createHostGate(options: { perHostMax: number }): HostGate {
   };
 
   return {
+    get waiting() {
+      return waiting;
+    },
     async enter(host, signal) {
       signal.throwIfAborted();
       const state = stateOf(host);
       if (state.active < Math.floor(state.limit)) state.active += 1;
-      else await waitForTurn(state, signal);
+      else {
+        waiting += 1;
+        await waitForTurn(state, signal).finally(() => (waiting -= 1));
+      }
       let hasLeft = false;
       return () => {
         if (!hasLeft) leave(host, state);

@@ -86,12 +86,19 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
       return settledIds(await boss.deleteJob("image", [...claims], { db: tx.executor }));
     },
 
-    /** Runs jobs one at a time; a handler that throws is run again by pg-boss after a delay. */
-    async work<Name extends Exclude<QueueName, "image">>(name: Name, handler: (data: Payloads[Name], signal: AbortSignal) => Promise<void>) {
-      const workerId = await boss.work<Payloads[Name]>(name, { batchSize: 1, pollingIntervalSeconds: 0.5 }, async ([job]) => {
-        if (job) await handler(job.data, job.signal);
-      });
-      return { wake: () => boss.notifyWorker(workerId) };
+    /** Runs jobs, `atOnce` at a time; a handler that throws is run again by pg-boss after a delay. Looks twice a second in all. */
+    async work<Name extends Exclude<QueueName, "image">>(name: Name, atOnce: number, handler: (data: Payloads[Name], signal: AbortSignal) => Promise<void>) {
+      const workerIds: string[] = [];
+      const wake = () => workerIds.forEach((workerId) => boss.notifyWorker(workerId));
+      for (let index = 0; index < atOnce; index += 1) {
+        workerIds.push(await boss.work<Payloads[Name]>(name, { batchSize: 1, pollingIntervalSeconds: atOnce / 2 }, async ([job]) => {
+          if (!job) return;
+          await handler(job.data, job.signal);
+          // Where one was, more can be: looked at now and not at the next turn.
+          wake();
+        }));
+      }
+      return { wake };
     },
 
     /** Frees every claim there is. Only for a process that knows itself alone: all of them were held by its dead forerunner. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 /** The seed's folders, a folder for each batch inside, and shards of a thousand images in that. */
 export type Paths = {
   temp: string;
+  uploads: string;
   csvFolder(batchId: string): string;
   resultFolder(batchId: string): string;
   inputFolder(batchId: string): string;
@@ -24,6 +25,7 @@ export function createPaths(dataDir: string): Paths {
   const outputFolder = folder("outputImages");
   return {
     temp: join(dataDir, "uploads", "temp"),
+    uploads: join(dataDir, "uploads", "inputCsvFiles"),
     csvFolder: folder("inputCsvFiles"),
     resultFolder: folder("outputCsvFiles"),
     inputFolder,
@@ -39,7 +41,11 @@ export function checkFileName(fileName: string): string {
   return fileName;
 }
 
+export function isBatchId(text: string): boolean {
+  return UUID.test(text);
+}
+
 function checkBatchId(batchId: string): string {
-  if (!UUID.test(batchId)) throw new RangeError(`not a batch id: ${JSON.stringify(batchId)}`);
+  if (!isBatchId(batchId)) throw new RangeError(`not a batch id: ${JSON.stringify(batchId)}`);
   return batchId;
 }

@@ -1,8 +1,8 @@
 import { closeSync, fdatasync, openSync, renameSync } from "node:fs";
-import { mkdir, rm, stat, statfs, unlink } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
-import { checkFileName, createPaths } from "./paths.ts";
+import { checkFileName, createPaths, isBatchId } from "./paths.ts";
 import { createTempFolder } from "./temp-folder.ts";
 
 type ImagePlace = { batchId: string; ordinal: number };
@@ -20,6 +20,8 @@ export type Storage = {
   keepResult(tempPath: string, batchId: string, fileName: string): Promise<{ path: string }>;
   findOutput(at: ImagePlace & { fileName: string }): Promise<StoredFile | null>;
   findResult(batchId: string, fileName: string): Promise<StoredFile | null>;
+  /** The ids of batches whose upload has lain unchanged for so long. */
+  listUploads(idleMs: number): Promise<string[]>;
   /** Removes everything of a batch. */
   removeBatch(batchId: string): Promise<void>;
   discard(tempPath: string): Promise<void>;
@@ -56,6 +58,11 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
       }),
     findOutput: ({ batchId, ordinal, fileName }) => findFile(join(paths.outputShard(batchId, ordinal), checkFileName(fileName))),
     findResult: (batchId, fileName) => findFile(join(paths.resultFolder(batchId), checkFileName(fileName))),
+    async listUploads(idleMs) {
+      const names = await readdir(paths.uploads);
+      const ages = await Promise.all(names.map(async (name) => ({ name, modifiedMs: await stat(join(paths.uploads, name)).then(({ mtimeMs }) => mtimeMs, () => Infinity) })));
+      return ages.filter(({ name, modifiedMs }) => isBatchId(name) && Date.now() - modifiedMs > idleMs).map(({ name }) => name);
+    },
     async removeBatch(batchId) {
       const folders = [paths.csvFolder, paths.resultFolder, paths.inputFolder, paths.outputFolder];
       await Promise.all(folders.map((folder) => rm(folder(batchId), { recursive: true, force: true })));

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
@@ -7,11 +7,17 @@ export type TempFolder = { path(extension?: string): string; sweep(): Promise<st
 
 /** Another machine's process cannot be asked whether it lives; a folder it has not touched for a day is left over. */
 const FOREIGN_STALE_MS = 24 * 3600 * 1_000;
+/** So often a living process touches its folder, however idle it is. */
+const TOUCH_MS = 3600 * 1_000;
 
 export async function createTempFolder(root: string): Promise<TempFolder> {
-  const own = `${encodeURIComponent(hostname())}.${process.pid}.${await startTicks(process.pid)}`;
+  const own = `${await machineName()}.${process.pid}.${await startTicks(process.pid)}`;
   const folder = join(root, own);
   await mkdir(folder, { recursive: true });
+  const touching = setInterval(() => {
+    const now = new Date();
+    utimes(folder, now, now).catch(() => mkdir(folder, { recursive: true }).catch(() => {}));
+  }, TOUCH_MS).unref();
   let count = 0;
   return {
     path(extension = "tmp") {
@@ -25,13 +31,22 @@ export async function createTempFolder(root: string): Promise<TempFolder> {
       await Promise.all(gone.map((name) => rm(join(root, name), { recursive: true, force: true })));
       return gone;
     },
-    remove: () => rm(folder, { recursive: true, force: true }),
+    async remove() {
+      clearInterval(touching);
+      await rm(folder, { recursive: true, force: true });
+    },
   };
+}
+
+/** Containers can share a host name and still not see each other's processes: the PID namespace is part of the name. */
+async function machineName(): Promise<string> {
+  const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
+  return `${encodeURIComponent(hostname())}-${namespace.replaceAll(/\D/g, "")}`;
 }
 
 async function isLeftOver(root: string, name: string): Promise<boolean> {
   const [host, pid, ticks] = splitName(name);
-  if (host !== encodeURIComponent(hostname())) {
+  if (host !== (await machineName())) {
     const modifiedMs = await stat(join(root, name)).then(({ mtimeMs }) => mtimeMs, () => 0);
     return Date.now() - modifiedMs > FOREIGN_STALE_MS;
   }

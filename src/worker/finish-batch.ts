@@ -5,7 +5,7 @@ import { createResultWriter } from "../csv/write-result.ts";
 import { DEFAULT_TENANT_ID, type Database, type Tx } from "../db/connect.ts";
 import { findBatch, type BatchRow } from "../db/batches.ts";
 import { endBatch, recordEvent } from "../db/finish-batch.ts";
-import { listProducts, type ProductResult } from "../db/list-products.ts";
+import { listProducts, type ProductPage, type ProductResult } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl, type BatchEventBody } from "../domain/batch-event.ts";
 import { settledStatus, type EventType } from "../domain/batch-state.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -43,14 +43,11 @@ async function writeResult(deps: FinishDeps, row: BatchRow, signal: AbortSignal)
       const writer = createResultWriter(row.csvFacts as CatalogueFacts);
       // appendFile and not write, which can write a part and call it done.
       await file.appendFile(writer.header());
-      let afterLine = 0;
-      for (;;) {
+      for (let afterLine: number | null = 0; afterLine !== null; ) {
         signal.throwIfAborted();
-        const page = await listProducts(deps.db.executor, row.batchId, { afterLine, limit: PAGE_PRODUCTS });
-        await file.appendFile(page.map((product) => writer.row(product.cells, resultCells(deps, row, product))).join(""));
-        const last = page.at(-1);
-        if (!last || page.length < PAGE_PRODUCTS) break;
-        afterLine = last.line;
+        const page: ProductPage = await listProducts(deps.db.executor, row.batchId, { afterLine, limit: PAGE_PRODUCTS });
+        await file.appendFile(page.products.map((product) => writer.row(product.cells, resultCells(deps, row, product))).join(""));
+        afterLine = page.nextLine;
       }
       await file.datasync();
     } finally {

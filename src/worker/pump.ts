@@ -14,6 +14,8 @@ type PumpDeps = {
   work(claim: Claim, image: ClaimedImage, hold: Hold): Promise<void>;
   /** Ends a claim whose image needs nothing any more. */
   drop(claim: Claim): Promise<void>;
+  /** How many of those in hand wait until their host has room for another download. */
+  waitingForHost(): number;
   /** While false nothing new is claimed (the disk is full). */
   mayClaim(): boolean;
   onError(error: unknown): void;
@@ -32,6 +34,8 @@ export type Hold = {
 const TOUCH_MS = 3_000;
 /** The floor under LISTEN: how long a job can go unnoticed when a notification is lost. */
 const POLL_MS = 1_000;
+/** So many claims may wait for slow hosts beside the window. */
+const HOST_WAIT_MAX = 1_000;
 /** What was aborted at the deadline is recorded within this. */
 const SETTLE_MS = 4_000;
 /** A claim costs a query, so that few free slots wait this long for more of them. */
@@ -80,9 +84,20 @@ export class Pump {
     clearInterval(this.#heartbeat);
   }
 
+  /** No more can be claimed before something ends. */
+  get isFull(): boolean {
+    return this.#free() <= 0;
+  }
+
+  /** What waits for one slow host takes no place away from the others, within a limit. */
+  #free(): number {
+    const waiting = Math.min(this.#deps.waitingForHost(), HOST_WAIT_MAX);
+    return this.#deps.window.size - (this.#inHand.size - this.#worked - waiting);
+  }
+
   async #run(): Promise<void> {
     const { window, mayClaim, onError } = this.#deps;
-    const free = () => window.size - (this.#inHand.size - this.#worked);
+    const free = () => this.#free();
     while (!this.#isStopping) {
       try {
         if (free() > 0 && mayClaim()) await this.#claim(free());

@@ -19,6 +19,8 @@ export type WorkerDeps = {
   queue: Queue;
   stages: Omit<Stages, "onFetched">;
   encoders: { readonly idle: number; readonly waiting: number; readonly size: number };
+  /** How many downloads wait until their host has room for them. */
+  waitingForHost(): number;
   storage: FinishDeps["storage"] & { freeBytes(): Promise<number> };
   send: DeliverDeps["send"];
   settings: { downloads: number; diskFreeBytesMin: number; webhookSecret: string | null; publicUrl: () => string };
@@ -37,6 +39,9 @@ const RECONCILE_MS = 60_000;
 const DRAIN_MS = 20_000;
 /** An image that met a full disk is looked at again after this, by whoever has room. */
 const RELEASE_MS = 5_000;
+/** A receiver that does not answer holds one of these for 20 s. */
+const DELIVERIES_AT_ONCE = 4;
+const LOOK_MS = 250;
 /** The column's limit, 24.8 days: a laptop can be off for longer. */
 const MS_MAX = 2 ** 31 - 1;
 
@@ -61,15 +66,20 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     transaction: db.keyedTransaction,
     startBatches: (batchIds) => startBatches(db.executor, batchIds),
     mayClaim: () => disk.hasRoom,
+    waitingForHost: deps.waitingForHost,
     drop: (claim) => settler.settle(dropped(claim)),
     work: (claim, image, hold) => workImage({ stages, settler, disk, log }, claim, image, hold),
   });
 
   const workers = {
-    plan: await queue.work("plan", (job, signal) => planBatch({ transaction: db.keyedTransaction, queue }, job.batchId, signal)),
-    finish: await queue.work("finish", (job, signal) => finishBatch({ db, queue, storage: deps.storage, publicUrl: deps.settings.publicUrl }, job, signal)),
-    deliver: await queue.work("deliver", (job) => deliver({ db, queue, send: deps.send, defaultSecret: deps.settings.webhookSecret, random: Math.random }, job)),
+    plan: await queue.work("plan", 1, (job, signal) => planBatch({ transaction: db.keyedTransaction, queue }, job.batchId, signal)),
+    finish: await queue.work("finish", 1, (job, signal) => finishBatch({ db, queue, storage: deps.storage, publicUrl: deps.settings.publicUrl }, job, signal)),
+    deliver: await queue.work("deliver", DELIVERIES_AT_ONCE, (job) => deliver({ db, queue, send: deps.send, defaultSecret: deps.settings.webhookSecret, random: Math.random }, job)),
   };
+  // Where downloads only time out nothing reaches an encoder that could ask for more: others' images must not wait for that.
+  const looking = setInterval(() => {
+    if (pump.isFull && deps.encoders.idle > 0) window.onStarved();
+  }, LOOK_MS);
   const reconciling = setInterval(() => void runReconcile(deps), RECONCILE_MS);
 
   return {
@@ -78,6 +88,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
       for (const [queueName, worker] of Object.entries(workers)) if (name === null || name === queueName) worker.wake();
     },
     async stop() {
+      clearInterval(looking);
       clearInterval(reconciling);
       disk.stop();
       await pump.drain(DRAIN_MS);

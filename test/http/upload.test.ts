@@ -127,6 +127,7 @@ describe("an upload", () => {
     const accepted = await service.upload(goodCsv);
     const cases: [string, Promise<Response>, number, string, RegExp][] = [
       ["no file", post("/uploadAndProcessDocument", (() => { const form = new FormData(); form.set("quality", "50"); return form; })()), 422, "file_missing", /field `file`/],
+      ["no body at all", fetch(`${service.url}/uploadAndProcessDocument`, { method: "POST" }), 422, "file_missing", /text\/csv/],
       ["another field", post("/uploadAndProcessDocument", misnamed), 422, "file_missing", /`csv`/],
       ["two files", post("/uploadAndProcessDocument", twice), 422, "too_many_files", /one file/],
       ["no multipart", post("/uploadAndProcessDocument", "garbage", { "content-type": "multipart/form-data; boundary=x" }), 400, "bad_multipart", /multipart/i],
@@ -164,6 +165,33 @@ describe("an upload", () => {
     form.set("file", workbook, "products.xlsx");
     const problem = await problemOf(await post("/uploadAndProcessDocument", form));
     assert.match(JSON.stringify(problem.errors), /Excel workbook.+CSV UTF-8/);
+  });
+
+  test("takes names and texts that a database would refuse", async () => {
+    const boundary = "x";
+    const csv = `S. No,Product Name,Input Image Urls\n1,Mug,"${"a".repeat(99)}😀 tail"\n`;
+    const body = [`--${boundary}`, "content-disposition: form-data; name=\"file\"; filename*=UTF-8''a%00b.csv", "content-type: text/csv", "", csv, `--${boundary}`, 'content-disposition: form-data; name="onInvalid"', "", "skip", `--${boundary}--`, ""].join("\r\n");
+    const response = await post("/uploadAndProcessDocument", body, { "content-type": `multipart/form-data; boundary=${boundary}` });
+    assert.equal(response.status, 202, await response.clone().text());
+    const { requestId } = (await response.json()) as { requestId: string };
+    assert.equal((await service.finished(requestId)).products[0]?.errors[0]?.code, "url_invalid");
+    assert.deepEqual((await db.executor.executeSql("select csv_file_name from batch where batch_id = $1", [requestId])).rows, [{ csv_file_name: "ab.csv" }]);
+  });
+
+  test("that the database refuses half-way is a problem of ours, leaves nothing and ends nobody", async () => {
+    await db.executor.executeSql("alter table product add constraint refuse_boom check (serial <> 'boom')");
+    const rows = Array.from({ length: 2_000 }, (_, index) => `${index},Mug,${origin.url}/photo/1.jpg`);
+    const before = await filesBelow("inputCsvFiles");
+    // Small ones are loaded on the API's connection, large ones in a thread.
+    for (const more of [rows.slice(0, 10), rows, [...rows, ...rows]]) {
+      const response = await postCsv(["S. No,Product Name,Input Image Urls", ...more.slice(0, 3_900), `boom,Mug,${origin.url}/photo/1.jpg`].join("\n"));
+      const problem = await problemOf(response);
+      assert.deepEqual([response.status, problem.code], [500, "internal_error"]);
+      assert.doesNotMatch(problem.detail, /boom/);
+    }
+    assert.deepEqual(await filesBelow("inputCsvFiles"), before);
+    assert.equal((await fetch(`${service.url}/readyz`)).status, 200);
+    await db.executor.executeSql("alter table product drop constraint refuse_boom");
   });
 
   test("that its client breaks off leaves no file", async () => {

@@ -3,6 +3,7 @@ import { randomUUIDv7 } from "node:crypto";
 import { before, describe, test } from "node:test";
 import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import type { Database } from "../../src/db/connect.ts";
+import { listProducts, type ProductPage } from "../../src/db/list-products.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { loadBatch } from "../../src/intake/load-batch.ts";
 import { openQueue, type Claim, type Queue } from "../../src/queue/queue.ts";
@@ -118,6 +119,39 @@ describe("planning and settling", () => {
     assert.deepEqual(again.map(({ data }) => data.ordinal), [second.data.ordinal], "the retry waits for its time");
     const row = await batchRow(batchId);
     assert.deepEqual([row["images_done"], row["images_failed"], row["images_queued"]], [0, 0, 2]);
+    await db.executor.executeSql("delete from pgboss.job");
+  });
+
+  test("an outcome that the database refuses is given up, and the others with it are not", async () => {
+    const batchId = await load(distinct(3, "odd"));
+    const claims = await claim(3);
+    const settler = createSettler({ transaction: db.keyedTransaction, queue, onError: () => {} });
+    await Promise.all(claims.map((held, index) => settler.settle(index === 1 ? { ...done(held), source: { ...SOURCE, finalUrl: "https://shop.test/\u0000" } } : done(held))));
+    const { rows } = await db.executor.executeSql("select state, code from image where batch_id = $1 order by ordinal", [batchId]);
+    assert.deepEqual(rows.map(({ state, code }) => [state, code]).toSorted(), [["done", null], ["done", null], ["failed", "storage_failed"]]);
+    assert.equal(await jobsOf("image", batchId), 0);
+    assert.equal(await jobsOf("finish", batchId), 1);
+  });
+
+  test("what waits for its time does not hold the clock of fairness", async () => {
+    await db.executor.executeSql("delete from pgboss.job");
+    await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -3, delayMs: 600_000 }, { data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -500 }]));
+    assert.equal(await db.transaction((tx) => queue.headTag(tx)), 500);
+    await db.executor.executeSql("delete from pgboss.job");
+  });
+
+  test("a page of products is cut where it holds many images, and the pages together are the file", async () => {
+    const batchId = await load(Array.from({ length: 50 }, (_, product) => Array.from({ length: 900 }, (_, index) => `https://shop.test/${product}/${index}.jpg`)));
+    const seen: string[] = [];
+    let pages = 0;
+    for (let afterLine: number | null = 0; afterLine !== null; pages += 1) {
+      const page: ProductPage = await listProducts(db.executor, batchId, { afterLine, limit: 10_000 });
+      assert.ok(page.products.flatMap(({ urls }) => urls).length <= 21_000);
+      seen.push(...page.products.map(({ serial }) => serial));
+      afterLine = page.nextLine;
+    }
+    assert.deepEqual(seen, Array.from({ length: 50 }, (_, index) => String(index + 1)));
+    assert.equal(pages, 3);
     await db.executor.executeSql("delete from pgboss.job");
   });
 

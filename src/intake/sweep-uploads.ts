@@ -1,0 +1,26 @@
+import type { Executor } from "../db/connect.ts";
+import { listUnknownBatches } from "../db/batches.ts";
+
+type SweepDeps = {
+  executor: Executor;
+  storage: {
+    /** Batches with an upload on disk that has not changed for so long. */
+    listUploads(idleMs: number): Promise<string[]>;
+    removeBatch(batchId: string): Promise<void>;
+  };
+};
+
+/** Longer than any upload takes to load: what has no row by then was left by a process that died. */
+const IDLE_MS = 2 * 3600 * 1_000;
+const ASKED_AT_ONCE = 1_000;
+
+/** Removes uploads that never became a batch; returns their ids. */
+export async function sweepUploads({ executor, storage }: SweepDeps): Promise<string[]> {
+  const uploads = await storage.listUploads(IDLE_MS);
+  const gone: string[] = [];
+  for (let at = 0; at < uploads.length; at += ASKED_AT_ONCE) {
+    gone.push(...(await listUnknownBatches(executor, uploads.slice(at, at + ASKED_AT_ONCE))));
+  }
+  for (const batchId of gone) await storage.removeBatch(batchId);
+  return gone;
+}

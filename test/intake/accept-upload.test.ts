@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readdir, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
+import { findBatch } from "../../src/db/batches.ts";
+import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { createTurnstile } from "../../src/domain/turnstile.ts";
+import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts";
+import { loadBatch } from "../../src/intake/load-batch.ts";
+import { sweepUploads } from "../../src/intake/sweep-uploads.ts";
+import { openQueue, type Queue } from "../../src/queue/queue.ts";
+import { createStorage, type Storage } from "../../src/storage/storage.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { openTestDatabase } from "../support/database.ts";
+import { createTestFolder } from "../support/folder.ts";
+
+describe("accepting an upload", () => {
+  let db: Database;
+  let queue: Queue;
+  let dataDir: string;
+  let storage: Storage;
+  let deps: IntakeDeps;
+
+  before(async () => {
+    db = await openTestDatabase();
+    queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
+    onCleanup(() => queue.stop());
+    dataDir = await createTestFolder();
+    storage = await createStorage({ dataDir });
+    deps = {
+      storage, limits: CATALOGUE_LIMITS, defaultWebhookUrl: null,
+      checkTarget: async () => ({ ok: true }),
+      load: (order) => loadBatch({ queue, transaction: db.keyedTransaction }, order),
+      findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
+    };
+  });
+  const accept = async (overrides: Partial<IntakeDeps>) => {
+    const path = storage.tempPath("csv");
+    await writeFile(path, "S. No,Product Name,Input Image Urls\n1,Mug,https://shop.test/a.jpg\n");
+    return acceptUpload({ ...deps, ...overrides }, { spool: { path, bytes: 1 }, fileName: null, options: { recipe: SEED_RECIPE, onInvalid: "reject" } });
+  };
+  const uploads = () => readdir(join(dataDir, "uploads", "inputCsvFiles"));
+
+  test("whose commit was made and whose answer was lost is an acceptance", async () => {
+    const result = await accept({
+      async load(order) {
+        await deps.load(order);
+        throw new Error("Connection terminated unexpectedly");
+      },
+    });
+    assert.ok(result.ok);
+    assert.deepEqual([result.products, result.images], [1, 1]);
+    assert.ok((await uploads()).includes(result.batchId), "the batch's file is there");
+  });
+
+  test("that failed leaves no file, unless nobody can say whether it did", async () => {
+    const before = await uploads();
+    const load = async () => Promise.reject(new Error("the database is away"));
+    await assert.rejects(accept({ load }), /away/);
+    assert.deepEqual(await uploads(), before);
+    await assert.rejects(accept({ load, findBatch: async () => Promise.reject(new Error("still away")) }), /database is away/);
+    assert.equal((await uploads()).length, before.length + 1);
+  });
+
+  test("what a dead process left of uploads is swept when it is old, and never a batch's own", async () => {
+    const kept = await accept({});
+    assert.ok(kept.ok);
+    const all = await uploads();
+    assert.deepEqual(await sweepUploads({ executor: db.executor, storage }), [], "nothing is old yet");
+    for (const name of all) await utimes(join(dataDir, "uploads", "inputCsvFiles", name), 0, 0);
+    const gone = await sweepUploads({ executor: db.executor, storage });
+    assert.equal(gone.length, 1);
+    assert.ok(existsSync(join(dataDir, "uploads", "inputCsvFiles", kept.batchId, "upload.csv")));
+    assert.deepEqual((await uploads()).length, all.length - 1);
+  });
+});
+
+test("a turnstile lets so many in at once and nobody is left outside", async () => {
+  const inTurn = createTurnstile(3);
+  let running = 0;
+  let most = 0;
+  const results = await Promise.allSettled(Array.from({ length: 20 }, (_, index) => inTurn(async () => {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise((resolve) => setImmediate(resolve));
+    running -= 1;
+    if (index % 4 === 0) throw new Error("no");
+    return index;
+  })));
+  assert.equal(most, 3);
+  assert.equal(results.filter(({ status }) => status === "rejected").length, 5);
+});
