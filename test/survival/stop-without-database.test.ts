@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { once } from "node:events";
+import { test } from "node:test";
+import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { createTestDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { startService } from "../support/service.ts";
+import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
+
+test("SIGTERM while the database is away ends within 30 s, and its images are done by the next process", { timeout: 90_000 }, async () => {
+  const databaseUrl = await createTestDatabase();
+  const wire = await startWire(new URL(databaseUrl));
+  const origin = await startSlowOrigin(100, await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" }));
+  const env = { DATA_DIR: await createTestFolder(), ENCODERS: "1" };
+  const first = await startService({ ...env, DATABASE_URL: Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${wire.port}` }).href });
+  const { requestId } = await first.upload(slowCatalogue(origin, 40));
+  await eventually("the middle", async () => (await first.status(requestId)).progress.completed > 3);
+
+  wire.cut();
+  const startedAt = performance.now();
+  await first.kill("SIGTERM");
+  assert.ok(performance.now() - startedAt < 30_000);
+
+  const second = await startService({ ...env, DATABASE_URL: databaseUrl });
+  assert.deepEqual((await second.finished(requestId)).progress, { total: 40, completed: 40, failed: 0, skipped: 0, percent: 100 });
+  assert.equal((await second.kill("SIGTERM")).code, 0);
+});
+
+/** A way to the database that can be cut for good. */
+async function startWire(target: URL): Promise<{ port: number; cut(): void }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(Number(target.port), target.hostname);
+    for (const [from, to] of [[near, far], [far, near]] as const) {
+      sockets.add(from);
+      from.on("error", () => {}).on("close", () => to.destroy());
+      from.pipe(to);
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const cut = () => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  onCleanup(cut);
+  return { port: (server.address() as AddressInfo).port, cut };
+}
