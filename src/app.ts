@@ -41,8 +41,8 @@ export type App = {
 
 /** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
 const PIXELS_MAX = 100_000_000;
-/** The slowest image within the limits (100 megapixels to AVIF) took 40 s on one core. */
-const ENCODE_MS = 120_000;
+/** 100 megapixels took 3 s to JPEG, 41 s to WebP and, by what 6 took (7 s), two minutes to AVIF, on one core. */
+const ENCODE_MS = 300_000;
 const ENCODER_TASKS_MAX = 5_000;
 /** Files up to this are parsed in some 20 ms, less than a thread takes to start. */
 const INLINE_CSV_BYTES_MAX = 128 * 1024;

@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { createAddressPolicy } from "./domain/address-policy.ts";
 import { findSecretFault } from "./domain/webhook-signature.ts";
@@ -57,8 +57,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     role: (read.oneOf("ROLE", ["all", "api", "worker"]) as Role | null) ?? "all",
     webhook: read.webhook(),
     allowCidrs: read.list("ALLOW_CIDRS"),
-    encoders: read.integer("ENCODERS", availableParallelism(), 1, 1_024),
-    encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", 512, 64, 65_536) * MIB,
+    encoders: read.integer("ENCODERS", defaultEncoders(), 1, 1_024),
+    // 100 megapixels took 1.0 GB as a turned JPEG, 1.4 GB to WebP and 1.5 GB to PNG.
+    encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", 2_048, 64, 65_536) * MIB,
     downloads: read.integer("DOWNLOADS", 256, 1, 4_096),
     downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 32, 1, 1_024),
     keepInputs: read.flag("KEEP_INPUTS", true),
@@ -70,6 +71,16 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   checkCidrs(config, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze(config);
+}
+
+/** A photo of 24 megapixels, with room to spare; the few that need more seldom come together. */
+const ENCODER_TYPICAL_BYTES = 512 * MIB;
+
+/** One for each core, as long as three quarters of the memory that the machine or its cgroup allows hold them all. */
+function defaultEncoders(): number {
+  const limit = process.constrainedMemory();
+  const memoryBytes = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  return Math.max(1, Math.min(availableParallelism(), Math.floor((memoryBytes * 0.75) / ENCODER_TYPICAL_BYTES)));
 }
 
 /** Open to other machines, everybody could make us fetch and store whatever they like. */

@@ -16,14 +16,15 @@ const WEBHOOK_MS = 10_000;
 export async function demo(): Promise<void> {
   const config = readConfig({
     ...process.env,
-    HOST: "127.0.0.1", PORT: "0", ALLOW_CIDRS: "127.0.0.1/32", API_KEYS: "", AUTH: "", PUBLIC_URL: "", WEBHOOK_URL: "", ROLE: "all",
+    HOST: "127.0.0.1", PORT: "0", ALLOW_CIDRS: "127.0.0.1/32", API_KEYS: "", AUTH: "", PUBLIC_URL: "", DATABASE_URL: "", WEBHOOK_URL: "", ROLE: "all",
     DATA_DIR: process.env["DATA_DIR"] ?? "./data/demo", LOG_LEVEL: process.env["LOG_LEVEL"] ?? "error",
   });
   console.log("Starting: a shop with sample pictures, a webhook receiver, PostgreSQL and Pressrun …");
   const origin = await startDemoOrigin();
   const receiver = await startDemoReceiver();
-  const app = await startApp(config, createLog(config.logLevel));
-  process.once("SIGINT", () => void app.stop().then(() => process.exit(130)));
+  const starting = startApp(config, createLog(config.logLevel));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void starting.then((app) => app.stop()).finally(() => process.exit(130)));
+  const app = await starting;
   try {
     const startedAt = performance.now();
     const accepted = await upload(app.url ?? "", origin.catalogue, receiver.url);

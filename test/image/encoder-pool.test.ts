@@ -5,6 +5,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import sharp from "sharp";
+import { readConfig } from "../../src/config.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { createEncoderPool, type EncoderPool, type EncoderPoolOptions } from "../../src/image/encoder-pool.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
@@ -41,6 +42,16 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     assert.ok(result.ok);
     assert.deepEqual([result.value.outputs[0]?.width, result.value.outputs[0]?.height], [4000, 3000]);
     assert.equal((await readFile(given.outputs[0]?.path ?? "")).length, result.value.outputs[0]?.bytes);
+  });
+
+  test("has the memory for a turned image of 100 megapixels", async () => {
+    const path = join(folder, "huge.jpg");
+    await sharp({ create: { width: 12_500, height: 8_000, channels: 3, background: "#884422" } }).withMetadata({ orientation: 6 }).jpeg().toFile(path);
+    const { pool, lost } = startPool({ memoryBytesMax: readConfig({}).encoderMemoryBytes });
+    const result = await encode(pool, task(path));
+    assert.deepEqual(lost, []);
+    assert.ok(result.ok);
+    assert.deepEqual([result.value.outputs[0]?.width, result.value.outputs[0]?.height], [8_000, 12_500]);
   });
 
   test("gives an image whose encoder was killed one more try, and nothing else notices", async () => {

@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import pg from "pg";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
@@ -45,3 +49,14 @@ for (const [name, stop] of Object.entries({
     await again.kill("SIGTERM");
   });
 }
+
+test("SIGTERM in the middle of a start leaves no process either", async () => {
+  const dataDir = await createTestFolder();
+  const child = spawn(process.execPath, ["bin/pressrun.js", "serve"], { env: { PATH: process.env["PATH"] ?? "", PORT: "0", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" }, stdio: "ignore" });
+  const exited = once(child, "exit");
+  await eventually("PostgreSQL to begin", async () => existsSync(join(dataDir, "postgres", "postmaster.pid")));
+  child.kill("SIGTERM");
+  assert.deepEqual(await exited, [0, null]);
+  assert.deepEqual(processesNaming(dataDir), []);
+  assert.equal(existsSync(join(dataDir, "postgres", "postmaster.pid")), false);
+});

@@ -10,7 +10,7 @@ import { createTestFolder } from "../support/folder.ts";
 import { startService } from "../support/service.ts";
 import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 
-test("SIGTERM while the database is away ends within 30 s, and its images are done by the next process", { timeout: 90_000 }, async () => {
+test("while the database is away every answer says so, a stop ends within 30 s, and the next process goes on", { timeout: 90_000 }, async () => {
   const databaseUrl = await createTestDatabase();
   const wire = await startWire(new URL(databaseUrl));
   const origin = await startSlowOrigin(100, await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" }));
@@ -20,6 +20,12 @@ test("SIGTERM while the database is away ends within 30 s, and its images are do
   await eventually("the middle", async () => (await first.status(requestId)).progress.completed > 3);
 
   wire.cut();
+  assert.equal((await eventually("the news", async () => { const response = await fetch(`${first.url}/readyz`); return response.status === 503 && response; })).status, 503);
+  for (const asked of [fetch(`${first.url}/getProcessingStatus/${requestId}`), fetch(`${first.url}/uploadAndProcessDocument`, { method: "POST", headers: { "content-type": "text/csv" }, body: slowCatalogue(origin, 1) })]) {
+    const response = await asked;
+    assert.deepEqual([response.status, ((await response.json()) as { code: string }).code, response.headers.get("retry-after")], [503, "unavailable", "5"]);
+  }
+  assert.equal((await fetch(`${first.url}/healthz`)).status, 200);
   const startedAt = performance.now();
   await first.kill("SIGTERM");
   assert.ok(performance.now() - startedAt < 30_000);
