@@ -150,7 +150,7 @@ export class Pump {
     const touched = [...this.#inHand.values()];
     if (touched.length === 0) return;
     try {
-      const alive = await this.#deps.queue.touch(touched.map(({ claim }) => claim));
+      const alive = await this.#deps.transaction((tx) => this.#deps.queue.touch(tx, touched.map(({ claim }) => claim)));
       const lost = touched.filter(({ claim }) => !alive.has(claim.id) && this.#inHand.has(claim.id));
       for (const { abort } of lost) abort.abort(new LostClaim("the claim is lost"));
     } catch (error) {
