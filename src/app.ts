@@ -56,12 +56,12 @@ const CLOSE_MS = 5_000;
  * Starts everything in order; whatever was started is stopped in reverse, by `stop` or when a later step fails:
  * http, then workers, queue, pool, and the database last.
  */
-export async function startApp(config: Config, log: Log): Promise<App> {
+export async function startApp(config: Config, log: Log, signal: AbortSignal = new AbortController().signal): Promise<App> {
   const started: (() => Promise<void>)[] = [];
   let stopping: Promise<void> | undefined;
   const stop = () => (stopping ??= stopInReverse(started, log));
   try {
-    return { ...(await startParts(config, log, (undo) => started.push(undo), stop)), stop };
+    return { ...(await startParts({ config, log, signal }, (undo) => started.push(undo), stop)), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -76,10 +76,12 @@ async function stopInReverse(started: (() => Promise<void>)[], log: Log): Promis
 
 type OnStop = (undo: () => Promise<void>) => void;
 
-async function startParts(config: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<Omit<App, "stop">> {
+type Given = { config: Config; log: Log; signal: AbortSignal };
+
+async function startParts({ config, log, signal }: Given, onStop: OnStop, stop: () => Promise<void>): Promise<Omit<App, "stop">> {
   await mkdir(config.dataDir, { recursive: true });
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
-  await migrateWhenReachable(databaseUrl, log);
+  await migrateWhenReachable(databaseUrl, log, signal);
 
   const storage = await createStorage(config);
   onStop(storage.close);
@@ -105,7 +107,9 @@ type Parts = { config: Config; log: Log; db: Database; databaseUrl: string; queu
 
 async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<string> {
   const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, port: config.embeddedPgPort, log: (message) => log.warn({}, message) });
-  let isOurs = true;
+  // Started here and nobody else's, or adopted from a dead process once the lock is ours; never that of a living one.
+  let isOurs = !embedded.adopted;
+  onStop(() => (isOurs ? embedded.stop() : embedded.leave()));
   const ownership = await takeOwnership({
     url: embedded.url,
     onLost() {
@@ -114,23 +118,23 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
       void stop().then(() => process.exit(1));
     },
   });
+  isOurs = ownership !== null;
   if (!ownership) throw new Error(`DATA_DIR ${config.dataDir} is in use by another Pressrun process. Stop that one first, give this one another DATA_DIR, or let both use one PostgreSQL with DATABASE_URL.`);
-  // Not that of a process which has taken over: its database goes on.
-  onStop(() => (isOurs ? embedded.stop() : embedded.leave()));
   onStop(ownership.close);
   return embedded.url;
 }
 
 /** A database that is still starting (beside us in a compose file) gets a minute; a wrong one is told at once. */
-async function migrateWhenReachable(databaseUrl: string, log: Log): Promise<void> {
+async function migrateWhenReachable(databaseUrl: string, log: Log, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + DATABASE_WAIT_MS;
   for (;;) {
+    signal.throwIfAborted();
     try {
       return await migrateDatabase(databaseUrl);
     } catch (error) {
       if (!isDatabaseAway(error) || Date.now() > deadline) throw new Error(`The database at ${withoutPassword(databaseUrl)} cannot be used: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
       log.warn({}, "waiting for the database");
-      await delay(1_000);
+      await delay(1_000, undefined, { signal });
     }
   }
 }

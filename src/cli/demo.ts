@@ -17,7 +17,8 @@ export async function demo(): Promise<void> {
   const config = readConfig({
     ...process.env,
     HOST: "127.0.0.1", PORT: "0", ALLOW_CIDRS: "127.0.0.1/32", API_KEYS: "", AUTH: "", PUBLIC_URL: "", DATABASE_URL: "", WEBHOOK_URL: "", ROLE: "all",
-    DATA_DIR: process.env["DATA_DIR"] ?? "./data/demo", LOG_LEVEL: process.env["LOG_LEVEL"] ?? "error",
+    // A folder of its own: what the demo makes is never mixed with real work.
+    DATA_DIR: join(process.env["DATA_DIR"] ?? "./data", "demo"), LOG_LEVEL: process.env["LOG_LEVEL"] ?? "error",
   });
   console.log("Starting: a shop with sample pictures, a webhook receiver, PostgreSQL and Pressrun …");
   const origin = await startDemoOrigin();

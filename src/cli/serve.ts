@@ -6,21 +6,26 @@ import { createLog } from "../observe/log.ts";
 export async function serve(): Promise<void> {
   const config = readConfig(process.env);
   const log = createLog(config.logLevel);
+  const aborting = new AbortController();
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
     // The second Ctrl-C is for those who do not want to wait; nothing is lost by it either.
     if (isStopping) process.exit(130);
     isStopping = true;
+    aborting.abort();
     console.log(`Stopping (${signal}): images in hand are finished first; once more to stop at once.`);
-    // In the middle of a start it is finished first, so that nothing of it stays behind.
-    void starting.then((app) => app.stop()).then(() => process.exit(0), () => process.exit(1));
+    // In the middle of a start it is undone first, so that nothing of it stays behind.
+    void starting.then((app) => app.stop(), () => {}).then(() => process.exit(0), () => process.exit(1));
   };
-  const starting = startApp(config, log);
+  const starting = startApp(config, log, aborting.signal);
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
 
-  const app = await starting;
-  if (isStopping) return;
+  const app = await starting.catch((error: unknown) => {
+    if (!isStopping) throw error;
+    return null;
+  });
+  if (isStopping || !app) return;
   console.log(app.url === null ? "Pressrun works, without an API (ROLE=worker)." : `Pressrun listens on ${app.url} (API documentation: ${app.url}/docs)`);
   console.log(`Database: psql "${app.databaseUrl}"`);
 }

@@ -95,10 +95,20 @@ function executorOn(target: pg.Pool | pg.ClientBase): Executor {
   };
 }
 
-/** SQLSTATE classes: 08 connection, 53 resources, 57P shutdown and termination; then what sockets and pg say. */
-const AWAY_STATES = /^(08|53|57P)/;
-const AWAY_ERRNOS = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"]);
+/**
+ * SQLSTATE classes: 08 connection, 53 resources, 57P shutdown and termination; and what passes by itself: 40 deadlock and
+ * serialization, 55P03 and 57014 timeouts, 25006 and 25P a failover's read-only or ended transaction.
+ */
+const AWAY_STATES = /^(08|53|57P|40|55P03|57014|25006|25P)/;
+/** 22 data exceptions, 23 constraints: the same values would be refused again. */
+const REFUSED_STATES = /^(22|23)/;
+const AWAY_ERRNOS = new Set(["ENETUNREACH", "ENETDOWN", "ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"]);
 const AWAY_WORDS = /connection terminated|timeout exceeded when trying to connect|query read timeout|not queryable|server closed the connection|cannot use a pool after/i;
+
+/** Whether the database refused the values themselves. */
+export function isValueRefused(error: unknown): boolean {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && REFUSED_STATES.test(error.code);
+}
 
 /** Whether an error means that the database is away for now, rather than that we asked something wrong. */
 export function isDatabaseAway(error: unknown): boolean {

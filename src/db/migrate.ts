@@ -12,7 +12,7 @@ const POSTGRES_VERSION_MIN = 150_000;
  * connection lets several processes start at once.
  */
 export async function migrateDatabase(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, application_name: "pressrun migrate" });
+  const client = new pg.Client({ connectionString: url, application_name: "pressrun migrate", connectionTimeoutMillis: 5_000 });
   client.on("error", () => {});
   await client.connect();
   try {

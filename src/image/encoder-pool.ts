@@ -166,7 +166,7 @@ class ChildPool implements EncoderPool {
     if (encoder.taken >= this.#options.tasksMax && encoder.tasks.size === 0) this.#retire(encoder);
     this.#assign();
     // An abort cannot reach into a running encoder: what it writes in the end goes at once.
-    if (task?.isAborted) for (const { path } of task.outputs) void rm(path, { force: true });
+    if (task?.isAborted) discardOutputs(task);
     else task?.resolve(resultOf(reply));
   }
 
@@ -182,9 +182,9 @@ class ChildPool implements EncoderPool {
     this.#options.onLost({ pid: encoder.process.pid, why: encoder.verdict ?? why });
     const [first, ...waiting] = encoder.tasks.values();
     // What waited in the pipe has done nothing: it goes back without losing a try.
-    this.#queue.unshift(...waiting);
+    this.#queue.unshift(...waiting.filter(({ isAborted }) => !isAborted));
     if (first && encoder.isReady) this.#giveAnotherTry(first, encoder.verdict);
-    else if (first) this.#queue.unshift(first);
+    else if (first && !first.isAborted) this.#queue.unshift(first);
     // One that dies before it is ready (sharp cannot be loaded, say) must not spin.
     this.#diedAtStart += encoder.isReady ? 0 : 1;
     if (this.#diedAtStart > 0) setTimeout(() => this.#start(), RESTART_MS * this.#diedAtStart);
@@ -193,7 +193,7 @@ class ChildPool implements EncoderPool {
 
   #giveAnotherTry(task: Task, verdict: string | null): void {
     task.crashes += 1;
-    if (task.isAborted) return;
+    if (task.isAborted) return discardOutputs(task);
     if (task.crashes < CRASHES_MAX) this.#queue.unshift(task);
     else if (verdict === "deadline") task.resolve(failed("encode_timed_out", `The image took longer than ${this.#options.taskMs} ms to compress, twice.`));
     else task.resolve(failed("encoder_crashed"));
@@ -211,6 +211,10 @@ class ChildPool implements EncoderPool {
     const resident = await encoder.process.residentBytes();
     if (resident !== null && resident > this.#options.memoryBytesMax) condemn(encoder, "memory");
   }
+}
+
+function discardOutputs(task: Task): void {
+  for (const { path } of task.outputs) rm(path, { force: true }).catch(() => {});
 }
 
 function isRunning(encoder: Encoder): boolean {

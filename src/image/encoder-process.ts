@@ -34,11 +34,12 @@ export function startEncoderProcess(on: { reply(reply: EncoderReply): void; exit
   };
   child.on("message", (message) => on.reply(message as EncoderReply));
   child.once("exit", (code, signal) => exit(signal ?? `exit code ${code}`));
-  child.once("error", (error) => exit(error.message));
+  child.on("error", (error) => exit(error.message));
 
   return {
     pid: child.pid ?? -1,
-    send: (request) => child.send(request, () => {}),
+    // Without a channel (no file descriptor was left for it) the process is about to be told as gone.
+    send: (request) => void (child.connected && child.send(request, () => {})),
     kill: () => child.kill("SIGKILL"),
     async residentBytes() {
       // Linux only; elsewhere the limit is not watched.

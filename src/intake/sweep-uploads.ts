@@ -4,9 +4,9 @@ import { listUnknownBatches } from "../db/batches.ts";
 type SweepDeps = {
   executor: Executor;
   storage: {
-    /** Batches with an upload on disk that has not changed for so long. */
+    /** Batches of which there is only the upload, unchanged for so long. */
     listUploads(idleMs: number): Promise<string[]>;
-    removeBatch(batchId: string): Promise<void>;
+    removeUpload(batchId: string): Promise<void>;
   };
 };
 
@@ -14,13 +14,16 @@ type SweepDeps = {
 const IDLE_MS = 2 * 3600 * 1_000;
 const ASKED_AT_ONCE = 1_000;
 
-/** Removes uploads that never became a batch; returns their ids. */
+/**
+ * Removes uploads that never became a batch; returns their ids. Never what work was done for: the database can be
+ * another one than yesterday's, and its batches' files are not ours to judge.
+ */
 export async function sweepUploads({ executor, storage }: SweepDeps): Promise<string[]> {
   const uploads = await storage.listUploads(IDLE_MS);
   const gone: string[] = [];
   for (let at = 0; at < uploads.length; at += ASKED_AT_ONCE) {
     gone.push(...(await listUnknownBatches(executor, uploads.slice(at, at + ASKED_AT_ONCE))));
   }
-  for (const batchId of gone) await storage.removeBatch(batchId);
+  for (const batchId of gone) await storage.removeUpload(batchId);
   return gone;
 }

@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, openSync, renameSync } from "node:fs";
+import { closeSync, existsSync, fdatasync, openSync, renameSync } from "node:fs";
 import { mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
@@ -20,8 +20,9 @@ export type Storage = {
   keepResult(tempPath: string, batchId: string, fileName: string): Promise<{ path: string }>;
   findOutput(at: ImagePlace & { fileName: string }): Promise<StoredFile | null>;
   findResult(batchId: string, fileName: string): Promise<StoredFile | null>;
-  /** The ids of batches whose upload has lain unchanged for so long. */
+  /** The ids of batches of which there is only the upload, unchanged for so long: no work was ever done for them here. */
   listUploads(idleMs: number): Promise<string[]>;
+  removeUpload(batchId: string): Promise<void>;
   /** Removes everything of a batch. */
   removeBatch(batchId: string): Promise<void>;
   discard(tempPath: string): Promise<void>;
@@ -61,7 +62,11 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     async listUploads(idleMs) {
       const names = await readdir(paths.uploads);
       const ages = await Promise.all(names.map(async (name) => ({ name, modifiedMs: await stat(join(paths.uploads, name)).then(({ mtimeMs }) => mtimeMs, () => Infinity) })));
-      return ages.filter(({ name, modifiedMs }) => isBatchId(name) && Date.now() - modifiedMs > idleMs).map(({ name }) => name);
+      const idle = ages.filter(({ name, modifiedMs }) => isBatchId(name) && Date.now() - modifiedMs > idleMs).map(({ name }) => name);
+      return idle.filter((name) => ![paths.inputFolder, paths.outputFolder, paths.resultFolder].some((folder) => existsSync(folder(name))));
+    },
+    async removeUpload(batchId) {
+      await rm(paths.csvFolder(batchId), { recursive: true, force: true });
     },
     async removeBatch(batchId) {
       const folders = [paths.csvFolder, paths.resultFolder, paths.inputFolder, paths.outputFolder];

@@ -49,7 +49,7 @@ type InHand = { claim: Claim; abort: AbortController; isFetched: boolean; isWork
 /** Keeps as many images in hand as the window says, from the queue and across loss of the database. */
 export class Pump {
   readonly #deps: PumpDeps;
-  readonly #inHand = new Map<string, InHand>();
+  readonly #inHand = new Set<InHand>();
   readonly #running: Promise<void>;
   readonly #heartbeat: NodeJS.Timeout;
   /** So many of those in hand are being recorded. */
@@ -128,12 +128,14 @@ export class Pump {
 
   #start(claim: Claim, image: ClaimedImage | undefined): void {
     const entry: InHand = { claim, abort: new AbortController(), isFetched: false, isWorked: false };
-    this.#inHand.set(claim.id, entry);
+    // Fetched once more, the claim before has lapsed: its work is worth nothing any more.
+    for (const other of this.#inHand) if (other.claim.id === claim.id) other.abort.abort(new LostClaim("the claim is lost"));
+    this.#inHand.add(entry);
     const hold: Hold = { signal: entry.abort.signal, onFetched: () => (entry.isFetched = true), onWorked: () => this.#onWorked(entry) };
     const done = image ? this.#deps.work(claim, image, hold) : this.#deps.drop(claim);
     void done.catch(this.#deps.onError).finally(() => {
       this.#onWorked(entry);
-      this.#inHand.delete(claim.id);
+      this.#inHand.delete(entry);
       this.#worked -= 1;
       if (this.#isStopping) this.wake();
     });
@@ -147,11 +149,11 @@ export class Pump {
   }
 
   async #touch(): Promise<void> {
-    const touched = [...this.#inHand.values()];
+    const touched = [...this.#inHand].filter(({ abort }) => !abort.signal.aborted);
     if (touched.length === 0) return;
     try {
       const alive = await this.#deps.transaction((tx) => this.#deps.queue.touch(tx, touched.map(({ claim }) => claim)));
-      const lost = touched.filter(({ claim }) => !alive.has(claim.id) && this.#inHand.has(claim.id));
+      const lost = touched.filter((entry) => !alive.has(entry.claim.id) && this.#inHand.has(entry));
       for (const { abort } of lost) abort.abort(new LostClaim("the claim is lost"));
     } catch (error) {
       this.#deps.onError(error);
@@ -159,7 +161,7 @@ export class Pump {
   }
 
   #giveBack(which: (entry: InHand) => boolean): void {
-    for (const entry of this.#inHand.values()) if (which(entry)) entry.abort.abort(new Stopping("the process is stopping"));
+    for (const entry of this.#inHand) if (which(entry)) entry.abort.abort(new Stopping("the process is stopping"));
   }
 
   /** Until somebody wakes us; at once where that happened since the last sleep. */

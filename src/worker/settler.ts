@@ -1,6 +1,6 @@
 import { addToCounters, recordRetries, settleImages, type SettledImage, type SourceFacts, type StageMs } from "../db/settle-images.ts";
 import { settleRepeats } from "../db/plan-images.ts";
-import { isDatabaseAway, type Tx } from "../db/connect.ts";
+import { isDatabaseAway, isValueRefused, type Tx } from "../db/connect.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
@@ -21,7 +21,11 @@ type SettlerDeps = {
   onError(error: unknown): void;
 };
 
-export type Settler = { settle(outcome: ImageOutcome): Promise<void> };
+export type Settler = {
+  settle(outcome: ImageOutcome): Promise<void>;
+  /** What cannot be written now is left to whoever gets its claim next. */
+  stop(): void;
+};
 
 /** One image per transaction costs 1.0 ms of CPU, fifty per transaction 0.03 ms each. */
 const BATCH_MAX = 50;
@@ -33,7 +37,9 @@ const RETRY_MS = 500;
  * Collects outcomes and writes them together. `settle` resolves when the outcome is committed, or when its claim
  * turned out to be somebody else's by now. While the database is away it keeps them and tries again.
  */
-export function createSettler(deps: SettlerDeps): Settler {
+export function createSettler(given: SettlerDeps): Settler {
+  let isStopped = false;
+  const deps: SettlingDeps = { ...given, isStopped: () => isStopped };
   let waiting: { item: ImageOutcome; resolve: () => void }[] = [];
   let timer: NodeJS.Timeout | undefined;
   let isFlushing = false;
@@ -55,6 +61,7 @@ export function createSettler(deps: SettlerDeps): Settler {
   };
 
   return {
+    stop: () => void (isStopped = true),
     settle(item) {
       return new Promise((resolve) => {
         waiting.push({ item, resolve });
@@ -65,7 +72,9 @@ export function createSettler(deps: SettlerDeps): Settler {
   };
 }
 
-async function settleUntilWritten(deps: SettlerDeps, items: readonly ImageOutcome[]): Promise<void> {
+type SettlingDeps = SettlerDeps & { isStopped(): boolean };
+
+async function settleUntilWritten(deps: SettlingDeps, items: readonly ImageOutcome[]): Promise<void> {
   for (;;) {
     try {
       return await deps.transaction((tx) => settleTogether(deps.queue, tx, items));
@@ -76,11 +85,10 @@ async function settleUntilWritten(deps: SettlerDeps, items: readonly ImageOutcom
         for (const item of items) await settleUntilWritten(deps, [item]);
         return;
       }
-      if (!isDatabaseAway(error)) {
-        const [item] = items;
-        if (item && item.source !== null) return settleUntilWritten(deps, [withoutFacts(item)]);
-        return;
-      }
+      const [item] = items;
+      if (isValueRefused(error) && item && item.source !== null) return settleUntilWritten(deps, [withoutFacts(item)]);
+      // What else the database says is our mistake: the claim lapses, and the image is tried again.
+      if (!isDatabaseAway(error) || deps.isStopped()) return;
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }

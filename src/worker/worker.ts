@@ -92,6 +92,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
       clearInterval(reconciling);
       disk.stop();
       await pump.drain(DRAIN_MS);
+      settler.stop();
     },
   };
 }

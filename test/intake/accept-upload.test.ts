@@ -11,11 +11,10 @@ import { createTurnstile } from "../../src/domain/turnstile.ts";
 import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts";
 import { loadBatch } from "../../src/intake/load-batch.ts";
 import { sweepUploads } from "../../src/intake/sweep-uploads.ts";
-import { openQueue, type Queue } from "../../src/queue/queue.ts";
+import type { Queue } from "../../src/queue/queue.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
-import { onCleanup } from "../support/cleanup.ts";
-import { openTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { openTestQueue } from "../support/queue.ts";
 
 describe("accepting an upload", () => {
   let db: Database;
@@ -25,9 +24,7 @@ describe("accepting an upload", () => {
   let deps: IntakeDeps;
 
   before(async () => {
-    db = await openTestDatabase();
-    queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
-    onCleanup(() => queue.stop());
+    ({ db, queue } = await openTestQueue());
     dataDir = await createTestFolder();
     storage = await createStorage({ dataDir });
     deps = {
@@ -71,10 +68,20 @@ describe("accepting an upload", () => {
     const all = await uploads();
     assert.deepEqual(await sweepUploads({ executor: db.executor, storage }), [], "nothing is old yet");
     for (const name of all) await utimes(join(dataDir, "uploads", "inputCsvFiles", name), 0, 0);
+    // A batch of another database, with work that was done for it.
+    const foreign = kept.batchId.replace(/.{6}$/, "abcdef");
+    const csv = storage.tempPath();
+    await writeFile(csv, "x");
+    await storage.keepCsv(csv, foreign);
+    const output = storage.tempPath();
+    await writeFile(output, "x");
+    await storage.keepOutput(output, { batchId: foreign, ordinal: 0, fileName: "1-1.jpg" });
+    await utimes(join(dataDir, "uploads", "inputCsvFiles", foreign), 0, 0);
     const gone = await sweepUploads({ executor: db.executor, storage });
+    assert.ok(await storage.findOutput({ batchId: foreign, ordinal: 0, fileName: "1-1.jpg" }));
     assert.equal(gone.length, 1);
     assert.ok(existsSync(join(dataDir, "uploads", "inputCsvFiles", kept.batchId, "upload.csv")));
-    assert.deepEqual((await uploads()).length, all.length - 1);
+    assert.deepEqual((await uploads()).length, all.length);
   });
 });
 

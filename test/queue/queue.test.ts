@@ -2,18 +2,15 @@ import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { before, describe, test } from "node:test";
 import type { Database } from "../../src/db/connect.ts";
-import { openQueue, type Queue } from "../../src/queue/queue.ts";
-import { onCleanup } from "../support/cleanup.ts";
-import { openTestDatabase } from "../support/database.ts";
+import type { Queue } from "../../src/queue/queue.ts";
 import { eventually } from "../support/eventually.ts";
+import { openTestQueue } from "../support/queue.ts";
 
 describe("the image queue", () => {
   let db: Database;
   let queue: Queue;
   before(async () => {
-    db = await openTestDatabase();
-    queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
-    onCleanup(() => queue.stop());
+    ({ db, queue } = await openTestQueue());
   });
   const send = (count: number, priority: number, batchId = randomUUIDv7()) =>
     db.transaction((tx) => queue.sendImages(tx, Array.from({ length: count }, (_, ordinal) => ({ data: { batchId, ordinal }, priority }))));

@@ -11,12 +11,11 @@ import { DELIVERY_ATTEMPTS_MAX } from "../../src/domain/backoff.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
 import { createPost } from "../../src/net/post.ts";
-import { openQueue, type Queue } from "../../src/queue/queue.ts";
+import type { Queue } from "../../src/queue/queue.ts";
 import { deliverEvent } from "../../src/webhook/deliver-event.ts";
 import { deliver } from "../../src/worker/deliver.ts";
-import { onCleanup } from "../support/cleanup.ts";
-import { openTestDatabase } from "../support/database.ts";
 import { startReceiver } from "../support/receiver.ts";
+import { openTestQueue } from "../support/queue.ts";
 
 const SECRET = createSecret(randomBytes(32));
 
@@ -24,9 +23,7 @@ describe("a delivery", () => {
   let db: Database;
   let queue: Queue;
   before(async () => {
-    db = await openTestDatabase();
-    queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
-    onCleanup(() => queue.stop());
+    ({ db, queue } = await openTestQueue());
   });
 
   const record = async (url: string, secret: string | null = SECRET) => {

@@ -6,15 +6,14 @@ import type { Database } from "../../src/db/connect.ts";
 import { listProducts, type ProductPage } from "../../src/db/list-products.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { loadBatch } from "../../src/intake/load-batch.ts";
-import { openQueue, type Claim, type Queue } from "../../src/queue/queue.ts";
+import type { Claim, Queue } from "../../src/queue/queue.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { createSettler, type ImageOutcome } from "../../src/worker/settler.ts";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { onCleanup } from "../support/cleanup.ts";
-import { openTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { openTestQueue } from "../support/queue.ts";
 
 const NO_TIMES = { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 };
 const SOURCE = { finalUrl: "https://shop.test/", httpStatus: 200, sourceType: "image/jpeg", sourceBytes: 1_000, sha256: "00", etag: null, lastModified: null, sourceWidth: 10, sourceHeight: 10 };
@@ -25,10 +24,8 @@ describe("planning and settling", () => {
   let queue: Queue;
   let folder: string;
   before(async () => {
-    db = await openTestDatabase();
+    ({ db, queue } = await openTestQueue());
     folder = await createTestFolder();
-    queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
-    onCleanup(() => queue.stop());
   });
 
   const load = async (urls: readonly string[][]) => {
@@ -131,6 +128,22 @@ describe("planning and settling", () => {
     assert.deepEqual(rows.map(({ state, code }) => [state, code]).toSorted(), [["done", null], ["done", null], ["failed", "storage_failed"]]);
     assert.equal(await jobsOf("image", batchId), 0);
     assert.equal(await jobsOf("finish", batchId), 1);
+  });
+
+  test("an error that passes costs an outcome nothing but time", async () => {
+    const batchId = await load(distinct(2, "passing"));
+    const codes = ["57014", "40P01", "25006"];
+    const settler = createSettler({
+      queue, onError: () => {},
+      transaction: async (work) => {
+        const code = codes.shift();
+        if (code) throw Object.assign(new Error("not now"), { code });
+        return db.keyedTransaction(work);
+      },
+    });
+    await Promise.all((await claim(2)).map((held) => settler.settle(done(held))));
+    const row = await batchRow(batchId);
+    assert.deepEqual([row["images_done"], row["images_failed"], codes.length], [2, 0, 0]);
   });
 
   test("what waits for its time does not hold the clock of fairness", async () => {

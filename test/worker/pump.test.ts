@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { ClaimedImage } from "../../src/db/claimed-images.ts";
+import type { Tx } from "../../src/db/connect.ts";
+import { createDownloadWindow } from "../../src/domain/download-window.ts";
+import type { Claim } from "../../src/queue/queue.ts";
+import { LostClaim, Pump, Stopping, type Hold } from "../../src/worker/pump.ts";
+import { eventually } from "../support/eventually.ts";
+
+type Work = { claim: Claim; hold: Hold; end: () => void };
+
+/** The pump's own rules; what a claim is worth to the database is tested with the queue. */
+function startPump(pages: Claim[][]) {
+  const works: Work[] = [];
+  const rows = (keys: { batchId: string; ordinal: number }[]) => keys.map((key) => ({ ...key, isPending: false }) as unknown as ClaimedImage);
+  const client = { query: async ({ values: [batchIds, ordinals] }: { values: [string[], number[]] }) => ({ rows: rows(batchIds.map((batchId, index) => ({ batchId, ordinal: ordinals[index] ?? 0 }))) }) };
+  const pump = new Pump({
+    queue: { claimImages: async () => pages.shift() ?? [], touch: async (_tx, claims) => new Set(claims.map(({ id }) => id)) },
+    transaction: (work) => work({ client } as unknown as Tx),
+    window: createDownloadWindow({ min: 4, max: 4, backlogMax: 4 }),
+    startBatches: async () => {},
+    work: (claim, _image, hold) => new Promise((resolve) => {
+      works.push({ claim, hold, end: resolve });
+      hold.signal.addEventListener("abort", () => resolve());
+    }),
+    drop: async () => {},
+    waitingForHost: () => 0,
+    mayClaim: () => true,
+    onError: assert.fail,
+  });
+  return { pump, works };
+}
+
+const claimOf = (id: string, retryCount = 0) => ({ id, retryCount, data: { batchId: "b", ordinal: 0 }, priority: 0 }) as unknown as Claim;
+
+describe("the pump", () => {
+  test("fetched once more, a claim's first work is broken off and its second is seen to its end", async () => {
+    const { pump, works } = startPump([[claimOf("x")], [claimOf("x", 1)]]);
+    await eventually("the first", async () => works.length === 1);
+    pump.wake();
+    await eventually("the second", async () => works.length === 2);
+    assert.ok(works[0]?.hold.signal.reason instanceof LostClaim);
+    assert.equal(works[1]?.hold.signal.aborted, false);
+    works[1]?.hold.onFetched();
+    let hasDrained = false;
+    const draining = pump.drain(10_000).then(() => (hasDrained = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(hasDrained, false);
+    works[1]?.end();
+    await draining;
+  });
+
+  test("a stop gives back what is still being fetched and waits for the rest", async () => {
+    const { pump, works } = startPump([[claimOf("fetching"), claimOf("encoding")]]);
+    await eventually("both", async () => works.length === 2);
+    works[1]?.hold.onFetched();
+    const draining = pump.drain(10_000);
+    await eventually("the first to be given back", async () => works[0]?.hold.signal.aborted);
+    assert.ok(works[0]?.hold.signal.reason instanceof Stopping);
+    assert.equal(works[1]?.hold.signal.aborted, false);
+    works[1]?.end();
+    await draining;
+  });
+
+  test("a job that comes while the queue is being asked is not slept through", async () => {
+    const pages: Claim[][] = [[]];
+    const { pump, works } = startPump(pages);
+    pages.push([claimOf("late")]);
+    pump.wake();
+    const startedAt = performance.now();
+    await eventually("the late one", async () => works.length === 1);
+    assert.ok(performance.now() - startedAt < 500);
+    works[0]?.end();
+    await pump.drain(1_000);
+  });
+});
