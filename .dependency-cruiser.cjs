@@ -30,10 +30,10 @@ const allowed = everyRoom.map((room) => {
 const owners = {
   "drizzle-orm": "db", pg: "db", "pg-copy-streams": "db",
   "pg-boss": "queue",
-  "fast-csv": "csv",
   got: "net", "ipaddr.js": "(net|domain)",
   sharp: "image",
   fastify: "http", "@fastify/[^/]+": "http", "@scalar/[^/]+": "http",
+  "client-zip": "http",
   typebox: "contract|^src/http",
   pino: "observe",
 };

@@ -2,15 +2,16 @@ import { mkdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import { CATALOGUE_LIMITS } from "./csv/limits.ts";
-import { findBatch, findBatchByToken } from "./db/batches.ts";
+import { findBatch, findBatchByToken, listBatches } from "./db/batches.ts";
 import { connectDatabase, DEFAULT_TENANT_ID, isDatabaseAway, type Database } from "./db/connect.ts";
-import { findOutput } from "./db/find-output.ts";
-import { listProducts } from "./db/list-products.ts";
+import { findOutput, listOutputs } from "./db/find-output.ts";
+import { listProducts, productPages } from "./db/list-products.ts";
 import { listen } from "./db/listen.ts";
 import { migrateDatabase } from "./db/migrate.ts";
 import { takeOwnership } from "./db/ownership.ts";
 import { createAddressPolicy } from "./domain/address-policy.ts";
 import { RESULT_FILE_NAME } from "./domain/batch-event.ts";
+import { parseImageUrl } from "./domain/image-url.ts";
 import { FORMAT_FILES, type OutputFormat } from "./domain/recipe.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 import { createServer } from "./http/server.ts";
@@ -22,7 +23,7 @@ import { createTurnstile } from "./domain/turnstile.ts";
 import { loadInThread } from "./intake/load-in-thread.ts";
 import { sweepUploads } from "./intake/sweep-uploads.ts";
 import { createTargetCheck } from "./net/check-target.ts";
-import { DOWNLOAD_LIMITS } from "./net/deadlines.ts";
+import { CSV_LIMITS, DOWNLOAD_LIMITS } from "./net/deadlines.ts";
 import { createDownloader } from "./net/download.ts";
 import { createPost } from "./net/post.ts";
 import type { Log } from "./observe/log.ts";
@@ -150,12 +151,22 @@ async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }
     order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.keyedTransaction }, order) : inTurn(() => loadInThread({ databaseUrl, order }));
   const lookUp = (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId);
   const intake = { storage, load, findBatch: lookUp, checkTarget: createTargetCheck({ policy }), limits: CATALOGUE_LIMITS, defaultWebhookUrl: config.webhook?.url ?? null };
+  const csvDownloader = createDownloader({ policy, userAgent: await readUserAgent(), limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax }, perHostMax: LOADS_AT_ONCE, accept: "text/csv,*/*;q=0.5" });
+  onStop(async () => csvDownloader.close());
+  const fetchCsv = async (url: string, path: string) => {
+    const parsed = parseImageUrl(url);
+    if (!parsed.ok) return parsed;
+    const fetched = await csvDownloader.download({ url: parsed.href, path, signal: AbortSignal.timeout(CSV_LIMITS.totalMs) });
+    return fetched.ok ? { ok: true as const, bytes: fetched.value.bytes } : { ok: false as const, code: fetched.failure.code, message: fetched.failure.detail };
+  };
   const app = await createServer({
     settings: { publicUrl, auth: config.auth, apiKeys: config.apiKeys, uploadBytesMax: config.uploadBytesMax, version: await readVersion() },
     tempPath: storage.tempPath,
     discard: storage.discard,
     acceptUpload: (upload) => acceptUpload(intake, upload),
+    fetchCsv,
     findBatch: lookUp,
+    listBatches: (page) => listBatches(db.executor, DEFAULT_TENANT_ID, page),
     listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
     async findOutput(token, fileName) {
       const output = await findOutput(db.executor, token, fileName);
@@ -163,10 +174,15 @@ async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }
       if (!file) return null;
       return { ...file, mediaType: FORMAT_FILES[output.format as OutputFormat].mediaType, etag: `"${output.batchId}-${output.ordinal}-${file.bytes.toString(16)}"` };
     },
-    async findResult(token) {
-      const batch = await findBatchByToken(db.executor, token);
-      if (!batch) return null;
-      return batch.finishedAt === null ? "not_ready" : storage.findResult(batch.batchId, RESULT_FILE_NAME);
+    findBatchByToken: (token) => findBatchByToken(db.executor, token),
+    findResult: (batchId) => storage.findResult(batchId, RESULT_FILE_NAME),
+    productPages: (batchId) => productPages(db.executor, batchId),
+    async *outputFiles(batchId) {
+      for await (const { ordinal, fileName } of listOutputs(db.executor, batchId)) {
+        const file = await storage.findOutput({ batchId, ordinal, fileName });
+        if (!file) throw new Error(`the output ${fileName} of ${batchId} is not where its row says`);
+        yield { ...file, fileName };
+      }
     },
     isReady: () => db.executor.executeSql("select 1").then(() => true, () => false),
     isUnavailable: isDatabaseAway,
@@ -183,8 +199,8 @@ async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }
 
 async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }: Parts, onStop: OnStop): Promise<void> {
   const policy = createAddressPolicy(config);
-  const userAgent = `Pressrun/${await readVersion()} (+https://www.npmjs.com/package/pressrun)`;
-  const downloader = createDownloader({ policy, userAgent, limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost });
+  const userAgent = await readUserAgent();
+  const downloader = createDownloader({ policy, userAgent, limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost, accept: "image/*,*/*;q=0.5" });
   onStop(async () => downloader.close());
   const encoders = createEncoderPool({
     size: config.encoders, pixelsMax: PIXELS_MAX, taskMs: ENCODE_MS, memoryBytesMax: config.encoderMemoryBytes, tasksMax: ENCODER_TASKS_MAX,
@@ -211,6 +227,10 @@ async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }:
   onStop(worker.stop);
   const listener = listen({ url: databaseUrl, channel: JOBS_CHANNEL, onNotify: worker.wake });
   onStop(listener.close);
+}
+
+async function readUserAgent(): Promise<string> {
+  return `Pressrun/${await readVersion()} (+https://www.npmjs.com/package/pressrun)`;
 }
 
 async function readVersion(): Promise<string> {

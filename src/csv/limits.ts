@@ -1,19 +1,22 @@
 export type CatalogueLimits = {
-  /** One record, quotes and all. A thousand URLs of a thousand characters fit. */
-  recordBytesMax: number;
+  /** Characters of one record, quotes and all. A thousand URLs of a thousand characters fit. */
+  recordCharsMax: number;
   columnsMax: number;
   urlsPerProductMax: number;
   productsMax: number;
   imagesMax: number;
+  /** What a gzipped file may unpack to. */
+  unpackedBytesMax: number;
 };
 
 /** 5,000,000 images is what Pressrun is built for; twice that leaves room, and line numbers and ordinals fit an integer. */
 export const CATALOGUE_LIMITS: CatalogueLimits = {
-  recordBytesMax: 1024 * 1024,
+  recordCharsMax: 1024 * 1024,
   columnsMax: 1_000,
   urlsPerProductMax: 1_000,
   productsMax: 10_000_000,
   imagesMax: 10_000_000,
+  unpackedBytesMax: 4 * 1024 ** 3,
 };
 
 /** So many problems are listed; the rest is counted. */

@@ -1,158 +1,198 @@
+import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { CsvProblem, CsvProblemCode } from "../domain/csv-problem.ts";
+import { chooseLayout, type Layout } from "./choose-layout.ts";
+import { NO_WISHES, type ColumnWishes } from "./find-columns.ts";
 import { PAGE_PRODUCTS, PROBLEMS_LISTED_MAX, type CatalogueLimits } from "./limits.ts";
-import { matchColumns, type Columns } from "./match-columns.ts";
-import { RecordGuard, type RecordPage } from "./record-guard.ts";
 import { readProduct, type CatalogueProduct, type ProductRules } from "./read-product.ts";
-import { createRowReader, type Row, type RowReader } from "./read-rows.ts";
-import { firstLineOf, sniffDelimiter, sniffStart } from "./sniff.ts";
+import { RecordReader } from "./record-reader.ts";
+import { isBlankRecord, type CsvRecord } from "./scan-record.ts";
+import { sniffText, type TextShape } from "./sniff-text.ts";
+import { createDecoding } from "./text-encoding.ts";
+import { unpack, UnpackError } from "./unpack.ts";
 
 export type { CatalogueProduct } from "./read-product.ts";
 
-/** What is to be known of a file to write its result in the same shape; plain data, kept with the batch. */
-export type CatalogueFacts = {
-  header: string[]; headerLine: number; columns: Columns;
-  delimiter: string; encoding: "utf-8"; hasBom: boolean; newline: "\n" | "\r\n" | "\r";
-  products: number; images: number;
+/** What is to be known of a file to give it back; plain data, kept with the batch. */
+export type CatalogueFacts = TextShape & Layout & {
+  /** Everything above the first product as it came: header, lines above it, blank lines. The byte order mark is not in it. */
+  head: string;
+  newline: "\n" | "\r\n" | "\r";
+  rows: number; rowsWithoutImage: number; images: number;
 };
 
-export type Catalogue = { ok: true; facts: CatalogueFacts } | { ok: false; problems: CsvProblem[]; problemCount: number };
+export type Catalogue =
+  | { ok: true; facts: CatalogueFacts }
+  /** `facts` as far as they were found, for a report. */
+  | { ok: false; problems: CsvProblem[]; problemCount: number; facts: CatalogueFacts | null };
 
 export type ReadOptions = {
   onInvalid: "reject" | "skip";
   limits: CatalogueLimits;
-  /** Takes pages of products in the order of the file; none comes any more once the file has a problem. */
+  wishes?: ColumnWishes;
+  /** What relative paths are relative to; the dialect's own where there is none. */
+  baseUrl?: string | null;
+  /** Where it is known and not to be found out: a file that we made ourselves, whose lines nobody sees. */
+  layout?: Layout | null;
+  /** Takes pages of products in the order of the file; none comes any more once the file has a problem, unless told so. */
   onProducts(page: CatalogueProduct[]): Promise<void>;
+  /** For a report on a file that has problems. */
+  goesOn?: boolean;
 };
 
 /**
- * Reads a CSV of products in bounded memory. Every problem of the file is found in one pass: the first hundred
- * are listed, the rest counted. Reading ends early only where nothing sensible can follow (an unclosed quote).
+ * Reads a CSV of products in bounded memory; `open` gives the file's bytes and is called twice, since only the whole
+ * file tells its encoding. Every problem of the file is found in one pass: the first hundred are listed, the rest
+ * counted. Reading ends early only where nothing sensible can follow (an unclosed quote).
  */
-export async function readCatalogue(source: AsyncIterable<Buffer>, options: ReadOptions): Promise<Catalogue> {
+export async function readCatalogue(open: () => AsyncIterable<Buffer>, options: ReadOptions): Promise<Catalogue> {
   const reading = new Reading(options);
+  const source = () => unpack(open(), { bytesMax: options.limits.unpackedBytesMax });
   try {
-    let head: Buffer = Buffer.alloc(0);
-    for await (const chunk of source) {
-      if (reading.hasBegun) {
-        await reading.push(chunk);
-        continue;
-      }
-      head = Buffer.concat([head, chunk]);
-      if (head.length >= HEAD_BYTES) await reading.begin(head);
-    }
-    if (!reading.hasBegun) await reading.begin(head);
-    await reading.end();
+    const shape = await sniffText(source());
+    if (!shape.ok) reading.giveUp(shape.fault.line, shape.fault.code, shape.fault.message);
+    else await readText(reading, shape, source());
   } catch (error) {
+    if (error instanceof UnpackError) return { ok: false, problems: [{ column: null, ...error.fault }], problemCount: 1, facts: null };
     if (!(error instanceof Unreadable)) throw error;
   }
   return reading.result();
 }
 
-/** So much is looked at before anything is decided: enough for any header line. */
-const HEAD_BYTES = 64 * 1024;
+async function readText(reading: Reading, shape: TextShape, source: AsyncIterable<Buffer>): Promise<void> {
+  const decoding = createDecoding(shape.encoding);
+  let hasMark = shape.hasBom;
+  for await (const chunk of source) {
+    const text = decoding.write(chunk);
+    await reading.push(hasMark ? text.slice(1) : text, shape);
+    hasMark = false;
+    // Parsing never waits for anything: others get their turn between two chunks.
+    await yieldToOthers();
+  }
+  await reading.push(decoding.end(), shape);
+  await reading.end(shape);
+}
+
+/** So much is looked at before anything is decided. */
+const HEAD_CHARS = 256 * 1024;
 
 /** Thrown when the rest of the file cannot be read; its problem is recorded already. */
 class Unreadable extends Error {}
 
-type Sheet = { guard: RecordGuard; reader: RowReader; shape: Pick<CatalogueFacts, "delimiter" | "hasBom" | "newline"> };
-type Heading = { line: number; cells: string[]; rules: ProductRules };
+/** Blank rows are kept with the product or the header above them; so much of them, then they are rows of their own. */
+const BLANK_CHARS_MAX = 64 * 1024;
 
 /** One pass over one file, and what was found so far. */
 class Reading {
   readonly #options: ReadOptions;
   readonly #problems: CsvProblem[] = [];
   #problemCount = 0;
-  #sheet: Sheet | undefined;
-  #heading: Heading | undefined;
-  #products = 0;
-  #images = 0;
-  #isUtf8 = true;
+  #start = "";
+  #reader: RecordReader | undefined;
+  #facts: CatalogueFacts | undefined;
+  #rules: ProductRules | undefined;
+  /** The last product: blank rows behind it still belong to it. */
+  #last: CatalogueProduct | undefined;
+  #blankChars = 0;
+  #page: CatalogueProduct[] = [];
 
   constructor(options: ReadOptions) {
     this.#options = options;
   }
 
-  get hasBegun(): boolean {
-    return this.#sheet !== undefined;
+  async push(text: string, shape: TextShape): Promise<void> {
+    if (this.#reader) return this.#read(this.#reader.push(text));
+    this.#start += text;
+    if (this.#start.length > HEAD_CHARS) await this.#begin(shape, false);
   }
 
-  async begin(head: Buffer): Promise<void> {
-    const start = sniffStart(head);
-    if ("fault" in start) return this.#giveUp(1, start.fault.code, start.fault.message);
-    const body = head.subarray(start.bomBytes);
-    const { text, newline } = firstLineOf(body);
-    const delimiter = sniffDelimiter(text);
-    this.#sheet = {
-      guard: new RecordGuard({ delimiter, recordBytesMax: this.#options.limits.recordBytesMax }),
-      reader: createRowReader(delimiter),
-      shape: { delimiter, hasBom: start.bomBytes > 0, newline },
-    };
-    await this.push(body);
-  }
-
-  async push(chunk: Buffer): Promise<void> {
-    if (this.#sheet) await this.#readPage(this.#sheet, this.#sheet.guard.push(chunk));
-  }
-
-  async end(): Promise<void> {
-    if (this.#sheet) await this.#readPage(this.#sheet, this.#sheet.guard.end());
-    if (!this.#heading) this.#giveUp(1, "empty_file", "Expected a header line and products, got an empty file.");
-    else if (this.#products === 0) this.#giveUp(this.#heading.line, "no_products", "Expected at least one product below the header, got none.");
+  async end(shape: TextShape): Promise<void> {
+    if (!this.#reader) await this.#begin(shape, true);
+    if (this.#reader) await this.#read(this.#reader.end());
+    if (this.#last) this.#page.push(this.#last);
+    await this.#flush();
+    const { facts } = this.#begun();
+    if (facts.rows === 0) this.giveUp(facts.headerLine, "no_products", "Expected at least one product below the header, got none.");
+    if (facts.images === 0 && this.#problemCount === 0) {
+      const columns = facts.columns.images.map(({ index }) => `"${facts.header[index] ?? ""}"`).slice(0, 10).join(", ");
+      this.giveUp(facts.headerLine, "no_images", `Expected image URLs in ${columns}, got ${facts.rows} rows without any; name the column that has them with imageColumns.`);
+    }
   }
 
   result(): Catalogue {
-    if (this.#problemCount > 0 || !this.#heading || !this.#sheet) return { ok: false, problems: this.#problems, problemCount: this.#problemCount };
-    const { line, cells, rules } = this.#heading;
-    const facts = { ...this.#sheet.shape, encoding: "utf-8", header: cells, headerLine: line, columns: rules.columns, products: this.#products, images: this.#images } as const;
-    return { ok: true, facts };
+    if (this.#problemCount > 0 || !this.#facts) return { ok: false, problems: this.#problems, problemCount: this.#problemCount, facts: this.#facts ?? null };
+    return { ok: true, facts: this.#facts };
   }
 
-  async #readPage({ reader, shape }: Sheet, page: RecordPage): Promise<void> {
-    if (page.records.length > 0) {
-      const { rows, badLine, isWhole } = await reader.read(page);
-      const line = page.records[0]?.line ?? 1;
-      if (!isWhole) this.#giveUp(line, "not_csv", `Expected rows of cells, got quotes that cannot be read, somewhere from line ${line} on; double a quote that is meant as text.`);
-      if (badLine !== null) this.#reportEncoding(badLine);
-      const found = rows.flatMap((row) => this.#readRow(row, shape.delimiter) ?? []);
-      for (let at = 0; at < found.length && this.#problemCount === 0; at += PAGE_PRODUCTS) {
-        await this.#options.onProducts(found.slice(at, at + PAGE_PRODUCTS));
-      }
+  async #begin(shape: TextShape, isWhole: boolean): Promise<void> {
+    const { limits, wishes = NO_WISHES, onInvalid } = this.#options;
+    const text = this.#start;
+    this.#start = "";
+    const { layout: given } = this.#options;
+    const chosen = given ? ({ ok: true, layout: given } as const) : chooseLayout(text.slice(0, HEAD_CHARS), { wishes, columnsMax: limits.columnsMax, isWhole });
+    if (!chosen.ok) {
+      this.#report(chosen.problems);
+      throw new Unreadable("no layout");
     }
-    if (page.fault) this.#giveUp(page.fault.line, page.fault.code, page.fault.message);
+    const { layout } = chosen;
+    const baseUrl = this.#options.baseUrl ?? layout.baseUrl;
+    this.#facts = { ...shape, ...layout, baseUrl, head: "", newline: "\n", rows: 0, rowsWithoutImage: 0, images: 0 };
+    this.#rules = { columns: layout.columns, header: layout.header, delimiter: layout.delimiter, baseUrl, onInvalid, limits };
+    this.#reader = new RecordReader({ delimiter: layout.delimiter, columnsMax: limits.columnsMax, recordCharsMax: limits.recordCharsMax, lines: given ? "rows" : "physical" });
+    await this.#read(this.#reader.push(text));
   }
 
-  #readRow(row: Row, delimiter: string): CatalogueProduct | null {
-    const { limits } = this.#options;
-    if (row.cells.every((cell) => cell.trim() === "")) return null;
-    if (!this.#heading) {
-      this.#heading = this.#readHeading(row, delimiter);
-      return null;
+  async #read({ records, fault }: ReturnType<RecordReader["push"]>): Promise<void> {
+    for (const record of records) {
+      this.#readRecord(record);
+      if (this.#page.length >= PAGE_PRODUCTS) await this.#flush();
     }
-    const { product, problems } = readProduct(row, this.#heading.rules);
-    this.#products += 1;
-    this.#images += product.urls.length;
+    if (fault) this.giveUp(fault.line, fault.code, fault.message);
+  }
+
+  #readRecord(record: CsvRecord): void {
+    const { facts, rules } = this.#begun();
+    if (record.line <= facts.headerLine || this.#isFiller(record)) {
+      if (this.#last) this.#last.record += record.text;
+      else facts.head += record.text;
+      if (record.line === facts.headerLine) facts.newline = lineBreakOf(record.text);
+      return;
+    }
+    const { product, problems } = readProduct(record, rules);
+    if (product.name === "" && product.serial === this.#last?.serial) product.name = this.#last.name;
+    facts.rows += 1;
+    facts.images += product.urls.length;
+    if (product.urls.length === 0) facts.rowsWithoutImage += 1;
     this.#report(problems);
-    if (this.#products > limits.productsMax) this.#giveUp(row.line, "too_many_products", `Expected at most ${limits.productsMax} products in a file; split it.`);
-    if (this.#images > limits.imagesMax) this.#giveUp(row.line, "too_many_images", `Expected at most ${limits.imagesMax} images in a file; split it.`);
-    return product;
+    this.#checkSize(record.line, facts);
+    if (this.#last) this.#page.push(this.#last);
+    this.#last = product;
   }
 
-  #readHeading(row: Row, delimiter: string): Heading {
-    const { limits, onInvalid } = this.#options;
-    if (row.cells.length > limits.columnsMax) this.#giveUp(row.line, "too_many_columns", `Expected at most ${limits.columnsMax} columns, got ${row.cells.length}.`);
-    const matched = matchColumns(row.cells, row.line);
-    if (!matched.ok) {
-      this.#report(matched.problems);
-      throw new Unreadable("no columns");
+  /** A blank row that is kept with what stands above it; in a file that we made every row is a product. */
+  #isFiller(record: CsvRecord): boolean {
+    if (this.#options.layout || !isBlankRecord(record)) return false;
+    this.#blankChars += record.text.length;
+    return this.#blankChars <= BLANK_CHARS_MAX;
+  }
+
+  #checkSize(line: number, { rows, images }: CatalogueFacts): void {
+    const { limits } = this.#options;
+    if (rows > limits.productsMax) this.giveUp(line, "too_many_products", `Expected at most ${limits.productsMax} products in a file; split it.`);
+    if (images > limits.imagesMax) this.giveUp(line, "too_many_images", `Expected at most ${limits.imagesMax} images in a file; split it.`);
+  }
+
+  /** Hands on what is read; the last product stays while blank rows may follow it. */
+  async #flush(): Promise<void> {
+    const page = this.#page;
+    this.#page = [];
+    for (let at = 0; at < page.length && (this.#problemCount === 0 || this.#options.goesOn); at += PAGE_PRODUCTS) {
+      await this.#options.onProducts(page.slice(at, at + PAGE_PRODUCTS));
     }
-    return { line: row.line, cells: row.cells, rules: { columns: matched.columns, headerLength: row.cells.length, delimiter, onInvalid, limits } };
   }
 
-  /** Once a file: what is not UTF-8 in one line is seldom UTF-8 in the others. */
-  #reportEncoding(line: number): void {
-    if (!this.#isUtf8) return;
-    this.#isUtf8 = false;
-    this.#report([{ line, column: null, code: "invalid_utf8", message: `Expected UTF-8, got bytes in line ${line} that are not; save the file as “CSV UTF-8” and upload that.` }]);
+  #begun(): { facts: CatalogueFacts; rules: ProductRules } {
+    if (!this.#facts || !this.#rules) throw new Unreadable("not begun");
+    return { facts: this.#facts, rules: this.#rules };
   }
 
   #report(found: readonly CsvProblem[]): void {
@@ -160,8 +200,14 @@ class Reading {
     this.#problems.push(...found.slice(0, PROBLEMS_LISTED_MAX - this.#problems.length));
   }
 
-  #giveUp(line: number, code: CsvProblemCode, message: string): never {
+  giveUp(line: number, code: CsvProblemCode, message: string): never {
     this.#report([{ line, column: null, code, message }]);
     throw new Unreadable(message);
   }
+}
+
+/** The header's own, for lines that we write: a cell of several lines can have others. */
+function lineBreakOf(record: string): "\n" | "\r\n" | "\r" {
+  const found = /(\r\n|\n|\r)$/.exec(record)?.[0];
+  return found === "\r\n" || found === "\r" ? found : "\n";
 }

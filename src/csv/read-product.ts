@@ -1,58 +1,85 @@
+import { cleanImageUrl } from "../domain/clean-image-url.ts";
 import type { CsvProblem } from "../domain/csv-problem.ts";
-import { parseImageUrl, splitImageUrls } from "../domain/image-url.ts";
+import { findUrlSpans } from "../domain/image-url.ts";
+import type { Columns, ImageColumn } from "./find-columns.ts";
 import type { CatalogueLimits } from "./limits.ts";
-import type { Columns } from "./match-columns.ts";
-import type { Row } from "./read-rows.ts";
-import { SEED_DIALECT } from "./dialects/seed.ts";
+import { cellOf, isQuoted, type CsvRecord } from "./scan-record.ts";
 
 export type CatalogueProduct = {
-  line: number; serial: string; name: string;
-  /** As they came, trimmed. */
+  line: number;
+  /** The id that the file gives it, or the line number where it gives none. */
+  serial: string;
+  name: string;
+  /** As they came, trimmed; empty for a row without an image. */
   urls: string[];
-  /** The row's cells exactly as they came. */
-  cells: string[];
+  /** The row as it came, line break and blank rows behind it included. */
+  record: string;
 };
 
-export type ProductRules = { columns: Columns; headerLength: number; delimiter: string; onInvalid: "reject" | "skip"; limits: CatalogueLimits };
+export type ProductRules = {
+  columns: Columns; header: readonly string[]; delimiter: string; baseUrl: string | null;
+  onInvalid: "reject" | "skip"; limits: CatalogueLimits;
+};
 
 /** One data row as a product, with everything that is wrong with it. */
-export function readProduct(row: Row, rules: ProductRules): { product: CatalogueProduct; problems: CsvProblem[] } {
+export function readProduct(record: CsvRecord, rules: ProductRules): { product: CatalogueProduct; problems: CsvProblem[] } {
   const { columns, limits } = rules;
-  const cell = (index: number) => (row.cells[index] ?? "").trim();
-  const product = { line: row.line, serial: cell(columns.serial), name: cell(columns.name), urls: splitImageUrls(urlCell(row, rules)), cells: row.cells };
+  const found = columns.images.map((column) => ({ index: column.index, urls: urlsIn(imageCell(record, column.index, rules), column) }));
+  const urls = found.flatMap((column) => column.urls);
+  const product = { line: record.line, serial: firstFilled(record, columns.id) || String(record.line), name: firstFilled(record, columns.name), urls, record: record.text };
   const problems: CsvProblem[] = [];
-  const report = (column: keyof Columns, code: CsvProblem["code"], message: string) =>
-    problems.push({ line: row.line, column: SEED_DIALECT.columns[column].header, code, message });
+  const report = (index: number | null, code: CsvProblem["code"], message: string) =>
+    problems.push({ line: record.line, column: index === null ? null : (rules.header[index] ?? null), code, message });
 
-  if (product.serial === "") report("serial", "serial_missing", "Expected a serial number, got an empty cell.");
-  if (product.name === "") report("name", "name_missing", "Expected a product name, got an empty cell.");
-  if (product.urls.length === 0) report("urls", "url_missing", "Expected at least one image URL, got an empty cell.");
-  if (product.urls.length > limits.urlsPerProductMax) {
-    report("urls", "too_many_urls", `Expected at most ${limits.urlsPerProductMax} image URLs in a row, got ${product.urls.length}; spread them over several rows.`);
+  if (urls.length > limits.urlsPerProductMax) {
+    report(found[0]?.index ?? null, "too_many_urls", `Expected at most ${limits.urlsPerProductMax} image URLs in a row, got ${urls.length}; spread them over several rows.`);
   } else if (rules.onInvalid === "reject") {
-    for (const url of product.urls) {
-      const parsed = parseImageUrl(url);
-      if (!parsed.ok) report("urls", parsed.code, `${parsed.message} Correct it, or upload with onInvalid=skip.`);
+    for (const column of found) {
+      for (const url of column.urls) {
+        const clean = cleanImageUrl(url, rules);
+        if (!clean.ok) report(column.index, clean.code, `${clean.message} Correct it, or upload with onInvalid=skip.`);
+      }
     }
   }
-  if (hasTooManyCells(row, rules)) {
-    problems.push({ line: row.line, column: null, code: "row_too_wide", message: `Expected ${rules.headerLength} cells as in the header, got ${row.cells.length}; put a cell that holds "${rules.delimiter}" in quotes.` });
+  if (hasTooManyCells(record, rules)) {
+    report(null, "row_too_wide", `Expected ${rules.header.length} cells as in the header, got ${record.spans.length / 2}; put a cell that holds "${rules.delimiter}" in quotes.`);
   }
   return { product, problems };
 }
 
+/** The URLs of a cell, in its order. */
+function urlsIn(cell: string, column: ImageColumn): string[] {
+  return imageSpans(cell, column).map(([start, end]) => cell.slice(start, end));
+}
+
+/** Where the URLs of a cell begin and end. */
+export function imageSpans(cell: string, column: ImageColumn): [start: number, end: number][] {
+  return column.blank !== undefined && cell.trim() === column.blank ? [] : findUrlSpans(cell, column.cell);
+}
+
+/** WooCommerce puts an apostrophe before what a spreadsheet would take for a formula. */
+function firstFilled(record: CsvRecord, indexes: readonly number[]): string {
+  for (const index of indexes) {
+    const text = cellOf(record, index).trim();
+    if (text !== "") return /^'[=+\-@]/.test(text) ? text.slice(1) : text;
+  }
+  return "";
+}
+
 /** An unquoted list of URLs at the end of a row runs into cells of its own: they belong together. */
-function urlCell(row: Row, { columns, headerLength, delimiter }: ProductRules): string {
-  const own = row.cells[columns.urls] ?? "";
-  if (!runsOver(row, columns, headerLength)) return own;
-  return row.cells.slice(columns.urls).join(delimiter);
+export function imageCell(record: Pick<CsvRecord, "text" | "spans">, index: number, rules: Pick<ProductRules, "columns" | "header">): string {
+  return runsOver(record, index, rules) ? record.text.slice(record.spans[2 * index], record.spans.at(-1)) : cellOf(record, index);
 }
 
-function runsOver(row: Row, columns: Columns, headerLength: number): boolean {
-  return columns.urls === headerLength - 1 && row.cells.length > headerLength && !row.isLastCellQuoted;
+export function runsOver({ text, spans }: Pick<CsvRecord, "text" | "spans">, index: number, { columns, header }: Pick<ProductRules, "columns" | "header">): boolean {
+  if (index !== header.length - 1 || spans.length / 2 <= header.length) return false;
+  const isList = columns.images.some((column) => column.index === index && column.cell === "list");
+  return isList && !spans.some((start, at) => at >= 2 * index && at % 2 === 0 && isQuoted(text, start));
 }
 
-function hasTooManyCells(row: Row, { columns, headerLength }: ProductRules): boolean {
-  if (row.cells.length <= headerLength || runsOver(row, columns, headerLength)) return false;
-  return row.cells.slice(headerLength).some((cell) => cell.trim() !== "");
+function hasTooManyCells(record: CsvRecord, rules: ProductRules): boolean {
+  const width = record.spans.length / 2;
+  if (width <= rules.header.length || runsOver(record, rules.header.length - 1, rules)) return false;
+  for (let index = rules.header.length; index < width; index += 1) if (cellOf(record, index).trim() !== "") return true;
+  return false;
 }

@@ -1,5 +1,12 @@
+import { reduceHeader } from "./dialects/dialect.ts";
 import type { CatalogueFacts } from "./read-catalogue.ts";
-import { reduceHeader } from "./dialects/seed.ts";
+import { imageCell, imageSpans, runsOver } from "./read-product.ts";
+import { cellOf, isQuoted, scanRecord, type CsvRecord } from "./scan-record.ts";
+import { encodeText } from "./text-encoding.ts";
+
+/** `append`: the file with three columns more. `import`: the file itself, output URLs in the place of their sources. */
+export const RESULT_SHAPES = ["append", "import"] as const;
+export type ResultShape = (typeof RESULT_SHAPES)[number];
 
 export const RESULT_COLUMNS = ["Output Image Urls", "Status", "Errors"] as const;
 
@@ -9,31 +16,121 @@ export type ResultCells = {
   status: string;
   errors: readonly string[];
 };
-export type ResultWriter = { header(): string; row(cells: readonly string[], result: ResultCells): string };
 
-/** Writes the file as it came, delimiter, line ends and byte order mark included, with three columns more. */
-export function createResultWriter(facts: CatalogueFacts): ResultWriter {
-  const { delimiter, newline, header } = facts;
-  const needsQuotes = new RegExp(`["\r\n${delimiter === "|" ? String.raw`\|` : delimiter}]|^\\s|\\s$`);
-  const format = (cell: string) => (needsQuotes.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-  const line = (cells: readonly string[]) => cells.map(format).join(delimiter) + newline;
+/** Pieces of the file in its own encoding; `record` is a product's as it came. */
+export type ResultWriter = { head(): Buffer; row(record: string, result: ResultCells): Buffer };
 
+export function createResultWriter(facts: CatalogueFacts, shape: ResultShape): ResultWriter {
+  const encode = (text: string) => encodeText(text, facts.encoding);
+  const bom = facts.hasBom ? "\uFEFF" : "";
+  if (shape === "import") {
+    return { head: () => encode(bom + facts.head), row: (record, { outputs }) => encode(replaceUrls(record, facts, outputs)) };
+  }
   return {
-    header: () => (facts.hasBom ? "\uFEFF" : "") + line([...header, ...RESULT_COLUMNS.map((name) => distinguish(name, header))]),
-    row(cells, result) {
+    head: () => encode(bom + appendCells(facts.head, facts, RESULT_COLUMNS.map((name) => distinguish(name, facts.header)), facts.headerLine)),
+    row(record, result) {
       const ours = [result.outputs.map((url) => url ?? "").join(","), result.status, result.errors.join("\n")];
-      return line([...alignCells(cells, facts), ...ours.map(defuse)]);
+      return encode(appendCells(record, facts, ours.map(defuse), 1));
     },
   };
 }
 
-/** As many cells as the header has: a list of URLs that ran into cells of its own becomes one quoted cell again. */
-function alignCells(cells: readonly string[], { header, delimiter }: CatalogueFacts): string[] {
-  if (cells.length <= header.length) return [...cells, ...Array.from({ length: header.length - cells.length }, () => "")];
+/** Rows as they came, for files of some of them. */
+export function createRowWriter(facts: CatalogueFacts): { head(): Buffer; row(record: string): Buffer } {
+  return {
+    head: () => encodeText((facts.hasBom ? "\uFEFF" : "") + facts.head, facts.encoding),
+    // The last row of a file may lack its line break, and need not be the last of ours.
+    row: (record) => encodeText(/[\r\n]$/.test(record) ? record : record + facts.newline, facts.encoding),
+  };
+}
+
+/** Puts cells behind those of the record in this line of a text; the lines around it stay as they are. */
+function appendCells(text: string, facts: CatalogueFacts, cells: readonly string[], line: number): string {
+  const { before, record, after } = takeRecord(text, facts, line);
+  const { body, lineBreak } = splitLineBreak(record.text);
+  const added = cells.map((cell) => formatCell(cell, facts.delimiter)).join(facts.delimiter);
+  return before + alignCells({ ...record, text: body }, facts) + facts.delimiter + added + (lineBreak || facts.newline) + after;
+}
+
+function takeRecord(text: string, facts: Pick<CatalogueFacts, "delimiter">, line: number): { before: string; record: CsvRecord; after: string } {
+  let from = 0;
+  for (let at = 1; ; ) {
+    const scan = scanRecord(text.slice(from), 0, { delimiter: facts.delimiter, columnsMax: Infinity }, true);
+    if (scan.kind !== "record") throw new RangeError("a stored row cannot be read again");
+    if (at >= line || from + scan.end >= text.length) {
+      return { before: text.slice(0, from), record: { line: at, text: text.slice(from, from + scan.end), spans: scan.spans }, after: text.slice(from + scan.end) };
+    }
+    at += scan.lineBreaks;
+    from += scan.end;
+  }
+}
+
+function splitLineBreak(text: string): { body: string; lineBreak: string } {
+  const lineBreak = /(\r\n|\n|\r)$/.exec(text)?.[0] ?? "";
+  return { body: text.slice(0, text.length - lineBreak.length), lineBreak };
+}
+
+/** As many cells as the header has, so that ours stand below their headers; a list that ran over becomes one cell. */
+function alignCells(record: CsvRecord, facts: CatalogueFacts): string {
+  const { header, delimiter } = facts;
+  const width = record.spans.length / 2;
+  if (width <= header.length) return record.text + delimiter.repeat(header.length - width);
   const last = header.length - 1;
-  const over = cells.slice(last);
-  const rest = over.slice(1).every((cell) => cell.trim() === "") ? [over[0] ?? ""] : [over.join(delimiter)];
-  return [...cells.slice(0, last), ...rest];
+  const start = record.spans[2 * last] ?? 0;
+  if (runsOver(record, last, facts)) return record.text.slice(0, start) + formatCell(imageCell(record, last, facts).trimEnd(), delimiter);
+  return record.text.slice(0, endOfCell(record, last));
+}
+
+/** Behind the closing quote, where there is one. */
+function endOfCell({ text, spans }: CsvRecord, index: number): number {
+  const end = spans[2 * index + 1] ?? text.length;
+  return isQuoted(text, spans[2 * index] ?? 0) ? end + 1 : end;
+}
+
+/** Each delivered URL in the place of its source; every other character stays as it came, failures included. */
+function replaceUrls(text: string, facts: CatalogueFacts, outputs: readonly (string | null)[]): string {
+  const { record } = takeRecord(text, facts, 1);
+  let result = "";
+  let done = 0;
+  let position = 0;
+  for (const column of facts.columns.images) {
+    const { index } = column;
+    const start = record.spans[2 * index];
+    const over = runsOver(record, index, facts);
+    const end = over ? record.spans.at(-1) : record.spans[2 * index + 1];
+    if (start === undefined || end === undefined) continue;
+    const cell = over ? imageCell(record, index, facts) : cellOf(record, index);
+    const spans = imageSpans(cell, column);
+    const ours = outputs.slice(position, position + spans.length);
+    position += spans.length;
+    if (ours.every((url) => url === null)) continue;
+    const replaced = replaceSpans(cell, spans, ours);
+    result += text.slice(done, start) + (isQuoted(text, start) ? replaced.replaceAll('"', '""') : over ? replaced : quoteIfDivided(replaced, facts.delimiter));
+    done = end;
+  }
+  return result + text.slice(done);
+}
+
+/** An unquoted cell holds no delimiter of its own: it gets quotes only where one of our URLs brings one. */
+function quoteIfDivided(cell: string, delimiter: string): string {
+  return cell.includes(delimiter) ? formatCell(cell, delimiter) : cell;
+}
+
+function replaceSpans(cell: string, spans: readonly (readonly [number, number])[], ours: readonly (string | null)[]): string {
+  let result = "";
+  let done = 0;
+  for (const [index, [start, end]] of spans.entries()) {
+    const url = ours[index];
+    if (url === null || url === undefined) continue;
+    result += cell.slice(done, start) + url;
+    done = end;
+  }
+  return result + cell.slice(done);
+}
+
+export function formatCell(cell: string, delimiter: string): string {
+  const needsQuotes = cell.includes(delimiter) || /["\r\n]|^\s|\s$/.test(cell);
+  return needsQuotes ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 
 /** A file that went through before has our columns already: the new ones get a number behind. */

@@ -2,14 +2,14 @@ import type { Executor, Tx } from "./connect.ts";
 import type { batch, endpoint } from "./schema.ts";
 
 export type BatchRow = typeof batch.$inferSelect;
-export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "onInvalid" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal">;
+export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "onInvalid" | "metadata" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal">;
 export type NewEndpoint = Pick<typeof endpoint.$inferSelect, "endpointId" | "tenantId" | "batchId" | "url" | "secret">;
 
 export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
   await tx.executor.executeSql(
-    `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_file_name, csv_bytes, csv_facts, products, images_total)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-    [row.batchId, row.tenantId, row.token, row.recipe, row.onInvalid, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal],
+    `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, metadata, csv_file_name, csv_bytes, csv_facts, products, images_total)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    [row.batchId, row.tenantId, row.token, row.recipe, row.onInvalid, row.metadata, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal],
   );
 }
 
@@ -21,7 +21,7 @@ export async function insertEndpoint(tx: Tx, row: NewEndpoint): Promise<void> {
 
 /** The columns of a batch under the names of its type. 64-bit counts of bytes fit a double up to 9 petabytes. */
 export const BATCH_COLUMNS = `
-  batch_id as "batchId", tenant_id as "tenantId", token, status, outcome, run, recipe, on_invalid as "onInvalid",
+  batch_id as "batchId", tenant_id as "tenantId", token, status, outcome, run, recipe, on_invalid as "onInvalid", metadata,
   csv_file_name as "csvFileName", csv_bytes::float8 as "csvBytes", csv_facts as "csvFacts", products,
   images_total as "imagesTotal", images_done as "imagesDone", images_failed as "imagesFailed", images_skipped as "imagesSkipped",
   images_queued as "imagesQueued", planned_line as "plannedLine", is_planned as "isPlanned", has_repeats as "hasRepeats", tag,
@@ -31,6 +31,15 @@ export const BATCH_COLUMNS = `
 export async function findBatch(db: Executor, tenantId: string, batchId: string): Promise<BatchRow | null> {
   const { rows } = await db.executeSql(`select ${BATCH_COLUMNS} from batch where batch_id = $1 and tenant_id = $2`, [batchId, tenantId]);
   return (rows[0] as BatchRow | undefined) ?? null;
+}
+
+/** The newest first; ids are in the order of time. */
+export async function listBatches(db: Executor, tenantId: string, page: { before: string | null; limit: number }): Promise<BatchRow[]> {
+  const { rows } = await db.executeSql(
+    `select ${BATCH_COLUMNS} from batch where tenant_id = $1 and ($2::uuid is null or batch_id < $2) order by batch_id desc limit $3`,
+    [tenantId, page.before, page.limit],
+  );
+  return rows as BatchRow[];
 }
 
 export async function findBatchByToken(db: Executor, token: string): Promise<BatchRow | null> {

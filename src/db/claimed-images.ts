@@ -2,7 +2,7 @@ import type { Recipe } from "../domain/recipe.ts";
 import type { Tx } from "./connect.ts";
 
 export type ClaimedImage = {
-  batchId: string; ordinal: number; url: string; slug: string; position: number; attempts: number;
+  batchId: string; ordinal: number; url: string; stem: string; attempts: number;
   queuedAt: Date; notBefore: Date | null; recipe: Recipe; isPending: boolean;
 };
 
@@ -13,7 +13,7 @@ export async function findClaimedImages(tx: Tx, keys: readonly { batchId: string
 }
 
 const CLAIMED = `
-  select i.batch_id as "batchId", i.ordinal, i.url, i.slug, i.position, i.attempts, i.queued_at as "queuedAt", i.not_before as "notBefore",
+  select i.batch_id as "batchId", i.ordinal, i.url, i.stem, i.attempts, i.queued_at as "queuedAt", i.not_before as "notBefore",
     b.recipe, b.status = 'pending' as "isPending"
   from unnest($1::uuid[], $2::int[]) as k(batch_id, ordinal)
   cross join lateral ( -- offset 0, so that no statistics can turn the look-up into a scan of the batch

@@ -11,3 +11,20 @@ export async function findOutput(db: Executor, token: string, fileName: string):
   );
   return (rows[0] as StoredOutput | undefined) ?? null;
 }
+
+const PAGE_OUTPUTS = 1_000;
+
+/** All outputs of a batch in the order of the file. */
+export async function* listOutputs(db: Executor, batchId: string): AsyncGenerator<{ ordinal: number; fileName: string }> {
+  for (let after = { ordinal: -1, name: "" }; ; ) {
+    const { rows } = await db.executeSql(
+      `select ordinal, name, file_name as "fileName" from output where batch_id = $1 and (ordinal, name) > ($2, $3) order by ordinal, name limit ${PAGE_OUTPUTS}`,
+      [batchId, after.ordinal, after.name],
+    );
+    const page = rows as { ordinal: number; name: string; fileName: string }[];
+    yield* page;
+    const last = page.at(-1);
+    if (!last || page.length < PAGE_OUTPUTS) return;
+    after = last;
+  }
+}

@@ -1,23 +1,28 @@
 import type { ImageState } from "../domain/batch-state.ts";
+import type { UrlRule } from "../domain/clean-image-url.ts";
 import type { ImageCode } from "../domain/image-code.ts";
+import type { ImageResult, OutputFile, ProductResult } from "../domain/product-result.ts";
 import type { Executor } from "./connect.ts";
 
-/** How one image stands: its output's file name, or why there is none, or null while it is not settled. */
-export type ImageResult = { fileName: string } | { code: ImageCode; message: string } | null;
-export type ProductResult = {
-  line: number; serial: string; name: string; urls: string[]; cells: string[];
-  /** One for each URL, in the same order. */
-  images: ImageResult[];
-};
-
 type ProductRow = Omit<ProductResult, "images"> & { firstOrdinal: number };
-type ImageRow = { ordinal: number; state: ImageState; code: ImageCode | null; detail: string | null; fileName: string | null };
+type ImageRow = OutputFile & { ordinal: number; state: ImageState; url: string; urlRules: UrlRule[] | null; code: ImageCode | null; detail: string | null };
 
 /** A product can have a thousand images: so many images are in memory at once, however many products were asked for. */
 const PAGE_IMAGES_MAX = 20_000;
+/** So many products are in memory while all of a batch is read. */
+const PAGE_PRODUCTS = 500;
 
 /** `nextLine` is where the next page begins, null on the last. */
 export type ProductPage = { products: ProductResult[]; nextLine: number | null };
+
+/** All of a batch's products, page by page in the order of the file. */
+export async function* productPages(db: Executor, batchId: string): AsyncGenerator<ProductResult[]> {
+  for (let afterLine: number | null = 0; afterLine !== null; ) {
+    const page: ProductPage = await listProducts(db, batchId, { afterLine, limit: PAGE_PRODUCTS });
+    yield page.products;
+    afterLine = page.nextLine;
+  }
+}
 
 /**
  * A page of a batch's products in the order of the file, each with the results of its images: at most `limit`, fewer
@@ -33,36 +38,42 @@ export async function listProducts(db: Executor, batchId: string, page: { afterL
   const byOrdinal = new Map(images.map((image) => [image.ordinal, resultOf(image)]));
   const results = products.map(({ firstOrdinal, ...product }) => ({
     ...product,
-    images: product.urls.map((_, index) => byOrdinal.get(firstOrdinal + index) ?? null),
+    images: product.urls.map((_, index) => byOrdinal.get(firstOrdinal + index) ?? NOT_PLANNED),
   }));
   const { rows } = await db.executeSql("select 1 from product where batch_id = $1 and line > $2 limit 1", [batchId, last.line]);
   return { products: results, nextLine: rows.length > 0 ? last.line : null };
 }
 
+const NOT_PLANNED: ImageResult = { fetchedUrl: null, urlRules: [], output: null, error: null };
+
 // The page's first product sets the first ordinal; those that begin too far behind it are the next page's.
-const PRODUCTS = `select line, first_ordinal as "firstOrdinal", serial, name, urls, cells from product
+const PRODUCTS = `select line, first_ordinal as "firstOrdinal", serial, name, urls, record from product
   where batch_id = $1 and line > $2
     and first_ordinal < (select first_ordinal from product where batch_id = $1 and line > $2 order by line limit 1) + $4
   order by line limit $3`;
 
 // A repeated URL has no output of its own: it shows that of the first image with it.
-const IMAGES = `select i.ordinal, i.state, i.code, i.detail, o.file_name as "fileName" from image i
+const IMAGES = `select i.ordinal, i.state, i.url, i.url_rules as "urlRules", i.code, i.detail,
+    o.file_name as "fileName", o.format, o.width, o.height, o.bytes::float8 as bytes
+  from image i
   left join lateral ( -- offset 0, so that no statistics can turn the look-up into a scan of the batch
-    select file_name from output
+    select file_name, format, width, height, bytes from output
     where batch_id = i.batch_id and ordinal = coalesce(i.same_as, i.ordinal) and name = 'main' offset 0
   ) o on true
   where i.batch_id = $1 and i.ordinal between $2 and $3`;
 
 function resultOf(image: ImageRow): ImageResult {
-  switch (image.state) {
+  const { fileName, format, width, height, bytes, state } = image;
+  const known = { fetchedUrl: image.code === "url_invalid" ? null : image.url, urlRules: image.urlRules ?? [], output: null, error: null };
+  switch (state) {
     case "planned":
-      return null;
+      return known;
     case "done":
-      return image.fileName === null ? null : { fileName: image.fileName };
+      return { ...known, output: fileName === null ? null : { fileName, format, width, height, bytes } };
     case "failed":
     case "cancelled":
-      return { code: image.code ?? "cancelled", message: image.detail ?? "" };
+      return { ...known, error: { code: image.code ?? "cancelled", message: image.detail ?? "" } };
     default:
-      return image.state satisfies never;
+      return state satisfies never;
   }
 }

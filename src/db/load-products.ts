@@ -8,8 +8,9 @@ export type ProductRow = {
   serial: string;
   name: string;
   slug: string;
+  firstNumber: number;
   urls: readonly string[];
-  cells: readonly string[];
+  record: string;
 };
 
 export type ProductLoader = {
@@ -23,7 +24,7 @@ export type ProductLoader = {
 /** COPY in the text format, which loads a million rows several times faster than INSERT. */
 export function loadProducts(tx: Tx, batchId: string): ProductLoader {
   const stream: CopyStreamQuery = tx.client.query(
-    copyFrom("copy product (batch_id, line, first_ordinal, serial, name, slug, urls, cells) from stdin"),
+    copyFrom("copy product (batch_id, line, first_ordinal, serial, name, slug, first_number, urls, record) from stdin"),
   );
   const failed = new Promise<never>((_, reject) => stream.once("error", reject));
   failed.catch(() => {});
@@ -52,8 +53,9 @@ function copyLine(batchId: string, row: ProductRow): string {
     escapeText(row.serial),
     escapeText(row.name),
     row.slug,
+    String(row.firstNumber),
     escapeText(arrayLiteral(row.urls)),
-    escapeText(arrayLiteral(row.cells)),
+    escapeText(row.record),
   ];
   return `${fields.join("\t")}\n`;
 }

@@ -1,10 +1,13 @@
 import type { Tx } from "./connect.ts";
+import type { UrlRule } from "../domain/clean-image-url.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 
-export type PlanState = { plannedLine: number; isPlanned: boolean; queued: number; tag: number };
-export type PlannedProduct = { line: number; firstOrdinal: number; slug: string; urls: string[] };
+export type PlanState = { plannedLine: number; isPlanned: boolean; queued: number; tag: number; baseUrl: string | null };
+export type PlannedProduct = { line: number; firstOrdinal: number; slug: string; firstNumber: number; urls: string[] };
 export type PlannedImage = {
-  ordinal: number; line: number; position: number; slug: string; url: string; host: string;
+  ordinal: number; line: number; position: number; stem: string; url: string; host: string;
+  /** What was done to the URL as it came; empty where it is fetched as it is. */
+  urlRules: readonly UrlRule[];
   /** Set where the URL cannot be fetched at all: the image is settled as it is planned. */
   invalid: { code: ImageCode; detail: string } | null;
 };
@@ -13,7 +16,8 @@ export type PlannedImage = {
 export async function lockPlan(tx: Tx, batchId: string): Promise<PlanState | null> {
   const { rows } = await tx.client.query<PlanState>({
     name: "lock_plan",
-    text: `select planned_line as "plannedLine", is_planned as "isPlanned", images_queued as queued, tag
+    text: `select planned_line as "plannedLine", is_planned as "isPlanned", images_queued as queued, tag,
+             csv_facts->>'baseUrl' as "baseUrl"
            from batch where batch_id = $1 and status in ('pending', 'processing') for update`,
     values: [batchId],
   });
@@ -23,7 +27,7 @@ export async function lockPlan(tx: Tx, batchId: string): Promise<PlanState | nul
 export async function listProductsToPlan(tx: Tx, batchId: string, afterLine: number, limit: number): Promise<PlannedProduct[]> {
   const { rows } = await tx.client.query<PlannedProduct>({
     name: "products_to_plan",
-    text: `select line, first_ordinal as "firstOrdinal", slug, urls from product
+    text: `select line, first_ordinal as "firstOrdinal", slug, first_number as "firstNumber", urls from product
            where batch_id = $1 and line > $2 order by line limit $3`,
     values: [batchId, afterLine, limit],
   });
@@ -48,7 +52,7 @@ const INSERT_IMAGES = `
   with planned as (
     select p.*, min(p.ordinal) over (partition by p.url) as first_here
     from jsonb_to_recordset($2::jsonb) as p(
-      ordinal int, line int, position int, slug text, url text, host text, code text, detail text)
+      ordinal int, line int, position int, stem text, url text, "urlRules" jsonb, host text, code text, detail text)
   ), placed as (
     select p.*, case when p.code is null
       then coalesce(f.ordinal, nullif(p.first_here, p.ordinal)) end as same_as
@@ -58,8 +62,9 @@ const INSERT_IMAGES = `
         and hashtextextended(i.url, 0) = hashtextextended(p.url, 0) and i.url = p.url limit 1
     ) f on true
   ), inserted as (
-    insert into image (batch_id, ordinal, line, position, slug, url, host, same_as, state, code, detail, finished_at)
-    select $1, ordinal, line, position, slug, url, host, same_as,
+    insert into image (batch_id, ordinal, line, position, stem, url, url_rules, host, same_as, state, code, detail, finished_at)
+    select $1, ordinal, line, position, stem, url,
+      case when jsonb_array_length("urlRules") > 0 then array(select jsonb_array_elements_text("urlRules")) end, host, same_as,
       case when code is null then 'planned' else 'failed' end, code, detail,
       case when code is null then null else now() end
     from placed

@@ -32,6 +32,8 @@ export const batch = pgTable(
     run: integer("run").notNull().default(1),
     recipe: jsonb("recipe").$type<Recipe>().notNull(),
     onInvalid: text("on_invalid", { enum: ["reject", "skip"] }).notNull(),
+    /** The caller's own words about the batch, handed back wherever it is told of. */
+    metadata: jsonb("metadata").$type<Record<string, unknown>>().notNull().default({}),
     csvFileName: text("csv_file_name"),
     csvBytes: bytes("csv_bytes").notNull(),
     csvFacts: jsonb("csv_facts").notNull(),
@@ -73,11 +75,13 @@ export const product = pgTable(
     firstOrdinal: integer("first_ordinal").notNull(),
     serial: text("serial").notNull(),
     name: text("name").notNull(),
-    /** The serial number made safe for a URL, unique within the batch. */
+    /** The serial number made safe for a URL; rows that follow each other with one serial share it, no others do. */
     slug: text("slug").notNull(),
+    /** What the row's first output is numbered: 1, or on from the row above with the same serial. */
+    firstNumber: integer("first_number").notNull().default(1),
     urls: text("urls").array().notNull(),
-    /** The row's cells as they came, so that any machine can write the result CSV. */
-    cells: text("cells").array().notNull(),
+    /** The row as it came, so that any machine can give the file back. */
+    record: text("record").notNull(),
   },
   (t) => [primaryKey({ columns: [t.batchId, t.line] })],
 );
@@ -91,8 +95,11 @@ export const image = pgTable(
     line: integer("line").notNull(),
     /** 1-based place in the product's list. */
     position: integer("position").notNull(),
-    slug: text("slug").notNull(),
+    /** Its outputs' file name without the extension: `{serial}-{n}`. */
+    stem: text("stem").notNull(),
+    /** What is fetched: the URL as it came, or what became of it by the rules in urlRules. */
     url: text("url").notNull(),
+    urlRules: text("url_rules").array(),
     host: text("host").notNull(),
     state: text("state", { enum: IMAGE_STATES }).notNull().default("planned"),
     /** The ordinal of the first image with this URL; only firsts have a job. */

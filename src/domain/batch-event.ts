@@ -9,6 +9,8 @@ export type BatchEventBody = {
     status: BatchStatus;
     outcome: BatchOutcome;
     run: number;
+    fileName: string | null;
+    metadata: Record<string, unknown>;
     progress: { total: number; completed: number; failed: number; skipped: number };
     bytes: { input: number; output: number };
     outputCsvUrl: string;
@@ -21,8 +23,14 @@ export function statusUrl(publicUrl: string, batchId: string): string {
   return `${publicUrl}/getProcessingStatus/${batchId}`;
 }
 
+export function batchUrl(publicUrl: string, batchId: string): string {
+  return `${publicUrl}/v1/batches/${batchId}`;
+}
+
 export function outputUrl(publicUrl: string, token: string, fileName: string): string {
   return `${publicUrl}/outputs/${token}/${fileName}`;
 }
 
 export const RESULT_FILE_NAME = "results.csv";
+/** What a batch's outputs lie beside. */
+export const RESULT_FILES = { resultsCsv: RESULT_FILE_NAME, failuresCsv: "failures.csv", resultsJsonl: "results.jsonl", archive: "archive.zip" } as const;

@@ -1,18 +1,31 @@
 /** What can be wrong with an uploaded file; each problem names the place and the way out. */
 export const CSV_PROBLEM_CODES = [
-  "empty_file", "not_csv", "invalid_utf8", "unsupported_encoding", "missing_column", "duplicate_column", "no_products",
-  "unclosed_quote", "stray_quote", "row_too_long", "too_many_columns", "row_too_wide", "too_many_products", "too_many_images", "too_many_urls",
-  "serial_missing", "name_missing", "url_missing", "url_invalid",
+  "empty_file", "wrong_file_type", "not_csv", "invalid_utf8", "invalid_utf16", "unpacked_too_large", "damaged_gzip",
+  "missing_header", "no_image_column", "column_not_found", "duplicate_column", "no_products", "no_images",
+  "unclosed_quote", "stray_quote", "row_too_long", "too_many_columns", "row_too_wide",
+  "too_many_products", "too_many_images", "too_many_urls", "url_invalid",
+  "product_invalid",
 ] as const;
 
 export type CsvProblemCode = (typeof CSV_PROBLEM_CODES)[number];
 
 export type CsvProblem = {
-  /** Physical line of the file, 1-based. */
+  /** Physical line of the file, 1-based; for products that came as JSON the number of the product. */
   line: number;
   /** The column's header, or null where the whole line or file is meant. */
   column: string | null;
   code: CsvProblemCode;
   /** Says what was expected, what came, and the way out. */
   message: string;
+};
+
+/** What is accepted and may still surprise: told with the answer. */
+export const UPLOAD_WARNING_CODES = ["outputs_not_public", "links_expired", "links_expire_soon"] as const;
+
+export type UploadWarning = {
+  code: (typeof UPLOAD_WARNING_CODES)[number];
+  message: string;
+  /** The first line that it is about, and how many images; absent where the whole upload is meant. */
+  line?: number;
+  images?: number;
 };

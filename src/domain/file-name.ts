@@ -1,6 +1,6 @@
 /**
  * Names that are safe in a URL, in a folder and on every file system: letters, digits, `-` and `_` of the
- * product's own id, at most 60 characters, so that `{slug}-{position}.{extension}` stays readable.
+ * product's own id, at most 60 characters, so that `{slug}-{n}.{extension}` stays readable.
  */
 const SLUG_LENGTH_MAX = 60;
 /** More of a serial is not looked at: it is cut to less anyway. */
@@ -17,7 +17,7 @@ export function slugOf(serial: string): string {
   return slug === "" ? "image" : slug;
 }
 
-/** Position is 1-based, as people count. */
-export function outputFileName(slug: string, position: number, extension: string): string {
-  return `${slug}-${position}.${extension}`;
+/** `stem` is `{slug}-{n}`; n counts from 1, as people do. */
+export function outputFileName(stem: string, extension: string): string {
+  return `${stem}.${extension}`;
 }

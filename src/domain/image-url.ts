@@ -6,38 +6,78 @@ export const URL_LENGTH_MAX = 8_192;
 const SEPARATORS = /[\s,;|]+/g;
 const WEB_ADDRESS = /^https?:\/\//i;
 
-/**
- * The items of a cell of URLs, trimmed. What does not look like a URL stays an item, so that it keeps its position.
- *
- * A new URL begins where separators are followed by http:// or https://. Within a URL a comma alone does not end it:
- * image CDNs use commas (`/w_200,h_100/a.jpg`), and people leave spaces in file names. Both together do, since what
- * follows is a word of its own (`https://…/a.jpg, n/a`). One pass: expressions that look ahead took seconds for a
- * cell of 40,000 spaces.
- */
+/** How a cell holds URLs: `single`: all of it is one; `list`: several, as people separate them; `lines`: one on each line. */
+export type UrlCell = "single" | "list" | "lines";
+
+/** The items of a cell of URLs, trimmed, in order. */
 export function splitImageUrls(cell: string): string[] {
-  const items: string[] = [];
+  return findUrlSpans(cell, "list").map(([start, end]) => cell.slice(start, end));
+}
+
+/**
+ * Where the items of a cell begin and end. What does not look like a URL stays an item, so that it keeps its position.
+ *
+ * In a `list` a new URL begins where separators are followed by http:// or https://. Within a URL a comma alone does
+ * not end it: image CDNs use commas (`/w_200,h_100/a.jpg`), and people leave spaces in file names. Both together do,
+ * since what follows is a word of its own (`https://…/a.jpg, n/a`). One pass: expressions that look ahead took seconds
+ * for a cell of 40,000 spaces.
+ */
+export function findUrlSpans(cell: string, kind: UrlCell): [start: number, end: number][] {
+  switch (kind) {
+    case "single":
+      return trimmedSpan(cell, 0);
+    case "lines":
+      return lineSpans(cell);
+    case "list":
+      return listSpans(cell);
+    default:
+      return kind satisfies never;
+  }
+}
+
+function lineSpans(cell: string): [number, number][] {
+  let start = 0;
+  return cell.split("\n").flatMap((line) => {
+    const span = trimmedSpan(line, start);
+    start += line.length + 1;
+    return span;
+  });
+}
+
+function listSpans(cell: string): [number, number][] {
+  const spans: [number, number][] = [];
   let start = 0;
   let end = 0;
   const take = () => {
-    if (end > start) items.push(cell.slice(start, end));
+    if (end > start) spans.push([start, end]);
   };
   for (const { 0: run, index } of cell.matchAll(SEPARATORS)) {
     const next = index + run.length;
     if (index > start) end = index;
-    if (end > start && next < cell.length && !isBoundary(cell.slice(start, start + 8), run, cell.slice(next, next + 8))) continue;
+    const isWithin = end > start && next < cell.length && !isBoundary(cell, start, index, run);
+    if (isWithin) continue;
     take();
     start = next;
     end = next;
   }
   if (start < cell.length) end = cell.length - trailing(cell);
   take();
-  return items;
+  return spans;
 }
 
-function isBoundary(item: string, run: string, next: string): boolean {
+function trimmedSpan(text: string, offset: number): [number, number][] {
+  const start = text.length - text.trimStart().length;
+  const end = text.trimEnd().length;
+  return end > start ? [[offset + start, offset + end]] : [];
+}
+
+function isBoundary(cell: string, start: number, index: number, run: string): boolean {
+  const next = cell.slice(index + run.length, index + run.length + 8);
+  // WooCommerce writes a comma within a URL as `\,`.
+  if (cell[index - 1] === "\\" && run === ",") return false;
   if (WEB_ADDRESS.test(next)) return true;
   const hasMark = /[,;|\n\r]/.test(run);
-  return WEB_ADDRESS.test(item) ? hasMark && /\s/.test(run) : hasMark;
+  return WEB_ADDRESS.test(cell.slice(start, start + 8)) ? hasMark && /\s/.test(run) : hasMark;
 }
 
 /** Separators at the very end. */

@@ -1,8 +1,29 @@
-import { Accepted, BatchEvent, BatchStatusView, Problem } from "../contract/http.ts";
+import { AcceptedBatch, Batch, BatchList, BatchStatusView, Product, ProductList } from "../contract/batch.ts";
+import { BatchEvent } from "../contract/event.ts";
+import { Problem } from "../contract/problem.ts";
+import { Accepted, BatchRequest, ProductInput, UploadOptions } from "../contract/upload.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
 /** The shapes that the document names; routes refer to them by `$id`. */
-export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Problem, BatchEvent];
+export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, Problem, BatchEvent];
+
+export const UPLOAD_PROBLEMS = [
+  "bad_multipart", "unauthorized", "forbidden_origin", "request_timeout", "upload_too_large", "unsupported_media_type", "invalid_csv", "unavailable", "storage_full",
+] as const;
+
+/**
+ * Documents a body that a route reads as the stream that it is: nothing of it is validated before. `more` are the
+ * ways beside a CSV.
+ */
+export function streamedBody(more: Record<string, object> = {}) {
+  const file = { type: "string", format: "binary" };
+  const content = {
+    "multipart/form-data": { schema: { type: "object", required: ["file"], properties: { file: { ...file, description: "The CSV." }, ...UploadOptions.properties } } },
+    "text/csv": { schema: file },
+    ...more,
+  };
+  return { schema: { body: { content } }, validatorCompiler: () => () => true };
+}
 
 /** The responses of an operation for these problems, one for each status. A surprise (500) is possible everywhere. */
 export function problemResponses(codes: readonly ProblemCode[]): Record<number, object> {

@@ -1,6 +1,5 @@
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
-import { RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { problemResponses } from "./openapi.ts";
 import { ProblemError } from "./problems.ts";
 import { sendFile } from "./send-file.ts";
@@ -9,7 +8,6 @@ type ServedFile = { path: string; bytes: number; modifiedAt: Date };
 
 export type OutputDeps = {
   findOutput(token: string, fileName: string): Promise<(ServedFile & { mediaType: string; etag: string }) | null>;
-  findResult(token: string): Promise<ServedFile | "not_ready" | null>;
 };
 
 const Params = Type.Object({
@@ -21,24 +19,6 @@ const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}$/;
 const binary = { type: "string", format: "binary" } as const;
 
 export function addOutputRoutes(app: FastifyInstance, deps: OutputDeps): void {
-  app.get(`/outputs/:token/${RESULT_FILE_NAME}`, {
-    schema: {
-      operationId: "getResultCsv",
-      summary: "Download the result CSV",
-      description: "The uploaded file with three columns more: Output Image Urls, Status, Errors.",
-      tags: ["outputs"],
-      params: Type.Pick(Params, ["token"]),
-      response: { 200: { description: "The result CSV.", content: { "text/csv": { schema: binary } } }, ...problemResponses(["output_not_found", "range_not_satisfiable", "unavailable"]) },
-    },
-  }, async (request, reply) => {
-    const { token } = request.params as { token: string };
-    const file = TOKEN.test(token) ? await deps.findResult(token) : null;
-    if (file === "not_ready") throw new ProblemError("result_not_ready", "The result CSV is written when all images are settled.", {}, { "retry-after": "2" });
-    if (!file) throw new ProblemError("output_not_found", "Expected the outputCsvUrl of an upload.");
-    const etag = `"${file.bytes.toString(16)}-${Math.floor(file.modifiedAt.getTime()).toString(16)}"`;
-    return sendFile(request, reply, { ...file, etag, mediaType: "text/csv; charset=utf-8", cacheControl: "private, no-cache", disposition: `attachment; filename="${RESULT_FILE_NAME}"` });
-  });
-
   app.get("/outputs/:token/:fileName", {
     schema: {
       operationId: "getOutput",

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Problem } from "../contract/http.ts";
+import type { Problem } from "../contract/problem.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
 /** Thrown by routes; the error handler turns it into an answer. The sentence is for the caller. */

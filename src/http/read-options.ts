@@ -1,33 +1,62 @@
 import Value from "typebox/value";
-import { UploadOptions } from "../contract/http.ts";
+import { METADATA_CHARS_MAX, UploadOptions } from "../contract/upload.ts";
+import type { ReadingOptions } from "../intake/load-batch.ts";
+import { parseImageUrl } from "../domain/image-url.ts";
 import { findSecretFault } from "../domain/webhook-signature.ts";
 import { SEED_RECIPE, type Recipe } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
 
-export type BatchOptions = { recipe: Recipe; onInvalid: "reject" | "skip"; webhookUrl?: string; webhookSecret?: string };
+export type BatchOptions = { recipe: Recipe; metadata: Record<string, unknown>; reading: ReadingOptions; webhookUrl?: string; webhookSecret?: string };
 
-/** Reads the options of an upload from text fields, or throws all their faults at once. */
+/** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
 export function readOptions(fields: Readonly<Record<string, unknown>>): BatchOptions {
   const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
+  if (typeof given["metadata"] === "string") given["metadata"] = parseJson(given["metadata"]);
   const options = Value.Convert(UploadOptions, given);
-  // An unknown option is reported twice, by the object and at its own place.
-  const faults = Value.Errors(UploadOptions, options).filter(({ keyword }) => keyword !== "boolean").map(describeFault);
+  // An unknown option is reported twice, by the object and at its own place; a union by each of its members.
+  const faults = Value.Errors(UploadOptions, options).filter(({ keyword }) => keyword !== "boolean" && keyword !== "anyOf").map(describeFault);
   if (!Value.Check(UploadOptions, options)) throw invalid(faults);
-  const secretFault = options.webhookSecret === undefined ? null : findSecretFault(options.webhookSecret);
-  if (secretFault !== null) throw invalid([{ field: "webhookSecret", message: secretFault }]);
-  if (options.webhookSecret !== undefined && options.webhookUrl === undefined) {
-    throw invalid([{ field: "webhookSecret", message: "Expected a webhookUrl with it: WEBHOOK_URL is signed with WEBHOOK_SECRET." }]);
-  }
-  const { webhookUrl, webhookSecret, onInvalid = "reject", ...recipe } = options;
+  const more = findFaults(options);
+  if (more.length > 0) throw invalid(more);
+
+  const { webhookUrl, webhookSecret, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", ...recipe } = options;
   return {
     recipe: { ...SEED_RECIPE, ...recipe },
-    onInvalid,
+    metadata,
+    reading: { onInvalid, wishes: { images: [imageColumns].flat(), name: nameColumn, id: idColumn }, baseUrl, layout: null },
     ...(webhookUrl === undefined ? {} : { webhookUrl }),
     ...(webhookSecret === undefined ? {} : { webhookSecret }),
   };
 }
 
 type Fault = { field: string; message: string };
+
+function findFaults({ webhookUrl, webhookSecret, metadata, baseUrl }: UploadOptions): Fault[] {
+  const faults: Fault[] = [];
+  const secretFault = webhookSecret === undefined ? null : findSecretFault(webhookSecret);
+  if (secretFault !== null) faults.push({ field: "webhookSecret", message: secretFault });
+  else if (webhookSecret !== undefined && webhookUrl === undefined) {
+    faults.push({ field: "webhookSecret", message: "Expected a webhookUrl with it: WEBHOOK_URL is signed with WEBHOOK_SECRET." });
+  }
+  const base = baseUrl === undefined ? null : parseImageUrl(baseUrl);
+  if (base?.ok === false) faults.push({ field: "baseUrl", message: base.message });
+  const text = JSON.stringify(metadata ?? {});
+  if (text.length > METADATA_CHARS_MAX) faults.push({ field: "metadata", message: `Expected at most ${METADATA_CHARS_MAX} characters of JSON, got ${text.length}.` });
+  if (UNSTORABLE.test(text)) faults.push({ field: "metadata", message: "Expected text, got a NUL or half of a surrogate pair in it." });
+  return faults;
+}
+
+/** What PostgreSQL's jsonb does not take, as JSON.stringify() writes it. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f]..)/;
+
+/** What cannot be parsed stays text, which the schema refuses. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
 
 function invalid(faults: Fault[]): ProblemError {
   const detail = faults.map(({ field, message }) => `${field}: ${message}`).join("; ");

@@ -3,11 +3,20 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { MultipartFile } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
+import type { Layout } from "../csv/choose-layout.ts";
 import { ProblemError } from "./problems.ts";
 
-export type ReceivedUpload = { path: string; bytes: number; fileName: string | null; fields: Record<string, unknown> };
+export type ReceivedUpload = {
+  path: string; bytes: number; fileName: string | null; fields: Record<string, unknown>;
+  /** Set where the file was made from JSON. */
+  layout: Layout | null;
+};
 
-type ReceiveDeps = { tempPath(extension: string): string; uploadBytesMax: number; uploadMs: number };
+export type ReceiveDeps = {
+  tempPath(extension: string): string; uploadBytesMax: number; uploadMs: number;
+  /** Through the address guard. */
+  fetchCsv(url: string, path: string): Promise<{ ok: true; bytes: number } | { ok: false; code: string; message: string }>;
+};
 
 /** Bytes of all form fields together; an option is a few words. */
 export const FIELD_BYTES_MAX = 8 * 1024;
@@ -15,8 +24,10 @@ export const FIELDS_MAX = 20;
 /** So much later than the deadline of the file itself, which can still be answered. */
 const GRACE_MS = 5_000;
 
-/** Spools the CSV to disk, never to memory, whichever way it comes, and gathers the options beside it. */
-export async function receiveUpload(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload> {
+type Receive = (request: FastifyRequest, deps: ReceiveDeps) => Promise<ReceivedUpload>;
+
+/** Spools the upload to disk, never to memory, whichever way it comes, and gathers the options beside it. */
+export async function receiveWithin(request: FastifyRequest, deps: ReceiveDeps, receive: Receive): Promise<ReceivedUpload> {
   // A client that stops in the middle of the multipart frame holds its connection no longer than one that trickles.
   const deadline = setTimeout(() => request.raw.destroy(), deps.uploadMs + GRACE_MS);
   try {
@@ -26,19 +37,22 @@ export async function receiveUpload(request: FastifyRequest, deps: ReceiveDeps):
   }
 }
 
-async function receive(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload> {
+/** A CSV as a form's file or as the body itself. */
+export async function receiveFile(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload> {
   const path = deps.tempPath("csv");
   const query = request.query as Record<string, unknown>;
   if (!request.isMultipart()) {
     if (!request.body) throw new ProblemError("file_missing", "Expected the CSV as a file in the field `file` (curl -F file=@products.csv), or as a text/csv body.");
     const bytes = await spool(request.body as Readable, path, deps);
-    return { path, bytes, fileName: null, fields: { ...query } };
+    return { path, bytes, fileName: null, fields: { ...query }, layout: null };
   }
   const fields: Record<string, unknown> = { ...query };
   let file: { bytes: number; fileName: string | null } | null = null;
   for await (const part of request.parts({ limits: { files: 2, fields: FIELDS_MAX, fieldSize: FIELD_BYTES_MAX, fileSize: deps.uploadBytesMax } })) {
     if (part.type === "field") {
-      fields[part.fieldname] = part.value;
+      const known = fields[part.fieldname];
+      // A field that comes twice is a list.
+      fields[part.fieldname] = known === undefined ? part.value : [known, part.value].flat();
       continue;
     }
     if (file !== null) throw await refuse(part, new ProblemError("too_many_files", "Expected one file, in the field `file`; upload the others on their own."));
@@ -48,7 +62,7 @@ async function receive(request: FastifyRequest, deps: ReceiveDeps): Promise<Rece
     if (part.file.truncated) throw tooLarge(deps.uploadBytesMax);
   }
   if (file === null) throw new ProblemError("file_missing", "Expected the CSV as a file in the field `file` (curl -F file=@products.csv).");
-  return { path, ...file, fields };
+  return { path, ...file, fields, layout: null };
 }
 
 async function spool(source: Readable, path: string, { uploadBytesMax, uploadMs }: ReceiveDeps): Promise<number> {
@@ -70,7 +84,7 @@ async function spool(source: Readable, path: string, { uploadBytesMax, uploadMs 
 }
 
 /** A name is shown to people and never becomes a path. */
-function readableName(name: string): string | null {
+export function readableName(name: string): string | null {
   // eslint-disable-next-line no-control-regex -- control characters are what this removes
   return name.replaceAll(/[\u0000-\u001F\u007F]/g, "").slice(0, 255).toWellFormed() || null;
 }

@@ -9,9 +9,11 @@ import { knownProblem, ProblemError, sendProblem } from "./problems.ts";
 import { protect, type ProtectionSettings } from "./protection.ts";
 import { addServiceRoutes, type ServiceDeps } from "./service-routes.ts";
 import { addStatusRoute, type StatusDeps } from "./status-route.ts";
-import { addUploadRoute, type UploadDeps } from "./upload-route.ts";
+import { addBatchRoutes, NDJSON, type BatchDeps } from "./batch-routes.ts";
+import { addResultRoutes, type ResultDeps } from "./result-routes.ts";
+import { addUploadRoute } from "./upload-route.ts";
 
-export type HttpDeps = UploadDeps & StatusDeps & OutputDeps & ServiceDeps & {
+export type HttpDeps = BatchDeps & StatusDeps & OutputDeps & ResultDeps & ServiceDeps & {
   settings: ProtectionSettings & { uploadBytesMax: number; version: string };
   isUnavailable(error: unknown): boolean;
   log: Log;
@@ -20,6 +22,8 @@ export type HttpDeps = UploadDeps & StatusDeps & OutputDeps & ServiceDeps & {
 /** Routes other than the upload take no body; what is sent anyway is small. */
 const BODY_BYTES_MAX = 16 * 1024;
 const HEADERS_MS = 15_000;
+/** What curl, browsers and scripts call a CSV. */
+const CSV_TYPES = ["text/csv", "application/csv", "text/plain", "text/tab-separated-values", "application/vnd.ms-excel", "application/gzip", "application/octet-stream"];
 
 export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   const app = Fastify({
@@ -35,7 +39,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: 200 },
   });
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema);
-  acceptCsvBodies(app);
+  acceptStreams(app);
   await app.register(multipart);
   await app.register(swagger, { openapi: openapiOptions(deps.settings.version) as object, refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `Schema${index}`) } });
   protect(app, deps.settings);
@@ -47,16 +51,18 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     addUploadRoute(app, deps, prefix);
     addStatusRoute(app, deps, prefix);
   }
+  addBatchRoutes(app, deps);
+  addResultRoutes(app, deps);
   addOutputRoutes(app, deps);
   await app.register(scalar, { routePrefix: "/docs", configuration: { url: "/openapi.json", telemetry: false, withDefaultFonts: false } });
   await app.ready();
   return app;
 }
 
-/** The CSV may come as the body itself: handed on as the stream that it is. */
-function acceptCsvBodies(app: FastifyInstance): void {
+/** The CSV, or the products, may come as the body itself: handed on as the stream that it is. */
+function acceptStreams(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(["text/csv", "application/csv", "text/plain", "text/tab-separated-values"], { bodyLimit: Number.MAX_SAFE_INTEGER }, (_request, payload, done) => done(null, payload));
+  app.addContentTypeParser([...CSV_TYPES, "application/json", ...NDJSON], { bodyLimit: Number.MAX_SAFE_INTEGER }, (_request, payload, done) => done(null, payload));
 }
 
 function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): void {

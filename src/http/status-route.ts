@@ -1,10 +1,13 @@
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
-import { RequestId, type BatchStatusView } from "../contract/http.ts";
+import type { BatchStatusView } from "../contract/batch.ts";
+import { RequestId } from "../contract/terms.ts";
 import type { BatchRow } from "../db/batches.ts";
-import type { ProductPage, ProductResult } from "../db/list-products.ts";
+import type { ProductPage } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { percentSettled } from "../domain/batch-state.ts";
+import type { ProductResult } from "../domain/product-result.ts";
+import { readLineCursor, writeCursor } from "./cursor.ts";
 import { problemResponses } from "./openapi.ts";
 import { ProblemError } from "./problems.ts";
 
@@ -42,23 +45,11 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
     if (!batch) throw new ProblemError("batch_not_found", "Expected the requestId of an upload; this one is not known.");
     if (request.validationError) throw new ProblemError("bad_request", `Expected limit from 1 to ${LIMIT_MAX} and cursor as nextCursor gave it.`);
     const { limit = LIMIT_DEFAULT, cursor } = request.query as Static<typeof Query>;
-    const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readCursor(cursor), limit });
+    const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
     reply.header("cache-control", "no-store");
     if (batch.finishedAt === null) reply.header("retry-after", "1");
-    return toView(batch, products, deps.settings.publicUrl(), nextLine === null ? null : writeCursor(nextLine));
+    return toView(batch, products, deps.settings.publicUrl(), nextLine === null ? null : writeCursor("line", nextLine));
   });
-}
-
-/** Opaque to callers, so that it may mean something else tomorrow. */
-function writeCursor(line: number): string {
-  return Buffer.from(`line:${line}`).toString("base64url");
-}
-
-function readCursor(cursor: string | undefined): number {
-  if (cursor === undefined) return 0;
-  const [, line] = /^line:(\d{1,9})$/.exec(Buffer.from(cursor, "base64url").toString()) ?? [];
-  if (line === undefined) throw new ProblemError("bad_request", "Expected cursor as nextCursor gave it.");
-  return Number(line);
 }
 
 function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: string, nextCursor: string | null): BatchStatusView {
@@ -68,6 +59,8 @@ function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: 
     status: batch.status,
     outcome: batch.outcome,
     run: batch.run,
+    fileName: batch.csvFileName,
+    metadata: batch.metadata,
     progress: { ...counts, percent: percentSettled(counts) },
     bytes: { input: batch.inputBytes, output: batch.outputBytes },
     createdAt: batch.createdAt.toISOString(),
@@ -77,9 +70,9 @@ function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: 
     products: products.map((product) => ({
       serialNumber: product.serial,
       productName: product.name,
-      inputImageUrls: product.urls,
-      outputImageUrls: product.images.map((image) => (image && "fileName" in image ? outputUrl(publicUrl, batch.token, image.fileName) : null)),
-      errors: product.images.map((image) => (image && "code" in image ? image : null)),
+      inputImageUrls: [...product.urls],
+      outputImageUrls: product.images.map((image) => image.output && outputUrl(publicUrl, batch.token, image.output.fileName)),
+      errors: product.images.map(({ error }) => error),
     })),
     nextCursor,
   };

@@ -1,18 +1,18 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
 import type { CatalogueLimits } from "../csv/limits.ts";
-import type { CsvProblem } from "../domain/csv-problem.ts";
+import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import type { Recipe } from "../domain/recipe.ts";
 import { createSecret } from "../domain/webhook-signature.ts";
-import type { BatchOrder, LoadedBatch } from "./load-batch.ts";
+import type { BatchOrder, LoadedBatch, ReadingOptions } from "./load-batch.ts";
 
 export type Upload = {
   spool: { path: string; bytes: number };
   fileName: string | null;
-  options: { recipe: Recipe; onInvalid: "reject" | "skip"; webhookUrl?: string; webhookSecret?: string };
+  options: { recipe: Recipe; metadata: Record<string, unknown>; reading: ReadingOptions; webhookUrl?: string; webhookSecret?: string };
 };
 
 export type Acceptance =
-  | { ok: true; batchId: string; token: string; products: number; images: number; webhookSecret: string | null }
+  | { ok: true; batchId: string; token: string; products: number; images: number; warnings: UploadWarning[]; webhookSecret: string | null }
   | { ok: false; kind: "csv"; problems: CsvProblem[]; problemCount: number }
   | { ok: false; kind: "webhook"; code: string; message: string };
 
@@ -44,12 +44,14 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       token,
       csv: { path, bytes: upload.spool.bytes, fileName: upload.fileName },
       recipe: upload.options.recipe,
-      onInvalid: upload.options.onInvalid,
+      metadata: upload.options.metadata,
+      reading: upload.options.reading,
+      now: Date.now(),
       limits: deps.limits,
       endpoint: webhook.endpoint,
     })
     .catch((error: unknown) => settleDoubt(deps, batchId, error));
-  if (loaded.ok) return { ok: true, batchId, token, products: loaded.products, images: loaded.images, webhookSecret: webhook.shown };
+  if (loaded.ok) return { ...loaded, batchId, token, webhookSecret: webhook.shown };
   await deps.storage.removeBatch(batchId);
   return { ...loaded, kind: "csv" };
 }
@@ -60,7 +62,7 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
  */
 async function settleDoubt(deps: IntakeDeps, batchId: string, error: unknown): Promise<LoadedBatch> {
   const found = await deps.findBatch(batchId).catch(() => "unknown" as const);
-  if (found !== null && found !== "unknown") return { ok: true, products: found.products, images: found.imagesTotal };
+  if (found !== null && found !== "unknown") return { ok: true, products: found.products, images: found.imagesTotal, warnings: [] };
   if (found === null) await deps.storage.removeBatch(batchId);
   throw error;
 }

@@ -5,25 +5,42 @@ import type { CatalogueLimits } from "../csv/limits.ts";
 import { insertBatch, insertEndpoint, type NewBatch } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, type Tx } from "../db/connect.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
-import type { CsvProblem } from "../domain/csv-problem.ts";
+import type { Layout } from "../csv/choose-layout.ts";
+import { NO_WISHES, type ColumnWishes } from "../csv/find-columns.ts";
+import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import type { Recipe } from "../domain/recipe.ts";
 import { planPage } from "../queue/plan-page.ts";
 import type { Queue } from "../queue/queue.ts";
+import { createLinkWatch } from "./link-watch.ts";
 import { createSlugs } from "./slugs.ts";
+
+/** How the caller wants the file to be read. */
+export type ReadingOptions = {
+  onInvalid: "reject" | "skip";
+  wishes: ColumnWishes;
+  baseUrl: string | null;
+  /** Set for a file that we made from JSON, whose layout is known. */
+  layout: Layout | null;
+};
+
+export const DEFAULT_READING: ReadingOptions = { onInvalid: "reject", wishes: NO_WISHES, baseUrl: null, layout: null };
 
 /** Everything that a batch is made from; plain data, so that it can be sent to a thread. */
 export type BatchOrder = {
   batchId: string;
   token: string;
   csv: { path: string; bytes: number; fileName: string | null };
+  reading: ReadingOptions;
   recipe: Recipe;
-  onInvalid: "reject" | "skip";
+  metadata: Record<string, unknown>;
+  /** When the upload came, in ms since 1970: what links still hold is judged by it. */
+  now: number;
   limits: CatalogueLimits;
   endpoint: { endpointId: string; url: string; secret: string | null } | null;
 };
 
 export type LoadedBatch =
-  | { ok: true; products: number; images: number }
+  | { ok: true; products: number; images: number; warnings: UploadWarning[] }
   | { ok: false; problems: CsvProblem[]; problemCount: number };
 
 type LoadDeps = { queue: Pick<Queue, "sendImages" | "sendPlan" | "sendFinish" | "headTag">; transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T> };
@@ -41,12 +58,12 @@ class RefusedFile extends Error {
 export async function loadBatch({ queue, transaction }: LoadDeps, order: BatchOrder): Promise<LoadedBatch> {
   try {
     return await transaction(async (tx) => {
-      const facts = await copyProducts(tx, order);
+      const { facts, warnings } = await copyProducts(tx, order);
       await insertBatch(tx, batchRow(order, facts));
       if (order.endpoint) await insertEndpoint(tx, { ...order.endpoint, tenantId: DEFAULT_TENANT_ID, batchId: order.batchId });
       const { more } = await planPage(tx, queue, order.batchId);
       if (more) await queue.sendPlan(tx, { batchId: order.batchId });
-      return { ok: true, products: facts.products, images: facts.images };
+      return { ok: true, products: facts.rows, images: facts.images, warnings };
     });
   } catch (error) {
     if (error instanceof RefusedFile) return error.refusal;
@@ -54,24 +71,26 @@ export async function loadBatch({ queue, transaction }: LoadDeps, order: BatchOr
   }
 }
 
-async function copyProducts(tx: Tx, order: BatchOrder): Promise<CatalogueFacts> {
+async function copyProducts(tx: Tx, order: BatchOrder): Promise<{ facts: CatalogueFacts; warnings: UploadWarning[] }> {
   const loader = loadProducts(tx, order.batchId);
   const slugFor = createSlugs();
+  const links = createLinkWatch({ now: order.now, baseUrl: order.reading.baseUrl });
   let ordinal = 0;
   const toRow = (product: CatalogueProduct): ProductRow => {
     const firstOrdinal = ordinal;
     ordinal += product.urls.length;
-    return { ...product, firstOrdinal, slug: slugFor(product.serial, product.line) };
+    links.look(product);
+    return { ...product, firstOrdinal, ...slugFor(product) };
   };
   try {
-    const read = await readCatalogue(createReadStream(order.csv.path), {
-      onInvalid: order.onInvalid,
+    const read = await readCatalogue(() => createReadStream(order.csv.path), {
+      ...order.reading,
       limits: order.limits,
       onProducts: (page) => loader.write(page.map(toRow)),
     });
     if (!read.ok) throw new RefusedFile(read);
     await loader.end();
-    return read.facts;
+    return { facts: read.facts, warnings: links.warnings() };
   } catch (error) {
     loader.abort();
     throw error;
@@ -84,11 +103,12 @@ function batchRow(order: BatchOrder, facts: CatalogueFacts): NewBatch {
     tenantId: DEFAULT_TENANT_ID,
     token: order.token,
     recipe: order.recipe,
-    onInvalid: order.onInvalid,
+    onInvalid: order.reading.onInvalid,
+    metadata: order.metadata,
     csvFileName: order.csv.fileName,
     csvBytes: order.csv.bytes,
     csvFacts: facts,
-    products: facts.products,
+    products: facts.rows,
     imagesTotal: facts.images,
   };
 }

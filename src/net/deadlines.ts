@@ -24,6 +24,9 @@ export const DOWNLOAD_LIMITS: DownloadLimits = {
   totalMs: 120_000,
 };
 
+/** A shop's export can be made while it is sent, and be large: the client that named it waits meanwhile. */
+export const CSV_LIMITS = { ...DOWNLOAD_LIMITS, firstByteMs: 60_000, totalMs: 600_000 } as const;
+
 export type Deadlines = {
   /** Follows one hop: the deadline that passes, or the caller's signal, destroys it. */
   watch(request: ClientRequest): void;

@@ -32,7 +32,7 @@ export type Downloader = {
   close(): void;
 };
 
-type DownloaderOptions = { policy: AddressPolicy; limits: DownloadLimits; userAgent: string; perHostMax: number; resolve?: Resolve };
+type DownloaderOptions = { policy: AddressPolicy; limits: DownloadLimits; userAgent: string; accept: string; perHostMax: number; resolve?: Resolve };
 
 /** Idle connections are closed before most servers do it themselves (nginx 75 s, Node 5 s): a reset costs an attempt. */
 const KEEP_ALIVE_MS = 4_000;
@@ -104,7 +104,7 @@ function requestOnce(context: Context, url: URL, deadlines: Deadlines): Promise<
     const request = send({
       protocol, port, hostname: unbracket(url.hostname), path: url.pathname + url.search, method: "GET",
       agent: context.agents[protocol], lookup: context.guard.lookupFor(port),
-      headers: { host: url.host, "user-agent": context.userAgent, accept: "image/*,*/*;q=0.5", "accept-encoding": "identity" },
+      headers: { host: url.host, "user-agent": context.userAgent, accept: context.accept, "accept-encoding": "identity" },
     });
     deadlines.watch(request);
     request.once("response", resolve);

@@ -3,7 +3,7 @@ import {
   advanceVirtualTime, insertImages, listProductsToPlan, lockPlan, recordPlan, settleRepeats, type PlannedImage, type PlannedProduct,
 } from "../db/plan-images.ts";
 import { nextTag, priorityOf } from "../domain/fair-tag.ts";
-import { parseImageUrl } from "../domain/image-url.ts";
+import { cleanImageUrl } from "../domain/clean-image-url.ts";
 import type { Queue } from "./queue.ts";
 
 /** A page is the unit of fairness between batches, and of what one short transaction writes. */
@@ -27,7 +27,7 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   const products = await listProductsToPlan(tx, batchId, plan.plannedLine, PAGE_IMAGES);
   const page = takePage(products);
   const isPlanned = page.length === products.length && products.length < PAGE_IMAGES;
-  const images = page.flatMap(imagesOf);
+  const images = page.flatMap((product) => imagesOf(product, plan.baseUrl));
 
   const { ordinals, repeats } = images.length > 0 ? await insertImages(tx, batchId, images) : { ordinals: [], repeats: 0 };
   const tag = nextTag(await advanceVirtualTime(tx, await queue.headTag(tx)), plan.tag);
@@ -58,17 +58,18 @@ function takePage(products: readonly PlannedProduct[]): PlannedProduct[] {
   return end === -1 ? [...products] : products.slice(0, end);
 }
 
-function imagesOf(product: PlannedProduct): PlannedImage[] {
+function imagesOf(product: PlannedProduct, baseUrl: string | null): PlannedImage[] {
   return product.urls.map((text, index) => {
-    const parsed = parseImageUrl(text);
+    const clean = cleanImageUrl(text, { baseUrl });
     return {
       ordinal: product.firstOrdinal + index,
       line: product.line,
       position: index + 1,
-      slug: product.slug,
-      url: parsed.ok ? parsed.href : text,
-      host: parsed.ok ? new URL(parsed.href).host : "",
-      invalid: parsed.ok ? null : { code: parsed.code, detail: parsed.message },
+      stem: `${product.slug}-${product.firstNumber + index}`,
+      url: clean.ok ? clean.href : text,
+      urlRules: clean.ok ? clean.rules : [],
+      host: clean.ok ? new URL(clean.href).host : "",
+      invalid: clean.ok ? null : { code: clean.code, detail: clean.message },
     };
   });
 }

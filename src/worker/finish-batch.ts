@@ -1,11 +1,11 @@
 import { randomUUIDv7 } from "node:crypto";
 import { open } from "node:fs/promises";
 import type { CatalogueFacts } from "../csv/read-catalogue.ts";
-import { createResultWriter } from "../csv/write-result.ts";
+import { writeResultFile } from "../csv/write-result-file.ts";
 import { DEFAULT_TENANT_ID, type Database, type Tx } from "../db/connect.ts";
 import { findBatch, type BatchRow } from "../db/batches.ts";
 import { endBatch, recordEvent } from "../db/finish-batch.ts";
-import { listProducts, type ProductPage, type ProductResult } from "../db/list-products.ts";
+import { productPages } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl, type BatchEventBody } from "../domain/batch-event.ts";
 import { settledStatus, type EventType } from "../domain/batch-state.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -20,9 +20,6 @@ export type FinishDeps = {
   };
   publicUrl: () => string;
 };
-
-/** So many products are in memory at once while the result CSV is written. */
-const PAGE_PRODUCTS = 500;
 
 /**
  * Writes the result CSV, then ends the batch, records its event and queues the deliveries in one transaction.
@@ -40,14 +37,11 @@ async function writeResult(deps: FinishDeps, row: BatchRow, signal: AbortSignal)
   try {
     const file = await open(temp, "w");
     try {
-      const writer = createResultWriter(row.csvFacts as CatalogueFacts);
-      // appendFile and not write, which can write a part and call it done.
-      await file.appendFile(writer.header());
-      for (let afterLine: number | null = 0; afterLine !== null; ) {
+      const urlOf = (fileName: string) => outputUrl(deps.publicUrl(), row.token, fileName);
+      for await (const piece of writeResultFile(row.csvFacts as CatalogueFacts, "append", productPages(deps.db.executor, row.batchId), urlOf)) {
         signal.throwIfAborted();
-        const page: ProductPage = await listProducts(deps.db.executor, row.batchId, { afterLine, limit: PAGE_PRODUCTS });
-        await file.appendFile(page.products.map((product) => writer.row(product.cells, resultCells(deps, row, product))).join(""));
-        afterLine = page.nextLine;
+        // Not write, which can write a part and call it done.
+        await file.appendFile(piece);
       }
       await file.datasync();
     } finally {
@@ -57,19 +51,6 @@ async function writeResult(deps: FinishDeps, row: BatchRow, signal: AbortSignal)
   } finally {
     await deps.storage.discard(temp);
   }
-}
-
-function resultCells(deps: FinishDeps, row: BatchRow, product: ProductResult): { outputs: (string | null)[]; status: string; errors: string[] } {
-  const outputs = product.images.map((image) => (image && "fileName" in image ? outputUrl(deps.publicUrl(), row.token, image.fileName) : null));
-  const errors = product.images.flatMap((image, index) => (image && "code" in image ? [`${index + 1}: ${image.code}: ${image.message}`] : []));
-  return { outputs, status: productStatus(outputs), errors };
-}
-
-/** The words of the batch's own outcome, so that a filter on the column needs no second vocabulary. */
-function productStatus(outputs: readonly (string | null)[]): string {
-  const missing = outputs.filter((output) => output === null).length;
-  if (missing === 0) return "completed";
-  return missing === outputs.length ? "failed" : "partial";
 }
 
 async function endAndAnnounce(deps: FinishDeps, tx: Tx, row: BatchRow): Promise<void> {
@@ -88,6 +69,8 @@ async function endAndAnnounce(deps: FinishDeps, tx: Tx, row: BatchRow): Promise<
       status,
       outcome,
       run: row.run,
+      fileName: row.csvFileName,
+      metadata: row.metadata,
       progress: counts,
       bytes: { input: ended.inputBytes, output: ended.outputBytes },
       outputCsvUrl: outputUrl(deps.publicUrl(), row.token, RESULT_FILE_NAME),

@@ -7,7 +7,7 @@ import type { Inspection } from "../image/inspect.ts";
 import type { Download } from "../net/download.ts";
 
 export type ImageWork = {
-  batchId: string; ordinal: number; url: string; slug: string; position: number; recipe: Recipe; priority: number;
+  batchId: string; ordinal: number; url: string; stem: string; recipe: Recipe; priority: number;
 };
 
 /** The stages an image passes, each given by the room that owns it. */
@@ -67,7 +67,7 @@ async function store(
 ): Promise<StageResult<Processed>> {
   const outputs: StoredOutput[] = [];
   for (const made of files.encoded.outputs) {
-    const fileName = outputFileName(work.slug, work.position, FORMAT_FILES[made.format].extension);
+    const fileName = outputFileName(work.stem, FORMAT_FILES[made.format].extension);
     const kept = await stages.keepOutput(files.output, { ...work, fileName });
     if (!kept.ok) return kept;
     outputs.push({ ...made, fileName });

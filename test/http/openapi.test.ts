@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import Value from "typebox/value";
-import { Accepted, BatchEvent, BatchStatusView, Problem } from "../../src/contract/http.ts";
+import { AcceptedBatch, Batch, BatchStatusView, Product } from "../../src/contract/batch.ts";
+import { BatchEvent } from "../../src/contract/event.ts";
+import { Problem } from "../../src/contract/problem.ts";
+import { Accepted, ProductInput } from "../../src/contract/upload.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { startService, type Service } from "../support/service.ts";
@@ -45,7 +48,7 @@ describe("the API's documents", () => {
   });
 
   test("every example fits its schema", () => {
-    for (const [name, schema] of Object.entries({ Accepted, BatchStatus: BatchStatusView, Problem, BatchEvent })) {
+    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, BatchStatus: BatchStatusView, Problem, Product, ProductInput })) {
       const examples = document.components.schemas[name]?.examples ?? [];
       assert.ok(examples.length > 0, name);
       for (const example of examples) assert.deepEqual([...Value.Errors(schema, example)], [], name);

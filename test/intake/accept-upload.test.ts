@@ -9,7 +9,7 @@ import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { createTurnstile } from "../../src/domain/turnstile.ts";
 import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts";
-import { loadBatch } from "../../src/intake/load-batch.ts";
+import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
 import { sweepUploads } from "../../src/intake/sweep-uploads.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
@@ -37,7 +37,7 @@ describe("accepting an upload", () => {
   const accept = async (overrides: Partial<IntakeDeps>) => {
     const path = storage.tempPath("csv");
     await writeFile(path, "S. No,Product Name,Input Image Urls\n1,Mug,https://shop.test/a.jpg\n");
-    return acceptUpload({ ...deps, ...overrides }, { spool: { path, bytes: 1 }, fileName: null, options: { recipe: SEED_RECIPE, onInvalid: "reject" } });
+    return acceptUpload({ ...deps, ...overrides }, { spool: { path, bytes: 1 }, fileName: null, options: { recipe: SEED_RECIPE, metadata: {}, reading: DEFAULT_READING } });
   };
   const uploads = () => readdir(join(dataDir, "uploads", "inputCsvFiles"));
 

@@ -73,7 +73,7 @@ describe("a download", () => {
   const download = async (url: string, options: { limits?: Partial<typeof LIMITS>; allow?: string[]; resolve?: (host: string) => Promise<{ address: string; family: number }[]>; signal?: AbortSignal } = {}) => {
     count += 1;
     const path = join(folder, `${count}.tmp`);
-    const downloader = createDownloader({ policy: createAddressPolicy({ allowCidrs: options.allow ?? ["127.0.0.1/32"] }), limits: { ...LIMITS, ...options.limits }, userAgent: "test", perHostMax: 8, ...(options.resolve ? { resolve: options.resolve } : {}) });
+    const downloader = createDownloader({ policy: createAddressPolicy({ allowCidrs: options.allow ?? ["127.0.0.1/32"] }), limits: { ...LIMITS, ...options.limits }, userAgent: "test", accept: "image/*", perHostMax: 8, ...(options.resolve ? { resolve: options.resolve } : {}) });
     try {
       const result = await downloader.download({ url, path, signal: options.signal ?? new AbortController().signal });
       assert.equal(existsSync(path), result.ok, "a file is whole at its path or not there");

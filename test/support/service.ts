@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onCleanup } from "./cleanup.ts";
-import type { Accepted, BatchStatusView } from "../../src/contract/http.ts";
+import type { BatchStatusView } from "../../src/contract/batch.ts";
+import type { Accepted } from "../../src/contract/upload.ts";
 import { eventually } from "./eventually.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));

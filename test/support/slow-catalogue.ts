@@ -1,4 +1,4 @@
-import type { Accepted } from "../../src/contract/http.ts";
+import type { Accepted } from "../../src/contract/upload.ts";
 import { catalogueOf, startOrigin, type Origin } from "./origin.ts";
 
 /** An origin that takes its time, so that a batch can be caught in the middle. */

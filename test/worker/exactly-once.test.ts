@@ -5,7 +5,7 @@ import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import type { Database } from "../../src/db/connect.ts";
 import { listProducts, type ProductPage } from "../../src/db/list-products.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
-import { loadBatch } from "../../src/intake/load-batch.ts";
+import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
 import type { Claim, Queue } from "../../src/queue/queue.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
@@ -33,7 +33,7 @@ describe("planning and settling", () => {
     const path = join(folder, `${batchId}.csv`);
     await writeFile(path, ["S. No,Product Name,Input Image Urls", ...urls.map((row, index) => `${index + 1},Mug,"${row.join(",")}"`), ""].join("\n"));
     const loaded = await loadBatch({ queue, transaction: db.keyedTransaction }, {
-      batchId, token: batchId.slice(0, 22), csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, onInvalid: "skip", limits: CATALOGUE_LIMITS, endpoint: null,
+      batchId, token: batchId.slice(0, 22), csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, metadata: {}, reading: { ...DEFAULT_READING, onInvalid: "skip" }, now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: null,
     });
     assert.ok(loaded.ok);
     return batchId;

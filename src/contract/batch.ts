@@ -1,0 +1,155 @@
+import Type, { type Static } from "typebox";
+import { BATCH_OUTCOMES, BATCH_STATUSES } from "../domain/batch-state.ts";
+import { URL_RULES } from "../domain/clean-image-url.ts";
+import { IMAGE_CODES } from "../domain/image-code.ts";
+import { PRODUCT_STATUSES } from "../domain/product-result.ts";
+import { FITS, OUTPUT_FORMATS } from "../domain/recipe.ts";
+import { BASE, count, FileName, ID, Instant, Metadata, Nullable, Progress, RequestId, TOKEN, Url, words } from "./terms.ts";
+import { SHOWN_SECRET, WARNINGS } from "./upload.ts";
+
+const Run = Type.Integer({ minimum: 1, description: "1, and one more for each time that failed images were tried again." });
+
+export const ImageError = Type.Object(
+  { code: words(Object.keys(IMAGE_CODES), "A stable code."), message: Type.String({ description: "What happened, for people." }) },
+);
+
+export const ProductStatus = Type.Object(
+  {
+    serialNumber: Type.String(),
+    productName: Type.String(),
+    inputImageUrls: Type.Array(Type.String(), { description: "As they came in the file." }),
+    outputImageUrls: Type.Array(Nullable(Type.String()), { description: "One for each input URL; null where there is no output (yet)." }),
+    errors: Type.Array(Nullable(ImageError), { description: "One for each input URL; null where nothing went wrong." }),
+  },
+);
+
+export const BatchStatusView = Type.Object(
+  {
+    requestId: RequestId,
+    status: words(BATCH_STATUSES, "completed: all settled and at least one succeeded; failed: none did."),
+    outcome: Nullable(words(BATCH_OUTCOMES, "How much succeeded, once all is settled.")),
+    run: Run,
+    fileName: FileName,
+    metadata: Metadata,
+    progress: Progress,
+    bytes: Type.Object({ input: count("Bytes of the originals of completed images."), output: count("Bytes of their outputs.") }),
+    createdAt: Instant,
+    startedAt: Nullable(Instant),
+    finishedAt: Nullable(Instant),
+    outputCsvUrl: Url,
+    products: Type.Array(ProductStatus),
+    nextCursor: Nullable(Type.String({ description: "Give it as `cursor` for the next page; null on the last." })),
+  },
+  {
+    $id: "BatchStatus",
+    description: "How a batch stands, with a page of its products.",
+    examples: [{
+      requestId: ID, status: "completed", outcome: "some", run: 1, fileName: "products.csv", metadata: {},
+      progress: { total: 2, completed: 1, failed: 1, skipped: 0, percent: 100 }, bytes: { input: 140_000, output: 31_000 },
+      createdAt: "2026-11-23T20:00:00.000Z", startedAt: "2026-11-23T20:00:00.100Z", finishedAt: "2026-11-23T20:00:01.000Z",
+      outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`,
+      products: [{
+        serialNumber: "1", productName: "Mug",
+        inputImageUrls: ["https://shop.example/mug.jpg", "https://shop.example/gone.jpg"],
+        outputImageUrls: [`${BASE}/outputs/${TOKEN}/1-1.jpg`, null],
+        errors: [null, { code: "not_found", message: "The server answered with status 404." }],
+      }],
+      nextCursor: null,
+    }],
+  },
+);
+export type BatchStatusView = Static<typeof BatchStatusView>;
+
+
+const Links = Type.Object({
+  self: Url,
+  products: Url,
+  resultsCsv: Type.String({ format: "uri", description: "The file with three columns more; `?shape=import` gives it with output URLs in the place of their sources." }),
+  failuresCsv: Type.String({ format: "uri", description: "The rows with an image that failed, as they came." }),
+  resultsJsonl: Type.String({ format: "uri", description: "A product on each line." }),
+  archive: Type.String({ format: "uri", description: "The outputs as one ZIP." }),
+}, { description: "What belongs to the batch; the files are there once it has ended." });
+
+const LINKS_EXAMPLE = {
+  self: `${BASE}/v1/batches/${ID}`, products: `${BASE}/v1/batches/${ID}/products`,
+  resultsCsv: `${BASE}/outputs/${TOKEN}/results.csv`, failuresCsv: `${BASE}/outputs/${TOKEN}/failures.csv`,
+  resultsJsonl: `${BASE}/outputs/${TOKEN}/results.jsonl`, archive: `${BASE}/outputs/${TOKEN}/archive.zip`,
+};
+
+const BATCH = {
+  batchId: Type.String({ format: "uuid", description: "The seed's routes call it requestId.", examples: [ID] }),
+  status: words(BATCH_STATUSES, "completed: all settled and at least one succeeded; failed: none did."),
+  outcome: Nullable(words(BATCH_OUTCOMES, "How much succeeded, once all is settled.")),
+  run: Run,
+  fileName: FileName,
+  metadata: Metadata,
+  recipe: Type.Object({
+    format: words(OUTPUT_FORMATS, "Format of the outputs."), quality: Type.Integer({ minimum: 1, maximum: 100 }),
+    width: Type.Optional(Type.Integer({ minimum: 1 })), height: Type.Optional(Type.Integer({ minimum: 1 })), fit: words(FITS, "How an image fits width and height."),
+  }),
+  dialect: Nullable(Type.String({ description: "Whose export the file was taken for; null for a file of nobody's.", examples: ["shopify"] })),
+  products: count("Rows of the file, those without an image included."),
+  progress: Progress,
+  bytes: Type.Object({ input: count("Bytes of the originals of completed images."), output: count("Bytes of their outputs.") }),
+  createdAt: Instant,
+  startedAt: Nullable(Instant),
+  finishedAt: Nullable(Instant),
+  links: Links,
+};
+
+const BATCH_EXAMPLE = {
+  batchId: ID, status: "pending", outcome: null, run: 1, fileName: "products.csv", metadata: { import: 42 },
+  recipe: { format: "jpeg", quality: 50, fit: "inside" }, dialect: "shopify", products: 2,
+  progress: { total: 3, completed: 0, failed: 0, skipped: 0, percent: 0 }, bytes: { input: 0, output: 0 },
+  createdAt: "2026-11-23T20:00:00.000Z", startedAt: null, finishedAt: null, links: LINKS_EXAMPLE,
+};
+
+export const Batch = Type.Object(BATCH, { $id: "Batch", description: "How a batch stands.", examples: [BATCH_EXAMPLE] });
+export type Batch = Static<typeof Batch>;
+
+export const AcceptedBatch = Type.Object(
+  { ...BATCH, warnings: WARNINGS, webhookSecret: SHOWN_SECRET },
+  { $id: "AcceptedBatch", description: "The batch as it begins, with what is said only now.", examples: [BATCH_EXAMPLE] },
+);
+export type AcceptedBatch = Static<typeof AcceptedBatch>;
+
+const NextCursor = Nullable(Type.String({ description: "Give it as `cursor` for the next page; null on the last." }));
+
+export const BatchList = Type.Object(
+  { batches: Type.Array(Type.Ref("Batch#")), nextCursor: NextCursor },
+  { $id: "BatchList", description: "Batches, the newest first.", examples: [{ batches: [BATCH_EXAMPLE], nextCursor: null }] },
+);
+
+export const ImageView = Type.Object({
+  url: Type.String({ description: "As it came." }),
+  fetchedUrl: Nullable(Type.String({ description: "What is fetched for it; null while that is not decided, and where it is no URL." })),
+  urlRules: Type.Array(words(URL_RULES, "What was done to the URL."), { description: "What made fetchedUrl of url, in order; empty where nothing had to be done." }),
+  output: Nullable(Type.Object({
+    url: Url, fileName: Type.String(), format: words(OUTPUT_FORMATS, "Its format."),
+    width: count("Pixels."), height: count("Pixels."), bytes: count("Bytes."),
+  })),
+  error: Nullable(ImageError),
+});
+
+export const Product = Type.Object(
+  {
+    line: Type.Integer({ minimum: 1, description: "Line of the file, or number of the product where products came as JSON." }),
+    id: Type.String({ description: "The product's own, or the line where it has none." }),
+    name: Type.String(),
+    status: words(PRODUCT_STATUSES, "pending until all of its images are settled."),
+    images: Type.Array(ImageView),
+  },
+  {
+    $id: "Product",
+    examples: [{
+      line: 2, id: "MUG-1", name: "Mug", status: "completed",
+      images: [{
+        url: "//shop.example/mug.jpg", fetchedUrl: "https://shop.example/mug.jpg", urlRules: ["scheme_added"],
+        output: { url: `${BASE}/outputs/${TOKEN}/MUG-1-1.jpg`, fileName: "MUG-1-1.jpg", format: "jpeg", width: 1200, height: 900, bytes: 31_000 }, error: null,
+      }],
+    }],
+  },
+);
+export type Product = Static<typeof Product>;
+
+export const ProductList = Type.Object({ products: Type.Array(Type.Ref("Product#")), nextCursor: NextCursor }, { $id: "ProductList", description: "A page of a batch's products, in the order of the file." });

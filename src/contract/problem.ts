@@ -1,0 +1,43 @@
+import Type, { type Static } from "typebox";
+import { CSV_PROBLEM_CODES, UPLOAD_WARNING_CODES } from "../domain/csv-problem.ts";
+import { PROBLEMS } from "../domain/problem.ts";
+import { count, Nullable, words } from "./terms.ts";
+
+export const CsvProblemView = Type.Object(
+  {
+    line: Type.Integer({ minimum: 1, description: "Physical line of the file, or the number of the product where products came as JSON." }),
+    column: Nullable(Type.String()),
+    code: words(CSV_PROBLEM_CODES, "A stable code."),
+    message: Type.String({ description: "What was expected, what came, and the way out." }),
+  },
+);
+
+export const UploadWarningView = Type.Object(
+  {
+    code: words(UPLOAD_WARNING_CODES, "A stable code."),
+    message: Type.String({ description: "What may surprise, and what to do about it." }),
+    line: Type.Optional(Type.Integer({ minimum: 1, description: "The first line that it is about." })),
+    images: Type.Optional(count("How many images it is about.")),
+  },
+  { description: "Accepted all the same." },
+);
+
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: "about:blank: the code says it all." }),
+    title: Type.String(),
+    status: Type.Integer({ minimum: 400, maximum: 599 }),
+    detail: Type.String(),
+    code: words(Object.keys(PROBLEMS), "A stable code."),
+    error: Type.Optional(Type.String({ description: "The detail once more, on the seed's two routes." })),
+    errors: Type.Optional(Type.Array(Type.Union([CsvProblemView, Type.Object({ field: Type.String(), message: Type.String() })]), { description: "The first hundred problems of a CSV, or all faults of the options." })),
+    errorCount: Type.Optional(count("How many problems there are in all.")),
+  },
+  {
+    $id: "Problem",
+    description: "RFC 9457 problem details.",
+    examples: [{ type: "about:blank", title: "There is no such request", status: 404, detail: "Expected the requestId of an upload.", code: "batch_not_found" }],
+  },
+);
+export type Problem = Static<typeof Problem>;
+

@@ -1,0 +1,24 @@
+import Type from "typebox";
+
+/** What the schemas share: example values, and the words of the OpenAPI document. */
+export const ID = "019abc12-3456-7def-8123-456789abcdef";
+export const TOKEN = "q3Jb0m8YcT6nXo4Zr1sWvA";
+export const BASE = "http://127.0.0.1:3000";
+
+export const words = <const Values extends readonly string[]>(values: Values, description: string) => Type.Unsafe<Values[number]>({ type: "string", enum: [...values], description });
+export const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+export const count = (description: string) => Type.Integer({ minimum: 0, description });
+export const Instant = Type.String({ format: "date-time", description: "ISO 8601, UTC." });
+export const Url = Type.String({ format: "uri", description: "An absolute URL." });
+
+export const RequestId = Type.String({ format: "uuid", description: "The batch's id, as the upload returned it.", examples: [ID] });
+export const FileName = Nullable(Type.String({ description: "What the uploaded file was called; null where it had no name.", examples: ["products.csv"] }));
+export const Metadata = Type.Record(Type.String(), Type.Unknown(), { description: "The caller's own words about the batch, as they came with the upload.", examples: [{ shop: "north", import: 42 }] });
+
+export const Progress = Type.Object({
+  total: count("Images in the batch."),
+  completed: count("Images with an output."),
+  failed: count("Images without one, for a reason that `errors` tells."),
+  skipped: count("Images that were never tried, because the batch was cancelled."),
+  percent: Type.Integer({ minimum: 0, maximum: 100, description: "Settled images; 100 only when all are." }),
+});

@@ -1,0 +1,88 @@
+import Type, { type Static } from "typebox";
+import { FITS, OUTPUT_FORMATS, SIDE_PX_MAX } from "../domain/recipe.ts";
+import { UploadWarningView } from "./problem.ts";
+import { BASE, count, ID, Metadata, RequestId, TOKEN, Url, words } from "./terms.ts";
+
+const RECIPE_OPTIONS = {
+  format: Type.Optional(words(OUTPUT_FORMATS, "Format of the outputs; jpeg unless told otherwise.")),
+  quality: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: "1 to 100; 50 unless told otherwise.", examples: [50] })),
+  width: Type.Optional(Type.Integer({ minimum: 1, maximum: SIDE_PX_MAX, description: "Pixels; an image is never enlarged.", examples: [1200] })),
+  height: Type.Optional(Type.Integer({ minimum: 1, maximum: SIDE_PX_MAX, description: "Pixels; an image is never enlarged.", examples: [1200] })),
+  fit: Type.Optional(words(FITS, "How an image fits width and height; inside unless told otherwise.")),
+};
+
+const Header = Type.String({ minLength: 1, maxLength: 500 });
+const READING_OPTIONS = {
+  imageColumns: Type.Optional(Type.Union([Type.Array(Header, { minItems: 1, maxItems: 100 }), Header], { description: "Headers of the columns that hold image URLs, where they are not found by themselves: a list, or one text with commas between.", examples: ["Photo,Photo 2"] })),
+  nameColumn: Type.Optional(Type.String({ minLength: 1, maxLength: 500, description: "Header of the column that holds the products' names.", examples: ["Bezeichnung"] })),
+  idColumn: Type.Optional(Type.String({ minLength: 1, maxLength: 500, description: "Header of the column that outputs are named after.", examples: ["SKU"] })),
+  baseUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 2048, description: "What relative paths in the file are relative to.", examples: ["https://shop.example/media/catalog/product"] })),
+  onInvalid: Type.Optional(words(["reject", "skip"], "A bad URL refuses the whole file (reject, unless told otherwise), or is a failed image at its place (skip).")),
+};
+
+const WEBHOOK_OPTIONS = {
+  webhookUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 2048, description: "Where the event is sent when the batch ends.", examples: ["https://shop.example/hooks/pressrun"] })),
+  webhookSecret: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "Signs the event: base64 of 24 to 64 bytes, with or without `whsec_`. Made for you where it is missing." })),
+};
+
+/** Handed on, not looked into: enough for a few ids of the caller's own. */
+export const METADATA_CHARS_MAX = 8 * 1024;
+
+/** Form fields and query parameters come as text; numbers are read from it, and `metadata` is JSON. */
+export const UploadOptions = Type.Object(
+  { ...RECIPE_OPTIONS, ...READING_OPTIONS, ...WEBHOOK_OPTIONS, metadata: Type.Optional(Metadata) },
+  { $id: "UploadOptions", additionalProperties: false, description: "How a batch is processed." },
+);
+export type UploadOptions = Static<typeof UploadOptions>;
+
+export const ProductInput = Type.Object(
+  {
+    id: Type.Optional(Type.Union([Type.String({ maxLength: 500 }), Type.Integer()], { description: "Names the outputs, and the product in the result.", examples: ["MUG-1"] })),
+    name: Type.Optional(Type.String({ maxLength: 10_000 })),
+    images: Type.Array(Type.String({ minLength: 1, maxLength: 8192 }), { maxItems: 1_000, description: "URLs, in order." }),
+  },
+  { $id: "ProductInput", description: "A product; on a line of its own in application/x-ndjson.", examples: [{ id: "MUG-1", name: "Mug", images: ["https://shop.example/mug.jpg"] }] },
+);
+export type ProductInput = Static<typeof ProductInput>;
+
+export const BatchRequest = Type.Object(
+  {
+    products: Type.Optional(Type.Array(Type.Ref("ProductInput#"), { description: "The products themselves." })),
+    csvUrl: Type.Optional(Type.String({ maxLength: 8192, description: "Or where their CSV lies: it is fetched through the address guard.", examples: ["https://shop.example/exports/products.csv"] })),
+    fileName: Type.Optional(Type.String({ maxLength: 255, description: "A name for people; csvUrl has its own." })),
+    recipe: Type.Optional(Type.Object(RECIPE_OPTIONS, { additionalProperties: false, description: "What is done to every image." })),
+    ...READING_OPTIONS,
+    ...WEBHOOK_OPTIONS,
+    metadata: Type.Optional(Metadata),
+  },
+  {
+    $id: "BatchRequest", additionalProperties: false, description: "A batch as JSON: `products` or `csvUrl`, and how they are processed.",
+    examples: [{ products: [{ id: "MUG-1", name: "Mug", images: ["https://shop.example/mug.jpg"] }], recipe: { format: "webp", quality: 80, width: 1200 }, metadata: { import: 42 } }],
+  },
+);
+
+export const WARNINGS = Type.Optional(Type.Array(UploadWarningView, { description: "What may surprise; absent where nothing does." }));
+export const SHOWN_SECRET = Type.Optional(Type.String({ description: "Only here, and only where one was made for this upload: keep it to verify the event." }));
+
+export const Accepted = Type.Object(
+  {
+    requestId: RequestId,
+    status: Type.Literal("pending"),
+    message: Type.String(),
+    products: count("Rows of the file that are products."),
+    images: count("Image URLs in the file."),
+    statusUrl: Url,
+    outputCsvUrl: Url,
+    warnings: WARNINGS,
+    webhookSecret: SHOWN_SECRET,
+  },
+  {
+    $id: "Accepted",
+    description: "The upload is stored and its first images are queued.",
+    examples: [{
+      requestId: ID, status: "pending", message: "2 products with 3 images are queued.", products: 2, images: 3,
+      statusUrl: `${BASE}/getProcessingStatus/${ID}`, outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`,
+    }],
+  },
+);
+export type Accepted = Static<typeof Accepted>;

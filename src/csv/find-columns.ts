@@ -1,0 +1,117 @@
+import type { CsvProblem } from "../domain/csv-problem.ts";
+import type { UrlCell } from "../domain/image-url.ts";
+import { matchesHeader, reduceHeader, type Dialect } from "./dialects/dialect.ts";
+import { cellOf, type CsvRecord } from "./scan-record.ts";
+
+/** Indexes of cells, from 0. */
+export type Columns = {
+  /** In the order of preference: the first that is filled names the row. */
+  id: number[];
+  name: number[];
+  /** In the order of the file. */
+  images: ImageColumn[];
+};
+
+/** `blank`: what its cells hold where there is no image, if not nothing. */
+export type ImageColumn = { index: number; cell: UrlCell; blank?: string };
+
+/** What the caller said; headers as they stand in the file, or as reduceHeader() makes them. */
+export type ColumnWishes = { images: readonly string[]; name: string | null; id: string | null };
+
+export const NO_WISHES: ColumnWishes = { images: [], name: null, id: null };
+
+/** What people call these columns where no dialect fits; the first that is there is taken. */
+const ID_NAMES = ["sku", "productid", "productsku", "itemsku", "articlenumber", "artikelnummer", "artikelnr", "itemnumber", "reference", "handle", "id", "code", "productcode", "serialnumber", "serialno", "serial", "sno", "srno", "slno", "ean", "gtin", "mpn", "no", "number"];
+const PRODUCT_NAMES = ["productname", "name", "title", "producttitle", "itemname", "productnames", "product", "artikelname", "bezeichnung", "description"];
+/** Of several columns of URLs, those that say so are the images; the others lead to pages. */
+const IMAGE_WORDS = /image|img|photo|foto|picture|pict|bild|thumb|gallery|im[aá]gen|immagin|afbeelding|zdj[eę]ci|obraz/;
+const IMAGE_FILE = /\.(jpe?g|png|webp|gif|avif|tiff?|heic)(\?|#|$)/i;
+const URL_START = /^\s*(https?:)?\/\//i;
+/** A column with so many URLs among its filled cells is one of URLs. */
+const URL_SHARE = 0.8;
+
+type Given = { header: readonly string[]; line: number; rows: readonly CsvRecord[]; dialect: Dialect | null; wishes: ColumnWishes };
+
+/** Which columns hold id, name and images: as the caller said, else as the dialect has it, else by what they hold. */
+export function findColumns(given: Given): { ok: true; columns: Columns } | { ok: false; problems: CsvProblem[] } {
+  const { header, line, dialect, wishes } = given;
+  const reduced = header.map(reduceHeader);
+  const problems: CsvProblem[] = [];
+  const named = (name: string): number[] => {
+    const exact = header.flatMap((cell, index) => (cell.trim() === name.trim() ? [index] : []));
+    return exact.length > 0 ? exact : reduced.flatMap((cell, index) => (cell === reduceHeader(name) && cell !== "" ? [index] : []));
+  };
+  const wished = (name: string): number[] => {
+    const found = named(name);
+    // A list in one text, unless a header itself has the comma.
+    if (found.length === 0 && name.includes(",")) return name.split(",").filter((part) => part.trim() !== "").flatMap(wished);
+    if (found.length === 0) problems.push({ line, column: name, code: "column_not_found", message: `Expected the column "${name.slice(0, 60)}" that the upload names, got ${listHeaders(header)}.` });
+    return found;
+  };
+  const known = imagesByDialect(reduced, dialect);
+  const asKnown = (index: number): ImageColumn => known?.find((column) => column.index === index) ?? { index, cell: "list" };
+  const images = wishes.images.length > 0 ? wishes.images.flatMap(wished).map(asKnown) : known ?? imagesByContent(given, reduced);
+  const columns: Columns = {
+    images: images.toSorted((a, b) => a.index - b.index),
+    name: wishes.name === null ? byNames(reduced, dialect?.productName ?? PRODUCT_NAMES) : wished(wishes.name).slice(0, 1),
+    id: wishes.id === null ? byNames(reduced, dialect?.id ?? ID_NAMES) : wished(wishes.id).slice(0, 1),
+  };
+  if (problems.length === 0) problems.push(...findFaults(header, line, columns));
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, columns };
+}
+
+function byNames(reduced: readonly string[], names: Dialect["id"]): number[] {
+  return names.flatMap((name) => {
+    const index = reduced.findIndex((cell) => matchesHeader(cell, name));
+    return index === -1 ? [] : [index];
+  });
+}
+
+function imagesByDialect(reduced: readonly string[], dialect: Dialect | null): Columns["images"] | null {
+  if (!dialect) return null;
+  return reduced.flatMap((cell, index) => {
+    const found = dialect.images.find(({ header, unless }) => matchesHeader(cell, header) && !(unless !== undefined && reduced.some((other) => matchesHeader(other, unless))));
+    return found ? [{ index, cell: found.cell, ...(found.blank === undefined ? {} : { blank: found.blank }) }] : [];
+  });
+}
+
+function imagesByContent({ header, rows }: Given, reduced: readonly string[]): Columns["images"] {
+  const looks = header.map((_, index) => lookAt(rows, index));
+  const urls = looks.flatMap((look, index) => (look.filled > 0 && look.urls >= URL_SHARE * look.filled ? [index] : []));
+  const images = urls.filter((index) => IMAGE_WORDS.test(reduced[index] ?? "") || (looks[index]?.files ?? 0) * 2 >= (looks[index]?.urls ?? 1));
+  // Without any URL among the first rows the header alone can say it: paths relative to baseUrl, or a long empty stretch.
+  const named = reduced.flatMap((cell, index) => (IMAGE_WORDS.test(cell) && !/alt|text|count|position|title|caption|id$/.test(cell) ? [index] : []));
+  const chosen = images.length > 0 ? images : urls.length > 0 ? urls : named;
+  return chosen.map((index) => ({ index, cell: "list" }));
+}
+
+function lookAt(rows: readonly CsvRecord[], index: number): { filled: number; urls: number; files: number } {
+  const cells = rows.map((row) => cellOf(row, index)).filter((cell) => cell.trim() !== "");
+  const urls = cells.filter((cell) => URL_START.test(cell));
+  return { filled: cells.length, urls: urls.length, files: urls.filter((cell) => IMAGE_FILE.test(cell.trim())).length };
+}
+
+function findFaults(header: readonly string[], line: number, columns: Columns): CsvProblem[] {
+  if (header.some((cell) => URL_START.test(cell))) {
+    return [{ line, column: null, code: "missing_header", message: `Expected a header line, got a URL in line ${line}; put a line with the columns' names above it, for example ${EXAMPLE}.` }];
+  }
+  if (columns.images.length === 0) {
+    return [{ line, column: null, code: "no_image_column", message: `Expected a column of image URLs, got ${listHeaders(header)}; name it with imageColumns, or use the header ${EXAMPLE}.` }];
+  }
+  // Only what we would write to must be one column: two of the same name elsewhere do no harm.
+  const seen = new Map<string, number>();
+  return columns.images.flatMap(({ index }) => {
+    const name = (header[index] ?? "").trim().toLowerCase();
+    const first = seen.get(name);
+    if (first === undefined) seen.set(name, index);
+    return first === undefined ? [] : [{ line, column: header[index] ?? "", code: "duplicate_column" as const, message: `Expected one column "${header[index] ?? ""}", got two (columns ${first + 1} and ${index + 1}), and their URLs could not be told apart in the result; rename or remove one.` }];
+  });
+}
+
+const EXAMPLE = "`S. No,Product Name,Input Image Urls`";
+const HEADERS_SHOWN = 20;
+
+function listHeaders(header: readonly string[]): string {
+  const shown = header.slice(0, HEADERS_SHOWN).map((cell) => `"${cell.slice(0, 40).toWellFormed()}"`).join(", ");
+  return header.length > HEADERS_SHOWN ? `${shown} and ${header.length - HEADERS_SHOWN} more` : shown;
+}

@@ -1,0 +1,19 @@
+import type { Layout } from "./choose-layout.ts";
+import { formatCell } from "./write-result.ts";
+
+/** Products that did not come as a file become one, so that everything behind is the same: a row each, in UTF-8. */
+export const TABLE_LAYOUT: Layout = {
+  delimiter: ",", dialect: null, headerLine: 0, header: ["id", "name", "images"], baseUrl: null,
+  columns: { id: [0], name: [1], images: [{ index: 2, cell: "lines" }] },
+};
+
+export type TableProduct = { id?: string; name?: string; images: readonly string[] };
+
+export function tableHead(): string {
+  return `${TABLE_LAYOUT.header.join(",")}\n`;
+}
+
+/** `images` hold no line break, which divides them here. */
+export function tableRow({ id = "", name = "", images }: TableProduct): string {
+  return `${[id, name, images.join("\n")].map((cell) => formatCell(cell, ",")).join(",")}\n`;
+}

@@ -1,0 +1,37 @@
+/** The encodings that spreadsheets and shop systems write. */
+export const ENCODINGS = ["utf-8", "utf-16le", "utf-16be", "windows-1252"] as const;
+export type Encoding = (typeof ENCODINGS)[number];
+
+export type TextDecoding = { write(chunk: Buffer): string; end(): string };
+
+/** Decodes chunk by chunk; a character that two chunks share comes with the second. The byte order mark is not removed. */
+export function createDecoding(encoding: Encoding): TextDecoding {
+  const decoder = new TextDecoder(encoding, { ignoreBOM: true });
+  return { write: (chunk) => decoder.decode(chunk, { stream: true }), end: () => decoder.decode() };
+}
+
+/** Encodes what was decoded to the same bytes. What Windows-1252 has no byte for becomes a question mark. */
+export function encodeText(text: string, encoding: Encoding): Buffer {
+  switch (encoding) {
+    case "utf-8":
+      return Buffer.from(text, "utf8");
+    case "utf-16le":
+      return Buffer.from(text, "utf16le");
+    case "utf-16be":
+      return Buffer.from(text, "utf16le").swap16();
+    case "windows-1252":
+      if (LATIN_1.test(text)) return Buffer.from(text, "latin1");
+      return Buffer.from(Array.from(text, (character) => WINDOWS_1252.get(character) ?? QUESTION_MARK));
+    default:
+      return encoding satisfies never;
+  }
+}
+
+/** Where both are the same, which is most text. */
+const LATIN_1 = /^[\u0000-\u007F\u00A0-\u00FF]*$/;
+const QUESTION_MARK = 0x3f;
+const BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+/** As https://encoding.spec.whatwg.org/#legacy-single-byte-encodings has it: the five free bytes are control characters. */
+const WINDOWS_1252 = new Map(Array.from(new TextDecoder("windows-1252").decode(BYTES), (character, byte) => [character, byte]));
+/** Bytes that Windows-1252 gives no character: text does not hold them. */
+export const WINDOWS_1252_FREE = [0x81, 0x8d, 0x8f, 0x90, 0x9d];

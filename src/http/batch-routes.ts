@@ -1,0 +1,113 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import Type, { type Static } from "typebox";
+import type { AcceptedBatch } from "../contract/batch.ts";
+import { ID } from "../contract/terms.ts";
+import type { BatchRow } from "../db/batches.ts";
+import type { ProductPage } from "../db/list-products.ts";
+import { viewBatch, viewProduct } from "./batch-view.ts";
+import { readBatchCursor, readLineCursor, writeCursor } from "./cursor.ts";
+import { problemResponses, streamedBody, UPLOAD_PROBLEMS } from "./openapi.ts";
+import { ProblemError } from "./problems.ts";
+import { receiveJson, receiveNdjson } from "./receive-products.ts";
+import { receiveFile } from "./receive-upload.ts";
+import { takeUpload, type TakeDeps } from "./take-upload.ts";
+import { acceptedHeaders } from "./upload-route.ts";
+
+export type BatchDeps = TakeDeps & {
+  findBatch(batchId: string): Promise<BatchRow | null>;
+  /** The newest first, those before `before`. */
+  listBatches(page: { before: string | null; limit: number }): Promise<BatchRow[]>;
+  listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage>;
+};
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const Params = Type.Object({ batchId: Type.String({ description: "The batch's id.", examples: [ID] }) });
+const page = (limitDefault: number, limitMax: number) => Type.Object({
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: limitMax, description: `At most so many on a page; ${limitDefault} unless told otherwise.`, examples: [10] })),
+  cursor: Type.Optional(Type.String({ maxLength: 100, description: "`nextCursor` of the page before." })),
+});
+const BatchPage = page(50, 500);
+const ProductsPage = page(1_000, 10_000);
+const READ_PROBLEMS = ["bad_request", "unauthorized", "forbidden_host", "unavailable"] as const;
+
+/** Every way in: see receiveAny(). */
+export const PRODUCTS_BODY = streamedBody({
+  "application/json": { schema: { $ref: "BatchRequest#" } },
+  "application/x-ndjson": { schema: { $ref: "ProductInput#" } },
+});
+
+/** The API of today; the seed's two routes do the same in its words. */
+export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
+  const view = (batch: BatchRow) => viewBatch(batch, deps.settings.publicUrl());
+
+  app.post("/v1/batches", {
+    validatorCompiler: PRODUCTS_BODY.validatorCompiler,
+    schema: {
+      ...PRODUCTS_BODY.schema,
+      operationId: "createBatch",
+      summary: "Begin a batch",
+      description: "Takes a file of any shop system as multipart/form-data (field `file`, options as other fields) or as the body itself (text/csv, options in the query), products as JSON or as application/x-ndjson (a product a line, options in the query), or the address of a CSV as JSON. The images are processed after the answer.",
+      tags: ["batches"],
+      response: { 202: { description: "Accepted.", headers: acceptedHeaders, $ref: "AcceptedBatch#" }, ...problemResponses([...UPLOAD_PROBLEMS, "bad_request"]) },
+    },
+  }, async (request, reply) => {
+    const { batchId, warnings, webhookSecret } = await takeUpload(deps, request, receiveAny);
+    const batch = view(await getBatch(deps, batchId));
+    const accepted: AcceptedBatch = { ...batch, ...(warnings.length === 0 ? {} : { warnings }), ...(webhookSecret === null ? {} : { webhookSecret }) };
+    return reply.code(202).headers({ location: batch.links.self, "retry-after": "1", "cache-control": "no-store" }).send(accepted);
+  });
+
+  app.get("/v1/batches", {
+    schema: {
+      operationId: "listBatches", summary: "List batches, the newest first", tags: ["batches"], querystring: BatchPage,
+      response: { 200: { description: "A page of batches.", $ref: "BatchList#" }, ...problemResponses(READ_PROBLEMS) },
+    },
+  }, async (request, reply) => {
+    const { limit = 50, cursor } = request.query as Static<typeof BatchPage>;
+    const batches = await deps.listBatches({ before: readBatchCursor(cursor), limit: limit + 1 });
+    const shown = batches.slice(0, limit);
+    const last = batches.length > limit ? shown.at(-1) : undefined;
+    reply.header("cache-control", "no-store");
+    return { batches: shown.map(view), nextCursor: last ? writeCursor("batch", last.batchId) : null };
+  });
+
+  app.get("/v1/batches/:batchId", {
+    schema: {
+      operationId: "getBatch", summary: "See how a batch stands", tags: ["batches"], params: Params,
+      response: { 200: { description: "The batch.", $ref: "Batch#" }, ...problemResponses([...READ_PROBLEMS, "batch_not_found"]) },
+    },
+  }, async (request, reply) => {
+    const batch = await getBatch(deps, (request.params as Static<typeof Params>).batchId);
+    reply.header("cache-control", "no-store");
+    if (batch.finishedAt === null) reply.header("retry-after", "1");
+    return view(batch);
+  });
+
+  app.get("/v1/batches/:batchId/products", {
+    schema: {
+      operationId: "listProducts", summary: "List a batch's products with their images", tags: ["batches"], params: Params, querystring: ProductsPage,
+      response: { 200: { description: "A page of products; fewer where they have many images.", $ref: "ProductList#" }, ...problemResponses([...READ_PROBLEMS, "batch_not_found"]) },
+    },
+  }, async (request, reply) => {
+    const batch = await getBatch(deps, (request.params as Static<typeof Params>).batchId);
+    const { limit = 1_000, cursor } = request.query as Static<typeof ProductsPage>;
+    const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
+    reply.header("cache-control", "no-store");
+    return { products: products.map((product) => viewProduct(product, batch, deps.settings.publicUrl())), nextCursor: nextLine === null ? null : writeCursor("line", nextLine) };
+  });
+}
+
+export function receiveAny(request: FastifyRequest, deps: Parameters<typeof receiveFile>[1]): ReturnType<typeof receiveFile> {
+  const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? "";
+  if (type === "application/json") return receiveJson(request, deps);
+  if (NDJSON.includes(type)) return receiveNdjson(request, deps);
+  return receiveFile(request, deps);
+}
+
+export const NDJSON = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
+
+async function getBatch(deps: Pick<BatchDeps, "findBatch">, batchId: string): Promise<BatchRow> {
+  const batch = UUID.test(batchId) ? await deps.findBatch(batchId.toLowerCase()) : null;
+  if (!batch) throw new ProblemError("batch_not_found", "Expected the batchId of an upload; this one is not known.");
+  return batch;
+}

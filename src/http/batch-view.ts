@@ -1,0 +1,52 @@
+import type { Batch, Product } from "../contract/batch.ts";
+import type { CatalogueFacts } from "../csv/read-catalogue.ts";
+import type { BatchRow } from "../db/batches.ts";
+import { batchUrl, outputUrl, RESULT_FILES } from "../domain/batch-event.ts";
+import { percentSettled } from "../domain/batch-state.ts";
+import { productStatus, type ProductResult } from "../domain/product-result.ts";
+import type { OutputFormat } from "../domain/recipe.ts";
+
+/** How a batch stands, for clients of /v1. */
+export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
+  const counts = { total: batch.imagesTotal, completed: batch.imagesDone, failed: batch.imagesFailed, skipped: batch.imagesSkipped };
+  const self = batchUrl(publicUrl, batch.batchId);
+  const file = (name: string) => outputUrl(publicUrl, batch.token, name);
+  return {
+    batchId: batch.batchId,
+    status: batch.status,
+    outcome: batch.outcome,
+    run: batch.run,
+    fileName: batch.csvFileName,
+    metadata: batch.metadata,
+    recipe: batch.recipe,
+    dialect: (batch.csvFacts as CatalogueFacts).dialect,
+    products: batch.products,
+    progress: { ...counts, percent: percentSettled(counts) },
+    bytes: { input: batch.inputBytes, output: batch.outputBytes },
+    createdAt: batch.createdAt.toISOString(),
+    startedAt: batch.startedAt?.toISOString() ?? null,
+    finishedAt: batch.finishedAt?.toISOString() ?? null,
+    links: {
+      self, products: `${self}/products`,
+      resultsCsv: file(RESULT_FILES.resultsCsv), failuresCsv: file(RESULT_FILES.failuresCsv),
+      resultsJsonl: file(RESULT_FILES.resultsJsonl), archive: file(RESULT_FILES.archive),
+    },
+  };
+}
+
+/** A product with its images, for clients of /v1 and the lines of results.jsonl. */
+export function viewProduct(product: ProductResult, batch: Pick<BatchRow, "token">, publicUrl: string): Product {
+  return {
+    line: product.line,
+    id: product.serial,
+    name: product.name,
+    status: productStatus(product),
+    images: product.images.map(({ fetchedUrl, urlRules, output, error }, index) => ({
+      url: product.urls[index] ?? "",
+      fetchedUrl,
+      urlRules: [...urlRules],
+      output: output && { url: outputUrl(publicUrl, batch.token, output.fileName), ...output, format: output.format as OutputFormat },
+      error,
+    })),
+  };
+}

@@ -1,0 +1,20 @@
+import { ProblemError } from "./problems.ts";
+
+/** Opaque to callers, so that it may mean something else tomorrow. */
+export function writeCursor(kind: "line" | "batch", place: number | string): string {
+  return Buffer.from(`${kind}:${place}`).toString("base64url");
+}
+
+export function readLineCursor(cursor: string | undefined): number {
+  return cursor === undefined ? 0 : Number(readCursor(cursor, /^line:(\d{1,9})$/));
+}
+
+export function readBatchCursor(cursor: string | undefined): string | null {
+  return cursor === undefined ? null : readCursor(cursor, /^batch:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/);
+}
+
+function readCursor(cursor: string, form: RegExp): string {
+  const place = form.exec(Buffer.from(cursor, "base64url").toString())?.[1];
+  if (place === undefined) throw new ProblemError("bad_request", "Expected cursor as nextCursor gave it.");
+  return place;
+}

@@ -1,0 +1,118 @@
+import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
+import { makeZip } from "client-zip";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import Type, { type Static } from "typebox";
+import { words } from "../contract/terms.ts";
+import type { CatalogueFacts } from "../csv/read-catalogue.ts";
+import { RESULT_SHAPES, type ResultShape } from "../csv/write-result.ts";
+import { writeFailuresFile, writeResultFile } from "../csv/write-result-file.ts";
+import type { BatchRow } from "../db/batches.ts";
+import { outputUrl, RESULT_FILES } from "../domain/batch-event.ts";
+import type { ProductResult } from "../domain/product-result.ts";
+import { viewProduct } from "./batch-view.ts";
+import { problemResponses } from "./openapi.ts";
+import { ProblemError } from "./problems.ts";
+import { sendFile } from "./send-file.ts";
+
+type StoredFile = { path: string; bytes: number; modifiedAt: Date };
+
+export type ResultDeps = {
+  settings: { publicUrl: () => string };
+  findBatchByToken(token: string): Promise<BatchRow | null>;
+  /** The result CSV, written when the batch ended. */
+  findResult(batchId: string): Promise<StoredFile | null>;
+  productPages(batchId: string): AsyncIterable<ProductResult[]>;
+  outputFiles(batchId: string): AsyncIterable<StoredFile & { fileName: string }>;
+};
+
+const Params = Type.Object({ token: Type.String({ description: "The batch's secret token, as it stands in the URLs of status and result.", examples: ["q3Jb0m8YcT6nXo4Zr1sWvA"] }) });
+const Shape = Type.Object({ shape: Type.Optional(words(RESULT_SHAPES, "append: the file with three columns more (Output Image Urls, Status, Errors); import: the file itself, byte for byte, with each delivered URL in the place of its source.")) });
+const TOKEN = /^[A-Za-z0-9_-]{22}$/;
+const PROBLEMS = ["bad_request", "output_not_found", "range_not_satisfiable", "unavailable"] as const;
+const binary = { type: "string", format: "binary" } as const;
+
+/** What a batch gives back as files: they lie beside its outputs, under the same secret token. */
+export function addResultRoutes(app: FastifyInstance, deps: ResultDeps): void {
+  const add = (name: string, operation: { operationId: string; summary: string; description: string; mediaType: string; querystring?: object }, send: (batch: BatchRow, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>) => {
+    const { mediaType, ...schema } = operation;
+    app.get(`/outputs/:token/${name}`, {
+      schema: { ...schema, tags: ["outputs"], params: Params, response: { 200: { description: "The file.", content: { [mediaType]: { schema: binary } } }, ...problemResponses(PROBLEMS) } },
+    }, async (request, reply) => send(await getEnded(deps, request), request, reply));
+  };
+  const publicUrl = deps.settings.publicUrl;
+
+  add(RESULT_FILES.resultsCsv, {
+    operationId: "getResultCsv", summary: "Download the result CSV", mediaType: "text/csv", querystring: Shape,
+    description: "The uploaded file in its own encoding, with its results.",
+  }, async (batch, request, reply) => {
+    const { shape = "append" } = request.query as Static<typeof Shape>;
+    if (shape === "append") return sendAppended(deps, batch, request, reply);
+    const facts = batch.csvFacts as CatalogueFacts;
+    return stream(request, reply, headersOf(RESULT_FILES.resultsCsv, batch), writeResultFile(facts, shape satisfies Exclude<ResultShape, "append">, deps.productPages(batch.batchId), (fileName) => outputUrl(publicUrl(), batch.token, fileName)));
+  });
+
+  add(RESULT_FILES.failuresCsv, {
+    operationId: "getFailuresCsv", summary: "Download what failed", mediaType: "text/csv",
+    description: "The rows with an image that failed, in the file's own columns: mend them and upload this again.",
+  }, async (batch, request, reply) =>
+    stream(request, reply, headersOf(RESULT_FILES.failuresCsv, batch), writeFailuresFile(batch.csvFacts as CatalogueFacts, deps.productPages(batch.batchId))));
+
+  add(RESULT_FILES.resultsJsonl, {
+    operationId: "getResultsJsonl", summary: "Download the results as JSON Lines", mediaType: "application/x-ndjson",
+    description: "A product on each line, as `GET /v1/batches/{batchId}/products` shows it.",
+  }, async (batch, request, reply) =>
+    stream(request, reply, { ...headersOf(RESULT_FILES.resultsJsonl, batch), "content-type": "application/x-ndjson" }, jsonLines(deps, batch)));
+
+  add(RESULT_FILES.archive, {
+    operationId: "getArchive", summary: "Download all outputs as one ZIP", mediaType: "application/zip",
+    description: "Not compressed again, and made while it is sent.",
+  }, async (batch, request, reply) => {
+    const zip = Readable.fromWeb(makeZip(zipEntries(deps, batch)) as import("node:stream/web").ReadableStream);
+    return stream(request, reply, { ...headersOf(RESULT_FILES.archive, batch), "content-type": "application/zip" }, zip);
+  });
+}
+
+async function getEnded(deps: ResultDeps, request: FastifyRequest): Promise<BatchRow> {
+  const { token } = request.params as Static<typeof Params>;
+  const batch = TOKEN.test(token) ? await deps.findBatchByToken(token) : null;
+  if (!batch) throw new ProblemError("output_not_found", "Expected a link as an upload's answer and status give it.");
+  if (batch.finishedAt === null) throw new ProblemError("result_not_ready", "The results are there when all images are settled.", {}, { "retry-after": "2" });
+  return batch;
+}
+
+async function sendAppended(deps: ResultDeps, batch: BatchRow, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const file = await deps.findResult(batch.batchId);
+  if (!file) throw new ProblemError("output_not_found", "The result CSV is not there any more.");
+  const etag = `"${file.bytes.toString(16)}-${Math.floor(file.modifiedAt.getTime()).toString(16)}"`;
+  const headers = headersOf(RESULT_FILES.resultsCsv, batch);
+  return sendFile(request, reply, { ...file, etag, mediaType: headers["content-type"], cacheControl: headers["cache-control"], disposition: headers["content-disposition"] });
+}
+
+/** A UTF-16 file says its byte order itself. */
+function headersOf(fileName: string, { csvFacts }: BatchRow) {
+  const { encoding } = csvFacts as CatalogueFacts;
+  return {
+    "content-type": `text/csv; charset=${encoding.startsWith("utf-16") ? "utf-16" : encoding}`,
+    "cache-control": "private, no-cache",
+    "content-disposition": `attachment; filename="${fileName}"`,
+  };
+}
+
+/** Made while it is sent: a failure on the way breaks the connection, so that nobody takes a part for the whole. */
+function stream(request: FastifyRequest, reply: FastifyReply, headers: Record<string, string>, pieces: AsyncIterable<Buffer>): FastifyReply {
+  reply.headers({ ...headers, "x-content-type-options": "nosniff" });
+  return reply.send(request.method === "HEAD" ? Readable.from([]) : Readable.from(pieces, { objectMode: false }));
+}
+
+async function* jsonLines(deps: ResultDeps, batch: BatchRow): AsyncGenerator<Buffer> {
+  for await (const page of deps.productPages(batch.batchId)) {
+    yield Buffer.from(page.map((product) => `${JSON.stringify(viewProduct(product, batch, deps.settings.publicUrl()))}\n`).join(""));
+  }
+}
+
+async function* zipEntries(deps: ResultDeps, batch: BatchRow): AsyncGenerator<{ name: string; input: Readable; size: number; lastModified: Date }> {
+  for await (const { fileName, path, bytes, modifiedAt } of deps.outputFiles(batch.batchId)) {
+    yield { name: fileName, input: createReadStream(path), size: bytes, lastModified: modifiedAt };
+  }
+}

@@ -1,0 +1,57 @@
+import type { FastifyRequest } from "fastify";
+import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
+import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
+import type { Acceptance, Upload } from "../intake/accept-upload.ts";
+import { ProblemError } from "./problems.ts";
+import { readOptions } from "./read-options.ts";
+import { receiveWithin, type ReceiveDeps, type ReceivedUpload } from "./receive-upload.ts";
+
+export type TakeDeps = Omit<ReceiveDeps, "uploadMs" | "uploadBytesMax"> & {
+  settings: { publicUrl: () => string; uploadBytesMax: number };
+  discard(tempPath: string): Promise<void>;
+  acceptUpload(upload: Upload): Promise<Acceptance>;
+};
+
+export type Taken = Extract<Acceptance, { ok: true }>;
+
+/** A million rows over 1 Mbit/s take a quarter of an hour; a client that trickles does not hold a slot for longer. */
+const UPLOAD_MS = 30 * 60 * 1_000;
+
+/** Takes an upload in, whichever way `receive` reads it, or throws what is wrong with it; no temporary file stays. */
+export async function takeUpload(deps: TakeDeps, request: FastifyRequest, receive: Parameters<typeof receiveWithin>[2]): Promise<Taken> {
+  return withUpload(deps, request, receive, async (received) => {
+    const { reading, ...options } = readOptions(received.fields);
+    const result = await deps.acceptUpload({ spool: received, fileName: received.fileName, options: { ...options, reading: { ...reading, layout: received.layout } } });
+    if (result.ok) return { ...result, warnings: [...result.warnings, ...warningsOf(deps.settings.publicUrl())] };
+    if (result.kind === "webhook") throw new ProblemError("invalid_webhook", result.message, { errors: [{ field: "webhookUrl", message: result.message }], errorCount: 1 });
+    throw refusal(result.problems, result.problemCount, received);
+  });
+}
+
+/** Receives an upload, lends it, and removes it. */
+export async function withUpload<T>(deps: Omit<TakeDeps, "acceptUpload">, request: FastifyRequest, receive: Parameters<typeof receiveWithin>[2], use: (received: ReceivedUpload) => Promise<T>): Promise<T> {
+  const paths: string[] = [];
+  const tempPath = (extension: string) => {
+    const path = deps.tempPath(extension);
+    paths.push(path);
+    return path;
+  };
+  try {
+    return await use(await receiveWithin(request, { tempPath, fetchCsv: deps.fetchCsv, uploadBytesMax: deps.settings.uploadBytesMax, uploadMs: UPLOAD_MS }, receive));
+  } finally {
+    for (const path of paths) await deps.discard(path);
+  }
+}
+
+function warningsOf(publicUrl: string): UploadWarning[] {
+  return isPublicUrl(publicUrl) ? [] : [outputsNotPublic(publicUrl)];
+}
+
+function refusal(problems: CsvProblem[], problemCount: number, { layout }: ReceivedUpload): ProblemError {
+  const [first] = problems;
+  if (first?.code === "wrong_file_type") return new ProblemError("wrong_file_type", first.message);
+  const which = problemCount > problems.length ? `the first ${problems.length} are listed` : problemCount === 1 ? "it is listed" : "they are listed";
+  const count = problemCount === 1 ? "1 problem" : `${problemCount} problems`;
+  const [code, subject] = layout === null ? (["invalid_csv", "The CSV has"] as const) : (["invalid_products", "The products have"] as const);
+  return new ProblemError(code, `${subject} ${count}; ${which} in \`errors\`. Nothing was stored.`, { errors: problems, errorCount: problemCount });
+}

@@ -1,0 +1,49 @@
+import { parseString } from "fast-csv";
+import { CATALOGUE_LIMITS, type CatalogueLimits } from "../../src/csv/limits.ts";
+import { readCatalogue, type Catalogue, type CatalogueProduct, type ReadOptions } from "../../src/csv/read-catalogue.ts";
+import { createResultWriter, type ResultCells, type ResultShape } from "../../src/csv/write-result.ts";
+
+/** `pages`: how many products came at a time. */
+export type CsvReading = Catalogue & { found: CatalogueProduct[]; pages: number[] };
+type Options = Partial<Omit<ReadOptions, "limits" | "onProducts">> & { limits?: Partial<CatalogueLimits>; chunks?: readonly number[] };
+
+/** Reads a file that comes in pieces of these sizes, the last one again and again; in one piece unless told so. */
+export async function readCsv(csv: string | Buffer, { limits, chunks, ...options }: Options = {}): Promise<CsvReading> {
+  const bytes = Buffer.from(csv);
+  const found: CatalogueProduct[] = [];
+  const pages: number[] = [];
+  const catalogue = await readCatalogue(() => cutBytes(bytes, chunks ?? [bytes.length]), {
+    onInvalid: "reject",
+    ...options,
+    limits: { ...CATALOGUE_LIMITS, ...limits },
+    async onProducts(page) {
+      found.push(...page);
+      pages.push(page.length);
+    },
+  });
+  return { ...catalogue, found, pages };
+}
+
+export async function* cutBytes(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Buffer> {
+  for (let at = 0, index = 0; at < bytes.length; index += 1) {
+    const size = Math.max(1, sizes[Math.min(index, sizes.length - 1)] ?? 1);
+    yield bytes.subarray(at, at + size);
+    at += size;
+  }
+}
+
+/** The result of a file that was read, each product's outputs as `resultFor` says; none where it is left out. */
+export function writeResult(reading: CsvReading, shape: ResultShape, resultFor: (product: CatalogueProduct) => Partial<ResultCells> = () => ({})): Buffer {
+  if (!reading.ok) throw new Error(`the file was refused: ${JSON.stringify(reading.problems)}`);
+  const writer = createResultWriter(reading.facts, shape);
+  const rows = reading.found.map((product) => writer.row(product.record, { outputs: product.urls.map(() => null), status: "failed", errors: [], ...resultFor(product) }));
+  return Buffer.concat([writer.head(), ...rows]);
+}
+
+/** What a reader of CSV that we have not written makes of a text. */
+export function rowsByFastCsv(csv: string, delimiter = ","): Promise<string[][]> {
+  return new Promise((resolve, reject) => {
+    const rows: string[][] = [];
+    parseString<string[], string[]>(csv, { delimiter, headers: false }).on("data", (row) => rows.push(row)).on("error", reject).on("end", () => resolve(rows));
+  });
+}
