@@ -1,5 +1,6 @@
 import { startApp } from "../app.ts";
 import { readConfig } from "../config.ts";
+import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import { createLog } from "../observe/log.ts";
 
 /** Serves until SIGTERM or Ctrl-C, then drains: images in hand are finished or given back, the database goes last. */
@@ -27,5 +28,7 @@ export async function serve(): Promise<void> {
   });
   if (isStopping || !app) return;
   console.log(app.url === null ? "Pressrun works, without an API (ROLE=worker)." : `Pressrun listens on ${app.url} (API documentation: ${app.url}/docs)`);
+  const publicUrl = config.publicUrl ?? app.url;
+  if (publicUrl !== null && !isPublicUrl(publicUrl)) console.log(`Note (outputs_not_public): ${outputsNotPublic(publicUrl).message}`);
   console.log(`Database: psql "${app.databaseUrl}"`);
 }
