@@ -27,6 +27,8 @@ const PRODUCT_NAMES = ["productname", "name", "title", "producttitle", "itemname
 const IMAGE_WORDS = /image|img|photo|foto|picture|pict|bild|thumb|gallery|im[aá]gen|immagin|afbeelding|zdj[eę]ci|obraz/;
 const IMAGE_FILE = /\.(jpe?g|png|webp|gif|avif|tiff?|heic)(\?|#|$)/i;
 const URL_START = /^\s*(https?:)?\/\//i;
+/** A file that went through before has the outputs beside the images. */
+const OWN_RESULT = /^outputimageurls/;
 /** A column with so many URLs among its filled cells is one of URLs. */
 const URL_SHARE = 0.8;
 
@@ -77,7 +79,7 @@ function imagesByDialect(reduced: readonly string[], dialect: Dialect | null): C
 
 function imagesByContent({ header, rows }: Given, reduced: readonly string[]): Columns["images"] {
   const looks = header.map((_, index) => lookAt(rows, index));
-  const urls = looks.flatMap((look, index) => (look.filled > 0 && look.urls >= URL_SHARE * look.filled ? [index] : []));
+  const urls = looks.flatMap((look, index) => (look.filled > 0 && look.urls >= URL_SHARE * look.filled && !OWN_RESULT.test(reduced[index] ?? "") ? [index] : []));
   const images = urls.filter((index) => IMAGE_WORDS.test(reduced[index] ?? "") || (looks[index]?.files ?? 0) * 2 >= (looks[index]?.urls ?? 1));
   // Without any URL among the first rows the header alone can say it: paths relative to baseUrl, or a long empty stretch.
   const named = reduced.flatMap((cell, index) => (IMAGE_WORDS.test(cell) && !/alt|text|count|position|title|caption|id$/.test(cell) ? [index] : []));

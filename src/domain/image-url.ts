@@ -60,7 +60,7 @@ function listSpans(cell: string): [number, number][] {
     start = next;
     end = next;
   }
-  if (start < cell.length) end = cell.length - trailing(cell);
+  if (start < cell.length) end = cell.length;
   take();
   return spans;
 }
@@ -80,13 +80,6 @@ function isBoundary(cell: string, start: number, index: number, run: string): bo
   return WEB_ADDRESS.test(cell.slice(start, start + 8)) ? hasMark && /\s/.test(run) : hasMark;
 }
 
-/** Separators at the very end. */
-function trailing(cell: string): number {
-  let count = 0;
-  while (count < cell.length && /[\s,;|]/.test(cell[cell.length - 1 - count] ?? "")) count += 1;
-  return count;
-}
-
 export type ParsedUrl = { ok: true; href: string } | { ok: false; code: Extract<ImageCode, "url_invalid">; message: string };
 
 /** Whether an item is an address that could be fetched: absolute, http or https, without credentials. */
@@ -97,12 +90,12 @@ export function parseImageUrl(text: string): ParsedUrl {
   // eslint-disable-next-line no-control-regex -- control characters are what this looks for
   if (/[\u0000-\u001F\u007F]/.test(text)) return refuse(", which holds a control character");
   if (!WEB_ADDRESS.test(text)) return refuse("");
-  if (!URL.canParse(text)) return refuse(", which cannot be parsed");
-  const url = new URL(text);
+  const url = URL.parse(text);
+  if (url === null) return refuse(", which cannot be parsed");
   if (url.username !== "" || url.password !== "") {
     return { ok: false, code: "url_invalid", message: "The URL holds a user name or password; use a signed URL instead." };
   }
-  url.hash = "";
+  if (text.includes("#")) url.hash = "";
   return { ok: true, href: url.href };
 }
 

@@ -150,8 +150,10 @@ describe("any file", () => {
 
   test("has its own columns unchanged in the appended shape, as our reader and fast-csv see it", async () => {
     await fc.assert(fc.asyncProperty(anyFile, async (given) => {
-      const { bytes, cells, delimiter } = await write(given);
+      const { text, bytes, cells, delimiter } = await write(given);
       const reading = await accepted(bytes);
+      // Windows-1252's `é€€` is the UTF-8 of another letter, and nobody can tell which was meant.
+      fc.pre(new TextDecoder(reading.facts.encoding).decode(bytes) === new TextDecoder().decode(Buffer.from(text)));
       const result = writeResult(reading, "append", ({ urls }) => ({ outputs: urls.map(() => "https://o.test/x;y,z|~.webp"), errors: ["a\nb", '"'] }));
       const again = await accepted(result, { wishes: { images: ["Image"], name: null, id: null } });
       assert.deepEqual(again.found.map(({ urls }) => urls), reading.found.map(({ urls }) => urls));
