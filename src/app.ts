@@ -1,4 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import { CATALOGUE_LIMITS } from "./csv/limits.ts";
@@ -14,22 +14,26 @@ import { RESULT_FILE_NAME } from "./domain/batch-event.ts";
 import { parseImageUrl } from "./domain/image-url.ts";
 import { FORMAT_FILES, type OutputFormat } from "./domain/recipe.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
-import { createServer } from "./http/server.ts";
+import { createServer, type HttpDeps } from "./http/server.ts";
 import { createEncoderPool } from "./image/encoder-pool.ts";
-import { inspectImage } from "./image/inspect.ts";
+import { inspectImage, PIXELS_MAX } from "./image/inspect.ts";
 import { acceptUpload } from "./intake/accept-upload.ts";
 import { loadBatch, type BatchOrder } from "./intake/load-batch.ts";
 import { createTurnstile } from "./domain/turnstile.ts";
 import { loadInThread } from "./intake/load-in-thread.ts";
+import { surveyCatalogue } from "./intake/survey-catalogue.ts";
+import { surveyInThread } from "./intake/survey-in-thread.ts";
 import { sweepUploads } from "./intake/sweep-uploads.ts";
 import { createTargetCheck } from "./net/check-target.ts";
-import { CSV_LIMITS, DOWNLOAD_LIMITS } from "./net/deadlines.ts";
+import { CSV_LIMITS, DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "./net/deadlines.ts";
 import { createDownloader } from "./net/download.ts";
 import { createPost } from "./net/post.ts";
 import type { Log } from "./observe/log.ts";
 import { JOBS_CHANNEL, openQueue, type Queue } from "./queue/queue.ts";
 import { createStorage, type Storage } from "./storage/storage.ts";
 import { deliverEvent } from "./webhook/deliver-event.ts";
+import { readUserAgent, readVersion } from "./version.ts";
+import { wirePreflight } from "./wire-preflight.ts";
 import { startWorker, type Worker } from "./worker/worker.ts";
 
 export type App = {
@@ -40,8 +44,6 @@ export type App = {
   stop(): Promise<void>;
 };
 
-/** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
-const PIXELS_MAX = 100_000_000;
 /** 100 megapixels took 3 s to JPEG, 41 s to WebP and, by what 6 took (7 s), two minutes to AVIF, on one core. */
 const ENCODE_MS = 300_000;
 const ENCODER_TASKS_MAX = 5_000;
@@ -49,6 +51,8 @@ const ENCODER_TASKS_MAX = 5_000;
 const INLINE_CSV_BYTES_MAX = 128 * 1024;
 /** Each large file that is being loaded takes a thread, some 100 MB and a connection of its own. */
 const LOADS_AT_ONCE = 3;
+/** A thread each as well, but no connection. */
+const SURVEYS_AT_ONCE = 2;
 const POOL_MAX = 16;
 const DATABASE_WAIT_MS = 60_000;
 const CLOSE_MS = 5_000;
@@ -151,19 +155,26 @@ async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }
     order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.keyedTransaction }, order) : inTurn(() => loadInThread({ databaseUrl, order }));
   const lookUp = (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId);
   const intake = { storage, load, findBatch: lookUp, checkTarget: createTargetCheck({ policy }), limits: CATALOGUE_LIMITS, defaultWebhookUrl: config.webhook?.url ?? null };
-  const csvDownloader = createDownloader({ policy, userAgent: await readUserAgent(), limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax }, perHostMax: LOADS_AT_ONCE, accept: "text/csv,*/*;q=0.5" });
+  const csvMs = Math.min(CSV_LIMITS.totalMs, config.uploadMs);
+  const csvDownloader = createDownloader({ policy, userAgent: await readUserAgent(), limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax, totalMs: csvMs }, perHostMax: LOADS_AT_ONCE, accept: "text/csv,*/*;q=0.5" });
   onStop(async () => csvDownloader.close());
   const fetchCsv = async (url: string, path: string) => {
     const parsed = parseImageUrl(url);
     if (!parsed.ok) return parsed;
-    const fetched = await csvDownloader.download({ url: parsed.href, path, signal: AbortSignal.timeout(CSV_LIMITS.totalMs) });
+    // Waiting for the host's turn counts as well.
+    const signal = AbortSignal.timeout(csvMs);
+    const fetched = await csvDownloader.download({ url: parsed.href, path, signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+      return { ok: false as const, failure: { code: "timed_out" as const, detail: `The whole download took longer than ${csvMs} ms.` } };
+    });
     return fetched.ok ? { ok: true as const, bytes: fetched.value.bytes } : { ok: false as const, code: fetched.failure.code, message: fetched.failure.detail };
   };
   const app = await createServer({
-    settings: { publicUrl, auth: config.auth, apiKeys: config.apiKeys, uploadBytesMax: config.uploadBytesMax, version: await readVersion() },
+    settings: { publicUrl, auth: config.auth, apiKeys: config.apiKeys, uploadBytesMax: config.uploadBytesMax, uploadMs: config.uploadMs, version: await readVersion() },
     tempPath: storage.tempPath,
     discard: storage.discard,
     acceptUpload: (upload) => acceptUpload(intake, upload),
+    preflight: await servePreflight({ config, storage }, onStop),
     fetchCsv,
     findBatch: lookUp,
     listBatches: (page) => listBatches(db.executor, DEFAULT_TENANT_ID, page),
@@ -197,10 +208,20 @@ async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }
   return app.listen({ host: config.host, port: config.port });
 }
 
+async function servePreflight({ config, storage }: Pick<Parts, "config" | "storage">, onStop: OnStop): Promise<HttpDeps["preflight"]> {
+  const inTurn = createTurnstile(SURVEYS_AT_ONCE);
+  const { preflight, close } = await wirePreflight({
+    config, tempPath: storage.tempPath, discard: storage.discard,
+    survey: (order, bytes, signal) => (bytes <= INLINE_CSV_BYTES_MAX ? surveyCatalogue({ random: Math.random, signal }, order) : inTurn(() => surveyInThread(order, signal))),
+  });
+  onStop(async () => close());
+  return preflight;
+}
+
 async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }: Parts, onStop: OnStop): Promise<void> {
   const policy = createAddressPolicy(config);
   const userAgent = await readUserAgent();
-  const downloader = createDownloader({ policy, userAgent, limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost, accept: "image/*,*/*;q=0.5" });
+  const downloader = createDownloader({ policy, userAgent, limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost, accept: IMAGE_ACCEPT });
   onStop(async () => downloader.close());
   const encoders = createEncoderPool({
     size: config.encoders, pixelsMax: PIXELS_MAX, taskMs: ENCODE_MS, memoryBytesMax: config.encoderMemoryBytes, tasksMax: ENCODER_TASKS_MAX,
@@ -227,13 +248,4 @@ async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }:
   onStop(worker.stop);
   const listener = listen({ url: databaseUrl, channel: JOBS_CHANNEL, onNotify: worker.wake });
   onStop(listener.close);
-}
-
-async function readUserAgent(): Promise<string> {
-  return `Pressrun/${await readVersion()} (+https://www.npmjs.com/package/pressrun)`;
-}
-
-async function readVersion(): Promise<string> {
-  const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -24,6 +24,7 @@ export type Config = Readonly<{
   downloadsPerHost: number;
   keepInputs: boolean;
   uploadBytesMax: number;
+  uploadMs: number;
   diskFreeBytesMin: number;
   logLevel: string;
 }>;
@@ -64,6 +65,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 32, 1, 1_024),
     keepInputs: read.flag("KEEP_INPUTS", true),
     uploadBytesMax: read.integer("UPLOAD_BYTES_MAX", 1024 * MIB, 1_024, 64 * 1024 * MIB),
+    // A million rows over 1 Mbit/s take a quarter of an hour; a client that trickles does not hold a slot for longer.
+    uploadMs: read.integer("UPLOAD_SECONDS_MAX", 1_800, 1, 86_400) * 1_000,
     diskFreeBytesMin: read.integer("DISK_FREE_MB_MIN", 100, 0, 1_048_576) * MIB,
     logLevel: read.oneOf("LOG_LEVEL", LOG_LEVELS) ?? "info",
   };

@@ -4,6 +4,7 @@ const COMMANDS: Record<string, () => Promise<void>> = {
   serve: async () => (await import("./cli/serve.ts")).serve(),
   migrate: async () => (await import("./cli/migrate.ts")).migrate(),
   demo: async () => (await import("./cli/demo.ts")).demo(),
+  check: async () => (await import("./cli/check.ts")).check(process.argv.slice(3)),
 };
 
 const USAGE = `Usage: pressrun COMMAND
@@ -11,6 +12,7 @@ const USAGE = `Usage: pressrun COMMAND
   serve    serve the API and work on images (npm start)
   migrate  bring the database up to date, and end
   demo     run a sample catalogue through the whole service, and end
+  check    say what a file is and what would become of it, and store nothing
 
 Settings come from the environment; README.md lists them.`;
 

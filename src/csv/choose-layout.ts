@@ -35,10 +35,11 @@ export function chooseLayout(head: string, options: { wishes: ColumnWishes; colu
 
 /** Not even the header is a row. */
 function whyUnreadable(head: string, delimiter: string, { columnsMax, isWhole }: { columnsMax: number; isWhole: boolean }): CsvProblem {
-  if (head.trim() === "") return { line: 1, column: null, code: "empty_file", message: `Expected a header line and products, got nothing but blank lines${isWhole ? "" : ` in the first ${head.length} characters`}.` };
+  const blank = { line: 1, code: "empty_file", message: `Expected a header line and products, got nothing but blank lines${isWhole ? "" : ` in the first ${head.length} characters`}.` } as const;
+  if (head.trim() === "") return { column: null, ...blank };
   const reader = new RecordReader({ delimiter, columnsMax, recordCharsMax: isWhole ? head.length : head.length - 1, lines: "physical" });
   const fault = reader.push(head).fault ?? reader.end().fault;
-  return { column: null, ...(fault ?? { line: 1, code: "not_csv", message: "Expected rows of cells, got text that no delimiter divides." }) };
+  return { column: null, ...(fault ?? blank) };
 }
 
 type Sample = { delimiter: string; /** Those that can be the header. */ tops: CsvRecord[]; header: CsvRecord | undefined; rows: CsvRecord[]; isTooWide: boolean };

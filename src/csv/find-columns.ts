@@ -58,7 +58,7 @@ export function findColumns(given: Given): { ok: true; columns: Columns } | { ok
     name: wishes.name === null ? byNames(reduced, dialect?.productName ?? PRODUCT_NAMES) : wished(wishes.name).slice(0, 1),
     id: wishes.id === null ? byNames(reduced, dialect?.id ?? ID_NAMES) : wished(wishes.id).slice(0, 1),
   };
-  if (problems.length === 0) problems.push(...findFaults(header, line, columns));
+  if (problems.length === 0) problems.push(...(isUndivided(given) ? [undivided(header, line)] : findFaults(header, line, columns)));
   return problems.length > 0 ? { ok: false, problems } : { ok: true, columns };
 }
 
@@ -93,6 +93,16 @@ function lookAt(rows: readonly CsvRecord[], index: number): { filled: number; ur
   return { filled: cells.length, urls: urls.length, files: urls.filter((cell) => IMAGE_FILE.test(cell.trim())).length };
 }
 
+/** One column whose cells have URLs within other text: the rows are divided by something else than we looked for. */
+function isUndivided({ header, rows, dialect }: Given): boolean {
+  const cells = header.length === 1 && !dialect ? rows.map((row) => cellOf(row, 0).trim()).filter((cell) => cell !== "") : [];
+  return cells.length > 0 && cells.every((cell) => /https?:\/\//i.test(cell) && !URL_START.test(cell));
+}
+
+function undivided(header: readonly string[], line: number): CsvProblem {
+  return { line, column: null, code: "no_image_column", message: `Expected columns divided by a comma, semicolon, tab, | or ~ (by the one that \`sep=\` names, where line 1 has that), got one column: ${listHeaders(header)}; save the file as “CSV UTF-8” and upload that.` };
+}
+
 function findFaults(header: readonly string[], line: number, columns: Columns): CsvProblem[] {
   if (header.some((cell) => URL_START.test(cell))) {
     return [{ line, column: null, code: "missing_header", message: `Expected a header line, got a URL in line ${line}; put a line with the columns' names above it, for example ${EXAMPLE}.` }];
@@ -106,7 +116,7 @@ function findFaults(header: readonly string[], line: number, columns: Columns): 
     const name = (header[index] ?? "").trim().toLowerCase();
     const first = seen.get(name);
     if (first === undefined) seen.set(name, index);
-    return first === undefined ? [] : [{ line, column: header[index] ?? "", code: "duplicate_column" as const, message: `Expected one column "${header[index] ?? ""}", got two (columns ${first + 1} and ${index + 1}), and their URLs could not be told apart in the result; rename or remove one.` }];
+    return first === undefined ? [] : [{ line, column: header[index] ?? "", code: "duplicate_column" as const, message: `Expected one column "${(header[index] ?? "").slice(0, 60).toWellFormed()}", got two (columns ${first + 1} and ${index + 1}), and their URLs could not be told apart in the result; rename or remove one.` }];
   });
 }
 

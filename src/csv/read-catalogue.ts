@@ -34,7 +34,7 @@ export type ReadOptions = {
   /** Where it is known and not to be found out: a file that we made ourselves, whose lines nobody sees. */
   layout?: Layout | null;
   /** Takes pages of products in the order of the file; none comes any more once the file has a problem, unless told so. */
-  onProducts(page: CatalogueProduct[]): Promise<void>;
+  onProducts(page: CatalogueProduct[], facts: CatalogueFacts): Promise<void>;
   /** For a report on a file that has problems. */
   goesOn?: boolean;
 };
@@ -54,6 +54,7 @@ export async function readCatalogue(open: () => AsyncIterable<Buffer>, options: 
   } catch (error) {
     if (error instanceof UnpackError) return { ok: false, problems: [{ column: null, ...error.fault }], problemCount: 1, facts: null };
     if (!(error instanceof Unreadable)) throw error;
+    await reading.handOn();
   }
   return reading.result();
 }
@@ -115,14 +116,20 @@ class Reading {
   async end(shape: TextShape): Promise<void> {
     if (!this.#reader) await this.#begin(shape, true);
     if (this.#reader) await this.#read(this.#reader.end());
-    if (this.#last) this.#page.push(this.#last);
-    await this.#flush();
+    await this.handOn();
     const { facts } = this.#begun();
-    if (facts.rows === 0) this.giveUp(facts.headerLine, "no_products", "Expected at least one product below the header, got none.");
-    if (facts.images === 0 && this.#problemCount === 0) {
-      const columns = facts.columns.images.map(({ index }) => `"${facts.header[index] ?? ""}"`).slice(0, 10).join(", ");
-      this.giveUp(facts.headerLine, "no_images", `Expected image URLs in ${columns}, got ${facts.rows} rows without any; name the column that has them with imageColumns.`);
-    }
+    // A list of products has no header, and begins with the first.
+    const isList = Boolean(this.#options.layout);
+    const line = isList ? 1 : facts.headerLine;
+    if (facts.rows === 0) this.giveUp(line, "no_products", isList ? "Expected at least one product, got none." : "Expected at least one product below the header, got none.");
+    if (facts.images === 0 && this.#problemCount === 0) this.giveUp(line, "no_images", isList ? `Expected image URLs in \`images\`, got ${facts.rows} products without any.` : noImages(facts));
+  }
+
+  /** The last pages; after a fault too, for those who go on. */
+  async handOn(): Promise<void> {
+    if (this.#last) this.#page.push(this.#last);
+    this.#last = undefined;
+    await this.#flush();
   }
 
   result(): Catalogue {
@@ -192,9 +199,11 @@ class Reading {
   /** Hands on what is read; the last product stays while blank rows may follow it. */
   async #flush(): Promise<void> {
     const page = this.#page;
+    const facts = this.#facts;
+    if (!facts) return;
     this.#page = [];
     for (let at = 0; at < page.length && (this.#problemCount === 0 || this.#options.goesOn); at += PAGE_PRODUCTS) {
-      await this.#options.onProducts(page.slice(at, at + PAGE_PRODUCTS));
+      await this.#options.onProducts(page.slice(at, at + PAGE_PRODUCTS), facts);
     }
   }
 
@@ -205,13 +214,26 @@ class Reading {
 
   #report(found: readonly CsvProblem[]): void {
     this.#problemCount += found.length;
-    this.#problems.push(...found.slice(0, PROBLEMS_LISTED_MAX - this.#problems.length));
+    const listed = found.slice(0, PROBLEMS_LISTED_MAX - this.#problems.length);
+    this.#problems.push(...listed.map((problem) => ({ ...problem, column: problem.column === null ? null : excerpt(problem.column, COLUMN_CHARS_SHOWN) })));
   }
 
   giveUp(line: number, code: CsvProblemCode, message: string): never {
     this.#report([{ line, column: null, code, message }]);
     throw new Unreadable(message);
   }
+}
+
+/** A header can have a megabyte, and each of a hundred problems names it. */
+const COLUMN_CHARS_SHOWN = 200;
+
+function excerpt(text: string, charsMax: number): string {
+  return text.length > charsMax ? `${text.slice(0, charsMax).toWellFormed()}…` : text;
+}
+
+function noImages({ columns, header, rows }: CatalogueFacts): string {
+  const names = columns.images.map(({ index }) => `"${excerpt(header[index] ?? "", 60)}"`).slice(0, 10).join(", ");
+  return `Expected image URLs in ${names}, got ${rows} rows without any; name the column that has them with imageColumns.`;
 }
 
 /** The header's own, for lines that we write: a cell of several lines can have others. */

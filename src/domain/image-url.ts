@@ -100,8 +100,12 @@ export function parseImageUrl(text: string): ParsedUrl {
 }
 
 /** The query can hold a signature: it is never shown again. */
+export function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/s, "?…");
+}
+
 function excerpt(text: string): string {
-  const shown = text.replace(/[?#].*$/s, "?…");
+  const shown = withoutQuery(text);
   // A pair of surrogates cut in two would be refused by the database.
   return `"${shown.length > 100 ? `${shown.slice(0, 100)}…` : shown}"`.toWellFormed();
 }

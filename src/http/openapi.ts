@@ -1,11 +1,12 @@
 import { AcceptedBatch, Batch, BatchList, BatchStatusView, Product, ProductList } from "../contract/batch.ts";
 import { BatchEvent } from "../contract/event.ts";
+import { Preflight } from "../contract/preflight.ts";
 import { Problem } from "../contract/problem.ts";
 import { Accepted, BatchRequest, ProductInput, UploadOptions } from "../contract/upload.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
 /** The shapes that the document names; routes refer to them by `$id`. */
-export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, Problem, BatchEvent];
+export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, Preflight, Problem, BatchEvent];
 
 export const UPLOAD_PROBLEMS = [
   "bad_multipart", "unauthorized", "forbidden_origin", "request_timeout", "upload_too_large", "unsupported_media_type", "invalid_csv", "unavailable", "storage_full",

@@ -1,24 +1,46 @@
 import Value from "typebox/value";
+import type { Static } from "typebox";
+import { PreflightOptions } from "../contract/preflight.ts";
 import { METADATA_CHARS_MAX, UploadOptions } from "../contract/upload.ts";
 import type { ReadingOptions } from "../intake/load-batch.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { findSecretFault } from "../domain/webhook-signature.ts";
-import { SEED_RECIPE, type Recipe } from "../domain/recipe.ts";
+import { SEED_RECIPE, type OutputFormat, type Recipe } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
 
 export type BatchOptions = { recipe: Recipe; metadata: Record<string, unknown>; reading: ReadingOptions; webhookUrl?: string; webhookSecret?: string };
 
 /** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
 export function readOptions(fields: Readonly<Record<string, unknown>>): BatchOptions {
-  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
-  if (typeof given["metadata"] === "string") given["metadata"] = parseJson(given["metadata"]);
-  const options = Value.Convert(UploadOptions, given);
+  return toBatchOptions(checkFields(UploadOptions, fields));
+}
+
+/** The same for a preflight, which has one more. */
+export function readPreflightOptions(fields: Readonly<Record<string, unknown>>): { reading: ReadingOptions; format: OutputFormat; probe: number } {
+  const { probe = 0, ...options } = checkFields(PreflightOptions, fields);
+  const { reading, recipe } = toBatchOptions(options);
+  return { reading, format: recipe.format, probe };
+}
+
+function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptions>(schema: Schema, fields: Readonly<Record<string, unknown>>): Static<Schema> {
+  const given = Object.entries(fields).filter(([, value]) => value !== "");
+  const options = Object.fromEntries(given.map(([name, value]) => [name, typeof value === "string" ? readText(schema, name, value) : value]));
   // An unknown option is reported twice, by the object and at its own place; a union by each of its members.
-  const faults = Value.Errors(UploadOptions, options).filter(({ keyword }) => keyword !== "boolean" && keyword !== "anyOf").map(describeFault);
-  if (!Value.Check(UploadOptions, options)) throw invalid(faults);
+  const faults = Value.Errors(schema, options).filter(({ keyword }) => keyword !== "boolean" && keyword !== "anyOf").map((fault) => describeFault(fault, schema));
+  if (!Value.Check(schema, options)) throw invalid(faults);
   const more = findFaults(options);
   if (more.length > 0) throw invalid(more);
+  return options;
+}
 
+/** Text becomes a number only where it is one as people write it: a converter made 1 of `1.5`, and 50 of `0x32`. */
+function readText({ properties }: { properties: Record<string, object> }, name: string, text: string): unknown {
+  if (name === "metadata") return parseJson(text);
+  const isNumber = Object.hasOwn(properties, name) && Object.entries(properties[name] ?? {}).some(([key, value]) => key === "type" && value === "integer");
+  return isNumber && /^\s*-?\d{1,9}\s*$/.test(text) ? Number(text) : text;
+}
+
+function toBatchOptions(options: UploadOptions): BatchOptions {
   const { webhookUrl, webhookSecret, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", ...recipe } = options;
   return {
     recipe: { ...SEED_RECIPE, ...recipe },
@@ -40,10 +62,20 @@ function findFaults({ webhookUrl, webhookSecret, metadata, baseUrl }: UploadOpti
   }
   const base = baseUrl === undefined ? null : parseImageUrl(baseUrl);
   if (base?.ok === false) faults.push({ field: "baseUrl", message: base.message });
-  const text = JSON.stringify(metadata ?? {});
-  if (text.length > METADATA_CHARS_MAX) faults.push({ field: "metadata", message: `Expected at most ${METADATA_CHARS_MAX} characters of JSON, got ${text.length}.` });
-  if (UNSTORABLE.test(text)) faults.push({ field: "metadata", message: "Expected text, got a NUL or half of a surrogate pair in it." });
+  else if (baseUrl?.isWellFormed() === false) faults.push({ field: "baseUrl", message: "Expected text, got half of a surrogate pair in it." });
+  const text = writeJson(metadata ?? {});
+  if (text === null || text.length > METADATA_CHARS_MAX) faults.push({ field: "metadata", message: `Expected at most ${METADATA_CHARS_MAX} characters of JSON, got ${text?.length ?? "thousands of levels"}.` });
+  else if (UNSTORABLE.test(text)) faults.push({ field: "metadata", message: "Expected text, got a NUL or half of a surrogate pair in it." });
   return faults;
+}
+
+/** Null where it is nested too deeply: parsing takes any depth, writing some thousand levels. */
+function writeJson(value: unknown): string | null {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return null;
+  }
 }
 
 /** What PostgreSQL's jsonb does not take, as JSON.stringify() writes it. */
@@ -63,10 +95,10 @@ function invalid(faults: Fault[]): ProblemError {
   return new ProblemError("invalid_options", detail, { errors: faults, errorCount: faults.length });
 }
 
-function describeFault(fault: ReturnType<typeof Value.Errors>[number]): Fault {
+function describeFault(fault: ReturnType<typeof Value.Errors>[number], schema: { properties: object }): Fault {
   if (fault.keyword === "additionalProperties") {
     const { additionalProperties } = fault.params as { additionalProperties: string[] };
-    return { field: additionalProperties.join(", "), message: `there is no such option; there are ${Object.keys(UploadOptions.properties).join(", ")}` };
+    return { field: additionalProperties.join(", "), message: `there is no such option; there are ${Object.keys(schema.properties).join(", ")}` };
   }
   const allowed = fault.keyword === "enum" ? ` (${(fault.params as { allowedValues: unknown[] }).allowedValues.join(", ")})` : "";
   return { field: fault.instancePath.replace(/^\//, "") || "options", message: `${fault.message}${allowed}` };

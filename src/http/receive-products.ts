@@ -1,18 +1,19 @@
+import { isUtf8 } from "node:buffer";
 import type { Readable } from "node:stream";
 import type { FastifyRequest } from "fastify";
 import { TABLE_LAYOUT } from "../csv/products-table.ts";
 import { writeProducts } from "../intake/write-products.ts";
 import { ProblemError } from "./problems.ts";
-import { readableName, type ReceiveDeps, type ReceivedUpload } from "./receive-upload.ts";
+import { readableName, readBody, uploadTooLarge, type ReceiveDeps, type ReceivedUpload } from "./receive-upload.ts";
 
 /** Parsed at once, some 10 ms a megabyte: what is larger comes line by line. */
 export const JSON_BYTES_MAX = 4 * 1024 * 1024;
 /** One product. A thousand URLs of a thousand characters fit. */
-const LINE_CHARS_MAX = 1024 * 1024;
+const LINE_BYTES_MAX = 1024 * 1024;
 
 /** Products or the address of a CSV, as one JSON document; what stands beside them are the options. */
 export async function receiveJson(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload> {
-  const body = parseBody(await readText(request.body as Readable, JSON_BYTES_MAX));
+  const body = parseBody(await readText(request.body as Readable, deps));
   const { products, csvUrl, recipe = {}, fileName, ...options } = body;
   if ((products === undefined) === (csvUrl === undefined)) throw invalid("Expected either `products` or `csvUrl`.");
   if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) throw invalid('Expected recipe as an object such as {"format":"webp","quality":80}.');
@@ -25,7 +26,7 @@ export async function receiveJson(request: FastifyRequest, deps: ReceiveDeps): P
 
 /** A product a line, of any number; the options come in the query. */
 export async function receiveNdjson(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload> {
-  const stored = await store(parseLines(request.body as Readable, deps.uploadBytesMax), deps);
+  const stored = await store(parseLines(request.body as Readable, deps), deps);
   return { ...stored, fileName: null, fields: { ...(request.query as Record<string, unknown>) }, layout: TABLE_LAYOUT };
 }
 
@@ -55,15 +56,17 @@ function nameIn(url: string): string | null {
   }
 }
 
-async function readText(source: Readable, bytesMax: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of source as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) throw new ProblemError("upload_too_large", `Expected at most ${bytesMax} bytes of JSON; send larger batches as application/x-ndjson, a product a line, or as a CSV.`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+async function readText(source: Readable, { deadline }: ReceiveDeps): Promise<string> {
+  const tooLarge = (bytesMax: number) => new ProblemError("upload_too_large", `Expected at most ${bytesMax} bytes of JSON; send larger batches as application/x-ndjson, a product a line, or as a CSV.`);
+  const chunks: Buffer[] = await readBody(source, { bytesMax: JSON_BYTES_MAX, deadline, tooLarge }).toArray();
+  const bytes = Buffer.concat(chunks);
+  if (!isUtf8(bytes)) throw new ProblemError("bad_request", "Expected JSON in UTF-8 (RFC 8259), got another encoding or what is no text; send it as it is, not packed, and in UTF-8.");
+  return withoutMark(bytes.toString());
+}
+
+/** RFC 8259 lets a reader pass over the byte order mark that PowerShell writes. */
+function withoutMark(text: string): string {
+  return text.startsWith("\uFEFF") ? text.slice(1) : text;
 }
 
 function parseBody(text: string): Record<string, unknown> {
@@ -76,28 +79,43 @@ function parseBody(text: string): Record<string, unknown> {
   throw invalid('Expected an object such as {"products":[{"id":"MUG-1","images":["https://…"]}]}.');
 }
 
-async function* parseLines(source: Readable, bytesMax: number): AsyncGenerator<unknown> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  let bytes = 0;
-  for await (const chunk of source as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) throw new ProblemError("upload_too_large", `Expected at most ${bytesMax} bytes (UPLOAD_BYTES_MAX); split the products, or let the operator raise the limit.`);
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) if (line.trim() !== "") yield parseLine(line);
-    if (rest.length > LINE_CHARS_MAX) throw new ProblemError("upload_too_large", `Expected a product a line, each of at most ${LINE_CHARS_MAX} characters.`);
+const LF = 0x0a;
+const NOTHING = Buffer.alloc(0);
+
+/** Cut as bytes, so that a line that is not UTF-8 is told by its number. */
+async function* parseLines(source: Readable, { uploadBytesMax, deadline }: ReceiveDeps): AsyncGenerator<unknown> {
+  let rest: Buffer = NOTHING;
+  let number = 1;
+  for await (const chunk of readBody(source, { bytesMax: uploadBytesMax, deadline, tooLarge: uploadTooLarge }) as AsyncIterable<Buffer>) {
+    let from = 0;
+    for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, from)) {
+      const line = rest.length === 0 ? chunk.subarray(from, at) : Buffer.concat([rest, chunk.subarray(from, at)]);
+      rest = NOTHING;
+      from = at + 1;
+      yield* parseLine(line, number);
+      number += 1;
+    }
+    rest = Buffer.concat([rest, chunk.subarray(from)]);
+    if (rest.length > LINE_BYTES_MAX) throw lineTooLong(number);
   }
-  rest += decoder.decode();
-  if (rest.trim() !== "") yield parseLine(rest);
+  yield* parseLine(rest, number);
 }
 
-function parseLine(line: string): unknown {
+/** The product of a line, or the error that says why there is none; nothing for a blank line. */
+function* parseLine(bytes: Buffer, number: number): Generator<unknown> {
+  if (bytes.length > LINE_BYTES_MAX) throw lineTooLong(number);
+  if (!isUtf8(bytes)) return yield new Error("it is not in UTF-8");
+  const text = number === 1 ? withoutMark(bytes.toString()) : bytes.toString();
+  if (text.trim() === "") return;
   try {
-    return JSON.parse(line);
+    yield JSON.parse(text);
   } catch (error) {
-    return error instanceof Error ? new Error(error.message.slice(0, 200).toWellFormed()) : new Error("it cannot be parsed");
+    yield error instanceof Error ? new Error(error.message.slice(0, 200).toWellFormed()) : new Error("it cannot be parsed");
   }
+}
+
+function lineTooLong(number: number): ProblemError {
+  return new ProblemError("upload_too_large", `Expected a product a line, each of at most ${LINE_BYTES_MAX} bytes, got a longer one in line ${number}.`);
 }
 
 function invalid(message: string): ProblemError {

@@ -1,7 +1,7 @@
 import { createWriteStream } from "node:fs";
-import type { Readable } from "node:stream";
+import type { IncomingMessage } from "node:http";
+import { Transform, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { MultipartFile } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
 import type { Layout } from "../csv/choose-layout.ts";
 import { ProblemError } from "./problems.ts";
@@ -13,28 +13,52 @@ export type ReceivedUpload = {
 };
 
 export type ReceiveDeps = {
-  tempPath(extension: string): string; uploadBytesMax: number; uploadMs: number;
+  tempPath(extension: string): string; uploadBytesMax: number;
+  /** When the body must have come whole. */
+  deadline: AbortSignal;
   /** Through the address guard. */
   fetchCsv(url: string, path: string): Promise<{ ok: true; bytes: number } | { ok: false; code: string; message: string }>;
 };
 
-/** Bytes of all form fields together; an option is a few words. */
-export const FIELD_BYTES_MAX = 8 * 1024;
-export const FIELDS_MAX = 20;
-/** So much later than the deadline of the file itself, which can still be answered. */
-const GRACE_MS = 5_000;
+/** The longest option is metadata: 8,192 characters, of three bytes each where they are far from ASCII. */
+export const FIELD_BYTES_MAX = 32 * 1024;
+/** `imageColumns` can come a hundred times, and there are a dozen other options: 4 MB at most, all filled. */
+export const FIELDS_MAX = 120;
+/** What a form can add to its file: its fields, and as much again for their headers. */
+const FRAME_BYTES_MAX = 2 * FIELDS_MAX * FIELD_BYTES_MAX;
+/** A client that is refused reads its answer within this, though it may send on meanwhile. */
+const LINGER_MS = 5_000;
 
 type Receive = (request: FastifyRequest, deps: ReceiveDeps) => Promise<ReceivedUpload>;
 
 /** Spools the upload to disk, never to memory, whichever way it comes, and gathers the options beside it. */
-export async function receiveWithin(request: FastifyRequest, deps: ReceiveDeps, receive: Receive): Promise<ReceivedUpload> {
-  // A client that stops in the middle of the multipart frame holds its connection no longer than one that trickles.
-  const deadline = setTimeout(() => request.raw.destroy(), deps.uploadMs + GRACE_MS);
+export async function receiveWithin(request: FastifyRequest, deps: Omit<ReceiveDeps, "deadline">, receive: Receive, uploadMs: number): Promise<ReceivedUpload> {
+  const { socket } = request.raw;
+  // The body's own deadline is answered. Only who stops in the middle of a form's frame, where nobody reads, is cut off.
+  const cutOff = setTimeout(() => socket.destroy(), uploadMs + LINGER_MS);
   try {
-    return await receive(request, deps);
+    // Of what says that it is too large nothing is taken.
+    if (Number(request.headers["content-length"] ?? 0) > deps.uploadBytesMax + FRAME_BYTES_MAX) throw uploadTooLarge(deps.uploadBytesMax);
+    return await receive(request, { ...deps, deadline: AbortSignal.timeout(uploadMs) });
+  } catch (error) {
+    readOff(request.raw);
+    throw error;
   } finally {
-    clearTimeout(deadline);
+    clearTimeout(cutOff);
   }
+}
+
+/**
+ * What still comes of a refused body is read and dropped: unread, it would hold up the next request on its connection,
+ * and closing at once can cost the client its answer. A client that goes on and on is cut off.
+ */
+function readOff(request: IncomingMessage): void {
+  const { socket } = request;
+  request.unpipe();
+  request.resume();
+  if (request.complete) return;
+  const cutOff = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  request.once("close", () => clearTimeout(cutOff));
 }
 
 /** A CSV as a form's file or as the body itself. */
@@ -48,39 +72,62 @@ export async function receiveFile(request: FastifyRequest, deps: ReceiveDeps): P
   }
   const fields: Record<string, unknown> = { ...query };
   let file: { bytes: number; fileName: string | null } | null = null;
-  for await (const part of request.parts({ limits: { files: 2, fields: FIELDS_MAX, fieldSize: FIELD_BYTES_MAX, fileSize: deps.uploadBytesMax } })) {
+  // The file's size is counted here: the parser would go on reading what is too large to its end.
+  for await (const part of request.parts({ limits: { files: 2, fields: FIELDS_MAX, fieldSize: FIELD_BYTES_MAX, fileSize: Infinity } })) {
     if (part.type === "field") {
+      if (part.valueTruncated) throw new ProblemError("upload_too_large", `Expected at most ${FIELD_BYTES_MAX} bytes in the field \`${part.fieldname.slice(0, 60)}\`, got more.`);
       const known = fields[part.fieldname];
       // A field that comes twice is a list.
       fields[part.fieldname] = known === undefined ? part.value : [known, part.value].flat();
       continue;
     }
-    if (file !== null) throw await refuse(part, new ProblemError("too_many_files", "Expected one file, in the field `file`; upload the others on their own."));
-    if (part.fieldname !== "file") throw await refuse(part, new ProblemError("file_missing", `Expected the CSV in the field \`file\`, got a file in the field \`${part.fieldname.slice(0, 60)}\`.`));
+    if (file !== null) throw new ProblemError("too_many_files", "Expected one file, in the field `file`; upload the others on their own.");
+    if (part.fieldname !== "file") throw new ProblemError("file_missing", `Expected the CSV in the field \`file\`, got a file in ${nameOfField(part.fieldname)}.`);
     file = { bytes: await spool(part.file, path, deps), fileName: readableName(part.filename) };
-    // The stream ends as if all were well where the limit cut it.
-    if (part.file.truncated) throw tooLarge(deps.uploadBytesMax);
   }
   if (file === null) throw new ProblemError("file_missing", "Expected the CSV as a file in the field `file` (curl -F file=@products.csv).");
   return { path, ...file, fields, layout: null };
 }
 
-async function spool(source: Readable, path: string, { uploadBytesMax, uploadMs }: ReceiveDeps): Promise<number> {
+/** A part can come without a name, whatever its type says. */
+function nameOfField(name: string | undefined): string {
+  return name === undefined ? "a field without a name" : `the field \`${name.slice(0, 60)}\``;
+}
+
+async function spool(source: Readable, path: string, deps: ReceiveDeps): Promise<number> {
+  const file = createWriteStream(path);
+  await pipeline(readBody(source, { bytesMax: deps.uploadBytesMax, deadline: deps.deadline, tooLarge: uploadTooLarge }), file);
+  return file.bytesWritten;
+}
+
+type BodyLimits = { bytesMax: number; deadline: AbortSignal; tooLarge(bytesMax: number): ProblemError };
+
+/** The pieces of a body up to its cap and deadline. Its source survives them: a destroyed request cannot be answered. */
+export function readBody(source: Readable, { bytesMax, deadline, tooLarge }: BodyLimits): Readable {
   let bytes = 0;
-  const counted = async function* (chunks: AsyncIterable<Buffer>) {
-    for await (const chunk of chunks) {
+  const body = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.length;
-      if (bytes > uploadBytesMax) throw tooLarge(uploadBytesMax);
-      yield chunk;
-    }
+      if (bytes > bytesMax) done(tooLarge(bytesMax));
+      else done(null, chunk);
+    },
+  });
+  const onDeadline = () => body.destroy(new ProblemError("request_timeout", "The upload took longer than it may (UPLOAD_SECONDS_MAX); send it over a faster line, packed with gzip, or in parts."));
+  const onClose = () => {
+    if (!source.readableEnded) body.destroy(new ProblemError("bad_request", "The connection ended before the whole body had come."));
   };
-  try {
-    await pipeline(source, counted, createWriteStream(path), { signal: AbortSignal.timeout(uploadMs) });
-  } catch (error) {
-    if (error instanceof Error && error.name === "AbortError") throw new ProblemError("request_timeout", `The upload did not come within ${uploadMs / 1_000} s.`);
-    throw error;
-  }
-  return bytes;
+  deadline.addEventListener("abort", onDeadline, { once: true });
+  body.once("close", () => deadline.removeEventListener("abort", onDeadline));
+  source.once("error", (error) => (isReset(error) ? onClose() : body.destroy(error)));
+  source.once("close", onClose);
+  if (deadline.aborted) onDeadline();
+  else if (source.destroyed) onClose();
+  else source.pipe(body);
+  return body;
+}
+
+function isReset(error: Error): boolean {
+  return "code" in error && error.code === "ECONNRESET";
 }
 
 /** A name is shown to people and never becomes a path. */
@@ -89,11 +136,6 @@ export function readableName(name: string): string | null {
   return name.replaceAll(/[\u0000-\u001F\u007F]/g, "").slice(0, 255).toWellFormed() || null;
 }
 
-async function refuse(part: MultipartFile, problem: ProblemError): Promise<ProblemError> {
-  part.file.resume();
-  return problem;
-}
-
-function tooLarge(bytesMax: number): ProblemError {
-  return new ProblemError("upload_too_large", `Expected at most ${bytesMax} bytes (UPLOAD_BYTES_MAX); split the file, or let the operator raise the limit.`);
+export function uploadTooLarge(bytesMax: number): ProblemError {
+  return new ProblemError("upload_too_large", `Expected at most ${bytesMax} bytes (UPLOAD_BYTES_MAX); split the upload, or let the operator raise the limit.`);
 }

@@ -10,11 +10,13 @@ import { protect, type ProtectionSettings } from "./protection.ts";
 import { addServiceRoutes, type ServiceDeps } from "./service-routes.ts";
 import { addStatusRoute, type StatusDeps } from "./status-route.ts";
 import { addBatchRoutes, NDJSON, type BatchDeps } from "./batch-routes.ts";
+import { addPreflightRoute, type PreflightRouteDeps } from "./preflight-route.ts";
+import { FIELDS_MAX } from "./receive-upload.ts";
 import { addResultRoutes, type ResultDeps } from "./result-routes.ts";
 import { addUploadRoute } from "./upload-route.ts";
 
-export type HttpDeps = BatchDeps & StatusDeps & OutputDeps & ResultDeps & ServiceDeps & {
-  settings: ProtectionSettings & { uploadBytesMax: number; version: string };
+export type HttpDeps = BatchDeps & PreflightRouteDeps & StatusDeps & OutputDeps & ResultDeps & ServiceDeps & {
+  settings: ProtectionSettings & { uploadBytesMax: number; uploadMs: number; version: string };
   isUnavailable(error: unknown): boolean;
   log: Log;
 };
@@ -52,6 +54,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     addStatusRoute(app, deps, prefix);
   }
   addBatchRoutes(app, deps);
+  addPreflightRoute(app, deps);
   addResultRoutes(app, deps);
   addOutputRoutes(app, deps);
   await app.register(scalar, { routePrefix: "/docs", configuration: { url: "/openapi.json", telemetry: false, withDefaultFonts: false } });
@@ -68,18 +71,31 @@ function acceptStreams(app: FastifyInstance): void {
 function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): void {
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new ProblemError("not_found", "There is no such route; /docs lists them.")));
   app.setErrorHandler((error: Error & { code?: string }, request, reply) => {
-    const multipartCode = error.code?.startsWith("FST_") && request.isMultipart() ? new ProblemError("bad_multipart", error.message) : null;
-    const known = knownProblem(error, isUnavailable) ?? multipartCode ?? brokenMultipart(error, request.isMultipart());
+    const known = (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, isUnavailable);
     if (known) return sendProblem(request, reply, known);
     log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed unexpectedly");
     return sendProblem(request, reply, new ProblemError("internal_error", "The request could not be served; the operator finds the reason in the log."));
   });
 }
 
-/** busboy's own errors carry no code, only words. */
-function brokenMultipart(error: Error, isMultipart: boolean): ProblemError | null {
-  if (!isMultipart || !/multipart|boundary|unexpected end of (form|file)|malformed part header/i.test(error.message)) return null;
-  return new ProblemError("bad_multipart", `The multipart body could not be read: ${error.message}.`);
+/** What the multipart parser threw: its plugin's errors have codes, busboy's own only words. */
+function multipartProblem(error: Error & { code?: string }): ProblemError | null {
+  switch (error.code) {
+    case "FST_FIELDS_LIMIT":
+      return new ProblemError("upload_too_large", `Expected at most ${FIELDS_MAX} fields beside the file, got more.`);
+    case "FST_FILES_LIMIT":
+    case "FST_PARTS_LIMIT":
+      return new ProblemError("too_many_files", "Expected one file, in the field `file`, and its options; upload other files on their own.");
+    case "FST_PROTO_VIOLATION":
+      return new ProblemError("bad_multipart", "Expected fields that are called as the options are, got one called as a member that every object has (`__proto__`, `constructor`); leave it out.");
+    case "FST_INVALID_JSON_FIELD_ERROR":
+      return new ProblemError("bad_multipart", "Expected JSON in a field whose type is application/json, got what is none.");
+    case "FST_MP_PREMATURE_CLOSE":
+      return new ProblemError("bad_multipart", "The connection ended before the whole form had come.");
+    default:
+      if (!/multipart|boundary|unexpected end of (form|file)|malformed part header/i.test(error.message)) return null;
+      return error instanceof ProblemError ? null : new ProblemError("bad_multipart", `Expected multipart/form-data whose parts are divided by the boundary that Content-Type names, got what cannot be read: ${error.message}.`);
+  }
 }
 
 /** One wide event for each request; paths are patterns, so that no token or id is written down. */

@@ -6,16 +6,13 @@ import { ProblemError } from "./problems.ts";
 import { readOptions } from "./read-options.ts";
 import { receiveWithin, type ReceiveDeps, type ReceivedUpload } from "./receive-upload.ts";
 
-export type TakeDeps = Omit<ReceiveDeps, "uploadMs" | "uploadBytesMax"> & {
-  settings: { publicUrl: () => string; uploadBytesMax: number };
+export type TakeDeps = Omit<ReceiveDeps, "deadline" | "uploadBytesMax"> & {
+  settings: { publicUrl: () => string; uploadBytesMax: number; uploadMs: number };
   discard(tempPath: string): Promise<void>;
   acceptUpload(upload: Upload): Promise<Acceptance>;
 };
 
 export type Taken = Extract<Acceptance, { ok: true }>;
-
-/** A million rows over 1 Mbit/s take a quarter of an hour; a client that trickles does not hold a slot for longer. */
-const UPLOAD_MS = 30 * 60 * 1_000;
 
 /** Takes an upload in, whichever way `receive` reads it, or throws what is wrong with it; no temporary file stays. */
 export async function takeUpload(deps: TakeDeps, request: FastifyRequest, receive: Parameters<typeof receiveWithin>[2]): Promise<Taken> {
@@ -37,7 +34,8 @@ export async function withUpload<T>(deps: Omit<TakeDeps, "acceptUpload">, reques
     return path;
   };
   try {
-    return await use(await receiveWithin(request, { tempPath, fetchCsv: deps.fetchCsv, uploadBytesMax: deps.settings.uploadBytesMax, uploadMs: UPLOAD_MS }, receive));
+    const { uploadBytesMax, uploadMs } = deps.settings;
+    return await use(await receiveWithin(request, { tempPath, fetchCsv: deps.fetchCsv, uploadBytesMax }, receive, uploadMs));
   } finally {
     for (const path of paths) await deps.discard(path);
   }

@@ -3,6 +3,9 @@ import { openByteWindow } from "./byte-window.ts";
 import { looksLikeHtml, nameUnsupported } from "./not-an-image.ts";
 import { readAvifSize, readGifSize, readJpegSize, readPngSize, readTiffSize, readWebpSize, type Size } from "./sizes.ts";
 
+/** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
+export const PIXELS_MAX = 100_000_000;
+
 export type InputFormat = "jpeg" | "png" | "webp" | "avif" | "gif" | "tiff";
 export type Inspection = { format: InputFormat; mediaType: string; extension: string; width: number; height: number };
 

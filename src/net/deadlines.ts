@@ -24,6 +24,8 @@ export const DOWNLOAD_LIMITS: DownloadLimits = {
   totalMs: 120_000,
 };
 
+export const IMAGE_ACCEPT = "image/*,*/*;q=0.5";
+
 /** A shop's export can be made while it is sent, and be large: the client that named it waits meanwhile. */
 export const CSV_LIMITS = { ...DOWNLOAD_LIMITS, firstByteMs: 60_000, totalMs: 600_000 } as const;
 

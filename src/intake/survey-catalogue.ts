@@ -1,0 +1,67 @@
+import { createReadStream } from "node:fs";
+import type { CatalogueLimits } from "../csv/limits.ts";
+import { readCatalogue, type CatalogueFacts, type CatalogueProduct } from "../csv/read-catalogue.ts";
+import { cleanImageUrl } from "../domain/clean-image-url.ts";
+import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
+import { createHashSet, hash53 } from "../domain/hash-set.ts";
+import { createHostCensus, type CensusResult } from "./host-census.ts";
+import { createLinkWatch } from "./link-watch.ts";
+import type { ReadingOptions } from "./load-batch.ts";
+
+/** Plain data, so that it can be sent to a thread. */
+export type SurveyOrder = {
+  path: string;
+  reading: ReadingOptions;
+  limits: CatalogueLimits;
+  /** So many URLs are drawn to be tried. */
+  sampleSize: number;
+  /** In ms since 1970: what links still hold is judged by it. */
+  now: number;
+};
+
+export type Survey = CensusResult & {
+  problems: CsvProblem[]; problemCount: number;
+  /** Null where not even the header was found. */
+  facts: CatalogueFacts | null;
+  warnings: UploadWarning[];
+  rows: number; rowsWithoutImage: number;
+  /** Different ids. */
+  products: number;
+  images: number; imagesInvalid: number;
+};
+
+/**
+ * Reads a whole file as an upload would, past its problems, and counts what is in it, in bounded memory.
+ * @throws the signal's reason where it aborts.
+ */
+export async function surveyCatalogue({ random, signal }: { random: () => number; signal?: AbortSignal }, order: SurveyOrder): Promise<Survey> {
+  const { reading, limits, sampleSize, now } = order;
+  const counts = { rows: 0, rowsWithoutImage: 0, images: 0, imagesInvalid: 0 };
+  const census = createHostCensus({ sampleSize, random });
+  const links = createLinkWatch({ now, baseUrl: reading.baseUrl });
+  const ids = createHashSet({ isWide: true });
+
+  const look = (product: CatalogueProduct, baseUrl: string | null) => {
+    counts.rows += 1;
+    counts.images += product.urls.length;
+    if (product.urls.length === 0) counts.rowsWithoutImage += 1;
+    ids.add(hash53(product.serial));
+    links.look(product);
+    for (const url of product.urls) {
+      const clean = cleanImageUrl(url, { baseUrl });
+      if (clean.ok) census.count(clean.href);
+      else counts.imagesInvalid += 1;
+    }
+  };
+  const read = await readCatalogue(() => createReadStream(order.path), {
+    ...reading, limits, goesOn: true,
+    async onProducts(page, { baseUrl }) {
+      signal?.throwIfAborted();
+      for (const product of page) look(product, baseUrl);
+    },
+  });
+  const { problems, problemCount } = read.ok ? { problems: [], problemCount: 0 } : read;
+  // The beginning of the file can be long, and no report shows it.
+  const facts = read.facts && { ...read.facts, head: "" };
+  return { problems, problemCount, facts, warnings: links.warnings(), ...counts, products: ids.size, ...census.result() };
+}

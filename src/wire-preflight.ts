@@ -1,0 +1,29 @@
+import type { Config } from "./config.ts";
+import type { Preflight } from "./contract/preflight.ts";
+import { CATALOGUE_LIMITS } from "./csv/limits.ts";
+import { createAddressPolicy } from "./domain/address-policy.ts";
+import { createImageProbe } from "./image/probe-image.ts";
+import { PIXELS_MAX } from "./image/inspect.ts";
+import { preflight, type PreflightDeps, type PreflightOrder } from "./intake/preflight.ts";
+import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "./net/deadlines.ts";
+import { createDownloader } from "./net/download.ts";
+import { readUserAgent } from "./version.ts";
+
+type Given = {
+  config: Config;
+  survey: PreflightDeps["survey"];
+  tempPath(extension?: string): string;
+  discard(tempPath: string): Promise<void>;
+};
+
+/** What the API and the command line look at a file with; it needs neither a database nor encoders. */
+export async function wirePreflight({ config, survey, tempPath, discard }: Given): Promise<{ preflight(order: PreflightOrder, signal: AbortSignal): Promise<Preflight>; close(): void }> {
+  // As the workers fetch: the forecast is about them.
+  const downloader = createDownloader({ policy: createAddressPolicy(config), userAgent: await readUserAgent(), limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost, accept: IMAGE_ACCEPT });
+  const { encoders, downloads, downloadsPerHost } = config;
+  const deps: PreflightDeps = {
+    survey, limits: CATALOGUE_LIMITS, plant: { encoders, downloads, downloadsPerHost }, now: Date.now,
+    probeImage: createImageProbe({ download: downloader.download, tempPath, discard, pixelsMax: PIXELS_MAX }),
+  };
+  return { preflight: (order, signal) => preflight(deps, order, signal), close: downloader.close };
+}
