@@ -81,7 +81,7 @@ const ProbeReport = Type.Object({
   failed: count("Of those."),
   unfinished: count("Still on their way when the time for the probe was up: neither failed nor not."),
   hosts: Type.Array(ProbedHost),
-  examples: Type.Array(Type.Object({ url: Type.String({ description: "Without its query, which may hold a signature." }), code: ImageCodeWord, message: Type.String() }), { description: "Some that failed, of each code and host one first." }),
+  examples: Type.Array(Type.Object({ url: Type.String({ description: "Without its query, which may hold a signature." }), code: ImageCodeWord, message: Type.String() }), { description: "Some that failed, of each code and host at most three." }),
   forecast: Nullable(Forecast),
 }, { description: "What became of a sample, and what that means for the batch." });
 

@@ -96,14 +96,13 @@ function failuresOf(trials: readonly ProbeTrial[]) {
 }
 
 const EXAMPLES_MAX = 10;
+const EXAMPLES_ALIKE_MAX = 3;
 
-/** One of each host and code, then others. */
+/** One of each host and code, then a second and a third. */
 function pickExamples(trials: readonly ProbeTrial[]): ProbeView["examples"] {
-  const seen = new Set<string>();
-  const isNew = (key: string) => seen.size < seen.add(key).size;
-  const failures = failuresOf(trials).map((one) => ({ ...one, isFirst: isNew(`${one.failure.code} ${hostOf(one.url)}`) }));
-  const ranked = [...failures.filter(({ isFirst }) => isFirst), ...failures.filter(({ isFirst }) => !isFirst)];
-  return ranked.slice(0, EXAMPLES_MAX).map(({ url, failure }) => ({ url: withoutQuery(url), code: failure.code, message: failure.detail }));
+  const alike = [...Map.groupBy(failuresOf(trials), ({ url, failure }) => `${failure.code} ${hostOf(url)}`).values()];
+  const rounds = Array.from({ length: EXAMPLES_ALIKE_MAX }, (_, round) => alike.flatMap((failures) => failures.slice(round, round + 1)));
+  return rounds.flat().slice(0, EXAMPLES_MAX).map(({ url, failure }) => ({ url: withoutQuery(url), code: failure.code, message: failure.detail }));
 }
 
 function round(value: number, digits: number): number {

@@ -4,6 +4,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import Value from "typebox/value";
 import { AcceptedBatch, Batch, BatchStatusView, Product } from "../../src/contract/batch.ts";
 import { BatchEvent } from "../../src/contract/event.ts";
+import { Preflight } from "../../src/contract/preflight.ts";
 import { Problem } from "../../src/contract/problem.ts";
 import { Accepted, ProductInput } from "../../src/contract/upload.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -48,7 +49,7 @@ describe("the API's documents", () => {
   });
 
   test("every example fits its schema", () => {
-    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, BatchStatus: BatchStatusView, Problem, Product, ProductInput })) {
+    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, BatchStatus: BatchStatusView, Preflight, Problem, Product, ProductInput })) {
       const examples = document.components.schemas[name]?.examples ?? [];
       assert.ok(examples.length > 0, name);
       for (const example of examples) assert.deepEqual([...Value.Errors(schema, example)], [], name);
