@@ -224,7 +224,7 @@ async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }:
   const downloader = createDownloader({ policy, userAgent, limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost, accept: IMAGE_ACCEPT });
   onStop(async () => downloader.close());
   const encoders = createEncoderPool({
-    size: config.encoders, pixelsMax: PIXELS_MAX, taskMs: ENCODE_MS, memoryBytesMax: config.encoderMemoryBytes, tasksMax: ENCODER_TASKS_MAX,
+    size: config.encoders, pixelsMax: PIXELS_MAX, allowSvg: config.allowSvg, taskMs: ENCODE_MS, memoryBytesMax: config.encoderMemoryBytes, tasksMax: ENCODER_TASKS_MAX,
     onLost: (event) => log.warn(event, "an encoder ended and is replaced"),
   });
   onStop(() => encoders.close());
@@ -234,7 +234,7 @@ async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }:
     stages: {
       tempPath: storage.tempPath,
       download: downloader.download,
-      inspect: (input) => inspectImage(input, { pixelsMax: PIXELS_MAX }),
+      inspect: (input) => inspectImage(input, { pixelsMax: PIXELS_MAX, allowSvg: config.allowSvg }),
       encode: (task, options) => encoders.encode(task, options),
       keepOutput: storage.keepOutput,
       keepInput: config.keepInputs ? storage.keepInput : storage.dropInput,

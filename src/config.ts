@@ -23,6 +23,7 @@ export type Config = Readonly<{
   downloads: number;
   downloadsPerHost: number;
   keepInputs: boolean;
+  allowSvg: boolean;
   uploadBytesMax: number;
   uploadMs: number;
   diskFreeBytesMin: number;
@@ -64,6 +65,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     downloads: read.integer("DOWNLOADS", 256, 1, 4_096),
     downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 32, 1, 1_024),
     keepInputs: read.flag("KEEP_INPUTS", true),
+    allowSvg: read.flag("ALLOW_SVG", false),
     uploadBytesMax: read.integer("UPLOAD_BYTES_MAX", 1024 * MIB, 1_024, 64 * 1024 * MIB),
     // A million rows over 1 Mbit/s take a quarter of an hour; a client that trickles does not hold a slot for longer.
     uploadMs: read.integer("UPLOAD_SECONDS_MAX", 1_800, 1, 86_400) * 1_000,

@@ -23,7 +23,7 @@ export async function wirePreflight({ config, survey, tempPath, discard }: Given
   const { encoders, downloads, downloadsPerHost } = config;
   const deps: PreflightDeps = {
     survey, limits: CATALOGUE_LIMITS, plant: { encoders, downloads, downloadsPerHost }, now: Date.now,
-    probeImage: createImageProbe({ download: downloader.download, tempPath, discard, pixelsMax: PIXELS_MAX }),
+    probeImage: createImageProbe({ download: downloader.download, tempPath, discard, pixelsMax: PIXELS_MAX, allowSvg: config.allowSvg }),
   };
   return { preflight: (order, signal) => preflight(deps, order, signal), close: downloader.close };
 }

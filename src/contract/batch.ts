@@ -3,9 +3,9 @@ import { BATCH_OUTCOMES, BATCH_STATUSES } from "../domain/batch-state.ts";
 import { URL_RULES } from "../domain/clean-image-url.ts";
 import { IMAGE_CODES } from "../domain/image-code.ts";
 import { PRODUCT_STATUSES } from "../domain/product-result.ts";
-import { FITS, OUTPUT_FORMATS } from "../domain/recipe.ts";
+import { OUTPUT_FORMATS, PRESETS } from "../domain/recipe.ts";
 import { BASE, count, FileName, ID, Instant, Metadata, Nullable, Progress, RequestId, TOKEN, Url, words } from "./terms.ts";
-import { SHOWN_SECRET, WARNINGS } from "./upload.ts";
+import { RecipeView, SHOWN_SECRET, WARNINGS } from "./upload.ts";
 
 const Run = Type.Integer({ minimum: 1, description: "1, and one more for each time that failed images were tried again." });
 
@@ -83,10 +83,7 @@ const BATCH = {
   run: Run,
   fileName: FileName,
   metadata: Metadata,
-  recipe: Type.Object({
-    format: words(OUTPUT_FORMATS, "Format of the outputs."), quality: Type.Integer({ minimum: 1, maximum: 100 }),
-    width: Type.Optional(Type.Integer({ minimum: 1 })), height: Type.Optional(Type.Integer({ minimum: 1 })), fit: words(FITS, "How an image fits width and height."),
-  }),
+  recipe: RecipeView,
   dialect: Nullable(Type.String({ description: "Whose export the file was taken for; null for a file of nobody's.", examples: ["shopify"] })),
   products: count("Rows of the file, those without an image included."),
   progress: Progress,
@@ -99,7 +96,7 @@ const BATCH = {
 
 const BATCH_EXAMPLE = {
   batchId: ID, status: "pending", outcome: null, run: 1, fileName: "products.csv", metadata: { import: 42 },
-  recipe: { format: "jpeg", quality: 50, fit: "inside" }, dialect: "shopify", products: 2,
+  recipe: PRESETS.balanced, dialect: "shopify", products: 2,
   progress: { total: 3, completed: 0, failed: 0, skipped: 0, percent: 0 }, bytes: { input: 0, output: 0 },
   createdAt: "2026-11-23T20:00:00.000Z", startedAt: null, finishedAt: null, links: LINKS_EXAMPLE,
 };
@@ -124,10 +121,11 @@ export const ImageView = Type.Object({
   url: Type.String({ description: "As it came." }),
   fetchedUrl: Nullable(Type.String({ description: "What is fetched for it; null while that is not decided, and where it is no URL." })),
   urlRules: Type.Array(words(URL_RULES, "What was done to the URL."), { description: "What made fetchedUrl of url, in order; empty where nothing had to be done." }),
-  output: Nullable(Type.Object({
-    url: Url, fileName: Type.String(), format: words(OUTPUT_FORMATS, "Its format."),
+  outputs: Type.Array(Type.Object({
+    name: Type.String({ description: "As the recipe names it; main where it names none." }), url: Url, fileName: Type.String(), format: words(OUTPUT_FORMATS, "Its format."),
     width: count("Pixels."), height: count("Pixels."), bytes: count("Bytes."),
-  })),
+    isKept: Type.Boolean({ description: "It is the input itself without its metadata, since nothing smaller could be made of it." }),
+  }), { description: "Empty where there is none (yet)." }),
   error: Nullable(ImageError),
 });
 
@@ -145,7 +143,7 @@ export const Product = Type.Object(
       line: 2, id: "MUG-1", name: "Mug", status: "completed",
       images: [{
         url: "//shop.example/mug.jpg", fetchedUrl: "https://shop.example/mug.jpg", urlRules: ["scheme_added"],
-        output: { url: `${BASE}/outputs/${TOKEN}/MUG-1-1.jpg`, fileName: "MUG-1-1.jpg", format: "jpeg", width: 1200, height: 900, bytes: 31_000 }, error: null,
+        outputs: [{ name: "main", url: `${BASE}/outputs/${TOKEN}/MUG-1-1.jpg`, fileName: "MUG-1-1.jpg", format: "jpeg", width: 1200, height: 900, bytes: 31_000, isKept: false }], error: null,
       }],
     }],
   },

@@ -1,15 +1,33 @@
 import Type, { type Static } from "typebox";
-import { FITS, OUTPUT_FORMATS, SIDE_PX_MAX } from "../domain/recipe.ts";
+import { EFFORTS, FITS, METADATA_KEPT, OUTPUT_NAME, OUTPUTS_MAX, PRESET_NAMES, RECIPE_FORMATS, SIDE_PX_MAX, type Recipe } from "../domain/recipe.ts";
 import { UploadWarningView } from "./problem.ts";
 import { BASE, count, ID, Metadata, RequestId, TOKEN, Url, words } from "./terms.ts";
 
-const RECIPE_OPTIONS = {
-  format: Type.Optional(words(OUTPUT_FORMATS, "Format of the outputs; jpeg unless told otherwise.")),
-  quality: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: "1 to 100; 50 unless told otherwise.", examples: [50] })),
+const SETTINGS = {
+  format: Type.Optional(words(RECIPE_FORMATS, "Format of the outputs; auto: WebP for what is transparent, else JPEG.")),
+  quality: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: "1 to 100.", examples: [80] })),
   width: Type.Optional(Type.Integer({ minimum: 1, maximum: SIDE_PX_MAX, description: "Pixels; an image is never enlarged.", examples: [1200] })),
   height: Type.Optional(Type.Integer({ minimum: 1, maximum: SIDE_PX_MAX, description: "Pixels; an image is never enlarged.", examples: [1200] })),
-  fit: Type.Optional(words(FITS, "How an image fits width and height; inside unless told otherwise.")),
+  fit: Type.Optional(words(FITS, "How an image fits width and height.")),
+  background: Type.Optional(Type.String({ pattern: "^#[0-9a-fA-F]{6}$", description: "What shows through where the output cannot be transparent, and around a `contain`.", examples: ["#ffffff"] })),
+  metadata: Type.Optional(words(METADATA_KEPT, "What stays of the input's metadata: nothing, its colour profile, or copyright and artist.")),
+  effort: Type.Optional(words(EFFORTS, "How long the encoder may look for a smaller file of the same quality.")),
 };
+
+const Outputs = Type.Array(
+  Type.Object({ name: Type.String({ pattern: OUTPUT_NAME, description: "Stands behind the number in the file's name.", examples: ["thumb"] }), ...SETTINGS }, { additionalProperties: false }),
+  { minItems: 1, maxItems: OUTPUTS_MAX, description: "Several outputs of each image, from one decode; what one does not say it takes from the recipe. The first stands for the image in status and result. As JSON where it comes as a form field.", examples: [[{ name: "large", width: 2048 }, { name: "thumb", width: 200, height: 200, fit: "cover" }]] },
+);
+const RECIPE = {
+  preset: Type.Optional(words(PRESET_NAMES, "What is taken where nothing else is said; seed on the seed's routes, else balanced.")),
+  ...SETTINGS,
+  outputs: Type.Optional(Outputs),
+};
+export const RecipeView = Type.Unsafe<Recipe>(Type.Object({ ...SETTINGS, outputs: RECIPE.outputs }, { description: "What is done to every image: what the upload said, filled up from the preset." }));
+
+/** Beside the caller's own `metadata` that of images has another name; `metadata=icc` is understood as well. */
+const { metadata: keepMetadata, ...FLAT_RECIPE } = RECIPE;
+const RECIPE_OPTIONS = { ...FLAT_RECIPE, keepMetadata };
 
 const Header = Type.String({ minLength: 1, maxLength: 500 });
 const READING_OPTIONS = {
@@ -50,7 +68,7 @@ export const BatchRequest = Type.Object(
     products: Type.Optional(Type.Array(Type.Ref("ProductInput#"), { description: "The products themselves." })),
     csvUrl: Type.Optional(Type.String({ maxLength: 8192, description: "Or where their CSV lies: it is fetched through the address guard.", examples: ["https://shop.example/exports/products.csv"] })),
     fileName: Type.Optional(Type.String({ maxLength: 255, description: "A name for people; csvUrl has its own." })),
-    recipe: Type.Optional(Type.Object(RECIPE_OPTIONS, { additionalProperties: false, description: "What is done to every image." })),
+    recipe: Type.Optional(Type.Object(RECIPE, { additionalProperties: false, description: "What is done to every image." })),
     ...READING_OPTIONS,
     ...WEBHOOK_OPTIONS,
     metadata: Type.Optional(Metadata),

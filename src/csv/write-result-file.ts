@@ -1,16 +1,27 @@
-import { hasFailed, productStatus, type ProductResult } from "../domain/product-result.ts";
+import { findOutput, hasFailed, productStatus, type ProductResult } from "../domain/product-result.ts";
+import { MAIN_OUTPUT } from "../domain/recipe.ts";
 import type { CatalogueFacts } from "./read-catalogue.ts";
 import { createResultWriter, createRowWriter, type ResultShape } from "./write-result.ts";
 
 type Products = AsyncIterable<readonly ProductResult[]>;
 
-/** The uploaded file with its results, piece by piece; `outputUrl` says where the public finds an output. */
-export async function* writeResultFile(facts: CatalogueFacts, shape: ResultShape, products: Products, outputUrl: (fileName: string) => string): AsyncGenerator<Buffer> {
-  const writer = createResultWriter(facts, shape);
+/**
+ * The uploaded file with its results, piece by piece; `outputUrl` says where the public finds an output. `names` are
+ * those of the outputs: the first stands for the image, the others have a column of their own.
+ */
+export async function* writeResultFile(file: { facts: CatalogueFacts; shape: ResultShape; names: readonly string[]; products: Products; outputUrl: (fileName: string) => string }): AsyncGenerator<Buffer> {
+  const { facts, shape, products, outputUrl } = file;
+  const [first = MAIN_OUTPUT, ...others] = file.names;
+  const writer = createResultWriter(facts, shape, others);
+  const urlsOf = ({ images }: ProductResult, name: string) => images.map(({ outputs }) => {
+    const output = findOutput(outputs, name);
+    return output && outputUrl(output.fileName);
+  });
   yield writer.head();
   for await (const page of products) {
     yield Buffer.concat(page.map((product) => writer.row(product.record, {
-      outputs: product.images.map(({ output }) => output && outputUrl(output.fileName)),
+      outputs: urlsOf(product, first),
+      others: others.map((name) => urlsOf(product, name)),
       status: productStatus(product),
       errors: product.images.flatMap(({ error }, index) => (error ? [`${index + 1}: ${error.code}: ${error.message}`] : [])),
     })));

@@ -13,6 +13,8 @@ export const RESULT_COLUMNS = ["Output Image Urls", "Status", "Errors"] as const
 export type ResultCells = {
   /** One for each input URL, null where there is no output: positions hold. */
   outputs: readonly (string | null)[];
+  /** The same for each further output of the recipe. */
+  others?: readonly (readonly (string | null)[])[];
   status: string;
   errors: readonly string[];
 };
@@ -20,16 +22,19 @@ export type ResultCells = {
 /** Pieces of the file in its own encoding; `record` is a product's as it came. */
 export type ResultWriter = { head(): Buffer; row(record: string, result: ResultCells): Buffer };
 
-export function createResultWriter(facts: CatalogueFacts, shape: ResultShape): ResultWriter {
+export function createResultWriter(facts: CatalogueFacts, shape: ResultShape, otherNames: readonly string[] = []): ResultWriter {
   const encode = (text: string) => encodeText(text, facts.encoding);
   const bom = facts.hasBom ? "\uFEFF" : "";
   if (shape === "import") {
     return { head: () => encode(bom + facts.head), row: (record, { outputs }) => encode(replaceUrls(record, facts, outputs)) };
   }
+  const [urls, ...others] = RESULT_COLUMNS;
+  const columns = [urls, ...otherNames.map((name) => `${urls} (${name})`), ...others];
   return {
-    head: () => encode(bom + appendCells(facts.head, facts, RESULT_COLUMNS.map((name) => distinguish(name, facts.header)), facts.headerLine)),
+    head: () => encode(bom + appendCells(facts.head, facts, columns.map((name) => distinguish(name, facts.header)), facts.headerLine)),
     row(record, result) {
-      const ours = [result.outputs.map((url) => url ?? "").join(","), result.status, result.errors.join("\n")];
+      const lists = [result.outputs, ...(result.others ?? [])];
+      const ours = [...lists.map((list) => list.map((url) => url ?? "").join(",")), result.status, result.errors.join("\n")];
       return encode(appendCells(record, facts, ours.map(defuse), 1));
     },
   };

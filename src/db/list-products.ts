@@ -5,7 +5,7 @@ import type { ImageResult, OutputFile, ProductResult } from "../domain/product-r
 import type { Executor } from "./connect.ts";
 
 type ProductRow = Omit<ProductResult, "images"> & { firstOrdinal: number };
-type ImageRow = OutputFile & { ordinal: number; state: ImageState; url: string; urlRules: UrlRule[] | null; code: ImageCode | null; detail: string | null };
+type ImageRow = { outputs: OutputFile[] | null; ordinal: number; state: ImageState; url: string; urlRules: UrlRule[] | null; code: ImageCode | null; detail: string | null };
 
 /** A product can have a thousand images: so many images are in memory at once, however many products were asked for. */
 const PAGE_IMAGES_MAX = 20_000;
@@ -44,7 +44,7 @@ export async function listProducts(db: Executor, batchId: string, page: { afterL
   return { products: results, nextLine: rows.length > 0 ? last.line : null };
 }
 
-const NOT_PLANNED: ImageResult = { fetchedUrl: null, urlRules: [], output: null, error: null };
+const NOT_PLANNED: ImageResult = { fetchedUrl: null, urlRules: [], outputs: [], error: null };
 
 // The page's first product sets the first ordinal; those that begin too far behind it are the next page's.
 const PRODUCTS = `select line, first_ordinal as "firstOrdinal", serial, name, urls, record from product
@@ -52,24 +52,23 @@ const PRODUCTS = `select line, first_ordinal as "firstOrdinal", serial, name, ur
     and first_ordinal < (select first_ordinal from product where batch_id = $1 and line > $2 order by line limit 1) + $4
   order by line limit $3`;
 
-// A repeated URL has no output of its own: it shows that of the first image with it.
-const IMAGES = `select i.ordinal, i.state, i.url, i.url_rules as "urlRules", i.code, i.detail,
-    o.file_name as "fileName", o.format, o.width, o.height, o.bytes::float8 as bytes
+// A repeated URL has no output of its own: it shows those of the first image with it.
+const IMAGES = `select i.ordinal, i.state, i.url, i.url_rules as "urlRules", i.code, i.detail, o.outputs
   from image i
-  left join lateral ( -- offset 0, so that no statistics can turn the look-up into a scan of the batch
-    select file_name, format, width, height, bytes from output
-    where batch_id = i.batch_id and ordinal = coalesce(i.same_as, i.ordinal) and name = 'main' offset 0
-  ) o on true
+  left join lateral ( -- by key, so that no statistics can turn the look-up into a scan of the batch
+    select jsonb_agg(jsonb_build_object('name', name, 'fileName', file_name, 'format', format, 'width', width, 'height', height, 'bytes', bytes, 'isKept', is_kept)) as outputs
+    from output where batch_id = i.batch_id and ordinal = coalesce(i.same_as, i.ordinal)
+  ) o on i.state = 'done'
   where i.batch_id = $1 and i.ordinal between $2 and $3`;
 
 function resultOf(image: ImageRow): ImageResult {
-  const { fileName, format, width, height, bytes, state } = image;
-  const known = { fetchedUrl: image.code === "url_invalid" ? null : image.url, urlRules: image.urlRules ?? [], output: null, error: null };
+  const { state } = image;
+  const known = { fetchedUrl: image.code === "url_invalid" ? null : image.url, urlRules: image.urlRules ?? [], outputs: [], error: null };
   switch (state) {
     case "planned":
       return known;
     case "done":
-      return { ...known, output: fileName === null ? null : { fileName, format, width, height, bytes } };
+      return { ...known, outputs: image.outputs ?? [] };
     case "failed":
     case "cancelled":
       return { ...known, error: { code: image.code ?? "cancelled", message: image.detail ?? "" } };

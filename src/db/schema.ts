@@ -4,7 +4,7 @@ import {
 } from "drizzle-orm/pg-core";
 import { BATCH_OUTCOMES, BATCH_STATUSES, DELIVERY_STATES, EVENT_TYPES, IMAGE_STATES } from "../domain/batch-state.ts";
 import { IMAGE_CODES, type ImageCode } from "../domain/image-code.ts";
-import type { Recipe } from "../domain/recipe.ts";
+import { REFRESHES, type Recipe } from "../domain/recipe.ts";
 
 /** Keys start with batch_id, so that the big tables can become partitions later without changing a query. */
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
@@ -34,6 +34,14 @@ export const batch = pgTable(
     onInvalid: text("on_invalid", { enum: ["reject", "skip"] }).notNull(),
     /** The caller's own words about the batch, handed back wherever it is told of. */
     metadata: jsonb("metadata").$type<Record<string, unknown>>().notNull().default({}),
+    /** Whether what earlier batches made of the same URL and recipe may be linked instead of made again. */
+    refresh: text("refresh", { enum: REFRESHES }).notNull().default("auto"),
+    /** Headers for the origins, encrypted: see domain/sealed.ts. */
+    sourceHeaders: text("source_headers"),
+    pauseAtFailurePercent: smallint("pause_at_failure_percent"),
+    /** Set while nothing new of the batch is tried, until somebody resumes it. */
+    pausedAt: instant("paused_at"),
+    pauseReason: text("pause_reason"),
     csvFileName: text("csv_file_name"),
     csvBytes: bytes("csv_bytes").notNull(),
     csvFacts: jsonb("csv_facts").notNull(),
@@ -42,6 +50,8 @@ export const batch = pgTable(
     imagesDone: integer("images_done").notNull().default(0),
     imagesFailed: integer("images_failed").notNull().default(0),
     imagesSkipped: integer("images_skipped").notNull().default(0),
+    /** Of those done: linked to what an earlier batch had made. */
+    imagesReused: integer("images_reused").notNull().default(0),
     /** Images with a job of their own that are not settled yet: what the low-water mark is compared with. */
     imagesQueued: integer("images_queued").notNull().default(0),
     /** The line of the last product whose images have rows. */
@@ -104,6 +114,8 @@ export const image = pgTable(
     state: text("state", { enum: IMAGE_STATES }).notNull().default("planned"),
     /** The ordinal of the first image with this URL; only firsts have a job. */
     sameAs: integer("same_as"),
+    /** Its outputs are those of an earlier batch, linked. */
+    isReused: boolean("is_reused").notNull().default(false),
     attempts: smallint("attempts").notNull().default(0),
     code: text("code").$type<ImageCode>(),
     detail: text("detail"),
@@ -148,6 +160,10 @@ export const output = pgTable(
     width: integer("width").notNull(),
     height: integer("height").notNull(),
     bytes: bytes("bytes").notNull(),
+    quality: smallint("quality"),
+    /** The input itself without its metadata: what was made of it was not smaller. */
+    isKept: boolean("is_kept").notNull().default(false),
+    encodeMs: integer("encode_ms"),
   },
   (t) => [
     primaryKey({ columns: [t.batchId, t.ordinal, t.name] }),
@@ -198,7 +214,8 @@ export const event = pgTable(
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (t) => [
-    uniqueIndex("event_once").on(t.batchId, t.run, t.type),
+    // A run ends once; it can be paused and resumed as often as somebody likes.
+    uniqueIndex("event_once").on(t.batchId, t.run, t.type).where(sql`type in ('batch.completed', 'batch.failed')`),
     uniqueIndex("event_sequence").on(t.batchId, t.sequence),
     check("event_type", oneOf("type", EVENT_TYPES)),
   ],
@@ -237,3 +254,30 @@ export const deliveryAttempt = pgTable(
     foreignKey({ columns: [t.eventId, t.endpointId], foreignColumns: [delivery.eventId, delivery.endpointId] }).onDelete("cascade"),
   ],
 );
+
+/** The last time that a URL went well under a recipe, in any batch of a tenant: what a delta run compares with. */
+export const knownSource = pgTable(
+  "known_source",
+  {
+    tenantId: uuid("tenant_id").notNull().references(() => tenant.tenantId),
+    /** 128 bits of SHA-256 over URL and recipe. */
+    key: uuid("key").notNull(),
+    batchId: uuid("batch_id").notNull(),
+    ordinal: integer("ordinal").notNull(),
+    sha256: text("sha256").notNull(),
+    etag: text("etag"),
+    lastModified: text("last_modified"),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.key] })],
+);
+
+/** Hosts that nobody in the fleet asks for anything until then. */
+export const hostPause = pgTable("host_pause", {
+  host: text("host").primaryKey(),
+  pausedUntil: instant("paused_until").notNull(),
+  /** The code of what the host did last. */
+  reason: text("reason").notNull(),
+  /** How many times in a row it was paused for failing; 0 where it asked for it itself. */
+  strikes: integer("strikes").notNull().default(0),
+  updatedAt: instant("updated_at").notNull().defaultNow(),
+});

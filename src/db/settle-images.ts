@@ -13,7 +13,7 @@ export type SourceFacts = {
 export type SettledImage = ImageKey & StageMs & {
   state: "done" | "failed"; code: ImageCode | null; detail: string | null;
   startedAt: string; source: SourceFacts | null;
-  outputs: { name: string; fileName: string; format: string; width: number; height: number; bytes: number }[];
+  outputs: { name: string; fileName: string; format: string; width: number; height: number; bytes: number; quality: number; isKept: boolean; encodeMs: number }[];
 };
 
 export type CountedImage = ImageKey & { state: "done" | "failed"; inputBytes: number; outputBytes: number };
@@ -57,10 +57,10 @@ const SETTLE_IMAGES = `
     from given s where i.ctid = s.at and i.state = 'planned'
     returning i.batch_id, i.ordinal, i.state, i.source_bytes
   ), stored as (
-    insert into output (batch_id, ordinal, name, file_name, format, width, height, bytes)
-    select o."batchId", o.ordinal, o.name, o."fileName", o.format, o.width, o.height, o.bytes
+    insert into output (batch_id, ordinal, name, file_name, format, width, height, bytes, quality, is_kept, encode_ms)
+    select o."batchId", o.ordinal, o.name, o."fileName", o.format, o.width, o.height, o.bytes, o.quality, o."isKept", o."encodeMs"
     from jsonb_to_recordset($2::jsonb) as o(
-      "batchId" uuid, ordinal int, name text, "fileName" text, format text, width int, height int, bytes bigint)
+      "batchId" uuid, ordinal int, name text, "fileName" text, format text, width int, height int, bytes bigint, quality smallint, "isKept" boolean, "encodeMs" int)
     join settled s on s.batch_id = o."batchId" and s.ordinal = o.ordinal and s.state = 'done'
     returning batch_id, ordinal, bytes
   )

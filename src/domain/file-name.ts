@@ -1,3 +1,5 @@
+import { MAIN_OUTPUT } from "./recipe.ts";
+
 /**
  * Names that are safe in a URL, in a folder and on every file system: letters, digits, `-` and `_` of the
  * product's own id, at most 60 characters, so that `{slug}-{n}.{extension}` stays readable.
@@ -17,7 +19,7 @@ export function slugOf(serial: string): string {
   return slug === "" ? "image" : slug;
 }
 
-/** `stem` is `{slug}-{n}`; n counts from 1, as people do. */
-export function outputFileName(stem: string, extension: string): string {
-  return `${stem}.${extension}`;
+/** `stem` is `{slug}-{n}`; n counts from 1, as people do. An output with a name of its own bears it behind. */
+export function outputFileName(stem: string, outputName: string, extension: string): string {
+  return outputName === MAIN_OUTPUT ? `${stem}.${extension}` : `${stem}-${outputName}.${extension}`;
 }

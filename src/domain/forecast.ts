@@ -16,11 +16,11 @@ export type Forecast = {
 /**
  * CPU of a whole image and of each of its megapixels, by two sizes of bench/README.md (2026-11-24, 49.3 ms for 6
  * megapixels and 4.8 ms for 0.27, everything counted): (49.3 − 4.8) / 5.73 = 7.8 ms a megapixel, which leaves 2.7 ms.
- * The other formats, measured on the same machine and day with encodeImage() at quality 50, on one core: 6 megapixels
- * took 0.37 s to WebP, 6.7 s to AVIF and 0.58 s to PNG.
+ * The other formats, by docs/recipes.md (same machine and day, one core, quality 80): WebP 60 ms, AVIF 100; PNG took
+ * 0.58 s for 6 megapixels.
  */
 const IMAGE_MS = 2.7;
-const MEGAPIXEL_MS: Record<OutputFormat, number> = { jpeg: 7.8, webp: 62, avif: 1_120, png: 97 };
+const MEGAPIXEL_MS: Record<OutputFormat, number> = { jpeg: 7.8, webp: 60, avif: 100, png: 97 };
 
 /**
  * Says what a sample means for all. Each host is a stratum that speaks for its own images, since hosts fail as one:

@@ -2,14 +2,15 @@ import type { UrlRule } from "./clean-image-url.ts";
 import type { ImageCode } from "./image-code.ts";
 
 export type ImageError = { code: ImageCode; message: string };
-export type OutputFile = { fileName: string; format: string; width: number; height: number; bytes: number };
+export type OutputFile = { name: string; fileName: string; format: string; width: number; height: number; bytes: number; isKept: boolean };
 
-/** How one image stands: with an output, with an error, or with neither while it is not settled. */
+/** How one image stands: with outputs, with an error, or with neither while it is not settled. */
 export type ImageResult = {
   /** What is fetched; null until the image is planned, and where the URL is none. */
   fetchedUrl: string | null;
   urlRules: readonly UrlRule[];
-  output: OutputFile | null;
+  /** Found by their names; empty where there is none. */
+  outputs: readonly OutputFile[];
   error: ImageError | null;
 };
 
@@ -29,12 +30,16 @@ export type ProductStatus = (typeof PRODUCT_STATUSES)[number];
 /** In the words of the batch's own outcome, so that a filter on the column needs no second vocabulary. */
 export function productStatus({ images }: Pick<ProductResult, "images">): ProductStatus {
   if (images.length === 0) return "no_image";
-  if (images.some(({ output, error }) => output === null && error === null)) return "pending";
-  const failed = images.filter(({ output }) => output === null).length;
+  if (images.some(({ outputs, error }) => outputs.length === 0 && error === null)) return "pending";
+  const failed = images.filter(({ outputs }) => outputs.length === 0).length;
   if (failed === 0) return "completed";
   return failed === images.length ? "failed" : "partial";
 }
 
 export function hasFailed({ images }: Pick<ProductResult, "images">): boolean {
   return images.some(({ error }) => error !== null);
+}
+
+export function findOutput(outputs: readonly OutputFile[], name: string): OutputFile | null {
+  return outputs.find((output) => output.name === name) ?? null;
 }

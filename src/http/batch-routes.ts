@@ -51,7 +51,7 @@ export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
       response: { 202: { description: "Accepted.", headers: acceptedHeaders, $ref: "AcceptedBatch#" }, ...problemResponses([...UPLOAD_PROBLEMS, "bad_request"]) },
     },
   }, async (request, reply) => {
-    const { batchId, warnings, webhookSecret } = await takeUpload(deps, request, receiveAny);
+    const { batchId, warnings, webhookSecret } = await takeUpload(deps, request, { receive: receiveAny, presetDefault: "balanced" });
     const batch = view(await getBatch(deps, batchId));
     const accepted: AcceptedBatch = { ...batch, ...(warnings.length === 0 ? {} : { warnings }), ...(webhookSecret === null ? {} : { webhookSecret }) };
     return reply.code(202).headers({ location: batch.links.self, "retry-after": "1", "cache-control": "no-store" }).send(accepted);

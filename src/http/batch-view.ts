@@ -3,8 +3,8 @@ import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import type { BatchRow } from "../db/batches.ts";
 import { batchUrl, outputUrl, RESULT_FILES } from "../domain/batch-event.ts";
 import { percentSettled } from "../domain/batch-state.ts";
-import { productStatus, type ProductResult } from "../domain/product-result.ts";
-import type { OutputFormat } from "../domain/recipe.ts";
+import { findOutput, productStatus, type ProductResult } from "../domain/product-result.ts";
+import { outputNames, type OutputFormat } from "../domain/recipe.ts";
 
 /** How a batch stands, for clients of /v1. */
 export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
@@ -35,17 +35,18 @@ export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
 }
 
 /** A product with its images, for clients of /v1 and the lines of results.jsonl. */
-export function viewProduct(product: ProductResult, batch: Pick<BatchRow, "token">, publicUrl: string): Product {
+export function viewProduct(product: ProductResult, batch: Pick<BatchRow, "token" | "recipe">, publicUrl: string): Product {
+  const names = outputNames(batch.recipe);
   return {
     line: product.line,
     id: product.serial,
     name: product.name,
     status: productStatus(product),
-    images: product.images.map(({ fetchedUrl, urlRules, output, error }, index) => ({
+    images: product.images.map(({ fetchedUrl, urlRules, outputs, error }, index) => ({
       url: product.urls[index] ?? "",
       fetchedUrl,
       urlRules: [...urlRules],
-      output: output && { url: outputUrl(publicUrl, batch.token, output.fileName), ...output, format: output.format as OutputFormat },
+      outputs: names.flatMap((name) => findOutput(outputs, name) ?? []).map((output) => ({ ...output, url: outputUrl(publicUrl, batch.token, output.fileName), format: output.format as OutputFormat })),
       error,
     })),
   };

@@ -5,26 +5,28 @@ import { METADATA_CHARS_MAX, UploadOptions } from "../contract/upload.ts";
 import type { ReadingOptions } from "../intake/load-batch.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { findSecretFault } from "../domain/webhook-signature.ts";
-import { SEED_RECIPE, type OutputFormat, type Recipe } from "../domain/recipe.ts";
+import { METADATA_KEPT, PRESETS, type Preset, type OutputFormat, type Recipe } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
 
 export type BatchOptions = { recipe: Recipe; metadata: Record<string, unknown>; reading: ReadingOptions; webhookUrl?: string; webhookSecret?: string };
 
 /** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
-export function readOptions(fields: Readonly<Record<string, unknown>>): BatchOptions {
-  return toBatchOptions(checkFields(UploadOptions, fields));
+export function readOptions(fields: Readonly<Record<string, unknown>>, presetDefault: Preset): BatchOptions {
+  return toBatchOptions(checkFields(UploadOptions, fields), presetDefault);
 }
 
 /** The same for a preflight, which has one more. */
 export function readPreflightOptions(fields: Readonly<Record<string, unknown>>): { reading: ReadingOptions; format: OutputFormat; probe: number } {
   const { probe = 0, ...options } = checkFields(PreflightOptions, fields);
-  const { reading, recipe } = toBatchOptions(options);
-  return { reading, format: recipe.format, probe };
+  const { reading, recipe } = toBatchOptions(options, "balanced");
+  // Most of what `auto` sees is a photograph.
+  return { reading, format: recipe.format === "auto" ? "jpeg" : recipe.format, probe };
 }
 
 function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptions>(schema: Schema, fields: Readonly<Record<string, unknown>>): Static<Schema> {
-  const given = Object.entries(fields).filter(([, value]) => value !== "");
-  const options = Object.fromEntries(given.map(([name, value]) => [name, typeof value === "string" ? readText(schema, name, value) : value]));
+  const { metadata, ...given } = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
+  const texts = Object.entries(given).map(([name, value]) => [name, typeof value === "string" ? readText(schema, name, value) : value]);
+  const options: unknown = { ...Object.fromEntries(texts), ...readMetadata(metadata) };
   // An unknown option is reported twice, by the object and at its own place; a union by each of its members.
   const faults = Value.Errors(schema, options).filter(({ keyword }) => keyword !== "boolean" && keyword !== "anyOf").map((fault) => describeFault(fault, schema));
   if (!Value.Check(schema, options)) throw invalid(faults);
@@ -35,15 +37,15 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
 
 /** Text becomes a number only where it is one as people write it: a converter made 1 of `1.5`, and 50 of `0x32`. */
 function readText({ properties }: { properties: Record<string, object> }, name: string, text: string): unknown {
-  if (name === "metadata") return parseJson(text);
+  if (name === "outputs") return parseJson(text);
   const isNumber = Object.hasOwn(properties, name) && Object.entries(properties[name] ?? {}).some(([key, value]) => key === "type" && value === "integer");
   return isNumber && /^\s*-?\d{1,9}\s*$/.test(text) ? Number(text) : text;
 }
 
-function toBatchOptions(options: UploadOptions): BatchOptions {
-  const { webhookUrl, webhookSecret, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", ...recipe } = options;
+function toBatchOptions(options: UploadOptions, presetDefault: Preset): BatchOptions {
+  const { webhookUrl, webhookSecret, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", preset = presetDefault, keepMetadata, ...recipe } = options;
   return {
-    recipe: { ...SEED_RECIPE, ...recipe },
+    recipe: { ...PRESETS[preset], ...recipe, ...(keepMetadata === undefined ? {} : { metadata: keepMetadata }) },
     metadata,
     reading: { onInvalid, wishes: { images: [imageColumns].flat(), name: nameColumn, id: idColumn }, baseUrl, layout: null },
     ...(webhookUrl === undefined ? {} : { webhookUrl }),
@@ -53,8 +55,17 @@ function toBatchOptions(options: UploadOptions): BatchOptions {
 
 type Fault = { field: string; message: string };
 
-function findFaults({ webhookUrl, webhookSecret, metadata, baseUrl }: UploadOptions): Fault[] {
+/** `metadata` is the caller's own as JSON, or one of the words for that of images, or both where it comes twice. */
+function readMetadata(given: unknown): Record<string, unknown> {
+  const values = given === undefined ? [] : [given].flat();
+  const isWord = (value: unknown) => (METADATA_KEPT as readonly unknown[]).includes(value);
+  const [word, own] = [values.find(isWord), values.find((value) => !isWord(value))];
+  return { ...(word === undefined ? {} : { keepMetadata: word }), ...(own === undefined ? {} : { metadata: typeof own === "string" ? parseJson(own) : own }) };
+}
+
+function findFaults({ webhookUrl, webhookSecret, metadata, baseUrl, outputs = [] }: UploadOptions): Fault[] {
   const faults: Fault[] = [];
+  if (new Set(outputs.map(({ name }) => name)).size < outputs.length) faults.push({ field: "outputs", message: "Expected a name of its own for each output." });
   const secretFault = webhookSecret === undefined ? null : findSecretFault(webhookSecret);
   if (secretFault !== null) faults.push({ field: "webhookSecret", message: secretFault });
   else if (webhookSecret !== undefined && webhookUrl === undefined) {

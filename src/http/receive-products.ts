@@ -18,7 +18,8 @@ export async function receiveJson(request: FastifyRequest, deps: ReceiveDeps): P
   if ((products === undefined) === (csvUrl === undefined)) throw invalid("Expected either `products` or `csvUrl`.");
   if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) throw invalid('Expected recipe as an object such as {"format":"webp","quality":80}.');
   if (fileName !== undefined && typeof fileName !== "string") throw invalid("Expected fileName as text.");
-  const fields = { ...(request.query as Record<string, unknown>), ...recipe, ...options };
+  const { metadata: keepMetadata, ...settings } = recipe as Record<string, unknown>;
+  const fields = { ...(request.query as Record<string, unknown>), ...settings, ...(keepMetadata === undefined ? {} : { keepMetadata }), ...options };
   if (csvUrl !== undefined) return { ...(await fetchCsv(csvUrl, deps)), fields, layout: null };
   if (!Array.isArray(products)) throw invalid('Expected products as a list such as [{"id":"MUG-1","images":["https://…"]}].');
   return { ...(await store(products, deps)), fileName: readableName(fileName ?? ""), fields, layout: TABLE_LAYOUT };

@@ -5,10 +5,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import { words } from "../contract/terms.ts";
 import type { CatalogueFacts } from "../csv/read-catalogue.ts";
-import { RESULT_SHAPES, type ResultShape } from "../csv/write-result.ts";
+import { RESULT_SHAPES } from "../csv/write-result.ts";
 import { writeFailuresFile, writeResultFile } from "../csv/write-result-file.ts";
 import type { BatchRow } from "../db/batches.ts";
 import { outputUrl, RESULT_FILES } from "../domain/batch-event.ts";
+import { outputNames } from "../domain/recipe.ts";
 import type { ProductResult } from "../domain/product-result.ts";
 import { viewProduct } from "./batch-view.ts";
 import { problemResponses } from "./openapi.ts";
@@ -48,8 +49,11 @@ export function addResultRoutes(app: FastifyInstance, deps: ResultDeps): void {
   }, async (batch, request, reply) => {
     const { shape = "append" } = request.query as Static<typeof Shape>;
     if (shape === "append") return sendAppended(deps, batch, request, reply);
-    const facts = batch.csvFacts as CatalogueFacts;
-    return stream(request, reply, headersOf(RESULT_FILES.resultsCsv, batch), writeResultFile(facts, shape satisfies Exclude<ResultShape, "append">, deps.productPages(batch.batchId), (fileName) => outputUrl(publicUrl(), batch.token, fileName)));
+    const pieces = writeResultFile({
+      facts: batch.csvFacts as CatalogueFacts, shape, names: outputNames(batch.recipe), products: deps.productPages(batch.batchId),
+      outputUrl: (fileName) => outputUrl(publicUrl(), batch.token, fileName),
+    });
+    return stream(request, reply, headersOf(RESULT_FILES.resultsCsv, batch), pieces);
   });
 
   add(RESULT_FILES.failuresCsv, {

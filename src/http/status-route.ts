@@ -6,7 +6,8 @@ import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { percentSettled } from "../domain/batch-state.ts";
-import type { ProductResult } from "../domain/product-result.ts";
+import { findOutput, type OutputFile, type ProductResult } from "../domain/product-result.ts";
+import { MAIN_OUTPUT, outputNames } from "../domain/recipe.ts";
 import { readLineCursor, writeCursor } from "./cursor.ts";
 import { problemResponses } from "./openapi.ts";
 import { ProblemError } from "./problems.ts";
@@ -53,6 +54,11 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
 }
 
 function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: string, nextCursor: string | null): BatchStatusView {
+  const [first = MAIN_OUTPUT] = outputNames(batch.recipe);
+  const urlOf = (outputs: readonly OutputFile[]) => {
+    const output = findOutput(outputs, first);
+    return output && outputUrl(publicUrl, batch.token, output.fileName);
+  };
   const counts = { total: batch.imagesTotal, completed: batch.imagesDone, failed: batch.imagesFailed, skipped: batch.imagesSkipped };
   return {
     requestId: batch.batchId,
@@ -71,7 +77,7 @@ function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: 
       serialNumber: product.serial,
       productName: product.name,
       inputImageUrls: [...product.urls],
-      outputImageUrls: product.images.map((image) => image.output && outputUrl(publicUrl, batch.token, image.output.fileName)),
+      outputImageUrls: product.images.map((image) => urlOf(image.outputs)),
       errors: product.images.map(({ error }) => error),
     })),
     nextCursor,

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from "fastify";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
+import type { Preset } from "../domain/recipe.ts";
 import type { Acceptance, Upload } from "../intake/accept-upload.ts";
 import { ProblemError } from "./problems.ts";
 import { readOptions } from "./read-options.ts";
@@ -15,9 +16,9 @@ export type TakeDeps = Omit<ReceiveDeps, "deadline" | "uploadBytesMax"> & {
 export type Taken = Extract<Acceptance, { ok: true }>;
 
 /** Takes an upload in, whichever way `receive` reads it, or throws what is wrong with it; no temporary file stays. */
-export async function takeUpload(deps: TakeDeps, request: FastifyRequest, receive: Parameters<typeof receiveWithin>[2]): Promise<Taken> {
+export async function takeUpload(deps: TakeDeps, request: FastifyRequest, { receive, presetDefault }: { receive: Parameters<typeof receiveWithin>[2]; presetDefault: Preset }): Promise<Taken> {
   return withUpload(deps, request, receive, async (received) => {
-    const { reading, ...options } = readOptions(received.fields);
+    const { reading, ...options } = readOptions(received.fields, presetDefault);
     const result = await deps.acceptUpload({ spool: received, fileName: received.fileName, options: { ...options, reading: { ...reading, layout: received.layout } } });
     if (result.ok) return { ...result, warnings: [...result.warnings, ...warningsOf(deps.settings.publicUrl())] };
     if (result.kind === "webhook") throw new ProblemError("invalid_webhook", result.message, { errors: [{ field: "webhookUrl", message: result.message }], errorCount: 1 });

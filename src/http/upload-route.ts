@@ -19,7 +19,7 @@ export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" 
       response: { 202: { description: "Accepted.", headers: acceptedHeaders, $ref: "Accepted#" }, ...problemResponses(UPLOAD_PROBLEMS) },
     },
   }, async (request, reply) => {
-    const accepted = toAnswer(await takeUpload(deps, request, receiveFile), deps.settings.publicUrl());
+    const accepted = toAnswer(await takeUpload(deps, request, { receive: receiveFile, presetDefault: "seed" }), deps.settings.publicUrl());
     return reply.code(202).headers({ location: accepted.statusUrl, "retry-after": "1", "cache-control": "no-store" }).send(accepted);
   });
 }

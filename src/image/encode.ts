@@ -1,65 +1,116 @@
-import { stat } from "node:fs/promises";
-import sharp, { type Sharp } from "sharp";
-import type { OutputFormat, Recipe } from "../domain/recipe.ts";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
+import type { OutputFormat, OutputSettings } from "../domain/recipe.ts";
+import { compress } from "./compress.ts";
+import { keepCopyright } from "./copyright.ts";
+import type { InputFormat } from "./inspect.ts";
+import { decodeOnce } from "./decode-once.ts";
+import { stripMetadata } from "./strip-metadata.ts";
 
 export type EncodeTask = {
-  inputPath: string;
-  outputs: { name: string; path: string; recipe: Recipe }[];
+  input: { path: string; format: InputFormat; width: number; height: number };
+  outputs: ({ name: string; path: string } & OutputSettings)[];
 };
-export type EncodedOutput = { name: string; format: OutputFormat; width: number; height: number; bytes: number };
+export type EncodedOutput = {
+  name: string; path: string; format: OutputFormat; width: number; height: number; bytes: number; quality: number; encodeMs: number;
+  /** The input itself, without its metadata: it is smaller than what was made of it. */
+  isKept: boolean;
+};
 
 /**
  * Only the loaders that our input formats need may run: libvips has dozens, some over libraries with a history of
- * memory faults. Whoever sends us an SVG, a PDF or a MATLAB file gets no further than this.
+ * memory faults. Whoever sends us a PDF or a MATLAB file gets no further than this.
  */
-const LOADERS = ["Jpeg", "Png", "Webp", "Heif", "Nsgif", "Tiff"];
+const LOADERS = ["JpegFile", "PngFile", "WebpFile", "HeifFile", "NsgifFile", "TiffFile"];
+/** From memory, so that a drawing has no folder to load other files from. */
+const SVG_LOADER = "SvgBuffer";
 
-export function restrictLibvips(): void {
+export function restrictLibvips(options: { allowSvg: boolean }): void {
   sharp.block({ operation: ["VipsForeignLoad"] });
-  sharp.unblock({ operation: LOADERS.map((loader) => `VipsForeignLoad${loader}File`) });
+  const loaders = options.allowSvg ? [...LOADERS, SVG_LOADER] : LOADERS;
+  sharp.unblock({ operation: loaders.map((loader) => `VipsForeignLoad${loader}`) });
   // One image at a time on one core each: a process per core is as fast and dies alone.
   sharp.concurrency(1);
   sharp.cache(false);
 }
 
+/** How a task's pixels are opened, again and again: from the file, or from what was decoded once. */
+export type OpenImage = () => Sharp;
+
 /** Decodes one input and writes its outputs, each to a path of its own. Throws what libvips says. */
 export async function encodeImage(task: EncodeTask, limits: { pixelsMax: number }): Promise<EncodedOutput[]> {
+  const openInput = await opener(task, limits);
+  const openImage = task.outputs.length > 1 ? ((await decodeOnce(openInput, task)) ?? openInput) : openInput;
   const results: EncodedOutput[] = [];
-  for (const { name, path, recipe } of task.outputs) {
-    const source = openFirstFrame(task.inputPath, limits);
-    const { width, height, size } = await compress(flatten(fit(source, recipe), recipe), recipe).toFile(path);
-    results.push({ name, format: recipe.format, width, height, bytes: size || (await stat(path)).size });
-  }
+  for (const output of task.outputs) results.push(await encodeOutput(task, output, { openInput, openImage }));
   return results;
 }
 
+type Output = EncodeTask["outputs"][number];
+
+async function encodeOutput(task: EncodeTask, output: Output, { openInput, openImage }: { openInput: OpenImage; openImage: OpenImage }): Promise<EncodedOutput> {
+  const startedAt = performance.now();
+  // What was decoded once has no metadata any more.
+  const open = output.metadata === "none" ? openImage : openInput;
+  const format = output.format === "auto" ? await chooseFormat(openInput, task) : output.format;
+  let image = compress(flatten(fit(open(), output), format, output), format, output);
+  if (output.metadata === "icc") image = image.keepIccProfile();
+  if (output.metadata === "copyright") image = keepCopyright(image, await openInput().metadata());
+  const { width, height, size } = await image.toFile(output.path);
+  const made = { width, height, bytes: size || (await stat(output.path)).size };
+  const kept = await keepInput(task, output, { ...made, format }, openInput);
+  const { name, path, quality } = output;
+  return { name, path, format, quality, width, height, bytes: kept ?? made.bytes, isKept: kept !== null, encodeMs: Math.round(performance.now() - startedAt) };
+}
+
 /** Orientation is applied and then forgotten with all other metadata; `error` lets pass what browsers show as well. */
-function openFirstFrame(path: string, limits: { pixelsMax: number }): Sharp {
-  return sharp(path, { failOn: "error", limitInputPixels: limits.pixelsMax, pages: 1, sequentialRead: true }).autoOrient();
+async function opener({ input }: EncodeTask, limits: { pixelsMax: number }): Promise<OpenImage> {
+  const options: SharpOptions = { failOn: "error", limitInputPixels: limits.pixelsMax, pages: 1, sequentialRead: true };
+  if (input.format !== "svg") return () => sharp(input.path, options).autoOrient();
+  const drawing = await readFile(input.path);
+  return () => sharp(drawing, options);
 }
 
-function fit(image: Sharp, { width, height, fit: how }: Recipe): Sharp {
+function fit(image: Sharp, { width, height, fit: how, background }: Output): Sharp {
   if (width === undefined && height === undefined) return image;
-  return image.resize({ ...(width ? { width } : {}), ...(height ? { height } : {}), fit: how, withoutEnlargement: true });
+  return image.resize({ ...(width ? { width } : {}), ...(height ? { height } : {}), fit: how, background, withoutEnlargement: true });
 }
 
-/** JPEG has no transparency: what shows through is white, as on a product page. */
-function flatten(image: Sharp, { format }: Recipe): Sharp {
-  return format === "jpeg" ? image.flatten({ background: "#ffffff" }) : image;
+/** JPEG has no transparency: the background shows through, white as on a product page unless told otherwise. */
+function flatten(image: Sharp, format: OutputFormat, { background }: Output): Sharp {
+  return format === "jpeg" ? image.flatten({ background }) : image;
 }
 
-/** sharp converts to sRGB and drops metadata unless told otherwise. */
-function compress(image: Sharp, { format, quality }: Recipe): Sharp {
-  switch (format) {
-    case "jpeg":
-      return image.jpeg({ quality });
-    case "webp":
-      return image.webp({ quality });
-    case "avif":
-      return image.avif({ quality });
-    case "png":
-      return image.png({ quality, palette: quality < 100 });
-    default:
-      return format satisfies never;
-  }
+/** Formats that can be transparent; JPEG never is, so that nothing need be looked at. */
+const MAYBE_TRANSPARENT: ReadonlySet<InputFormat> = new Set(["png", "webp", "avif", "gif", "tiff", "svg"]);
+
+const OPAQUE = 255;
+
+/** An alpha channel is often there and full everywhere: only what shows through something needs WebP. */
+async function chooseFormat(openInput: OpenImage, { input }: EncodeTask): Promise<OutputFormat> {
+  if (!MAYBE_TRANSPARENT.has(input.format) || !(await openInput().metadata()).hasAlpha) return "jpeg";
+  // No larger than it takes to see: what is transparent in less than a pixel of that shows nothing.
+  const alpha = await openInput().resize({ width: 512, height: 512, fit: "inside", withoutEnlargement: true }).extractChannel("alpha").raw().toBuffer();
+  return alpha.some((value) => value < OPAQUE) ? "webp" : "jpeg";
+}
+
+/**
+ * Puts the input without its metadata in the place of an output that is not smaller: it was compressed well before.
+ * Returns its bytes, or null where the output stays.
+ */
+async function keepInput(task: EncodeTask, output: Output, made: { format: OutputFormat; width: number; height: number; bytes: number }, openInput: OpenImage): Promise<number | null> {
+  const { input } = task;
+  const isSame = input.format === made.format && input.width === made.width && input.height === made.height;
+  if (!isSame || output.metadata === "copyright") return null;
+  const { size } = await stat(input.path);
+  if (made.bytes < size || !isPlain(await openInput().metadata())) return null;
+  const stripped = stripMetadata(await readFile(input.path), made.format);
+  if (stripped === null || stripped.length > made.bytes) return null;
+  await writeFile(output.path, stripped);
+  return stripped.length;
+}
+
+/** One frame, upright, in colours that every browser shows. */
+function isPlain({ orientation = 1, pages = 1, space }: Metadata): boolean {
+  return orientation === 1 && pages === 1 && (space === "srgb" || space === "b-w");
 }

@@ -23,6 +23,7 @@ export type EncoderPool = {
 export type EncoderPoolOptions = {
   size: number;
   pixelsMax: number;
+  allowSvg: boolean;
   /** Deadline of one task, from the moment its encoder begins it. */
   taskMs: number;
   /** Resident memory of one encoder. */
@@ -127,7 +128,7 @@ class ChildPool implements EncoderPool {
     if (this.#isClosed) return;
     const encoder: Encoder = {
       tasks: new Map(), isReady: false, startedAt: 0, taken: 0, verdict: null,
-      process: startEncoderProcess({ reply: (reply) => this.#onReply(encoder, reply), exit: (why) => this.#onExit(encoder, why) }),
+      process: startEncoderProcess(this.#options, { reply: (reply) => this.#onReply(encoder, reply), exit: (why) => this.#onExit(encoder, why) }),
     };
     this.#encoders.add(encoder);
     this.#assign();
@@ -151,7 +152,7 @@ class ChildPool implements EncoderPool {
     encoder.taken += 1;
     if (encoder.tasks.size === 0) encoder.startedAt = performance.now();
     encoder.tasks.set(id, task);
-    encoder.process.send({ id, task: { inputPath: task.inputPath, outputs: task.outputs }, pixelsMax: this.#options.pixelsMax });
+    encoder.process.send({ id, task: { input: task.input, outputs: task.outputs }, pixelsMax: this.#options.pixelsMax });
   }
 
   #onReply(encoder: Encoder, reply: EncoderReply): void {

@@ -2,13 +2,14 @@ import type { EncodedOutput, EncodeTask } from "./encode.ts";
 
 /** The entry of an encoder child process: takes tasks one after the other, in order, and dies with its parent. */
 export type EncoderRequest = { id: number; task: EncodeTask; pixelsMax: number };
+
 export type EncoderReply = { isReady: true } | { id: number; encodeMs: number; outputs: EncodedOutput[] } | { id: number; encodeMs: number; fault: string; isDiskFault: boolean };
 
 // First of all, since loading libvips takes a while: without a parent nobody waits for a result. Not process.exit(),
 // which waits for libvips to finish its image.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 const { encodeImage, restrictLibvips } = await import("./encode.ts");
-restrictLibvips();
+restrictLibvips({ allowSvg: process.argv.includes("--allow-svg") });
 reply({ isReady: true });
 
 let last: Promise<void> = Promise.resolve();

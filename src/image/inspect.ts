@@ -1,12 +1,12 @@
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import { openByteWindow } from "./byte-window.ts";
-import { looksLikeHtml, nameUnsupported } from "./not-an-image.ts";
-import { readAvifSize, readGifSize, readJpegSize, readPngSize, readTiffSize, readWebpSize, type Size } from "./sizes.ts";
+import { looksLikeHtml, looksLikeSvg, nameUnsupported } from "./not-an-image.ts";
+import { readAvifSize, readGifSize, readJpegSize, readPngSize, readSvgSize, readTiffSize, readWebpSize, type Size } from "./sizes.ts";
 
 /** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
 export const PIXELS_MAX = 100_000_000;
 
-export type InputFormat = "jpeg" | "png" | "webp" | "avif" | "gif" | "tiff";
+export type InputFormat = "jpeg" | "png" | "webp" | "avif" | "gif" | "tiff" | "svg";
 export type Inspection = { format: InputFormat; mediaType: string; extension: string; width: number; height: number };
 
 const FORMATS: Record<InputFormat, { mediaType: string; extension: string; readSize: typeof readJpegSize }> = {
@@ -16,6 +16,7 @@ const FORMATS: Record<InputFormat, { mediaType: string; extension: string; readS
   avif: { mediaType: "image/avif", extension: "avif", readSize: readAvifSize },
   gif: { mediaType: "image/gif", extension: "gif", readSize: readGifSize },
   tiff: { mediaType: "image/tiff", extension: "tiff", readSize: readTiffSize },
+  svg: { mediaType: "image/svg+xml", extension: "svg", readSize: readSvgSize },
 };
 
 /**
@@ -24,10 +25,10 @@ const FORMATS: Record<InputFormat, { mediaType: string; extension: string; readS
  */
 export async function inspectImage(
   input: { head: Buffer; path: string; bytes: number },
-  limits: { pixelsMax: number },
+  limits: { pixelsMax: number; allowSvg: boolean },
 ): Promise<StageResult<Inspection>> {
   if (input.bytes === 0) return failed("not_an_image", "The file is empty.");
-  const format = findFormat(input.head);
+  const format = findFormat(input.head) ?? (limits.allowSvg && looksLikeSvg(input.head) ? "svg" : null);
   if (format === null) return refuseOther(input.head);
   const { mediaType, extension, readSize } = FORMATS[format];
   const window = openByteWindow(input);

@@ -44,10 +44,14 @@ const MAGIC: [RegExp, string][] = [
   [/^v\/1\u0001/, "an OpenEXR image"],
 ];
 
+export function looksLikeSvg(head: Buffer): boolean {
+  return /^(<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]/i.test(skipProlog(head.toString("utf8", 0, 1024)));
+}
+
 /** What a file is that we know and cannot take, in words that go into a sentence; null for what we do not know. */
 export function nameUnsupported(head: Buffer): string | null {
   const ascii = head.toString("latin1", 0, 512);
   if (ascii.slice(4, 8) === "ftyp") return BRANDS[ascii.slice(8, 12).trim().toLowerCase()] ?? "a film or an image container";
-  if (/^(<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]/i.test(skipProlog(ascii))) return "an SVG drawing";
+  if (looksLikeSvg(head)) return "an SVG drawing, which the operator has not switched on (ALLOW_SVG)";
   return MAGIC.find(([magic]) => magic.test(ascii))?.[1] ?? null;
 }

@@ -92,3 +92,13 @@ export const readAvifSize: ReadSize = async (bytes) => {
   }
   return largest;
 };
+
+/** A drawing has no pixels of its own: its width and height, else its view box, else what browsers take (CSS: 300 x 150). */
+export const readSvgSize: ReadSize = async (bytes) => {
+  const text = (await bytes.read(0, 16 * 1024)).toString("utf8");
+  const [tag] = /<svg[^>]*>/i.exec(text) ?? [];
+  if (tag === undefined) return null;
+  const length = (name: string) => Number(new RegExp(`\\s${name}\\s*=\\s*["']\\s*([\\d.]{1,12})(?:px)?\\s*["']`).exec(tag)?.[1] ?? 0);
+  const [, boxWidth, boxHeight] = /\sviewBox\s*=\s*["'][-\d.]+[\s,]+[-\d.]+[\s,]+([\d.]{1,12})[\s,]+([\d.]{1,12})\s*["']/.exec(tag) ?? [];
+  return { width: Math.ceil(length("width") || Number(boxWidth ?? 300)), height: Math.ceil(length("height") || Number(boxHeight ?? 150)) };
+};

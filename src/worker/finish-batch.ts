@@ -8,6 +8,7 @@ import { endBatch, recordEvent } from "../db/finish-batch.ts";
 import { productPages } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl, type BatchEventBody } from "../domain/batch-event.ts";
 import { settledStatus, type EventType } from "../domain/batch-state.ts";
+import { outputNames } from "../domain/recipe.ts";
 import type { Queue } from "../queue/queue.ts";
 
 export type FinishDeps = {
@@ -38,7 +39,8 @@ async function writeResult(deps: FinishDeps, row: BatchRow, signal: AbortSignal)
     const file = await open(temp, "w");
     try {
       const urlOf = (fileName: string) => outputUrl(deps.publicUrl(), row.token, fileName);
-      for await (const piece of writeResultFile(row.csvFacts as CatalogueFacts, "append", productPages(deps.db.executor, row.batchId), urlOf)) {
+      const products = productPages(deps.db.executor, row.batchId);
+      for await (const piece of writeResultFile({ facts: row.csvFacts as CatalogueFacts, shape: "append", names: outputNames(row.recipe), products, outputUrl: urlOf })) {
         signal.throwIfAborted();
         // Not write, which can write a part and call it done.
         await file.appendFile(piece);

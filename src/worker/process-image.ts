@@ -1,8 +1,9 @@
 import type { SourceFacts, StageMs } from "../db/settle-images.ts";
-import { FORMAT_FILES, type Recipe } from "../domain/recipe.ts";
+import { FORMAT_FILES, outputsOf, type Recipe } from "../domain/recipe.ts";
 import { outputFileName } from "../domain/file-name.ts";
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
-import type { Encoded, EncodeTask } from "../image/encoder-pool.ts";
+import type { EncodedOutput, EncodeTask } from "../image/encode.ts";
+import type { Encoded } from "../image/encoder-pool.ts";
 import type { Inspection } from "../image/inspect.ts";
 import type { Download } from "../net/download.ts";
 
@@ -23,7 +24,7 @@ export type Stages = {
   onFetched(): void;
 };
 
-export type StoredOutput = { name: string; fileName: string; format: string; width: number; height: number; bytes: number };
+export type StoredOutput = Omit<EncodedOutput, "path"> & { fileName: string };
 export type Processed = { outputs: StoredOutput[] };
 export type Attempt = { result: StageResult<Processed>; source: SourceFacts | null; stageMs: Omit<StageMs, "waitMs"> };
 
@@ -31,7 +32,7 @@ export type Attempt = { result: StageResult<Processed>; source: SourceFacts | nu
 export async function processImage(stages: Stages, work: ImageWork, signal: AbortSignal): Promise<Attempt> {
   const attempt: Attempt = { result: { ok: true, value: { outputs: [] } }, source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };
   const input = stages.tempPath();
-  const output = stages.tempPath(FORMAT_FILES[work.recipe.format].extension);
+  const outputs = outputsOf(work.recipe).map((settings) => ({ ...settings, path: stages.tempPath() }));
   let isStored = false;
   const stop = (failure: StageFailure): Attempt => ({ ...attempt, result: { ok: false, failure } });
   try {
@@ -46,29 +47,29 @@ export async function processImage(stages: Stages, work: ImageWork, signal: Abor
     if (!inspected.ok) return stop(inspected.failure);
     Object.assign(attempt.source, { sourceType: inspected.value.mediaType, sourceWidth: inspected.value.width, sourceHeight: inspected.value.height });
 
-    const encoded = await stages.encode({ inputPath: input, outputs: [{ name: "main", path: output, recipe: work.recipe }] }, { signal, priority: work.priority });
+    const encoded = await stages.encode({ input: { ...inspected.value, path: input }, outputs }, { signal, priority: work.priority });
     attempt.stageMs.encodeMs = encoded.ok ? Math.round(encoded.value.encodeMs) : clock.lapMs();
     if (!encoded.ok) return stop(encoded.failure);
 
     clock.lapMs();
-    const stored = await store(stages, work, { input, output, extension: inspected.value.extension, encoded: encoded.value });
+    const stored = await store(stages, work, { input, extension: inspected.value.extension, encoded: encoded.value });
     attempt.stageMs.storeMs = clock.lapMs();
     isStored = stored.ok;
     return { ...attempt, result: stored };
   } finally {
-    if (!isStored) await Promise.all([stages.discard(input), stages.discard(output)]);
+    if (!isStored) await Promise.all([input, ...outputs.map(({ path }) => path)].map(stages.discard));
   }
 }
 
 async function store(
   stages: Stages,
   work: ImageWork,
-  files: { input: string; output: string; extension: string; encoded: Encoded },
+  files: { input: string; extension: string; encoded: Encoded },
 ): Promise<StageResult<Processed>> {
   const outputs: StoredOutput[] = [];
-  for (const made of files.encoded.outputs) {
-    const fileName = outputFileName(work.stem, FORMAT_FILES[made.format].extension);
-    const kept = await stages.keepOutput(files.output, { ...work, fileName });
+  for (const { path, ...made } of files.encoded.outputs) {
+    const fileName = outputFileName(work.stem, made.name, FORMAT_FILES[made.format].extension);
+    const kept = await stages.keepOutput(path, { ...work, fileName });
     if (!kept.ok) return kept;
     outputs.push({ ...made, fileName });
   }

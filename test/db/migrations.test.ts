@@ -42,7 +42,7 @@ test("a batch that an earlier version took goes on after the migration, with its
   assert.deepEqual((await db.executor.executeSql("select stem from image")).rows, [{ stem: "1-1" }]);
   const batch = await findBatch(db.executor, DEFAULT_TENANT_ID, BATCH_ID);
   const pieces = [];
-  for await (const piece of writeResultFile(batch?.csvFacts as CatalogueFacts, "append", productPages(db.executor, BATCH_ID), String)) pieces.push(piece);
+  for await (const piece of writeResultFile({ facts: batch?.csvFacts as CatalogueFacts, shape: "append", names: ["main"], products: productPages(db.executor, BATCH_ID), outputUrl: String })) pieces.push(piece);
   assert.equal(Buffer.concat(pieces).toString(), [
     "\uFEFFS. No;Product Name;Input Image Urls;Output Image Urls;Status;Errors",
     '1;"A ""mug""; blue";https://a.test/1;;pending;',

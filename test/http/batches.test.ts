@@ -6,6 +6,7 @@ import { before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import type { AcceptedBatch, Batch, Product } from "../../src/contract/batch.ts";
 import type { Problem } from "../../src/contract/problem.ts";
+import { PRESETS } from "../../src/domain/recipe.ts";
 import { connectDatabase, type Database } from "../../src/db/connect.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -76,15 +77,15 @@ describe("/v1/batches", () => {
     const { products } = await productsOf(batch);
     assert.deepEqual(products.map(({ id, name, status }) => [id, name, status]), [["mug", "Mug, blue", "completed"], ["mug", "Mug, blue", "partial"], ["cup", "Cup", "no_image"]]);
     const [mug, gone, variant] = products.flatMap(({ images }) => images);
-    assert.match(mug?.output?.url ?? "", /\/mug-1\.jpg$/);
-    assert.match(variant?.output?.url ?? "", /\/mug-3\.jpg$/);
+    assert.match(mug?.outputs[0]?.url ?? "", /\/mug-1\.jpg$/);
+    assert.match(variant?.outputs[0]?.url ?? "", /\/mug-3\.jpg$/);
     assert.equal(gone?.error?.code, "not_found");
 
-    const imported = csv.replace(photo("mug"), mug?.output?.url ?? "").replace(photo("mug-v"), variant?.output?.url ?? "");
+    const imported = csv.replace(photo("mug"), mug?.outputs[0]?.url ?? "").replace(photo("mug-v"), variant?.outputs[0]?.url ?? "");
     assert.equal(await text(`${batch.links.resultsCsv}?shape=import`), imported);
     const appended = (await text(batch.links.resultsCsv)).split("\r\n");
     assert.equal(appended[0], "Handle,Title,Image Src,Variant Image,Output Image Urls,Status,Errors");
-    assert.equal(appended[2], `mug,,${origin.url}/gone.jpg,${photo("mug-v")},",${variant?.output?.url}",partial,1: not_found: The server answered with status 404.`);
+    assert.equal(appended[2], `mug,,${origin.url}/gone.jpg,${photo("mug-v")},",${variant?.outputs[0]?.url}",partial,1: not_found: The server answered with status 404.`);
     assert.equal(appended[3], "cup,Cup,,,,no_image,");
     assert.equal(await text(batch.links.failuresCsv), csv.split("\r\n").filter((_, index) => index === 0 || index === 2).join("\r\n") + "\r\n");
     const lines = (await text(batch.links.resultsJsonl)).trimEnd().split("\n").map((line) => JSON.parse(line) as Product);
@@ -115,7 +116,7 @@ describe("/v1/batches", () => {
       products: [{ id: 7, name: "A \"mug\",\nblue", images: [`//${new URL(origin.url).host}/photo/j1.jpg`, photo("j, 2")] }, { name: "No pictures", images: [] }],
       recipe: { format: "webp", quality: 70, width: 100 }, metadata: { a: [1] }, fileName: "from our ERP", onInvalid: "skip",
     }));
-    assert.deepEqual([batch.recipe, batch.fileName, batch.dialect], [{ format: "webp", quality: 70, width: 100, fit: "inside" }, "from our ERP", null]);
+    assert.deepEqual([batch.recipe, batch.fileName, batch.dialect], [{ ...PRESETS.balanced, format: "webp", quality: 70, width: 100 }, "from our ERP", null]);
     await ended(batch);
     const { products } = await productsOf(batch);
     assert.deepEqual(products.map(({ line, id, name, status }) => [line, id, name, status]), [[1, "7", "A \"mug\",\nblue", "partial"], [2, "2", "No pictures", "no_image"]]);
@@ -123,8 +124,36 @@ describe("/v1/batches", () => {
     // https, which the origin does not speak: what is fetched is shown beside what came.
     assert.deepEqual([first?.fetchedUrl, first?.urlRules], [`https://${new URL(origin.url).host}/photo/j1.jpg`, ["scheme_added"]]);
     assert.deepEqual([second?.url, second?.fetchedUrl, second?.urlRules], [photo("j, 2"), photo("j,%202"), ["spaces_encoded"]]);
-    assert.deepEqual([second?.output?.format, second?.output?.width], ["webp", 100]);
+    assert.deepEqual([second?.outputs[0]?.format, second?.outputs[0]?.width], ["webp", 100]);
     assert.match(await text(batch.links.resultsCsv), /^id,name,images,Output Image Urls,Status,Errors\n7,"A ""mug"",\nblue",/);
+  });
+
+  test("makes several outputs of each image, one of which stands for it", async () => {
+    const batch = await accepted(postJson({ products: [{ id: "o", images: [photo("o1"), `${origin.url}/gone.jpg`, photo("o1")] }], recipe: { format: "jpeg", outputs: [{ name: "wide" }, { name: "thumb", width: 50, format: "webp" }] } }));
+    await ended(batch);
+    const { products } = await productsOf(batch);
+    const [first, gone, again] = products[0]?.images ?? [];
+    assert.deepEqual(first?.outputs.map(({ name, fileName, format, width }) => [name, fileName, format, width]), [["wide", "o-1-wide.jpg", "jpeg", 320], ["thumb", "o-1-thumb.webp", "webp", 50]]);
+    assert.deepEqual([gone?.outputs, again?.outputs], [[], first?.outputs]);
+    const [large, thumb] = first?.outputs.map(({ url }) => url) ?? [];
+    assert.equal((await fetch(thumb ?? "")).headers.get("content-type"), "image/webp");
+    assert.equal(await text(batch.links.resultsCsv), `id,name,images,Output Image Urls,Output Image Urls (thumb),Status,Errors\no,,"${[photo("o1"), `${origin.url}/gone.jpg`, photo("o1")].join("\n")}","${large},,${large}","${thumb},,${thumb}",partial,2: not_found: The server answered with status 404.\n`);
+    assert.deepEqual((await service.status(batch.batchId)).products[0]?.outputImageUrls, [large, null, large]);
+  });
+
+  test("makes of each option what the preset does not say, on every way in", async () => {
+    const csv = `id,photo\n1,${photo("r")}\n`;
+    assert.deepEqual((await accepted(post(csv, "text/csv"))).recipe, PRESETS.balanced);
+    assert.deepEqual((await accepted(post(csv, "text/csv", "?preset=small&metadata=icc&quality=60"))).recipe, { ...PRESETS.small, metadata: "icc", quality: 60 });
+    const form = new FormData();
+    form.set("file", new Blob([csv]));
+    form.append("metadata", "copyright");
+    form.append("metadata", '{"own":true}');
+    form.set("outputs", '[{"name":"thumb","width":10}]');
+    const { recipe, metadata } = await accepted(post(form));
+    assert.deepEqual([recipe, metadata], [{ ...PRESETS.balanced, metadata: "copyright", outputs: [{ name: "thumb", width: 10 }] }, { own: true }]);
+    const bad = await refused(postJson({ products: [{ id: "b", images: [] }], recipe: { format: "bmp", quality: 0, background: "red", effort: "much", preset: "huge", outputs: [{ name: "A1" }] } }));
+    assert.deepEqual((bad.errors as { field: string }[]).map(({ field }) => field).toSorted(), ["background", "effort", "format", "outputs/0/name", "preset", "quality"]);
   });
 
   test("takes products line by line, and names each line that is none", async () => {

@@ -29,11 +29,11 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
 
   const startPool = (options: Partial<EncoderPoolOptions> = {}): { pool: EncoderPool; lost: string[] } => {
     const lost: string[] = [];
-    const pool = createEncoderPool({ size: 1, pixelsMax: 1e8, taskMs: 20_000, memoryBytesMax: 512 * 1024 * 1024, tasksMax: 1_000, onLost: ({ why }) => lost.push(why), ...options });
+    const pool = createEncoderPool({ size: 1, pixelsMax: 1e8, allowSvg: false, taskMs: 20_000, memoryBytesMax: 512 * 1024 * 1024, tasksMax: 1_000, onLost: ({ why }) => lost.push(why), ...options });
     onCleanup(() => pool.close());
     return { pool, lost };
   };
-  const task = (inputPath = large) => ({ inputPath, outputs: [{ name: "main", path: join(folder, `${(count += 1)}.jpg`), recipe: SEED_RECIPE }] });
+  const task = (inputPath = large) => ({ input: { path: inputPath, format: "jpeg" as const, width: 1, height: 1 }, outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, `${(count += 1)}.jpg`) }] });
   const encode = (pool: EncoderPool, given = task(), priority = 0, signal = never) => pool.encode(given, { signal, priority });
 
   test("compresses to the path it was given", async () => {
@@ -73,7 +73,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
       seen.add(pid);
       process.kill(pid, "SIGKILL");
     }, 5);
-    const heavy = { ...task(), outputs: [{ name: "main", path: join(folder, "heavy.avif"), recipe: { ...SEED_RECIPE, format: "avif" as const } }] };
+    const heavy = { ...task(), outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, "heavy.avif"), format: "avif" as const }] };
     const [first, second] = await Promise.all([encode(pool, heavy), encode(pool)]);
     clearInterval(killing);
     assert.equal(first.ok ? null : first.failure.code, "encoder_crashed");
@@ -89,7 +89,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
       stopped.add(pid);
       process.kill(pid, "SIGSTOP");
     }, 5);
-    const heavy = { ...task(), outputs: [{ name: "main", path: join(folder, "hung.avif"), recipe: { ...SEED_RECIPE, format: "avif" as const } }] };
+    const heavy = { ...task(), outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, "hung.avif"), format: "avif" as const }] };
     const result = await encode(pool, heavy);
     clearInterval(stopping);
     assert.equal(result.ok ? null : result.failure.code, "encode_timed_out");
@@ -98,7 +98,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
 
   test("ends an encoder that outgrows its memory", async () => {
     const { pool, lost } = startPool({ memoryBytesMax: 40 * 1024 * 1024 });
-    const heavy = { ...task(), outputs: [{ name: "main", path: join(folder, "fat.avif"), recipe: { ...SEED_RECIPE, format: "avif" as const } }] };
+    const heavy = { ...task(), outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, "fat.avif"), format: "avif" as const }] };
     const result = await encode(pool, heavy);
     assert.equal(result.ok ? null : result.failure.code, "encoder_crashed");
     assert.deepEqual(lost, ["memory", "memory"]);
@@ -163,8 +163,8 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
 
   test("leaves no encoder behind when its parent is killed", async () => {
     const script = `import { createEncoderPool } from ${JSON.stringify(new URL("../../src/image/encoder-pool.ts", import.meta.url).href)};
-      const pool = createEncoderPool({ size: 2, pixelsMax: 1e8, taskMs: 1e5, memoryBytesMax: 1e9, tasksMax: 9, onLost() {} });
-      for (const n of [1, 2]) void pool.encode({ inputPath: ${JSON.stringify(large)}, outputs: [{ name: "main", path: ${JSON.stringify(folder)} + "/orphan" + n, recipe: { format: "avif", quality: 50, fit: "inside" } }] }, { signal: new AbortController().signal, priority: 0 });
+      const pool = createEncoderPool({ size: 2, pixelsMax: 1e8, allowSvg: false, taskMs: 1e5, memoryBytesMax: 1e9, tasksMax: 9, onLost() {} });
+      for (const n of [1, 2]) void pool.encode({ input: { path: ${JSON.stringify(large)}, format: "jpeg", width: 1, height: 1 }, outputs: [{ name: "main", path: ${JSON.stringify(folder)} + "/orphan" + n, format: "avif", quality: 50, fit: "inside", background: "#ffffff", metadata: "none", effort: "balanced" }] }, { signal: new AbortController().signal, priority: 0 });
       setTimeout(() => console.log(pool.pids.join(",")), 800);`;
     const parent = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
     const [line] = (await once(parent.stdout, "data")) as [Buffer];

@@ -38,7 +38,7 @@ describe("a look at the bytes", () => {
     count += 1;
     const path = join(folder, String(count));
     await writeFile(path, bytes);
-    return inspectImage({ head: bytes.subarray(0, headBytes), path, bytes: bytes.length }, { pixelsMax: PIXELS_MAX });
+    return inspectImage({ head: bytes.subarray(0, headBytes), path, bytes: bytes.length }, { pixelsMax: PIXELS_MAX, allowSvg: false });
   };
   const codeOf = async (bytes: Buffer) => {
     const result = await inspect(bytes);
@@ -106,7 +106,7 @@ describe("a look at the bytes", () => {
       fc.asyncProperty(fc.constantFrom(...files), fc.nat(2_000), fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 6 }), async (file, length, changes) => {
         const bytes = Buffer.from(file.subarray(0, Math.max(1, Math.min(length, file.length))));
         for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
-        const result = await inspectImage({ head: bytes, path: "/nowhere", bytes: bytes.length }, { pixelsMax: PIXELS_MAX });
+        const result = await inspectImage({ head: bytes, path: "/nowhere", bytes: bytes.length }, { pixelsMax: PIXELS_MAX, allowSvg: false });
         if (result.ok) assert.ok(result.value.width > 0 && result.value.height > 0 && result.value.width * result.value.height <= PIXELS_MAX);
         else assert.match(result.failure.code, /^(not_an_image|corrupt_image|unsupported_format|too_many_pixels|html_page)$/);
       }),

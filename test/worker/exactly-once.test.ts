@@ -44,7 +44,7 @@ describe("planning and settling", () => {
   const settlerOf = () => createSettler({ transaction: db.keyedTransaction, queue, onError: assert.fail });
   const done = (claim: Claim): ImageOutcome => ({
     claim, startedAt: new Date(), source: SOURCE, stageMs: NO_TIMES,
-    outcome: { kind: "done", result: { outputs: [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, format: "jpeg", width: 10, height: 10, bytes: 100 }] } },
+    outcome: { kind: "done", result: { outputs: [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, format: "jpeg", width: 10, height: 10, bytes: 100, quality: 50, isKept: false, encodeMs: 1 }] } },
   });
   const failed = (claim: Claim): ImageOutcome => ({ ...done(claim), source: null, outcome: { kind: "give_up", failure: { code: "not_found", detail: "gone", retry: false } } });
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));

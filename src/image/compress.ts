@@ -1,0 +1,30 @@
+import type { Sharp } from "sharp";
+import type { Effort, OutputFormat } from "../domain/recipe.ts";
+
+/**
+ * What effort means in each format; measured on photographs in bench/README.md. JPEG: without optimised Huffman
+ * tables 38 ms of CPU for 6 megapixels instead of 61 and 9 % more bytes, with mozjpeg 370 ms and 30 % less.
+ */
+const EFFORT: Record<Effort, { jpeg: { optimiseCoding?: boolean; mozjpeg?: boolean }; webp: number; avif: number; png: number }> = {
+  fast: { jpeg: { optimiseCoding: false }, webp: 1, avif: 1, png: 1 },
+  balanced: { jpeg: {}, webp: 4, avif: 4, png: 7 },
+  small: { jpeg: { mozjpeg: true }, webp: 6, avif: 6, png: 10 },
+};
+const PNG_COMPRESSION: Record<Effort, number> = { fast: 2, balanced: 6, small: 9 };
+
+/** sharp converts to sRGB and drops metadata unless told otherwise. */
+export function compress(image: Sharp, format: OutputFormat, { quality, effort }: { quality: number; effort: Effort }): Sharp {
+  const efforts = EFFORT[effort];
+  switch (format) {
+    case "jpeg":
+      return image.jpeg({ quality, ...efforts.jpeg });
+    case "webp":
+      return image.webp({ quality, effort: efforts.webp });
+    case "avif":
+      return image.avif({ quality, effort: efforts.avif });
+    case "png":
+      return image.png({ quality, palette: quality < 100, effort: efforts.png, compressionLevel: PNG_COMPRESSION[effort] });
+    default:
+      return format satisfies never;
+  }
+}

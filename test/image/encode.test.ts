@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import exifReader from "exif-reader";
+import sharp, { type Sharp } from "sharp";
+import { outputsOf, PRESETS, type Recipe } from "../../src/domain/recipe.ts";
+import { encodeImage, type EncodedOutput } from "../../src/image/encode.ts";
+import { inspectImage } from "../../src/image/inspect.ts";
+import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { createTestFolder } from "../support/folder.ts";
+
+describe("encoding", () => {
+  let folder: string;
+  let photo: Buffer;
+  let count = 0;
+  before(async () => {
+    folder = await createTestFolder();
+    photo = await makeSamplePhoto({ width: 1200, height: 800, seed: 3, format: "jpeg" });
+  });
+
+  const encode = async (input: Buffer | Sharp, recipe: Partial<Recipe> = {}): Promise<(EncodedOutput & { file: Buffer })[]> => {
+    count += 1;
+    const path = join(folder, `${count}.in`);
+    await writeFile(path, Buffer.isBuffer(input) ? input : await input.toBuffer());
+    const bytes = await readFile(path);
+    const inspected = await inspectImage({ head: bytes, path, bytes: bytes.length }, { pixelsMax: 1e8, allowSvg: true });
+    assert.ok(inspected.ok, JSON.stringify(inspected));
+    const outputs = outputsOf({ ...PRESETS.seed, ...recipe }).map((output) => ({ ...output, path: join(folder, `${count}-${output.name}.out`) }));
+    const made = await encodeImage({ input: { ...inspected.value, path }, outputs }, { pixelsMax: 1e8 });
+    return Promise.all(made.map(async (output) => ({ ...output, file: await readFile(output.path) })));
+  };
+  const one = async (...args: Parameters<typeof encode>) => {
+    const [output] = await encode(...args);
+    assert.ok(output);
+    assert.equal(output.bytes, output.file.length, "the bytes that are told are those that lie there");
+    return output;
+  };
+  const pixels = (file: Buffer) => sharp(file).raw().toBuffer();
+  const cutOut = (alpha: number) => sharp({ create: { width: 300, height: 200, channels: 4, background: { r: 200, g: 30, b: 30, alpha } } }).png();
+
+  describe("auto", () => {
+    test("is JPEG for a photograph, and for a picture whose alpha channel hides nothing", async () => {
+      assert.equal((await one(photo, { format: "auto" })).format, "jpeg");
+      assert.equal((await one(cutOut(1), { format: "auto" })).format, "jpeg");
+    });
+    test("is WebP for what shows through, and it still does", async () => {
+      const output = await one(cutOut(0.4), { format: "auto" });
+      assert.equal(output.format, "webp");
+      assert.equal((await sharp(output.file).stats()).isOpaque, false);
+    });
+    test("sees a small hole in a large picture", async () => {
+      const hole = await sharp({ create: { width: 2000, height: 1500, channels: 4, background: "#336699" } })
+        .composite([{ input: Buffer.from([0, 0, 0, 255]), raw: { width: 1, height: 1, channels: 4 }, tile: false, left: 1000, top: 700, blend: "dest-out" }]).png().toBuffer();
+      assert.equal((await one(hole, { format: "auto" })).format, "webp");
+    });
+  });
+
+  test("several outputs come from one decode, each with its own settings", async () => {
+    const turned = sharp(photo).withMetadata({ orientation: 6 }).jpeg({ quality: 95 });
+    const made = await encode(turned, { quality: 80, outputs: [{ name: "large", width: 600, height: 600 }, { name: "thumb", width: 100, height: 100, fit: "cover", format: "webp" }, { name: "wide", width: 300 }] });
+    assert.deepEqual(made.map(({ name, format, width, height, quality }) => [name, format, width, height, quality]), [
+      ["large", "jpeg", 400, 600, 80], ["thumb", "webp", 100, 100, 80], ["wide", "jpeg", 300, 450, 80],
+    ]);
+    // The same picture as from an own decode, but for rounding: as alike as two encodings of it.
+    const [alone] = await encode(turned, { quality: 80, width: 600, height: 600 });
+    const [together, apart] = [await pixels(made[0]?.file ?? Buffer.alloc(0)), await pixels(alone?.file ?? Buffer.alloc(0))];
+    const difference = together.reduce((sum, value, index) => sum + Math.abs(value - (apart[index] ?? 0)), 0) / together.length;
+    assert.ok(difference < 2, `${difference} of 255 on average`);
+  });
+
+  test("an image is never enlarged, by none of its outputs", async () => {
+    const made = await encode(photo, { outputs: [{ name: "a", width: 5000 }, { name: "b", width: 5000, height: 5000, fit: "inside" }] });
+    assert.deepEqual(made.map(({ width, height }) => [width, height]), [[1200, 800], [1200, 800]]);
+  });
+
+  test("the background is what shows through in a JPEG", async () => {
+    const output = await one(cutOut(0), { format: "jpeg", background: "#0000ff", quality: 100 });
+    const [red = 255, , blue = 0] = await pixels(output.file);
+    assert.ok(red < 10 && blue > 245);
+  });
+
+  describe("of an input that was compressed well before", () => {
+    const metadata = { exif: { IFD0: { Copyright: "somebody", ImageDescription: "a secret place" } } };
+    const optimal: Record<string, () => Promise<Buffer>> = {
+      jpeg: async () => sharp(photo).jpeg({ quality: 30, mozjpeg: true }).withExif(metadata.exif).toBuffer(),
+      png: async () => sharp({ create: { width: 400, height: 300, channels: 3, background: "#123456" } }).png({ palette: true, compressionLevel: 9, effort: 10 }).withExif(metadata.exif).toBuffer(),
+      webp: async () => sharp(photo).webp({ quality: 20, effort: 6 }).withExif(metadata.exif).toBuffer(),
+    };
+    for (const [format, make] of Object.entries(optimal)) {
+      test(`${format}: the input is kept, without its metadata and with every pixel`, async () => {
+        const input = await make();
+        const output = await one(input, { format: format as Recipe["format"], quality: 100, effort: "fast" });
+        assert.equal(output.isKept, true);
+        assert.ok(output.bytes < input.length);
+        assert.deepEqual(await pixels(output.file), await pixels(input));
+        const { exif, xmp, orientation } = await sharp(output.file).metadata();
+        assert.deepEqual([exif, xmp, orientation], [undefined, undefined, undefined]);
+        assert.equal(output.file.includes("a secret place"), false);
+      });
+    }
+    test("not where the output has another size, format or orientation", async () => {
+      const input = await optimal["jpeg"]?.() ?? Buffer.alloc(0);
+      assert.equal((await one(input, { quality: 100, width: 1199 })).isKept, false);
+      assert.equal((await one(input, { quality: 100, format: "png" })).isKept, false);
+      assert.equal((await one(sharp(input).withMetadata({ orientation: 3 }).jpeg({ quality: 30, mozjpeg: true }), { quality: 100 })).isKept, false);
+      assert.equal((await one(photo, { quality: 50 })).isKept, false, "and not where the output is smaller");
+    });
+    test("what stands behind the end of the picture goes", async () => {
+      const input = await optimal["jpeg"]?.() ?? Buffer.alloc(0);
+      const output = await one(Buffer.concat([input, Buffer.from("a secret place")]), { quality: 100 });
+      assert.equal(output.isKept, true);
+      assert.deepEqual([output.file.at(-2), output.file.at(-1)], [0xff, 0xd9]);
+    });
+  });
+
+  describe("metadata", () => {
+    const wide = async () => sharp(photo).withIccProfile("p3").withExifMerge({ IFD0: { Copyright: "Anna Example", Artist: "Anna", Model: "a camera" } }).toBuffer();
+    test("none unless told otherwise: colours become sRGB", async () => {
+      const { icc, exif } = await sharp((await one(await wide())).file).metadata();
+      assert.deepEqual([icc, exif], [undefined, undefined]);
+    });
+    test("icc keeps the profile and nothing else", async () => {
+      const input = await wide();
+      const { icc, exif } = await sharp((await one(input, { metadata: "icc" })).file).metadata();
+      assert.equal(exif, undefined);
+      assert.deepEqual(icc, (await sharp(input).metadata()).icc);
+    });
+    test("copyright keeps who made and owns it and nothing else", async () => {
+      for (const format of ["jpeg", "webp", "png"] as const) {
+        const { icc, exif } = await sharp((await one(await wide(), { metadata: "copyright", format })).file).metadata();
+        assert.equal(icc, undefined);
+        const { Image: tags = {} } = exifReader(exif ?? Buffer.alloc(0)) as { Image?: Record<string, unknown> };
+        assert.deepEqual([tags["Copyright"], tags["Artist"], tags["Model"]], ["Anna Example", "Anna", undefined], format);
+      }
+    });
+    test("that cannot be read is no fault of the image", async () => {
+      const broken = Buffer.from(await wide());
+      const at = broken.indexOf("Exif\0\0");
+      broken.fill(0xee, at + 14, at + 40);
+      assert.equal((await one(broken, { metadata: "copyright" })).format, "jpeg");
+    });
+  });
+
+  test("more effort makes smaller files in every format", async () => {
+    for (const format of ["jpeg", "webp"] as const) {
+      const bytes: number[] = [];
+      for (const effort of ["fast", "balanced", "small"] as const) bytes.push((await one(photo, { format, effort, quality: 75 })).bytes);
+      const [fast = 0, balanced = 0, small = 0] = bytes;
+      assert.ok(fast > balanced && balanced > small, `${format}: ${bytes.join(" ")}`);
+    }
+  });
+
+  test("a drawing is drawn, where it is switched on", async () => {
+    const output = await one(Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 80"><circle cx="60" cy="40" r="30" fill="red"/></svg>'), { format: "auto" });
+    assert.deepEqual([output.format, output.width, output.height], ["webp", 120, 80]);
+  });
+});
