@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import type { EncodeTask, OpenImage } from "./encode.ts";
+import type { EncodeTask, OpenImage } from "./encode-task.ts";
 
 /** Four bytes a pixel of 30 megapixels: what is larger is decoded for each output, in strips and not as a whole. */
 const RAW_BYTES_MAX = 120_000_000;

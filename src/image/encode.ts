@@ -1,21 +1,12 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
-import type { OutputFormat, OutputSettings } from "../domain/recipe.ts";
+import type { OutputFormat } from "../domain/recipe.ts";
 import { compress } from "./compress.ts";
 import { keepCopyright } from "./copyright.ts";
+import type { EncodedOutput, EncodeTask, OpenImage } from "./encode-task.ts";
 import type { InputFormat } from "./inspect.ts";
 import { decodeOnce } from "./decode-once.ts";
 import { stripMetadata } from "./strip-metadata.ts";
-
-export type EncodeTask = {
-  input: { path: string; format: InputFormat; width: number; height: number };
-  outputs: ({ name: string; path: string } & OutputSettings)[];
-};
-export type EncodedOutput = {
-  name: string; path: string; format: OutputFormat; width: number; height: number; bytes: number; quality: number; encodeMs: number;
-  /** The input itself, without its metadata: it is smaller than what was made of it. */
-  isKept: boolean;
-};
 
 /**
  * Only the loaders that our input formats need may run: libvips has dozens, some over libraries with a history of
@@ -33,9 +24,6 @@ export function restrictLibvips(options: { allowSvg: boolean }): void {
   sharp.concurrency(1);
   sharp.cache(false);
 }
-
-/** How a task's pixels are opened, again and again: from the file, or from what was decoded once. */
-export type OpenImage = () => Sharp;
 
 /** Decodes one input and writes its outputs, each to a path of its own. Throws what libvips says. */
 export async function encodeImage(task: EncodeTask, limits: { pixelsMax: number }): Promise<EncodedOutput[]> {

@@ -1,10 +1,10 @@
 import { rm } from "node:fs/promises";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
-import type { EncodedOutput, EncodeTask } from "./encode.ts";
+import type { EncodedOutput, EncodeTask } from "./encode-task.ts";
 import { startEncoderProcess, type EncoderProcess } from "./encoder-process.ts";
 import type { EncoderReply } from "./encoder.ts";
 
-export type { EncodeTask } from "./encode.ts";
+export type { EncodeTask } from "./encode-task.ts";
 export type Encoded = { outputs: EncodedOutput[]; encodeMs: number };
 
 export type EncoderPool = {

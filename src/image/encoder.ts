@@ -1,4 +1,4 @@
-import type { EncodedOutput, EncodeTask } from "./encode.ts";
+import type { EncodedOutput, EncodeTask } from "./encode-task.ts";
 
 /** The entry of an encoder child process: takes tasks one after the other, in order, and dies with its parent. */
 export type EncoderRequest = { id: number; task: EncodeTask; pixelsMax: number };

@@ -2,7 +2,7 @@ import type { SourceFacts, StageMs } from "../db/settle-images.ts";
 import { FORMAT_FILES, outputsOf, type Recipe } from "../domain/recipe.ts";
 import { outputFileName } from "../domain/file-name.ts";
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
-import type { EncodedOutput, EncodeTask } from "../image/encode.ts";
+import type { EncodedOutput, EncodeTask } from "../image/encode-task.ts";
 import type { Encoded } from "../image/encoder-pool.ts";
 import type { Inspection } from "../image/inspect.ts";
 import type { Download } from "../net/download.ts";
