@@ -13,6 +13,7 @@ import { createAddressPolicy } from "./domain/address-policy.ts";
 import { RESULT_FILE_NAME } from "./domain/batch-event.ts";
 import { parseImageUrl } from "./domain/image-url.ts";
 import { FORMAT_FILES, type OutputFormat } from "./domain/recipe.ts";
+import { succeeded } from "./domain/stage-result.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 import { createServer, type HttpDeps } from "./http/server.ts";
 import { createEncoderPool } from "./image/encoder-pool.ts";
@@ -238,6 +239,8 @@ async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }:
       encode: (task, options) => encoders.encode(task, options),
       keepOutput: storage.keepOutput,
       keepInput: config.keepInputs ? storage.keepInput : storage.dropInput,
+      linkOutput: storage.linkOutput,
+      linkInput: config.keepInputs ? storage.linkInput : async () => succeeded(false),
       discard: storage.discard,
     },
     encoders,

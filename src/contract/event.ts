@@ -13,7 +13,7 @@ export const BatchEvent = Type.Object(
       run: Type.Integer({ minimum: 1 }),
       fileName: FileName,
       metadata: Metadata,
-      progress: Type.Object({ total: count("Images."), completed: count("Images."), failed: count("Images."), skipped: count("Images.") }),
+      progress: Type.Object({ total: count("Images."), completed: count("Images."), failed: count("Images."), skipped: count("Images."), reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made.")) }),
       bytes: Type.Object({ input: count("Bytes."), output: count("Bytes.") }),
       outputCsvUrl: Url,
       statusUrl: Url,

@@ -20,5 +20,6 @@ export const Progress = Type.Object({
   completed: count("Images with an output."),
   failed: count("Images without one, for a reason that `errors` tells."),
   skipped: count("Images that were never tried, because the batch was cancelled."),
+  reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made, since nothing had changed.")),
   percent: Type.Integer({ minimum: 0, maximum: 100, description: "Settled images; 100 only when all are." }),
 });

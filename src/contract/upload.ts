@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { EFFORTS, FITS, METADATA_KEPT, OUTPUT_NAME, OUTPUTS_MAX, PRESET_NAMES, RECIPE_FORMATS, SIDE_PX_MAX, type Recipe } from "../domain/recipe.ts";
+import { EFFORTS, FITS, METADATA_KEPT, OUTPUT_NAME, OUTPUTS_MAX, PRESET_NAMES, RECIPE_FORMATS, REFRESHES, SIDE_PX_MAX, type Recipe } from "../domain/recipe.ts";
 import { UploadWarningView } from "./problem.ts";
 import { BASE, count, ID, Metadata, RequestId, TOKEN, Url, words } from "./terms.ts";
 
@@ -29,6 +29,10 @@ export const RecipeView = Type.Unsafe<Recipe>(Type.Object({ ...SETTINGS, outputs
 const { metadata: keepMetadata, ...FLAT_RECIPE } = RECIPE;
 const RECIPE_OPTIONS = { ...FLAT_RECIPE, keepMetadata };
 
+const RUN_OPTIONS = {
+  refresh: Type.Optional(words(REFRESHES, "auto, unless told otherwise: an image that was made before under the same recipe, and whose origin says that it has not changed or sends the same bytes, is linked and not made again; always: everything is made anew.")),
+};
+
 const Header = Type.String({ minLength: 1, maxLength: 500 });
 const READING_OPTIONS = {
   imageColumns: Type.Optional(Type.Union([Type.Array(Header, { minItems: 1, maxItems: 100 }), Header], { description: "Headers of the columns that hold image URLs, where they are not found by themselves: a list, or one text with commas between.", examples: ["Photo,Photo 2"] })),
@@ -48,7 +52,7 @@ export const METADATA_CHARS_MAX = 8 * 1024;
 
 /** Form fields and query parameters come as text; numbers are read from it, and `metadata` is JSON. */
 export const UploadOptions = Type.Object(
-  { ...RECIPE_OPTIONS, ...READING_OPTIONS, ...WEBHOOK_OPTIONS, metadata: Type.Optional(Metadata) },
+  { ...RECIPE_OPTIONS, ...RUN_OPTIONS, ...READING_OPTIONS, ...WEBHOOK_OPTIONS, metadata: Type.Optional(Metadata) },
   { $id: "UploadOptions", additionalProperties: false, description: "How a batch is processed." },
 );
 export type UploadOptions = Static<typeof UploadOptions>;
@@ -69,6 +73,7 @@ export const BatchRequest = Type.Object(
     csvUrl: Type.Optional(Type.String({ maxLength: 8192, description: "Or where their CSV lies: it is fetched through the address guard.", examples: ["https://shop.example/exports/products.csv"] })),
     fileName: Type.Optional(Type.String({ maxLength: 255, description: "A name for people; csvUrl has its own." })),
     recipe: Type.Optional(Type.Object(RECIPE, { additionalProperties: false, description: "What is done to every image." })),
+    ...RUN_OPTIONS,
     ...READING_OPTIONS,
     ...WEBHOOK_OPTIONS,
     metadata: Type.Optional(Metadata),

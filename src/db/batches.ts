@@ -2,14 +2,14 @@ import type { Executor, Tx } from "./connect.ts";
 import type { batch, endpoint } from "./schema.ts";
 
 export type BatchRow = typeof batch.$inferSelect;
-export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "onInvalid" | "metadata" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal">;
+export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "refresh" | "onInvalid" | "metadata" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal">;
 export type NewEndpoint = Pick<typeof endpoint.$inferSelect, "endpointId" | "tenantId" | "batchId" | "url" | "secret">;
 
 export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
   await tx.executor.executeSql(
-    `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, metadata, csv_file_name, csv_bytes, csv_facts, products, images_total)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-    [row.batchId, row.tenantId, row.token, row.recipe, row.onInvalid, row.metadata, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal],
+    `insert into batch (batch_id, tenant_id, token, recipe, refresh, on_invalid, metadata, csv_file_name, csv_bytes, csv_facts, products, images_total)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [row.batchId, row.tenantId, row.token, row.recipe, row.refresh, row.onInvalid, row.metadata, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal],
   );
 }
 
@@ -23,7 +23,7 @@ export async function insertEndpoint(tx: Tx, row: NewEndpoint): Promise<void> {
 export const BATCH_COLUMNS = `
   batch_id as "batchId", tenant_id as "tenantId", token, status, outcome, run, recipe, on_invalid as "onInvalid", metadata,
   csv_file_name as "csvFileName", csv_bytes::float8 as "csvBytes", csv_facts as "csvFacts", products,
-  images_total as "imagesTotal", images_done as "imagesDone", images_failed as "imagesFailed", images_skipped as "imagesSkipped",
+  images_total as "imagesTotal", images_done as "imagesDone", images_failed as "imagesFailed", images_skipped as "imagesSkipped", images_reused as "imagesReused", refresh,
   images_queued as "imagesQueued", planned_line as "plannedLine", is_planned as "isPlanned", has_repeats as "hasRepeats", tag,
   input_bytes::float8 as "inputBytes", output_bytes::float8 as "outputBytes", sequence,
   created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt"`;

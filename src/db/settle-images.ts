@@ -13,10 +13,11 @@ export type SourceFacts = {
 export type SettledImage = ImageKey & StageMs & {
   state: "done" | "failed"; code: ImageCode | null; detail: string | null;
   startedAt: string; source: SourceFacts | null;
+  isReused: boolean;
   outputs: { name: string; fileName: string; format: string; width: number; height: number; bytes: number; quality: number; isKept: boolean; encodeMs: number }[];
 };
 
-export type CountedImage = ImageKey & { state: "done" | "failed"; inputBytes: number; outputBytes: number };
+export type CountedImage = ImageKey & { state: "done" | "failed"; isReused: boolean; inputBytes: number; outputBytes: number };
 
 /**
  * Writes the last outcome of images and their outputs. Only rows that were still `planned` change, and only
@@ -42,20 +43,20 @@ const SETTLE_IMAGES = `
   with given as (
     select s.*, found.at
     from jsonb_to_recordset($1::jsonb) as s(
-      "batchId" uuid, ordinal int, state text, code text, detail text, "startedAt" timestamptz,
+      "batchId" uuid, ordinal int, state text, code text, detail text, "isReused" boolean, "startedAt" timestamptz,
       "waitMs" int, "fetchMs" int, "encodeMs" int, "storeMs" int, "finalUrl" text, "httpStatus" smallint, "sourceType" text,
       "sourceBytes" bigint, "sourceWidth" int, "sourceHeight" int, sha256 text, etag text, "lastModified" text)
     cross join lateral (
       select ctid as at from image where batch_id = s."batchId" and ordinal = s.ordinal and state = 'planned' offset 0
     ) found
   ), settled as (
-    update image i set state = s.state, code = s.code, detail = s.detail, attempts = i.attempts + 1, not_before = null,
+    update image i set state = s.state, code = s.code, detail = s.detail, is_reused = s."isReused", attempts = i.attempts + 1, not_before = null,
       started_at = s."startedAt", finished_at = now(),
       wait_ms = s."waitMs", fetch_ms = s."fetchMs", encode_ms = s."encodeMs", store_ms = s."storeMs",
       final_url = s."finalUrl", http_status = s."httpStatus", source_type = s."sourceType", source_bytes = s."sourceBytes",
       source_width = s."sourceWidth", source_height = s."sourceHeight", sha256 = s.sha256, etag = s.etag, last_modified = s."lastModified"
     from given s where i.ctid = s.at and i.state = 'planned'
-    returning i.batch_id, i.ordinal, i.state, i.source_bytes
+    returning i.batch_id, i.ordinal, i.state, i.is_reused, i.source_bytes
   ), stored as (
     insert into output (batch_id, ordinal, name, file_name, format, width, height, bytes, quality, is_kept, encode_ms)
     select o."batchId", o.ordinal, o.name, o."fileName", o.format, o.width, o.height, o.bytes, o.quality, o."isKept", o."encodeMs"
@@ -64,7 +65,7 @@ const SETTLE_IMAGES = `
     join settled s on s.batch_id = o."batchId" and s.ordinal = o.ordinal and s.state = 'done'
     returning batch_id, ordinal, bytes
   )
-  select s.batch_id as "batchId", s.ordinal, s.state,
+  select s.batch_id as "batchId", s.ordinal, s.state, s.is_reused as "isReused",
     case when s.state = 'done' then coalesce(s.source_bytes, 0)::float8 else 0 end as "inputBytes",
     coalesce((select sum(o.bytes) from stored o where o.batch_id = s.batch_id and o.ordinal = s.ordinal), 0)::float8 as "outputBytes"
   from settled s`;
@@ -91,7 +92,7 @@ export async function recordRetries(tx: Tx, attempts: readonly FailedAttempt[]):
   return rows;
 }
 
-export type CounterChange = { batchId: string; settledFirsts: number; done: number; failed: number; inputBytes: number; outputBytes: number };
+export type CounterChange = { batchId: string; settledFirsts: number; done: number; failed: number; reused: number; inputBytes: number; outputBytes: number };
 export type CounterState = { batchId: string; run: number; queued: number; isPlanned: boolean; isSettled: boolean; hasRepeats: boolean };
 
 /** Adds to the counters of one batch, which locks it until the transaction ends: call in the order of ids. */
@@ -99,12 +100,12 @@ export async function addToCounters(tx: Tx, change: CounterChange): Promise<Coun
   const { rows } = await tx.client.query<CounterState>({
     name: "add_to_counters",
     text: `
-      update batch set images_queued = images_queued - $2, images_done = images_done + $3, images_failed = images_failed + $4,
+      update batch set images_queued = images_queued - $2, images_done = images_done + $3, images_failed = images_failed + $4, images_reused = images_reused + $7,
         input_bytes = input_bytes + $5, output_bytes = output_bytes + $6
       where batch_id = $1
       returning batch_id as "batchId", run, images_queued as queued, is_planned as "isPlanned", has_repeats as "hasRepeats",
         is_planned and images_done + images_failed + images_skipped = images_total as "isSettled"`,
-    values: [change.batchId, change.settledFirsts, change.done, change.failed, change.inputBytes, change.outputBytes],
+    values: [change.batchId, change.settledFirsts, change.done, change.failed, change.inputBytes, change.outputBytes, change.reused],
   });
   return rows[0] ?? null;
 }

@@ -11,7 +11,7 @@ export type BatchEventBody = {
     run: number;
     fileName: string | null;
     metadata: Record<string, unknown>;
-    progress: { total: number; completed: number; failed: number; skipped: number };
+    progress: { total: number; completed: number; failed: number; skipped: number; reused: number };
     bytes: { input: number; output: number };
     outputCsvUrl: string;
     statusUrl: string;

@@ -21,7 +21,7 @@ export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
     recipe: batch.recipe,
     dialect: (batch.csvFacts as CatalogueFacts).dialect,
     products: batch.products,
-    progress: { ...counts, percent: percentSettled(counts) },
+    progress: { ...counts, reused: batch.imagesReused, percent: percentSettled(counts) },
     bytes: { input: batch.inputBytes, output: batch.outputBytes },
     createdAt: batch.createdAt.toISOString(),
     startedAt: batch.startedAt?.toISOString() ?? null,

@@ -5,10 +5,10 @@ import { METADATA_CHARS_MAX, UploadOptions } from "../contract/upload.ts";
 import type { ReadingOptions } from "../intake/load-batch.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { findSecretFault } from "../domain/webhook-signature.ts";
-import { METADATA_KEPT, PRESETS, type Preset, type OutputFormat, type Recipe } from "../domain/recipe.ts";
+import { METADATA_KEPT, PRESETS, type Preset, type OutputFormat, type Recipe, type Refresh } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
 
-export type BatchOptions = { recipe: Recipe; metadata: Record<string, unknown>; reading: ReadingOptions; webhookUrl?: string; webhookSecret?: string };
+export type BatchOptions = { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; webhookUrl?: string; webhookSecret?: string };
 
 /** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
 export function readOptions(fields: Readonly<Record<string, unknown>>, presetDefault: Preset): BatchOptions {
@@ -43,9 +43,10 @@ function readText({ properties }: { properties: Record<string, object> }, name: 
 }
 
 function toBatchOptions(options: UploadOptions, presetDefault: Preset): BatchOptions {
-  const { webhookUrl, webhookSecret, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", preset = presetDefault, keepMetadata, ...recipe } = options;
+  const { webhookUrl, webhookSecret, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", preset = presetDefault, refresh = "auto", keepMetadata, ...recipe } = options;
   return {
     recipe: { ...PRESETS[preset], ...recipe, ...(keepMetadata === undefined ? {} : { metadata: keepMetadata }) },
+    refresh,
     metadata,
     reading: { onInvalid, wishes: { images: [imageColumns].flat(), name: nameColumn, id: idColumn }, baseUrl, layout: null },
     ...(webhookUrl === undefined ? {} : { webhookUrl }),

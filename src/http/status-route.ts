@@ -67,7 +67,7 @@ function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: 
     run: batch.run,
     fileName: batch.csvFileName,
     metadata: batch.metadata,
-    progress: { ...counts, percent: percentSettled(counts) },
+    progress: { ...counts, reused: batch.imagesReused, percent: percentSettled(counts) },
     bytes: { input: batch.inputBytes, output: batch.outputBytes },
     createdAt: batch.createdAt.toISOString(),
     startedAt: batch.startedAt?.toISOString() ?? null,

@@ -1,14 +1,14 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
 import type { CatalogueLimits } from "../csv/limits.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
-import type { Recipe } from "../domain/recipe.ts";
+import type { Recipe, Refresh } from "../domain/recipe.ts";
 import { createSecret } from "../domain/webhook-signature.ts";
 import type { BatchOrder, LoadedBatch, ReadingOptions } from "./load-batch.ts";
 
 export type Upload = {
   spool: { path: string; bytes: number };
   fileName: string | null;
-  options: { recipe: Recipe; metadata: Record<string, unknown>; reading: ReadingOptions; webhookUrl?: string; webhookSecret?: string };
+  options: { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; webhookUrl?: string; webhookSecret?: string };
 };
 
 export type Acceptance =
@@ -44,6 +44,7 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       token,
       csv: { path, bytes: upload.spool.bytes, fileName: upload.fileName },
       recipe: upload.options.recipe,
+      refresh: upload.options.refresh,
       metadata: upload.options.metadata,
       reading: upload.options.reading,
       now: Date.now(),

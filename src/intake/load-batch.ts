@@ -8,7 +8,7 @@ import { loadProducts, type ProductRow } from "../db/load-products.ts";
 import type { Layout } from "../csv/choose-layout.ts";
 import { NO_WISHES, type ColumnWishes } from "../csv/find-columns.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
-import type { Recipe } from "../domain/recipe.ts";
+import type { Recipe, Refresh } from "../domain/recipe.ts";
 import { planPage } from "../queue/plan-page.ts";
 import type { Queue } from "../queue/queue.ts";
 import { createLinkWatch } from "./link-watch.ts";
@@ -32,6 +32,7 @@ export type BatchOrder = {
   csv: { path: string; bytes: number; fileName: string | null };
   reading: ReadingOptions;
   recipe: Recipe;
+  refresh: Refresh;
   metadata: Record<string, unknown>;
   /** When the upload came, in ms since 1970: what links still hold is judged by it. */
   now: number;
@@ -103,6 +104,7 @@ function batchRow(order: BatchOrder, facts: CatalogueFacts): NewBatch {
     tenantId: DEFAULT_TENANT_ID,
     token: order.token,
     recipe: order.recipe,
+    refresh: order.refresh,
     onInvalid: order.reading.onInvalid,
     metadata: order.metadata,
     csvFileName: order.csv.fileName,

@@ -23,7 +23,11 @@ export type DownloadRequest = {
   /** Written whole or removed. */
   path: string;
   signal: AbortSignal;
+  /** What was said of the file the last time: the answer may be a 304, which leaves no file (RFC 9110 §13). */
+  validators?: Validators;
 };
+
+export type Validators = { etag: string | null; lastModified: string | null };
 
 export type Downloader = {
   download(request: DownloadRequest): Promise<StageResult<Download>>;
@@ -79,9 +83,9 @@ async function fetchToFile(context: Context, request: DownloadRequest): Promise<
   try {
     let url = new URL(request.url);
     for (let hop = 0; ; hop += 1) {
-      const response = await requestOnce(context, url, deadlines);
+      const response = await requestOnce(context, url, { deadlines, headers: conditional(request.validators) });
       const next = redirectTarget(response, url);
-      if (!next) return await receive(context, { response, url, path: request.path, signal: request.signal, deadlines });
+      if (!next) return await receive(context, { response, url, path: request.path, signal: request.signal, deadlines, isConditional: request.validators !== undefined });
       response.destroy();
       if (hop >= context.limits.redirectsMax) return failed("too_many_redirects", `The URL redirects more than ${context.limits.redirectsMax} times.`);
       if (next === "invalid") return failed("http_error", "The server redirects to something that is not an http or https URL.");
@@ -95,7 +99,13 @@ async function fetchToFile(context: Context, request: DownloadRequest): Promise<
   }
 }
 
-function requestOnce(context: Context, url: URL, deadlines: Deadlines): Promise<http.IncomingMessage> {
+/** The tag decides where there is one; a server that knows only dates ignores it. */
+function conditional(validators: Validators | undefined): Record<string, string> {
+  const { etag = null, lastModified = null } = validators ?? {};
+  return { ...(etag === null ? {} : { "if-none-match": etag }), ...(lastModified === null ? {} : { "if-modified-since": lastModified }) };
+}
+
+function requestOnce(context: Context, url: URL, { deadlines, headers }: { deadlines: Deadlines; headers: Record<string, string> }): Promise<http.IncomingMessage> {
   const protocol = url.protocol === "https:" ? "https:" : "http:";
   const port = url.port === "" ? (protocol === "https:" ? 443 : 80) : Number(url.port);
   context.guard.checkLiteral(url.hostname, port);
@@ -104,7 +114,7 @@ function requestOnce(context: Context, url: URL, deadlines: Deadlines): Promise<
     const request = send({
       protocol, port, hostname: unbracket(url.hostname), path: url.pathname + url.search, method: "GET",
       agent: context.agents[protocol], lookup: context.guard.lookupFor(port),
-      headers: { host: url.host, "user-agent": context.userAgent, accept: context.accept, "accept-encoding": "identity" },
+      headers: { host: url.host, "user-agent": context.userAgent, accept: context.accept, "accept-encoding": "identity", ...headers },
     });
     deadlines.watch(request);
     request.once("response", resolve);
@@ -123,7 +133,7 @@ function redirectTarget(response: http.IncomingMessage, from: URL): URL | "inval
   return (next.protocol === "http:" || next.protocol === "https:") && next.username === "" && next.password === "" ? next : "invalid";
 }
 
-type Receiving = { response: http.IncomingMessage; url: URL; path: string; signal: AbortSignal; deadlines: Deadlines };
+type Receiving = { response: http.IncomingMessage; url: URL; path: string; signal: AbortSignal; deadlines: Deadlines; isConditional: boolean };
 
 async function receive(context: Context, receiving: Receiving): Promise<StageResult<Download>> {
   const { response, url, path } = receiving;
@@ -132,6 +142,10 @@ async function receive(context: Context, receiving: Receiving): Promise<StageRes
     response.destroy();
     return result;
   };
+  if (status === 304 && receiving.isConditional) {
+    response.resume();
+    return succeeded({ path, bytes: 0, sha256: "", head: Buffer.alloc(0), finalUrl: url.href, status, contentType: null, etag: null, lastModified: null });
+  }
   if (status !== 200) return refuse({ ok: false, failure: statusFailure(status, parseRetryAfterMs(headers["retry-after"], Date.now())) });
   const encoding = headers["content-encoding"];
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fdatasync, openSync, renameSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, fdatasync, linkSync, openSync, renameSync, rmSync } from "node:fs";
 import { mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
@@ -17,6 +17,12 @@ export type Storage = {
   dropInput(tempPath: string): Promise<StageResult<unknown>>;
   /** On the disk, not only in its cache, once this resolves: the row that names it is committed after. */
   keepOutput(tempPath: string, at: ImagePlace & { fileName: string }): Promise<StageResult<{ path: string }>>;
+  /**
+   * Gives another batch's files a second name below this one, so that each can be removed on its own: false where
+   * they are not there any more. Across file systems, and where links are not possible, they are copied.
+   */
+  linkOutput(from: ImagePlace & { fileName: string }, to: ImagePlace & { fileName: string }): Promise<StageResult<boolean>>;
+  linkInput(from: ImagePlace & { extension: string }, to: ImagePlace & { extension: string }): Promise<StageResult<boolean>>;
   keepResult(tempPath: string, batchId: string, fileName: string): Promise<{ path: string }>;
   findOutput(at: ImagePlace & { fileName: string }): Promise<StoredFile | null>;
   findResult(batchId: string, fileName: string): Promise<StoredFile | null>;
@@ -46,17 +52,25 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     return { path: target };
   };
 
+  const inputPath = ({ batchId, ordinal, extension }: ImagePlace & { extension: string }) => join(paths.inputShard(batchId, ordinal), checkFileName(`${ordinal}.${extension}`));
+  const linkInto = async (source: string, target: string): Promise<boolean> => {
+    await ensureFolder(dirname(target));
+    return linkOrCopy(source, target);
+  };
+
   return {
     tempPath: temp.path,
     keepCsv: (tempPath, batchId) => moveInto(tempPath, join(paths.csvFolder(batchId), "upload.csv")),
     keepResult: (tempPath, batchId, fileName) => moveInto(tempPath, join(paths.resultFolder(batchId), checkFileName(fileName))),
     keepInput: (tempPath, { batchId, ordinal, extension }) =>
-      orStorageFailed(() => moveInto(tempPath, join(paths.inputShard(batchId, ordinal), checkFileName(`${ordinal}.${extension}`)))),
+      orStorageFailed(() => moveInto(tempPath, inputPath({ batchId, ordinal, extension }))),
     keepOutput: (tempPath, { batchId, ordinal, fileName }) =>
       orStorageFailed(async () => {
         await flushToDisk(tempPath);
         return moveInto(tempPath, join(paths.outputShard(batchId, ordinal), checkFileName(fileName)));
       }),
+    linkOutput: (from, to) => orStorageFailed(() => linkInto(join(paths.outputShard(from.batchId, from.ordinal), checkFileName(from.fileName)), join(paths.outputShard(to.batchId, to.ordinal), checkFileName(to.fileName)))),
+    linkInput: (from, to) => orStorageFailed(() => linkInto(inputPath(from), inputPath(to))),
     findOutput: ({ batchId, ordinal, fileName }) => findFile(join(paths.outputShard(batchId, ordinal), checkFileName(fileName))),
     findResult: (batchId, fileName) => findFile(join(paths.resultFolder(batchId), checkFileName(fileName))),
     async listUploads(idleMs) {
@@ -107,6 +121,23 @@ async function flushToDisk(path: string): Promise<void> {
     await new Promise<void>((resolve, reject) => fdatasync(file, (error) => (error ? reject(error) : resolve())));
   } finally {
     closeSync(file);
+  }
+}
+
+/** What a link refuses and a copy does not: another file system, too many links, a file system without any. */
+const NOT_LINKABLE = new Set(["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "ENOSYS"]);
+
+function linkOrCopy(source: string, target: string): boolean {
+  try {
+    rmSync(target, { force: true });
+    linkSync(source, target);
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (code === "ENOENT") return false;
+    if (!NOT_LINKABLE.has(code)) throw error;
+    copyFileSync(source, target);
+    return true;
   }
 }
 

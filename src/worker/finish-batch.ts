@@ -73,7 +73,7 @@ async function endAndAnnounce(deps: FinishDeps, tx: Tx, row: BatchRow): Promise<
       run: row.run,
       fileName: row.csvFileName,
       metadata: row.metadata,
-      progress: counts,
+      progress: { ...counts, reused: ended.imagesReused },
       bytes: { input: ended.inputBytes, output: ended.outputBytes },
       outputCsvUrl: outputUrl(deps.publicUrl(), row.token, RESULT_FILE_NAME),
       statusUrl: statusUrl(deps.publicUrl(), row.batchId),

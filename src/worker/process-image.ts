@@ -1,46 +1,26 @@
-import type { SourceFacts, StageMs } from "../db/settle-images.ts";
-import { FORMAT_FILES, outputsOf, type Recipe } from "../domain/recipe.ts";
+import type { SourceFacts } from "../db/settle-images.ts";
+import { FORMAT_FILES, outputsOf } from "../domain/recipe.ts";
 import { outputFileName } from "../domain/file-name.ts";
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
-import type { EncodedOutput, EncodeTask } from "../image/encode-task.ts";
 import type { Encoded } from "../image/encoder-pool.ts";
-import type { Inspection } from "../image/inspect.ts";
 import type { Download } from "../net/download.ts";
-
-export type ImageWork = {
-  batchId: string; ordinal: number; url: string; stem: string; recipe: Recipe; priority: number;
-};
-
-/** The stages an image passes, each given by the room that owns it. */
-export type Stages = {
-  tempPath(extension?: string): string;
-  download(request: { url: string; path: string; signal: AbortSignal }): Promise<StageResult<Download>>;
-  inspect(input: { head: Buffer; path: string; bytes: number }): Promise<StageResult<Inspection>>;
-  encode(task: EncodeTask, options: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>>;
-  keepOutput(tempPath: string, at: { batchId: string; ordinal: number; fileName: string }): Promise<StageResult<{ path: string }>>;
-  /** Keeps or drops the download, as KEEP_INPUTS says. */
-  keepInput(tempPath: string, at: { batchId: string; ordinal: number; extension: string }): Promise<StageResult<unknown>>;
-  discard(tempPath: string): Promise<void>;
-  onFetched(): void;
-};
-
-export type StoredOutput = Omit<EncodedOutput, "path"> & { fileName: string };
-export type Processed = { outputs: StoredOutput[] };
-export type Attempt = { result: StageResult<Processed>; source: SourceFacts | null; stageMs: Omit<StageMs, "waitMs"> };
+import { fetchOrReuse } from "./fetch-or-reuse.ts";
+import type { Attempt, ImageWork, Processed, Stages, StoredOutput } from "./stages.ts";
 
 /** One image, top to bottom: fetch, inspect, encode, store. Whatever happens, no temporary file stays. */
 export async function processImage(stages: Stages, work: ImageWork, signal: AbortSignal): Promise<Attempt> {
-  const attempt: Attempt = { result: { ok: true, value: { outputs: [] } }, source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };
+  const attempt: Attempt = { result: { ok: true, value: { outputs: [], isReused: false } }, source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };
   const input = stages.tempPath();
   const outputs = outputsOf(work.recipe).map((settings) => ({ ...settings, path: stages.tempPath() }));
   let isStored = false;
   const stop = (failure: StageFailure): Attempt => ({ ...attempt, result: { ok: false, failure } });
   try {
     const clock = createStopwatch();
-    const fetched = await stages.download({ url: work.url, path: input, signal });
+    const fetched = await fetchOrReuse(stages, work, input, signal);
     attempt.stageMs.fetchMs = clock.lapMs();
     stages.onFetched();
     if (!fetched.ok) return stop(fetched.failure);
+    if ("reused" in fetched.value) return { ...attempt, result: { ok: true, value: { outputs: fetched.value.reused, isReused: true } }, source: fetched.value.source };
     attempt.source = sourceFacts(fetched.value);
 
     const inspected = await stages.inspect(fetched.value);
@@ -74,7 +54,7 @@ async function store(
     outputs.push({ ...made, fileName });
   }
   const kept = await stages.keepInput(files.input, { ...work, extension: files.extension });
-  return kept.ok ? { ok: true, value: { outputs } } : kept;
+  return kept.ok ? { ok: true, value: { outputs, isReused: false } } : kept;
 }
 
 function sourceFacts(download: Download): SourceFacts {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { findClaimedImages, type ClaimedImage } from "../db/claimed-images.ts";
+import { findClaimedImages } from "../db/claimed-images.ts";
+import { findKnownSources, type HeldImage } from "../db/known-sources.ts";
 import type { Transaction } from "../db/connect.ts";
 import type { DownloadWindow } from "../domain/download-window.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
@@ -11,7 +12,7 @@ type PumpDeps = {
   window: DownloadWindow;
   startBatches(batchIds: string[]): Promise<void>;
   /** Works one image to its settled outcome. Never rejects. `signal` aborts when the claim is lost or time is up. */
-  work(claim: Claim, image: ClaimedImage, hold: Hold): Promise<void>;
+  work(claim: Claim, image: HeldImage, hold: Hold): Promise<void>;
   /** Ends a claim whose image needs nothing any more. */
   drop(claim: Claim): Promise<void>;
   /** How many of those in hand wait until their host has room for another download. */
@@ -117,7 +118,8 @@ export class Pump {
     const { queue, transaction, startBatches } = this.#deps;
     const { claims, images } = await transaction(async (tx) => {
       const claims = await queue.claimImages(tx, limit);
-      return { claims, images: claims.length === 0 ? [] : await findClaimedImages(tx, claims.map(({ data }) => data)) };
+      if (claims.length === 0) return { claims, images: [] };
+      return { claims, images: await findKnownSources(tx, await findClaimedImages(tx, claims.map(({ data }) => data))) };
     });
     this.#isQueueEmpty = claims.length < limit;
     const byKey = new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image]));
@@ -126,7 +128,7 @@ export class Pump {
     for (const claim of claims) this.#start(claim, byKey.get(`${claim.data.batchId}/${claim.data.ordinal}`));
   }
 
-  #start(claim: Claim, image: ClaimedImage | undefined): void {
+  #start(claim: Claim, image: HeldImage | undefined): void {
     const entry: InHand = { claim, abort: new AbortController(), isFetched: false, isWorked: false };
     // Fetched once more, the claim before has lapsed: its work is worth nothing any more.
     for (const other of this.#inHand) if (other.claim.id === claim.id) other.abort.abort(new LostClaim("the claim is lost"));

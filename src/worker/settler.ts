@@ -1,16 +1,20 @@
 import { addToCounters, recordRetries, settleImages, type SettledImage, type SourceFacts, type StageMs } from "../db/settle-images.ts";
+import { rememberSources, type NewSource } from "../db/known-sources.ts";
 import { settleRepeats } from "../db/plan-images.ts";
 import { isDatabaseAway, isValueRefused, type Tx } from "../db/connect.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
-import type { Processed } from "./process-image.ts";
+import type { Processed } from "./stages.ts";
 
 export type ImageOutcome = {
   claim: Claim;
   /** `drop` ends a claim whose image needs nothing any more. */
   outcome: Outcome<Processed> | { kind: "drop" };
   startedAt: Date;
+  tenantId: string;
+  /** Names the image's URL under its recipe: see domain/source-key.ts. */
+  key: string;
   source: SourceFacts | null;
   stageMs: StageMs;
 };
@@ -106,6 +110,7 @@ async function settleTogether(queue: SettlerDeps["queue"], tx: Tx, items: readon
   const held = items.filter(({ claim }) => ours.has(claim.id));
   await requeue(queue, tx, held);
   const counted = await settleImages(tx, onePerImage(held.flatMap(toSettled)));
+  await rememberSources(tx, held.flatMap(toSource));
 
   // The counters last and in the order of ids: they lock their batches.
   const batchIds = [...new Set(counted.map(({ batchId }) => batchId))].toSorted();
@@ -138,6 +143,7 @@ async function countBatch(queue: SettlerDeps["queue"], tx: Tx, batchId: string, 
     batchId,
     settledFirsts: images.length,
     done: sum((image) => (image.state === "done" ? 1 : 0)),
+    reused: sum((image) => (image.isReused ? 1 : 0)),
     failed: sum((image) => (image.state === "failed" ? 1 : 0)),
     inputBytes: sum((image) => image.inputBytes),
     outputBytes: sum((image) => image.outputBytes),
@@ -148,7 +154,7 @@ async function countBatch(queue: SettlerDeps["queue"], tx: Tx, batchId: string, 
   let { isSettled } = state;
   if (state.hasRepeats) {
     const repeats = await settleRepeats(tx, batchId, { firsts: images.map(({ ordinal }) => ordinal) });
-    const after = await addToCounters(tx, { batchId, settledFirsts: 0, ...repeats, inputBytes: 0, outputBytes: 0 });
+    const after = await addToCounters(tx, { batchId, settledFirsts: 0, ...repeats, reused: 0, inputBytes: 0, outputBytes: 0 });
     isSettled = after?.isSettled ?? false;
   }
   if (isSettled) await queue.sendFinish(tx, { batchId, run: state.run });
@@ -160,9 +166,9 @@ function toSettled({ claim, outcome, startedAt, source, stageMs }: ImageOutcome)
   const common = { ...claim.data, ...stageMs, startedAt: startedAt.toISOString(), source };
   switch (outcome.kind) {
     case "done":
-      return [{ ...common, state: "done", code: null, detail: null, outputs: outcome.result.outputs }];
+      return [{ ...common, state: "done", code: null, detail: null, isReused: outcome.result.isReused, outputs: outcome.result.outputs }];
     case "give_up":
-      return [{ ...common, state: "failed", code: outcome.failure.code, detail: outcome.failure.detail, outputs: [] }];
+      return [{ ...common, state: "failed", code: outcome.failure.code, detail: outcome.failure.detail, isReused: false, outputs: [] }];
     case "retry":
     case "release":
     case "drop":
@@ -170,4 +176,9 @@ function toSettled({ claim, outcome, startedAt, source, stageMs }: ImageOutcome)
     default:
       return outcome satisfies never;
   }
+}
+
+function toSource({ claim, outcome, source, tenantId, key }: ImageOutcome): NewSource[] {
+  if (outcome.kind !== "done" || source === null) return [];
+  return [{ ...claim.data, tenantId, key, sha256: source.sha256, etag: source.etag, lastModified: source.lastModified }];
 }

@@ -1,5 +1,5 @@
 import { startBatches } from "../db/batches.ts";
-import type { ClaimedImage } from "../db/claimed-images.ts";
+import type { HeldImage } from "../db/known-sources.ts";
 import type { Database } from "../db/connect.ts";
 import { createDownloadWindow } from "../domain/download-window.ts";
 import { decideAfterFailure, type Outcome } from "../domain/outcome.ts";
@@ -9,7 +9,8 @@ import { deliver, type DeliverDeps } from "./deliver.ts";
 import { startDiskGuard } from "./disk-guard.ts";
 import { finishBatch, type FinishDeps } from "./finish-batch.ts";
 import { planBatch } from "./plan-batch.ts";
-import { processImage, type Attempt, type Processed, type Stages } from "./process-image.ts";
+import { processImage } from "./process-image.ts";
+import type { Attempt, Processed, Stages } from "./stages.ts";
 import { LostClaim, Pump, type Hold } from "./pump.ts";
 import { reconcile } from "./reconcile.ts";
 import { createSettler, type ImageOutcome, type Settler } from "./settler.ts";
@@ -109,7 +110,7 @@ async function runReconcile({ db, queue, log }: WorkerDeps): Promise<void> {
 type WorkDeps = { stages: Stages; settler: Settler; disk: { check(): Promise<boolean> }; log: Log };
 
 /** One claim, from image to settled outcome. */
-async function workImage({ stages, settler, disk, log }: WorkDeps, claim: Claim, image: ClaimedImage, { signal, onFetched, onWorked }: Hold): Promise<void> {
+async function workImage({ stages, settler, disk, log }: WorkDeps, claim: Claim, image: HeldImage, { signal, onFetched, onWorked }: Hold): Promise<void> {
   const startedAt = new Date();
   const waitMs = Math.min(MS_MAX, Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0)));
   const ownStages = { ...stages, onFetched: () => (onFetched(), stages.onFetched()) };
@@ -118,7 +119,7 @@ async function workImage({ stages, settler, disk, log }: WorkDeps, claim: Claim,
   const outcome = attempt ? await decide(attempt, image, disk) : ({ kind: "release", delayMs: 0 } as const);
   onWorked();
   await settler.settle({
-    claim, outcome, startedAt,
+    claim, outcome, startedAt, tenantId: image.tenantId, key: image.key,
     source: attempt?.source ?? null,
     stageMs: { waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
   });
@@ -136,7 +137,7 @@ async function tryImage(stages: Stages, work: Parameters<typeof processImage>[1]
   }
 }
 
-async function decide(attempt: Attempt, image: ClaimedImage, disk: { check(): Promise<boolean> }): Promise<Outcome<Processed>> {
+async function decide(attempt: Attempt, image: HeldImage, disk: { check(): Promise<boolean> }): Promise<Outcome<Processed>> {
   if (attempt.result.ok) return { kind: "done", result: attempt.result.value };
   const { failure } = attempt.result;
   // A full disk is no fault of the image, whatever the codec or the file system called it.
@@ -147,5 +148,5 @@ async function decide(attempt: Attempt, image: ClaimedImage, disk: { check(): Pr
 
 /** The image of this claim is settled already: only the job goes. */
 function dropped(claim: Claim): ImageOutcome {
-  return { claim, outcome: { kind: "drop" }, startedAt: new Date(), source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
+  return { claim, outcome: { kind: "drop" }, startedAt: new Date(), tenantId: "", key: "", source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
 }

@@ -11,16 +11,17 @@ function namesOf(rows: readonly Row[]): string[] {
   const slugFor = createSlugs();
   return rows.flatMap(({ serial, urls }, index) => {
     const { slug, firstNumber } = slugFor({ serial, line: index + 2, urls: Array.from({ length: urls }) });
-    return Array.from({ length: urls }, (_, position) => outputFileName(`${slug}-${firstNumber + position}`, "jpg"));
+    return Array.from({ length: urls }, (_, position) => outputFileName(`${slug}-${firstNumber + position}`, "main", "jpg"));
   });
 }
 
 describe("output names", () => {
   test("are safe on every file system and in every URL, whatever the serial", () => {
     fc.assert(fc.property(fc.string({ unit: "binary" }), fc.integer({ min: 1, max: 1_000 }), (serial, number) => {
-      const name = outputFileName(`${slugOf(serial)}-${number}`, "jpg");
+      const name = outputFileName(`${slugOf(serial)}-${number}`, "main", "jpg");
       assert.match(name, /^[A-Za-z0-9_][A-Za-z0-9_-]*-\d+\.jpg$/);
       assert.ok(name.length <= 80);
+      assert.equal(outputFileName(`${slugOf(serial)}-${number}`, "thumb", "webp"), name.replace(/\.jpg$/, "-thumb.webp"));
     }));
   });
 

@@ -37,7 +37,7 @@ describe("accepting an upload", () => {
   const accept = async (overrides: Partial<IntakeDeps>) => {
     const path = storage.tempPath("csv");
     await writeFile(path, "S. No,Product Name,Input Image Urls\n1,Mug,https://shop.test/a.jpg\n");
-    return acceptUpload({ ...deps, ...overrides }, { spool: { path, bytes: 1 }, fileName: null, options: { recipe: SEED_RECIPE, metadata: {}, reading: DEFAULT_READING } });
+    return acceptUpload({ ...deps, ...overrides }, { spool: { path, bytes: 1 }, fileName: null, options: { recipe: SEED_RECIPE, refresh: "auto", metadata: {}, reading: DEFAULT_READING } });
   };
   const uploads = () => readdir(join(dataDir, "uploads", "inputCsvFiles"));
 

@@ -29,7 +29,7 @@ describe("a delivery", () => {
   const record = async (url: string, secret: string | null = SECRET) => {
     const [batchId, eventId, endpointId] = [randomUUIDv7(), randomUUIDv7(), randomUUIDv7()];
     await db.transaction(async (tx) => {
-      await insertBatch(tx, { batchId, tenantId: DEFAULT_TENANT_ID, token: batchId, recipe: SEED_RECIPE, onInvalid: "reject", metadata: {}, csvFileName: null, csvBytes: 1, csvFacts: {}, products: 1, imagesTotal: 1 });
+      await insertBatch(tx, { batchId, tenantId: DEFAULT_TENANT_ID, token: batchId, recipe: SEED_RECIPE, refresh: "auto", onInvalid: "reject", metadata: {}, csvFileName: null, csvBytes: 1, csvFacts: {}, products: 1, imagesTotal: 1 });
       await insertEndpoint(tx, { endpointId, tenantId: DEFAULT_TENANT_ID, batchId, url, secret });
       await recordEvent(tx, { eventId, batchId, run: 1, type: "batch.completed", sequence: 1, body: JSON.stringify({ type: "batch.completed", data: { requestId: batchId } }) });
     });

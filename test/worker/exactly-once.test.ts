@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { before, describe, test } from "node:test";
 import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
-import type { Database } from "../../src/db/connect.ts";
+import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
 import { listProducts, type ProductPage } from "../../src/db/list-products.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
@@ -33,7 +33,7 @@ describe("planning and settling", () => {
     const path = join(folder, `${batchId}.csv`);
     await writeFile(path, ["S. No,Product Name,Input Image Urls", ...urls.map((row, index) => `${index + 1},Mug,"${row.join(",")}"`), ""].join("\n"));
     const loaded = await loadBatch({ queue, transaction: db.keyedTransaction }, {
-      batchId, token: batchId.slice(0, 22), csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, metadata: {}, reading: { ...DEFAULT_READING, onInvalid: "skip" }, now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: null,
+      batchId, token: batchId.slice(0, 22), csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, refresh: "auto", metadata: {}, reading: { ...DEFAULT_READING, onInvalid: "skip" }, now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: null,
     });
     assert.ok(loaded.ok);
     return batchId;
@@ -43,8 +43,8 @@ describe("planning and settling", () => {
   const jobsOf = async (name: string, batchId: string) => Number((await db.executor.executeSql("select count(*) as n from pgboss.job where name = $1 and data->>'batchId' = $2 and state < 'completed'", [name, batchId])).rows[0]?.["n"]);
   const settlerOf = () => createSettler({ transaction: db.keyedTransaction, queue, onError: assert.fail });
   const done = (claim: Claim): ImageOutcome => ({
-    claim, startedAt: new Date(), source: SOURCE, stageMs: NO_TIMES,
-    outcome: { kind: "done", result: { outputs: [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, format: "jpeg", width: 10, height: 10, bytes: 100, quality: 50, isKept: false, encodeMs: 1 }] } },
+    claim, startedAt: new Date(), tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), source: SOURCE, stageMs: NO_TIMES,
+    outcome: { kind: "done", result: { outputs: [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, format: "jpeg", width: 10, height: 10, bytes: 100, quality: 50, isKept: false, encodeMs: 1 }], isReused: false } },
   });
   const failed = (claim: Claim): ImageOutcome => ({ ...done(claim), source: null, outcome: { kind: "give_up", failure: { code: "not_found", detail: "gone", retry: false } } });
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));

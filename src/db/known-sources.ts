@@ -1,0 +1,60 @@
+import { sourceKey } from "../domain/source-key.ts";
+import type { ClaimedImage } from "./claimed-images.ts";
+import type { Tx } from "./connect.ts";
+import type { SourceFacts } from "./settle-images.ts";
+
+/** What an earlier batch of the tenant made of the same URL under the same recipe. */
+export type KnownSource = {
+  batchId: string; ordinal: number;
+  source: SourceFacts;
+  outputs: { name: string; fileName: string; format: string; width: number; height: number; bytes: number; quality: number; isKept: boolean }[];
+};
+
+/** An image in hand: `key` names its URL under its recipe, `known` is what an earlier batch made of that. */
+export type HeldImage = ClaimedImage & { key: string; known: KnownSource | null };
+
+type Row = KnownSource & { tenantId: string; key: string };
+
+/** Looks up what is known of claimed images, in one query for all of them. */
+export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[]): Promise<HeldImage[]> {
+  const images = claimed.map((image) => ({ ...image, key: sourceKey(image.url, image.recipe), known: null }));
+  const asked = images.filter(({ refresh }) => refresh === "auto");
+  if (asked.length === 0) return images;
+  const values = [asked.map(({ tenantId }) => tenantId), asked.map(({ key }) => key)];
+  const { rows } = await tx.client.query<Row>({ name: "known_sources", text: KNOWN, values });
+  const byKey = new Map(rows.map(({ tenantId, key, ...known }) => [`${tenantId}/${key}`, known]));
+  return images.map((image) => (image.refresh === "auto" ? { ...image, known: byKey.get(`${image.tenantId}/${image.key}`) ?? null } : image));
+}
+
+const KNOWN = `
+  select k.tenant_id as "tenantId", k.key, k.batch_id as "batchId", k.ordinal, i.source, o.outputs
+  from unnest($1::uuid[], $2::uuid[]) as asked(tenant_id, key)
+  cross join lateral ( -- by key, so that no statistics can turn a look-up into a scan; offset 0 keeps it so
+    select * from known_source where tenant_id = asked.tenant_id and key = asked.key offset 0
+  ) k
+  cross join lateral (
+    select jsonb_build_object('finalUrl', final_url, 'httpStatus', http_status, 'sourceType', source_type, 'sourceBytes', source_bytes,
+      'sha256', sha256, 'etag', etag, 'lastModified', last_modified, 'sourceWidth', source_width, 'sourceHeight', source_height) as source
+    from image where batch_id = k.batch_id and ordinal = k.ordinal and state = 'done' offset 0
+  ) i
+  cross join lateral (
+    select jsonb_agg(jsonb_build_object('name', name, 'fileName', file_name, 'format', format, 'width', width, 'height', height, 'bytes', bytes, 'quality', quality, 'isKept', is_kept)) as outputs
+    from output where batch_id = k.batch_id and ordinal = k.ordinal
+  ) o
+  where o.outputs is not null`;
+
+export type NewSource = { tenantId: string; key: string; batchId: string; ordinal: number; sha256: string; etag: string | null; lastModified: string | null };
+
+/** Remembers where the newest outputs of a URL lie. In the order of keys, as everybody does it, so that nobody waits in a circle. */
+export async function rememberSources(tx: Tx, sources: readonly NewSource[]): Promise<void> {
+  if (sources.length === 0) return;
+  await tx.client.query({ name: "remember_sources", text: REMEMBER, values: [JSON.stringify(sources)] });
+}
+
+const REMEMBER = `
+  insert into known_source (tenant_id, key, batch_id, ordinal, sha256, etag, last_modified)
+  select distinct on ("tenantId", key) "tenantId", key, "batchId", ordinal, sha256, etag, "lastModified"
+  from jsonb_to_recordset($1::jsonb) as s("tenantId" uuid, key uuid, "batchId" uuid, ordinal int, sha256 text, etag text, "lastModified" text)
+  order by "tenantId", key, "batchId" desc
+  on conflict (tenant_id, key) do update set batch_id = excluded.batch_id, ordinal = excluded.ordinal,
+    sha256 = excluded.sha256, etag = excluded.etag, last_modified = excluded.last_modified`;

@@ -1,0 +1,59 @@
+import type { KnownSource } from "../db/known-sources.ts";
+import type { SourceFacts } from "../db/settle-images.ts";
+import { outputFileName } from "../domain/file-name.ts";
+import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
+import { succeeded, type StageResult } from "../domain/stage-result.ts";
+import type { Download } from "../net/download.ts";
+import type { ImageWork, Stages, StoredOutput } from "./stages.ts";
+
+export type Reused = { reused: StoredOutput[]; source: SourceFacts };
+type FetchStages = Pick<Stages, "download" | "linkOutput" | "linkInput" | "keepInput" | "discard">;
+
+/**
+ * Fetches an image, unless what an earlier batch made of it still holds: where its origin says that nothing has
+ * changed, or sends the same bytes, the earlier outputs are linked. Where those are gone, it is fetched as new.
+ */
+export async function fetchOrReuse(stages: FetchStages, work: ImageWork, path: string, signal: AbortSignal): Promise<StageResult<Download | Reused>> {
+  const { known, url } = work;
+  if (known === null) return stages.download({ url, path, signal });
+  const { etag, lastModified, sha256 } = known.source;
+  const hasValidator = etag !== null || lastModified !== null;
+  const fetched = await stages.download({ url, path, signal, ...(hasValidator ? { validators: { etag, lastModified } } : {}) });
+  if (!fetched.ok) return fetched;
+  const isUnchanged = fetched.value.status === 304;
+  if (!isUnchanged && fetched.value.sha256 !== sha256) return fetched;
+
+  const linked = await linkOutputs(stages, work, known);
+  if (!linked.ok) return linked;
+  if (linked.value === null) return isUnchanged ? stages.download({ url, path, signal }) : fetched;
+  const kept = await keepInput(stages, work, known, isUnchanged ? null : path);
+  if (!kept.ok) return kept;
+  const { etag: newTag, lastModified: newDate } = fetched.value;
+  return succeeded({ reused: linked.value, source: { ...known.source, ...(isUnchanged ? {} : { etag: newTag, lastModified: newDate }) } });
+}
+
+/** Null where the earlier files are not there any more. */
+async function linkOutputs(stages: FetchStages, { batchId, ordinal, stem }: ImageWork, known: KnownSource): Promise<StageResult<StoredOutput[] | null>> {
+  const outputs: StoredOutput[] = [];
+  for (const output of known.outputs) {
+    const format = output.format as OutputFormat;
+    const fileName = outputFileName(stem, output.name, FORMAT_FILES[format].extension);
+    const linked = await stages.linkOutput({ ...known, fileName: output.fileName }, { batchId, ordinal, fileName });
+    if (!linked.ok) return linked;
+    if (!linked.value) return succeeded(null);
+    outputs.push({ ...output, format, fileName, encodeMs: 0 });
+  }
+  return succeeded(outputs);
+}
+
+/** What was downloaded again is kept like any other input; what was not is linked, where it was kept then. */
+async function keepInput(stages: FetchStages, { batchId, ordinal }: ImageWork, known: KnownSource, path: string | null): Promise<StageResult<unknown>> {
+  const extension = EXTENSIONS[known.source.sourceType ?? ""] ?? "bin";
+  if (path !== null) return stages.keepInput(path, { batchId, ordinal, extension });
+  return stages.linkInput({ ...known, extension }, { batchId, ordinal, extension });
+}
+
+/** As the look at the bytes names them (image/inspect.ts). */
+const EXTENSIONS: Record<string, string> = {
+  "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif", "image/gif": "gif", "image/tiff": "tiff", "image/svg+xml": "svg",
+};

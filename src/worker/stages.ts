@@ -1,0 +1,35 @@
+import type { KnownSource } from "../db/known-sources.ts";
+import type { SourceFacts, StageMs } from "../db/settle-images.ts";
+import type { Recipe } from "../domain/recipe.ts";
+import type { StageResult } from "../domain/stage-result.ts";
+import type { EncodedOutput, EncodeTask } from "../image/encode-task.ts";
+import type { Encoded } from "../image/encoder-pool.ts";
+import type { Inspection } from "../image/inspect.ts";
+import type { Download, Validators } from "../net/download.ts";
+
+export type ImageWork = {
+  batchId: string; ordinal: number; url: string; stem: string; recipe: Recipe; priority: number;
+  /** What an earlier batch made of the same URL under the same recipe. */
+  known: KnownSource | null;
+};
+
+/** The stages an image passes, each given by the room that owns it. */
+export type Stages = {
+  tempPath(extension?: string): string;
+  download(request: { url: string; path: string; signal: AbortSignal; validators?: Validators }): Promise<StageResult<Download>>;
+  inspect(input: { head: Buffer; path: string; bytes: number }): Promise<StageResult<Inspection>>;
+  encode(task: EncodeTask, options: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>>;
+  keepOutput(tempPath: string, at: { batchId: string; ordinal: number; fileName: string }): Promise<StageResult<{ path: string }>>;
+  /** Keeps or drops the download, as KEEP_INPUTS says. */
+  keepInput(tempPath: string, at: { batchId: string; ordinal: number; extension: string }): Promise<StageResult<unknown>>;
+  linkOutput(from: OutputPlace, to: OutputPlace): Promise<StageResult<boolean>>;
+  linkInput(from: InputPlace, to: InputPlace): Promise<StageResult<boolean>>;
+  discard(tempPath: string): Promise<void>;
+  onFetched(): void;
+};
+
+type InputPlace = { batchId: string; ordinal: number; extension: string };
+type OutputPlace = { batchId: string; ordinal: number; fileName: string };
+export type StoredOutput = Omit<EncodedOutput, "path"> & { fileName: string };
+export type Processed = { outputs: StoredOutput[]; isReused: boolean };
+export type Attempt = { result: StageResult<Processed>; source: SourceFacts | null; stageMs: Omit<StageMs, "waitMs"> };

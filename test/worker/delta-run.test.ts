@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { before, beforeEach, describe, test } from "node:test";
+import type { AcceptedBatch, Batch, Product } from "../../src/contract/batch.ts";
+import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { createTestDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { startOrigin, type Origin } from "../support/origin.ts";
+import { startService, type Service } from "../support/service.ts";
+
+describe("a catalogue that comes again", () => {
+  let service: Service;
+  let origin: Origin;
+  let dataDir: string;
+  const photos: Buffer[] = [];
+  /** What the origin knows of each path. */
+  const files = new Map<string, { photo: Buffer; etag?: string; lastModified?: string }>();
+  const answers: string[] = [];
+
+  before(async () => {
+    for (const seed of [1, 2]) photos.push(await makeSamplePhoto({ width: 200, height: 150, seed, format: "jpeg" }));
+    origin = await startOrigin((request, response, url) => {
+      const file = files.get(url.pathname);
+      if (!file) return void response.writeHead(404).end();
+      if (file.etag !== undefined) response.setHeader("etag", file.etag);
+      if (file.lastModified !== undefined) response.setHeader("last-modified", file.lastModified);
+      const isFresh = (file.etag !== undefined && request.headers["if-none-match"] === file.etag) || (file.etag === undefined && file.lastModified !== undefined && request.headers["if-modified-since"] === file.lastModified);
+      answers.push(`${url.pathname} ${isFresh ? 304 : 200}`);
+      if (isFresh) response.writeHead(304).end();
+      else response.setHeader("content-type", "image/jpeg").end(file.photo);
+    });
+    dataDir = await createTestFolder();
+    service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: dataDir });
+  });
+  beforeEach(() => {
+    answers.length = 0;
+    const [photo = Buffer.alloc(0)] = photos;
+    files.clear();
+    files.set("/tag.jpg", { photo, etag: '"v1"' });
+    files.set("/date.jpg", { photo, lastModified: "Mon, 02 Nov 2026 10:00:00 GMT" });
+    files.set("/bare.jpg", { photo });
+  });
+
+  const run = async (body: object): Promise<{ batch: Batch; products: Product[] }> => {
+    const images = [...files.keys()].map((path) => `${origin.url}${path}`);
+    const response = await fetch(`${service.url}/v1/batches`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ products: images.map((image, index) => ({ id: `p${index}`, images: [image] })), ...body }) });
+    assert.equal(response.status, 202, await response.clone().text());
+    const accepted = (await response.json()) as AcceptedBatch;
+    const batch = await eventually("the end", async () => {
+      const now = (await (await fetch(accepted.links.self)).json()) as Batch;
+      return now.finishedAt === null ? null : now;
+    });
+    return { batch, products: ((await (await fetch(batch.links.products)).json()) as { products: Product[] }).products };
+  };
+  const filesOf = async (kind: "inputImages" | "outputImages", { batchId }: Batch) => {
+    const folder = join(dataDir, "uploads", kind, batchId, "00000");
+    return Promise.all((await readdir(folder)).toSorted().map(async (name) => ({ name, inode: (await stat(join(folder, name))).ino })));
+  };
+
+  test("is linked where its origins say that nothing changed, or send the same bytes", async () => {
+    const recipe = { quality: 41 };
+    const first = await run({ recipe });
+    assert.deepEqual([first.batch.progress.completed, first.batch.progress.reused], [3, 0]);
+    answers.length = 0;
+    const second = await run({ recipe });
+    assert.deepEqual([second.batch.progress.completed, second.batch.progress.reused], [3, 3]);
+    assert.deepEqual(answers.toSorted(), ["/bare.jpg 200", "/date.jpg 304", "/tag.jpg 304"]);
+    assert.deepEqual(second.batch.bytes, first.batch.bytes);
+    const shapeOf = ({ products }: typeof first) => products.map(({ images }) => images.map(({ outputs }) => outputs.map(({ url: _, ...output }) => output)));
+    assert.deepEqual(shapeOf(second), shapeOf(first));
+    assert.deepEqual(await filesOf("outputImages", second.batch), await filesOf("outputImages", first.batch), "the same files under a second name");
+    assert.deepEqual((await filesOf("inputImages", second.batch)).map(({ name }) => name), ["0.jpg", "1.jpg", "2.jpg"]);
+    for (const { images: [image] } of second.products) assert.equal((await fetch(image?.outputs[0]?.url ?? "")).headers.get("content-type"), "image/jpeg");
+
+    // Each batch owns its files: without the first, the second is whole, and serves the third.
+    await rm(join(dataDir, "uploads", "outputImages", first.batch.batchId), { recursive: true });
+    assert.equal((await run({ recipe })).batch.progress.reused, 3);
+  });
+
+  test("is made anew where the origin has something else, or the recipe is another", async () => {
+    const recipe = { quality: 42 };
+    await run({ recipe });
+    const [, other = Buffer.alloc(0)] = photos;
+    files.set("/tag.jpg", { photo: other, etag: '"v2"' });
+    files.set("/bare.jpg", { photo: other });
+    const changed = await run({ recipe });
+    assert.deepEqual([changed.batch.progress.completed, changed.batch.progress.reused], [3, 1]);
+    assert.equal((await run({ recipe })).batch.progress.reused, 3, "the newest counts");
+    assert.equal((await run({ recipe: { quality: 43 } })).batch.progress.reused, 0);
+  });
+
+  test("is made anew where the upload says so, and is known all the same", async () => {
+    const recipe = { quality: 44 };
+    await run({ recipe });
+    answers.length = 0;
+    const again = await run({ recipe, refresh: "always" });
+    assert.equal(again.batch.progress.reused, 0);
+    assert.ok(answers.every((answer) => answer.endsWith(" 200")), answers.join());
+    assert.equal((await run({ recipe })).batch.progress.reused, 3);
+  });
+
+  test("is fetched as new where the earlier files are gone", async () => {
+    const recipe = { quality: 45 };
+    const first = await run({ recipe });
+    await rm(join(dataDir, "uploads", "outputImages", first.batch.batchId), { recursive: true });
+    const second = await run({ recipe });
+    assert.deepEqual([second.batch.progress.completed, second.batch.progress.reused], [3, 0]);
+    assert.equal((await filesOf("outputImages", second.batch)).length, 3);
+  });
+
+  test("an image that failed is tried again", async () => {
+    const recipe = { quality: 46 };
+    files.set("/broken.jpg", { photo: Buffer.from("not an image"), etag: '"broken"' });
+    assert.equal((await run({ recipe })).batch.progress.failed, 1);
+    assert.deepEqual([(await run({ recipe })).batch.progress].map(({ reused, failed }) => [reused, failed]), [[3, 1]]);
+  });
+});
