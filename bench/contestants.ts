@@ -113,7 +113,7 @@ async function listeningUrl(child: ChildProcess): Promise<string> {
   throw new Error("Pressrun did not start");
 }
 
-function measure(images: number, wallMs: number, cpuMs: number): Round {
+export function measure(images: number, wallMs: number, cpuMs: number): Round {
   return { imagesPerSecond: (1_000 * images) / wallMs, cpuMsPerImage: cpuMs / images };
 }
 

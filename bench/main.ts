@@ -1,59 +1,17 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
-import { createBareLoop, createDownloadLoop, createPressrun, type Contestant, type Round } from "./contestants.ts";
-
 /**
- * Images per second and CPU per image, end to end, beside what one would write by hand. Interleaved rounds in one
- * run: on a shared machine only the ratios of one run mean something. `npm run bench -- ROUNDS` (5 unless told).
+ * `npm run bench -- NAME`: each benchmark is a file of its own; without a name, images per second beside what one would
+ * write by hand. Interleaved rounds in one run: on a shared machine only the ratios of one run mean something.
  */
-const ROUNDS = Number(process.argv[2] ?? 5);
-const SIZES = [
-  { name: "6 megapixels", width: 3000, height: 2000, images: 60 },
-  { name: "600x450", width: 600, height: 450, images: 1_500 },
-];
+const BENCHMARKS: Record<string, () => Promise<unknown>> = {
+  images: () => import("./images.ts"),
+  peers: () => import("./images.ts"),
+  recipes: () => import("./recipes.ts"),
+};
 
-console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}, ${ROUNDS} rounds`);
-const dataDir = await mkdtemp(join(tmpdir(), "pressrun-bench-"));
-const pressrun = await createPressrun(dataDir);
-try {
-  for (const size of SIZES) await compare(size);
-} finally {
-  await pressrun.close();
-  await rm(dataDir, { recursive: true, force: true });
+const name = process.argv[2] ?? "images";
+const load = BENCHMARKS[/^\d+$/.test(name) ? "images" : name];
+if (!load) {
+  console.error(`Expected one of ${Object.keys(BENCHMARKS).join(", ")}, got ${name}.`);
+  process.exit(2);
 }
-
-async function compare(size: (typeof SIZES)[number]): Promise<void> {
-  const origin = fork(new URL("origin.ts", import.meta.url), [String(size.width), String(size.height)]);
-  const [{ port, bytes }] = (await once(origin, "message")) as [{ port: number; bytes: number }];
-  const urls = (round: string) => Array.from({ length: size.images }, (_, index) => `http://127.0.0.1:${port}/${index}-${round}.jpg`);
-  const contestants: Contestant[] = [await createBareLoop(urls("first")[0] ?? ""), createDownloadLoop(), pressrun];
-  const rounds = new Map<string, Round[]>(contestants.map(({ name }) => [name, []]));
-  // The first round warms up and is not counted.
-  for (let round = 0; round <= ROUNDS; round += 1) {
-    for (const contestant of contestants) {
-      const measured = await contestant.run(urls(String(round)));
-      if (round > 0) rounds.get(contestant.name)?.push(measured);
-    }
-  }
-  origin.disconnect();
-  print(size, bytes, rounds);
-}
-
-function print(size: (typeof SIZES)[number], bytes: number, rounds: Map<string, Round[]>): void {
-  console.log(`\n${size.name}, JPEG of ${Math.round(bytes / 1_000)} kB, ${size.images} images a round`);
-  const [bare, download] = [...rounds.values()].map((list) => median(list.map(({ imagesPerSecond }) => imagesPerSecond)));
-  for (const [name, list] of rounds) {
-    const rate = median(list.map(({ imagesPerSecond }) => imagesPerSecond));
-    const cpu = median(list.map(({ cpuMsPerImage }) => cpuMsPerImage));
-    const ratio = (base: number | undefined) => (rate / (base ?? rate)).toFixed(2);
-    console.log(`  ${name.padEnd(40)} ${rate.toFixed(1).padStart(7)} images/s  ${cpu.toFixed(2).padStart(7)} ms CPU/image  ${ratio(bare)} of bare  ${ratio(download)} of download`);
-  }
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
+await load();
