@@ -1,9 +1,8 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createBareLoop, createDownloadLoop, createPressrun, type Contestant, type Round } from "./contestants.ts";
+import { startOrigins } from "./origins.ts";
 
 /**
  * Images per second and CPU per image, end to end. `npm run bench -- ROUNDS` (5 unless told) beside loops in memory,
@@ -33,9 +32,8 @@ async function startPeers(): Promise<Contestant[]> {
 }
 
 async function compare(size: (typeof SIZES)[number]): Promise<void> {
-  const origin = fork(new URL("origin.ts", import.meta.url), [String(size.width), String(size.height)]);
-  const [{ port, bytes }] = (await once(origin, "message")) as [{ port: number; bytes: number }];
-  const urls = (round: string) => Array.from({ length: size.images }, (_, index) => `http://127.0.0.1:${port}/${index}-${round}.jpg`);
+  const origins = await startOrigins(size);
+  const urls = (round: string) => Array.from({ length: size.images }, (_, index) => origins.urlOf(index, round));
   const contestants: Contestant[] = [await createBareLoop(urls("first")[0] ?? ""), createDownloadLoop(), ...lasting];
   const rounds = new Map<string, Round[]>(contestants.map(({ name }) => [name, []]));
   // The first round warms up and is not counted.
@@ -45,8 +43,8 @@ async function compare(size: (typeof SIZES)[number]): Promise<void> {
       if (round > 0) rounds.get(contestant.name)?.push(measured);
     }
   }
-  origin.disconnect();
-  print(size, bytes, rounds);
+  origins.close();
+  print(size, origins.bytes, rounds);
 }
 
 function print(size: (typeof SIZES)[number], bytes: number, rounds: Map<string, Round[]>): void {

@@ -5,6 +5,12 @@
 const BENCHMARKS: Record<string, () => Promise<unknown>> = {
   images: () => import("./images.ts"),
   peers: () => import("./images.ts"),
+  latency: () => import("./latency.ts"),
+  fairness: () => import("./fairness.ts"),
+  "first-image": () => import("./first-image.ts"),
+  memory: () => import("./memory.ts"),
+  delta: () => import("./delta.ts"),
+  copy: () => import("./copy.ts"),
   recipes: () => import("./recipes.ts"),
 };
 

@@ -1,16 +1,35 @@
 import { createServer } from "node:http";
 import { makeSamplePhoto } from "../src/image/sample-photo.ts";
 
-/** An origin in a process of its own, so that its CPU is not counted as ours. Prints its URL; ends with its parent. */
-const [width, height] = [Number(process.argv[2]), Number(process.argv[3])];
+/**
+ * Origins in a process of their own, so that their CPU is not counted as ours; they end with their parent. Arguments:
+ * width, height, how many, latency in ms, how many of a hundred answers are slow, and how slow in ms.
+ */
+const [width = 600, height = 450, origins = 1, latencyMs = 0, slowPercent = 0, slowMs = 0] = process.argv.slice(2).map(Number);
 const photos = await Promise.all([1, 2, 3, 4].map((seed) => makeSamplePhoto({ width, height, seed, format: "jpeg" })));
-const server = createServer((request, response) => {
-  const photo = photos[Number(/(\d+)/.exec(request.url ?? "")?.[1] ?? 0) % photos.length];
-  response.writeHead(200, { "content-type": "image/jpeg", "content-length": photo?.length }).end(photo);
-});
-server.keepAliveTimeout = 30_000;
-server.listen(0, "127.0.0.1", () => {
-  const address = server.address();
-  process.send?.({ port: typeof address === "object" ? address?.port : 0, bytes: photos.reduce((sum, photo) => sum + photo.length, 0) / photos.length });
-});
+
+function startOrigin(): Promise<number> {
+  const server = createServer((request, response) => {
+    const number = Number(/(\d+)/.exec(request.url ?? "")?.[1] ?? 0);
+    const photo = photos[number % photos.length];
+    const etag = `"${number % photos.length}"`;
+    const answer = () => {
+      if (request.headers["if-none-match"] === etag) return void response.writeHead(304, { etag }).end();
+      response.writeHead(200, { "content-type": "image/jpeg", "content-length": photo?.length, etag }).end(photo);
+    };
+    const delayMs = number % 100 < slowPercent ? slowMs : latencyMs;
+    if (delayMs === 0) answer();
+    else setTimeout(answer, delayMs);
+  });
+  server.keepAliveTimeout = 30_000;
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address ? address.port : 0);
+    });
+  });
+}
+
+const ports = await Promise.all(Array.from({ length: origins }, startOrigin));
+process.send?.({ ports, bytes: photos.reduce((sum, photo) => sum + photo.length, 0) / photos.length });
 process.on("disconnect", () => process.exit());

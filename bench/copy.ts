@@ -1,0 +1,92 @@
+import { randomUUIDv7 } from "node:crypto";
+import { copyFileSync, statSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { CATALOGUE_LIMITS } from "../src/csv/limits.ts";
+import { findBatch } from "../src/db/batches.ts";
+import { connectDatabase, DEFAULT_TENANT_ID, type Database } from "../src/db/connect.ts";
+import { listen } from "../src/db/listen.ts";
+import { migrateDatabase } from "../src/db/migrate.ts";
+import { createAddressPolicy } from "../src/domain/address-policy.ts";
+import { SEED_RECIPE } from "../src/domain/recipe.ts";
+import { succeeded } from "../src/domain/stage-result.ts";
+import { startEmbeddedPostgres } from "../src/embedded/embedded-postgres.ts";
+import { inspectImage } from "../src/image/inspect.ts";
+import { DEFAULT_READING, loadBatch } from "../src/intake/load-batch.ts";
+import { DOWNLOAD_LIMITS } from "../src/net/deadlines.ts";
+import { createDownloader } from "../src/net/download.ts";
+import { createLog } from "../src/observe/log.ts";
+import { JOBS_CHANNEL, openQueue } from "../src/queue/queue.ts";
+import { createStorage } from "../src/storage/storage.ts";
+import { startWorker } from "../src/worker/worker.ts";
+import { startOrigins } from "./origins.ts";
+import { databaseCpuMs } from "./service.ts";
+
+/**
+ * Everything but the encoder: queue, downloads, files, settles, with a copy of the input as the output. What is left is
+ * what Pressrun itself costs, and how many images one PostgreSQL can feed to the cores of a fleet. The worker is this
+ * very process, so that `node --cpu-prof bench/main.ts copy` shows where its time goes.
+ */
+const IMAGES = Number(process.argv[3] ?? 20_000);
+const ROUNDS = 3;
+
+console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`);
+const dataDir = await mkdtemp(join(tmpdir(), "pressrun-copy-"));
+const origins = await startOrigins({ width: 320, height: 240 });
+const postgres = await startEmbeddedPostgres({ dataDir, port: 0, log: () => {} });
+await migrateDatabase(postgres.url);
+const db = connectDatabase({ url: postgres.url, poolMax: 8, onError: () => {} });
+const queue = await openQueue({ executor: db.executor, supervise: true, onError: console.error });
+const storage = await createStorage({ dataDir });
+const downloader = createDownloader({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "bench", accept: "image/*", limits: DOWNLOAD_LIMITS, perHostMax: 32 });
+const worker = await startWorker({
+  db, queue, storage, log: createLog("warn"),
+  stages: {
+    ...storage,
+    download: downloader.download,
+    inspect: (input) => inspectImage(input, { pixelsMax: 1e8, allowSvg: false }),
+    async encode({ input, outputs: [output] }) {
+      if (!output) throw new Error("no output");
+      copyFileSync(input.path, output.path);
+      return succeeded({ encodeMs: 0, outputs: [{ name: output.name, path: output.path, format: "jpeg", width: input.width, height: input.height, bytes: statSync(output.path).size, quality: 50, isKept: false, encodeMs: 0 }] });
+    },
+  },
+  encoders: { idle: 1, waiting: 0, size: cpus().length },
+  waitingForHost: () => downloader.waiting,
+  send: () => Promise.reject(new Error("nobody to send to")),
+  settings: { downloads: 64, diskFreeBytesMin: 0, webhookSecret: null, publicUrl: () => "http://127.0.0.1" },
+});
+const listener = listen({ url: postgres.url, channel: JOBS_CHANNEL, onNotify: worker.wake });
+
+for (let round = 0; round <= ROUNDS; round += 1) {
+  const before = { own: process.cpuUsage(), database: databaseCpuMs(dataDir) };
+  const startedAt = performance.now();
+  await runBatch(db, String(round));
+  const wallMs = performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(before.own);
+  const [own, database] = [(user + system) / 1_000 / IMAGES, (databaseCpuMs(dataDir) - before.database) / IMAGES];
+  if (round > 0) console.log(`${IMAGES} images of ${Math.round(origins.bytes / 1_000)} kB: ${((1_000 * IMAGES) / wallMs).toFixed(0)} images/s, ${(own + database).toFixed(2)} ms CPU an image (worker ${own.toFixed(2)}, PostgreSQL ${database.toFixed(2)})`);
+}
+await worker.stop();
+await listener.close();
+downloader.close();
+await queue.stop();
+await db.close();
+await postgres.stop();
+origins.close();
+await rm(dataDir, { recursive: true, force: true });
+process.exit();
+
+async function runBatch({ keyedTransaction, executor }: Database, round: string): Promise<void> {
+  const batchId = randomUUIDv7();
+  const path = join(dataDir, `${batchId}.csv`);
+  await writeFile(path, ["S. No,Product Name,Input Image Urls", ...Array.from({ length: IMAGES }, (_, index) => `${index + 1},Product,${origins.urlOf(index, round)}`), ""].join("\n"));
+  await loadBatch({ queue, transaction: keyedTransaction }, { batchId, token: batchId.slice(0, 22), csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, refresh: "auto", metadata: {}, reading: DEFAULT_READING, now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: null });
+  for (;;) {
+    const batch = await findBatch(executor, DEFAULT_TENANT_ID, batchId);
+    if (batch?.finishedAt) return;
+    await delay(20);
+  }
+}

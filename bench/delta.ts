@@ -1,0 +1,25 @@
+import { startOrigins } from "./origins.ts";
+import { withPressrun } from "./scenario.ts";
+
+/** The same catalogue twice: CPU of service, encoders and PostgreSQL for each. Its origin answers 304 to what it knows. */
+const CASES = [
+  { name: "600x450", width: 600, height: 450, images: 10_000 },
+  { name: "6 megapixels", width: 3000, height: 2000, images: 600 },
+];
+
+await withPressrun(async (service) => {
+  for (const { name, images, ...size } of CASES) {
+    const origins = await startOrigins(size);
+    const urls = Array.from({ length: images }, (_, index) => origins.urlOf(index, name));
+    const costs: number[] = [];
+    for (const time of [1, 2, 3]) {
+      const before = service.cpuMs();
+      const startedAt = performance.now();
+      const { data } = await service.process(urls);
+      costs.push(service.cpuMs() - before);
+      console.log(`${name}, ${images} images, upload ${time}: ${((performance.now() - startedAt) / 1_000).toFixed(1)} s, ${((costs.at(-1) ?? 0) / images).toFixed(2)} ms CPU an image, ${data.progress.reused} reused`);
+    }
+    console.log(`  the first costs ${((costs[0] ?? 0) / (costs[1] ?? 1)).toFixed(1)} times the second`);
+    origins.close();
+  }
+});

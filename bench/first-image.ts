@@ -1,0 +1,21 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { BatchStatusView } from "../src/contract/batch.ts";
+import { startOrigins } from "./origins.ts";
+import { percentile, withPressrun } from "./scenario.ts";
+
+/** From the first byte of the upload to the first image that a client sees as done, on an idle service. */
+const TIMES = 40;
+
+await withPressrun(async (service) => {
+  const origins = await startOrigins({ width: 600, height: 450 });
+  const taken: number[] = [];
+  for (let time = 0; time <= TIMES; time += 1) {
+    const startedAt = performance.now();
+    const { statusUrl } = await service.upload(Array.from({ length: 10 }, (_, index) => origins.urlOf(index, String(time))));
+    for (let status: BatchStatusView | null = null; (status?.progress.completed ?? 0) === 0; ) status = (await (await fetch(statusUrl)).json()) as BatchStatusView;
+    if (time > 0) taken.push(performance.now() - startedAt);
+    await delay(300);
+  }
+  console.log(`\nupload to first image done, 10 images of 600x450, ${TIMES} times: p50 ${percentile(taken, 0.5).toFixed(0)} ms, p90 ${percentile(taken, 0.9).toFixed(0)} ms`);
+  origins.close();
+});

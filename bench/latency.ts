@@ -1,0 +1,30 @@
+import { startOrigins } from "./origins.ts";
+import { percentile, withPressrun } from "./scenario.ts";
+
+/** 50 origins that answer after 300 ms, 5 % of the answers after 5 s, beside one that answers at once; by turns. */
+const IMAGES = Number(process.argv[3] ?? 3_000);
+const ROUNDS = 3;
+const SIZE = { width: 600, height: 450 };
+const CASES = {
+  "one origin, no latency": SIZE,
+  "50 origins, no latency": { ...SIZE, origins: 50 },
+  "50 origins, 300 ms": { ...SIZE, origins: 50, latencyMs: 300 },
+  "50 origins, 300 ms, 5 % take 5 s": { ...SIZE, origins: 50, latencyMs: 300, slowPercent: 5, slowMs: 5_000 },
+  "one origin, 300 ms (32 at once)": { ...SIZE, latencyMs: 300 },
+};
+
+await withPressrun(async (service) => {
+  const rates = new Map<string, number[]>(Object.keys(CASES).map((name) => [name, []]));
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    for (const [name, options] of Object.entries(CASES)) {
+      const origins = await startOrigins(options);
+      const startedAt = performance.now();
+      await service.process(Array.from({ length: IMAGES }, (_, index) => origins.urlOf(index, String(round))));
+      if (round > 0) rates.get(name)?.push((1_000 * IMAGES) / (performance.now() - startedAt));
+      origins.close();
+    }
+  }
+  console.log(`\n600x450, ${IMAGES} images a round, the median of ${ROUNDS}`);
+  const base = percentile(rates.get("50 origins, no latency") ?? [], 0.5);
+  for (const [name, list] of rates) console.log(`  ${name.padEnd(36)} ${percentile(list, 0.5).toFixed(1).padStart(7)} images/s  ${(percentile(list, 0.5) / base).toFixed(2)}`);
+});

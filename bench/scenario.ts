@@ -1,0 +1,25 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { startPressrun, type Running } from "./service.ts";
+
+/** A fresh Pressrun for a measurement, gone when it is done; prints on what it ran. */
+export async function withPressrun(measure: (service: Running) => Promise<void>, env: Record<string, string> = {}): Promise<void> {
+  console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`);
+  const dataDir = await mkdtemp(join(tmpdir(), "pressrun-bench-"));
+  try {
+    const service = await startPressrun(dataDir, env);
+    try {
+      await measure(service);
+    } finally {
+      await service.close();
+    }
+  } finally {
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}

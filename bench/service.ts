@@ -1,0 +1,126 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, readdirSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import type { Accepted } from "../src/contract/upload.ts";
+import type { BatchEventBody } from "../src/domain/batch-event.ts";
+
+export type Running = {
+  url: string;
+  pid: number;
+  /** Uploads a CSV of these URLs, one a product. */
+  upload(urls: readonly string[], query?: string): Promise<Accepted>;
+  /** The same, from the upload's first byte to the webhook; fails where not every image was done. */
+  process(urls: readonly string[]): Promise<BatchEventBody>;
+  /** CPU of the service, its encoders and its PostgreSQL until now, in ms. */
+  cpuMs(): number;
+  encoderPids(): number[];
+  close(): Promise<void>;
+};
+
+/** Pressrun as `npm start` runs it, in a process of its own, with its embedded PostgreSQL. */
+export async function startPressrun(dataDir: string, env: Record<string, string> = {}): Promise<Running> {
+  const child = spawn(process.execPath, ["bin/pressrun.js", "serve"], {
+    env: { ...process.env, PORT: "0", ALLOW_CIDRS: "127.0.0.1/32", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0", LOG_LEVEL: "warn", ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const url = await listeningUrl(child);
+  const receiver = await startReceiver();
+  const pid = child.pid ?? 0;
+  const post = (urls: readonly string[], query: string) => {
+    const csv = ["S. No,Product Name,Input Image Urls", ...urls.map((image, index) => `${index + 1},Product,${image}`)].join("\n");
+    return fetch(`${url}/uploadAndProcessDocument${query}`, { method: "POST", headers: { "content-type": "text/csv" }, body: csv });
+  };
+  return {
+    url, pid,
+    async upload(urls, query = "") {
+      const response = await post(urls, query);
+      if (response.status !== 202) throw new Error(`the upload was answered ${response.status}: ${await response.text()}`);
+      return (await response.json()) as Accepted;
+    },
+    async process(urls) {
+      const event = await receiver.next(() => post(urls, `?webhookUrl=${receiver.url}`));
+      if (event.data.progress.completed !== urls.length) throw new Error(`only ${event.data.progress.completed} of ${urls.length} images were done`);
+      return event;
+    },
+    cpuMs: () => cpuMsOf(pid, dataDir),
+    encoderPids: () => listProcesses().filter(({ parent, command }) => parent === pid && command.includes("encoder")).map((found) => found.pid),
+    async close() {
+      const exited = once(child, "exit");
+      child.kill("SIGTERM");
+      await exited;
+      receiver.close();
+    },
+  };
+}
+
+type Receiver = { url: string; next(upload: () => Promise<Response>): Promise<BatchEventBody>; close(): void };
+
+/** Takes the batch's webhook: the end is known without asking for it all the time. */
+async function startReceiver(): Promise<Receiver> {
+  let deliver = (_event: BatchEventBody) => {};
+  const server = createServer((request, response) => {
+    void text(request).then((body) => deliver(JSON.parse(body) as BatchEventBody));
+    response.end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async next(upload) {
+      const delivered = new Promise<BatchEventBody>((resolve) => (deliver = resolve));
+      const response = await upload();
+      if (response.status !== 202) throw new Error(`the upload was answered ${response.status}: ${await response.text()}`);
+      return delivered;
+    },
+    close: () => server.close(),
+  };
+}
+
+async function listeningUrl(child: ChildProcess): Promise<string> {
+  if (!child.stdout) throw new Error("no output to read");
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [, url] = /listens on (\S+)/.exec(line) ?? [];
+    if (url) return url;
+  }
+  throw new Error("Pressrun did not start");
+}
+
+const TICK_MS = 10;
+
+/**
+ * CPU time of the service, its encoders and its PostgreSQL (whose processes name the data folder). Of those that
+ * have ended, what their parent has waited for is counted in.
+ */
+function cpuMsOf(pid: number, dataDir: string): number {
+  return familyMs(listProcesses(), pid) + databaseCpuMs(dataDir);
+}
+
+export function databaseCpuMs(dataDir: string): number {
+  const all = listProcesses();
+  return familyMs(all, all.find(({ command }) => command.includes(`${dataDir}/postgres`) && command.includes("listen_addresses"))?.pid ?? -1);
+}
+
+function familyMs(all: ReturnType<typeof listProcesses>, pid: number): number {
+  return all.filter((one) => one.pid === pid || one.parent === pid).reduce((sum, { ticks }) => sum + ticks * TICK_MS, 0);
+}
+
+function listProcesses(): { pid: number; parent: number; ticks: number; command: string }[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return [{ pid: Number(name), parent: Number(fields[1]), ticks: fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0), command: readFileSync(`/proc/${name}/cmdline`, "utf8") }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+export function residentMb(pid: number): number {
+  const [, kb] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kb ?? 0) / 1024;
+}
