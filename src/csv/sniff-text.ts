@@ -156,8 +156,11 @@ function unfinished(bytes: Buffer): Buffer {
 
 /** LF, CRLF and CR count one each. */
 function countLines(bytes: Buffer): number {
+  // Byte by byte: a search for the next one costs fifty times as much where nothing but line breaks come.
   let count = 0;
-  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) count += 1;
-  for (let at = bytes.indexOf(CR); at !== -1; at = bytes.indexOf(CR, at + 1)) if (bytes[at + 1] !== LF) count += 1;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at];
+    if (byte === LF || (byte === CR && bytes[at + 1] !== LF)) count += 1;
+  }
   return count;
 }

@@ -4,6 +4,7 @@ import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import type { Problem } from "../../src/contract/problem.ts";
+import { PRESETS } from "../../src/domain/recipe.ts";
 import { connectDatabase, type Database } from "../../src/db/connect.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -64,7 +65,7 @@ describe("an upload", () => {
       const { requestId } = (await response.json()) as { requestId: string };
       return (await db.executor.executeSql("select recipe from batch where batch_id = $1", [requestId])).rows[0]?.["recipe"];
     };
-    const expected = { format: "webp", quality: 80, width: 100, fit: "cover" };
+    const expected = { ...PRESETS.seed, format: "webp", quality: 80, width: 100, fit: "cover" };
     const fields = { format: "webp", quality: "80", width: "100", fit: "cover" };
     const after = new FormData();
     after.set("file", new Blob([goodCsv]), "products.csv");

@@ -54,7 +54,7 @@ describe("the main job", () => {
     const status = await service.finished(accepted.requestId);
     assert.equal(status.status, "completed");
     assert.equal(status.outcome, "some");
-    assert.deepEqual(status.progress, { total: 6, completed: 4, failed: 2, skipped: 0, percent: 100 });
+    assert.deepEqual(status.progress, { total: 6, completed: 4, failed: 2, skipped: 0, reused: 0, percent: 100 });
     assert.deepEqual(status.products[0]?.inputImageUrls, [`${origin.url}/photo/1.jpg`, `${origin.url}/gone.jpg`, `${origin.url}/photo/2.jpg`]);
     assert.deepEqual(status.products[0]?.errors.map((error) => error?.code ?? null), [null, "not_found", null]);
     assert.deepEqual(status.products[1]?.errors.map((error) => error?.code), ["html_page"]);
@@ -82,7 +82,7 @@ describe("the main job", () => {
     assert.equal(event.type, "batch.completed");
     assert.equal(event.data["requestId"], accepted.requestId);
     assert.equal(event.data["outputCsvUrl"], accepted.outputCsvUrl);
-    assert.deepEqual(event.data["progress"], { total: 6, completed: 4, failed: 2, skipped: 0 });
+    assert.deepEqual(event.data["progress"], { total: 6, completed: 4, failed: 2, skipped: 0, reused: 0 });
     assert.equal(receiver.deliveries.length, 1);
   });
 
