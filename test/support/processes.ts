@@ -29,3 +29,12 @@ export function processesNaming(text: string): Listed[] {
 export function isAlive(pid: number): boolean {
   return listProcesses().some((found) => found.pid === pid);
 }
+
+const TICK_MS = 10;
+
+/** CPU that a process has used until now, its threads included. */
+export function cpuMsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
