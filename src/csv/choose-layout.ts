@@ -69,11 +69,15 @@ function findDialect(sample: Sample): Fit | null {
     const headers = cellsOf(top).map(reduceHeader);
     for (const dialect of DIALECTS) {
       const score = scoreOf(dialect, headers);
-      const rows = [...sample.tops.slice(index + 1), ...sample.rows.slice(HEADER_LINES - 1)];
-      if (score > (best?.score ?? 0)) best = { dialect, score, sample: { ...sample, header: top, rows } };
+      if (score > (best?.score ?? 0)) best = { dialect, score, sample: withHeader(sample, index) };
     }
   }
   return best;
+}
+
+/** The same rows, with another of the first lines as their header. */
+function withHeader(sample: Sample, index: number): Sample {
+  return { ...sample, header: sample.tops[index], rows: [...sample.tops.slice(index + 1), ...sample.rows.slice(HEADER_LINES - 1)] };
 }
 
 function scoreOf(dialect: Dialect, headers: readonly string[]): number {
@@ -82,12 +86,18 @@ function scoreOf(dialect: Dialect, headers: readonly string[]): number {
   return 10 * dialect.required.length + dialect.strong.filter(has).length;
 }
 
-/** Without a dialect: the delimiter that has the caller's columns, else the one that cuts most rows into as many cells as the header. */
+/** Without a dialect: the delimiter and the line that have the caller's columns, else the one that cuts most rows into as many cells as the header. */
 function pickSample(samples: readonly Sample[], wishes: ColumnWishes): Sample {
   const wished = [...wishes.images, wishes.name, wishes.id].filter((name) => name !== null);
-  const ranked = samples.map((sample) => {
+  const hitsIn = (record: CsvRecord) => {
+    const headers = cellsOf(record).map((cell) => cell.trim());
+    return wished.filter((name) => headers.includes(name.trim())).length;
+  };
+  const ranked = samples.map((given) => {
+    const hitsOf = given.tops.map(hitsIn);
+    const hits = Math.max(0, ...hitsOf);
+    const sample = hits > 0 ? withHeader(given, hitsOf.indexOf(hits)) : given;
     const headers = sample.header ? cellsOf(sample.header) : [];
-    const hits = wished.filter((name) => headers.includes(name)).length;
     const regular = sample.rows.filter(({ spans }) => spans.length / 2 === headers.length).length;
     const isUsed = headers.length > 1;
     return { sample, hits, regularity: isUsed ? (1 + regular) / (1 + sample.rows.length) : 0, cells: headers.length };

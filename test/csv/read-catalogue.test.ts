@@ -141,6 +141,8 @@ describe("any CSV", () => {
     assert.deepEqual(await productsOf(csv, { wishes: { images: ["back"], name: "ref", id: "Name" } }), [["Mug", "R1", [B]]]);
     assert.deepEqual(await problemsOf(csv, { wishes: { images: ["side"], name: null, id: null } }), [[1, "side", "column_not_found"]]);
     assert.deepEqual(await productsOf(`my|photo\n${A}\n`, { wishes: { images: ["my|photo"], name: null, id: null } }), [["2", "", [A]]]);
+    const below = await accepted(`Export of 1 May 2026\n\nRef;back;Text\nR1;${B};x\n`, { wishes: { images: ["back"], name: "Text", id: null } });
+    assert.deepEqual([below.facts.headerLine, below.facts.delimiter, below.found.map(({ urls }) => urls)], [3, ";", [[B]]], "the header need not be the first line");
   });
 
   test("two columns of one name do no harm where nothing is written", async () => {
