@@ -20,6 +20,8 @@ import { createDownloader } from "../src/net/download.ts";
 import { createLog } from "../src/observe/log.ts";
 import { JOBS_CHANNEL, openQueue } from "../src/queue/queue.ts";
 import { createStorage } from "../src/storage/storage.ts";
+import { HostPauses } from "../src/worker/host-pauses.ts";
+import { createBatchHeaders } from "../src/worker/source-headers.ts";
 import { startWorker } from "../src/worker/worker.ts";
 import { startOrigins } from "./origins.ts";
 import { databaseCpuMs } from "./service.ts";
@@ -40,7 +42,8 @@ await migrateDatabase(postgres.url);
 const db = connectDatabase({ url: postgres.url, poolMax: 8, onError: () => {} });
 const queue = await openQueue({ executor: db.executor, supervise: true, onError: console.error });
 const storage = await createStorage({ dataDir });
-const downloader = createDownloader({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "bench", accept: "image/*", limits: DOWNLOAD_LIMITS, perHostMax: 32 });
+const hosts = new HostPauses({ executor: db.executor, now: () => performance.now(), random: Math.random, onError: console.error });
+const downloader = createDownloader({ hosts, policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "bench", accept: "image/*", limits: DOWNLOAD_LIMITS, perHostMax: 32 });
 const worker = await startWorker({
   db, queue, storage, log: createLog("warn"),
   stages: {
@@ -53,12 +56,14 @@ const worker = await startWorker({
       return succeeded({ encodeMs: 0, outputs: [{ name: output.name, path: output.path, format: "jpeg", width: input.width, height: input.height, bytes: statSync(output.path).size, quality: 50, isKept: false, encodeMs: 0 }] });
     },
   },
+  hosts,
+  batchHeaders: createBatchHeaders({ find: async () => null, open: null }),
   encoders: { idle: 1, waiting: 0, size: cpus().length },
   waitingForHost: () => downloader.waiting,
   send: () => Promise.reject(new Error("nobody to send to")),
   settings: { downloads: 64, diskFreeBytesMin: 0, webhookSecret: null, publicUrl: () => "http://127.0.0.1" },
 });
-const listener = listen({ url: postgres.url, channel: JOBS_CHANNEL, onNotify: worker.wake });
+const listener = listen({ url: postgres.url, channels: { [JOBS_CHANNEL]: worker.wake } });
 
 for (let round = 0; round <= ROUNDS; round += 1) {
   const before = { own: process.cpuUsage(), database: databaseCpuMs(dataDir) };
@@ -72,6 +77,7 @@ for (let round = 0; round <= ROUNDS; round += 1) {
 await worker.stop();
 await listener.close();
 downloader.close();
+hosts.stop();
 await queue.stop();
 await db.close();
 await postgres.stop();

@@ -2,9 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import { CATALOGUE_LIMITS } from "./csv/limits.ts";
-import { findBatch, findBatchByToken, listBatches } from "./db/batches.ts";
+import { findBatch, findBatchByToken, findSealedHeaders, listBatches } from "./db/batches.ts";
 import { connectDatabase, DEFAULT_TENANT_ID, isDatabaseAway, type Database } from "./db/connect.ts";
 import { findOutput, listOutputs } from "./db/find-output.ts";
+import { HOSTS_CHANNEL } from "./db/host-pauses.ts";
 import { listProducts, productPages } from "./db/list-products.ts";
 import { listen } from "./db/listen.ts";
 import { migrateDatabase } from "./db/migrate.ts";
@@ -14,6 +15,8 @@ import { RESULT_FILE_NAME } from "./domain/batch-event.ts";
 import { parseImageUrl } from "./domain/image-url.ts";
 import { FORMAT_FILES, type OutputFormat } from "./domain/recipe.ts";
 import { succeeded } from "./domain/stage-result.ts";
+import { userAgent } from "./domain/user-agent.ts";
+import { openHeaderSeal, type HeaderSeal } from "./header-seal.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 import { createServer, type HttpDeps } from "./http/server.ts";
 import { createEncoderPool } from "./image/encoder-pool.ts";
@@ -33,8 +36,10 @@ import type { Log } from "./observe/log.ts";
 import { JOBS_CHANNEL, openQueue, type Queue } from "./queue/queue.ts";
 import { createStorage, type Storage } from "./storage/storage.ts";
 import { deliverEvent } from "./webhook/deliver-event.ts";
-import { readUserAgent, readVersion } from "./version.ts";
+import { readVersion } from "./version.ts";
 import { wirePreflight } from "./wire-preflight.ts";
+import { createBatchHeaders } from "./worker/source-headers.ts";
+import { HostPauses } from "./worker/host-pauses.ts";
 import { startWorker, type Worker } from "./worker/worker.ts";
 
 export type App = {
@@ -101,7 +106,7 @@ async function startParts({ config, log, signal }: Given, onStop: OnStop, stop: 
   if (config.databaseUrl === null) await queue.freeClaims();
 
   let publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.port}`;
-  const parts: Parts = { config, log, db, databaseUrl, queue, storage, publicUrl: () => publicUrl };
+  const parts: Parts = { config, log, db, databaseUrl, queue, storage, publicUrl: () => publicUrl, headerSeal: await openHeaderSeal(config) };
   // The API listens before anything is worked, so that the URLs in the first result are the right ones.
   const url = config.role === "worker" ? null : await serve(parts, onStop);
   if (config.publicUrl === null && url !== null) publicUrl = url;
@@ -109,7 +114,7 @@ async function startParts({ config, log, signal }: Given, onStop: OnStop, stop: 
   return { url, databaseUrl, isDatabaseEmbedded: config.databaseUrl === null };
 }
 
-type Parts = { config: Config; log: Log; db: Database; databaseUrl: string; queue: Queue; storage: Storage; publicUrl: () => string };
+type Parts = { config: Config; log: Log; db: Database; databaseUrl: string; queue: Queue; storage: Storage; publicUrl: () => string; headerSeal: HeaderSeal | null };
 
 async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<string> {
   const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, port: config.embeddedPgPort, log: (message) => log.warn({}, message) });
@@ -149,15 +154,15 @@ export function withoutPassword(url: string): string {
   return url.replace(/(\/\/[^:@/]*):[^@/]*@/, "$1@");
 }
 
-async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl }: Parts, onStop: OnStop): Promise<string> {
+async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts, onStop: OnStop): Promise<string> {
   const policy = createAddressPolicy(config);
   const inTurn = createTurnstile(LOADS_AT_ONCE);
   const load = (order: BatchOrder) =>
     order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.keyedTransaction }, order) : inTurn(() => loadInThread({ databaseUrl, order }));
   const lookUp = (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId);
-  const intake = { storage, load, findBatch: lookUp, checkTarget: createTargetCheck({ policy }), limits: CATALOGUE_LIMITS, defaultWebhookUrl: config.webhook?.url ?? null };
+  const intake = { storage, load, findBatch: lookUp, sealHeaders: headerSeal?.seal ?? null, checkTarget: createTargetCheck({ policy }), limits: CATALOGUE_LIMITS, defaultWebhookUrl: config.webhook?.url ?? null };
   const csvMs = Math.min(CSV_LIMITS.totalMs, config.uploadMs);
-  const csvDownloader = createDownloader({ policy, userAgent: await readUserAgent(), limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax, totalMs: csvMs }, perHostMax: LOADS_AT_ONCE, accept: "text/csv,*/*;q=0.5" });
+  const csvDownloader = createDownloader({ policy, userAgent: userAgent(await readVersion(), config.contact), limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax, totalMs: csvMs }, perHostMax: LOADS_AT_ONCE, accept: "text/csv,*/*;q=0.5" });
   onStop(async () => csvDownloader.close());
   const fetchCsv = async (url: string, path: string) => {
     const parsed = parseImageUrl(url);
@@ -219,17 +224,22 @@ async function servePreflight({ config, storage }: Pick<Parts, "config" | "stora
   return preflight;
 }
 
-async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }: Parts, onStop: OnStop): Promise<void> {
+async function work({ config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts, onStop: OnStop): Promise<void> {
   const policy = createAddressPolicy(config);
-  const userAgent = await readUserAgent();
-  const downloader = createDownloader({ policy, userAgent, limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost, accept: IMAGE_ACCEPT });
+  const agent = userAgent(await readVersion(), config.contact);
+  const hosts = new HostPauses({
+    executor: db.executor, now: () => performance.now(), random: Math.random,
+    onError: (error) => log.warn({ err: error }, "the database did not take or give a host's pause"),
+  });
+  onStop(async () => hosts.stop());
+  const downloader = createDownloader({ policy, hosts, userAgent: agent, limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost, accept: IMAGE_ACCEPT });
   onStop(async () => downloader.close());
   const encoders = createEncoderPool({
     size: config.encoders, pixelsMax: PIXELS_MAX, allowSvg: config.allowSvg, taskMs: ENCODE_MS, memoryBytesMax: config.encoderMemoryBytes, tasksMax: ENCODER_TASKS_MAX,
     onLost: (event) => log.warn(event, "an encoder ended and is replaced"),
   });
   onStop(() => encoders.close());
-  const post = createPost({ policy, userAgent });
+  const post = createPost({ policy, userAgent: agent });
   const worker: Worker = await startWorker({
     db, queue, storage, log,
     stages: {
@@ -243,12 +253,13 @@ async function work({ config, log, db, databaseUrl, queue, storage, publicUrl }:
       linkInput: config.keepInputs ? storage.linkInput : async () => succeeded(false),
       discard: storage.discard,
     },
-    encoders,
+    encoders, hosts,
+    batchHeaders: createBatchHeaders({ find: (batchId) => findSealedHeaders(db.executor, batchId), open: headerSeal?.open ?? null }),
     waitingForHost: () => downloader.waiting,
     send: (endpoint, event) => deliverEvent({ post, now: () => new Date() }, endpoint, event, AbortSignal.timeout(60_000)),
     settings: { downloads: config.downloads, diskFreeBytesMin: config.diskFreeBytesMin, webhookSecret: config.webhook?.secret ?? null, publicUrl },
   });
   onStop(worker.stop);
-  const listener = listen({ url: databaseUrl, channel: JOBS_CHANNEL, onNotify: worker.wake });
+  const listener = listen({ url: databaseUrl, channels: { [JOBS_CHANNEL]: worker.wake, [HOSTS_CHANNEL]: (payload) => hosts.onNotify(payload) } });
   onStop(listener.close);
 }

@@ -1,6 +1,8 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { createAddressPolicy } from "./domain/address-policy.ts";
+import { SECRET_KEY_LENGTH_MIN } from "./domain/sealed.ts";
+import { isContact } from "./domain/user-agent.ts";
 import { findSecretFault } from "./domain/webhook-signature.ts";
 
 export type Role = "all" | "api" | "worker";
@@ -18,6 +20,12 @@ export type Config = Readonly<{
   role: Role;
   webhook: { url: string; secret: string } | null;
   allowCidrs: readonly string[];
+  /** Ports of public addresses that may be reached, besides 80 and 443. */
+  allowPorts: readonly number[];
+  /** Who runs this, for the User-Agent: a URL or a mail address. */
+  contact: string | null;
+  /** What headers for origins are encrypted with; null: a file in DATA_DIR where the database is embedded, else nothing. */
+  secretKey: string | null;
   encoders: number;
   encoderMemoryBytes: number;
   downloads: number;
@@ -59,6 +67,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     role: (read.oneOf("ROLE", ["all", "api", "worker"]) as Role | null) ?? "all",
     webhook: read.webhook(),
     allowCidrs: read.list("ALLOW_CIDRS"),
+    allowPorts: readPorts(read, "ALLOW_PORTS"),
+    contact: readContact(read, "CONTACT"),
+    secretKey: readSecretKey(read, "SECRET_KEY"),
     encoders: read.integer("ENCODERS", defaultEncoders(), 1, 1_024),
     // 100 megapixels took 1.0 GB as a turned JPEG, 1.4 GB to WebP and 1.5 GB to PNG.
     encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", 2_048, 64, 65_536) * MIB,
@@ -102,6 +113,27 @@ function checkCidrs(config: Config, faults: string[]): void {
   }
 }
 
+type Reader = ReturnType<typeof createReader>;
+
+function readPorts(read: Reader, name: string): number[] {
+  const items = read.list(name);
+  const isPort = (item: string) => /^\d{1,5}$/.test(item) && Number(item) >= 1 && Number(item) <= 65_535;
+  if (!items.every(isPort)) read.expect(name, "ports from 1 to 65535 with commas between", items.join(","));
+  return items.filter(isPort).map(Number);
+}
+
+function readContact(read: Reader, name: string): string | null {
+  const value = read.text(name);
+  return value === null || isContact(value) ? value : read.expect(name, "a URL such as https://shop.example/bots or a mail address", value);
+}
+
+/** The value itself is never shown. */
+function readSecretKey(read: Reader, name: string): string | null {
+  const value = read.text(name);
+  if (value === null || value.length >= SECRET_KEY_LENGTH_MIN) return value;
+  return read.expect(name, `${SECRET_KEY_LENGTH_MIN} characters or more (\`openssl rand -base64 32\` makes a key)`, `${value.length} characters`);
+}
+
 function createReader(env: Readonly<Record<string, string | undefined>>, faults: string[]) {
   const text = (name: string) => {
     const value = env[name]?.trim();
@@ -119,6 +151,7 @@ function createReader(env: Readonly<Record<string, string | undefined>>, faults:
   return {
     text,
     url,
+    expect,
     databaseUrl: (name: string) => url(name, ["postgres:", "postgresql:"]),
     list: (name: string) => (text(name) ?? "").split(",").map((item) => item.trim()).filter((item) => item !== ""),
     oneOf(name: string, words: readonly string[]) {

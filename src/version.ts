@@ -4,8 +4,3 @@ export async function readVersion(): Promise<string> {
   const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
   return (JSON.parse(text) as { version: string }).version;
 }
-
-/** What servers see of us. */
-export async function readUserAgent(): Promise<string> {
-  return `Pressrun/${await readVersion()} (+https://www.npmjs.com/package/pressrun)`;
-}

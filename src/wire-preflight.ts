@@ -2,12 +2,13 @@ import type { Config } from "./config.ts";
 import type { Preflight } from "./contract/preflight.ts";
 import { CATALOGUE_LIMITS } from "./csv/limits.ts";
 import { createAddressPolicy } from "./domain/address-policy.ts";
+import { userAgent } from "./domain/user-agent.ts";
 import { createImageProbe } from "./image/probe-image.ts";
 import { PIXELS_MAX } from "./image/inspect.ts";
 import { preflight, type PreflightDeps, type PreflightOrder } from "./intake/preflight.ts";
 import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "./net/deadlines.ts";
 import { createDownloader } from "./net/download.ts";
-import { readUserAgent } from "./version.ts";
+import { readVersion } from "./version.ts";
 
 type Given = {
   config: Config;
@@ -19,7 +20,7 @@ type Given = {
 /** What the API and the command line look at a file with; it needs neither a database nor encoders. */
 export async function wirePreflight({ config, survey, tempPath, discard }: Given): Promise<{ preflight(order: PreflightOrder, signal: AbortSignal): Promise<Preflight>; close(): void }> {
   // As the workers fetch: the forecast is about them.
-  const downloader = createDownloader({ policy: createAddressPolicy(config), userAgent: await readUserAgent(), limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost, accept: IMAGE_ACCEPT });
+  const downloader = createDownloader({ policy: createAddressPolicy(config), userAgent: userAgent(await readVersion(), config.contact), limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost, accept: IMAGE_ACCEPT });
   const { encoders, downloads, downloadsPerHost } = config;
   const deps: PreflightDeps = {
     survey, limits: CATALOGUE_LIMITS, plant: { encoders, downloads, downloadsPerHost }, now: Date.now,

@@ -84,6 +84,7 @@ const BATCH = {
   fileName: FileName,
   metadata: Metadata,
   recipe: RecipeView,
+  sourceHosts: Type.Array(Type.String(), { description: "Origins that are asked with headers of the batch's own; the headers themselves are never shown.", examples: [["images.shop.example"]] }),
   dialect: Nullable(Type.String({ description: "Whose export the file was taken for; null for a file of nobody's.", examples: ["shopify"] })),
   products: count("Rows of the file, those without an image included."),
   progress: Progress,
@@ -96,7 +97,7 @@ const BATCH = {
 
 const BATCH_EXAMPLE = {
   batchId: ID, status: "pending", outcome: null, run: 1, fileName: "products.csv", metadata: { import: 42 },
-  recipe: PRESETS.balanced, dialect: "shopify", products: 2,
+  recipe: PRESETS.balanced, sourceHosts: [], dialect: "shopify", products: 2,
   progress: { total: 3, completed: 0, failed: 0, skipped: 0, percent: 0 }, bytes: { input: 0, output: 0 },
   createdAt: "2026-11-23T20:00:00.000Z", startedAt: null, finishedAt: null, links: LINKS_EXAMPLE,
 };

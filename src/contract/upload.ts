@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
 import { EFFORTS, FITS, METADATA_KEPT, OUTPUT_NAME, OUTPUTS_MAX, PRESET_NAMES, RECIPE_FORMATS, REFRESHES, SIDE_PX_MAX, type Recipe } from "../domain/recipe.ts";
+import { HEADER_HOSTS_MAX, SOURCE_HEADERS_CHARS_MAX } from "../domain/source-headers.ts";
 import { UploadWarningView } from "./problem.ts";
 import { BASE, count, ID, Metadata, RequestId, TOKEN, Url, words } from "./terms.ts";
 
@@ -47,12 +48,22 @@ const WEBHOOK_OPTIONS = {
   webhookSecret: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "Signs the event: base64 of 24 to 64 bytes, with or without `whsec_`. Made for you where it is missing." })),
 };
 
+const SOURCE_OPTIONS = {
+  sourceHeaders: Type.Optional(Type.Array(
+    Type.Object({
+      host: Type.String({ minLength: 1, maxLength: 260, description: "Exactly the host that URLs name, with its port where it is not the usual one.", examples: ["images.shop.example"] }),
+      headers: Type.Record(Type.String(), Type.String({ maxLength: SOURCE_HEADERS_CHARS_MAX }), { description: "Names and values.", examples: [{ authorization: "Bearer …" }] }),
+    }, { additionalProperties: false }),
+    { minItems: 1, maxItems: HEADER_HOSTS_MAX, description: "Request headers for protected origins. Each host gets its own and no other, also where a redirect leads to it; over https, or to addresses that ALLOW_CIDRS names. Kept encrypted, never shown again. As JSON where it comes as a form field; not in the query.", examples: [[{ host: "images.shop.example", headers: { authorization: "Bearer …" } }]] },
+  )),
+};
+
 /** Handed on, not looked into: enough for a few ids of the caller's own. */
 export const METADATA_CHARS_MAX = 8 * 1024;
 
 /** Form fields and query parameters come as text; numbers are read from it, and `metadata` is JSON. */
 export const UploadOptions = Type.Object(
-  { ...RECIPE_OPTIONS, ...RUN_OPTIONS, ...READING_OPTIONS, ...WEBHOOK_OPTIONS, metadata: Type.Optional(Metadata) },
+  { ...RECIPE_OPTIONS, ...RUN_OPTIONS, ...READING_OPTIONS, ...SOURCE_OPTIONS, ...WEBHOOK_OPTIONS, metadata: Type.Optional(Metadata) },
   { $id: "UploadOptions", additionalProperties: false, description: "How a batch is processed." },
 );
 export type UploadOptions = Static<typeof UploadOptions>;
@@ -75,6 +86,7 @@ export const BatchRequest = Type.Object(
     recipe: Type.Optional(Type.Object(RECIPE, { additionalProperties: false, description: "What is done to every image." })),
     ...RUN_OPTIONS,
     ...READING_OPTIONS,
+    ...SOURCE_OPTIONS,
     ...WEBHOOK_OPTIONS,
     metadata: Type.Optional(Metadata),
   },

@@ -1,15 +1,18 @@
 import type { Executor, Tx } from "./connect.ts";
 import type { batch, endpoint } from "./schema.ts";
 
-export type BatchRow = typeof batch.$inferSelect;
-export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "refresh" | "onInvalid" | "metadata" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal">;
+/** `sourceHosts`: the origins that have headers of their own. The headers themselves are read by workers only. */
+export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders"> & { sourceHosts: string[] };
+/** What lies in source_headers, as JSON. */
+export type StoredHeaders = { hosts: string[]; sealed: string };
+export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "refresh" | "onInvalid" | "metadata" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal"> & { sourceHeaders?: StoredHeaders | null };
 export type NewEndpoint = Pick<typeof endpoint.$inferSelect, "endpointId" | "tenantId" | "batchId" | "url" | "secret">;
 
 export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
   await tx.executor.executeSql(
-    `insert into batch (batch_id, tenant_id, token, recipe, refresh, on_invalid, metadata, csv_file_name, csv_bytes, csv_facts, products, images_total)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-    [row.batchId, row.tenantId, row.token, row.recipe, row.refresh, row.onInvalid, row.metadata, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal],
+    `insert into batch (batch_id, tenant_id, token, recipe, refresh, on_invalid, metadata, csv_file_name, csv_bytes, csv_facts, products, images_total, source_headers)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+    [row.batchId, row.tenantId, row.token, row.recipe, row.refresh, row.onInvalid, row.metadata, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal, row.sourceHeaders ? JSON.stringify(row.sourceHeaders) : null],
   );
 }
 
@@ -26,6 +29,7 @@ export const BATCH_COLUMNS = `
   images_total as "imagesTotal", images_done as "imagesDone", images_failed as "imagesFailed", images_skipped as "imagesSkipped", images_reused as "imagesReused", refresh,
   images_queued as "imagesQueued", planned_line as "plannedLine", is_planned as "isPlanned", has_repeats as "hasRepeats", tag,
   input_bytes::float8 as "inputBytes", output_bytes::float8 as "outputBytes", sequence,
+  coalesce((source_headers::jsonb)->'hosts', '[]') as "sourceHosts",
   created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt"`;
 
 export async function findBatch(db: Executor, tenantId: string, batchId: string): Promise<BatchRow | null> {
@@ -56,4 +60,11 @@ export async function startBatches(db: Executor, batchIds: readonly string[]): P
 export async function listUnknownBatches(db: Executor, batchIds: readonly string[]): Promise<string[]> {
   const { rows } = await db.executeSql("select id::text from unnest($1::uuid[]) as id where not exists (select 1 from batch where batch_id = id)", [batchIds]);
   return rows.map((row) => String(row["id"]));
+}
+
+/** The sealed headers of a batch for its origins; null where it has none. */
+export async function findSealedHeaders(db: Executor, batchId: string): Promise<string | null> {
+  const { rows } = await db.executeSql("select (source_headers::jsonb)->>'sealed' as sealed from batch where batch_id = $1", [batchId]);
+  const sealed = rows[0]?.["sealed"];
+  return typeof sealed === "string" ? sealed : null;
 }

@@ -2,8 +2,8 @@ import type { Recipe, Refresh } from "../domain/recipe.ts";
 import type { Tx } from "./connect.ts";
 
 export type ClaimedImage = {
-  batchId: string; ordinal: number; url: string; stem: string; attempts: number;
-  queuedAt: Date; notBefore: Date | null; recipe: Recipe; isPending: boolean; tenantId: string; refresh: Refresh;
+  batchId: string; ordinal: number; url: string; host: string; stem: string; attempts: number;
+  queuedAt: Date; notBefore: Date | null; recipe: Recipe; isPending: boolean; hasSourceHeaders: boolean; tenantId: string; refresh: Refresh;
 };
 
 /** The rows behind claimed jobs, in one query. An image that is settled already is missing: its job has nothing to do. */
@@ -13,8 +13,9 @@ export async function findClaimedImages(tx: Tx, keys: readonly { batchId: string
 }
 
 const CLAIMED = `
-  select i.batch_id as "batchId", i.ordinal, i.url, i.stem, i.attempts, i.queued_at as "queuedAt", i.not_before as "notBefore",
-    b.recipe, b.status = 'pending' as "isPending", b.tenant_id as "tenantId", b.refresh
+  select i.batch_id as "batchId", i.ordinal, i.url, i.host, i.stem, i.attempts, i.queued_at as "queuedAt", i.not_before as "notBefore",
+    b.recipe, b.status = 'pending' as "isPending", b.source_headers is not null as "hasSourceHeaders",
+    b.tenant_id as "tenantId", b.refresh
   from unnest($1::uuid[], $2::int[]) as k(batch_id, ordinal)
   cross join lateral ( -- offset 0, so that no statistics can turn the look-up into a scan of the batch
     select * from image where batch_id = k.batch_id and ordinal = k.ordinal and state = 'planned' offset 0

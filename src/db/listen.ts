@@ -5,10 +5,11 @@ export type Listener = { close(): Promise<void> };
 const RECONNECT_MS = 500;
 
 /**
- * Holds one connection that LISTENs and calls `onNotify` with each payload, and once with null after every
- * (re)connection, since what was sent meanwhile is gone. Reconnects for as long as it is open.
+ * Holds one connection that LISTENs on all channels and calls a channel's listener with each payload, and once with null
+ * after every (re)connection, since what was sent meanwhile is gone. Reconnects for as long as it is open.
  */
-export function listen(options: { url: string; channel: string; onNotify: (payload: string | null) => void }): Listener {
+export function listen(options: { url: string; channels: Readonly<Record<string, (payload: string | null) => void>> }): Listener {
+  const listeners = new Map(Object.entries(options.channels));
   let client: pg.Client | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
@@ -24,13 +25,13 @@ export function listen(options: { url: string; channel: string; onNotify: (paylo
   const connect = async () => {
     const next = new pg.Client({ connectionString: options.url, keepAlive: true, application_name: "pressrun listen", connectionTimeoutMillis: 5_000 });
     client = next;
-    next.on("notification", (message) => options.onNotify(message.payload ?? ""));
+    next.on("notification", ({ channel, payload }) => listeners.get(channel)?.(payload ?? ""));
     next.on("error", () => next.end().catch(() => {}));
     next.on("end", reconnectLater);
     try {
       await next.connect();
-      await next.query(`listen ${pg.escapeIdentifier(options.channel)}`);
-      options.onNotify(null);
+      await next.query([...listeners.keys()].map((channel) => `listen ${pg.escapeIdentifier(channel)}`).join("; "));
+      for (const onNotify of listeners.values()) onNotify(null);
     } catch {
       await next.end().catch(() => {});
       reconnectLater();

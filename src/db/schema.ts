@@ -36,7 +36,7 @@ export const batch = pgTable(
     metadata: jsonb("metadata").$type<Record<string, unknown>>().notNull().default({}),
     /** Whether what earlier batches made of the same URL and recipe may be linked instead of made again. */
     refresh: text("refresh", { enum: REFRESHES }).notNull().default("auto"),
-    /** Headers for the origins, encrypted: see domain/sealed.ts. */
+    /** Headers for the origins, encrypted (domain/sealed.ts), beside the names of their hosts: see StoredHeaders in batches.ts. */
     sourceHeaders: text("source_headers"),
     pauseAtFailurePercent: smallint("pause_at_failure_percent"),
     /** Set while nothing new of the batch is tried, until somebody resumes it. */
@@ -277,7 +277,8 @@ export const hostPause = pgTable("host_pause", {
   pausedUntil: instant("paused_until").notNull(),
   /** The code of what the host did last. */
   reason: text("reason").notNull(),
-  /** How many times in a row it was paused for failing; 0 where it asked for it itself. */
+  /** How many times in a row it was paused for failing, or for asking for nothing but patience: see domain/host-pause.ts. */
   strikes: integer("strikes").notNull().default(0),
+  /** Of the last strike, or of the row where there is none. */
   updatedAt: instant("updated_at").notNull().defaultNow(),
 });

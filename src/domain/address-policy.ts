@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 
 /** Decides on the address that is connected to, whatever spelling or name led to it. */
@@ -6,7 +7,11 @@ export type AddressPolicy = {
   isAllowed(address: string): boolean;
   /** True where ALLOW_CIDRS names the address: any port may be used there. */
   isNamed(address: string): boolean;
+  /** Whether a connection may be made: on 80, 443 and what ALLOW_PORTS names; on any port of a named address. */
+  isOpen(address: string, port: number): boolean;
 };
+
+const WEB_PORTS = [80, 443];
 
 /** Cloud metadata and host services that lie in global unicast space or that ipaddr.js does not single out. */
 const REFUSED_V4 = ["168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15"].map((cidr) => ipaddr.parseCIDR(cidr));
@@ -15,19 +20,18 @@ const GLOBAL_V6 = ipaddr.parseCIDR("2000::/3");
 const REFUSED_V6 = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"].map((cidr) => ipaddr.parseCIDR(cidr));
 
 /** @throws {RangeError} naming the entry of `allowCidrs` that is no address range. */
-export function createAddressPolicy(options: { allowCidrs: readonly string[] }): AddressPolicy {
+export function createAddressPolicy(options: { allowCidrs: readonly string[]; allowPorts?: readonly number[] }): AddressPolicy {
   const named = options.allowCidrs.map(parseCidr);
+  const ports = new Set([...WEB_PORTS, ...(options.allowPorts ?? [])]);
   const isNamed = (address: string) => {
     const parsed = parseAddress(address);
     return parsed !== null && named.some((cidr) => matches(parsed, cidr));
   };
-  return {
-    isNamed,
-    isAllowed(address) {
-      const parsed = parseAddress(address);
-      return parsed !== null && (isNamed(address) || isGlobalUnicast(parsed));
-    },
+  const isAllowed = (address: string) => {
+    const parsed = parseAddress(address);
+    return parsed !== null && (isNamed(address) || isGlobalUnicast(parsed));
   };
+  return { isNamed, isAllowed, isOpen: (address, port) => (ports.has(port) ? isAllowed(address) : isNamed(address)) };
 }
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
@@ -39,16 +43,28 @@ function parseCidr(text: string): Cidr {
   return ipaddr.parseCIDR(withBits);
 }
 
-/** An IPv4-mapped IPv6 address is the IPv4 address: that is where the kernel connects. Scope ids (`%eth0`) are refused. */
+/** As resolvers write the IPv4-compatible ::/96 of RFC 4291 §2.5.5.1, which ipaddr.js 2.5 reads as IPv4-mapped. */
+const COMPATIBLE_V6 = /^::\d+\./;
+
+/**
+ * Only what a socket would take as an address: ipaddr.js reads short, octal and hexadecimal forms as well, and what two
+ * parsers read differently is not decided on. Scope ids (`%eth0`) are refused. An IPv4-mapped IPv6 address is the IPv4
+ * address: that is where the kernel connects.
+ */
 function parseAddress(text: string): Address | null {
-  if (text.includes("%") || !ipaddr.isValid(text)) return null;
+  if (text.includes("%") || COMPATIBLE_V6.test(text) || isIP(text) === 0 || !ipaddr.isValid(text)) return null;
   const address = ipaddr.parse(text);
   return address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
 }
 
 function isGlobalUnicast(address: Address): boolean {
   if (address instanceof ipaddr.IPv4) return address.range() === "unicast" && !REFUSED_V4.some((cidr) => matches(address, cidr));
-  return matches(address, GLOBAL_V6) && address.range() === "unicast" && !REFUSED_V6.some((cidr) => matches(address, cidr));
+  return matches(address, GLOBAL_V6) && address.range() === "unicast" && !REFUSED_V6.some((cidr) => matches(address, cidr)) && !isIsatap(address);
+}
+
+/** An interface identifier of ISATAP (RFC 5214 §6.1) leads to the IPv4 address in its last 32 bits, under any prefix. */
+function isIsatap({ parts }: ipaddr.IPv6): boolean {
+  return parts[5] === 0x5efe && (parts[4] === 0 || parts[4] === 0x200);
 }
 
 function matches(address: Address, [base, bits]: Cidr): boolean {

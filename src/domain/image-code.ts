@@ -30,3 +30,7 @@ export const IMAGE_CODES = {
 } as const;
 
 export type ImageCode = keyof typeof IMAGE_CODES;
+
+export function isImageCode(value: unknown): value is ImageCode {
+  return typeof value === "string" && Object.hasOwn(IMAGE_CODES, value);
+}

@@ -19,6 +19,7 @@ export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
     fileName: batch.csvFileName,
     metadata: batch.metadata,
     recipe: batch.recipe,
+    sourceHosts: batch.sourceHosts,
     dialect: (batch.csvFacts as CatalogueFacts).dialect,
     products: batch.products,
     progress: { ...counts, reused: batch.imagesReused, percent: percentSettled(counts) },

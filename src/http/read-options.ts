@@ -4,11 +4,12 @@ import { PreflightOptions } from "../contract/preflight.ts";
 import { METADATA_CHARS_MAX, UploadOptions } from "../contract/upload.ts";
 import type { ReadingOptions } from "../intake/load-batch.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
+import { readSourceHeaders, type SourceHeaders } from "../domain/source-headers.ts";
 import { findSecretFault } from "../domain/webhook-signature.ts";
 import { METADATA_KEPT, PRESETS, type Preset, type OutputFormat, type Recipe, type Refresh } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
 
-export type BatchOptions = { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; webhookUrl?: string; webhookSecret?: string };
+export type BatchOptions = { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string };
 
 /** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
 export function readOptions(fields: Readonly<Record<string, unknown>>, presetDefault: Preset): BatchOptions {
@@ -37,21 +38,29 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
 
 /** Text becomes a number only where it is one as people write it: a converter made 1 of `1.5`, and 50 of `0x32`. */
 function readText({ properties }: { properties: Record<string, object> }, name: string, text: string): unknown {
-  if (name === "outputs") return parseJson(text);
+  if (name === "outputs" || name === "sourceHeaders") return parseJson(text);
   const isNumber = Object.hasOwn(properties, name) && Object.entries(properties[name] ?? {}).some(([key, value]) => key === "type" && value === "integer");
   return isNumber && /^\s*-?\d{1,9}\s*$/.test(text) ? Number(text) : text;
 }
 
 function toBatchOptions(options: UploadOptions, presetDefault: Preset): BatchOptions {
-  const { webhookUrl, webhookSecret, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", preset = presetDefault, refresh = "auto", keepMetadata, ...recipe } = options;
+  const { webhookUrl, webhookSecret, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", preset = presetDefault, refresh = "auto", sourceHeaders, keepMetadata, ...recipe } = options;
   return {
     recipe: { ...PRESETS[preset], ...recipe, ...(keepMetadata === undefined ? {} : { metadata: keepMetadata }) },
     refresh,
     metadata,
     reading: { onInvalid, wishes: { images: [imageColumns].flat(), name: nameColumn, id: idColumn }, baseUrl, layout: null },
+    ...readHeaders(sourceHeaders),
     ...(webhookUrl === undefined ? {} : { webhookUrl }),
     ...(webhookSecret === undefined ? {} : { webhookSecret }),
   };
+}
+
+function readHeaders(given: SourceHeaders[] | undefined): { sourceHeaders?: SourceHeaders[] } {
+  if (given === undefined) return {};
+  const read = readSourceHeaders(given);
+  if (!read.ok) throw invalid(read.faults.map((message) => ({ field: "sourceHeaders", message })));
+  return { sourceHeaders: read.value };
 }
 
 type Fault = { field: string; message: string };

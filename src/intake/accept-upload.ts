@@ -2,18 +2,21 @@ import { randomBytes, randomUUIDv7 } from "node:crypto";
 import type { CatalogueLimits } from "../csv/limits.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import type { Recipe, Refresh } from "../domain/recipe.ts";
+import type { StoredHeaders } from "../db/batches.ts";
+import type { SourceHeaders } from "../domain/source-headers.ts";
 import { createSecret } from "../domain/webhook-signature.ts";
 import type { BatchOrder, LoadedBatch, ReadingOptions } from "./load-batch.ts";
 
 export type Upload = {
   spool: { path: string; bytes: number };
   fileName: string | null;
-  options: { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; webhookUrl?: string; webhookSecret?: string };
+  options: { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string };
 };
 
 export type Acceptance =
   | { ok: true; batchId: string; token: string; products: number; images: number; warnings: UploadWarning[]; webhookSecret: string | null }
   | { ok: false; kind: "csv"; problems: CsvProblem[]; problemCount: number }
+  | { ok: false; kind: "option"; field: string; message: string }
   | { ok: false; kind: "webhook"; code: string; message: string };
 
 export type IntakeDeps = {
@@ -23,6 +26,8 @@ export type IntakeDeps = {
   };
   /** Whether the guard would refuse this URL: better said now than after the work. */
   checkTarget(url: string): Promise<{ ok: true } | { ok: false; code: string; message: string }>;
+  /** Encrypts headers for origins; null where there is no SECRET_KEY to do it with. */
+  sealHeaders: ((headers: readonly SourceHeaders[], batchId: string) => StoredHeaders) | null;
   load(order: BatchOrder): Promise<LoadedBatch>;
   /** How much a batch holds; null where there is none. */
   findBatch(batchId: string): Promise<{ products: number; imagesTotal: number } | null>;
@@ -30,8 +35,12 @@ export type IntakeDeps = {
   defaultWebhookUrl: string | null;
 };
 
+const NO_KEY = "Headers for origins are kept encrypted, and this service has no key: the operator sets SECRET_KEY (`openssl rand -base64 32` makes one), the same for every process, and starts it again.";
+
 /** Takes a spooled CSV in: either everything is stored and the first jobs are queued, or nothing is left of it. */
 export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Acceptance> {
+  const { sourceHeaders = [] } = upload.options;
+  if (sourceHeaders.length > 0 && deps.sealHeaders === null) return { ok: false, kind: "option", field: "sourceHeaders", message: NO_KEY };
   const webhook = await chooseWebhook(deps, upload.options);
   if (!webhook.ok) return webhook;
 
@@ -46,6 +55,7 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       recipe: upload.options.recipe,
       refresh: upload.options.refresh,
       metadata: upload.options.metadata,
+      sourceHeaders: sourceHeaders.length > 0 ? (deps.sealHeaders?.(sourceHeaders, batchId) ?? null) : null,
       reading: upload.options.reading,
       now: Date.now(),
       limits: deps.limits,

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import type { CatalogueFacts, CatalogueProduct } from "../csv/read-catalogue.ts";
 import { readCatalogue } from "../csv/read-catalogue.ts";
 import type { CatalogueLimits } from "../csv/limits.ts";
-import { insertBatch, insertEndpoint, type NewBatch } from "../db/batches.ts";
+import { insertBatch, insertEndpoint, type NewBatch, type StoredHeaders } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, type Tx } from "../db/connect.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
 import type { Layout } from "../csv/choose-layout.ts";
@@ -34,6 +34,8 @@ export type BatchOrder = {
   recipe: Recipe;
   refresh: Refresh;
   metadata: Record<string, unknown>;
+  /** Already encrypted: an order is handed to threads. */
+  sourceHeaders?: StoredHeaders | null;
   /** When the upload came, in ms since 1970: what links still hold is judged by it. */
   now: number;
   limits: CatalogueLimits;
@@ -107,6 +109,7 @@ function batchRow(order: BatchOrder, facts: CatalogueFacts): NewBatch {
     refresh: order.refresh,
     onInvalid: order.reading.onInvalid,
     metadata: order.metadata,
+    sourceHeaders: order.sourceHeaders ?? null,
     csvFileName: order.csv.fileName,
     csvBytes: order.csv.bytes,
     csvFacts: facts,

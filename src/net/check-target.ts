@@ -20,7 +20,7 @@ export function createTargetCheck(options: { policy: AddressPolicy; resolve?: Re
         return {
           ok: false,
           code: "address_blocked",
-          message: `Expected an address on the public internet on port 80 or 443, got ${url.host}. If it is meant, the operator can admit it, for example with ALLOW_CIDRS=127.0.0.1/32.`,
+          message: `Expected an address on the public internet on port 80 or 443, got ${url.host}. If it is meant, the operator can admit it, for example with ALLOW_CIDRS=127.0.0.1/32, or a port of public addresses with ALLOW_PORTS.`,
         };
       }
       return { ok: false, code: "dns_failed", message: `The host name ${url.hostname} could not be resolved.` };

@@ -3,10 +3,12 @@ import http from "node:http";
 import https from "node:https";
 import type { AddressPolicy } from "../domain/address-policy.ts";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
+import { headersFor, type SourceHeaders } from "../domain/source-headers.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import { BodyFile, type SparePieces } from "./body-file.ts";
 import { createGuard, unbracket, type Guard, type Resolve } from "./guarded-lookup.ts";
 import { createHostGate } from "./host-gate.ts";
+import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
 import { statusFailure } from "./http-status.ts";
 import { netFailure } from "./net-failure.ts";
@@ -25,18 +27,21 @@ export type DownloadRequest = {
   signal: AbortSignal;
   /** What was said of the file the last time: the answer may be a 304, which leaves no file (RFC 9110 §13). */
   validators?: Validators;
+  /** For the origins that they name and no other, at every hop. */
+  sourceHeaders?: readonly SourceHeaders[];
 };
 
 export type Validators = { etag: string | null; lastModified: string | null };
 
 export type Downloader = {
+  /** Rejects with the signal's reason, and with HostPaused where a host on the way is left alone for now. */
   download(request: DownloadRequest): Promise<StageResult<Download>>;
   /** How many wait until their host has room. */
   readonly waiting: number;
   close(): void;
 };
 
-type DownloaderOptions = { policy: AddressPolicy; limits: DownloadLimits; userAgent: string; accept: string; perHostMax: number; resolve?: Resolve };
+type DownloaderOptions = { policy: AddressPolicy; limits: DownloadLimits; userAgent: string; accept: string; perHostMax: number; resolve?: Resolve; hosts?: HostWatch };
 
 /** Idle connections are closed before most servers do it themselves (nginx 75 s, Node 5 s): a reset costs an attempt. */
 const KEEP_ALIVE_MS = 4_000;
@@ -46,8 +51,9 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   const guard = createGuard(options);
   const gate = createHostGate(options);
   const agentOptions = { keepAlive: true, keepAliveMsecs: 1_000, timeout: KEEP_ALIVE_MS, maxFreeSockets: 256, scheduling: "lifo" } as const;
+  // Agents of our own: with NODE_USE_ENV_PROXY=1 Node's global ones send everything to a proxy, past the guard.
   const agents = { "http:": new http.Agent(agentOptions), "https:": new https.Agent(agentOptions) };
-  const context: Context = { ...options, guard, agents, spare: [] };
+  const context: Context = { ...options, hosts: options.hosts ?? NO_WATCH, guard, agents, spare: [] };
 
   return {
     get waiting() {
@@ -75,25 +81,31 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   };
 }
 
-type Context = DownloaderOptions & { guard: Guard; spare: SparePieces; agents: { "http:": http.Agent; "https:": https.Agent } };
+type Context = DownloaderOptions & { hosts: HostWatch; guard: Guard; spare: SparePieces; agents: { "http:": http.Agent; "https:": https.Agent } };
 
-/** Follows redirects to an answer and writes its body. Rejects only when the caller's signal aborted. */
+/** Follows redirects to an answer and writes its body. */
 async function fetchToFile(context: Context, request: DownloadRequest): Promise<StageResult<Download>> {
   const deadlines = startDeadlines(context.limits, request.signal);
+  const { hosts } = context;
+  let url = new URL(request.url);
   try {
-    let url = new URL(request.url);
     for (let hop = 0; ; hop += 1) {
-      const response = await requestOnce(context, url, { deadlines, headers: conditional(request.validators) });
+      // Asked at every hop, and after the wait for the host's room: a pause may have begun meanwhile.
+      if (hosts.isPaused(url.host)) throw new HostPaused(url.host);
+      const own = await ownHeaders(context.guard, url, request.sourceHeaders);
+      const response = await requestOnce(context, url, { deadlines, headers: { ...conditional(request.validators), ...(own === "withheld" ? {} : own) } });
       const next = redirectTarget(response, url);
-      if (!next) return await receive(context, { response, url, path: request.path, signal: request.signal, deadlines, isConditional: request.validators !== undefined });
+      if (!next) return reportTo(hosts, url, await receive(context, { response, url, path: request.path, signal: request.signal, deadlines, isWithheld: own === "withheld", isConditional: request.validators !== undefined }));
       response.destroy();
+      hosts.onSuccess(url.host);
       if (hop >= context.limits.redirectsMax) return failed("too_many_redirects", `The URL redirects more than ${context.limits.redirectsMax} times.`);
       if (next === "invalid") return failed("http_error", "The server redirects to something that is not an http or https URL.");
       url = next;
     }
   } catch (error) {
     request.signal.throwIfAborted();
-    return { ok: false, failure: netFailure(deadlines.passed ?? error) };
+    if (error instanceof HostPaused) throw error;
+    return reportTo(hosts, url, { ok: false, failure: netFailure(deadlines.passed ?? error) });
   } finally {
     deadlines.end();
   }
@@ -103,6 +115,22 @@ async function fetchToFile(context: Context, request: DownloadRequest): Promise<
 function conditional(validators: Validators | undefined): Record<string, string> {
   const { etag = null, lastModified = null } = validators ?? {};
   return { ...(etag === null ? {} : { "if-none-match": etag }), ...(lastModified === null ? {} : { "if-modified-since": lastModified }) };
+}
+
+function reportTo(hosts: HostWatch, { host }: URL, result: StageResult<Download>): StageResult<Download> {
+  if (result.ok) hosts.onSuccess(host);
+  else hosts.onFailure(host, result.failure);
+  return result;
+}
+
+/**
+ * What the batch sends to this host. In the clear only within a network that ALLOW_CIDRS names: elsewhere anybody on the
+ * way could read it, and most servers that are asked over http do nothing but redirect to https.
+ */
+async function ownHeaders(guard: Guard, url: URL, given: readonly SourceHeaders[] | undefined): Promise<Record<string, string> | "withheld"> {
+  const own = given ? headersFor(given, url) : null;
+  if (own === null) return {};
+  return url.protocol === "https:" || (await guard.isNamed(url.hostname)) ? own : "withheld";
 }
 
 function requestOnce(context: Context, url: URL, { deadlines, headers }: { deadlines: Deadlines; headers: Record<string, string> }): Promise<http.IncomingMessage> {
@@ -133,7 +161,7 @@ function redirectTarget(response: http.IncomingMessage, from: URL): URL | "inval
   return (next.protocol === "http:" || next.protocol === "https:") && next.username === "" && next.password === "" ? next : "invalid";
 }
 
-type Receiving = { response: http.IncomingMessage; url: URL; path: string; signal: AbortSignal; deadlines: Deadlines; isConditional: boolean };
+type Receiving = { response: http.IncomingMessage; url: URL; path: string; signal: AbortSignal; deadlines: Deadlines; isWithheld: boolean; isConditional: boolean };
 
 async function receive(context: Context, receiving: Receiving): Promise<StageResult<Download>> {
   const { response, url, path } = receiving;
@@ -146,7 +174,7 @@ async function receive(context: Context, receiving: Receiving): Promise<StageRes
     response.resume();
     return succeeded({ path, bytes: 0, sha256: "", head: Buffer.alloc(0), finalUrl: url.href, status, contentType: null, etag: null, lastModified: null });
   }
-  if (status !== 200) return refuse({ ok: false, failure: statusFailure(status, parseRetryAfterMs(headers["retry-after"], Date.now())) });
+  if (status !== 200) return refuse({ ok: false, failure: statusFailure(status, parseRetryAfterMs(headers["retry-after"], Date.now()), receiving) });
   const encoding = headers["content-encoding"];
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
     return refuse(failed("http_error", `The server sent the image compressed (${encoding.slice(0, 20)}) although only identity was accepted.`));
@@ -173,7 +201,7 @@ async function writeBody({ response, path, signal, deadlines }: Receiving, { spa
   const file = new BodyFile(path, spare);
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
-      deadlines.onBytes();
+      deadlines.onBytes(chunk.length);
       if (file.bytes + chunk.length > bytesMax) return "too_large";
       await file.add(chunk);
     }

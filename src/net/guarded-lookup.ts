@@ -16,9 +16,10 @@ export type Guard = {
   checkLiteral(hostname: string, port: number): void;
   /** Resolves and checks without connecting. */
   check(hostname: string, port: number): Promise<void>;
+  /** Whether ALLOW_CIDRS names every address of the host: a network that the operator knows. */
+  isNamed(hostname: string): Promise<boolean>;
 };
 
-const WEB_PORTS = new Set([80, 443]);
 /** Long enough to spare a hundred images of one host their look-ups, short enough to follow a failover. */
 const CACHE_MS = 10_000;
 const CACHE_HOSTS_MAX = 10_000;
@@ -31,8 +32,7 @@ const CACHE_HOSTS_MAX = 10_000;
 export function createGuard(options: { policy: AddressPolicy; resolve?: Resolve; now?: () => number }): Guard {
   const resolve = cached(options.resolve ?? resolveWithSystem, options.now ?? Date.now);
   const demand = (address: string, port: number) => {
-    const isAllowed = WEB_PORTS.has(port) ? options.policy.isAllowed(address) : options.policy.isNamed(address);
-    if (!isAllowed) throw new BlockedAddress(`${address} port ${port} is not open to Pressrun`);
+    if (!options.policy.isOpen(address, port)) throw new BlockedAddress(`${address} port ${port} is not open to Pressrun`);
   };
   const resolveChecked = async (hostname: string, port: number) => {
     const answers = await resolve(hostname);
@@ -55,6 +55,11 @@ export function createGuard(options: { policy: AddressPolicy; resolve?: Resolve;
       const bare = unbracket(hostname);
       if (isIP(bare) === 0) await resolveChecked(bare, port);
       else demand(bare, port);
+    },
+    async isNamed(hostname) {
+      const bare = unbracket(hostname);
+      const answers = isIP(bare) === 0 ? await resolve(bare) : [{ address: bare }];
+      return answers.every(({ address }) => options.policy.isNamed(address));
     },
   };
 }

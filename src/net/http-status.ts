@@ -1,14 +1,16 @@
 import { failed, type StageFailure } from "../domain/stage-result.ts";
 
+const WITHHELD = " The headers given for this host are sent over https only, or to addresses that ALLOW_CIDRS names.";
+
 /** What an answer other than 200 means for an image; the table of the design. */
-export function statusFailure(status: number, retryAfterMs: number | undefined): StageFailure {
+export function statusFailure(status: number, retryAfterMs: number | undefined, { isWithheld }: { isWithheld: boolean }): StageFailure {
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   const got = `The server answered with status ${status}.`;
   switch (status) {
     case 401:
-      return failed("unauthorized", got).failure;
+      return failed("unauthorized", got + (isWithheld ? WITHHELD : "")).failure;
     case 403:
-      return failed("forbidden", got).failure;
+      return failed("forbidden", got + (isWithheld ? WITHHELD : "")).failure;
     case 404:
     case 410:
       return failed("not_found", got).failure;

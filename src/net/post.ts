@@ -1,3 +1,5 @@
+import http from "node:http";
+import https from "node:https";
 import got, { type OptionsInit, RequestError } from "got";
 import type { AddressPolicy } from "../domain/address-policy.ts";
 import type { ImageCode } from "../domain/image-code.ts";
@@ -17,6 +19,8 @@ const ANSWER_MS = 20_000;
 /** Sends through the same guard as downloads. Redirects are not followed: a receiver has one address. */
 export function createPost(options: { policy: AddressPolicy; userAgent: string; resolve?: Resolve; answerMs?: number }): Post {
   const guard = createGuard(options);
+  // Agents of our own: with NODE_USE_ENV_PROXY=1 Node's global ones send everything to a proxy, past the guard.
+  const agents = { http: new http.Agent(), https: new https.Agent() };
   return async ({ url, headers, body, signal }) => {
     const startedAt = performance.now();
     const durationMs = () => Math.round(performance.now() - startedAt);
@@ -24,7 +28,7 @@ export function createPost(options: { policy: AddressPolicy; userAgent: string; 
       const target = new URL(url);
       const port = portOf(target);
       guard.checkLiteral(target.hostname, port);
-      const stream = got.stream.post(url, postOptions({ headers: { ...headers, "user-agent": options.userAgent }, body, signal, lookup: guard.lookupFor(port), answerMs: options.answerMs ?? ANSWER_MS }));
+      const stream = got.stream.post(url, postOptions({ agents, headers: { ...headers, "user-agent": options.userAgent }, body, signal, lookup: guard.lookupFor(port), answerMs: options.answerMs ?? ANSWER_MS }));
       const response = await new Promise<{ statusCode: number; headers: Record<string, string | string[] | undefined> }>((resolve, reject) => {
         stream.once("response", resolve);
         stream.on("error", reject);
@@ -42,9 +46,9 @@ export function createPost(options: { policy: AddressPolicy; userAgent: string; 
 
 type Lookup = ReturnType<ReturnType<typeof createGuard>["lookupFor"]>;
 
-function postOptions(given: { headers: Record<string, string>; body: string; signal: AbortSignal; lookup: Lookup; answerMs: number }): OptionsInit & { isStream: true } {
+function postOptions(given: { agents: { http: http.Agent; https: https.Agent }; headers: Record<string, string>; body: string; signal: AbortSignal; lookup: Lookup; answerMs: number }): OptionsInit & { isStream: true } {
   return {
-    isStream: true, headers: given.headers, body: given.body, signal: given.signal,
+    isStream: true, agent: given.agents, headers: given.headers, body: given.body, signal: given.signal,
     followRedirect: false, throwHttpErrors: false, retry: { limit: 0 }, decompress: false, http2: false,
     timeout: { request: given.answerMs },
     dnsLookup: given.lookup as NonNullable<OptionsInit["dnsLookup"]>,

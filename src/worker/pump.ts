@@ -37,6 +37,11 @@ const TOUCH_MS = 3_000;
 const POLL_MS = 1_000;
 /** So many claims may wait for slow hosts beside the window. */
 const HOST_WAIT_MAX = 1_000;
+/**
+ * So many outcomes may wait to be recorded beside the window. Images of a paused host are worked in no time, and without
+ * a limit thousands would be claimed faster than the settler can give them back.
+ */
+const RECORDING_MAX = 500;
 /** What was aborted at the deadline is recorded within this. */
 const SETTLE_MS = 4_000;
 /** A claim costs a query, so that few free slots wait this long for more of them. */
@@ -93,7 +98,7 @@ export class Pump {
   /** What waits for one slow host takes no place away from the others, within a limit. */
   #free(): number {
     const waiting = Math.min(this.#deps.waitingForHost(), HOST_WAIT_MAX);
-    return this.#deps.window.size - (this.#inHand.size - this.#worked - waiting);
+    return this.#deps.window.size - (this.#inHand.size - Math.min(this.#worked, RECORDING_MAX) - waiting);
   }
 
   async #run(): Promise<void> {

@@ -5,7 +5,7 @@ import type { StageResult } from "../domain/stage-result.ts";
 import type { EncodedOutput, EncodeTask } from "../image/encode-task.ts";
 import type { Encoded } from "../image/encoder-pool.ts";
 import type { Inspection } from "../image/inspect.ts";
-import type { Download, Validators } from "../net/download.ts";
+import type { Download, DownloadRequest } from "../net/download.ts";
 
 export type ImageWork = {
   batchId: string; ordinal: number; url: string; stem: string; recipe: Recipe; priority: number;
@@ -16,7 +16,7 @@ export type ImageWork = {
 /** The stages an image passes, each given by the room that owns it. */
 export type Stages = {
   tempPath(extension?: string): string;
-  download(request: { url: string; path: string; signal: AbortSignal; validators?: Validators }): Promise<StageResult<Download>>;
+  download(request: DownloadRequest): Promise<StageResult<Download>>;
   inspect(input: { head: Buffer; path: string; bytes: number }): Promise<StageResult<Inspection>>;
   encode(task: EncodeTask, options: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>>;
   keepOutput(tempPath: string, at: { batchId: string; ordinal: number; fileName: string }): Promise<StageResult<{ path: string }>>;

@@ -1,18 +1,21 @@
 import { startBatches } from "../db/batches.ts";
 import type { HeldImage } from "../db/known-sources.ts";
-import type { Database } from "../db/connect.ts";
+import { isDatabaseAway, type Database } from "../db/connect.ts";
 import { createDownloadWindow } from "../domain/download-window.ts";
 import { decideAfterFailure, type Outcome } from "../domain/outcome.ts";
+import { HostPaused } from "../net/host-watch.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
 import type { Log } from "../observe/log.ts";
 import { deliver, type DeliverDeps } from "./deliver.ts";
 import { startDiskGuard } from "./disk-guard.ts";
 import { finishBatch, type FinishDeps } from "./finish-batch.ts";
+import type { HostPauses } from "./host-pauses.ts";
 import { planBatch } from "./plan-batch.ts";
 import { processImage } from "./process-image.ts";
 import type { Attempt, Processed, Stages } from "./stages.ts";
 import { LostClaim, Pump, type Hold } from "./pump.ts";
 import { reconcile } from "./reconcile.ts";
+import type { BatchHeaders } from "./source-headers.ts";
 import { createSettler, type ImageOutcome, type Settler } from "./settler.ts";
 
 export type WorkerDeps = {
@@ -20,6 +23,8 @@ export type WorkerDeps = {
   queue: Queue;
   stages: Omit<Stages, "onFetched">;
   encoders: { readonly idle: number; readonly waiting: number; readonly size: number };
+  hosts: Pick<HostPauses, "meet">;
+  batchHeaders: BatchHeaders;
   /** How many downloads wait until their host has room for them. */
   waitingForHost(): number;
   storage: FinishDeps["storage"] & { freeBytes(): Promise<number> };
@@ -69,7 +74,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     mayClaim: () => disk.hasRoom,
     waitingForHost: deps.waitingForHost,
     drop: (claim) => settler.settle(dropped(claim)),
-    work: (claim, image, hold) => workImage({ stages, settler, disk, log }, claim, image, hold),
+    work: (claim, image, hold) => workImage({ stages, settler, disk, log, hosts: deps.hosts, batchHeaders: deps.batchHeaders }, claim, image, hold),
   });
 
   const workers = {
@@ -107,16 +112,18 @@ async function runReconcile({ db, queue, log }: WorkerDeps): Promise<void> {
   }
 }
 
-type WorkDeps = { stages: Stages; settler: Settler; disk: { check(): Promise<boolean> }; log: Log };
+type WorkDeps = { stages: Stages; settler: Settler; disk: { check(): Promise<boolean> }; log: Log; hosts: Pick<HostPauses, "meet">; batchHeaders: BatchHeaders };
 
 /** One claim, from image to settled outcome. */
-async function workImage({ stages, settler, disk, log }: WorkDeps, claim: Claim, image: HeldImage, { signal, onFetched, onWorked }: Hold): Promise<void> {
+async function workImage({ stages, settler, disk, log, hosts, batchHeaders }: WorkDeps, claim: Claim, image: HeldImage, { signal, onFetched, onWorked }: Hold): Promise<void> {
   const startedAt = new Date();
   const waitMs = Math.min(MS_MAX, Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0)));
-  const ownStages = { ...stages, onFetched: () => (onFetched(), stages.onFetched()) };
-  const attempt = await tryImage(ownStages, { ...image, priority: claim.priority }, signal, log);
+  const download = image.hasSourceHeaders ? withHeaders(stages.download, batchHeaders, image.batchId) : stages.download;
+  const ownStages = { ...stages, download, onFetched: () => (onFetched(), stages.onFetched()) };
+  const tried = hosts.meet(image.host) ?? (await tryImage({ stages: ownStages, log, hosts }, { ...image, priority: claim.priority }, signal));
   if (signal.reason instanceof LostClaim) return;
-  const outcome = attempt ? await decide(attempt, image, disk) : ({ kind: "release", delayMs: 0 } as const);
+  const attempt = "kind" in tried ? null : tried;
+  const outcome = "kind" in tried ? tried : await decide(tried, image, disk);
   onWorked();
   await settler.settle({
     claim, outcome, startedAt, tenantId: image.tenantId, key: image.key,
@@ -125,12 +132,28 @@ async function workImage({ stages, settler, disk, log }: WorkDeps, claim: Claim,
   });
 }
 
-/** Null where the attempt was broken off and counts for nothing. A surprise costs the image a try and is logged. */
-async function tryImage(stages: Stages, work: Parameters<typeof processImage>[1], signal: AbortSignal, log: Log): Promise<Attempt | null> {
+/** Every download of a batch that has headers for its origins takes them along. */
+function withHeaders(download: Stages["download"], batchHeaders: BatchHeaders, batchId: string): Stages["download"] {
+  return async (request) => {
+    const headers = await batchHeaders(batchId).catch((error: unknown) => {
+      throw isDatabaseAway(error) ? new NoAttempt("the batch's headers could not be read", { cause: error }) : error;
+    });
+    return headers.ok ? download({ ...request, sourceHeaders: headers.value }) : headers;
+  };
+}
+
+/** Nothing was tried: the image is as it was, and without its database nothing can be settled before that is back. */
+class NoAttempt extends Error {}
+
+const RELEASED: Outcome<never> = { kind: "release", delayMs: 0 };
+
+/** An outcome at once where the attempt was broken off and counts for nothing. A surprise costs the image a try and is logged. */
+async function tryImage({ stages, log, hosts }: Pick<WorkDeps, "stages" | "log" | "hosts">, work: Parameters<typeof processImage>[1], signal: AbortSignal): Promise<Attempt | Outcome<never>> {
   try {
     return await processImage(stages, work, signal);
   } catch (error) {
-    if (signal.aborted) return null;
+    if (signal.aborted || error instanceof NoAttempt) return RELEASED;
+    if (error instanceof HostPaused) return hosts.meet(error.host) ?? RELEASED;
     log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
     const failure = { code: "storage_failed", detail: "The image could not be processed for a reason on our side.", retry: true } as const;
     return { result: { ok: false, failure }, source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };

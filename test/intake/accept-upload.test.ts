@@ -28,7 +28,7 @@ describe("accepting an upload", () => {
     dataDir = await createTestFolder();
     storage = await createStorage({ dataDir });
     deps = {
-      storage, limits: CATALOGUE_LIMITS, defaultWebhookUrl: null,
+      storage, limits: CATALOGUE_LIMITS, defaultWebhookUrl: null, sealHeaders: null,
       checkTarget: async () => ({ ok: true }),
       load: (order) => loadBatch({ queue, transaction: db.keyedTransaction }, order),
       findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),

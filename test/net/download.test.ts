@@ -10,7 +10,9 @@ import { gzipSync } from "node:zlib";
 import { before, describe, test } from "node:test";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
+import { HostPaused, type HostWatch } from "../../src/net/host-watch.ts";
 import { createDownloader, type Download } from "../../src/net/download.ts";
+import type { SourceHeaders } from "../../src/domain/source-headers.ts";
 import type { StageResult } from "../../src/domain/stage-result.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -57,6 +59,11 @@ describe("a download", () => {
         return response.writeHead(200, { "content-length": "1000" }).write("half");
       case "trickling": {
         response.writeHead(200);
+        const drip = setInterval(() => response.write("."), 20);
+        return response.on("close", () => clearInterval(drip));
+      }
+      case "bursting": {
+        response.writeHead(200).write("x".repeat(250));
         const drip = setInterval(() => response.write("."), 20);
         return response.on("close", () => clearInterval(drip));
       }
@@ -156,6 +163,15 @@ describe("a download", () => {
     }
   });
 
+  test("that comes too slowly is given up long before its deadline, and one that is fast enough is not", async () => {
+    const slow = failureOf(await download(`${origin.url}/trickling`, { limits: { rateBytesMin: 100, rateMs: 200, totalMs: 5_000 } }));
+    assert.deepEqual([slow.code, slow.retry], ["timed_out", true]);
+    assert.match(slow.detail, /less than 100 bytes a second for 200 ms/);
+    // 50 bytes a second, measured again and again; on a busy machine fewer.
+    assert.match(failureOf(await download(`${origin.url}/trickling`, { limits: { rateBytesMin: 5, rateMs: 400, totalMs: 1_500 } })).detail, /whole download/);
+    assert.match(failureOf(await download(`${origin.url}/bursting`, { limits: { rateBytesMin: 1_000, rateMs: 200, totalMs: 5_000 } })).detail, /less than/, "what came before a stretch does not count in it");
+  });
+
   test("has a deadline for the connection, TLS included", async () => {
     const sockets = new Set<Socket>();
     const mute = createTcpServer((socket) => sockets.add(socket)).listen(0, "127.0.0.1");
@@ -181,6 +197,91 @@ describe("a download", () => {
     setTimeout(() => abort.abort(new Error("stop")), 50);
     await assert.rejects(download(`${origin.url}/stalling`, { signal: abort.signal }), /stop/);
     assert.equal(existsSync(join(folder, `${count}.tmp`)), false);
+  });
+
+  describe("of a host that is paused", () => {
+    const paused = new Set<string>();
+    const heard: string[] = [];
+    const start = () => {
+      paused.clear();
+      heard.length = 0;
+      const hosts: HostWatch = { isPaused: (host) => paused.has(host), onSuccess: (host) => void heard.push(`${host} ok`), onFailure: (host, { code }) => void heard.push(`${host} ${code}`) };
+      const downloader = createDownloader({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.0/8"] }), limits: LIMITS, userAgent: "test", accept: "image/*", perHostMax: 1, hosts });
+      onCleanup(() => downloader.close());
+      return { downloader, download: (url: string) => downloader.download({ url, path: join(folder, `${(count += 1)}.tmp`), signal: AbortSignal.timeout(5_000) }) };
+    };
+
+    test("is not begun, not even where it waited for its turn when the pause began", async () => {
+      const { downloader, download } = start();
+      origin.hits.delete("/silent");
+      const [first, second] = [download(`${origin.url}/silent?first`), download(`${origin.url}/body?second`)];
+      second.catch(() => {});
+      while (downloader.waiting === 0 || !origin.hits.has("/silent")) await new Promise((resolve) => setImmediate(resolve));
+      paused.add(new URL(origin.url).host);
+      const hits = origin.hits.get("/body");
+      await first;
+      await assert.rejects(second, HostPaused);
+      await assert.rejects(download(`${origin.url}/body`), HostPaused);
+      assert.equal(origin.hits.get("/body"), hits);
+    });
+
+    test("is not begun where a redirect leads there, and every host on the way has its own news", async () => {
+      const { download } = start();
+      const [here, there] = [new URL(origin.url).host, new URL(canary.url).host];
+      const to = (path: string) => `${origin.url}/to/${encodeURIComponent(`${canary.url}${path}`)}`;
+      assert.ok((await download(to("/"))).ok);
+      assert.deepEqual(heard, [`${here} ok`, `${there} ok`]);
+      await download(`${origin.url}/status/503`);
+      await download("http://127.0.0.1:1/");
+      assert.deepEqual(heard.slice(2), [`${here} server_error`, "127.0.0.1:1 connect_failed"]);
+      paused.add(there);
+      await assert.rejects(download(to("/")), (error) => error instanceof HostPaused && error.host === there);
+      canary.hits.clear();
+    });
+  });
+
+  describe("with headers for an origin", () => {
+    const sent: [string, string | undefined][] = [];
+    const start = async () => {
+      sent.length = 0;
+      const other = await startOrigin((request, response, url) => {
+        sent.push([`other${url.pathname}`, request.headers.authorization]);
+        if (url.pathname === "/back") response.writeHead(302, { location: `${own.url}/protected` }).end();
+        else response.end("body");
+      });
+      const own = await startOrigin((request, response, url) => {
+        sent.push([`own${url.pathname}`, request.headers.authorization]);
+        if (url.pathname === "/away") response.writeHead(302, { location: `${other.url}/file` }).end();
+        else if (url.pathname === "/forth") response.writeHead(307, { location: `${other.url}/back` }).end();
+        else response.writeHead(request.headers.authorization === "Bearer abc" ? 200 : 401).end("body");
+      });
+      return { own, other, sourceHeaders: [{ host: new URL(own.url).host, headers: { authorization: "Bearer abc", "user-agent": "shop/1" } }] };
+    };
+    const fetchFrom = (url: string, sourceHeaders: SourceHeaders[], isNamed = true) => {
+      const policy = createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] });
+      const downloader = createDownloader({ policy: isNamed ? policy : { ...policy, isNamed: () => false }, limits: LIMITS, userAgent: "test", accept: "image/*", perHostMax: 8 });
+      onCleanup(() => downloader.close());
+      return downloader.download({ url, path: join(folder, `${(count += 1)}.tmp`), signal: AbortSignal.timeout(5_000), sourceHeaders });
+    };
+
+    test("sends them to that host and port alone, wherever redirects lead", async () => {
+      const { own, other, sourceHeaders } = await start();
+      for (const path of ["/protected", "/away", "/forth"]) assert.ok((await fetchFrom(`${own.url}${path}`, sourceHeaders)).ok, path);
+      assert.ok((await fetchFrom(`${other.url}/file`, sourceHeaders)).ok);
+      assert.deepEqual(sent, [
+        ["own/protected", "Bearer abc"], ["own/away", "Bearer abc"], ["other/file", undefined],
+        ["own/forth", "Bearer abc"], ["other/back", undefined], ["own/protected", "Bearer abc"], ["other/file", undefined],
+      ]);
+    });
+
+    test("does not send them in the clear, except within a network that the operator names", async () => {
+      const { own, sourceHeaders } = await start();
+      const failure = failureOf(await fetchFrom(`${own.url}/protected`, sourceHeaders, false));
+      assert.deepEqual(sent, [["own/protected", undefined]]);
+      assert.equal(failure.code, "unauthorized");
+      assert.match(failure.detail, /over https only/);
+      assert.ok(!failureOf(await fetchFrom(`${own.url}/protected`, [])).detail.includes("https"));
+    });
   });
 
   describe("of an address that is refused", () => {

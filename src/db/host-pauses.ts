@@ -1,0 +1,81 @@
+import { ASKED_STRIKE_MS, PAUSE_FRESH_MS, STRIKE_PAUSE_MS, STRIKE_PAUSE_MS_MAX } from "../domain/host-pause.ts";
+import { isImageCode, type ImageCode } from "../domain/image-code.ts";
+import type { Executor } from "./connect.ts";
+
+/** Tells every process of the fleet of a pause as it begins, and of its end where it was a host's failures that ended. */
+export const HOSTS_CHANNEL = "pressrun_hosts";
+
+/** Times are spans by the database's clock, so that no two machines need to agree on the hour. */
+export type HostPause = { host: string; remainingMs: number; reason: ImageCode; strikes: number };
+export type HostNews = HostPause | { host: string; isOver: true };
+
+/** All that is known and fresh; what has lain for a day is swept away. */
+export async function listHostPauses(db: Executor): Promise<HostPause[]> {
+  const { rows } = await db.executeSql(
+    `with swept as (delete from host_pause where paused_until < now() - interval '1 day')
+     select ${PAUSE} from host_pause where paused_until > now() - $1 * interval '1 ms'`,
+    [PAUSE_FRESH_MS],
+  );
+  return rows.map(toPause);
+}
+
+/** The host asked for it. Adds a strike where it has done nothing else for three minutes. */
+export async function pauseHost(db: Executor, pause: { host: string; pauseMs: number; reason: ImageCode }): Promise<void> {
+  await db.executeSql(
+    `with changed as (
+       insert into host_pause as p (host, paused_until, reason) values ($1, now() + $2 * interval '1 ms', $3)
+       on conflict (host) do update set paused_until = greatest(p.paused_until, excluded.paused_until), reason = excluded.reason,
+         strikes = case when ${STALE} then 0 when ${ASKS_STILL} then p.strikes + 1 else p.strikes end,
+         updated_at = case when ${STALE} or ${ASKS_STILL} then now() else p.updated_at end
+       returning *
+     ) ${NOTIFY}`,
+    [pause.host, pause.pauseMs, pause.reason, HOSTS_CHANNEL],
+  );
+}
+
+/** The host only fails. A pause that is on is not made longer: processes that saw the same failures count them once. */
+export async function strikeHost(db: Executor, strike: { host: string; reason: ImageCode }): Promise<void> {
+  await db.executeSql(
+    `with changed as (
+       insert into host_pause as p (host, paused_until, reason, strikes) values ($1, now() + $2 * interval '1 ms', $3, 1)
+       on conflict (host) do update set reason = excluded.reason, updated_at = now(),
+         strikes = case when ${STALE} then 1 else p.strikes + 1 end,
+         paused_until = now() + least($2 * 2 ^ (case when ${STALE} then 0 else least(p.strikes, 20) end), $5) * interval '1 ms'
+       where p.paused_until <= now()
+       returning *
+     ) ${NOTIFY}`,
+    [strike.host, STRIKE_PAUSE_MS, strike.reason, HOSTS_CHANNEL, STRIKE_PAUSE_MS_MAX],
+  );
+}
+
+/** The host has answered after its pause. */
+export async function clearHostPause(db: Executor, host: string): Promise<void> {
+  await db.executeSql(
+    `with cleared as (delete from host_pause where host = $1 and paused_until <= now() returning host)
+     select pg_notify($2, json_build_object('host', host, 'isOver', true)::text) from cleared`,
+    [host, HOSTS_CHANNEL],
+  );
+}
+
+/** Null for what is none: anybody who reaches the database can notify. */
+export function parseHostNews(payload: string): HostNews | null {
+  try {
+    const { host, isOver, remainingMs, reason, strikes } = JSON.parse(payload) as Record<string, unknown>;
+    if (typeof host !== "string") return null;
+    if (isOver === true) return { host, isOver };
+    if (typeof remainingMs !== "number" || typeof strikes !== "number" || !isImageCode(reason)) return null;
+    return { host, remainingMs, reason, strikes };
+  } catch {
+    return null;
+  }
+}
+
+const PAUSE = `host, reason, strikes, (extract(epoch from paused_until - now()) * 1000)::float8 as "remainingMs"`;
+const NOTIFY = `select pg_notify($4, row_to_json(news)::text) from (select ${PAUSE} from changed) news`;
+const STALE = `p.paused_until < now() - ${PAUSE_FRESH_MS} * interval '1 ms'`;
+const ASKS_STILL = `p.updated_at < now() - ${ASKED_STRIKE_MS} * interval '1 ms'`;
+
+function toPause(row: Record<string, unknown>): HostPause {
+  const reason = row["reason"];
+  return { host: String(row["host"]), remainingMs: Number(row["remainingMs"]), reason: isImageCode(reason) ? reason : "connect_failed", strikes: Number(row["strikes"]) };
+}

@@ -1,0 +1,83 @@
+import type { ImageCode } from "./image-code.ts";
+import { failed, type StageFailure } from "./stage-result.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+/** A host can ask for as much, at once. */
+export const ASKED_PAUSE_MS_MAX = 10 * MINUTE;
+/** For a 429 that names no time: the first step of an image's own retries. */
+const ASKED_PAUSE_MS = 2 * SECOND;
+
+/**
+ * So many failures in a row, with no answer between, open the circuit of a host: more than chance gives to a host that
+ * works, fewer than the 32 downloads that it may have at once, so that one burst is enough. A server that is started
+ * again opens it too, and costs its images half a minute but no attempt.
+ */
+export const FAILURES_MAX = 20;
+/**
+ * The first pause; each that follows without an answer between is twice as long, up to the longest. After five, which is
+ * 30 + 60 + 120 + 240 + 480 s, 15.5 minutes, the host's images are given up: a batch of a dead host ends, and does not
+ * wait for ever. From then on one image every ten minutes tries whether the host is back.
+ */
+export const STRIKE_PAUSE_MS = 30 * SECOND;
+export const STRIKE_PAUSE_MS_MAX = 10 * MINUTE;
+export const STRIKES_MAX = 5;
+/**
+ * A host that asks for patience again and again, and gives nothing in between, gets a strike every three minutes: five
+ * are a quarter of an hour as well, however short the pauses that it asks for.
+ */
+export const ASKED_STRIKE_MS = 3 * MINUTE;
+/** A pause that nobody has met for so long is forgotten, strikes and all. Longer than the longest pause. */
+export const PAUSE_FRESH_MS = 30 * MINUTE;
+
+/** After a pause one image tries the host; others try too where that one has not come back by then. */
+export const TRIAL_MS = 10 * SECOND;
+/**
+ * Images of a paused host come back one after the other, 200 a second from each process: all at once would fall upon
+ * the host together, and, were it paused again, cost a transaction each time. Beyond half a minute they do come together.
+ */
+const RETURN_STEP_MS = 5;
+const RETURN_SPREAD_MS_MAX = 30 * SECOND;
+
+/** What a failure says of its host: it asked for a pause, it failed as a host, or it did answer; or nothing at all. */
+export function whatHostDid(failure: StageFailure): { kind: "asked"; pauseMs: number } | { kind: "failed" | "answered" | "unknown" } {
+  if (failure.code === "rate_limited" || (failure.code === "server_error" && failure.retryAfterMs !== undefined)) {
+    return { kind: "asked", pauseMs: Math.min(failure.retryAfterMs ?? ASKED_PAUSE_MS, ASKED_PAUSE_MS_MAX) };
+  }
+  switch (failure.code) {
+    case "connect_failed":
+    case "timed_out":
+    case "dns_failed":
+    case "tls_failed":
+    case "server_error":
+      return { kind: "failed" };
+    // Ours, not the host's; and a connection that broke in the middle says neither.
+    case "address_blocked":
+    case "storage_failed":
+    case "truncated":
+      return { kind: "unknown" };
+    default:
+      return { kind: "answered" };
+  }
+}
+
+/** How long the pause of this strike is; strikes count from 1. */
+export function strikePauseMs(strikes: number): number {
+  return Math.min(STRIKE_PAUSE_MS * 2 ** (Math.max(strikes, 1) - 1), STRIKE_PAUSE_MS_MAX);
+}
+
+/**
+ * When an image of a paused host comes back. `place` counts the images that this process gave back in this pause, from
+ * 0; `random` is in [0, 1). Where the host has failed, the first comes alone, and the others once it may have an answer.
+ */
+export function returnDelayMs({ remainingMs, place, strikes, random }: { remainingMs: number; place: number; strikes: number; random: number }): number {
+  const grace = strikes > 0 && place > 0 ? TRIAL_MS / 2 : 0;
+  const spread = place === 0 ? (random * SECOND) / 10 : Math.min(place * RETURN_STEP_MS, RETURN_SPREAD_MS_MAX) + random * SECOND;
+  return Math.ceil(Math.max(remainingMs, 0) + grace + spread);
+}
+
+/** What an image ends with whose host is not even asked any more. */
+export function givenUpHost(host: string, code: ImageCode): StageFailure {
+  return failed(code, `The host ${host} has not given us anything for 15 minutes or more; its images are given up until it does. Try them again when it is back.`, { retry: false }).failure;
+}

@@ -1,0 +1,35 @@
+import { randomBytes } from "node:crypto";
+import type { Config } from "./config.ts";
+import type { StoredHeaders } from "./db/batches.ts";
+import { deriveKey, NONCE_BYTES, seal, unseal } from "./domain/sealed.ts";
+import type { SourceHeaders } from "./domain/source-headers.ts";
+import { readOrMakeSecretKey } from "./storage/secret-key.ts";
+
+/** Both ends of the headers that a batch brings for its origins: sealed where it is accepted, opened where it is worked. */
+export type HeaderSeal = {
+  seal(headers: readonly SourceHeaders[], batchId: string): StoredHeaders;
+  /** Null where they were sealed with another key, or for another batch. */
+  open(sealed: string, batchId: string): SourceHeaders[] | null;
+};
+
+/**
+ * With SECRET_KEY, or, where the database is embedded and this process the only one, with a key made for it. Null where
+ * several processes share a database and nobody gave them a key.
+ */
+export async function openHeaderSeal(config: Pick<Config, "secretKey" | "databaseUrl" | "dataDir">): Promise<HeaderSeal | null> {
+  if (config.secretKey !== null) return createHeaderSeal(config.secretKey);
+  if (config.databaseUrl !== null) return null;
+  return createHeaderSeal(await readOrMakeSecretKey(config.dataDir, randomBytes(32).toString("base64")));
+}
+
+export function createHeaderSeal(secretKey: string): HeaderSeal {
+  const key = deriveKey(secretKey, "source headers");
+  return {
+    seal: (headers, batchId) => ({ hosts: headers.map(({ host }) => host), sealed: seal(JSON.stringify(headers), { key, nonce: randomBytes(NONCE_BYTES), about: batchId }) }),
+    open(sealed, batchId) {
+      const text = unseal(sealed, { key, about: batchId });
+      // What opens was sealed by us: its shape is ours.
+      return text === null ? null : (JSON.parse(text) as SourceHeaders[]);
+    },
+  };
+}

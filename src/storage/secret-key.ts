@@ -1,0 +1,22 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { SECRET_KEY_LENGTH_MIN } from "../domain/sealed.ts";
+
+const FILE_NAME = "secret-key";
+
+/**
+ * The key of a service that keeps its own database: made once, in DATA_DIR, readable by its owner only. Database and key
+ * lie on one disk there, so that it protects dumps and copies of the database, not the disk.
+ */
+export async function readOrMakeSecretKey(dataDir: string, fresh: string): Promise<string> {
+  const path = join(dataDir, FILE_NAME);
+  try {
+    await writeFile(path, `${fresh}\n`, { mode: 0o600, flag: "wx" });
+    return fresh;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  }
+  const key = (await readFile(path, "utf8")).trim();
+  if (key.length < SECRET_KEY_LENGTH_MIN) throw new Error(`${path} should hold a key of ${SECRET_KEY_LENGTH_MIN} characters or more, got ${key.length}. Set SECRET_KEY, or remove the file to have a new one made.`);
+  return key;
+}

@@ -1,0 +1,138 @@
+import type { Executor } from "../db/connect.ts";
+import { clearHostPause, listHostPauses, parseHostNews, pauseHost, strikeHost, type HostPause } from "../db/host-pauses.ts";
+import { FAILURES_MAX, givenUpHost, PAUSE_FRESH_MS, returnDelayMs, strikePauseMs, STRIKES_MAX, TRIAL_MS, whatHostDid } from "../domain/host-pause.ts";
+import type { ImageCode } from "../domain/image-code.ts";
+import type { Outcome } from "../domain/outcome.ts";
+import type { StageFailure } from "../domain/stage-result.ts";
+import type { HostWatch } from "../net/host-watch.ts";
+
+type HostPausesDeps = {
+  executor: Executor;
+  /** Milliseconds of a clock that only goes forward. */
+  now: () => number;
+  random: () => number;
+  onError(error: unknown): void;
+};
+
+/** The floor under LISTEN. */
+const POLL_MS = 5_000;
+/** Hosts whose failures are counted; beyond, all counts begin anew. */
+const FAILING_HOSTS_MAX = 10_000;
+/** A name has 253 characters and a port six. What is longer is no host, and no key for a table. */
+const HOST_LENGTH_MAX = 260;
+/** A pause that grows by less is not worth telling: thirty answers in flight say the same. */
+const NEWS_MS = 250;
+
+type Paused = { until: number; reason: ImageCode; strikes: number; givenBack: number; trialUntil: number };
+
+/** Which hosts are left alone for now: what this process saw of them, and what the others told. */
+export class HostPauses implements HostWatch {
+  readonly #deps: HostPausesDeps;
+  readonly #paused = new Map<string, Paused>();
+  readonly #failures = new Map<string, number>();
+  readonly #poll: NodeJS.Timeout;
+
+  constructor(deps: HostPausesDeps) {
+    this.#deps = deps;
+    this.#poll = setInterval(() => this.#tell(this.#load()), POLL_MS);
+  }
+
+  isPaused(host: string): boolean {
+    const known = this.#paused.get(host);
+    return known !== undefined && known.until > this.#deps.now();
+  }
+
+  /** What happens to an image of this host without a try at it; null where it is to be tried. */
+  meet(host: string): Outcome<never> | null {
+    const known = this.#paused.get(host);
+    if (!known) return null;
+    const remainingMs = timeToWait(known, this.#deps.now());
+    if (remainingMs <= 0) return null;
+    if (known.strikes >= STRIKES_MAX) return { kind: "give_up", failure: givenUpHost(host, known.reason) };
+    const delayMs = returnDelayMs({ remainingMs, place: known.givenBack, strikes: known.strikes, random: this.#deps.random() });
+    known.givenBack += 1;
+    return { kind: "release", delayMs };
+  }
+
+  onSuccess(host: string): void {
+    this.#failures.delete(host);
+    const known = this.#paused.get(host);
+    if (!known || known.until > this.#deps.now()) return;
+    this.#paused.delete(host);
+    this.#tell(clearHostPause(this.#deps.executor, host));
+  }
+
+  onFailure(host: string, failure: StageFailure): void {
+    if (host.length > HOST_LENGTH_MAX) return;
+    const did = whatHostDid(failure);
+    if (did.kind === "asked") this.#onAsked(host, did.pauseMs, failure.code);
+    else if (did.kind === "failed") this.#onFailed(host, failure.code);
+    else if (did.kind === "answered") this.onSuccess(host);
+  }
+
+  /** News from the database; null where some may have been missed. */
+  onNotify(payload: string | null): void {
+    if (payload === null) return this.#tell(this.#load());
+    const news = parseHostNews(payload);
+    if (news === null) return;
+    if ("isOver" in news) this.#paused.delete(news.host);
+    else this.#apply(news);
+  }
+
+  stop(): void {
+    clearInterval(this.#poll);
+  }
+
+  #onAsked(host: string, pauseMs: number, reason: ImageCode): void {
+    const known = this.#paused.get(host);
+    if (pauseMs <= 0 || (known && known.until > this.#deps.now() + pauseMs - NEWS_MS)) return;
+    this.#apply({ host, remainingMs: pauseMs, reason, strikes: known?.strikes ?? 0 });
+    this.#tell(pauseHost(this.#deps.executor, { host, pauseMs, reason }));
+  }
+
+  #onFailed(host: string, reason: ImageCode): void {
+    const known = this.#paused.get(host);
+    // Begun before the pause; it is known already.
+    if (known && known.until > this.#deps.now()) return;
+    const count = (this.#failures.get(host) ?? 0) + 1;
+    const isTrial = known !== undefined && known.strikes > 0;
+    if (count < FAILURES_MAX && !isTrial) {
+      if (this.#failures.size >= FAILING_HOSTS_MAX) this.#failures.clear();
+      this.#failures.set(host, count);
+      return;
+    }
+    this.#failures.delete(host);
+    const strikes = (known?.strikes ?? 0) + 1;
+    this.#apply({ host, remainingMs: strikePauseMs(strikes), reason, strikes });
+    this.#tell(strikeHost(this.#deps.executor, { host, reason }));
+  }
+
+  #apply({ host, remainingMs, reason, strikes }: HostPause): void {
+    const until = this.#deps.now() + remainingMs;
+    const known = this.#paused.get(host);
+    const isNew = !known || until > known.until + NEWS_MS;
+    this.#paused.set(host, { until: Math.max(until, known?.until ?? 0), reason, strikes, givenBack: isNew ? 0 : known.givenBack, trialUntil: isNew ? 0 : known.trialUntil });
+  }
+
+  async #load(): Promise<void> {
+    const rows = await listHostPauses(this.#deps.executor);
+    const hosts = new Set(rows.map(({ host }) => host));
+    // What another process has ended; our own that the database has not taken yet hold for their time.
+    for (const [host, { until }] of this.#paused) if (!hosts.has(host) && until <= this.#deps.now()) this.#paused.delete(host);
+    for (const row of rows) this.#apply(row);
+  }
+
+  #tell(telling: Promise<void>): void {
+    telling.catch(this.#deps.onError);
+  }
+}
+
+/** After the pause of a host that failed, one image at a time tries it; a host that asked for its pause is as before. */
+function timeToWait(known: Paused, nowMs: number): number {
+  const isOver = known.until <= nowMs;
+  if (!isOver) return known.until - nowMs;
+  if (known.strikes === 0 || known.until < nowMs - PAUSE_FRESH_MS) return 0;
+  if (known.trialUntil > nowMs) return known.trialUntil - nowMs;
+  known.trialUntil = nowMs + TRIAL_MS;
+  return 0;
+}

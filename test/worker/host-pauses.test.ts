@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { HOSTS_CHANNEL, listHostPauses, pauseHost, strikeHost } from "../../src/db/host-pauses.ts";
+import type { Database } from "../../src/db/connect.ts";
+import { listen } from "../../src/db/listen.ts";
+import { FAILURES_MAX } from "../../src/domain/host-pause.ts";
+import type { ImageCode } from "../../src/domain/image-code.ts";
+import { failed } from "../../src/domain/stage-result.ts";
+import { HostPauses } from "../../src/worker/host-pauses.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { openTestDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
+
+const HOST = "shop.example";
+
+describe("pauses of hosts", () => {
+  let db: Database;
+  before(async () => (db = await openTestDatabase()));
+
+  /** A process of the fleet, with a clock of its own that the test moves on. */
+  const startProcess = async () => {
+    let ahead = 0;
+    const pauses = new HostPauses({ executor: db.executor, now: () => performance.now() + ahead, random: () => 0, onError: (error) => assert.fail(String(error)) });
+    const connected = Promise.withResolvers<void>();
+    const listener = listen({ url: db.url, channels: { [HOSTS_CHANNEL]: (payload) => (pauses.onNotify(payload), connected.resolve()) } });
+    onCleanup(async () => {
+      pauses.stop();
+      await listener.close();
+    });
+    await connected.promise;
+    const fail = (code: ImageCode, retryAfterMs?: number) => pauses.onFailure(HOST, failed(code, "x", retryAfterMs === undefined ? {} : { retryAfterMs }).failure);
+    return { pauses, fail, forward: (ms: number) => (ahead += ms) };
+  };
+  const rows = async () => (await db.executor.executeSql(`select host, reason, strikes, round(extract(epoch from paused_until - now()))::int as seconds from host_pause`)).rows;
+  const row = () => eventually("the row", async () => (await rows())[0]);
+  const reset = () => db.executor.executeSql("delete from host_pause");
+  /** As if the pause, and so much more time, had passed. */
+  const age = (seconds: number) => db.executor.executeSql(`update host_pause set paused_until = now() - $1 * interval '1 s', updated_at = updated_at - $1 * interval '1 s'`, [seconds]);
+
+  test("one process is asked for patience, and every process knows", async () => {
+    const [asked, other] = [await startProcess(), await startProcess()];
+    assert.equal(other.pauses.meet(HOST), null);
+    asked.fail("rate_limited", 60_000);
+    assert.ok(asked.pauses.isPaused(HOST), "at once where it was heard");
+    await eventually("the other to know", async () => other.pauses.isPaused(HOST), 1_000);
+    const met = other.pauses.meet(HOST);
+    assert.ok(met?.kind === "release" && met.delayMs > 59_000 && met.delayMs <= 60_100, JSON.stringify(met));
+    assert.equal(other.pauses.isPaused("other.example"), false);
+    assert.deepEqual(await row(), { host: HOST, reason: "rate_limited", strikes: 0, seconds: 60 });
+
+    const late = await startProcess();
+    await eventually("one that has just started to know", async () => late.pauses.isPaused(HOST));
+    other.forward(61_000);
+    assert.equal(other.pauses.meet(HOST), null, "its time is over, and all go on");
+    await reset();
+  });
+
+  test("a shorter wish does not shorten a pause, and thirty answers in flight are told once", async () => {
+    let told = 0;
+    const { pauses, fail } = await startProcess();
+    const listener = listen({ url: db.url, channels: { [HOSTS_CHANNEL]: (payload) => void (told += payload === null ? 0 : 1) } });
+    onCleanup(() => listener.close());
+    fail("rate_limited", 60_000);
+    for (let index = 0; index < 30; index += 1) fail("rate_limited", index % 2 === 0 ? 60_000 : 1_000);
+    await row();
+    await pauseHost(db.executor, { host: HOST, pauseMs: 1_000, reason: "server_error" });
+    await eventually("the news", async () => told > 0);
+    assert.ok((await row())["seconds"] as number > 58);
+    assert.ok(told <= 2, `${told} messages`);
+    assert.ok(pauses.isPaused(HOST));
+    await reset();
+  });
+
+  test("twenty failures in a row open the circuit; one answer between them does not let them add up", async () => {
+    const { pauses, fail } = await startProcess();
+    const codes = ["connect_failed", "timed_out", "dns_failed", "server_error", "tls_failed"] as const;
+    for (let index = 0; index < FAILURES_MAX - 1; index += 1) fail(codes[index % codes.length] ?? "timed_out");
+    fail("not_found");
+    for (let index = 0; index < FAILURES_MAX - 1; index += 1) fail("timed_out");
+    fail("truncated");
+    fail("address_blocked");
+    assert.equal(pauses.isPaused(HOST), false);
+    fail("timed_out");
+    assert.ok(pauses.isPaused(HOST));
+    assert.deepEqual(await row(), { host: HOST, reason: "timed_out", strikes: 1, seconds: 30 });
+    await reset();
+  });
+
+  test("after the pause of a failing host one image tries it: its failure doubles the pause, its success ends it for all", async () => {
+    const [one, other] = [await startProcess(), await startProcess()];
+    for (let index = 0; index < FAILURES_MAX; index += 1) one.fail("connect_failed");
+    await eventually("the other to know", async () => other.pauses.isPaused(HOST));
+    for (const { forward } of [one, other]) forward(31_000);
+    await age(1);
+    assert.equal(one.pauses.meet(HOST), null, "the trial");
+    for (let index = 0; index < 3; index += 1) assert.equal(one.pauses.meet(HOST)?.kind, "release", "nobody else until it is back");
+    one.fail("connect_failed");
+    await eventually("the second strike", async () => (await row())["strikes"] === 2);
+    assert.deepEqual(await row(), { host: HOST, reason: "connect_failed", strikes: 2, seconds: 60 });
+
+    await age(1);
+    for (const { forward } of [one, other]) forward(61_000);
+    assert.equal(other.pauses.meet(HOST), null);
+    other.pauses.onSuccess(HOST);
+    await eventually("no row", async () => (await rows()).length === 0);
+    await eventually("all to go on", async () => one.pauses.meet(HOST) === null && one.pauses.meet(HOST) === null);
+  });
+
+  test("processes that see the same failures give one strike; pauses double up to ten minutes, and are forgotten after half an hour", async () => {
+    const ladder: unknown[] = [];
+    for (let index = 0; index < 7; index += 1) {
+      await Promise.all([1, 2, 3].map(() => strikeHost(db.executor, { host: HOST, reason: "dns_failed" })));
+      const { strikes, seconds } = await row();
+      ladder.push([strikes, seconds]);
+      await age(1);
+    }
+    assert.deepEqual(ladder, [[1, 30], [2, 60], [3, 120], [4, 240], [5, 480], [6, 600], [7, 600]]);
+    await age(31 * 60);
+    assert.deepEqual(await listHostPauses(db.executor), []);
+    await strikeHost(db.executor, { host: HOST, reason: "dns_failed" });
+    assert.deepEqual(await row(), { host: HOST, reason: "dns_failed", strikes: 1, seconds: 30 });
+    await age(25 * 3600);
+    await listHostPauses(db.executor);
+    assert.deepEqual(await rows(), [], "swept");
+  });
+
+  test("a host that asks for patience and gives nothing earns a strike every three minutes", async () => {
+    const ask = () => pauseHost(db.executor, { host: HOST, pauseMs: 2_000, reason: "rate_limited" });
+    await ask();
+    await ask();
+    assert.equal((await row())["strikes"], 0);
+    for (let strikes = 1; strikes <= 5; strikes += 1) {
+      await age(181);
+      await ask();
+      await ask();
+      assert.equal((await row())["strikes"], strikes);
+    }
+    const { pauses } = await startProcess();
+    const met = await eventually("the news", async () => pauses.meet(HOST));
+    assert.ok(met.kind === "give_up" && met.failure.code === "rate_limited" && !met.failure.retry);
+    await reset();
+  });
+
+  test("after five strikes images are given up at once, but for one that tries when the pause is over", async () => {
+    await db.executor.executeSql(`insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'dns_failed', 5)`, [HOST]);
+    const { pauses, forward } = await startProcess();
+    const met = await eventually("the news", async () => pauses.meet(HOST));
+    assert.ok(met.kind === "give_up" && met.failure.code === "dns_failed");
+    forward(301_000);
+    assert.equal(pauses.meet(HOST), null);
+    assert.equal(pauses.meet(HOST)?.kind, "give_up");
+    await reset();
+  });
+
+  test("what is no news, and hosts that cannot be, change nothing", async () => {
+    const { pauses } = await startProcess();
+    for (const payload of ["", "x", "null", "[]", "{}", '{"host":1}', '{"host":"a","remainingMs":"1","reason":"dns_failed","strikes":1}', '{"host":"a","remainingMs":99999,"reason":"toString","strikes":1}']) pauses.onNotify(payload);
+    assert.equal(pauses.isPaused("a"), false);
+    const long = "a".repeat(3_000);
+    for (let index = 0; index < FAILURES_MAX; index += 1) pauses.onFailure(long, failed("dns_failed").failure);
+    assert.equal(pauses.isPaused(long), false);
+  });
+});

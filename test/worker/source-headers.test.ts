@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import type { Batch, Product } from "../../src/contract/batch.ts";
+import type { Problem } from "../../src/contract/problem.ts";
+import { connectDatabase, type Database } from "../../src/db/connect.ts";
+import { createHeaderSeal } from "../../src/header-seal.ts";
+import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { createBatchHeaders } from "../../src/worker/source-headers.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { createTestDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { catalogueOf, startOrigin, type Origin } from "../support/origin.ts";
+import { startService, type Service } from "../support/service.ts";
+
+const TOKEN = "tok3n-that-nobody-may-see";
+const KEY = "one key of at least thirty-two characters";
+
+describe("a batch with headers for its origins", () => {
+  let service: Service;
+  let databaseUrl: string;
+  let db: Database;
+  let origin: Origin;
+  let dataDir: string;
+
+  before(async () => {
+    const photo = await makeSamplePhoto({ width: 64, height: 48, seed: 1, format: "jpeg" });
+    origin = await startOrigin(({ headers }, response) => (headers.authorization === `Bearer ${TOKEN}` ? response.end(photo) : response.writeHead(401).end()));
+    databaseUrl = await createTestDatabase();
+    dataDir = await createTestFolder();
+    db = connectDatabase({ url: databaseUrl, poolMax: 1, onError: () => {} });
+    onCleanup(() => db.close());
+    service = await startService({ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, SECRET_KEY: KEY, LOG_LEVEL: "debug" });
+  });
+
+  const headersFor = (url: string) => [{ host: new URL(url).host, headers: { Authorization: `Bearer ${TOKEN}` } }];
+  const postJson = async (at: Service, body: object, query = "") => {
+    const response = await fetch(`${at.url}/v1/batches${query}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    const text = await response.text();
+    assert.ok(!text.includes(TOKEN), text);
+    return { status: response.status, body: JSON.parse(text) as Batch & Omit<Problem, "status"> };
+  };
+  const textOf = async (url: string) => (await fetch(url)).text();
+  const ended = (batch: Batch) => eventually(`the end of ${batch.batchId}`, async () => {
+    const now = JSON.parse(await textOf(batch.links.self)) as Batch;
+    return now.finishedAt === null ? null : now;
+  });
+  /** Every row of every table, queue included, as text. */
+  const everything = async () => {
+    const { rows: tables } = await db.executor.executeSql("select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('public', 'pgboss')");
+    const texts: string[] = [];
+    for (const { name } of tables) texts.push(...(await db.executor.executeSql(`select t::text as text from ${String(name)} t`)).rows.map(({ text }) => String(text)));
+    return texts;
+  };
+
+  test("gets its images, and its headers stand nowhere in the clear", async () => {
+    const products = [{ id: "A", images: [`${origin.url}/a.jpg`, `${origin.url}/b.jpg`] }];
+    const { status, body } = await postJson(service, { products, sourceHeaders: headersFor(origin.url) });
+    assert.equal(status, 202, JSON.stringify(body));
+    assert.deepEqual(body.sourceHosts, [new URL(origin.url).host]);
+    const during = await everything();
+    assert.equal((await ended(body)).progress.completed, 2);
+    for (const text of [...during, ...(await everything()), ...service.output, await textOf(body.links.self), await textOf(body.links.products), await textOf(body.links.resultsJsonl), await textOf(body.links.resultsCsv)]) {
+      assert.ok(!text.includes(TOKEN) && !text.includes(Buffer.from(TOKEN).toString("base64").slice(0, -2)), text);
+    }
+    assert.ok(during.some((text) => text.includes("v1.")), "the sealed text is there");
+  });
+
+  test("takes them as a form field on every route, and only its own batch has them", async () => {
+    const csv = catalogueOf([[`${origin.url}/form.jpg`]]);
+    const { requestId } = await service.upload(csv, { sourceHeaders: JSON.stringify(headersFor(origin.url)) });
+    assert.equal((await service.finished(requestId)).progress.completed, 1);
+    const bare = await service.finished((await service.upload(csv)).requestId);
+    assert.equal(bare.products[0]?.errors[0]?.code, "unauthorized");
+  });
+
+  test("is refused where they are not good, or come in a URL", async () => {
+    const products = [{ id: "A", images: [`${origin.url}/a.jpg`] }];
+    const [host] = headersFor(origin.url);
+    for (const sourceHeaders of [[{ ...host, headers: { host: TOKEN } }], [{ ...host, headers: { authorization: `${TOKEN}\r\nx: y` } }], [{ ...host, host: "https://shop.example" }], [], {}, TOKEN, [{ host: TOKEN }], [{ ...host, [TOKEN.slice(0, 3)]: TOKEN }]]) {
+      const { status, body } = await postJson(service, { products, sourceHeaders });
+      assert.deepEqual([status, body.code], [422, "invalid_options"], JSON.stringify(sourceHeaders));
+    }
+    const { status, body } = await postJson(service, { products }, `?sourceHeaders=${encodeURIComponent(JSON.stringify(headersFor(origin.url)))}`);
+    assert.deepEqual([status, body.code], [422, "invalid_options"]);
+    assert.match(body.detail ?? "", /form field or in a JSON body/);
+  });
+
+  test("is refused with the way out where the service has no key", async () => {
+    const keyless = await startService({ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ROLE: "api" });
+    const { status, body } = await postJson(keyless, { products: [{ id: "A", images: [`${origin.url}/a.jpg`] }], sourceHeaders: headersFor(origin.url) });
+    assert.deepEqual([status, body.code], [422, "invalid_options"]);
+    assert.match(body.detail ?? "", /SECRET_KEY.*openssl/);
+    await keyless.kill("SIGTERM");
+  });
+
+  test("fails with a reason where the key is another one", async () => {
+    const stranger = await startService({ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ROLE: "api", SECRET_KEY: `${KEY}!` });
+    const { body } = await postJson(stranger, { products: [{ id: "A", images: [`${origin.url}/other-key.jpg`] }], sourceHeaders: headersFor(origin.url) });
+    await stranger.kill("SIGTERM");
+    const batch = { ...body, links: { ...body.links, self: `${service.url}/v1/batches/${body.batchId}`, products: `${service.url}/v1/batches/${body.batchId}/products` } };
+    assert.equal((await ended(batch)).outcome, "none");
+    const { products } = JSON.parse(await textOf(batch.links.products)) as { products: Product[] };
+    assert.equal(products[0]?.images[0]?.error?.code, "unauthorized");
+    assert.match(products[0]?.images[0]?.error?.message ?? "", /another SECRET_KEY/);
+    assert.equal(origin.hits.get("/other-key.jpg"), undefined);
+  });
+});
+
+test("headers are read and opened once for a batch; a database that is away is asked again", async () => {
+  const seal = createHeaderSeal(KEY);
+  const given = [{ host: "shop.example", headers: { authorization: "Bearer x" } }];
+  let asked = 0;
+  const headers = createBatchHeaders({ open: seal.open, find: async (batchId) => {
+    asked += 1;
+    if (asked === 1) throw new Error("away");
+    return seal.seal(given, batchId).sealed;
+  } });
+  await assert.rejects(headers("one"), /away/);
+  for (let index = 0; index < 100; index += 1) assert.deepEqual(await headers("one"), { ok: true, value: given });
+  assert.equal(asked, 2);
+  assert.equal(seal.open(seal.seal(given, "one").sealed, "two"), null);
+});
+
+test("a service with a database of its own makes its own key", { timeout: 60_000 }, async () => {
+  const dataDir = await createTestFolder();
+  const service = await startService({ DATA_DIR: dataDir });
+  const origin = await startOrigin(({ headers }, response) => response.writeHead(headers["x-key"] === "k" ? 404 : 401).end());
+  const { requestId } = await service.upload(catalogueOf([[`${origin.url}/a.jpg`]]), { sourceHeaders: JSON.stringify([{ host: new URL(origin.url).host, headers: { "x-key": "k" } }]) });
+  assert.equal((await service.finished(requestId)).products[0]?.errors[0]?.code, "not_found");
+  await service.kill("SIGTERM");
+});
