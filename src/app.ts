@@ -12,6 +12,7 @@ import { migrateDatabase } from "./db/migrate.ts";
 import { takeOwnership } from "./db/ownership.ts";
 import { createAddressPolicy } from "./domain/address-policy.ts";
 import { RESULT_FILE_NAME } from "./domain/batch-event.ts";
+import { PAUSED_BY_HAND } from "./domain/failure-budget.ts";
 import { parseImageUrl } from "./domain/image-url.ts";
 import { FORMAT_FILES, type OutputFormat } from "./domain/recipe.ts";
 import { succeeded } from "./domain/stage-result.ts";
@@ -33,6 +34,8 @@ import { CSV_LIMITS, DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "./net/deadlines.ts";
 import { createDownloader } from "./net/download.ts";
 import { createPost } from "./net/post.ts";
 import type { Log } from "./observe/log.ts";
+import { pauseBatch } from "./queue/pause-batch.ts";
+import { resumeBatch } from "./queue/resume-batch.ts";
 import { JOBS_CHANNEL, openQueue, type Queue } from "./queue/queue.ts";
 import { createStorage, type Storage } from "./storage/storage.ts";
 import { deliverEvent } from "./webhook/deliver-event.ts";
@@ -185,6 +188,8 @@ async function serve({ config, log, db, databaseUrl, queue, storage, publicUrl, 
     findBatch: lookUp,
     listBatches: (page) => listBatches(db.executor, DEFAULT_TENANT_ID, page),
     listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
+    pauseBatch: (batchId) => db.transaction((tx) => pauseBatch(tx, { queue, publicUrl }, batchId, PAUSED_BY_HAND)),
+    resumeBatch: (batchId, change) => db.transaction((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
     async findOutput(token, fileName) {
       const output = await findOutput(db.executor, token, fileName);
       const file = output && (await storage.findOutput(output));

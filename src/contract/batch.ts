@@ -4,8 +4,8 @@ import { URL_RULES } from "../domain/clean-image-url.ts";
 import { IMAGE_CODES } from "../domain/image-code.ts";
 import { PRODUCT_STATUSES } from "../domain/product-result.ts";
 import { OUTPUT_FORMATS, PRESETS } from "../domain/recipe.ts";
-import { BASE, count, FileName, ID, Instant, Metadata, Nullable, Progress, RequestId, TOKEN, Url, words } from "./terms.ts";
-import { RecipeView, SHOWN_SECRET, WARNINGS } from "./upload.ts";
+import { BASE, count, FileName, ID, Instant, Metadata, Nullable, PausedAt, PauseReason, Progress, RequestId, TOKEN, Url, words } from "./terms.ts";
+import { PauseAtFailurePercent, RecipeView, SHOWN_SECRET, WARNINGS } from "./upload.ts";
 
 const Run = Type.Integer({ minimum: 1, description: "1, and one more for each time that failed images were tried again." });
 
@@ -33,6 +33,8 @@ export const BatchStatusView = Type.Object(
     metadata: Metadata,
     progress: Progress,
     bytes: Type.Object({ input: count("Bytes of the originals of completed images."), output: count("Bytes of their outputs.") }),
+    pausedAt: PausedAt,
+    pauseReason: PauseReason,
     createdAt: Instant,
     startedAt: Nullable(Instant),
     finishedAt: Nullable(Instant),
@@ -45,7 +47,7 @@ export const BatchStatusView = Type.Object(
     description: "How a batch stands, with a page of its products.",
     examples: [{
       requestId: ID, status: "completed", outcome: "some", run: 1, fileName: "products.csv", metadata: {},
-      progress: { total: 2, completed: 1, failed: 1, skipped: 0, percent: 100 }, bytes: { input: 140_000, output: 31_000 },
+      progress: { total: 2, completed: 1, failed: 1, skipped: 0, percent: 100 }, bytes: { input: 140_000, output: 31_000 }, pausedAt: null, pauseReason: null,
       createdAt: "2026-11-23T20:00:00.000Z", startedAt: "2026-11-23T20:00:00.100Z", finishedAt: "2026-11-23T20:00:01.000Z",
       outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`,
       products: [{
@@ -89,6 +91,9 @@ const BATCH = {
   products: count("Rows of the file, those without an image included."),
   progress: Progress,
   bytes: Type.Object({ input: count("Bytes of the originals of completed images."), output: count("Bytes of their outputs.") }),
+  pauseAtFailurePercent: Nullable(PauseAtFailurePercent),
+  pausedAt: PausedAt,
+  pauseReason: PauseReason,
   createdAt: Instant,
   startedAt: Nullable(Instant),
   finishedAt: Nullable(Instant),
@@ -99,6 +104,7 @@ const BATCH_EXAMPLE = {
   batchId: ID, status: "pending", outcome: null, run: 1, fileName: "products.csv", metadata: { import: 42 },
   recipe: PRESETS.balanced, sourceHosts: [], dialect: "shopify", products: 2,
   progress: { total: 3, completed: 0, failed: 0, skipped: 0, percent: 0 }, bytes: { input: 0, output: 0 },
+  pauseAtFailurePercent: null, pausedAt: null, pauseReason: null,
   createdAt: "2026-11-23T20:00:00.000Z", startedAt: null, finishedAt: null, links: LINKS_EXAMPLE,
 };
 
@@ -110,6 +116,13 @@ export const AcceptedBatch = Type.Object(
   { $id: "AcceptedBatch", description: "The batch as it begins, with what is said only now.", examples: [BATCH_EXAMPLE] },
 );
 export type AcceptedBatch = Static<typeof AcceptedBatch>;
+
+/** The body of a resume; none changes nothing. */
+export const ResumeRequest = Type.Object(
+  { pauseAtFailurePercent: Type.Optional(Nullable(PauseAtFailurePercent)) },
+  { $id: "ResumeRequest", additionalProperties: false, description: "What is to change with the resume: another budget, or none (null).", examples: [{ pauseAtFailurePercent: 50 }] },
+);
+export type ResumeRequest = Static<typeof ResumeRequest>;
 
 const NextCursor = Nullable(Type.String({ description: "Give it as `cursor` for the next page; null on the last." }));
 

@@ -1,6 +1,10 @@
 import Type from "typebox";
-import { BATCH_OUTCOMES, EVENT_TYPES } from "../domain/batch-state.ts";
-import { BASE, count, FileName, ID, Instant, Metadata, RequestId, TOKEN, Url, words } from "./terms.ts";
+import { BATCH_OUTCOMES, BATCH_STATUSES, EVENT_TYPES } from "../domain/batch-state.ts";
+import { BASE, count, FileName, ID, Instant, Metadata, Nullable, PAUSE_REASON, PausedAt, PauseReason, RequestId, TOKEN, Url, words } from "./terms.ts";
+
+const EXAMPLE = {
+  requestId: ID, run: 1, fileName: "products.csv", metadata: {}, outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`, statusUrl: `${BASE}/getProcessingStatus/${ID}`,
+};
 
 export const BatchEvent = Type.Object(
   {
@@ -8,26 +12,31 @@ export const BatchEvent = Type.Object(
     timestamp: Instant,
     data: Type.Object({
       requestId: RequestId,
-      status: words(["completed", "failed"], "The batch's status."),
-      outcome: words(BATCH_OUTCOMES, "How much succeeded."),
+      status: words(BATCH_STATUSES, "The batch's status; a batch that is paused or resumed keeps the one it had."),
+      outcome: Nullable(words(BATCH_OUTCOMES, "How much succeeded, once the batch has ended.")),
       run: Type.Integer({ minimum: 1 }),
       fileName: FileName,
       metadata: Metadata,
       progress: Type.Object({ total: count("Images."), completed: count("Images."), failed: count("Images."), skipped: count("Images."), reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made.")) }),
       bytes: Type.Object({ input: count("Bytes."), output: count("Bytes.") }),
+      pausedAt: PausedAt,
+      pauseReason: PauseReason,
       outputCsvUrl: Url,
       statusUrl: Url,
     }),
   },
   {
     $id: "BatchEvent",
-    description: "Sent once a run of a batch has ended, signed as Standard Webhooks says (webhook-id, webhook-timestamp, webhook-signature).",
-    examples: [{
-      type: "batch.completed", timestamp: "2026-11-23T20:00:01.000Z",
-      data: {
-        requestId: ID, status: "completed", outcome: "all", run: 1, fileName: "products.csv", metadata: {}, progress: { total: 2, completed: 2, failed: 0, skipped: 0 },
-        bytes: { input: 280_000, output: 62_000 }, outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`, statusUrl: `${BASE}/getProcessingStatus/${ID}`,
+    description: "Sent once a run of a batch has ended, and each time that a batch is paused or resumed, signed as Standard Webhooks says (webhook-id, webhook-timestamp, webhook-signature).",
+    examples: [
+      {
+        type: "batch.completed", timestamp: "2026-11-23T20:00:01.000Z",
+        data: { ...EXAMPLE, status: "completed", outcome: "all", progress: { total: 2, completed: 2, failed: 0, skipped: 0 }, bytes: { input: 280_000, output: 62_000 }, pausedAt: null, pauseReason: null },
       },
-    }],
+      {
+        type: "batch.paused", timestamp: "2026-11-23T20:00:01.000Z",
+        data: { ...EXAMPLE, status: "processing", outcome: null, progress: { total: 900, completed: 69, failed: 31, skipped: 0 }, bytes: { input: 9_660_000, output: 2_139_000 }, pausedAt: "2026-11-23T20:00:01.000Z", pauseReason: PAUSE_REASON },
+      },
+    ],
   },
 );

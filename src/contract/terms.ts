@@ -15,6 +15,10 @@ export const RequestId = Type.String({ format: "uuid", description: "The batch's
 export const FileName = Nullable(Type.String({ description: "What the uploaded file was called; null where it had no name.", examples: ["products.csv"] }));
 export const Metadata = Type.Record(Type.String(), Type.Unknown(), { description: "The caller's own words about the batch, as they came with the upload.", examples: [{ shop: "north", import: 42 }] });
 
+export const PAUSE_REASON = "31 of 100 images failed (31 %), more than the 30 % that pauseAtFailurePercent allows; mostly forbidden from cdn.example.";
+export const PausedAt = Nullable(Type.String({ format: "date-time", description: "Since when nothing new of the batch is tried; null while it is not paused." }));
+export const PauseReason = Nullable(Type.String({ description: "Why it is paused, for people; null while it is not.", examples: [PAUSE_REASON] }));
+
 export const Progress = Type.Object({
   total: count("Images in the batch."),
   completed: count("Images with an output."),

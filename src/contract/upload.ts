@@ -44,8 +44,8 @@ const READING_OPTIONS = {
 };
 
 const WEBHOOK_OPTIONS = {
-  webhookUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 2048, description: "Where the event is sent when the batch ends.", examples: ["https://shop.example/hooks/pressrun"] })),
-  webhookSecret: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "Signs the event: base64 of 24 to 64 bytes, with or without `whsec_`. Made for you where it is missing." })),
+  webhookUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 2048, description: "Where events are sent: when the batch ends, is paused or is resumed.", examples: ["https://shop.example/hooks/pressrun"] })),
+  webhookSecret: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "Signs the events: base64 of 24 to 64 bytes, with or without `whsec_`. Made for you where it is missing." })),
 };
 
 const SOURCE_OPTIONS = {
@@ -58,12 +58,16 @@ const SOURCE_OPTIONS = {
   )),
 };
 
+/** Also what a resume may change. */
+export const PauseAtFailurePercent = Type.Integer({ minimum: 1, maximum: 100, description: "Pauses the batch once more than so many per cent of the images tried have failed, after at least 20 of them; never unless given. 100 never pauses.", examples: [30] });
+const BUDGET_OPTIONS = { pauseAtFailurePercent: Type.Optional(PauseAtFailurePercent) };
+
 /** Handed on, not looked into: enough for a few ids of the caller's own. */
 export const METADATA_CHARS_MAX = 8 * 1024;
 
 /** Form fields and query parameters come as text; numbers are read from it, and `metadata` is JSON. */
 export const UploadOptions = Type.Object(
-  { ...RECIPE_OPTIONS, ...RUN_OPTIONS, ...READING_OPTIONS, ...SOURCE_OPTIONS, ...WEBHOOK_OPTIONS, metadata: Type.Optional(Metadata) },
+  { ...RECIPE_OPTIONS, ...RUN_OPTIONS, ...READING_OPTIONS, ...SOURCE_OPTIONS, ...WEBHOOK_OPTIONS, ...BUDGET_OPTIONS, metadata: Type.Optional(Metadata) },
   { $id: "UploadOptions", additionalProperties: false, description: "How a batch is processed." },
 );
 export type UploadOptions = Static<typeof UploadOptions>;
@@ -88,6 +92,7 @@ export const BatchRequest = Type.Object(
     ...READING_OPTIONS,
     ...SOURCE_OPTIONS,
     ...WEBHOOK_OPTIONS,
+    ...BUDGET_OPTIONS,
     metadata: Type.Optional(Metadata),
   },
   {
@@ -97,7 +102,7 @@ export const BatchRequest = Type.Object(
 );
 
 export const WARNINGS = Type.Optional(Type.Array(UploadWarningView, { description: "What may surprise; absent where nothing does." }));
-export const SHOWN_SECRET = Type.Optional(Type.String({ description: "Only here, and only where one was made for this upload: keep it to verify the event." }));
+export const SHOWN_SECRET = Type.Optional(Type.String({ description: "Only here, and only where one was made for this upload: keep it to verify the events." }));
 
 export const Accepted = Type.Object(
   {

@@ -5,14 +5,14 @@ import type { batch, endpoint } from "./schema.ts";
 export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders"> & { sourceHosts: string[] };
 /** What lies in source_headers, as JSON. */
 export type StoredHeaders = { hosts: string[]; sealed: string };
-export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "refresh" | "onInvalid" | "metadata" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal"> & { sourceHeaders?: StoredHeaders | null };
+export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "refresh" | "onInvalid" | "metadata" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal"> & { sourceHeaders?: StoredHeaders | null; pauseAtFailurePercent?: number | null };
 export type NewEndpoint = Pick<typeof endpoint.$inferSelect, "endpointId" | "tenantId" | "batchId" | "url" | "secret">;
 
 export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
   await tx.executor.executeSql(
-    `insert into batch (batch_id, tenant_id, token, recipe, refresh, on_invalid, metadata, csv_file_name, csv_bytes, csv_facts, products, images_total, source_headers)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-    [row.batchId, row.tenantId, row.token, row.recipe, row.refresh, row.onInvalid, row.metadata, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal, row.sourceHeaders ? JSON.stringify(row.sourceHeaders) : null],
+    `insert into batch (batch_id, tenant_id, token, recipe, refresh, on_invalid, metadata, csv_file_name, csv_bytes, csv_facts, products, images_total, source_headers, pause_at_failure_percent)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+    [row.batchId, row.tenantId, row.token, row.recipe, row.refresh, row.onInvalid, row.metadata, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal, row.sourceHeaders ? JSON.stringify(row.sourceHeaders) : null, row.pauseAtFailurePercent ?? null],
   );
 }
 
@@ -30,6 +30,8 @@ export const BATCH_COLUMNS = `
   images_queued as "imagesQueued", planned_line as "plannedLine", is_planned as "isPlanned", has_repeats as "hasRepeats", tag,
   input_bytes::float8 as "inputBytes", output_bytes::float8 as "outputBytes", sequence,
   coalesce((source_headers::jsonb)->'hosts', '[]') as "sourceHosts",
+  pause_at_failure_percent as "pauseAtFailurePercent", paused_at as "pausedAt", pause_reason as "pauseReason",
+  budget_settled as "budgetSettled", budget_failed as "budgetFailed",
   created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt"`;
 
 export async function findBatch(db: Executor, tenantId: string, batchId: string): Promise<BatchRow | null> {

@@ -12,13 +12,13 @@ export type PlannedImage = {
   invalid: { code: ImageCode; detail: string } | null;
 };
 
-/** Locks the batch: pages of one batch are planned one after the other. Null when there is nothing to plan. */
+/** Locks the batch: pages of one batch are planned one after the other. Null when there is nothing to plan, or it is paused. */
 export async function lockPlan(tx: Tx, batchId: string): Promise<PlanState | null> {
   const { rows } = await tx.client.query<PlanState>({
     name: "lock_plan",
     text: `select planned_line as "plannedLine", is_planned as "isPlanned", images_queued as queued, tag,
              csv_facts->>'baseUrl' as "baseUrl"
-           from batch where batch_id = $1 and status in ('pending', 'processing') for update`,
+           from batch where batch_id = $1 and status in ('pending', 'processing') and paused_at is null for update`,
     values: [batchId],
   });
   return rows[0] ?? null;

@@ -10,12 +10,12 @@ export async function tryReconcileLock(tx: Tx): Promise<boolean> {
   return rows[0]?.locked ?? false;
 }
 
-/** Firsts that are planned and unsettled but have no live job: somebody removed it, or a backup was restored. */
+/** Firsts that are planned and unsettled but have no live job: somebody removed it, or a backup was restored. Those of paused batches have none by intent. */
 export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: string; ordinal: number; tag: number }[]> {
   const { rows } = await tx.client.query<{ batchId: string; ordinal: number; tag: number }>(
     `select i.batch_id as "batchId", i.ordinal, b.tag
      from batch b join image i on i.batch_id = b.batch_id and i.state = 'planned' and i.same_as is null
-     where b.status in ('pending', 'processing')
+     where b.status in ('pending', 'processing') and b.paused_at is null
        and i.queued_at < now() - ${STALE} and (i.not_before is null or i.not_before < now() - ${STALE})
        and not exists (
          select 1 from pgboss.job j where j.name = 'image' and j.state in ('created', 'retry', 'active')
@@ -26,12 +26,12 @@ export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: 
   return rows;
 }
 
-/** Batches with pages to plan and few images queued, but no plan job; and settled ones without a finish job. */
+/** Batches with pages to plan and few images queued, but no plan job; and settled ones without a finish job, which end even while paused. */
 export async function listStalledBatches(tx: Tx, lowWater: number): Promise<{ batchId: string; run: number; isPlanned: boolean }[]> {
   const { rows } = await tx.client.query<{ batchId: string; run: number; isPlanned: boolean }>(
     `select b.batch_id as "batchId", b.run, b.is_planned as "isPlanned" from batch b
      where b.status in ('pending', 'processing') and b.created_at < now() - ${STALE}
-       and case when b.is_planned then b.images_done + b.images_failed + b.images_skipped = b.images_total else b.images_queued < $1 end
+       and case when b.is_planned then b.images_done + b.images_failed + b.images_skipped = b.images_total else b.paused_at is null and b.images_queued < $1 end
        and not exists (
          select 1 from pgboss.job j where j.name = case when b.is_planned then 'finish' else 'plan' end
            and j.state in ('created', 'retry', 'active') and j.data->>'batchId' = b.batch_id::text)`,

@@ -42,6 +42,9 @@ export const batch = pgTable(
     /** Set while nothing new of the batch is tried, until somebody resumes it. */
     pausedAt: instant("paused_at"),
     pauseReason: text("pause_reason"),
+    /** Images settled by a try since the upload or the last resume, and those of them that failed: what the budget compares. */
+    budgetSettled: integer("budget_settled").notNull().default(0),
+    budgetFailed: integer("budget_failed").notNull().default(0),
     csvFileName: text("csv_file_name"),
     csvBytes: bytes("csv_bytes").notNull(),
     csvFacts: jsonb("csv_facts").notNull(),

@@ -92,20 +92,23 @@ export async function recordRetries(tx: Tx, attempts: readonly FailedAttempt[]):
   return rows;
 }
 
-export type CounterChange = { batchId: string; settledFirsts: number; done: number; failed: number; reused: number; inputBytes: number; outputBytes: number };
-export type CounterState = { batchId: string; run: number; queued: number; isPlanned: boolean; isSettled: boolean; hasRepeats: boolean };
+export type CounterChange = { batchId: string; settledFirsts: number; failedFirsts: number; done: number; failed: number; reused: number; inputBytes: number; outputBytes: number };
+export type CounterState = { batchId: string; run: number; queued: number; isPlanned: boolean; isSettled: boolean; hasRepeats: boolean; isPaused: boolean } & Budget;
+export type Budget = { budgetPercent: number | null; budgetSettled: number; budgetFailed: number };
 
 /** Adds to the counters of one batch, which locks it until the transaction ends: call in the order of ids. */
 export async function addToCounters(tx: Tx, change: CounterChange): Promise<CounterState | null> {
   const { rows } = await tx.client.query<CounterState>({
     name: "add_to_counters",
     text: `
-      update batch set images_queued = images_queued - $2, images_done = images_done + $3, images_failed = images_failed + $4, images_reused = images_reused + $7,
-        input_bytes = input_bytes + $5, output_bytes = output_bytes + $6
+      update batch set images_queued = images_queued - $2, images_done = images_done + $3, images_failed = images_failed + $4, images_reused = images_reused + $8,
+        input_bytes = input_bytes + $5, output_bytes = output_bytes + $6,
+        budget_settled = budget_settled + $2, budget_failed = budget_failed + $7
       where batch_id = $1
       returning batch_id as "batchId", run, images_queued as queued, is_planned as "isPlanned", has_repeats as "hasRepeats",
-        is_planned and images_done + images_failed + images_skipped = images_total as "isSettled"`,
-    values: [change.batchId, change.settledFirsts, change.done, change.failed, change.inputBytes, change.outputBytes, change.reused],
+        is_planned and images_done + images_failed + images_skipped = images_total as "isSettled", paused_at is not null as "isPaused",
+        pause_at_failure_percent as "budgetPercent", budget_settled as "budgetSettled", budget_failed as "budgetFailed"`,
+    values: [change.batchId, change.settledFirsts, change.done, change.failed, change.inputBytes, change.outputBytes, change.failedFirsts, change.reused],
   });
   return rows[0] ?? null;
 }

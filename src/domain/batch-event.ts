@@ -7,12 +7,15 @@ export type BatchEventBody = {
   data: {
     requestId: string;
     status: BatchStatus;
-    outcome: BatchOutcome;
+    /** Null before the end. */
+    outcome: BatchOutcome | null;
     run: number;
     fileName: string | null;
     metadata: Record<string, unknown>;
     progress: { total: number; completed: number; failed: number; skipped: number; reused: number };
     bytes: { input: number; output: number };
+    pausedAt: string | null;
+    pauseReason: string | null;
     outputCsvUrl: string;
     statusUrl: string;
   };

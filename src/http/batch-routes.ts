@@ -21,7 +21,7 @@ export type BatchDeps = TakeDeps & {
 };
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const Params = Type.Object({ batchId: Type.String({ description: "The batch's id.", examples: [ID] }) });
+export const BatchParams = Type.Object({ batchId: Type.String({ description: "The batch's id.", examples: [ID] }) });
 const page = (limitDefault: number, limitMax: number) => Type.Object({
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: limitMax, description: `At most so many on a page; ${limitDefault} unless told otherwise.`, examples: [10] })),
   cursor: Type.Optional(Type.String({ maxLength: 100, description: "`nextCursor` of the page before." })),
@@ -29,6 +29,7 @@ const page = (limitDefault: number, limitMax: number) => Type.Object({
 const BatchPage = page(50, 500);
 const ProductsPage = page(1_000, 10_000);
 const READ_PROBLEMS = ["bad_request", "unauthorized", "forbidden_host", "unavailable"] as const;
+export const CHANGE_PROBLEMS = [...READ_PROBLEMS, "forbidden_origin", "batch_not_found"] as const;
 
 /** Every way in: see receiveAny(). */
 export const PRODUCTS_BODY = streamedBody({
@@ -73,11 +74,11 @@ export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
 
   app.get("/v1/batches/:batchId", {
     schema: {
-      operationId: "getBatch", summary: "See how a batch stands", tags: ["batches"], params: Params,
+      operationId: "getBatch", summary: "See how a batch stands", tags: ["batches"], params: BatchParams,
       response: { 200: { description: "The batch.", $ref: "Batch#" }, ...problemResponses([...READ_PROBLEMS, "batch_not_found"]) },
     },
   }, async (request, reply) => {
-    const batch = await getBatch(deps, (request.params as Static<typeof Params>).batchId);
+    const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
     reply.header("cache-control", "no-store");
     if (batch.finishedAt === null) reply.header("retry-after", "1");
     return view(batch);
@@ -85,11 +86,11 @@ export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
 
   app.get("/v1/batches/:batchId/products", {
     schema: {
-      operationId: "listProducts", summary: "List a batch's products with their images", tags: ["batches"], params: Params, querystring: ProductsPage,
+      operationId: "listProducts", summary: "List a batch's products with their images", tags: ["batches"], params: BatchParams, querystring: ProductsPage,
       response: { 200: { description: "A page of products; fewer where they have many images.", $ref: "ProductList#" }, ...problemResponses([...READ_PROBLEMS, "batch_not_found"]) },
     },
   }, async (request, reply) => {
-    const batch = await getBatch(deps, (request.params as Static<typeof Params>).batchId);
+    const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
     const { limit = 1_000, cursor } = request.query as Static<typeof ProductsPage>;
     const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
     reply.header("cache-control", "no-store");
@@ -106,7 +107,7 @@ export function receiveAny(request: FastifyRequest, deps: Parameters<typeof rece
 
 export const NDJSON = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
 
-async function getBatch(deps: Pick<BatchDeps, "findBatch">, batchId: string): Promise<BatchRow> {
+export async function getBatch(deps: Pick<BatchDeps, "findBatch">, batchId: string): Promise<BatchRow> {
   const batch = UUID.test(batchId) ? await deps.findBatch(batchId.toLowerCase()) : null;
   if (!batch) throw new ProblemError("batch_not_found", "Expected the batchId of an upload; this one is not known.");
   return batch;

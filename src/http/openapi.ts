@@ -1,4 +1,4 @@
-import { AcceptedBatch, Batch, BatchList, BatchStatusView, Product, ProductList } from "../contract/batch.ts";
+import { AcceptedBatch, Batch, BatchList, BatchStatusView, Product, ProductList, ResumeRequest } from "../contract/batch.ts";
 import { BatchEvent } from "../contract/event.ts";
 import { Preflight } from "../contract/preflight.ts";
 import { Problem } from "../contract/problem.ts";
@@ -6,7 +6,7 @@ import { Accepted, BatchRequest, ProductInput, UploadOptions } from "../contract
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
 /** The shapes that the document names; routes refer to them by `$id`. */
-export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, Preflight, Problem, BatchEvent];
+export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, ResumeRequest, Preflight, Problem, BatchEvent];
 
 export const UPLOAD_PROBLEMS = [
   "bad_multipart", "unauthorized", "forbidden_origin", "request_timeout", "upload_too_large", "unsupported_media_type", "invalid_csv", "unavailable", "storage_full",
@@ -53,15 +53,20 @@ export function openapiOptions(version: string) {
     components: { securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "One of API_KEYS, where the service has any." } } },
     security: [{}, { apiKey: [] }],
     webhooks: {
-      batchEnded: {
-        post: {
-          operationId: "batchEnded",
-          summary: "A batch has ended",
-          description: "Signed as Standard Webhooks says: verify `webhook-signature` over `{webhook-id}.{webhook-timestamp}.{body}`. Answer 2xx; anything else is tried again for three days, 410 stops it. A repetition bears the same `webhook-id`.",
-          requestBody: { required: true, content: { "application/json": { schema: { $ref: "#/components/schemas/BatchEvent" } } } },
-          responses: { "2XX": { description: "Received." } },
-        },
-      },
+      batchEnded: webhook("batchEnded", "A batch has ended", "`batch.completed` or `batch.failed`, once for each run."),
+      batchPaused: webhook("batchPaused", "A batch was paused", "`batch.paused`: more of it failed than its pauseAtFailurePercent allows, or somebody paused it; `data.pauseReason` says which. It waits to be resumed."),
+      batchResumed: webhook("batchResumed", "A batch was resumed", "`batch.resumed`: it goes on where it was."),
     },
   } as const;
+}
+
+function webhook(operationId: string, summary: string, types: string) {
+  return {
+    post: {
+      operationId, summary,
+      description: `${types} Signed as Standard Webhooks says: verify \`webhook-signature\` over \`{webhook-id}.{webhook-timestamp}.{body}\`. Answer 2xx; anything else is tried again for three days, 410 stops it. A repetition bears the same \`webhook-id\`.`,
+      requestBody: { required: true, content: { "application/json": { schema: { $ref: "#/components/schemas/BatchEvent" } } } },
+      responses: { "2XX": { description: "Received." } },
+    },
+  };
 }

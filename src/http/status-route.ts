@@ -69,6 +69,8 @@ function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: 
     metadata: batch.metadata,
     progress: { ...counts, reused: batch.imagesReused, percent: percentSettled(counts) },
     bytes: { input: batch.inputBytes, output: batch.outputBytes },
+    pausedAt: batch.pausedAt?.toISOString() ?? null,
+    pauseReason: batch.pauseReason,
     createdAt: batch.createdAt.toISOString(),
     startedAt: batch.startedAt?.toISOString() ?? null,
     finishedAt: batch.finishedAt?.toISOString() ?? null,

@@ -10,7 +10,7 @@ import type { BatchOrder, LoadedBatch, ReadingOptions } from "./load-batch.ts";
 export type Upload = {
   spool: { path: string; bytes: number };
   fileName: string | null;
-  options: { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string };
+  options: { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string; pauseAtFailurePercent?: number };
 };
 
 export type Acceptance =
@@ -56,6 +56,7 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       refresh: upload.options.refresh,
       metadata: upload.options.metadata,
       sourceHeaders: sourceHeaders.length > 0 ? (deps.sealHeaders?.(sourceHeaders, batchId) ?? null) : null,
+      pauseAtFailurePercent: upload.options.pauseAtFailurePercent ?? null,
       reading: upload.options.reading,
       now: Date.now(),
       limits: deps.limits,

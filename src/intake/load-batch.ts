@@ -36,6 +36,7 @@ export type BatchOrder = {
   metadata: Record<string, unknown>;
   /** Already encrypted: an order is handed to threads. */
   sourceHeaders?: StoredHeaders | null;
+  pauseAtFailurePercent?: number | null;
   /** When the upload came, in ms since 1970: what links still hold is judged by it. */
   now: number;
   limits: CatalogueLimits;
@@ -110,6 +111,7 @@ function batchRow(order: BatchOrder, facts: CatalogueFacts): NewBatch {
     onInvalid: order.reading.onInvalid,
     metadata: order.metadata,
     sourceHeaders: order.sourceHeaders ?? null,
+    pauseAtFailurePercent: order.pauseAtFailurePercent ?? null,
     csvFileName: order.csv.fileName,
     csvBytes: order.csv.bytes,
     csvFacts: facts,

@@ -88,6 +88,15 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
       return settledIds(await boss.deleteJob("image", [...claims], { db: tx.executor }));
     },
 
+    /**
+     * Takes a batch's images that wait, for their turn or for their time, out of the queue. What somebody is claiming
+     * at this moment is left to him and not waited for.
+     */
+    async dropWaitingImages(tx: Tx, batchId: string): Promise<void> {
+      const { rows } = await tx.executor.executeSql(WAITING_IMAGES, [batchId]);
+      if (rows.length > 0) await boss.deleteJob("image", rows.map((row) => String(row["id"])), { db: tx.executor });
+    },
+
     /** Runs jobs, `atOnce` at a time; a handler that throws is run again by pg-boss after a delay. Looks twice a second in all. */
     async work<Name extends Exclude<QueueName, "image">>(name: Name, atOnce: number, handler: (data: Payloads[Name], signal: AbortSignal) => Promise<void>) {
       const workerIds: string[] = [];
@@ -122,6 +131,8 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
 /** Reads one entry of the index that pg-boss itself fetches by. What waits for its time is not served now and does not hold the clock. */
 const HEAD_PRIORITY = `select priority from pgboss.job where name = 'image' and state < 'active' and not blocked and start_after <= now()
   order by priority desc, created_on, id limit 1`;
+
+const WAITING_IMAGES = `select id from pgboss.job where name = 'image' and state < 'active' and data->>'batchId' = $1::text for update skip locked`;
 
 function startAfter(delayMs: number | undefined): { startAfter?: number } {
   return delayMs ? { startAfter: delayMs / 1000 } : {};

@@ -1,14 +1,14 @@
-import { randomUUIDv7 } from "node:crypto";
 import { open } from "node:fs/promises";
 import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import { writeResultFile } from "../csv/write-result-file.ts";
 import { DEFAULT_TENANT_ID, type Database, type Tx } from "../db/connect.ts";
 import { findBatch, type BatchRow } from "../db/batches.ts";
-import { endBatch, recordEvent } from "../db/finish-batch.ts";
+import { endBatch } from "../db/finish-batch.ts";
 import { productPages } from "../db/list-products.ts";
-import { outputUrl, RESULT_FILE_NAME, statusUrl, type BatchEventBody } from "../domain/batch-event.ts";
+import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { settledStatus, type EventType } from "../domain/batch-state.ts";
 import { outputNames } from "../domain/recipe.ts";
+import { announceEvent } from "../queue/announce-event.ts";
 import type { Queue } from "../queue/queue.ts";
 
 export type FinishDeps = {
@@ -61,24 +61,6 @@ async function endAndAnnounce(deps: FinishDeps, tx: Tx, row: BatchRow): Promise<
   const ended = await endBatch(tx, row.batchId, { run: row.run, status, outcome });
   if (!ended) return;
 
-  const eventId = randomUUIDv7();
   const type: EventType = status === "completed" ? "batch.completed" : "batch.failed";
-  const body: BatchEventBody = {
-    type,
-    timestamp: (ended.finishedAt ?? ended.createdAt).toISOString(),
-    data: {
-      requestId: row.batchId,
-      status,
-      outcome,
-      run: row.run,
-      fileName: row.csvFileName,
-      metadata: row.metadata,
-      progress: { ...counts, reused: ended.imagesReused },
-      bytes: { input: ended.inputBytes, output: ended.outputBytes },
-      outputCsvUrl: outputUrl(deps.publicUrl(), row.token, RESULT_FILE_NAME),
-      statusUrl: statusUrl(deps.publicUrl(), row.batchId),
-    },
-  };
-  const endpointIds = await recordEvent(tx, { eventId, batchId: row.batchId, run: row.run, type, sequence: ended.sequence, body: JSON.stringify(body) });
-  for (const endpointId of endpointIds) await deps.queue.sendDeliver(tx, { eventId, endpointId });
+  await announceEvent(tx, deps, ended, { type, at: ended.finishedAt ?? ended.createdAt });
 }

@@ -13,8 +13,8 @@ type PumpDeps = {
   startBatches(batchIds: string[]): Promise<void>;
   /** Works one image to its settled outcome. Never rejects. `signal` aborts when the claim is lost or time is up. */
   work(claim: Claim, image: HeldImage, hold: Hold): Promise<void>;
-  /** Ends a claim whose image needs nothing any more. */
-  drop(claim: Claim): Promise<void>;
+  /** Ends a claim whose image needs nothing: any more, or while its batch is paused. */
+  drop(claim: Claim, kind: "drop" | "shelve"): Promise<void>;
   /** How many of those in hand wait until their host has room for another download. */
   waitingForHost(): number;
   /** While false nothing new is claimed (the disk is full). */
@@ -139,7 +139,7 @@ export class Pump {
     for (const other of this.#inHand) if (other.claim.id === claim.id) other.abort.abort(new LostClaim("the claim is lost"));
     this.#inHand.add(entry);
     const hold: Hold = { signal: entry.abort.signal, onFetched: () => (entry.isFetched = true), onWorked: () => this.#onWorked(entry) };
-    const done = image ? this.#deps.work(claim, image, hold) : this.#deps.drop(claim);
+    const done = image && !image.isPaused ? this.#deps.work(claim, image, hold) : this.#deps.drop(claim, image ? "shelve" : "drop");
     void done.catch(this.#deps.onError).finally(() => {
       this.#onWorked(entry);
       this.#inHand.delete(entry);

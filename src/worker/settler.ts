@@ -1,7 +1,8 @@
-import { addToCounters, recordRetries, settleImages, type SettledImage, type SourceFacts, type StageMs } from "../db/settle-images.ts";
+import { addToCounters, recordRetries, settleImages, type CounterState, type SettledImage, type SourceFacts, type StageMs } from "../db/settle-images.ts";
 import { rememberSources, type NewSource } from "../db/known-sources.ts";
 import { settleRepeats } from "../db/plan-images.ts";
 import { isDatabaseAway, isValueRefused, type Tx } from "../db/connect.ts";
+import { isOverBudget, type BudgetCounts } from "../domain/failure-budget.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
@@ -9,8 +10,8 @@ import type { Processed } from "./stages.ts";
 
 export type ImageOutcome = {
   claim: Claim;
-  /** `drop` ends a claim whose image needs nothing any more. */
-  outcome: Outcome<Processed> | { kind: "drop" };
+  /** `drop` ends a claim whose image needs nothing any more; `shelve` one whose batch is paused, until it is resumed. */
+  outcome: Outcome<Processed> | { kind: "drop" } | { kind: "shelve" };
   startedAt: Date;
   tenantId: string;
   /** Names the image's URL under its recipe: see domain/source-key.ts. */
@@ -22,6 +23,8 @@ export type ImageOutcome = {
 type SettlerDeps = {
   transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
   queue: Pick<Queue, "endClaims" | "sendImages" | "sendPlan" | "sendFinish">;
+  /** Pauses a batch of which too much has failed. */
+  pause(tx: Tx, batchId: string, spent: BudgetCounts & { percent: number }): Promise<void>;
   onError(error: unknown): void;
 };
 
@@ -81,7 +84,7 @@ type SettlingDeps = SettlerDeps & { isStopped(): boolean };
 async function settleUntilWritten(deps: SettlingDeps, items: readonly ImageOutcome[]): Promise<void> {
   for (;;) {
     try {
-      return await deps.transaction((tx) => settleTogether(deps.queue, tx, items));
+      return await deps.transaction((tx) => settleTogether(deps, tx, items));
     } catch (error) {
       deps.onError(error);
       // One outcome that the database will not take must not hold up the others for ever.
@@ -104,18 +107,25 @@ function withoutFacts(item: ImageOutcome): ImageOutcome {
   return { ...item, outcome: { kind: "give_up", failure }, source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
 }
 
-async function settleTogether(queue: SettlerDeps["queue"], tx: Tx, items: readonly ImageOutcome[]): Promise<void> {
+type SettleDeps = Pick<SettlerDeps, "queue" | "pause">;
+
+async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly ImageOutcome[]): Promise<void> {
+  const { queue } = deps;
   // First the claims: what is no longer ours is somebody else's to settle.
   const ours = await queue.endClaims(tx, items.map(({ claim }) => claim));
   const held = items.filter(({ claim }) => ours.has(claim.id));
   await requeue(queue, tx, held);
   const counted = await settleImages(tx, onePerImage(held.flatMap(toSettled)));
   await rememberSources(tx, held.flatMap(toSource));
+  const shelved = held.filter(({ outcome }) => outcome.kind === "shelve").map(({ claim }) => claim);
 
   // The counters last and in the order of ids: they lock their batches.
-  const batchIds = [...new Set(counted.map(({ batchId }) => batchId))].toSorted();
+  const batchIds = [...new Set([...counted.map(({ batchId }) => batchId), ...shelved.map(({ data }) => data.batchId)])].toSorted();
   for (const batchId of batchIds) {
-    await countBatch(queue, tx, batchId, counted.filter((image) => image.batchId === batchId));
+    const state = await countBatch(deps, tx, batchId, counted.filter((image) => image.batchId === batchId));
+    // Resumed since they were claimed, by somebody who saw that they had jobs: with the batch locked, either he sees that
+    // they are gone or we see that it goes on.
+    if (state?.isPaused === false) await queue.sendImages(tx, shelved.filter(({ data }) => data.batchId === batchId).map(({ data, priority }) => ({ data, priority })));
   }
 }
 
@@ -137,29 +147,41 @@ async function requeue(queue: SettlerDeps["queue"], tx: Tx, held: readonly Image
   await queue.sendImages(tx, jobs);
 }
 
-async function countBatch(queue: SettlerDeps["queue"], tx: Tx, batchId: string, images: Awaited<ReturnType<typeof settleImages>>): Promise<void> {
+async function countBatch(deps: SettleDeps, tx: Tx, batchId: string, images: Awaited<ReturnType<typeof settleImages>>): Promise<CounterState | null> {
+  const { queue } = deps;
   const sum = (pick: (image: (typeof images)[number]) => number) => images.reduce((total, image) => total + pick(image), 0);
+  const failed = sum((image) => (image.state === "failed" ? 1 : 0));
   const state = await addToCounters(tx, {
     batchId,
     settledFirsts: images.length,
+    failedFirsts: failed,
     done: sum((image) => (image.state === "done" ? 1 : 0)),
     reused: sum((image) => (image.isReused ? 1 : 0)),
-    failed: sum((image) => (image.state === "failed" ? 1 : 0)),
+    failed,
     inputBytes: sum((image) => image.inputBytes),
     outputBytes: sum((image) => image.outputBytes),
   });
-  if (!state) return;
+  if (!state || images.length === 0) return state;
 
   // With the batch locked, no repeat can be planned past us: those that are there take their first one's state.
   let { isSettled } = state;
   if (state.hasRepeats) {
     const repeats = await settleRepeats(tx, batchId, { firsts: images.map(({ ordinal }) => ordinal) });
-    const after = await addToCounters(tx, { batchId, settledFirsts: 0, ...repeats, reused: 0, inputBytes: 0, outputBytes: 0 });
+    const after = await addToCounters(tx, { batchId, settledFirsts: 0, failedFirsts: 0, ...repeats, reused: 0, inputBytes: 0, outputBytes: 0 });
     isSettled = after?.isSettled ?? false;
   }
   if (isSettled) await queue.sendFinish(tx, { batchId, run: state.run });
+  else await pauseWhenSpent(deps, tx, state);
   const hasCrossedLowWater = state.queued < QUEUED_LOW_WATER && state.queued + images.length >= QUEUED_LOW_WATER;
   if (hasCrossedLowWater && !state.isPlanned) await queue.sendPlan(tx, { batchId });
+  return state;
+}
+
+/** The row that was counted on tells all that is needed, so that a batch within its budget costs no query. */
+async function pauseWhenSpent(deps: SettleDeps, tx: Tx, { batchId, isPaused, budgetPercent, budgetSettled, budgetFailed }: CounterState): Promise<void> {
+  const spent = { settled: budgetSettled, failed: budgetFailed };
+  if (isPaused || budgetPercent === null || !isOverBudget(spent, budgetPercent)) return;
+  await deps.pause(tx, batchId, { ...spent, percent: budgetPercent });
 }
 
 function toSettled({ claim, outcome, startedAt, source, stageMs }: ImageOutcome): SettledImage[] {
@@ -172,6 +194,7 @@ function toSettled({ claim, outcome, startedAt, source, stageMs }: ImageOutcome)
     case "retry":
     case "release":
     case "drop":
+    case "shelve":
       return [];
     default:
       return outcome satisfies never;

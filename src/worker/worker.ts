@@ -4,6 +4,7 @@ import { isDatabaseAway, type Database } from "../db/connect.ts";
 import { createDownloadWindow } from "../domain/download-window.ts";
 import { decideAfterFailure, type Outcome } from "../domain/outcome.ts";
 import { HostPaused } from "../net/host-watch.ts";
+import { pauseOverBudget } from "../queue/pause-batch.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
 import type { Log } from "../observe/log.ts";
 import { deliver, type DeliverDeps } from "./deliver.ts";
@@ -56,7 +57,8 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const { db, queue, log } = deps;
   const onError = (error: unknown) => log.warn({ err: error }, "the database did not take a command");
   const window = createDownloadWindow({ min: 4 * deps.encoders.size, max: deps.settings.downloads + 2 * deps.encoders.size, backlogMax: 4 * deps.encoders.size });
-  const settler = createSettler({ transaction: db.keyedTransaction, queue, onError });
+  const announcing = { queue, publicUrl: deps.settings.publicUrl };
+  const settler = createSettler({ transaction: db.keyedTransaction, queue, pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent), onError });
   const disk = startDiskGuard({ freeBytes: deps.storage.freeBytes, freeBytesMin: deps.settings.diskFreeBytesMin, log });
   const stages: Stages = {
     ...deps.stages,
@@ -73,7 +75,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     startBatches: (batchIds) => startBatches(db.executor, batchIds),
     mayClaim: () => disk.hasRoom,
     waitingForHost: deps.waitingForHost,
-    drop: (claim) => settler.settle(dropped(claim)),
+    drop: (claim, kind) => settler.settle(dropped(claim, kind)),
     work: (claim, image, hold) => workImage({ stages, settler, disk, log, hosts: deps.hosts, batchHeaders: deps.batchHeaders }, claim, image, hold),
   });
 
@@ -169,7 +171,7 @@ async function decide(attempt: Attempt, image: HeldImage, disk: { check(): Promi
   return decideAfterFailure(failure, image.attempts + 1, Math.random());
 }
 
-/** The image of this claim is settled already: only the job goes. */
-function dropped(claim: Claim): ImageOutcome {
-  return { claim, outcome: { kind: "drop" }, startedAt: new Date(), tenantId: "", key: "", source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
+/** The image of this claim is settled already, or its batch is paused: only the job goes. */
+function dropped(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
+  return { claim, outcome: { kind }, startedAt: new Date(), tenantId: "", key: "", source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import Value from "typebox/value";
-import { AcceptedBatch, Batch, BatchStatusView, Product } from "../../src/contract/batch.ts";
+import { AcceptedBatch, Batch, BatchStatusView, Product, ResumeRequest } from "../../src/contract/batch.ts";
 import { BatchEvent } from "../../src/contract/event.ts";
 import { Preflight } from "../../src/contract/preflight.ts";
 import { Problem } from "../../src/contract/problem.ts";
@@ -40,16 +40,16 @@ describe("the API's documents", () => {
     }
   });
 
-  test("names both routes of the seed, at the root and under /api, and the webhook", () => {
+  test("names both routes of the seed, at the root and under /api, and the webhooks", () => {
     for (const prefix of ["", "/api"]) {
       assert.ok(document.paths[`${prefix}/uploadAndProcessDocument`]?.["post"]);
       assert.ok(document.paths[`${prefix}/getProcessingStatus/{requestId}`]?.["get"]);
     }
-    assert.ok(document.webhooks["batchEnded"]?.post);
+    for (const name of ["batchEnded", "batchPaused", "batchResumed"]) assert.ok(document.webhooks[name]?.post, name);
   });
 
   test("every example fits its schema", () => {
-    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, BatchStatus: BatchStatusView, Preflight, Problem, Product, ProductInput })) {
+    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, BatchStatus: BatchStatusView, Preflight, Problem, Product, ProductInput, ResumeRequest })) {
       const examples = document.components.schemas[name]?.examples ?? [];
       assert.ok(examples.length > 0, name);
       for (const example of examples) assert.deepEqual([...Value.Errors(schema, example)], [], name);

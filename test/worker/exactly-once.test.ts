@@ -41,7 +41,7 @@ describe("planning and settling", () => {
   const distinct = (count: number, name = "p") => Array.from({ length: count }, (_, index) => [`https://shop.test/${name}/${index}.jpg`]);
   const batchRow = async (batchId: string) => (await db.executor.executeSql("select * from batch where batch_id = $1", [batchId])).rows[0] ?? {};
   const jobsOf = async (name: string, batchId: string) => Number((await db.executor.executeSql("select count(*) as n from pgboss.job where name = $1 and data->>'batchId' = $2 and state < 'completed'", [name, batchId])).rows[0]?.["n"]);
-  const settlerOf = () => createSettler({ transaction: db.keyedTransaction, queue, onError: assert.fail });
+  const settlerOf = () => createSettler({ transaction: db.keyedTransaction, queue, pause: () => assert.fail(), onError: assert.fail });
   const done = (claim: Claim): ImageOutcome => ({
     claim, startedAt: new Date(), tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), source: SOURCE, stageMs: NO_TIMES,
     outcome: { kind: "done", result: { outputs: [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, format: "jpeg", width: 10, height: 10, bytes: 100, quality: 50, isKept: false, encodeMs: 1 }], isReused: false } },
@@ -122,7 +122,7 @@ describe("planning and settling", () => {
   test("an outcome that the database refuses is given up, and the others with it are not", async () => {
     const batchId = await load(distinct(3, "odd"));
     const claims = await claim(3);
-    const settler = createSettler({ transaction: db.keyedTransaction, queue, onError: () => {} });
+    const settler = createSettler({ transaction: db.keyedTransaction, queue, pause: () => assert.fail(), onError: () => {} });
     await Promise.all(claims.map((held, index) => settler.settle(index === 1 ? { ...done(held), source: { ...SOURCE, finalUrl: "https://shop.test/\u0000" } } : done(held))));
     const { rows } = await db.executor.executeSql("select state, code from image where batch_id = $1 order by ordinal", [batchId]);
     assert.deepEqual(rows.map(({ state, code }) => [state, code]).toSorted(), [["done", null], ["done", null], ["failed", "storage_failed"]]);
@@ -134,7 +134,7 @@ describe("planning and settling", () => {
     const batchId = await load(distinct(2, "passing"));
     const codes = ["57014", "40P01", "25006"];
     const settler = createSettler({
-      queue, onError: () => {},
+      queue, pause: () => assert.fail(), onError: () => {},
       transaction: async (work) => {
         const code = codes.shift();
         if (code) throw Object.assign(new Error("not now"), { code });

@@ -1,0 +1,38 @@
+import { randomUUIDv7 } from "node:crypto";
+import type { BatchRow } from "../db/batches.ts";
+import type { Tx } from "../db/connect.ts";
+import { recordEvent } from "../db/finish-batch.ts";
+import { outputUrl, RESULT_FILE_NAME, statusUrl, type BatchEventBody } from "../domain/batch-event.ts";
+import type { EventType } from "../domain/batch-state.ts";
+import type { Queue } from "./queue.ts";
+
+export type AnnounceDeps = { queue: Pick<Queue, "sendDeliver">; publicUrl: () => string };
+
+/** Records what happened to a batch and queues its deliveries, in the transaction in which it happens. `batch` is how it stands after that. */
+export async function announceEvent(tx: Tx, deps: AnnounceDeps, batch: BatchRow, happened: { type: EventType; at: Date }): Promise<void> {
+  const eventId = randomUUIDv7();
+  const body = JSON.stringify(eventBody(batch, happened, deps.publicUrl()));
+  const endpointIds = await recordEvent(tx, { eventId, batchId: batch.batchId, run: batch.run, type: happened.type, sequence: batch.sequence, body });
+  for (const endpointId of endpointIds) await deps.queue.sendDeliver(tx, { eventId, endpointId });
+}
+
+function eventBody(batch: BatchRow, { type, at }: { type: EventType; at: Date }, publicUrl: string): BatchEventBody {
+  return {
+    type,
+    timestamp: at.toISOString(),
+    data: {
+      requestId: batch.batchId,
+      status: batch.status,
+      outcome: batch.outcome,
+      run: batch.run,
+      fileName: batch.csvFileName,
+      metadata: batch.metadata,
+      progress: { total: batch.imagesTotal, completed: batch.imagesDone, failed: batch.imagesFailed, skipped: batch.imagesSkipped, reused: batch.imagesReused },
+      bytes: { input: batch.inputBytes, output: batch.outputBytes },
+      pausedAt: batch.pausedAt?.toISOString() ?? null,
+      pauseReason: batch.pauseReason,
+      outputCsvUrl: outputUrl(publicUrl, batch.token, RESULT_FILE_NAME),
+      statusUrl: statusUrl(publicUrl, batch.batchId),
+    },
+  };
+}

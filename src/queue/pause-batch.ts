@@ -1,0 +1,26 @@
+import { findWorstFailure, markPaused } from "../db/pause-batch.ts";
+import type { BatchRow } from "../db/batches.ts";
+import type { Tx } from "../db/connect.ts";
+import { describeOverBudget, type BudgetCounts } from "../domain/failure-budget.ts";
+import { announceEvent, type AnnounceDeps } from "./announce-event.ts";
+import type { Queue } from "./queue.ts";
+
+export type PauseDeps = AnnounceDeps & { queue: Pick<Queue, "dropWaitingImages" | "sendDeliver"> };
+
+/**
+ * Pauses a batch in the caller's transaction: its waiting jobs leave the queue, so that they neither spin nor stand before
+ * others'; what is in hand ends normally and counts. Null where there is nothing to pause (any more).
+ */
+export async function pauseBatch(tx: Tx, deps: PauseDeps, batchId: string, reason: string): Promise<BatchRow | null> {
+  const paused = await markPaused(tx, batchId, reason);
+  if (!paused?.pausedAt) return null;
+  await deps.queue.dropWaitingImages(tx, batchId);
+  await announceEvent(tx, deps, paused, { type: "batch.paused", at: paused.pausedAt });
+  return paused;
+}
+
+/** Pauses a batch of which too much has failed, and says of what. */
+export async function pauseOverBudget(tx: Tx, deps: PauseDeps, batchId: string, spent: BudgetCounts & { percent: number }): Promise<void> {
+  const worst = await findWorstFailure(tx, batchId);
+  await pauseBatch(tx, deps, batchId, describeOverBudget(spent, spent.percent, worst));
+}

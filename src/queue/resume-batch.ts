@@ -1,0 +1,34 @@
+import type { BatchRow } from "../db/batches.ts";
+import type { Tx } from "../db/connect.ts";
+import { markResumed, recordTag, reopenImages, type BudgetChange } from "../db/pause-batch.ts";
+import { advanceVirtualTime } from "../db/plan-images.ts";
+import { nextTag, priorityOf } from "../domain/fair-tag.ts";
+import { announceEvent, type AnnounceDeps } from "./announce-event.ts";
+import { PAGE_IMAGES } from "./plan-page.ts";
+import type { Queue } from "./queue.ts";
+
+export type ResumeDeps = AnnounceDeps & { queue: Pick<Queue, "sendDeliver" | "sendImages" | "sendPlan" | "headTag"> };
+
+/** Takes a paused batch up again in the caller's transaction: each of its open images gets one job. Null where it is not paused. */
+export async function resumeBatch(tx: Tx, deps: ResumeDeps, batchId: string, change: BudgetChange): Promise<BatchRow | null> {
+  const resumed = await markResumed(tx, batchId, change);
+  if (!resumed) return null;
+  await requeueImages(tx, deps.queue, resumed);
+  if (!resumed.isPlanned) await deps.queue.sendPlan(tx, { batchId });
+  await announceEvent(tx, deps, resumed, { type: "batch.resumed", at: resumed.resumedAt });
+  return resumed;
+}
+
+/** In pages with tags of today, as if they were planned now: with their old ones all of them would stand before everybody's. */
+async function requeueImages(tx: Tx, queue: ResumeDeps["queue"], batch: BatchRow): Promise<void> {
+  const images = await reopenImages(tx, batch.batchId);
+  if (images.length === 0) return;
+  const virtualTime = await advanceVirtualTime(tx, await queue.headTag(tx));
+  let { tag } = batch;
+  const jobs = images.map(({ ordinal, delayMs }, index) => {
+    if (index % PAGE_IMAGES === 0) tag = nextTag(virtualTime, tag);
+    return { data: { batchId: batch.batchId, ordinal }, priority: priorityOf(tag), delayMs };
+  });
+  await queue.sendImages(tx, jobs);
+  await recordTag(tx, batch.batchId, tag);
+}

@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { randomUUIDv7 } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { before, beforeEach, describe, test } from "node:test";
+import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
+import { findClaimedImages } from "../../src/db/claimed-images.ts";
+import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import type { BudgetChange } from "../../src/db/pause-batch.ts";
+import { PAUSED_BY_HAND } from "../../src/domain/failure-budget.ts";
+import type { ImageCode } from "../../src/domain/image-code.ts";
+import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
+import { pauseBatch, pauseOverBudget } from "../../src/queue/pause-batch.ts";
+import type { Claim, Queue } from "../../src/queue/queue.ts";
+import { resumeBatch } from "../../src/queue/resume-batch.ts";
+import { planBatch } from "../../src/worker/plan-batch.ts";
+import { reconcile } from "../../src/worker/reconcile.ts";
+import { createSettler, type ImageOutcome, type Settler } from "../../src/worker/settler.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { openTestQueue } from "../support/queue.ts";
+
+const NO_TIMES = { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 };
+const failure = (code: ImageCode) => ({ code, detail: "so it is", retry: false });
+
+/** The database's side of pausing, without the network and a worker's clock. */
+describe("pausing and resuming", () => {
+  let db: Database;
+  let queue: Queue;
+  let folder: string;
+  let settler: Settler;
+  before(async () => {
+    ({ db, queue } = await openTestQueue());
+    folder = await createTestFolder();
+    settler = createSettler({ transaction: db.keyedTransaction, queue, pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent), onError: assert.fail });
+  });
+  beforeEach(async () => {
+    await db.executor.executeSql("delete from pgboss.job");
+    await db.executor.executeSql("update batch set status = 'completed'");
+  });
+
+  const deps = () => ({ queue, publicUrl: () => "http://127.0.0.1" });
+  const load = async (urls: readonly string[], pauseAtFailurePercent: number | null = 30) => {
+    const batchId = randomUUIDv7();
+    const path = join(folder, `${batchId}.csv`);
+    await writeFile(path, ["S. No,Product Name,Input Image Urls", ...urls.map((url, index) => `${index + 1},Mug,"${url}"`), ""].join("\n"));
+    const loaded = await loadBatch({ queue, transaction: db.keyedTransaction }, {
+      batchId, token: batchId, csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, refresh: "auto", metadata: {}, pauseAtFailurePercent, reading: { ...DEFAULT_READING, onInvalid: "skip" },
+      now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: { endpointId: randomUUIDv7(), url: "http://127.0.0.1/hook", secret: null },
+    });
+    assert.ok(loaded.ok);
+    return batchId;
+  };
+  const urls = (count: number, host = "cdn.test") => Array.from({ length: count }, (_, index) => `https://${host}/${index}.jpg`);
+  const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
+  const batchRow = async (batchId: string) => (await rowsOf("select * from batch where batch_id = $1", batchId))[0] ?? {};
+  const isPaused = async (batchId: string) => (await batchRow(batchId))["paused_at"] !== null;
+  const jobs = async (batchId: string, name = "image") => (await rowsOf(
+    "select (data->>'ordinal')::int as ordinal, state, priority, start_after > now() as later from pgboss.job where name = $2 and data->>'batchId' = $1 and state < 'completed' order by 1", batchId, name)) as { ordinal: number; state: string; priority: number; later: boolean }[];
+  const openFirsts = async (batchId: string) => (await rowsOf("select ordinal from image where batch_id = $1 and state = 'planned' and same_as is null order by 1", batchId)).map(({ ordinal }) => ordinal);
+  const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
+  const outcome = (claim: Claim, kind: ImageOutcome["outcome"]): ImageOutcome => ({ claim, startedAt: new Date(), tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), source: null, stageMs: NO_TIMES, outcome: kind });
+  const done = (claim: Claim) => settler.settle(outcome(claim, { kind: "done", result: { outputs: [], isReused: false } }));
+  const fail = (claim: Claim, code: ImageCode = "forbidden") => settler.settle(outcome(claim, { kind: "give_up", failure: failure(code) }));
+  const shelve = (claim: Claim) => settler.settle(outcome(claim, { kind: "shelve" }));
+  const pause = (batchId: string) => db.transaction((tx) => pauseBatch(tx, deps(), batchId, PAUSED_BY_HAND));
+  const resume = (batchId: string, change: BudgetChange = null) => db.transaction((tx) => resumeBatch(tx, deps(), batchId, change));
+  const plan = (batchId: string) => planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
+  const makeStale = async () => {
+    await rowsOf("update image set queued_at = now() - interval '2 minutes'");
+    await rowsOf("update batch set created_at = now() - interval '2 minutes'");
+  };
+  const reconciled = () => reconcile({ transaction: db.transaction, queue });
+  const all = (claims: readonly Claim[], settle: (claim: Claim) => Promise<void>) => Promise.all(claims.map((held) => settle(held)));
+
+  test("the failure that is one too many pauses the batch, takes its jobs from the queue and is announced; what is in hand still counts", async () => {
+    const batchId = await load(urls(250));
+    await plan(batchId);
+    const claims = await claim(25);
+    await all(claims.slice(0, 13), done);
+    await all(claims.slice(13, 19), fail);
+    assert.equal(await isPaused(batchId), false, "6 of 19 are too few to tell");
+    await all(claims.slice(19, 20), (held) => fail(held, "not_found"));
+    assert.equal(await isPaused(batchId), true, "7 of 20 are more than 30 %");
+
+    assert.deepEqual((await jobs(batchId)).map(({ state }) => state), Array.from({ length: 5 }, () => "active"));
+    await all(claims.slice(20), fail);
+    const row = await batchRow(batchId);
+    assert.deepEqual([row["status"], row["images_done"], row["images_failed"], row["images_queued"], row["budget_settled"]], ["pending", 13, 12, 225, 25]);
+    assert.equal(row["pause_reason"], "7 of 20 images failed (35 %), more than the 30 % that pauseAtFailurePercent allows; mostly forbidden from cdn.test.");
+
+    const events = await rowsOf("select type, sequence, body::jsonb as body from event join delivery using (event_id) where batch_id = $1", batchId);
+    assert.equal(events.length, 1, "once, however much fails after that");
+    const event = events[0]?.["body"] as { type: string; data: Record<string, unknown> } | undefined;
+    assert.deepEqual([event?.type, event?.data["pauseReason"], event?.data["outcome"], event?.data["progress"]], ["batch.paused", row["pause_reason"], null, { total: 250, completed: 13, failed: 7, skipped: 0, reused: 0 }]);
+    const [deliveryJobs] = await rowsOf("select count(*)::int as n from pgboss.job j join event e on j.data->>'eventId' = e.event_id::text where name = 'deliver' and batch_id = $1", batchId);
+    assert.equal(deliveryJobs?.["n"], 1);
+  });
+
+  test("what was known before and what cost no try does not spend the budget", async () => {
+    const batchId = await load([...Array.from({ length: 30 }, () => "nowhere"), ...Array.from({ length: 40 }, () => "https://cdn.test/placeholder.jpg"), ...urls(30)]);
+    const claims = await claim(100);
+    const placeholder = claims.filter(({ data }) => data.ordinal === 30);
+    await all(placeholder, fail);
+    await all(claims.filter((held) => !placeholder.includes(held)).slice(0, 25), done);
+    const row = await batchRow(batchId);
+    assert.deepEqual([row["images_failed"], row["images_done"], row["budget_settled"], row["budget_failed"], row["paused_at"]], [70, 25, 26, 1, null]);
+  });
+
+  test("neither the reconciler nor the planner touches what is paused, and its claims are put back without a try", async () => {
+    const batchId = await load(urls(250));
+    const other = await load(urls(3, "other.test"));
+    assert.ok(await pause(batchId));
+    await makeStale();
+    assert.equal(await pause(batchId), null, "it is paused already");
+    await plan(batchId);
+    await rowsOf("delete from pgboss.job where name = 'plan'");
+    assert.deepEqual(await reconciled(), { images: 0, batches: 0, deliveries: 0 });
+    assert.deepEqual([(await jobs(batchId)).length, (await jobs(other)).length, (await openFirsts(batchId)).length], [0, 3, 100]);
+
+    // A job that slipped through, as the reconciler of a moment before could have sent it.
+    await rowsOf("delete from pgboss.job");
+    await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId, ordinal: 7 }, priority: 0 }]));
+    const [slipped] = await claim(10);
+    assert.ok(slipped);
+    const [image] = await db.keyedTransaction((tx) => findClaimedImages(tx, [slipped.data]));
+    assert.deepEqual([image?.isPaused, image?.isPending], [true, false]);
+    await shelve(slipped);
+    assert.deepEqual(await jobs(batchId), []);
+    assert.deepEqual(await rowsOf("select state, attempts from image where batch_id = $1 and ordinal = 7", batchId), [{ state: "planned", attempts: 0 }]);
+  });
+
+  test("a resume queues each open image once, whoever else resumes: jobs and open images are the same", async () => {
+    const batchId = await load(urls(250));
+    await plan(batchId);
+    const claims = await claim(20);
+    await all(claims.slice(0, 5), done);
+    await settler.settle(outcome(claims[5] as Claim, { kind: "retry", failure: failure("timed_out"), delayMs: 600_000 }));
+    await pause(batchId);
+    // In hand while it is paused: one comes back for later, the others are still being worked.
+    await settler.settle(outcome(claims[6] as Claim, { kind: "retry", failure: failure("timed_out"), delayMs: 600_000 }));
+    assert.equal((await jobs(batchId)).length, 14);
+    await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -500 }]));
+
+    await rowsOf("delete from pgboss.job where name = 'plan'");
+    const resumed = await Promise.all([resume(batchId), resume(batchId), resume(batchId)]);
+    assert.equal(resumed.filter((row) => row !== null).length, 1);
+    assert.equal(await resume(batchId), null);
+    const queued = await jobs(batchId);
+    assert.deepEqual(queued.map(({ ordinal }) => ordinal), await openFirsts(batchId));
+    assert.equal(queued.length, 245);
+    assert.deepEqual(queued.filter(({ later }) => later).map(({ ordinal }) => ordinal), [5, 6], "a delay outlives the pause");
+    const waiting = queued.filter(({ state, later }) => state === "created" && !later);
+    assert.deepEqual([...new Set(waiting.map(({ priority }) => priority))], [-501, -502, -503], "in pages, beside what is served now and not before it");
+    assert.equal((await jobs(batchId, "plan")).length, 0, "nothing was left to plan");
+    assert.deepEqual((await rowsOf("select type, sequence from event where batch_id = $1 order by sequence", batchId)), [{ type: "batch.paused", sequence: 1 }, { type: "batch.resumed", sequence: 2 }]);
+  });
+
+  test("what was not planned when it was paused is planned after it is resumed", async () => {
+    const batchId = await load(urls(250));
+    await pause(batchId);
+    await plan(batchId);
+    await resume(batchId);
+    assert.equal((await jobs(batchId, "plan")).length > 0, true);
+    await plan(batchId);
+    assert.equal((await jobs(batchId)).length, 250);
+    assert.deepEqual((await jobs(batchId)).map(({ ordinal }) => ordinal), await openFirsts(batchId));
+  });
+
+  test("a claim of a paused batch that is put back after the resume saw it goes on", async () => {
+    const batchId = await load(urls(3));
+    const [held] = await claim(1);
+    assert.ok(held);
+    await pause(batchId);
+    await resume(batchId);
+    await shelve(held);
+    assert.deepEqual((await jobs(batchId)).map(({ ordinal, state }) => [ordinal, state]), [[0, "created"], [1, "created"], [2, "created"]]);
+  });
+
+  test("after a resume the budget counts anew, under another percentage where one is given", async () => {
+    const batchId = await load(urls(120));
+    await plan(batchId);
+    await all(await claim(20), fail);
+    assert.equal(await isPaused(batchId), true);
+    await resume(batchId);
+    await all(await claim(14), done);
+    await all(await claim(5), (held) => fail(held, "timed_out"));
+    assert.equal(await isPaused(batchId), false);
+    await resume(batchId, { percent: 10 });
+    await all(await claim(2), (held) => fail(held, "timed_out"));
+    const row = await batchRow(batchId);
+    assert.match(String(row["pause_reason"]), /^7 of 21 images failed \(33 %\), more than the 30 % .+; mostly timed_out from cdn\.test\.$/, "one that is not paused keeps its budget, and what failed before is forgotten");
+
+    await resume(batchId, { percent: 60 });
+    await all(await claim(20), (held) => (held.data.ordinal % 2 === 0 ? done(held) : fail(held)));
+    assert.deepEqual([await isPaused(batchId), (await batchRow(batchId))["pause_at_failure_percent"]], [false, 60]);
+    await pause(batchId);
+    await resume(batchId, { percent: null });
+    await all(await claim(30), fail);
+    assert.deepEqual([await isPaused(batchId), (await batchRow(batchId))["pause_at_failure_percent"]], [false, null]);
+  });
+
+  test("a batch whose last image is settled is finished and not paused, and not held up by a pause", async () => {
+    const whole = await load(urls(20));
+    await all(await claim(100), fail);
+    assert.deepEqual([await isPaused(whole), (await jobs(whole, "finish")).length], [false, 1]);
+    assert.equal(await pause(whole), null, "there is nothing left to hold back");
+
+    const inHand = await load(urls(22));
+    const claims = await claim(100);
+    await all(claims.slice(0, 20), fail);
+    assert.equal(await isPaused(inHand), true);
+    await all(claims.slice(20), done);
+    assert.equal((await jobs(inHand, "finish")).length, 1);
+    await rowsOf("delete from pgboss.job");
+    await makeStale();
+    await reconciled();
+    assert.equal((await jobs(inHand, "finish")).length, 1, "a finish job that is lost is sent again");
+  });
+
+  test("pauses and resumes in the middle of everything lose nothing and try nothing twice", async (t) => {
+    const batchIds = [await load(urls(400, "a.test"), null), await load(urls(400, "b.test"), null)];
+    for (const batchId of batchIds) await plan(batchId);
+    const tries = new Map<string, number>();
+    let isOver = false;
+    const workClaim = async (held: Claim, isHeldBack: boolean) => {
+      if (isHeldBack) return shelve(held);
+      const key = `${held.data.batchId}/${held.data.ordinal}`;
+      tries.set(key, (tries.get(key) ?? 0) + 1);
+      return tries.size % 3 === 0 ? fail(held) : done(held);
+    };
+    const work = async () => {
+      while (!isOver) {
+        const { claims, images } = await db.keyedTransaction(async (tx) => {
+          const claims = await queue.claimImages(tx, 15);
+          return { claims, images: await findClaimedImages(tx, claims.map(({ data }) => data)) };
+        });
+        const heldBack = new Set(images.filter((image) => image.isPaused).map(({ batchId, ordinal }) => `${batchId}/${ordinal}`));
+        await Promise.all(claims.map((held) => workClaim(held, heldBack.has(`${held.data.batchId}/${held.data.ordinal}`))));
+      }
+    };
+    const meddle = async (batchId: string) => {
+      let changes = 0;
+      while ((await openFirsts(batchId)).length > 0) {
+        if (await pause(batchId)) changes += 1;
+        await Promise.all([resume(batchId), resume(batchId)]);
+      }
+      return changes;
+    };
+    const working = Promise.all([work(), work(), work()]);
+    const changes = await Promise.all(batchIds.map(meddle)).finally(() => (isOver = true));
+    await working;
+    t.diagnostic(`paused ${changes.join(" and ")} times`);
+    assert.ok(changes.every((count) => count > 3), `paused ${changes.join(" and ")} times`);
+    assert.deepEqual([tries.size, [...tries.values()].filter((count) => count > 1)], [800, []]);
+    for (const batchId of batchIds) {
+      const row = await batchRow(batchId);
+      const [counted] = await rowsOf("select count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'failed')::int as failed, max(attempts) as attempts from image where batch_id = $1", batchId);
+      assert.deepEqual(counted, { done: row["images_done"], failed: row["images_failed"], attempts: 1 });
+      assert.deepEqual([row["images_queued"], row["budget_failed"] === row["images_failed"], (await jobs(batchId)).length, (await jobs(batchId, "finish")).length], [0, false, 0, 1]);
+    }
+  });
+});
