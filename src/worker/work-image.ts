@@ -1,0 +1,74 @@
+import { isDatabaseAway } from "../db/connect.ts";
+import type { HeldImage } from "../db/known-sources.ts";
+import { decideAfterFailure, type Outcome } from "../domain/outcome.ts";
+import { HostPaused } from "../net/host-watch.ts";
+import type { Log } from "../observe/log.ts";
+import type { Claim } from "../queue/queue.ts";
+import type { HostPauses } from "./host-pauses.ts";
+import { processImage } from "./process-image.ts";
+import { LostClaim, type Hold } from "./pump.ts";
+import type { Settler } from "./settler.ts";
+import type { BatchHeaders } from "./source-headers.ts";
+import type { Attempt, Processed, Stages } from "./stages.ts";
+
+/** An image that met a full disk is looked at again after this, by whoever has room. */
+const RELEASE_MS = 5_000;
+/** The column's limit, 24.8 days: a laptop can be off for longer. */
+const MS_MAX = 2 ** 31 - 1;
+
+export type WorkDeps = { stages: Stages; settler: Settler; disk: { check(): Promise<boolean> }; log: Log; hosts: Pick<HostPauses, "meet">; batchHeaders: BatchHeaders };
+
+/** One claim, from image to settled outcome. */
+export async function workImage({ stages, settler, disk, log, hosts, batchHeaders }: WorkDeps, claim: Claim, image: HeldImage, { signal, onFetched, onWorked }: Hold): Promise<void> {
+  const startedAt = new Date();
+  const waitMs = Math.min(MS_MAX, Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0)));
+  const download = image.hasSourceHeaders ? withHeaders(stages.download, batchHeaders, image.batchId) : stages.download;
+  const ownStages = { ...stages, download, onFetched: () => (onFetched(), stages.onFetched()) };
+  const tried = hosts.meet(image.host) ?? (await tryImage({ stages: ownStages, log, hosts }, { ...image, priority: claim.priority }, signal));
+  if (signal.reason instanceof LostClaim) return;
+  const attempt = "kind" in tried ? null : tried;
+  const outcome = "kind" in tried ? tried : await decide(tried, image, disk);
+  onWorked();
+  await settler.settle({
+    claim, outcome, startedAt, tenantId: image.tenantId, key: image.key,
+    source: attempt?.source ?? null,
+    stageMs: { waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
+  });
+}
+
+/** Every download of a batch that has headers for its origins takes them along. */
+function withHeaders(download: Stages["download"], batchHeaders: BatchHeaders, batchId: string): Stages["download"] {
+  return async (request) => {
+    const headers = await batchHeaders(batchId).catch((error: unknown) => {
+      throw isDatabaseAway(error) ? new NoAttempt("the batch's headers could not be read", { cause: error }) : error;
+    });
+    return headers.ok ? download({ ...request, sourceHeaders: headers.value }) : headers;
+  };
+}
+
+/** Nothing was tried: the image is as it was, and without its database nothing can be settled before that is back. */
+class NoAttempt extends Error {}
+
+const RELEASED: Outcome<never> = { kind: "release", delayMs: 0 };
+
+/** An outcome at once where the attempt was broken off and counts for nothing. A surprise costs the image a try and is logged. */
+async function tryImage({ stages, log, hosts }: Pick<WorkDeps, "stages" | "log" | "hosts">, work: Parameters<typeof processImage>[1], signal: AbortSignal): Promise<Attempt | Outcome<never>> {
+  try {
+    return await processImage(stages, work, signal);
+  } catch (error) {
+    if (signal.aborted || error instanceof NoAttempt) return RELEASED;
+    if (error instanceof HostPaused) return hosts.meet(error.host) ?? RELEASED;
+    log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
+    const failure = { code: "storage_failed", detail: "The image could not be processed for a reason on our side.", retry: true } as const;
+    return { result: { ok: false, failure }, source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };
+  }
+}
+
+async function decide(attempt: Attempt, image: HeldImage, disk: { check(): Promise<boolean> }): Promise<Outcome<Processed>> {
+  if (attempt.result.ok) return { kind: "done", result: attempt.result.value };
+  const { failure } = attempt.result;
+  // A full disk is no fault of the image, whatever the codec or the file system called it.
+  const mayBeDisk = failure.code === "storage_failed" || failure.code === "corrupt_image";
+  if (mayBeDisk && !(await disk.check())) return { kind: "release", delayMs: RELEASE_MS };
+  return decideAfterFailure(failure, image.attempts + 1, Math.random());
+}
