@@ -15,6 +15,7 @@ const rooms = {
   observe: ["domain"],
   embedded: ["domain"],
   cli: ["*"],
+  wire: ["*"],
 };
 const MAY_OBSERVE = Object.keys(rooms).filter((room) => !["domain", "contract"].includes(room));
 const everyRoom = Object.keys(rooms);

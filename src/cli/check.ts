@@ -9,7 +9,7 @@ import type { Preflight } from "../contract/preflight.ts";
 import { ProblemError } from "../http/problems.ts";
 import { readPreflightOptions } from "../http/read-options.ts";
 import { surveyCatalogue } from "../intake/survey-catalogue.ts";
-import { wirePreflight } from "../wire-preflight.ts";
+import { wirePreflight } from "../wire/preflight.ts";
 import { writeReport } from "./check-report.ts";
 
 const USAGE = `Usage: pressrun check FILE [options]

@@ -3,7 +3,7 @@ import { before, describe, test } from "node:test";
 import type { Batch, Product } from "../../src/contract/batch.ts";
 import type { Problem } from "../../src/contract/problem.ts";
 import { connectDatabase, type Database } from "../../src/db/connect.ts";
-import { createHeaderSeal } from "../../src/header-seal.ts";
+import { createHeaderSeal } from "../../src/wire/header-seal.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { createBatchHeaders } from "../../src/worker/source-headers.ts";
 import { onCleanup } from "../support/cleanup.ts";

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import type { Config } from "./config.ts";
-import type { StoredHeaders } from "./db/batches.ts";
-import { deriveKey, NONCE_BYTES, seal, unseal } from "./domain/sealed.ts";
-import type { SourceHeaders } from "./domain/source-headers.ts";
-import { readOrMakeSecretKey } from "./storage/secret-key.ts";
+import type { Config } from "../config.ts";
+import type { StoredHeaders } from "../db/batches.ts";
+import { deriveKey, NONCE_BYTES, seal, unseal } from "../domain/sealed.ts";
+import type { SourceHeaders } from "../domain/source-headers.ts";
+import { readOrMakeSecretKey } from "../storage/secret-key.ts";
 
 /** Both ends of the headers that a batch brings for its origins: sealed where it is accepted, opened where it is worked. */
 export type HeaderSeal = {

@@ -1,0 +1,107 @@
+import { CATALOGUE_LIMITS } from "../csv/limits.ts";
+import { findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
+import { DEFAULT_TENANT_ID, isDatabaseAway } from "../db/connect.ts";
+import { findOutput, listOutputs } from "../db/find-output.ts";
+import { listProducts, productPages } from "../db/list-products.ts";
+import { createAddressPolicy } from "../domain/address-policy.ts";
+import { RESULT_FILE_NAME } from "../domain/batch-event.ts";
+import { PAUSED_BY_HAND } from "../domain/failure-budget.ts";
+import { parseImageUrl } from "../domain/image-url.ts";
+import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
+import { userAgent } from "../domain/user-agent.ts";
+import { createServer, type HttpDeps } from "../http/server.ts";
+import { acceptUpload } from "../intake/accept-upload.ts";
+import { loadBatch, type BatchOrder } from "../intake/load-batch.ts";
+import { createTurnstile } from "../domain/turnstile.ts";
+import { loadInThread } from "../intake/load-in-thread.ts";
+import { surveyCatalogue } from "../intake/survey-catalogue.ts";
+import { surveyInThread } from "../intake/survey-in-thread.ts";
+import { createTargetCheck } from "../net/check-target.ts";
+import { CSV_LIMITS } from "../net/deadlines.ts";
+import { createDownloader } from "../net/download.ts";
+import { pauseBatch } from "../queue/pause-batch.ts";
+import { resumeBatch } from "../queue/resume-batch.ts";
+import { readVersion } from "../version.ts";
+import { wirePreflight } from "./preflight.ts";
+import type { OnStop, Parts } from "./parts.ts";
+
+/** Files up to this are parsed in some 20 ms, less than a thread takes to start. */
+const INLINE_CSV_BYTES_MAX = 128 * 1024;
+/** Each large file that is being loaded takes a thread, some 100 MB and a connection of its own. */
+const LOADS_AT_ONCE = 3;
+/** A thread each as well, but no connection. */
+const SURVEYS_AT_ONCE = 2;
+const CLOSE_MS = 5_000;
+
+/** The API, listening; returns its address. */
+export async function wireApi({ config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts, onStop: OnStop): Promise<string> {
+  const policy = createAddressPolicy(config);
+  const inTurn = createTurnstile(LOADS_AT_ONCE);
+  const load = (order: BatchOrder) =>
+    order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.keyedTransaction }, order) : inTurn(() => loadInThread({ databaseUrl, order }));
+  const lookUp = (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId);
+  const intake = { storage, load, findBatch: lookUp, sealHeaders: headerSeal?.seal ?? null, checkTarget: createTargetCheck({ policy }), limits: CATALOGUE_LIMITS, defaultWebhookUrl: config.webhook?.url ?? null };
+  const csvMs = Math.min(CSV_LIMITS.totalMs, config.uploadMs);
+  const csvDownloader = createDownloader({ policy, userAgent: userAgent(await readVersion(), config.contact), limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax, totalMs: csvMs }, perHostMax: LOADS_AT_ONCE, accept: "text/csv,*/*;q=0.5" });
+  onStop(async () => csvDownloader.close());
+  const fetchCsv = async (url: string, path: string) => {
+    const parsed = parseImageUrl(url);
+    if (!parsed.ok) return parsed;
+    // Waiting for the host's turn counts as well.
+    const signal = AbortSignal.timeout(csvMs);
+    const fetched = await csvDownloader.download({ url: parsed.href, path, signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+      return { ok: false as const, failure: { code: "timed_out" as const, detail: `The whole download took longer than ${csvMs} ms.` } };
+    });
+    return fetched.ok ? { ok: true as const, bytes: fetched.value.bytes } : { ok: false as const, code: fetched.failure.code, message: fetched.failure.detail };
+  };
+  const app = await createServer({
+    settings: { publicUrl, auth: config.auth, apiKeys: config.apiKeys, uploadBytesMax: config.uploadBytesMax, uploadMs: config.uploadMs, version: await readVersion() },
+    tempPath: storage.tempPath,
+    discard: storage.discard,
+    acceptUpload: (upload) => acceptUpload(intake, upload),
+    preflight: await servePreflight({ config, storage }, onStop),
+    fetchCsv,
+    findBatch: lookUp,
+    listBatches: (page) => listBatches(db.executor, DEFAULT_TENANT_ID, page),
+    listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
+    pauseBatch: (batchId) => db.transaction((tx) => pauseBatch(tx, { queue, publicUrl }, batchId, PAUSED_BY_HAND)),
+    resumeBatch: (batchId, change) => db.transaction((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
+    async findOutput(token, fileName) {
+      const output = await findOutput(db.executor, token, fileName);
+      const file = output && (await storage.findOutput(output));
+      if (!file) return null;
+      return { ...file, mediaType: FORMAT_FILES[output.format as OutputFormat].mediaType, etag: `"${output.batchId}-${output.ordinal}-${file.bytes.toString(16)}"` };
+    },
+    findBatchByToken: (token) => findBatchByToken(db.executor, token),
+    findResult: (batchId) => storage.findResult(batchId, RESULT_FILE_NAME),
+    productPages: (batchId) => productPages(db.executor, batchId),
+    async *outputFiles(batchId) {
+      for await (const { ordinal, fileName } of listOutputs(db.executor, batchId)) {
+        const file = await storage.findOutput({ batchId, ordinal, fileName });
+        if (!file) throw new Error(`the output ${fileName} of ${batchId} is not where its row says`);
+        yield { ...file, fileName };
+      }
+    },
+    isReady: () => db.executor.executeSql("select 1").then(() => true, () => false),
+    isUnavailable: isDatabaseAway,
+    log,
+  });
+  onStop(async () => {
+    // Answers in progress get this long; an upload that trickles does not hold up the others' shutdown.
+    const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
+    await app.close();
+    clearTimeout(deadline);
+  });
+  return app.listen({ host: config.host, port: config.port });
+}
+
+async function servePreflight({ config, storage }: Pick<Parts, "config" | "storage">, onStop: OnStop): Promise<HttpDeps["preflight"]> {
+  const inTurn = createTurnstile(SURVEYS_AT_ONCE);
+  const { preflight, close } = await wirePreflight({
+    config, tempPath: storage.tempPath, discard: storage.discard,
+    survey: (order, bytes, signal) => (bytes <= INLINE_CSV_BYTES_MAX ? surveyCatalogue({ random: Math.random, signal }, order) : inTurn(() => surveyInThread(order, signal))),
+  });
+  onStop(async () => close());
+  return preflight;
+}

@@ -1,0 +1,12 @@
+import type { Config } from "../config.ts";
+import type { Database } from "../db/connect.ts";
+import type { HeaderSeal } from "./header-seal.ts";
+import type { Log } from "../observe/log.ts";
+import type { Queue } from "../queue/queue.ts";
+import type { Storage } from "../storage/storage.ts";
+
+/** What API and worker of one process share. */
+export type Parts = { config: Config; log: Log; db: Database; databaseUrl: string; queue: Queue; storage: Storage; publicUrl: () => string; headerSeal: HeaderSeal | null };
+
+/** Registers what undoes a start; the last is undone first. */
+export type OnStop = (undo: () => Promise<void>) => void;
