@@ -71,8 +71,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     contact: readContact(read, "CONTACT"),
     secretKey: readSecretKey(read, "SECRET_KEY"),
     encoders: read.integer("ENCODERS", defaultEncoders(), 1, 1_024),
-    // 100 megapixels took 1.0 GB as a turned JPEG, 1.4 GB to WebP and 1.5 GB to PNG.
-    encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", 2_048, 64, 65_536) * MIB,
+    // What would need more is refused with the number that it needs (domain/decode-cost.ts); 256 hold small images in every format.
+    encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", 512, 256, 65_536) * MIB,
     downloads: read.integer("DOWNLOADS", 256, 1, 4_096),
     downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 32, 1, 1_024),
     keepInputs: read.flag("KEEP_INPUTS", true),

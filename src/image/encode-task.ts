@@ -1,10 +1,10 @@
-import type { Sharp } from "sharp";
 import type { OutputFormat, OutputSettings } from "../domain/recipe.ts";
-import type { InputFormat } from "./inspect.ts";
+import type { Sharp } from "sharp";
+import type { InputFormat } from "../domain/decode-cost.ts";
 
 /** What an encoder is asked for, and what it answers; both are sent between processes. */
 export type EncodeTask = {
-  input: { path: string; format: InputFormat; width: number; height: number };
+  input: { path: string; format: InputFormat; width: number; height: number; tileHeight?: number };
   outputs: ({ name: string; path: string } & OutputSettings)[];
 };
 export type EncodedOutput = {

@@ -1,10 +1,11 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
+import type { DecodeFacts, InputFormat } from "../domain/decode-cost.ts";
 import type { OutputFormat } from "../domain/recipe.ts";
 import { compress } from "./compress.ts";
 import { keepCopyright } from "./copyright.ts";
 import type { EncodedOutput, EncodeTask, OpenImage } from "./encode-task.ts";
-import type { InputFormat } from "./inspect.ts";
+import { decodeFacts, isSmall, isThriftNeeded, spareBytes, type EncoderLimits } from "./fit-memory.ts";
 import { decodeOnce } from "./decode-once.ts";
 import { stripMetadata } from "./strip-metadata.ts";
 
@@ -25,23 +26,30 @@ export function restrictLibvips(options: { allowSvg: boolean }): void {
   sharp.cache(false);
 }
 
-/** Decodes one input and writes its outputs, each to a path of its own. Throws what libvips says. */
-export async function encodeImage(task: EncodeTask, limits: { pixelsMax: number }): Promise<EncodedOutput[]> {
+/** Decodes one input and writes its outputs, each to a path of its own. Throws what libvips says, or TooLargeForMemory. */
+export async function encodeImage(task: EncodeTask, limits: EncoderLimits): Promise<EncodedOutput[]> {
   const openInput = await opener(task, limits);
-  const openImage = task.outputs.length > 1 ? ((await decodeOnce(openInput, task)) ?? openInput) : openInput;
+  const facts = isSmall(task) ? null : decodeFacts(await openInput().metadata(), task);
+  const toSpare = facts === null ? Infinity : spareBytes(facts, task.outputs, limits);
+  const openImage = task.outputs.length > 1 ? ((await decodeOnce(openInput, task, toSpare)) ?? openInput) : openInput;
   const results: EncodedOutput[] = [];
-  for (const output of task.outputs) results.push(await encodeOutput(task, output, { openInput, openImage }));
+  for (const output of task.outputs) results.push(await encodeOutput(task, output, { openInput, openImage, facts, limits }));
   return results;
 }
 
 type Output = EncodeTask["outputs"][number];
 
-async function encodeOutput(task: EncodeTask, output: Output, { openInput, openImage }: { openInput: OpenImage; openImage: OpenImage }): Promise<EncodedOutput> {
+type Opened = { openInput: OpenImage; openImage: OpenImage; facts: DecodeFacts | null; limits: EncoderLimits };
+
+async function encodeOutput(task: EncodeTask, output: Output, { openInput, openImage, facts, limits }: Opened): Promise<EncodedOutput> {
   const startedAt = performance.now();
   // What was decoded once has no metadata any more.
   const open = output.metadata === "none" ? openImage : openInput;
+  // The look for what is transparent decodes as well.
+  if (facts && output.format === "auto") isThriftNeeded(facts, { ...output, ...LOOK }, "jpeg", limits);
   const format = output.format === "auto" ? await chooseFormat(openInput, task) : output.format;
-  let image = compress(flatten(fit(open(), output), format, output), format, output);
+  const isThrifty = facts !== null && isThriftNeeded(facts, output, format, limits);
+  let image = compress(flatten(fit(open(), output), format, output), format, { ...output, isThrifty });
   if (output.metadata === "icc") image = image.keepIccProfile();
   if (output.metadata === "copyright") image = keepCopyright(image, await openInput().metadata());
   const { width, height, size } = await image.toFile(output.path);
@@ -52,7 +60,7 @@ async function encodeOutput(task: EncodeTask, output: Output, { openInput, openI
 }
 
 /** Orientation is applied and then forgotten with all other metadata; `error` lets pass what browsers show as well. */
-async function opener({ input }: EncodeTask, limits: { pixelsMax: number }): Promise<OpenImage> {
+async function opener({ input }: EncodeTask, limits: EncoderLimits): Promise<OpenImage> {
   const options: SharpOptions = { failOn: "error", limitInputPixels: limits.pixelsMax, pages: 1, sequentialRead: true };
   if (input.format !== "svg") return () => sharp(input.path, options).autoOrient();
   const drawing = await readFile(input.path);
@@ -73,12 +81,13 @@ function flatten(image: Sharp, format: OutputFormat, { background }: Output): Sh
 const MAYBE_TRANSPARENT: ReadonlySet<InputFormat> = new Set(["png", "webp", "avif", "gif", "tiff", "svg"]);
 
 const OPAQUE = 255;
+/** No larger than it takes to see: what is transparent in less than a pixel of that shows nothing. */
+const LOOK = { width: 512, height: 512, fit: "inside" } as const;
 
 /** An alpha channel is often there and full everywhere: only what shows through something needs WebP. */
 async function chooseFormat(openInput: OpenImage, { input }: EncodeTask): Promise<OutputFormat> {
   if (!MAYBE_TRANSPARENT.has(input.format) || !(await openInput().metadata()).hasAlpha) return "jpeg";
-  // No larger than it takes to see: what is transparent in less than a pixel of that shows nothing.
-  const alpha = await openInput().resize({ width: 512, height: 512, fit: "inside", withoutEnlargement: true }).extractChannel("alpha").raw().toBuffer();
+  const alpha = await openInput().resize({ ...LOOK, withoutEnlargement: true }).extractChannel("alpha").raw().toBuffer();
   return alpha.some((value) => value < OPAQUE) ? "webp" : "jpeg";
 }
 

@@ -57,6 +57,8 @@ const IN_PIPE_MAX = 2;
 const CRASHES_MAX = 2;
 const WATCH_MS = 250;
 const RESTART_MS = 500;
+/** Why an encoder ends that has done nothing wrong. */
+const WORN = "worn";
 
 /** A small pool of child processes: a crash, a hang or a leak in a codec costs one image, not the service. */
 export function createEncoderPool(options: EncoderPoolOptions): EncoderPool {
@@ -152,16 +154,22 @@ class ChildPool implements EncoderPool {
     encoder.taken += 1;
     if (encoder.tasks.size === 0) encoder.startedAt = performance.now();
     encoder.tasks.set(id, task);
-    encoder.process.send({ id, task: { input: task.input, outputs: task.outputs }, pixelsMax: this.#options.pixelsMax });
+    const { pixelsMax, memoryBytesMax } = this.#options;
+    const limits = { pixelsMax, memoryBytesMax };
+    encoder.process.send({ id, task: { input: task.input, outputs: task.outputs }, limits });
   }
 
   #onReply(encoder: Encoder, reply: EncoderReply): void {
+    // Read after its end: its tasks have gone to others.
+    if (!this.#encoders.has(encoder)) return;
     encoder.startedAt = performance.now();
     if ("isReady" in reply) {
       encoder.isReady = true;
       this.#diedAtStart = 0;
       return;
     }
+    // Its tasks go to a fresh one, once it is gone and writes no more.
+    if ("kind" in reply && reply.kind === "worn") return condemn(encoder, WORN);
     const task = encoder.tasks.get(reply.id);
     encoder.tasks.delete(reply.id);
     if (encoder.taken >= this.#options.tasksMax && encoder.tasks.size === 0) this.#retire(encoder);
@@ -180,11 +188,12 @@ class ChildPool implements EncoderPool {
   #onExit(encoder: Encoder, why: string): void {
     const wasRetired = !this.#encoders.delete(encoder);
     if (this.#isClosed || wasRetired) return;
-    this.#options.onLost({ pid: encoder.process.pid, why: encoder.verdict ?? why });
+    const isWorn = encoder.verdict === WORN;
+    if (!isWorn) this.#options.onLost({ pid: encoder.process.pid, why: encoder.verdict ?? why });
     const [first, ...waiting] = encoder.tasks.values();
     // What waited in the pipe has done nothing: it goes back without losing a try.
     this.#queue.unshift(...waiting.filter(({ isAborted }) => !isAborted));
-    if (first && encoder.isReady) this.#giveAnotherTry(first, encoder.verdict);
+    if (first && encoder.isReady && !isWorn) this.#giveAnotherTry(first, encoder.verdict);
     else if (first && !first.isAborted) this.#queue.unshift(first);
     // One that dies before it is ready (sharp cannot be loaded, say) must not spin.
     this.#diedAtStart += encoder.isReady ? 0 : 1;
@@ -229,6 +238,7 @@ function condemn(encoder: Encoder, verdict: string): void {
 
 function resultOf(reply: Extract<EncoderReply, { encodeMs: number }>): StageResult<Encoded> {
   if ("outputs" in reply) return succeeded({ outputs: reply.outputs, encodeMs: reply.encodeMs });
-  if (reply.isDiskFault) return failed("storage_failed", "The compressed image could not be written.");
+  if (reply.kind === "too large") return failed("too_many_pixels", reply.fault);
+  if (reply.kind === "disk") return failed("storage_failed", "The compressed image could not be written.");
   return failed("corrupt_image", `The image is damaged and cannot be decoded (${reply.fault.replaceAll(/\s+/g, " ").replaceAll(/\/\S+/g, "…").slice(0, 160)}).`);
 }

@@ -1,31 +1,51 @@
 import type { EncodedOutput, EncodeTask } from "./encode-task.ts";
+import type { EncoderLimits } from "./fit-memory.ts";
 
 /** The entry of an encoder child process: takes tasks one after the other, in order, and dies with its parent. */
-export type EncoderRequest = { id: number; task: EncodeTask; pixelsMax: number };
+export type EncoderRequest = { id: number; task: EncodeTask; limits: EncoderLimits };
 
-export type EncoderReply = { isReady: true } | { id: number; encodeMs: number; outputs: EncodedOutput[] } | { id: number; encodeMs: number; fault: string; isDiskFault: boolean };
+export type EncoderReply =
+  | { isReady: true }
+  | { id: number; encodeMs: number; outputs: EncodedOutput[] }
+  | { id: number; encodeMs: number; fault: string; kind: Fault };
+
+/** `worn`: the image may have what a fresh encoder has, and this one has not any more. */
+type Fault = "worn" | "too large" | "disk" | "image";
 
 // First of all, since loading libvips takes a while: without a parent nobody waits for a result. Not process.exit(),
 // which waits for libvips to finish its image.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
-const { encodeImage, restrictLibvips } = await import("./encode.ts");
+const [{ encodeImage, restrictLibvips }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] = await Promise.all([import("./encode.ts"), import("./fit-memory.ts"), import("../domain/decode-cost.ts")]);
 restrictLibvips({ allowSvg: process.argv.includes("--allow-svg") });
 reply({ isReady: true });
 
+const DISK_FAULT = /no space|disk quota|read-only|unable to (open|write)|wbuffer_write|write failed/i;
+
+let tasksDone = 0;
 let last: Promise<void> = Promise.resolve();
 process.on("message", (request: EncoderRequest) => {
   last = last.then(() => work(request));
 });
 
-async function work({ id, task, pixelsMax }: EncoderRequest): Promise<void> {
+async function work({ id, task, limits }: EncoderRequest): Promise<void> {
   const startedAt = performance.now();
   try {
-    const outputs = await encodeImage(task, { pixelsMax });
+    // A fresh one is never worn, or no encoder would be good enough.
+    const wornBytes = tasksDone === 0 ? 0 : Math.max(0, process.memoryUsage.rss() - FRESH_BYTES);
+    tasksDone += 1;
+    const outputs = await encodeImage(task, { ...limits, wornBytes });
     reply({ id, encodeMs: performance.now() - startedAt, outputs });
   } catch (error) {
     const fault = error instanceof Error ? error.message : String(error);
-    reply({ id, encodeMs: performance.now() - startedAt, fault, isDiskFault: /no space|disk quota|read-only|unable to (open|write)|wbuffer_write|write failed/i.test(fault) });
+    reply({ id, encodeMs: performance.now() - startedAt, fault, kind: kindOf(error, fault) });
   }
+}
+
+/** The pixel limit here is for headers that say one thing and hold another; `inspect` has seen the others. */
+function kindOf(error: unknown, fault: string): Fault {
+  if (error instanceof EncoderWorn) return "worn";
+  if (error instanceof TooLargeForMemory || fault.includes("exceeds pixel limit")) return "too large";
+  return DISK_FAULT.test(fault) ? "disk" : "image";
 }
 
 function reply(message: EncoderReply): void {

@@ -1,13 +1,20 @@
+import type { InputFormat } from "../domain/decode-cost.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import { openByteWindow } from "./byte-window.ts";
+import { countScans } from "./jpeg-scans.ts";
 import { looksLikeHtml, looksLikeSvg, nameUnsupported } from "./not-an-image.ts";
 import { readAvifSize, readGifSize, readJpegSize, readPngSize, readSvgSize, readTiffSize, readWebpSize, type Size } from "./sizes.ts";
 
 /** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
 export const PIXELS_MAX = 100_000_000;
 
-export type InputFormat = "jpeg" | "png" | "webp" | "avif" | "gif" | "tiff" | "svg";
-export type Inspection = { format: InputFormat; mediaType: string; extension: string; width: number; height: number };
+export type Inspection = { format: InputFormat; mediaType: string; extension: string; width: number; height: number; tileHeight?: number };
+
+/**
+ * A progressive JPEG has some ten scans. Each costs a pass over all pixels, however few bytes it has: at 100 megapixels
+ * some 0.1 s, so that a file of 50 kB could keep an encoder busy until its deadline.
+ */
+const SCANS_MAX = 100;
 
 const FORMATS: Record<InputFormat, { mediaType: string; extension: string; readSize: typeof readJpegSize }> = {
   jpeg: { mediaType: "image/jpeg", extension: "jpg", readSize: readJpegSize },
@@ -33,15 +40,22 @@ export async function inspectImage(
   const { mediaType, extension, readSize } = FORMATS[format];
   const window = openByteWindow(input);
   try {
-    const size = await readSize(window);
-    if (size === null || size.width === 0 || size.height === 0) {
-      return failed("corrupt_image", `The file begins as ${format.toUpperCase()}, but its headers end before they say how large the image is.`);
-    }
+    const claimed = await readSize(window);
+    if (claimed === null) return endsEarly(format);
+    const { scansFrom, ...size } = claimed;
+    if (size.width === 0 || size.height === 0) return endsEarly(format);
     if (size.width * size.height > limits.pixelsMax) return tooManyPixels(size, limits.pixelsMax);
+    if (scansFrom !== undefined && (await countScans(window, { from: scansFrom, max: SCANS_MAX })) > SCANS_MAX) {
+      return failed("corrupt_image", `The JPEG comes in more than ${SCANS_MAX} scans, each of which has to be worked through; photographs have some ten.`);
+    }
     return succeeded({ format, mediaType, extension, ...size });
   } finally {
     await window.close();
   }
+}
+
+function endsEarly(format: InputFormat): StageResult<never> {
+  return failed("corrupt_image", `The file begins as ${format.toUpperCase()}, but its headers do not say how large the image is.`);
 }
 
 function tooManyPixels({ width, height }: Size, pixelsMax: number): StageResult<never> {

@@ -1,31 +1,61 @@
 import type { ByteWindow } from "./byte-window.ts";
 
 /** Width and height as the file's own headers claim them, or null where the headers end before they say. */
-export type Size = { width: number; height: number };
+export type Size = {
+  width: number;
+  height: number;
+  /** Of a tiled TIFF. */
+  tileHeight?: number;
+  /** Of a JPEG that comes in more than one scan: where the first begins. */
+  scansFrom?: number;
+};
 type ReadSize = (bytes: ByteWindow) => Promise<Size | null>;
 
 /** A header chain longer than this is no photograph's: metadata segments are 64 kB each, and few. */
 const SEGMENTS_MAX = 1_000;
 
-/** ITU-T T.81, B.1.1: segments follow each other; the size is in the first SOF. */
+/** ITU-T T.81, B.1.1: segments follow each other; the size is in the first SOF, before the first scan. */
 export const readJpegSize: ReadSize = async (bytes) => {
   let offset = 2;
+  let frame: Frame | null = null;
   for (let segment = 0; segment < SEGMENTS_MAX; segment += 1) {
-    const header = await bytes.read(offset, 9);
-    if (header.length < 4 || header[0] !== 0xff) return null;
+    const header = await bytes.read(offset, 10);
     const marker = header[1] ?? 0;
+    if (header.length < 4 || header[0] !== 0xff || marker === EOI) return frame && sizeOf(frame);
     if (marker === 0xff) {
       offset += 1;
       continue;
     }
-    const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
-    if (isFrame) return header.length < 9 ? null : { height: header.readUInt16BE(5), width: header.readUInt16BE(7) };
-    if (marker === 0xd9 || marker === 0xda) return null;
+    if (marker === SOS) return frame && { ...sizeOf(frame), ...(isWholeScan(frame, header) ? {} : { scansFrom: offset }) };
+    if (isFrameMarker(marker)) frame ??= readFrame(header);
     const standsAlone = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
     offset += standsAlone ? 2 : 2 + header.readUInt16BE(2);
   }
-  return null;
+  return frame && sizeOf(frame);
 };
+
+const [EOI, SOS] = [0xd9, 0xda];
+
+type Frame = Size & { components: number; isProgressive: boolean };
+
+function readFrame(header: Buffer): Frame | null {
+  if (header.length < 10) return null;
+  const isProgressive = ((header[1] ?? 0) & 3) === 2;
+  return { height: header.readUInt16BE(5), width: header.readUInt16BE(7), components: header[9] ?? 0, isProgressive };
+}
+
+function isFrameMarker(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+}
+
+/** Whether the scan that begins here is the only one. */
+function isWholeScan({ isProgressive, components }: Frame, header: Buffer): boolean {
+  return !isProgressive && (header[4] ?? 0) >= components;
+}
+
+function sizeOf({ width, height }: Size): Size {
+  return { width, height };
+}
 
 /** PNG 3rd edition, 11.2.1: IHDR is the first chunk. */
 export const readPngSize: ReadSize = async (bytes) => {
@@ -34,12 +64,39 @@ export const readPngSize: ReadSize = async (bytes) => {
   return { width: header.readUInt32BE(16), height: header.readUInt32BE(20) };
 };
 
-/** The GIF89a screen, or the first frame where that is larger. */
+/** GIF89a, 18 and 20: the screen, or as far as the first frame reaches where that is further; decoders widen it. */
 export const readGifSize: ReadSize = async (bytes) => {
   const header = await bytes.read(0, 13);
   if (header.length < 13) return null;
-  return { width: header.readUInt16LE(6), height: header.readUInt16LE(8) };
+  const screen = { width: header.readUInt16LE(6), height: header.readUInt16LE(8) };
+  const frame = await findGifFrame(bytes, 13 + gifTableBytes(header[10] ?? 0));
+  return frame === null ? screen : { width: Math.max(screen.width, frame.width), height: Math.max(screen.height, frame.height) };
 };
+
+/** More blocks than comments and an animation's settings take before the first frame. */
+const GIF_BLOCKS_MAX = 1_000;
+
+async function findGifFrame(bytes: ByteWindow, from: number): Promise<Size | null> {
+  let at = from;
+  for (let block = 0; block < GIF_BLOCKS_MAX; block += 1) {
+    const header = await bytes.read(at, 10);
+    if (header.length === 10 && header[0] === 0x2c) return { width: header.readUInt16LE(1) + header.readUInt16LE(5), height: header.readUInt16LE(3) + header.readUInt16LE(7) };
+    // An extension: its label, then pieces that each say how long they are, and an empty one.
+    if (header[0] === 0x21) at += 2;
+    else if (header[0] === 0) at += 1;
+    else return null;
+    for (let piece = (await bytes.read(at, 1))[0]; piece !== undefined && piece !== 0 && block < GIF_BLOCKS_MAX; block += 1) {
+      at += 1 + piece;
+      piece = (await bytes.read(at, 1))[0];
+    }
+    at += 1;
+  }
+  return null;
+}
+
+function gifTableBytes(flags: number): number {
+  return (flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1);
+}
 
 /** RFC 9649: the first chunk is VP8X (canvas), VP8L or VP8. */
 export const readWebpSize: ReadSize = async (bytes) => {
@@ -59,7 +116,7 @@ export const readWebpSize: ReadSize = async (bytes) => {
   }
 };
 
-/** TIFF 6.0: the first directory, wherever it lies; tags 256 and 257. */
+/** TIFF 6.0: the first directory, wherever it lies; tags 256 and 257, and 323 for tiles. */
 export const readTiffSize: ReadSize = async (bytes) => {
   const header = await bytes.read(0, 8);
   if (header.length < 8) return null;
@@ -75,7 +132,8 @@ export const readTiffSize: ReadSize = async (bytes) => {
     tags.set(u16(entries, at), u16(entries, at + 2) === 3 ? u16(entries, at + 8) : u32(entries, at + 8));
   }
   const [width, height] = [tags.get(256), tags.get(257)];
-  return width === undefined || height === undefined ? null : { width, height };
+  const tileHeight = tags.get(323);
+  return width === undefined || height === undefined ? null : { width, height, ...(tileHeight === undefined ? {} : { tileHeight }) };
 };
 
 /**

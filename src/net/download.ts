@@ -11,7 +11,7 @@ import { createHostGate } from "./host-gate.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
 import { statusFailure } from "./http-status.ts";
-import { netFailure } from "./net-failure.ts";
+import { isProtocolError, netFailure } from "./net-failure.ts";
 
 export type Download = {
   path: string; bytes: number; sha256: string; finalUrl: string; status: number;
@@ -145,9 +145,21 @@ function requestOnce(context: Context, url: URL, { deadlines, headers }: { deadl
       headers: { host: url.host, "user-agent": context.userAgent, accept: context.accept, "accept-encoding": "identity", ...headers },
     });
     deadlines.watch(request);
-    request.once("response", resolve);
+    let answer: http.IncomingMessage | undefined;
+    request.once("response", (response) => resolve((answer = response)));
+    // Unheard, Node closes the connection and says nothing more.
+    request.once("upgrade", (response, socket) => {
+      socket.destroy();
+      resolve(response);
+    });
     // Stays for the life of the request: a socket can fail more than once, and unheard that would end the process.
-    request.on("error", reject);
+    request.on("error", (error) => {
+      // A body hears of it late or never: one without a length would seem whole after a reset, and bad chunks a cut.
+      if (answer && !answer.complete) answer.destroy(error);
+      reject(error);
+    });
+    // Whatever else ends a request without an answer must not leave the download waiting for ever.
+    request.once("close", () => reject(new Error("the connection ended before an answer")));
     request.end();
   });
 }
@@ -209,7 +221,7 @@ async function writeBody({ response, path, signal, deadlines }: Receiving, { spa
     return { bytes: file.bytes, sha256, head: file.head };
   } catch (error) {
     // The headers had come, so that a connection that ends now has cut the body short.
-    if (deadlines.passed || signal.aborted || isDiskError(error)) throw error;
+    if (deadlines.passed || signal.aborted || isDiskError(error) || isProtocolError(error)) throw error;
     return "truncated";
   } finally {
     file.close();

@@ -16,7 +16,14 @@ export function netFailure(error: unknown): StageFailure {
   if (DNS_ERRNOS.has(code)) return failed("dns_failed", `The host name could not be resolved (${code}).`).failure;
   if (DISK_ERRNOS.has(code)) return failed("storage_failed", `The download could not be written (${code}).`).failure;
   if (TLS_CODES.test(code)) return failed("tls_failed", `The TLS connection failed (${code}).`).failure;
+  if (isProtocolError(error)) return failed("http_error", `The server's answer is not HTTP (${code}).`).failure;
   return failed("connect_failed", `The connection failed (${code === "" ? "no reason given" : code}).`).failure;
+}
+
+/** What Node's parser cannot read; an answer that merely ends too early is no such fault. */
+export function isProtocolError(error: unknown): boolean {
+  const code = errnoOf(error);
+  return code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE";
 }
 
 /** Happy Eyeballs wraps the errors of all addresses it tried: the first one speaks. */

@@ -1,0 +1,137 @@
+import type { Effort, OutputFormat } from "./recipe.ts";
+
+export type InputFormat = "jpeg" | "png" | "webp" | "avif" | "gif" | "tiff" | "svg";
+
+/** What of an image decides how much of it must be in memory at once. */
+export type DecodeFacts = {
+  format: InputFormat;
+  /** As stored, before the orientation is applied. */
+  width: number;
+  height: number;
+  channels: number;
+  hasAlpha: boolean;
+  /** 1 for 8 bits, 2 for up to 16. */
+  sampleBytes: number;
+  /** Exif's, 1 to 8. */
+  orientation: number;
+  /** Adam7, or a JPEG in several scans: its first row is known when all of it has been read. */
+  isInterlaced: boolean;
+  /** A JPEG's, as `4:2:0`. */
+  chroma?: string;
+  /** A tiled TIFF's: so many rows are decoded together. */
+  tileHeight?: number;
+};
+
+/** `isThrifty`: written in the way that takes the least memory, as compress.ts does it. */
+export type OutputCost = { format: OutputFormat; effort: Effort; quality: number; width: number; height: number; isThrifty: boolean };
+
+const MIB = 1024 * 1024;
+/** Node, libvips and their code in a fresh encoder, 95 MB, and the tables and rows of a resize. */
+export const FRESH_BYTES = 110 * MIB;
+/** Rows that libvips keeps of an image that streams: 65,000 px across took 2.9 kB a column in RGB, 7.2 in RGBA of 16 bits. */
+const STREAMED_ROWS = 1_000;
+
+/**
+ * An upper bound of an encoder's resident memory for one output, from measurements of its peak (VmHWM) at 6 to 100
+ * megapixels on x64 with sharp 0.35 (libvips 8.18); test/image/encoder-memory.test.ts holds it against the real thing.
+ * Decoding and encoding come one after the other where the decoder must have seen everything first.
+ */
+export function encoderBytes(input: DecodeFacts, output: OutputCost): number {
+  const { peak, held } = decodeBytes(input, output);
+  const encoded = output.width * output.height * encodeBytesPerPixel(output, input.hasAlpha);
+  return FRESH_BYTES + streamedBytes(input, output) + Math.max(peak, held + encoded);
+}
+
+function streamedBytes({ width, height, channels, sampleBytes, hasAlpha, tileHeight = 0 }: DecodeFacts, output: { width: number; height: number }): number {
+  const pixelBytes = channels * sampleBytes;
+  const rows = Math.min(height, STREAMED_ROWS);
+  const isScaled = output.width * output.height < width * height;
+  // Colours are multiplied by their transparency before they are mixed, as four floating-point numbers.
+  const scaling = isScaled ? rows * (hasAlpha ? 16 : pixelBytes) : 0;
+  return width * (Math.max(rows, 2.5 * tileHeight) * pixelBytes + scaling);
+}
+
+/** `peak` while decoding, `held` as long as rows are taken. */
+function decodeBytes(input: DecodeFacts, output: { width: number; height: number }): { peak: number; held: number } {
+  const pixels = input.width * input.height;
+  const pixelBytes = input.channels * input.sampleBytes;
+  const shrunk = shrinkOnLoad(input, output);
+  // Rows must come in another order than the file has them: all of them are copied. A mirror (2) turns each on its own.
+  const turned = input.orientation > 2 ? shrunk * pixelBytes : 0;
+  const whole = wholeBytesPerPixel(input);
+  // Where the decoder itself scales, only a lossless WebP still exists as a whole.
+  const peak = input.format === "webp" && shrunk < pixels ? pixels * 5 : pixels * whole.peak;
+  const held = input.format === "webp" && shrunk < pixels ? pixels * 5 : pixels * whole.held;
+  return { peak: peak + turned, held: held + turned };
+}
+
+/** Pieces below 32 MB, three or four bytes a pixel, stay with glibc when they are freed: what was the peak is then held. */
+const FREED_PIXELS_MIN = 11_000_000;
+
+function wholeBytesPerPixel({ format, width, height, channels, sampleBytes, isInterlaced, chroma }: DecodeFacts): { peak: number; held: number } {
+  const isFreed = width * height >= FREED_PIXELS_MIN;
+  switch (format) {
+    case "jpeg": {
+      // Coefficients are 2 bytes each; 4:2:0 has half as many for its two colours together as for its light.
+      const samples = chroma === "4:2:0" && channels === 3 ? 1.5 : channels;
+      const coefficients = isInterlaced ? 2.1 * samples : 0;
+      return { peak: coefficients, held: coefficients };
+    }
+    case "png":
+      return isInterlaced ? { peak: channels * sampleBytes, held: channels * sampleBytes } : { peak: 0, held: 0 };
+    case "webp":
+      return { peak: 8.5, held: isFreed ? 4 : 8.5 };
+    case "avif":
+      return sampleBytes > 1 ? { peak: 26, held: isFreed ? 12 : 26 } : { peak: 19, held: isFreed ? 8 : 19 };
+    case "gif":
+      return { peak: 5.5, held: 5.5 };
+    case "tiff":
+      return { peak: 0, held: 0 };
+    case "svg":
+      return { peak: 4, held: 4 };
+    default:
+      return format satisfies never;
+  }
+}
+
+/** What comes out of the decoder: JPEG scales by 2, 4 or 8 and WebP by anything while decoding, never below the output. */
+function shrinkOnLoad({ format, width, height }: DecodeFacts, output: { width: number; height: number }): number {
+  const pixels = width * height;
+  const needed = output.width * output.height;
+  if (format === "webp") return Math.min(pixels, needed);
+  return format === "jpeg" ? Math.min(pixels, Math.max(4 * needed, pixels / 64)) : pixels;
+}
+
+function encodeBytesPerPixel({ format, effort, quality, isThrifty }: OutputCost, hasAlpha: boolean): number {
+  switch (format) {
+    case "jpeg":
+      // Tables that fit the image need its coefficients, all of them, twice over.
+      return isThrifty || effort === "fast" ? 0 : 6.4;
+    case "webp":
+      if (!hasAlpha) return 6.7;
+      return effort === "small" && !isThrifty ? 36 : 15;
+    case "png":
+      // A palette is chosen when all colours have been seen.
+      return quality < 100 ? 5.6 : 0;
+    case "avif":
+      return (isThrifty ? 22 : 34) + (hasAlpha ? 11 : 0);
+    default:
+      return format satisfies never;
+  }
+}
+
+/**
+ * How many pixels an image of the same kind may have with so much memory. The output grows with it unless a box
+ * holds it.
+ */
+export function pixelsAllowed(input: DecodeFacts, output: OutputCost, options: { bytesMax: number; isBoxed: boolean }): number {
+  let [low, high] = [0, 1];
+  for (let step = 0; step < 24; step += 1) {
+    const scale = (low + high) / 2;
+    const at = (side: number) => Math.max(1, side * scale);
+    const scaledOutput = options.isBoxed ? output : { ...output, width: at(output.width), height: at(output.height) };
+    if (encoderBytes({ ...input, width: at(input.width), height: at(input.height) }, scaledOutput) <= options.bytesMax) low = scale;
+    else high = scale;
+  }
+  return Math.floor(input.width * low) * Math.floor(input.height * low);
+}
