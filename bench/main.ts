@@ -11,6 +11,7 @@ const BENCHMARKS: Record<string, () => Promise<unknown>> = {
   memory: () => import("./memory.ts"),
   delta: () => import("./delta.ts"),
   copy: () => import("./copy.ts"),
+  upload: async () => (await import("./upload.ts")).benchUpload(process.argv.slice(3)),
   recipes: () => import("./recipes.ts"),
 };
 
@@ -21,3 +22,4 @@ if (!load) {
   process.exit(2);
 }
 await load();
+process.exit();

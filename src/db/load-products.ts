@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { from as copyFrom, type CopyStreamQuery } from "pg-copy-streams";
 import type { Tx } from "./connect.ts";
+import { createRowPieces, rowBytesMax, type RowWriter } from "./copy-rows.ts";
 
 export type ProductRow = {
   line: number;
@@ -21,21 +22,29 @@ export type ProductLoader = {
   abort(): void;
 };
 
-/** COPY in the text format, which loads a million rows several times faster than INSERT. */
+/** COPY, which loads a million rows several times faster than INSERT. */
 export function loadProducts(tx: Tx, batchId: string): ProductLoader {
   const stream: CopyStreamQuery = tx.client.query(
-    copyFrom("copy product (batch_id, line, first_ordinal, serial, name, slug, first_number, urls, record) from stdin"),
+    copyFrom("copy product (batch_id, line, first_ordinal, serial, name, slug, first_number, urls, record) from stdin (format binary)"),
   );
   const failed = new Promise<never>((_, reject) => stream.once("error", reject));
   failed.catch(() => {});
   // An aborted stream tells its error once more; unheard, that would end the process.
   stream.on("error", () => {});
+  const id = Buffer.from(batchId.replaceAll("-", ""), "hex");
+  const pieces = createRowPieces();
+  const send = async (isLast: boolean) => {
+    for (const piece of pieces.take(isLast)) {
+      if (!stream.write(piece)) await Promise.race([once(stream, "drain"), failed]);
+    }
+  };
   return {
     async write(rows) {
-      const text = rows.map((row) => copyLine(batchId, row)).join("");
-      if (!stream.write(text)) await Promise.race([once(stream, "drain"), failed]);
+      for (const row of rows) writeRow(pieces, id, row);
+      await send(false);
     },
     async end() {
+      await send(true);
       stream.end();
       await Promise.race([once(stream, "finish"), failed]);
     },
@@ -45,29 +54,19 @@ export function loadProducts(tx: Tx, batchId: string): ProductLoader {
   };
 }
 
-function copyLine(batchId: string, row: ProductRow): string {
-  const fields = [
-    batchId,
-    String(row.line),
-    String(row.firstOrdinal),
-    escapeText(row.serial),
-    escapeText(row.name),
-    row.slug,
-    String(row.firstNumber),
-    escapeText(arrayLiteral(row.urls)),
-    escapeText(row.record),
-  ];
-  return `${fields.join("\t")}\n`;
-}
+const COLUMNS = 9;
 
-const TEXT_SPECIALS = /[\\\n\r\t]/g;
-const TEXT_ESCAPES: Record<string, string> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
-
-/** https://www.postgresql.org/docs/current/sql-copy.html, "Text Format". */
-function escapeText(text: string): string {
-  return TEXT_SPECIALS.test(text) ? text.replaceAll(TEXT_SPECIALS, (found) => TEXT_ESCAPES[found] ?? found) : text;
-}
-
-function arrayLiteral(items: readonly string[]): string {
-  return `{${items.map((item) => `"${item.replaceAll(/["\\]/g, String.raw`\$&`)}"`).join(",")}}`;
+function writeRow(to: RowWriter, batchId: Buffer, { line, firstOrdinal, serial, name, slug, firstNumber, urls, record }: ProductRow): void {
+  let chars = serial.length + name.length + slug.length + record.length;
+  for (const url of urls) chars += url.length;
+  to.begin(COLUMNS, rowBytesMax(COLUMNS, chars, urls.length));
+  to.uuid(batchId);
+  to.int(line);
+  to.int(firstOrdinal);
+  to.text(serial);
+  to.text(name);
+  to.text(slug);
+  to.int(firstNumber);
+  to.texts(urls);
+  to.text(record);
 }

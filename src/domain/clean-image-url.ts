@@ -1,4 +1,5 @@
 import { parseImageUrl, URL_LENGTH_MAX } from "./image-url.ts";
+import { isPlainUrl } from "./plain-url.ts";
 
 export const URL_RULES = [
   "unescaped", "trimmed", "entities_decoded", "spaces_encoded", "scheme_added", "base_joined", "dropbox_direct", "google_drive_direct", "onedrive_direct",
@@ -21,6 +22,7 @@ const BLANK = /[\s\u0085\u180E\u200B-\u200F\u202A-\u202E\u2060\u2066-\u2069\uFEF
  * cleaning takes off one layer, as the shop that wrote the file put it on.
  */
 export function cleanImageUrl(text: string, { baseUrl }: { baseUrl: string | null }): CleanUrl {
+  if (isPlainUrl(text)) return toDirect(text, []);
   const rules: UrlRule[] = [];
   const note = (rule: UrlRule, before: string, after: string): string => {
     if (after !== before) rules.push(rule);
@@ -37,8 +39,14 @@ export function cleanImageUrl(text: string, { baseUrl }: { baseUrl: string | nul
   const parsed = parseImageUrl(note("spaces_encoded", joined, joined.replaceAll(/[ \u00A0]/g, "%20")));
   if (!parsed.ok) return parsed;
   if (!parsed.href.startsWith(absolute.within)) return refuse(`Expected a path below baseUrl, got ${excerpt(schemed)}, which leads above it.`);
-  const direct = findDirectLink(parsed.href);
-  const href = direct === null ? parsed.href : note(direct.rule, parsed.href, direct.href);
+  return toDirect(parsed.href, rules);
+}
+
+/** The last step, for an address that is one. */
+function toDirect(address: string, rules: UrlRule[]): CleanUrl {
+  const direct = findDirectLink(address);
+  const href = direct?.href ?? address;
+  if (direct !== null && href !== address) rules.push(direct.rule);
   if (href.length > URL_LENGTH_MAX) return refuse(`Expected a URL of at most ${URL_LENGTH_MAX} characters, got ${excerpt(href)}, which has ${href.length} once encoded.`);
   return { ok: true, href, rules };
 }

@@ -8,7 +8,11 @@ const SLUG_LENGTH_MAX = 60;
 /** More of a serial is not looked at: it is cut to less anyway. */
 const SERIAL_LENGTH_MAX = 500;
 
+/** What is left as it is: most ids are made of nothing else. */
+const SAFE = /^\w(?:[\w-]{0,58}\w)?$/;
+
 export function slugOf(serial: string): string {
+  if (SAFE.test(serial)) return serial;
   const slug = serial
     .slice(0, SERIAL_LENGTH_MAX)
     .normalize("NFKD")

@@ -1,6 +1,14 @@
+import { setFlagsFromString } from "node:v8";
 import { parentPort, Worker, workerData } from "node:worker_threads";
 
 type Reply<Output> = { ok: true; output: Output } | { ok: false; message: string; code: string | null };
+
+/**
+ * A thread's young generation, from its start: 8 MB and not the 1 MB that the process keeps for its downloads (see
+ * bin/pressrun.js). Loading a million rows took 2.5 s of CPU instead of 3.4, with 16 MB 3.2 and 80 MB more memory. Only
+ * heaps that are made from now on heed it, and the main thread's is there already.
+ */
+const YOUNG_GENERATION = "--min-semi-space-size=8";
 
 /** A thread's entry beside the file at `base`, with its extension: .ts in a checkout, .js in a package. */
 export function threadEntry(base: string, name: string): URL {
@@ -13,6 +21,7 @@ export function threadEntry(base: string, name: string): URL {
  */
 export async function runInThread<Input, Output>(entry: URL, input: Input, signal?: AbortSignal): Promise<Output> {
   signal?.throwIfAborted();
+  setFlagsFromString(YOUNG_GENERATION);
   const thread = new Worker(entry, { workerData: input });
   const onAbort = () => void thread.terminate();
   signal?.addEventListener("abort", onAbort, { once: true });
