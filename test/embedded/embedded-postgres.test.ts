@@ -149,7 +149,7 @@ test("PostgreSQL 15 does the main job as well", { skip: existsSync(join(DEBIAN, 
 
   const origin = await startOrigin();
   const { requestId } = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`, `${origin.url}/photo/1.jpg`], [`${origin.url}/gone.jpg`]]));
-  assert.deepEqual((await service.finished(requestId)).progress, { total: 3, completed: 2, failed: 1, skipped: 0, percent: 100 });
+  assert.deepEqual((await service.finished(requestId)).progress, { total: 3, completed: 2, failed: 1, skipped: 0, reused: 0, percent: 100 });
   assert.equal(existsSync(join(folder, "data", "postgres")), false, "nothing embedded was started");
   assert.equal((await service.kill("SIGTERM")).code, 0);
 });

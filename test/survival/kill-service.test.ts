@@ -40,7 +40,7 @@ test("kill -9 of the whole service in the middle of a batch, three times, loses 
   }
 
   const status = await service.finished(requestId, 60_000);
-  assert.deepEqual(status.progress, { total: IMAGES, completed: IMAGES, failed: 0, skipped: 0, percent: 100 });
+  assert.deepEqual(status.progress, { total: IMAGES, completed: IMAGES, failed: 0, skipped: 0, reused: 0, percent: 100 });
   const folder = join(dataDir, "uploads", "outputImages", requestId, "00000");
   const outputs = await readdir(folder);
   assert.equal(outputs.length, IMAGES);

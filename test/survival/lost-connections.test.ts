@@ -29,6 +29,6 @@ test("every connection terminated once a second for a minute: no process exits a
   assert.ok(terminated > 60, `only ${terminated} connections were ended`);
   assert.equal(service.process.exitCode, null, service.output.slice(-5).join("\n"));
   const status = await service.finished(requestId, 60_000);
-  assert.deepEqual(status.progress, { total: 1_000, completed: 1_000, failed: 0, skipped: 0, percent: 100 });
+  assert.deepEqual(status.progress, { total: 1_000, completed: 1_000, failed: 0, skipped: 0, reused: 0, percent: 100 });
   assert.equal((await service.kill("SIGTERM")).code, 0);
 });

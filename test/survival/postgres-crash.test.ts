@@ -40,7 +40,7 @@ test("PostgreSQL stopped at once and started again, ten times: no process exits,
   assert.ok(resumedAfterMs < 10_000, `${resumedAfterMs} ms`);
   assert.equal(service.process.exitCode, null);
   const status = await service.finished(requestId, 120_000);
-  assert.deepEqual(status.progress, { total: 600, completed: 600, failed: 0, skipped: 0, percent: 100 });
+  assert.deepEqual(status.progress, { total: 600, completed: 600, failed: 0, skipped: 0, reused: 0, percent: 100 });
   await eventually("the event", async () => receiver.deliveries.length > 0);
   assert.equal((await service.kill("SIGTERM")).code, 0);
 });

@@ -31,7 +31,7 @@ test("while the database is away every answer says so, a stop ends within 30 s, 
   assert.ok(performance.now() - startedAt < 30_000);
 
   const second = await startService({ ...env, DATABASE_URL: databaseUrl });
-  assert.deepEqual((await second.finished(requestId)).progress, { total: 40, completed: 40, failed: 0, skipped: 0, percent: 100 });
+  assert.deepEqual((await second.finished(requestId)).progress, { total: 40, completed: 40, failed: 0, skipped: 0, reused: 0, percent: 100 });
   assert.equal((await second.kill("SIGTERM")).code, 0);
 });
 
