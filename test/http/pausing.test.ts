@@ -142,7 +142,8 @@ describe("a batch that is paused", () => {
   });
 
   test("by hand is paused once, and a resume that is not understood changes nothing", async () => {
-    const batch = await begin(Array.from({ length: 30 }, (_, index) => `${origin.url}/kept/hand-${index}.jpg`), { pauseAtFailurePercent: 20 });
+    // Many more than are in hand at once, so that no two settles can end it before the budget is looked at.
+    const batch = await begin(Array.from({ length: 150 }, (_, index) => `${origin.url}/kept/hand-${index}.jpg`), { pauseAtFailurePercent: 20 });
     const first = await change(batch, "pause");
     const again = await change(batch, "pause");
     assert.deepEqual([first.status, again.status, again.answer.pausedAt], [200, 200, first.answer.pausedAt]);
@@ -163,7 +164,7 @@ describe("a batch that is paused", () => {
     const { pausedAt } = await paused(batch);
     assert.ok(pausedAt, "the budget that it had still holds");
     assert.equal((await change(batch, "resume", { pauseAtFailurePercent: null })).status, 200);
-    assert.equal((await ended(batch)).progress.failed, 30);
+    assert.equal((await ended(batch)).progress.failed, 150);
     clearInterval(answering);
   });
 
