@@ -4,7 +4,7 @@ import type { InputFormat } from "../domain/decode-cost.ts";
 
 /** What an encoder is asked for, and what it answers; both are sent between processes. */
 export type EncodeTask = {
-  input: { path: string; format: InputFormat; width: number; height: number; tileHeight?: number };
+  input: { path: string; format: InputFormat; width: number; height: number; bytes: number; tileHeight?: number };
   outputs: ({ name: string; path: string } & OutputSettings)[];
 };
 export type EncodedOutput = {

@@ -99,8 +99,7 @@ async function keepInput(task: EncodeTask, output: Output, made: { format: Outpu
   const { input } = task;
   const isSame = input.format === made.format && input.width === made.width && input.height === made.height;
   if (!isSame || output.metadata === "copyright") return null;
-  const { size } = await stat(input.path);
-  if (made.bytes < size || !isPlain(await openInput().metadata())) return null;
+  if (made.bytes < input.bytes || !isPlain(await openInput().metadata())) return null;
   const stripped = stripMetadata(await readFile(input.path), made.format);
   if (stripped === null || stripped.length > made.bytes) return null;
   await writeFile(output.path, stripped);

@@ -27,7 +27,7 @@ export async function processImage(stages: Stages, work: ImageWork, signal: Abor
     if (!inspected.ok) return stop(inspected.failure);
     Object.assign(attempt.source, { sourceType: inspected.value.mediaType, sourceWidth: inspected.value.width, sourceHeight: inspected.value.height });
 
-    const encoded = await stages.encode({ input: { ...inspected.value, path: input }, outputs }, { signal, priority: work.priority });
+    const encoded = await stages.encode({ input: { ...inspected.value, path: input, bytes: fetched.value.bytes }, outputs }, { signal, priority: work.priority });
     attempt.stageMs.encodeMs = encoded.ok ? Math.round(encoded.value.encodeMs) : clock.lapMs();
     if (!encoded.ok) return stop(encoded.failure);
 

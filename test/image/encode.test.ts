@@ -28,7 +28,7 @@ describe("encoding", () => {
     const inspected = await inspectImage({ head: bytes, path, bytes: bytes.length }, { pixelsMax: 1e8, allowSvg: true });
     assert.ok(inspected.ok, JSON.stringify(inspected));
     const outputs = outputsOf({ ...PRESETS.seed, ...recipe }).map((output) => ({ ...output, path: join(folder, `${count}-${output.name}.out`) }));
-    const made = await encodeImage({ input: { ...inspected.value, path }, outputs }, { pixelsMax: 1e8 });
+    const made = await encodeImage({ input: { ...inspected.value, path, bytes: bytes.length }, outputs }, { pixelsMax: 1e8 });
     return Promise.all(made.map(async (output) => ({ ...output, file: await readFile(output.path) })));
   };
   const one = async (...args: Parameters<typeof encode>) => {

@@ -31,7 +31,7 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
   const encode = async (path: string, recipe: Partial<Recipe>, memoryBytesMax = 4_096 * MIB): Promise<{ result: StageResult<Encoded>; peak: number; lost: string[]; task: Parameters<typeof decodeFacts>[1] }> => {
     const inspected = await inspectImage({ head: Buffer.from((await readFile(path)).subarray(0, 16_384)), path, bytes: (await stat(path)).size }, { pixelsMax: 1e8, allowSvg: false });
     assert.ok(inspected.ok, JSON.stringify(inspected));
-    const task = { input: { ...inspected.value, path }, outputs: [{ ...PRESETS.seed, ...recipe, name: "main", path: join(folder, "out") }] };
+    const task = { input: { ...inspected.value, path, bytes: (await stat(path)).size }, outputs: [{ ...PRESETS.seed, ...recipe, name: "main", path: join(folder, "out") }] };
     const lost: string[] = [];
     const pool = createEncoderPool({ size: 1, pixelsMax: 1e8, allowSvg: false, taskMs: 60_000, memoryBytesMax, tasksMax: 9, onLost: ({ why }) => lost.push(why) });
     try {
@@ -114,7 +114,7 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
       const outputs = [{ ...PRESETS.seed, name: "main", path: join(folder, "worn") }];
       const [first] = pool.pids;
       for (let index = 0; index < 6; index += 1) {
-        const result = await pool.encode({ input: { path: camera, format: "jpeg", width: 6000, height: 4000 }, outputs }, { signal: never, priority: 0 });
+        const result = await pool.encode({ input: { path: camera, format: "jpeg", width: 6000, height: 4000, bytes: 1e9 }, outputs }, { signal: never, priority: 0 });
         assert.ok(result.ok, JSON.stringify(result));
       }
       assert.notEqual(pool.pids[0], first, "it was not replaced");

@@ -33,7 +33,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     onCleanup(() => pool.close());
     return { pool, lost };
   };
-  const task = (inputPath = large) => ({ input: { path: inputPath, format: "jpeg" as const, width: 1, height: 1 }, outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, `${(count += 1)}.jpg`) }] });
+  const task = (inputPath = large) => ({ input: { path: inputPath, format: "jpeg" as const, width: 1, height: 1, bytes: 1e9 }, outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, `${(count += 1)}.jpg`) }] });
   const encode = (pool: EncoderPool, given = task(), priority = 0, signal = never) => pool.encode(given, { signal, priority });
 
   test("compresses to the path it was given", async () => {
@@ -165,7 +165,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
   test("leaves no encoder behind when its parent is killed", async () => {
     const script = `import { createEncoderPool } from ${JSON.stringify(new URL("../../src/image/encoder-pool.ts", import.meta.url).href)};
       const pool = createEncoderPool({ size: 2, pixelsMax: 1e8, allowSvg: false, taskMs: 1e5, memoryBytesMax: 1e9, tasksMax: 9, onLost() {} });
-      for (const n of [1, 2]) void pool.encode({ input: { path: ${JSON.stringify(large)}, format: "jpeg", width: 1, height: 1 }, outputs: [{ name: "main", path: ${JSON.stringify(folder)} + "/orphan" + n, format: "avif", quality: 50, fit: "inside", background: "#ffffff", metadata: "none", effort: "balanced" }] }, { signal: new AbortController().signal, priority: 0 });
+      for (const n of [1, 2]) void pool.encode({ input: { path: ${JSON.stringify(large)}, format: "jpeg", width: 1, height: 1, bytes: 1e9 }, outputs: [{ name: "main", path: ${JSON.stringify(folder)} + "/orphan" + n, format: "avif", quality: 50, fit: "inside", background: "#ffffff", metadata: "none", effort: "balanced" }] }, { signal: new AbortController().signal, priority: 0 });
       setTimeout(() => console.log(pool.pids.join(",")), 800);`;
     const parent = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
     const [line] = (await once(parent.stdout, "data")) as [Buffer];

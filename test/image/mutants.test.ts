@@ -51,7 +51,7 @@ describe("mutants of images", { timeout: 120_000 }, () => {
       await writeFile(input, bytes);
       const inspected = await inspectImage({ head: bytes.subarray(0, 16 * 1024), path: input, bytes: bytes.length }, LIMITS);
       const result = inspected.ok
-        ? await pool.encode({ input: { ...inspected.value, path: input }, outputs: [{ ...SEED_RECIPE, name: "main", path: output }] }, { signal: AbortSignal.timeout(60_000), priority: 0 })
+        ? await pool.encode({ input: { ...inspected.value, path: input, bytes: bytes.length }, outputs: [{ ...SEED_RECIPE, name: "main", path: output }] }, { signal: AbortSignal.timeout(60_000), priority: 0 })
         : inspected;
       if (REPLAY) told.push(`MUTANT=${name} (${how}): ${JSON.stringify(result)}`);
       const end = result.ok ? "done" : result.failure.code;
