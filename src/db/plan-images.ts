@@ -115,12 +115,16 @@ export async function recordPlan(tx: Tx, batchId: string, page: PlanProgress): P
   return rows[0] ?? { isSettled: false, run: 1 };
 }
 
-/** Moves the clock of fair queueing forward to the highest priority that is queued, and reads it. */
-export async function advanceVirtualTime(tx: Tx, headTag: number | null): Promise<number> {
+/**
+ * Moves the clock of fair queueing forward to the highest priority that is queued, and reads it. A batch that begins
+ * moves it one on: those that begin after it stand behind it, and a thousand small ones leave a large one every other tag.
+ */
+export async function advanceVirtualTime(tx: Tx, headTag: number | null, { isBeginning }: { isBeginning: boolean }): Promise<number> {
+  const step = isBeginning ? 1 : 0;
   const { rows } = await tx.client.query<{ tag: number }>({
     name: "advance_virtual_time",
-    text: `select setval('image_virtual_time', greatest(last_value, $1::bigint))::int as tag from image_virtual_time`,
-    values: [Math.max(1, headTag ?? 1)],
+    text: `select (setval('image_virtual_time', greatest(last_value, $1::bigint) + $2) - $2)::float8 as tag from image_virtual_time`,
+    values: [Math.max(1, headTag ?? 1), step],
   });
   return rows[0]?.tag ?? 1;
 }

@@ -2,11 +2,11 @@ import type { Tx } from "../db/connect.ts";
 import {
   advanceVirtualTime, insertImages, listProductsToPlan, lockPlan, recordPlan, settleRepeats, type PlannedImage, type PlannedProduct,
 } from "../db/plan-images.ts";
-import { nextTag, priorityOf } from "../domain/fair-tag.ts";
+import { priorityOf, tagOf } from "../domain/fair-tag.ts";
 import { cleanImageUrl } from "../domain/clean-image-url.ts";
 import type { Queue } from "./queue.ts";
 
-/** A page is the unit of fairness between batches, and of what one short transaction writes. */
+/** A page is what one short transaction writes. */
 export const PAGE_IMAGES = 100;
 /** At most so many images of one batch wait as jobs: the queue stays small however large the batch is. */
 export const QUEUED_MAX = 2_000;
@@ -30,14 +30,19 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   const images = page.flatMap((product) => imagesOf(product, plan.baseUrl));
 
   const { ordinals, repeats } = images.length > 0 ? await insertImages(tx, batchId, images) : { ordinals: [], repeats: 0 };
-  const tag = nextTag(await advanceVirtualTime(tx, await queue.headTag(tx)), plan.tag);
-  await queue.sendImages(tx, ordinals.map((ordinal) => ({ data: { batchId, ordinal }, priority: priorityOf(tag) })));
+  const isBeginning = plan.tag === 0;
+  const head = await queue.headTag(tx);
+  const clock = await advanceVirtualTime(tx, head, { isBeginning });
+  // Who goes on stands behind what is served now, not behind those that have begun meanwhile.
+  const virtualTime = isBeginning ? clock : (head ?? clock);
+  const tagAt = (index: number) => tagOf(virtualTime, plan.tag, index);
+  await queue.sendImages(tx, ordinals.map((ordinal, index) => ({ data: { batchId, ordinal }, priority: priorityOf(tagAt(index)) })));
 
   const settled = repeats > 0 ? await settleRepeats(tx, batchId, ordinalSpan(images)) : { done: 0, failed: 0 };
   const { isSettled, run } = await recordPlan(tx, batchId, {
     plannedLine: page.at(-1)?.line ?? plan.plannedLine,
     isPlanned,
-    tag,
+    tag: ordinals.length > 0 ? tagAt(ordinals.length - 1) : plan.tag,
     queued: ordinals.length,
     hasRepeats: repeats > 0,
     done: settled.done,

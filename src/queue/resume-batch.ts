@@ -2,9 +2,8 @@ import type { BatchRow } from "../db/batches.ts";
 import type { Tx } from "../db/connect.ts";
 import { markResumed, recordTag, reopenImages, type BudgetChange } from "../db/pause-batch.ts";
 import { advanceVirtualTime } from "../db/plan-images.ts";
-import { nextTag, priorityOf } from "../domain/fair-tag.ts";
+import { priorityOf, tagOf } from "../domain/fair-tag.ts";
 import { announceEvent, type AnnounceDeps } from "./announce-event.ts";
-import { PAGE_IMAGES } from "./plan-page.ts";
 import type { Queue } from "./queue.ts";
 
 export type ResumeDeps = AnnounceDeps & { queue: Pick<Queue, "sendDeliver" | "sendImages" | "sendPlan" | "headTag"> };
@@ -19,16 +18,12 @@ export async function resumeBatch(tx: Tx, deps: ResumeDeps, batchId: string, cha
   return resumed;
 }
 
-/** In pages with tags of today, as if they were planned now: with their old ones all of them would stand before everybody's. */
+/** With tags of today, as if they were planned now: with their old ones all of them would stand before everybody's. */
 async function requeueImages(tx: Tx, queue: ResumeDeps["queue"], batch: BatchRow): Promise<void> {
   const images = await reopenImages(tx, batch.batchId);
   if (images.length === 0) return;
-  const virtualTime = await advanceVirtualTime(tx, await queue.headTag(tx));
-  let { tag } = batch;
-  const jobs = images.map(({ ordinal, delayMs }, index) => {
-    if (index % PAGE_IMAGES === 0) tag = nextTag(virtualTime, tag);
-    return { data: { batchId: batch.batchId, ordinal }, priority: priorityOf(tag), delayMs };
-  });
-  await queue.sendImages(tx, jobs);
-  await recordTag(tx, batch.batchId, tag);
+  const virtualTime = await advanceVirtualTime(tx, await queue.headTag(tx), { isBeginning: false });
+  const tagAt = (index: number) => tagOf(virtualTime, batch.tag, index);
+  await queue.sendImages(tx, images.map(({ ordinal, delayMs }, index) => ({ data: { batchId: batch.batchId, ordinal }, priority: priorityOf(tagAt(index)), delayMs })));
+  await recordTag(tx, batch.batchId, tagAt(images.length - 1));
 }

@@ -8,6 +8,7 @@ import { findClaimedImages } from "../../src/db/claimed-images.ts";
 import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
 import type { BudgetChange } from "../../src/db/pause-batch.ts";
 import { PAUSED_BY_HAND } from "../../src/domain/failure-budget.ts";
+import { TAG_IMAGES } from "../../src/domain/fair-tag.ts";
 import type { ImageCode } from "../../src/domain/image-code.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
@@ -151,7 +152,9 @@ describe("pausing and resuming", () => {
     assert.equal(queued.length, 245);
     assert.deepEqual(queued.filter(({ later }) => later).map(({ ordinal }) => ordinal), [5, 6], "a delay outlives the pause");
     const waiting = queued.filter(({ state, later }) => state === "created" && !later);
-    assert.deepEqual([...new Set(waiting.map(({ priority }) => priority))], [-501, -502, -503], "in pages, beside what is served now and not before it");
+    const priorities = [...new Set(waiting.map(({ priority }) => priority))];
+    assert.deepEqual(priorities, priorities.map((_, index) => -501 - index), "beside what is served now and not before it");
+    for (const each of priorities) assert.ok(waiting.filter(({ priority }) => priority === each).length <= TAG_IMAGES, "a few at a time");
     assert.equal((await jobs(batchId, "plan")).length, 0, "nothing was left to plan");
     assert.deepEqual((await rowsOf("select type, sequence from event where batch_id = $1 order by sequence", batchId)), [{ type: "batch.paused", sequence: 1 }, { type: "batch.resumed", sequence: 2 }]);
   });
