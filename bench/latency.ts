@@ -3,7 +3,7 @@ import { percentile, withPressrun } from "./scenario.ts";
 
 /** 50 origins that answer after 300 ms, 5 % of the answers after 5 s, beside one that answers at once; by turns. */
 const IMAGES = Number(process.argv[3] ?? 3_000);
-const ROUNDS = 3;
+const ROUNDS = Number(process.argv[4] ?? 3);
 const SIZE = { width: 600, height: 450 };
 const CASES = {
   "one origin, no latency": SIZE,
