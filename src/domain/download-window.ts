@@ -1,21 +1,55 @@
-/**
- * How many images may be in hand before the encoders, found while running. The network must never starve the
- * cores, and nothing is gained by fetching far ahead of them: an encoder that waits widens the window by a
- * quarter, more than `backlogMax` fetched images waiting for an encoder narrow it by one each time.
- */
-export type DownloadWindow = { readonly size: number; onStarved(): void; onFetched(waiting: number): void };
+/** How many images may be in hand before the encoders, found while running. */
+export type DownloadWindow = {
+  readonly size: number;
+  /** An encoder has nothing to do. */
+  onStarved(): void;
+  /** An image has come, after `fetchMs`; so many others wait for an encoder. */
+  onFetched(fetchMs: number, waiting: number): void;
+  onEncoded(encodeMs: number): void;
+};
 
-export function createDownloadWindow(options: { min: number; max: number; backlogMax: number }): DownloadWindow {
+/** Where nothing is known yet, or where the estimate was too low, each starved look takes half as much again. */
+const GROWTH = 1.5;
+/** Images do not come evenly. */
+const RESERVE = 1.25;
+/** Weight of a new time in its average: some thirty images are remembered. */
+const NEW_WEIGHT = 1 / 32;
+
+/**
+ * The network must never starve the cores, and nothing is gained by fetching far ahead of them. A starved encoder widens
+ * the window to what Little's law asks for: the images that all encoders work off in the time that one takes to come.
+ * More than `backlogMax` fetched images that wait for an encoder narrow it by one each time, never below that: images
+ * that were asked for together come together, and a window that closes over them starves the encoders right after.
+ */
+export function createDownloadWindow(options: { min: number; max: number; backlogMax: number; encoders: number }): DownloadWindow {
   let size = options.min;
+  const fetchMs = createAverage();
+  const encodeMs = createAverage();
+  const needed = () => options.min + (encodeMs.value > 0 ? Math.ceil((RESERVE * options.encoders * fetchMs.value) / encodeMs.value) : 0);
   return {
     get size() {
       return size;
     },
     onStarved() {
-      size = Math.min(options.max, Math.ceil(size * 1.25));
+      size = Math.min(options.max, Math.max(Math.ceil(size * GROWTH), needed()));
     },
-    onFetched(waiting) {
-      if (waiting > options.backlogMax) size = Math.max(options.min, size - 1);
+    onFetched(ms, waiting) {
+      fetchMs.add(ms);
+      if (waiting > options.backlogMax && size > needed()) size -= 1;
+    },
+    onEncoded: encodeMs.add,
+  };
+}
+
+/** An exponentially weighted moving average that begins with its first value. */
+function createAverage(): { readonly value: number; add(next: number): void } {
+  let value: number | null = null;
+  return {
+    get value() {
+      return value ?? 0;
+    },
+    add(next) {
+      value = value === null ? next : value + (next - value) * NEW_WEIGHT;
     },
   };
 }

@@ -18,7 +18,7 @@ export async function processImage(stages: Stages, work: ImageWork, signal: Abor
     const clock = createStopwatch();
     const fetched = await fetchOrReuse(stages, work, input, signal);
     attempt.stageMs.fetchMs = clock.lapMs();
-    stages.onFetched();
+    stages.onFetched(attempt.stageMs.fetchMs);
     if (!fetched.ok) return stop(fetched.failure);
     if ("reused" in fetched.value) return { ...attempt, result: { ok: true, value: { outputs: fetched.value.reused, isReused: true } }, source: fetched.value.source };
     attempt.source = sourceFacts(fetched.value);

@@ -25,7 +25,7 @@ export type Stages = {
   linkOutput(from: OutputPlace, to: OutputPlace): Promise<StageResult<boolean>>;
   linkInput(from: InputPlace, to: InputPlace): Promise<StageResult<boolean>>;
   discard(tempPath: string): Promise<void>;
-  onFetched(): void;
+  onFetched(fetchMs: number): void;
 };
 
 type InputPlace = { batchId: string; ordinal: number; extension: string };

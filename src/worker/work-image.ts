@@ -23,7 +23,7 @@ export async function workImage({ stages, settler, disk, log, hosts, batchHeader
   const startedAt = new Date();
   const waitMs = Math.min(MS_MAX, Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0)));
   const download = image.hasSourceHeaders ? withHeaders(stages.download, batchHeaders, image.batchId) : stages.download;
-  const ownStages = { ...stages, download, onFetched: () => (onFetched(), stages.onFetched()) };
+  const ownStages = { ...stages, download, onFetched: (fetchMs: number) => (onFetched(), stages.onFetched(fetchMs)) };
   const tried = hosts.meet(image.host) ?? (await tryImage({ stages: ownStages, log, hosts }, { ...image, priority: claim.priority }, signal));
   if (signal.reason instanceof LostClaim) return;
   const attempt = "kind" in tried ? null : tried;

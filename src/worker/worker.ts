@@ -43,23 +43,26 @@ const RECONCILE_MS = 60_000;
 const DRAIN_MS = 20_000;
 /** A receiver that does not answer holds one of these for 20 s. */
 const DELIVERIES_AT_ONCE = 4;
-const LOOK_MS = 250;
+/** From 8 to 256 images in hand takes nine looks: less than the 300 ms of a far origin. */
+const LOOK_MS = 25;
 
 /** Everything that happens to a batch after it was accepted. */
 export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const { db, queue, log } = deps;
   const onError = (error: unknown) => log.warn({ err: error }, "the database did not take a command");
-  const window = createDownloadWindow({ min: 4 * deps.encoders.size, max: deps.settings.downloads + 2 * deps.encoders.size, backlogMax: 4 * deps.encoders.size });
+  const window = createDownloadWindow({ min: 4 * deps.encoders.size, max: deps.settings.downloads + 2 * deps.encoders.size, backlogMax: 4 * deps.encoders.size, encoders: deps.encoders.size });
   const announcing = { queue, publicUrl: deps.settings.publicUrl };
   const settler = createSettler({ transaction: db.keyedTransaction, queue, pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent), onError });
   const disk = startDiskGuard({ freeBytes: deps.storage.freeBytes, freeBytesMin: deps.settings.diskFreeBytesMin, log });
   const stages: Stages = {
     ...deps.stages,
-    encode(task, options) {
+    async encode(task, options) {
       if (deps.encoders.idle > 0) window.onStarved();
-      return deps.stages.encode(task, options);
+      const encoded = await deps.stages.encode(task, options);
+      if (encoded.ok) window.onEncoded(encoded.value.encodeMs);
+      return encoded;
     },
-    onFetched: () => window.onFetched(deps.encoders.waiting),
+    onFetched: (fetchMs) => window.onFetched(fetchMs, deps.encoders.waiting),
   };
 
   const pump = new Pump({
@@ -77,9 +80,11 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     finish: await queue.work("finish", 1, (job, signal) => finishBatch({ db, queue, storage: deps.storage, publicUrl: deps.settings.publicUrl }, job, signal)),
     deliver: await queue.work("deliver", DELIVERIES_AT_ONCE, (job) => deliver({ db, queue, send: deps.send, defaultSecret: deps.settings.webhookSecret, random: Math.random }, job)),
   };
-  // Where downloads only time out nothing reaches an encoder that could ask for more: others' images must not wait for that.
+  // While the first downloads are on their way, or where they only time out, nothing reaches an encoder that could ask for more.
   const looking = setInterval(() => {
-    if (pump.isFull && deps.encoders.idle > 0) window.onStarved();
+    if (!pump.isFull || deps.encoders.idle === 0) return;
+    window.onStarved();
+    pump.wake();
   }, LOOK_MS);
   const reconciling = setInterval(() => void runReconcile(deps), RECONCILE_MS);
 

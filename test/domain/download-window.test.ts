@@ -5,15 +5,39 @@ import { createDownloadWindow } from "../../src/domain/download-window.ts";
 
 describe("the download window", () => {
   test("stays within its bounds, widens for idle encoders and narrows for a backlog", () => {
-    fc.assert(fc.property(fc.array(fc.option(fc.nat(30), { nil: null })), (events) => {
-      const window = createDownloadWindow({ min: 8, max: 100, backlogMax: 4 });
+    fc.assert(fc.property(fc.array(fc.option(fc.record({ fetchMs: fc.nat(60_000), waiting: fc.nat(30) }), { nil: null })), fc.nat(1_000), (events, encodeMs) => {
+      const window = createDownloadWindow({ min: 8, max: 100, backlogMax: 4, encoders: 2 });
+      window.onEncoded(encodeMs);
       for (const event of events) {
         const before = window.size;
         if (event === null) window.onStarved();
-        else window.onFetched(event);
+        else window.onFetched(event.fetchMs, event.waiting);
         assert.ok(window.size >= 8 && window.size <= 100);
         assert.ok(event === null ? window.size >= before : window.size <= before);
       }
     }));
+  });
+
+  test("holds, once an encoder starves, a quarter more than all encoders work off while one image comes", () => {
+    const window = createDownloadWindow({ min: 8, max: 1_000, backlogMax: 8, encoders: 2 });
+    window.onFetched(300, 0);
+    window.onEncoded(5);
+    window.onStarved();
+    assert.equal(window.size, 8 + (1.25 * 2 * 300) / 5);
+  });
+
+  test("does not close over images that came together", () => {
+    const window = createDownloadWindow({ min: 8, max: 1_000, backlogMax: 8, encoders: 2 });
+    window.onEncoded(5);
+    window.onFetched(300, 0);
+    window.onStarved();
+    for (let waiting = 150; waiting > 0; waiting -= 1) window.onFetched(300, waiting);
+    assert.equal(window.size, 8 + (1.25 * 2 * 300) / 5);
+  });
+
+  test("comes from its smallest to 256 images in nine looks where nothing is known", () => {
+    const window = createDownloadWindow({ min: 8, max: 256, backlogMax: 8, encoders: 2 });
+    for (let look = 0; look < 9; look += 1) window.onStarved();
+    assert.equal(window.size, 256);
   });
 });

@@ -17,7 +17,7 @@ function startPump(pages: Claim[][]) {
   const pump = new Pump({
     queue: { claimImages: async () => pages.shift() ?? [], touch: async (_tx, claims) => new Set(claims.map(({ id }) => id)) },
     transaction: (work) => work({ client } as unknown as Tx),
-    window: createDownloadWindow({ min: 4, max: 4, backlogMax: 4 }),
+    window: createDownloadWindow({ min: 4, max: 4, backlogMax: 4, encoders: 1 }),
     startBatches: async () => {},
     work: (claim, _image, hold) => new Promise((resolve) => {
       works.push({ claim, hold, end: resolve });
