@@ -10,22 +10,28 @@ export type DownloadWindow = {
 
 /** Where nothing is known yet, or where the estimate was too low, each starved look takes half as much again. */
 const GROWTH = 1.5;
+/**
+ * So long a time encoders can go on with what lies before them: a claim is a transaction, and in pages of some ten images
+ * costs a third of what it does for three or four.
+ */
+const AHEAD_MS = 60;
 /** Images do not come evenly. */
 const RESERVE = 1.25;
 /** Weight of a new time in its average: some thirty images are remembered. */
 const NEW_WEIGHT = 1 / 32;
 
 /**
- * The network must never starve the cores, and nothing is gained by fetching far ahead of them. A starved encoder widens
- * the window to what Little's law asks for: the images that all encoders work off in the time that one takes to come.
- * More than `backlogMax` fetched images that wait for an encoder narrow it by one each time, never below that: images
- * that were asked for together come together, and a window that closes over them starves the encoders right after.
+ * The network must never starve the cores, and nothing is gained by fetching far ahead of them. The window holds what
+ * Little's law asks for, the images that all encoders work off in the time that one takes to come, and wider by half
+ * each time that an encoder starves all the same. More than `backlogMax` fetched images that wait for an encoder narrow
+ * it by one each time, never below that: images that were asked for together come together, and a window that closes
+ * over them starves the encoders right after.
  */
 export function createDownloadWindow(options: { min: number; max: number; backlogMax: number; encoders: number }): DownloadWindow {
   let size = options.min;
   const fetchMs = createAverage();
   const encodeMs = createAverage();
-  const needed = () => options.min + (encodeMs.value > 0 ? Math.ceil((RESERVE * options.encoders * fetchMs.value) / encodeMs.value) : 0);
+  const needed = () => options.min + (encodeMs.value > 0 ? Math.ceil((RESERVE * options.encoders * (fetchMs.value + AHEAD_MS)) / encodeMs.value) : 0);
   return {
     get size() {
       return size;
@@ -35,7 +41,8 @@ export function createDownloadWindow(options: { min: number; max: number; backlo
     },
     onFetched(ms, waiting) {
       fetchMs.add(ms);
-      if (waiting > options.backlogMax && size > needed()) size -= 1;
+      const floor = Math.min(options.max, needed());
+      size = Math.max(floor, waiting > options.backlogMax ? size - 1 : size);
     },
     onEncoded: encodeMs.add,
   };

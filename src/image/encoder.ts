@@ -1,3 +1,4 @@
+import { setPriority } from "node:os";
 import type { EncodedOutput, EncodeTask } from "./encode-task.ts";
 import type { EncoderLimits } from "./fit-memory.ts";
 
@@ -15,6 +16,9 @@ type Fault = "worn" | "too large" | "disk" | "image";
 // First of all, since loading libvips takes a while: without a parent nobody waits for a result. Not process.exit(),
 // which waits for libvips to finish its image.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+/** Behind what answers, downloads and records: a status asked for while every core encodes must not wait for an image. */
+const NICENESS = 10;
+setPriority(NICENESS);
 const [{ encodeImage, restrictLibvips }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] = await Promise.all([import("./encode.ts"), import("./fit-memory.ts"), import("../domain/decode-cost.ts")]);
 restrictLibvips({ allowSvg: process.argv.includes("--allow-svg") });
 reply({ isReady: true });
@@ -45,7 +49,8 @@ async function work({ id, task, limits }: EncoderRequest): Promise<void> {
 function kindOf(error: unknown, fault: string): Fault {
   if (error instanceof EncoderWorn) return "worn";
   if (error instanceof TooLargeForMemory || fault.includes("exceeds pixel limit")) return "too large";
-  return DISK_FAULT.test(fault) ? "disk" : "image";
+  const isSystemCall = error instanceof Error && "syscall" in error;
+  return isSystemCall || DISK_FAULT.test(fault) ? "disk" : "image";
 }
 
 function reply(message: EncoderReply): void {

@@ -45,7 +45,7 @@ const RECORDING_MAX = 500;
 /** What was aborted at the deadline is recorded within this. */
 const SETTLE_MS = 4_000;
 /** A claim costs a query, so that few free slots wait this long for more of them. */
-const GATHER_MS = 10;
+const GATHER_MS = 25;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
