@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { findClaimedImages } from "../db/claimed-images.ts";
 import { findKnownSources, type HeldImage } from "../db/known-sources.ts";
 import type { Transaction } from "../db/connect.ts";
@@ -15,6 +14,8 @@ type PumpDeps = {
   work(claim: Claim, image: HeldImage, hold: Hold): Promise<void>;
   /** Ends a claim whose image needs nothing: any more, or while its batch is paused. */
   drop(claim: Claim, kind: "drop" | "shelve"): Promise<void>;
+  /** Nothing more comes to be recorded before something is claimed again. */
+  onAllWorked(): void;
   /** How many of those in hand wait until their host has room for another download. */
   waitingForHost(): number;
   /** While false nothing new is claimed (the disk is full). */
@@ -44,8 +45,9 @@ const HOST_WAIT_MAX = 1_000;
 const RECORDING_MAX = 500;
 /** What was aborted at the deadline is recorded within this. */
 const SETTLE_MS = 4_000;
-/** A claim costs a query, so that few free slots wait this long for more of them. */
-const GATHER_MS = 25;
+/** A claim is a transaction, some 2 ms of CPU: it waits until a quarter of the window is free, or for so long. */
+const CLAIM_SHARE = 1 / 4;
+const GATHER_MS = 100;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
@@ -102,7 +104,7 @@ export class Pump {
   }
 
   async #run(): Promise<void> {
-    const { window, mayClaim, onError } = this.#deps;
+    const { mayClaim, onError } = this.#deps;
     const free = () => this.#free();
     while (!this.#isStopping) {
       try {
@@ -114,8 +116,7 @@ export class Pump {
         this.#isQueueEmpty = true;
       }
       if (this.#isStopping) break;
-      await this.#sleep(POLL_MS);
-      if (!this.#isQueueEmpty && free() < window.size / 2) await delay(GATHER_MS);
+      await this.#sleep(this.#isQueueEmpty ? POLL_MS : GATHER_MS);
     }
   }
 
@@ -152,7 +153,8 @@ export class Pump {
     if (entry.isWorked) return;
     entry.isWorked = true;
     this.#worked += 1;
-    if (!this.#isQueueEmpty) this.wake();
+    if (this.#worked === this.#inHand.size) this.#deps.onAllWorked();
+    if (!this.#isQueueEmpty && this.#free() >= CLAIM_SHARE * this.#deps.window.size) this.wake();
   }
 
   async #touch(): Promise<void> {

@@ -28,12 +28,13 @@ export async function workImage({ stages, settler, disk, log, hosts, batchHeader
   if (signal.reason instanceof LostClaim) return;
   const attempt = "kind" in tried ? null : tried;
   const outcome = "kind" in tried ? tried : await decide(tried, image, disk);
-  onWorked();
-  await settler.settle({
-    claim, outcome, startedAt, tenantId: image.tenantId, key: image.key,
+  const settled = settler.settle({
+    claim, outcome, startedAt, tenantId: image.tenantId, key: image.key, isOfSmallBatch: image.isOfSmallBatch,
     source: attempt?.source ?? null,
     stageMs: { waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
   });
+  onWorked();
+  await settled;
 }
 
 /** Every download of a batch that has headers for its origins takes them along. */

@@ -71,6 +71,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     startBatches: (batchIds) => startBatches(db.executor, batchIds),
     mayClaim: () => disk.hasRoom,
     waitingForHost: deps.waitingForHost,
+    onAllWorked: settler.flush,
     drop: (claim, kind) => settler.settle(dropped(claim, kind)),
     work: (claim, image, hold) => workImage({ stages, settler, disk, log, hosts: deps.hosts, batchHeaders: deps.batchHeaders }, claim, image, hold),
   });
@@ -114,5 +115,5 @@ async function runReconcile({ db, queue, log }: WorkerDeps): Promise<void> {
 
 /** The image of this claim is settled already, or its batch is paused: only the job goes. */
 function dropped(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
-  return { claim, outcome: { kind }, startedAt: new Date(), tenantId: "", key: "", source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
+  return { claim, outcome: { kind }, startedAt: new Date(), tenantId: "", key: "", isOfSmallBatch: false, source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
 }

@@ -43,7 +43,7 @@ describe("planning and settling", () => {
   const jobsOf = async (name: string, batchId: string) => Number((await db.executor.executeSql("select count(*) as n from pgboss.job where name = $1 and data->>'batchId' = $2 and state < 'completed'", [name, batchId])).rows[0]?.["n"]);
   const settlerOf = () => createSettler({ transaction: db.keyedTransaction, queue, pause: () => assert.fail(), onError: assert.fail });
   const done = (claim: Claim): ImageOutcome => ({
-    claim, startedAt: new Date(), tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), source: SOURCE, stageMs: NO_TIMES,
+    claim, startedAt: new Date(), tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), isOfSmallBatch: true, source: SOURCE, stageMs: NO_TIMES,
     outcome: { kind: "done", result: { outputs: [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, format: "jpeg", width: 10, height: 10, bytes: 100, quality: 50, isKept: false, encodeMs: 1 }], isReused: false } },
   });
   const failed = (claim: Claim): ImageOutcome => ({ ...done(claim), source: null, outcome: { kind: "give_up", failure: { code: "not_found", detail: "gone", retry: false } } });

@@ -23,6 +23,7 @@ function startPump(pages: Claim[][]) {
       works.push({ claim, hold, end: resolve });
       hold.signal.addEventListener("abort", () => resolve());
     }),
+    onAllWorked: () => {},
     drop: async () => {},
     waitingForHost: () => 0,
     mayClaim: () => true,
