@@ -26,6 +26,9 @@ const QUEUE_OPTIONS: Record<QueueName, QueueOptions & { partition: boolean }> = 
   deliver: { ...BACKING_OFF, partition: true, expireInSeconds: 300 },
 };
 
+/** The floor under notifications, for jobs whose time comes and for news that were lost. Each look is a query, busy or idle. */
+const LOOK_SECONDS = 2;
+
 /** Wakes pumps and workers of every process; the payload is the queue's name. */
 export const JOBS_CHANNEL = "pressrun_jobs";
 
@@ -97,12 +100,12 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
       if (rows.length > 0) await boss.deleteJob("image", rows.map((row) => String(row["id"])), { db: tx.executor });
     },
 
-    /** Runs jobs, `atOnce` at a time; a handler that throws is run again by pg-boss after a delay. Looks twice a second in all. */
+    /** Runs jobs, `atOnce` at a time; a handler that throws is run again by pg-boss after a delay. Woken by notifications, and looks by itself every two seconds in all. */
     async work<Name extends Exclude<QueueName, "image">>(name: Name, atOnce: number, handler: (data: Payloads[Name], signal: AbortSignal) => Promise<void>) {
       const workerIds: string[] = [];
       const wake = () => workerIds.forEach((workerId) => boss.notifyWorker(workerId));
       for (let index = 0; index < atOnce; index += 1) {
-        workerIds.push(await boss.work<Payloads[Name]>(name, { batchSize: 1, pollingIntervalSeconds: atOnce / 2 }, async ([job]) => {
+        workerIds.push(await boss.work<Payloads[Name]>(name, { batchSize: 1, pollingIntervalSeconds: LOOK_SECONDS * atOnce }, async ([job]) => {
           if (!job) return;
           await handler(job.data, job.signal);
           // Where one was, more can be: looked at now and not at the next turn.
