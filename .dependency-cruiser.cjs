@@ -37,6 +37,7 @@ const owners = {
   "client-zip": "http",
   typebox: "contract|^src/http",
   pino: "observe",
+  commander: "cli",
 };
 
 module.exports = {

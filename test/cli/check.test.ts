@@ -94,12 +94,13 @@ describe("pressrun check", () => {
   test("ends with 2 where there is nothing to look at, and says what to do", async () => {
     const good = fixture("seed.csv");
     const cases: [string[], RegExp, Record<string, string>?][] = [
-      [[], /^Usage: pressrun check FILE/],
+      [[], /missing required argument 'FILE'/],
       [[join(folder, "none.csv")], /There is no file .+none\.csv/],
       [[folder], /Expected a file, got the directory/],
       [[await put("book.csv", "PK\u0003\u0004 xl/workbook.xml")], /Excel workbook.+CSV UTF-8/],
-      [[good, good], /Expected one file, got 2/],
-      [[good, "--colour"], /--colour[\s\S]+Usage/],
+      [[good, good], /Expected 1 argument but got 2/],
+      [[good, "--colour"], /unknown option '--colour'[\s\S]+--help/],
+      [[good, "--prob", "3"], /Did you mean --probe\?/],
       [[good, "--probe", "900"], /^--probe: must be <= 200/],
       [[good, "--base-url", "shop"], /^--base-url: Expected an absolute http or https URL/],
       [[good, "--on-invalid", "maybe"], /^--on-invalid: .+reject, skip/],

@@ -30,10 +30,3 @@ test("the demo runs from a package as it would be published, and leaves nothing 
   assert.match(demo.stdout, /login\.jpg: html_page/);
   assert.deepEqual(processesNaming(folder), []);
 });
-
-test("an unknown command says what there is", () => {
-  const run = (...words: string[]) => spawnSync(process.execPath, ["bin/pressrun.js", ...words], { cwd: ROOT, encoding: "utf8" });
-  const unknown = run("compress");
-  assert.equal(unknown.status, 2);
-  assert.match(unknown.stderr, /Usage: pressrun COMMAND.+serve.+migrate.+demo/s);
-});

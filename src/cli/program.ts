@@ -1,0 +1,52 @@
+import { Command, CommanderError } from "commander";
+import { ConfigError } from "../config.ts";
+import { readVersion } from "../version.ts";
+import { addCheck } from "./commands/check.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addMigrate } from "./commands/migrate.ts";
+import { addServe } from "./commands/serve.ts";
+import { Unusable } from "./unusable.ts";
+
+/** Every command, in the order of the help. A new one is a file in `commands/` that declares it, and its line here. */
+const COMMANDS: readonly ((program: Command) => void)[] = [addServe, addDemo, addCheck, addMigrate];
+
+const FAILED = 1;
+const UNUSABLE = 2;
+
+/** Runs what these words ask for; sets the exit code, or ends the process where something unexpected stopped it. */
+export async function runProgram(words: readonly string[]): Promise<void> {
+  const program = createProgram(await readVersion());
+  if (words.length === 0) return program.outputHelp();
+  try {
+    await program.parseAsync(words, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // It has said itself what is wrong; every such fault is the caller's.
+      process.exitCode = error.exitCode === 0 ? 0 : UNUSABLE;
+    } else if (error instanceof Unusable) {
+      process.stderr.write(`${error.message}\n`);
+      process.exitCode = UNUSABLE;
+    } else {
+      process.stderr.write(`${describe(error)}\n`);
+      process.exit(FAILED);
+    }
+  }
+}
+
+function createProgram(version: string): Command {
+  const program = new Command("pressrun")
+    .description("Downloads and compresses the images of a CSV of product image URLs.")
+    .version(version)
+    .helpCommand(true)
+    .exitOverride()
+    .showHelpAfterError("(add --help to see what there is)")
+    .addHelpText("after", "\nSettings come from the environment; README.md lists them.");
+  for (const add of COMMANDS) add(program);
+  return program;
+}
+
+/** A sentence where it is one of ours; what looks like a fault of the program shows where it lies. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof ConfigError || error.name !== "TypeError" ? error.message : String(error.stack);
+}
