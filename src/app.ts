@@ -25,16 +25,33 @@ export type App = {
 const POOL_MAX = 16;
 const DATABASE_WAIT_MS = 60_000;
 
-/**
- * Starts everything in order; whatever was started is stopped in reverse, by `stop` or when a later step fails:
- * http, then workers, queue, pool, and the database last.
- */
+/** The service: the API, the work, or both, as ROLE says. */
 export async function startApp(config: Config, log: Log, signal: AbortSignal = new AbortController().signal): Promise<App> {
+  return startOn({ config, log, signal }, async (foundation, onStop) => {
+    let publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.port}`;
+    const parts: Parts = { ...foundation, publicUrl: () => publicUrl };
+    // The API listens before anything is worked, so that the URLs in the first result are the right ones.
+    const url = config.role === "worker" ? null : await wireApi(parts, onStop);
+    if (config.publicUrl === null && url !== null) publicUrl = url;
+    if (config.role !== "api") await wireWorker(parts, onStop);
+    return { url, databaseUrl: parts.databaseUrl, isDatabaseEmbedded: config.databaseUrl === null };
+  });
+}
+
+type Given = { config: Config; log: Log; signal: AbortSignal };
+export type Foundation = Omit<Parts, "publicUrl">;
+
+/**
+ * Starts database, storage and queue in order, and what `wire` puts on them; whatever was started is stopped in reverse,
+ * by `stop` or when a later step fails: http, then workers, queue, pool, and the database last.
+ */
+export async function startOn<T>(given: Given, wire: (foundation: Foundation, onStop: OnStop) => Promise<T>): Promise<T & { stop(): Promise<void> }> {
   const started: (() => Promise<void>)[] = [];
+  const onStop: OnStop = (undo) => started.push(undo);
   let stopping: Promise<void> | undefined;
-  const stop = () => (stopping ??= stopInReverse(started, log));
+  const stop = () => (stopping ??= stopInReverse(started, given.log));
   try {
-    return { ...(await startParts({ config, log, signal }, (undo) => started.push(undo), stop)), stop };
+    return { ...(await wire(await startFoundation(given, onStop, stop), onStop)), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -47,9 +64,7 @@ async function stopInReverse(started: (() => Promise<void>)[], log: Log): Promis
   }
 }
 
-type Given = { config: Config; log: Log; signal: AbortSignal };
-
-async function startParts({ config, log, signal }: Given, onStop: OnStop, stop: () => Promise<void>): Promise<Omit<App, "stop">> {
+async function startFoundation({ config, log, signal }: Given, onStop: OnStop, stop: () => Promise<void>): Promise<Foundation> {
   await mkdir(config.dataDir, { recursive: true });
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
   await migrateWhenReachable(databaseUrl, log, signal);
@@ -64,15 +79,11 @@ async function startParts({ config, log, signal }: Given, onStop: OnStop, stop: 
   onStop(queue.stop);
   // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.
   if (config.databaseUrl === null) await queue.freeClaims();
-
-  let publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.port}`;
-  const parts: Parts = { config, log, db, databaseUrl, queue, storage, publicUrl: () => publicUrl, headerSeal: await openHeaderSeal(config) };
-  // The API listens before anything is worked, so that the URLs in the first result are the right ones.
-  const url = config.role === "worker" ? null : await wireApi(parts, onStop);
-  if (config.publicUrl === null && url !== null) publicUrl = url;
-  if (config.role !== "api") await wireWorker(parts, onStop);
-  return { url, databaseUrl, isDatabaseEmbedded: config.databaseUrl === null };
+  return { config, log, db, databaseUrl, queue, storage, headerSeal: await openHeaderSeal(config) };
 }
+
+/** Another living process has the DATA_DIR. */
+export class DataDirInUse extends Error {}
 
 async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<string> {
   const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, port: config.embeddedPgPort, log: (message) => log.warn({}, message) });
@@ -88,7 +99,7 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
     },
   });
   isOurs = ownership !== null;
-  if (!ownership) throw new Error(`DATA_DIR ${config.dataDir} is in use by another Pressrun process. Stop that one first, give this one another DATA_DIR, or let both use one PostgreSQL with DATABASE_URL.`);
+  if (!ownership) throw new DataDirInUse(`DATA_DIR ${config.dataDir} is in use by another Pressrun process. Stop that one first, give this one another DATA_DIR, or let both use one PostgreSQL with DATABASE_URL.`);
   onStop(ownership.close);
   return embedded.url;
 }

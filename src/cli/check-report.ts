@@ -1,12 +1,13 @@
 import type { Preflight } from "../contract/preflight.ts";
 import { DIALECTS } from "../csv/dialects/all.ts";
+import { counted, defuse, duration, list, number } from "./plain-words.ts";
 
 type Probe = NonNullable<Preflight["probe"]>;
 
 const HOSTS_SHOWN = 10;
 const COLUMN_WIDTH = 12;
 
-/** A preflight as people read it. What comes from the file is shown without control characters, which a terminal obeys. */
+/** A preflight as people read it. */
 export function writeReport(report: Preflight): string {
   const lines = [
     headline(report), "",
@@ -18,10 +19,6 @@ export function writeReport(report: Preflight): string {
     ...(report.probe ? describeProbe(report.probe) : []),
   ];
   return `${lines.map(defuse).join("\n")}\n`;
-}
-
-function defuse(line: string): string {
-  return line.replaceAll(/[\u0000-\u001F\u007F-\u009F\u202A-\u202E\u2066-\u2069]/g, "�");
 }
 
 function headline({ ok, fileName, file, problemCount }: Preflight): string {
@@ -59,7 +56,7 @@ function describeHosts({ hosts, hostCount, images, imagesInvalid }: Preflight): 
   return lines.map((line, index) => row(index === 0 ? (hostCount === 1 ? "Host" : "Hosts") : "", line));
 }
 
-function describeProblems({ problems, problemCount }: Preflight): string[] {
+export function describeProblems({ problems, problemCount }: Pick<Preflight, "problems" | "problemCount">): string[] {
   const title = problemCount > problems.length ? `Problems (the first ${problems.length} of ${number(problemCount)})` : "Problems";
   return list(title, problems.map(({ line, column, code, message }) => `line ${line}${column === null ? "" : `, column "${column}"`}: ${code}: ${message}`));
 }
@@ -85,25 +82,6 @@ function describeForecast(forecast: Probe["forecast"]): string[] {
   ];
 }
 
-function list(title: string, lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : ["", title, ...lines.map((line) => `  ${line}`)];
-}
-
 function row(title: string, text: string): string {
   return `  ${title.padEnd(COLUMN_WIDTH)}${text}`;
-}
-
-/** Small ones with a digit behind the point. */
-function number(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 });
-}
-
-function counted(count: number, noun: string): string {
-  return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-function duration(seconds: number): string {
-  if (seconds < 120) return `${number(seconds)} s`;
-  const minutes = seconds / 60;
-  return minutes < 120 ? `${number(minutes)} min` : `${number(minutes / 60)} h`;
 }

@@ -4,11 +4,12 @@ import { readVersion } from "../version.ts";
 import { addCheck } from "./commands/check.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addMigrate } from "./commands/migrate.ts";
+import { addProcess } from "./commands/process.ts";
 import { addServe } from "./commands/serve.ts";
 import { Unusable } from "./unusable.ts";
 
 /** Every command, in the order of the help. A new one is a file in `commands/` that declares it, and its line here. */
-const COMMANDS: readonly ((program: Command) => void)[] = [addServe, addDemo, addCheck, addMigrate];
+const COMMANDS: readonly ((program: Command) => void)[] = [addServe, addProcess, addCheck, addDemo, addMigrate];
 
 const FAILED = 1;
 const UNUSABLE = 2;

@@ -1,26 +1,97 @@
-export type Progress = { show(state: { done: number; failed: number; total: number }): void; end(): void };
+import { inspect } from "node:util";
+import type { Log } from "../observe/log.ts";
+import { counted, defuse, duration, number } from "./plain-words.ts";
+
+export type ProgressState = {
+  done: number; failed: number; total: number;
+  /** Failed images by their code, where that is known. */
+  reasons?: readonly { code: string; images: number }[];
+};
+export type Progress = {
+  show(state: ProgressState): void;
+  /** A line of its own, above the bar. */
+  note(text: string): void;
+  end(): void;
+};
 
 const BAR_WIDTH = 30;
-/** Without a terminal a line for each tenth is enough for a log. */
+/** Without a terminal a line for each tenth is enough for a log, and one a minute where a tenth takes long. */
 const STEP_PERCENT = 10;
+const STEP_MS = 60_000;
+/** The rate is that of the last seconds: it follows what changes and does not jump. */
+const WINDOW_MS = 15_000;
 
 /** A bar that moves in place on a terminal, plain lines elsewhere. */
-export function createProgress(out: NodeJS.WriteStream): Progress {
-  let shownPercent = -STEP_PERCENT;
+export function createProgress(out: NodeJS.WriteStream, now: () => number = () => performance.now()): Progress {
+  const rate = createRate(now);
+  let shown = { percent: -STEP_PERCENT, at: now() };
+  let hasBar = false;
   return {
-    show({ done, failed, total }) {
-      const percent = total === 0 ? 100 : Math.floor((100 * (done + failed)) / total);
-      const text = `${done + failed}/${total} images, ${failed} failed`;
+    show(state) {
+      const settled = state.done + state.failed;
+      const percent = state.total === 0 ? 100 : Math.floor((100 * settled) / state.total);
+      const text = describe(state, rate(settled));
       if (out.isTTY) {
-        const filled = Math.round((BAR_WIDTH * percent) / 100);
-        out.write(`\r[${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)}] ${String(percent).padStart(3)} %  ${text} `);
-      } else if (percent >= shownPercent + STEP_PERCENT || (percent === 100 && shownPercent < 100)) {
-        shownPercent = percent - (percent % STEP_PERCENT);
+        out.write(`\r\u001B[K${fit(`${bar(percent)} ${String(percent).padStart(3)} %  ${text}`, out.columns)}`);
+        hasBar = true;
+      } else if (percent >= shown.percent + STEP_PERCENT || (percent === 100 && shown.percent < 100) || now() - shown.at >= STEP_MS) {
+        shown = { percent: percent - (percent % STEP_PERCENT), at: now() };
         out.write(`${String(percent).padStart(3)} %  ${text}\n`);
       }
     },
+    note(text) {
+      out.write(`${hasBar ? "\r\u001B[K" : ""}${defuse(text)}\n`);
+      hasBar = false;
+    },
     end() {
-      if (out.isTTY) out.write("\n");
+      if (hasBar) out.write("\n");
+      hasBar = false;
     },
   };
+}
+
+/** Images per second over the window; null until something is known. */
+function createRate(now: () => number): (settled: number) => number | null {
+  const seen: { at: number; settled: number }[] = [];
+  return (settled) => {
+    seen.push({ at: now(), settled });
+    while (seen.length > 2 && now() - (seen[1]?.at ?? 0) > WINDOW_MS) seen.shift();
+    const [first] = seen;
+    const seconds = first ? (now() - first.at) / 1_000 : 0;
+    return first && seconds >= 0.5 ? (settled - first.settled) / seconds : null;
+  };
+}
+
+function describe({ done, failed, total, reasons = [] }: ProgressState, perSecond: number | null): string {
+  const left = total - done - failed;
+  const why = reasons.map(({ code, images }) => `${code} ${number(images)}`).join(", ");
+  return [
+    `${number(done + failed)}/${counted(total, "image")}`,
+    `${number(failed)} failed${why === "" ? "" : ` (${why})`}`,
+    ...(perSecond === null ? [] : [`${number(perSecond)} images/s`]),
+    ...(perSecond === null || perSecond === 0 || left === 0 ? [] : [`${duration(left / perSecond)} left`]),
+  ].join(", ");
+}
+
+function bar(percent: number): string {
+  const filled = Math.round((BAR_WIDTH * percent) / 100);
+  return `[${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)}]`;
+}
+
+/** A line that wraps cannot be written over. */
+function fit(line: string, columns: number | undefined): string {
+  return columns === undefined || columns === 0 || line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;
+}
+
+/** The service's warnings as lines above the bar, each once in a while. */
+export function logTo(progress: Pick<Progress, "note">, now: () => number = () => performance.now()): Log {
+  const last = new Map<string, number>();
+  const say = (facts: object, event: string) => {
+    if (now() - (last.get(event) ?? -Infinity) < STEP_MS) return;
+    last.set(event, now());
+    const { err, ...others } = facts as { err?: unknown };
+    const why = err instanceof Error ? err.message : Object.keys(others).length === 0 ? "" : inspect(others, { breakLength: Infinity });
+    progress.note(`Note: ${event}${why === "" ? "" : `: ${why}`}`);
+  };
+  return { error: say, warn: say, info: () => {}, debug: () => {} };
 }

@@ -15,6 +15,8 @@ export function readFlags<Options>(read: (fields: Readonly<Record<string, unknow
   }
 }
 
+/** `metadata` alone is the caller's own in the API; a flag is always about that of images. */
 function flagOf(field: string): string {
+  if (field === "keepMetadata") return "--metadata";
   return `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

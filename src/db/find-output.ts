@@ -28,3 +28,12 @@ export async function* listOutputs(db: Executor, batchId: string): AsyncGenerato
     after = last;
   }
 }
+
+/** Those of the names that no output of the batch bears. */
+export async function withoutNames(db: Executor, batchId: string, fileNames: readonly string[]): Promise<string[]> {
+  const { rows } = await db.executeSql(
+    "select name from unnest($2::text[]) as name where not exists (select 1 from output where batch_id = $1 and file_name = name)",
+    [batchId, fileNames],
+  );
+  return rows.map((row) => String(row["name"]));
+}

@@ -1,4 +1,3 @@
-import { CATALOGUE_LIMITS } from "../csv/limits.ts";
 import { findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, isDatabaseAway } from "../db/connect.ts";
 import { findOutput, listOutputs } from "../db/find-output.ts";
@@ -10,25 +9,18 @@ import { parseImageUrl } from "../domain/image-url.ts";
 import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
 import { userAgent } from "../domain/user-agent.ts";
 import { createServer, type HttpDeps } from "../http/server.ts";
-import { acceptUpload } from "../intake/accept-upload.ts";
-import { loadBatch, type BatchOrder } from "../intake/load-batch.ts";
 import { createTurnstile } from "../domain/turnstile.ts";
-import { loadInThread } from "../intake/load-in-thread.ts";
 import { surveyCatalogue } from "../intake/survey-catalogue.ts";
 import { surveyInThread } from "../intake/survey-in-thread.ts";
-import { createTargetCheck } from "../net/check-target.ts";
 import { CSV_LIMITS } from "../net/deadlines.ts";
 import { createDownloader } from "../net/download.ts";
 import { pauseBatch } from "../queue/pause-batch.ts";
 import { resumeBatch } from "../queue/resume-batch.ts";
 import { readVersion } from "../version.ts";
+import { INLINE_CSV_BYTES_MAX, LOADS_AT_ONCE, wireIntake } from "./intake.ts";
 import { wirePreflight } from "./preflight.ts";
 import type { OnStop, Parts } from "./parts.ts";
 
-/** Files up to this are parsed in some 20 ms, less than a thread takes to start. */
-const INLINE_CSV_BYTES_MAX = 128 * 1024;
-/** Each large file that is being loaded takes a thread, some 100 MB and a connection of its own. */
-const LOADS_AT_ONCE = 3;
 /** A thread each as well, but no connection. */
 const SURVEYS_AT_ONCE = 2;
 const CLOSE_MS = 5_000;
@@ -36,11 +28,7 @@ const CLOSE_MS = 5_000;
 /** The API, listening; returns its address. */
 export async function wireApi({ config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts, onStop: OnStop): Promise<string> {
   const policy = createAddressPolicy(config);
-  const inTurn = createTurnstile(LOADS_AT_ONCE);
-  const load = (order: BatchOrder) =>
-    order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.keyedTransaction }, order) : inTurn(() => loadInThread({ databaseUrl, order }));
   const lookUp = (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId);
-  const intake = { storage, load, findBatch: lookUp, sealHeaders: headerSeal?.seal ?? null, checkTarget: createTargetCheck({ policy }), limits: CATALOGUE_LIMITS, defaultWebhookUrl: config.webhook?.url ?? null };
   const csvMs = Math.min(CSV_LIMITS.totalMs, config.uploadMs);
   const csvDownloader = createDownloader({ policy, userAgent: userAgent(await readVersion(), config.contact), limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax, totalMs: csvMs }, perHostMax: LOADS_AT_ONCE, accept: "text/csv,*/*;q=0.5" });
   onStop(async () => csvDownloader.close());
@@ -59,7 +47,7 @@ export async function wireApi({ config, log, db, databaseUrl, queue, storage, pu
     settings: { publicUrl, auth: config.auth, apiKeys: config.apiKeys, uploadBytesMax: config.uploadBytesMax, uploadMs: config.uploadMs, version: await readVersion() },
     tempPath: storage.tempPath,
     discard: storage.discard,
-    acceptUpload: (upload) => acceptUpload(intake, upload),
+    acceptUpload: wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }),
     preflight: await servePreflight({ config, storage }, onStop),
     fetchCsv,
     findBatch: lookUp,

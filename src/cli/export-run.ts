@@ -1,0 +1,116 @@
+import { copyFileSync, createWriteStream, linkSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { CatalogueFacts } from "../csv/read-catalogue.ts";
+import type { ResultShape } from "../csv/write-result.ts";
+import { writeFailuresFile, writeResultFile } from "../csv/write-result-file.ts";
+import type { BatchRow } from "../db/batches.ts";
+import type { Executor } from "../db/connect.ts";
+import { listOutputs, withoutNames } from "../db/find-output.ts";
+import { productPages } from "../db/list-products.ts";
+import { outputNames } from "../domain/recipe.ts";
+import type { Storage } from "../storage/storage.ts";
+
+const IMAGES = "images";
+/** What a run writes into its folder. */
+export const RESULT_NAMES = ["results.csv", "failures.csv", "import.csv", IMAGES] as const;
+
+type ExportDeps = { executor: Executor; storage: Pick<Storage, "findOutput"> };
+type Target = { dir: string; publicUrl: string | null; previousBatchId: string | null; signal: AbortSignal };
+
+/**
+ * Gives a folder what an ended batch has made: outputs under the names that the service gives them, all in `images`, and
+ * the CSV files. May run twice: what is there already is left, so that a stop in the middle costs nothing.
+ */
+export async function exportRun(deps: ExportDeps, batch: BatchRow, target: Target): Promise<void> {
+  await exportOutputs(deps, batch, target);
+  const products = () => productPages(deps.executor, batch.batchId);
+  const facts = batch.csvFacts as CatalogueFacts;
+  const urlOf = (fileName: string) => `${target.publicUrl ?? IMAGES}/${fileName}`;
+  const results = (shape: ResultShape) => writeResultFile({ facts, shape, names: outputNames(batch.recipe), products: products(), outputUrl: urlOf });
+  const put = (name: string, pieces: AsyncIterable<Buffer> | null) => writeWhole(join(target.dir, name), pieces, target.signal);
+  await put("failures.csv", batch.imagesFailed > 0 ? writeFailuresFile(facts, products()) : null);
+  // A path means nothing to the shop system that imports it.
+  await put("import.csv", target.publicUrl === null ? null : results("import"));
+  await put("results.csv", results("append"));
+}
+
+/** Written aside and renamed; null: there is none, and none of an earlier run stays. */
+async function writeWhole(path: string, pieces: AsyncIterable<Buffer> | null, signal: AbortSignal): Promise<void> {
+  if (pieces === null) return rm(path, { force: true });
+  const aside = `${path}.new`;
+  try {
+    await pipeline(Readable.from(pieces, { objectMode: false }), createWriteStream(aside, { flush: true }), { signal });
+    await rename(aside, path);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
+  }
+}
+
+/** So many files between two looks at the signal; a link takes some 20 µs. */
+const FILES_AT_ONCE = 500;
+
+async function exportOutputs({ executor, storage }: ExportDeps, batch: BatchRow, { dir, previousBatchId, signal }: Target): Promise<void> {
+  const folder = join(dir, IMAGES);
+  await mkdir(folder, { recursive: true });
+  for await (const page of inPages(listOutputs(executor, batch.batchId))) {
+    signal.throwIfAborted();
+    for (const { ordinal, fileName } of page) {
+      const stored = await storage.findOutput({ batchId: batch.batchId, ordinal, fileName });
+      if (!stored) throw new Error(`the output ${fileName} is not where its row says`);
+      place(stored.path, join(folder, fileName));
+    }
+  }
+  if (previousBatchId === null) return;
+  for await (const page of inPages(listOutputs(executor, previousBatchId))) {
+    signal.throwIfAborted();
+    const gone = new Set(await withoutNames(executor, batch.batchId, page.map(({ fileName }) => fileName)));
+    for (const { ordinal, fileName } of page) {
+      if (!gone.has(fileName)) continue;
+      const stored = await storage.findOutput({ batchId: previousBatchId, ordinal, fileName });
+      if (stored && isSame(stored.path, join(folder, fileName))) rmSync(join(folder, fileName), { force: true });
+    }
+  }
+}
+
+async function* inPages<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
+  let page: T[] = [];
+  for await (const item of items) {
+    page.push(item);
+    if (page.length < FILES_AT_ONCE) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
+}
+
+/** What a link refuses and a copy does not: another file system, too many links, a file system without any. */
+const NOT_LINKABLE = new Set(["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "ENOSYS"]);
+
+/**
+ * A second name for the stored file: it takes no room of its own, and removing one leaves the other. Names are a batch's
+ * own (output_file_name is unique), so that what stands there under one is this file or that of an earlier run.
+ */
+function place(stored: string, path: string): void {
+  if (isSame(stored, path)) return;
+  const aside = `${path}.new`;
+  rmSync(aside, { force: true });
+  try {
+    linkSync(stored, aside);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && NOT_LINKABLE.has(String(error.code)))) throw error;
+    copyFileSync(stored, aside);
+  }
+  renameSync(aside, path);
+}
+
+/** The same file under two names, or a copy of it by size where there are no links. */
+function isSame(stored: string, path: string): boolean {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (!there) return false;
+  const ours = statSync(stored);
+  return there.ino === ours.ino && there.dev === ours.dev;
+}

@@ -1,0 +1,30 @@
+import type { BatchRow } from "../db/batches.ts";
+import type { FailureCount } from "../db/count-failures.ts";
+import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
+import { describeProblems } from "./check-report.ts";
+import { counted } from "./plain-words.ts";
+import type { ProcessOrder } from "./process-order.ts";
+import { Unusable } from "./unusable.ts";
+
+export type FinishedRun = {
+  order: ProcessOrder;
+  batch: BatchRow;
+  failures: FailureCount[];
+  warnings: UploadWarning[];
+  /** Of this process; null where everything was done before it. */
+  seconds: number | null;
+  /** Images that had been settled before this process began. */
+  settledBefore: number;
+};
+
+/** The problems are those that the API answers with. */
+export class RefusedFile extends Unusable {
+  readonly problems: CsvProblem[];
+  readonly problemCount: number;
+  constructor(name: string, problems: CsvProblem[], problemCount: number) {
+    const lines = describeProblems({ problems, problemCount });
+    super(problems[0]?.code === "wrong_file_type" ? problems[0].message : `${name}: ${counted(problemCount, "problem")}; nothing was begun.\n${lines.join("\n")}`);
+    this.problems = problems;
+    this.problemCount = problemCount;
+  }
+}

@@ -1,0 +1,52 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { findBatch, type BatchRow } from "../db/batches.ts";
+import { DEFAULT_TENANT_ID, isDatabaseAway, type Executor } from "../db/connect.ts";
+import { countFailures } from "../db/count-failures.ts";
+import type { Progress, ProgressState } from "./progress.ts";
+
+const LOOK_MS = 200;
+/** Reasons are counted over all images: at most a twentieth of the time goes into it. */
+const REASONS_SHARE = 20;
+
+type Following = { executor: Executor; progress: Progress; signal: AbortSignal };
+
+/** Shows how a batch gets on until it has ended; throws the signal's reason where that comes first. */
+export async function followBatch({ executor, progress, signal }: Following, batch: BatchRow): Promise<BatchRow> {
+  const reasonsOf = createReasons(executor);
+  let current = batch;
+  for (;;) {
+    progress.show({ ...countsOf(current), reasons: await reasonsOf(current) });
+    if (current.finishedAt !== null) return current;
+    await delay(LOOK_MS, undefined, { signal });
+    current = (await lookAgain(executor, batch.batchId)) ?? current;
+  }
+}
+
+/** A database that is away for a moment comes back; what is known stays shown meanwhile. */
+async function lookAgain(executor: Executor, batchId: string): Promise<BatchRow | null> {
+  return findBatch(executor, DEFAULT_TENANT_ID, batchId).catch((error: unknown) => {
+    if (!isDatabaseAway(error)) throw error;
+    return null;
+  });
+}
+
+function countsOf({ imagesDone, imagesFailed, imagesSkipped, imagesTotal }: BatchRow): ProgressState {
+  return { done: imagesDone, failed: imagesFailed + imagesSkipped, total: imagesTotal };
+}
+
+type Reasons = NonNullable<ProgressState["reasons"]>;
+
+function createReasons(executor: Executor): (batch: BatchRow) => Promise<Reasons> {
+  let known: { failed: number; reasons: Reasons } = { failed: 0, reasons: [] };
+  let notBefore = 0;
+  return async ({ batchId, imagesFailed, finishedAt }) => {
+    const startedAt = performance.now();
+    const isDue = startedAt >= notBefore || finishedAt !== null;
+    if (imagesFailed === known.failed || !isDue) return known.reasons;
+    const reasons = await countFailures(executor, batchId).catch(() => null);
+    if (reasons) known = { failed: imagesFailed, reasons };
+    const now = performance.now();
+    notBefore = now + REASONS_SHARE * (now - startedAt);
+    return known.reasons;
+  };
+}

@@ -1,0 +1,24 @@
+/** 128 and the signal's number, as shells have it. */
+const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+export type Interruption = { signal: AbortSignal; exitCode: number; end(): void };
+
+/** Aborts at the first signal; the second is for those who do not want to wait. */
+export function watchForInterruption(onFirst: () => void): Interruption {
+  const aborting = new AbortController();
+  const watched = { signal: aborting.signal, exitCode: 0, end: () => {} };
+  const listeners = Object.entries(CODES).map(([name, code]) => {
+    const listener = () => {
+      if (aborting.signal.aborted) process.exit(code);
+      watched.exitCode = code;
+      aborting.abort();
+      onFirst();
+    };
+    process.on(name, listener);
+    return [name, listener] as const;
+  });
+  watched.end = () => {
+    for (const [name, listener] of listeners) process.off(name, listener);
+  };
+  return watched;
+}

@@ -1,0 +1,24 @@
+import { resolve } from "node:path";
+import { readOptions, type BatchOptions } from "../http/read-options.ts";
+import { readFlags } from "./read-flags.ts";
+import { Unusable } from "./unusable.ts";
+
+/** One file and its folder; `again` runs over a finished folder once more. */
+export type ProcessOrder = { file: string; dir: string; again: boolean; publicUrl: string | null; options: BatchOptions };
+
+/** Reads what a person asked for, or says what is wrong with it. */
+export function readOrder(file: string, flags: Readonly<Record<string, unknown>>): ProcessOrder {
+  const { out, again = false, publicUrl, metadata, ...fields } = flags;
+  if (typeof out !== "string" || out.trim() === "") throw new Unusable("--out: Expected a folder for the results, got nothing.");
+  // `metadata` alone would also be the caller's own JSON, which a run without an API hands back to nobody.
+  const options = readFlags((given) => readOptions(given, "balanced"), { ...fields, ...(metadata === undefined ? {} : { keepMetadata: metadata }) });
+  return { file, dir: resolve(out), again: again === true, publicUrl: readPublicUrl(publicUrl), options };
+}
+
+function readPublicUrl(given: unknown): string | null {
+  if (given === undefined) return null;
+  const url = typeof given === "string" && URL.canParse(given) ? new URL(given) : null;
+  const isUsable = url !== null && ["http:", "https:"].includes(url.protocol) && url.search === "" && url.hash === "";
+  if (!isUsable) throw new Unusable(`--public-url: Expected where DIR/images will be reached, such as https://img.shop.example/2025, got "${String(given)}".`);
+  return url.href.replace(/\/+$/, "");
+}

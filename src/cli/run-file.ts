@@ -1,0 +1,123 @@
+import { existsSync } from "node:fs";
+import { copyFile, constants, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DataDirInUse, startOn, type Foundation } from "../app.ts";
+import { readConfig, type Config } from "../config.ts";
+import { listBatches, type BatchRow } from "../db/batches.ts";
+import { DEFAULT_TENANT_ID } from "../db/connect.ts";
+import { countFailures } from "../db/count-failures.ts";
+import type { Acceptance, Upload } from "../intake/accept-upload.ts";
+import { createLog } from "../observe/log.ts";
+import { wireIntake } from "../wire/intake.ts";
+import { wireWorker } from "../wire/worker.ts";
+import { exportRun } from "./export-run.ts";
+import { RefusedFile, type FinishedRun } from "./finished-run.ts";
+import { followBatch } from "./follow-batch.ts";
+import { prepareRun, type PreparedRun } from "./prepare-run.ts";
+import type { ProcessOrder } from "./process-order.ts";
+import { logTo, type Progress } from "./progress.ts";
+import { readRecord, STATE_FOLDER, writeRecord } from "./run-record.ts";
+import { Unusable } from "./unusable.ts";
+
+/** Runs a file to its end in its folder. Nothing is left of what cannot be begun. */
+export async function runFile(order: ProcessOrder, progress: Progress, signal: AbortSignal): Promise<FinishedRun> {
+  const config = configFor(order);
+  const aside = await mkdtemp(join(tmpdir(), "pressrun-process-"));
+  try {
+    const prepared = await prepareRun(order, { stateDir: config.dataDir, aside, signal });
+    for (const { code, message } of prepared.warnings) progress.note(`Warning (${code}): ${message}`);
+    await makeFolder(order.dir, config.dataDir);
+    return { ...(await runOnDatabase({ ...prepared, order, config, progress, signal })), order, warnings: prepared.warnings };
+  } finally {
+    await rm(aside, { recursive: true, force: true });
+  }
+}
+
+/** The service's own settings count where they are about the work; what is about an API or another database does not. */
+function configFor({ dir }: ProcessOrder): Config {
+  const { env } = process;
+  return readConfig({
+    ...env,
+    HOST: "", PORT: "", PUBLIC_URL: "", API_KEYS: "", AUTH: "", DATABASE_URL: "", WEBHOOK_URL: "", WEBHOOK_SECRET: "", ROLE: "worker",
+    DATA_DIR: join(dir, STATE_FOLDER),
+    // Any free port: several folders can be worked at once.
+    EMBEDDED_PG_PORT: env["EMBEDDED_PG_PORT"] ?? "0",
+    KEEP_INPUTS: env["KEEP_INPUTS"] ?? "off",
+  });
+}
+
+async function makeFolder(dir: string, stateDir: string): Promise<void> {
+  try {
+    await mkdir(stateDir, { recursive: true });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    throw new Unusable(`--out: Expected a folder that can be written to, got ${dir} (${code}).`, { cause: error });
+  }
+}
+
+type Run = PreparedRun & { order: ProcessOrder; config: Config; progress: Progress; signal: AbortSignal };
+
+async function runOnDatabase(run: Run): Promise<Omit<FinishedRun, "order" | "warnings">> {
+  const { config, progress, signal, order } = run;
+  progress.note(`Starting PostgreSQL in ${config.dataDir} …`);
+  const log = process.env["LOG_LEVEL"] === undefined ? logTo(progress) : createLog(config.logLevel);
+  const app = await startOn({ config, log, signal }, async (foundation, onStop) => {
+    await claimFolder(run);
+    const publicUrl = order.publicUrl ?? "http://127.0.0.1";
+    await wireWorker({ ...foundation, publicUrl: () => publicUrl }, onStop);
+    return { ...foundation, accept: wireIntake(foundation) };
+  }).catch((error: unknown) => {
+    if (error instanceof DataDirInUse) throw new Unusable(`Another process works on ${order.dir} at this moment. Wait for it, stop it, or choose another --out.`, { cause: error });
+    throw error;
+  });
+  try {
+    signal.throwIfAborted();
+    return await workAndExport(run, app);
+  } finally {
+    progress.end();
+    await app.stop();
+  }
+}
+
+/** The folder is ours alone from here on: what another process made of it since we looked is not written over. */
+async function claimFolder({ config: { dataDir }, known, record, order }: Run): Promise<void> {
+  const now = await readRecord(dataDir);
+  if (now?.id !== known?.id || now?.exportedAt !== known?.exportedAt) throw new Unusable(`Another process has worked on ${order.dir} just now; run this again.`);
+  if (record.id !== now?.id) await writeRecord(dataDir, record);
+}
+
+type Running = Foundation & { accept(upload: Upload): Promise<Acceptance> };
+
+async function workAndExport(run: Run, app: Running): Promise<Omit<FinishedRun, "order" | "warnings">> {
+  const { order, record, progress, signal, config } = run;
+  const { executor } = app.db;
+  const startedAt = performance.now();
+  const [batch, previous = null] = await openBatch(run, app);
+  const settledBefore = batch.imagesDone + batch.imagesFailed + batch.imagesSkipped;
+  const isDone = record.exportedAt !== null;
+  const ended = isDone ? batch : await followBatch({ executor, progress, signal }, batch);
+  if (!isDone || !existsSync(join(order.dir, "results.csv"))) {
+    await exportRun({ executor, storage: app.storage }, ended, { dir: order.dir, publicUrl: order.publicUrl, previousBatchId: previous?.batchId ?? null, signal });
+    await writeRecord(config.dataDir, { ...record, exportedAt: new Date().toISOString() });
+  }
+  const failures = ended.imagesFailed > 0 ? await countFailures(executor, ended.batchId) : [];
+  return { batch: ended, failures, seconds: isDone ? null : (performance.now() - startedAt) / 1_000, settledBefore };
+}
+
+/** The batch of this run, and the one of the run before it. */
+async function openBatch({ csv, record, order, progress }: Run, app: Running): Promise<[BatchRow, BatchRow?]> {
+  const newest = () => listBatches(app.db.executor, DEFAULT_TENANT_ID, { before: null, limit: 2 });
+  const isOurs = (batch: BatchRow | undefined) => batch?.metadata["run"] === record.id;
+  const [last, beforeLast] = await newest();
+  if (last && isOurs(last)) return beforeLast ? [last, beforeLast] : [last];
+
+  progress.note(`Reading ${csv.fileName ?? "standard input"} …`);
+  const spool = app.storage.tempPath("csv");
+  await copyFile(csv.path, spool, constants.COPYFILE_FICLONE);
+  const accepted = await app.accept({ spool: { path: spool, bytes: csv.bytes }, fileName: csv.fileName, options: { ...order.options, metadata: { run: record.id } } });
+  if (!accepted.ok) throw accepted.kind === "csv" ? new RefusedFile(csv.fileName ?? "standard input", accepted.problems, accepted.problemCount) : new Unusable(accepted.message);
+  const [batch, previous] = await newest();
+  if (!batch || !isOurs(batch)) throw new Error("the batch that was accepted is not there");
+  return previous ? [batch, previous] : [batch];
+}

@@ -1,0 +1,30 @@
+import { CATALOGUE_LIMITS } from "../csv/limits.ts";
+import { findBatch } from "../db/batches.ts";
+import { DEFAULT_TENANT_ID } from "../db/connect.ts";
+import { createAddressPolicy } from "../domain/address-policy.ts";
+import { createTurnstile } from "../domain/turnstile.ts";
+import { acceptUpload, type Acceptance, type Upload } from "../intake/accept-upload.ts";
+import { loadBatch, type BatchOrder } from "../intake/load-batch.ts";
+import { loadInThread } from "../intake/load-in-thread.ts";
+import { createTargetCheck } from "../net/check-target.ts";
+import type { Parts } from "./parts.ts";
+
+/** Files up to this are parsed in some 20 ms, less than a thread takes to start. */
+export const INLINE_CSV_BYTES_MAX = 128 * 1024;
+/** Each large file that is being loaded takes a thread, some 100 MB and a connection of its own. */
+export const LOADS_AT_ONCE = 3;
+
+/** What takes a spooled CSV in, for the API and for the command line. */
+export function wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }: Omit<Parts, "log" | "publicUrl">): (upload: Upload) => Promise<Acceptance> {
+  const inTurn = createTurnstile(LOADS_AT_ONCE);
+  const load = (order: BatchOrder) =>
+    order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.keyedTransaction }, order) : inTurn(() => loadInThread({ databaseUrl, order }));
+  const intake = {
+    storage, load, limits: CATALOGUE_LIMITS,
+    findBatch: (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
+    sealHeaders: headerSeal?.seal ?? null,
+    checkTarget: createTargetCheck({ policy: createAddressPolicy(config) }),
+    defaultWebhookUrl: config.webhook?.url ?? null,
+  };
+  return (upload) => acceptUpload(intake, upload);
+}
