@@ -2,7 +2,7 @@ import type { BatchRow } from "../db/batches.ts";
 import type { FailureCount } from "../db/count-failures.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { describeProblems } from "./check-report.ts";
-import { counted } from "./plain-words.ts";
+import { counted, defuse } from "./plain-words.ts";
 import type { ProcessOrder } from "./process-order.ts";
 import { Unusable } from "./unusable.ts";
 
@@ -22,8 +22,8 @@ export class RefusedFile extends Unusable {
   readonly problems: CsvProblem[];
   readonly problemCount: number;
   constructor(name: string, problems: CsvProblem[], problemCount: number) {
-    const lines = describeProblems({ problems, problemCount });
-    super(problems[0]?.code === "wrong_file_type" ? problems[0].message : `${name}: ${counted(problemCount, "problem")}; nothing was begun.\n${lines.join("\n")}`);
+    const lines = [`${name}: ${counted(problemCount, "problem")}; nothing was begun.`, ...describeProblems({ problems, problemCount })];
+    super(problems[0]?.code === "wrong_file_type" ? problems[0].message : lines.map(defuse).join("\n"));
     this.problems = problems;
     this.problemCount = problemCount;
   }

@@ -29,7 +29,8 @@ export async function readRecord(stateDir: string): Promise<RunRecord | null> {
     const found = JSON.parse(await readFile(path, "utf8")) as Partial<RunRecord> | null;
     if (found?.version === 1 && typeof found.id === "string" && typeof found.file?.sha256 === "string") return found as RunRecord;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    // Where a part of the path is a file, making the folder will say so.
+    if (error instanceof Error && "code" in error && ["ENOENT", "ENOTDIR"].includes(String(error.code))) return null;
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new Unusable(`${path} is not what pressrun process writes. Choose another --out, or remove ${stateDir} to begin anew.`);

@@ -32,8 +32,8 @@ export async function* listOutputs(db: Executor, batchId: string): AsyncGenerato
 /** Those of the names that no output of the batch bears. */
 export async function withoutNames(db: Executor, batchId: string, fileNames: readonly string[]): Promise<string[]> {
   const { rows } = await db.executeSql(
-    "select name from unnest($2::text[]) as name where not exists (select 1 from output where batch_id = $1 and file_name = name)",
+    "select asked from unnest($2::text[]) as asked where not exists (select 1 from output where batch_id = $1 and file_name = asked)",
     [batchId, fileNames],
   );
-  return rows.map((row) => String(row["name"]));
+  return rows.map((row) => String(row["asked"]));
 }

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { before, beforeEach, describe, test } from "node:test";
+import sharp from "sharp";
+import { runCommand } from "../support/command.ts";
+import { rowsByFastCsv } from "../support/csv.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { catalogueOf, startOrigin, type Origin } from "../support/origin.ts";
+import { processesNaming } from "../support/processes.ts";
+
+type Report = { outcome: string; message?: string; problems?: unknown[]; images: { total: number; done: number; failed: number; reused: number; settledBefore: number }; failures: { code: string; images: number; example: { url: string } }[]; resultsCsv: string; failuresCsv: string | null; importCsv: string | null };
+
+describe("pressrun process", () => {
+  let folder: string;
+  let origin: Origin;
+  let isBroken = true;
+  before(async () => {
+    folder = await createTestFolder();
+    origin = await startOrigin((_, response, url) => {
+      if (url.pathname !== "/mended.jpg" || isBroken) response.writeHead(404).end();
+      else response.writeHead(302, { location: "/photo/99.jpg" }).end();
+    });
+  });
+  beforeEach(() => origin.hits.clear());
+
+  const put = async (name: string, content: string | Buffer) => {
+    await writeFile(join(folder, name), content);
+    return join(folder, name);
+  };
+  const photo = (index: number) => `${origin.url}/photo/${index}.jpg`;
+  const json = (stdout: string) => JSON.parse(stdout) as Report;
+  const cells = async (path: string) => rowsByFastCsv(await readFile(path, "utf8"));
+
+  test("makes every image of a good file, ends with 0, and knows later that it is finished", async () => {
+    const file = await put("good.csv", ["S. No,Product Name,Input Image Urls", `mug,Mug,"${photo(1)}, ${photo(2)}"`, `cup,Cup,${photo(3)}`, `mug,Another mug,${photo(4)}`, ""].join("\n"));
+    const out = join(folder, "good");
+    const words = ["process", file, "--out", out, "--width", "100", "--format", "webp", "--public-url", "https://img.shop.example/2025/"];
+    const { code, stdout, stderr } = await runCommand(words);
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /^Images +4 of 4 done, 0 failed\nBytes +[\d.]+ kB before, [\d.]+ kB after: \d+ % saved\nTime +[\d.]+ s, [\d.]+ images\/s\nImages in +\/.+\/good\/images\nResult CSV +\/.+\/good\/results\.csv\nTo import +\/.+\/good\/import\.csv\n$/);
+    assert.match(stderr, /100 % {2}4\/4 images, 0 failed/);
+    assert.deepEqual((await readdir(out)).toSorted(), [".pressrun", "images", "import.csv", "results.csv"]);
+    // Two products of one id: each output has a name of its own.
+    const names = (await readdir(join(out, "images"))).toSorted();
+    assert.deepEqual(names, ["cup-1.webp", "mug-1.webp", "mug-2.webp", "mug.4-1.webp"]);
+    const made = await sharp(join(out, "images", "mug-2.webp")).metadata();
+    assert.deepEqual([made.format, made.width], ["webp", 100]);
+    assert.deepEqual((await cells(join(out, "results.csv"))).map((row) => row.slice(3)), [
+      ["Output Image Urls", "Status", "Errors"],
+      ["https://img.shop.example/2025/mug-1.webp,https://img.shop.example/2025/mug-2.webp", "completed", ""],
+      ["https://img.shop.example/2025/cup-1.webp", "completed", ""],
+      ["https://img.shop.example/2025/mug.4-1.webp", "completed", ""],
+    ]);
+    assert.equal((await cells(join(out, "import.csv")))[2]?.[2], "https://img.shop.example/2025/cup-1.webp");
+    assert.deepEqual(processesNaming(out), []);
+
+    origin.hits.clear();
+    const again = await runCommand(words);
+    assert.equal(again.code, 0);
+    assert.match(again.stdout, /is finished: this run of good\.csv ended before\. Add --again/);
+    assert.equal(origin.hits.size, 0, "nothing is asked for again");
+
+    const other = await runCommand([...words, "--quality", "30"]);
+    assert.deepEqual([other.code, other.stdout], [2, ""]);
+    assert.match(other.stderr, /holds a finished run that differs in quality \(80 there, 30 here\)\. Choose another --out, add --again/);
+    const otherFile = await runCommand(["process", await put("other.csv", catalogueOf([[photo(9)]])), ...words.slice(2)]);
+    assert.equal(otherFile.code, 2);
+    assert.match(otherFile.stderr, /differs in the file \(good\.csv of \d+ bytes, sha256 \w{8}… there, other\.csv/);
+    assert.deepEqual((await readdir(join(out, "images"))).toSorted(), names);
+  });
+
+  test("ends with 1 where images failed, says why, and tries only them and what changed with --again", async () => {
+    const rows = [[photo(1), `${origin.url}/gone.jpg`], [`${origin.url}/mended.jpg`], [photo(2)]];
+    const out = join(folder, "some");
+    const { code, stdout, stderr } = await runCommand(["process", "-", "--out", out, "--json"], {}, catalogueOf(rows));
+    assert.equal(code, 1, stderr);
+    const report = json(stdout);
+    assert.equal(report.outcome, "some");
+    assert.deepEqual(report.images, { total: 4, done: 2, failed: 2, reused: 0, settledBefore: 0 });
+    assert.deepEqual(report.failures.map(({ code, images, example }) => [code, images, example.url]), [["not_found", 2, `${origin.url}/gone.jpg`]]);
+    assert.match(stderr, /4\/4 images, 2 failed \(not_found 2\)/);
+    assert.equal(await readFile(report.failuresCsv ?? "", "utf8"), catalogueOf(rows.slice(0, 2)));
+    assert.deepEqual((await cells(report.resultsCsv)).map((row) => row.slice(3)), [
+      ["Output Image Urls", "Status", "Errors"], ["images/1-1.jpg,", "partial", "2: not_found: The server answered with status 404."], ["", "failed", "1: not_found: The server answered with status 404."], ["images/3-1.jpg", "completed", ""],
+    ]);
+
+    isBroken = false;
+    const made = await stat(join(out, "images", "1-1.jpg"));
+    // The gone image is out of the catalogue, and so is the third product.
+    const again = await runCommand(["process", "-", "--out", out, "--json", "--again"], {}, catalogueOf([[photo(1)], [`${origin.url}/mended.jpg`]]));
+    assert.equal(again.code, 0, again.stdout + again.stderr);
+    assert.deepEqual(json(again.stdout).images, { total: 2, done: 2, failed: 0, reused: 1, settledBefore: 0 });
+    assert.deepEqual((await readdir(join(out, "images"))).toSorted(), ["1-1.jpg", "2-1.jpg"]);
+    assert.equal((await stat(join(out, "images", "1-1.jpg"))).ino, made.ino, "what has not changed is the same file");
+    assert.deepEqual([json(again.stdout).failuresCsv, existsSync(join(out, "failures.csv"))], [null, false]);
+  });
+
+  test("ends with 2 where nothing can be begun, says why and where, and leaves nothing", async () => {
+    const temp = await createTestFolder();
+    const good = await put("usable.csv", catalogueOf([[photo(1)]]));
+    const bad = await put("bad.csv", `S. No,Product Name,Input Image Urls\n1,Mug,${photo(1)}\n2,Cup,\u001B[31mnowhere\n`);
+    await mkdir(join(folder, "taken"));
+    await writeFile(join(folder, "taken", "results.csv"), "mine");
+    const out = join(folder, "none");
+    const cases: [string[], RegExp, Record<string, string>?][] = [
+      [[bad, "--out", out], /^bad\.csv: 1 problem; nothing was begun\.\n\nProblems\n {2}line 3, column "Input Image Urls": url_invalid: Expected an absolute/],
+      [[join(folder, "none.csv"), "--out", out], /There is no file .+none\.csv/],
+      [[await put("book.csv", "PK\u0003\u0004 xl/workbook.xml"), "--out", out], /^Expected[\s\S]+CSV UTF-8/],
+      [[good], /required option '--out <DIR>' not specified/],
+      [[good, "--out", out, "--qualty", "60"], /unknown option '--qualty'\n\(Did you mean --quality\?\)/],
+      [[good, "--out", out, "--quality", "600", "--metadata", "all"], /^--quality: must be <= 100\n--metadata: must be equal to one of the allowed values \(none, icc, copyright\)/],
+      [[good, "--out", out, "--public-url", "img"], /^--public-url: Expected where DIR\/images will be reached/],
+      [[good, "--out", out], /^The configuration has a fault:\n.+ENCODERS/, { ENCODERS: "many" }],
+      [[good, "--out", join(folder, "taken")], /holds results\.csv already, of no run that is known here/],
+      [[good, "--out", good], /^--out: Expected a folder that can be written to, got .+usable\.csv/],
+    ];
+    for (const [words, message, env] of cases) {
+      const { code, stdout, stderr } = await runCommand(["process", ...words], { TMPDIR: temp, ...env });
+      assert.deepEqual([code, stdout], [2, ""], `${words.join(" ")}: ${stderr}`);
+      assert.match(stderr, message);
+      assert.doesNotMatch(stderr, /\n +at |\u001B/, "no stack, and no word to the terminal");
+    }
+    assert.deepEqual([existsSync(out), await readdir(join(folder, "taken")), await readFile(good, "utf8")], [false, ["results.csv"], catalogueOf([[photo(1)]])]);
+    assert.deepEqual((await readdir(temp)).filter((name) => name.startsWith("pressrun")), []);
+
+    const refused = await runCommand(["process", bad, "--out", out, "--json"]);
+    const checked = await runCommand(["check", bad, "--json"]);
+    assert.deepEqual([refused.code, json(refused.stdout).outcome], [2, "refused"]);
+    assert.deepEqual(json(refused.stdout).problems, json(checked.stdout).problems, "the problems that the API answers");
+  });
+
+  test("says what to do where the images lie on this machine", async () => {
+    const { code, stdout } = await runCommand(["process", await put("local.csv", catalogueOf([[photo(1)]])), "--out", join(folder, "local")], { ALLOW_CIDRS: "" });
+    assert.equal(code, 1);
+    assert.match(stdout, /address_blocked +1 /);
+    assert.match(stdout, /ALLOW_CIDRS=127\.0\.0\.1\/32,10\.0\.0\.0\/8 pressrun process .+local\.csv --out .+local --again\n/);
+  });
+});
