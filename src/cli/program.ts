@@ -16,6 +16,8 @@ const UNUSABLE = 2;
 
 /** Runs what these words ask for; sets the exit code, or ends the process where something unexpected stopped it. */
 export async function runProgram(words: readonly string[]): Promise<void> {
+  // Whoever reads us may leave (`| head`): nobody reads on then, and what was begun is still brought to its end, or stopped cleanly.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const program = createProgram(await readVersion());
   if (words.length === 0) return program.outputHelp();
   try {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -71,4 +72,17 @@ test("Ctrl-C and kills stop a run; the same command goes on, and loses and repea
   assert.equal(asked() - before, IMAGES - images.settledBefore, "what was settled is not asked for again");
   assert.equal((await readdir(join(out, "images"))).length, IMAGES);
   assert.deepEqual(processesNaming(out), []);
+});
+
+test("a reader that leaves stops nothing", { timeout: 60_000 }, async () => {
+  const folder = await createTestFolder();
+  const origin = await startOrigin();
+  await writeFile(join(folder, "products.csv"), catalogueOf([[`${origin.url}/photo/1.jpg`]]));
+  const { process: child } = startCommand(["process", join(folder, "products.csv"), "--out", join(folder, "out")]);
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+  const [code] = await once(child, "exit");
+  assert.equal(code, 0);
+  assert.deepEqual(await readdir(join(folder, "out", "images")), ["1-1.jpg"]);
+  assert.deepEqual(processesNaming(folder), []);
 });

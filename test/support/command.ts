@@ -17,6 +17,7 @@ export function startCommand(words: readonly string[], env: Record<string, strin
   });
   child.stdin.end(input);
   const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]).then(([stdout, stderr, [code]]) => ({ code: code as number | null, stdout, stderr }));
+  ended.catch(() => {}); // its pipes may be closed by the caller
   return { process: child, ended };
 }
 

@@ -22,8 +22,9 @@ export type Service = {
 };
 
 /** Starts the real thing as a process of its own and waits until it says where it listens. */
-export async function startService(env: Record<string, string>, options: { detached?: boolean } = {}): Promise<Service> {
-  const child = spawn(process.execPath, ["bin/pressrun.js", "serve"], {
+export async function startService(env: Record<string, string>, options: { detached?: boolean; command?: readonly [string, ...string[]] } = {}): Promise<Service> {
+  const [program, ...words] = options.command ?? [process.execPath, "bin/pressrun.js", "serve"];
+  const child = spawn(program, words, {
     cwd: ROOT,
     detached: options.detached ?? false,
     env: { PATH: process.env["PATH"] ?? "", HOST: "127.0.0.1", PORT: "0", ALLOW_CIDRS: "127.0.0.1/32", LOG_LEVEL: "warn", EMBEDDED_PG_PORT: "0", ...env },
