@@ -1,3 +1,5 @@
+import { isAbsolute, relative } from "node:path";
+
 /** What comes from a file or an origin is shown without control characters, which a terminal obeys. */
 export function defuse(line: string): string {
   return line.replaceAll(/[\u0000-\u001F\u007F-\u009F\u202A-\u202E\u2066-\u2069]/g, "�");
@@ -20,4 +22,10 @@ export function duration(seconds: number): string {
 
 export function list(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ["", title, ...lines.map((line) => `  ${line}`)];
+}
+
+/** As short as it can be typed from here. */
+export function shownPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short === "" || short.startsWith("..") || isAbsolute(short) ? path : short;
 }

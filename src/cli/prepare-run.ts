@@ -8,6 +8,7 @@ import { surveyCatalogue } from "../intake/survey-catalogue.ts";
 import { RESULT_NAMES } from "./export-run.ts";
 import { RefusedFile } from "./finished-run.ts";
 import { openFile, type OpenedFile } from "./open-file.ts";
+import { shownPath } from "./plain-words.ts";
 import type { ProcessOrder } from "./process-order.ts";
 import { differences, newRecord, readRecord, STATE_FOLDER, type RunRecord } from "./run-record.ts";
 import { Unusable } from "./unusable.ts";
@@ -48,7 +49,7 @@ function optionsOf({ options: { recipe, refresh, reading }, publicUrl }: Process
 function chooseRecord({ dir, again }: ProcessOrder, known: RunRecord | null, wanted: RunRecord): RunRecord {
   if (known === null) {
     const inTheWay = RESULT_NAMES.filter((name) => existsSync(join(dir, name)));
-    if (inTheWay.length > 0) throw new Unusable(`${dir} holds ${inTheWay.join(", ")} already, of no run that is known here. Choose another --out, or move them away.`);
+    if (inTheWay.length > 0) throw new Unusable(`${shownPath(dir)} holds ${inTheWay.join(", ")} already, of no run that is known here. Choose another --out, or move them away.`);
     return wanted;
   }
   const isFinished = known.exportedAt !== null;
@@ -56,5 +57,5 @@ function chooseRecord({ dir, again }: ProcessOrder, known: RunRecord | null, wan
   const different = differences(known, wanted);
   if (different.length === 0) return known;
   const wayOut = isFinished ? "add --again to run over it (what has not changed is taken over)" : "let that one end first, by its own command";
-  throw new Unusable(`${dir} holds ${isFinished ? "a finished" : "an unfinished"} run that differs in ${different.join("; ")}. Choose another --out, ${wayOut}, or remove ${join(dir, STATE_FOLDER)} and its results to begin anew.`);
+  throw new Unusable(`${shownPath(dir)} holds ${isFinished ? "a finished" : "an unfinished"} run that differs in ${different.join("; ")}. Choose another --out, ${wayOut}, or remove ${shownPath(join(dir, STATE_FOLDER))} and its results to begin anew.`);
 }

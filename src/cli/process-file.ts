@@ -15,7 +15,7 @@ export async function processFile(file: string, { json: isJson = false, ...flags
   const interruption = watchForInterruption(() => progress.note("Stopping: images in hand are finished first; once more to stop at once."));
   const print = (json: object, text: string) => process.stdout.write(isJson ? `${JSON.stringify(json, null, 2)}\n` : text);
   try {
-    const run = await runFile(readOrder(file, flags), progress, interruption.signal);
+    const run = await runFile(await readOrder(file, flags), progress, interruption.signal);
     print(jsonOfRun(run), writeSummary(run));
     process.exitCode = exitCodeOf(run);
   } catch (error) {

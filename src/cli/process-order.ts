@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { readOptions, type BatchOptions } from "../http/read-options.ts";
 import { readFlags } from "./read-flags.ts";
@@ -7,11 +8,15 @@ import { Unusable } from "./unusable.ts";
 export type ProcessOrder = { file: string; dir: string; again: boolean; publicUrl: string | null; options: BatchOptions };
 
 /** Reads what a person asked for, or says what is wrong with it. */
-export function readOrder(file: string, flags: Readonly<Record<string, unknown>>): ProcessOrder {
-  const { out, again = false, publicUrl, metadata, ...fields } = flags;
+export async function readOrder(file: string, flags: Readonly<Record<string, unknown>>): Promise<ProcessOrder> {
+  const { out, again = false, publicUrl, metadata, sourceHeaders, ...fields } = flags;
   if (typeof out !== "string" || out.trim() === "") throw new Unusable("--out: Expected a folder for the results, got nothing.");
   // `metadata` alone would also be the caller's own JSON, which a run without an API hands back to nobody.
-  const options = readFlags((given) => readOptions(given, "balanced"), { ...fields, ...(metadata === undefined ? {} : { keepMetadata: metadata }) });
+  const options = readFlags((given) => readOptions(given, "balanced"), {
+    ...fields,
+    ...(metadata === undefined ? {} : { keepMetadata: metadata }),
+    ...(typeof sourceHeaders === "string" ? { sourceHeaders: await readSecrets(sourceHeaders) } : {}),
+  });
   return { file, dir: resolve(out), again: again === true, publicUrl: readPublicUrl(publicUrl), options };
 }
 
@@ -21,4 +26,11 @@ function readPublicUrl(given: unknown): string | null {
   const isUsable = url !== null && ["http:", "https:"].includes(url.protocol) && url.search === "" && url.hash === "";
   if (!isUsable) throw new Unusable(`--public-url: Expected where DIR/images will be reached, such as https://img.shop.example/2025, got "${String(given)}".`);
   return url.href.replace(/\/+$/, "");
+}
+
+/** In a file: every user of the machine can read another's command line. */
+async function readSecrets(path: string): Promise<string> {
+  return readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new Unusable(`--source-headers: Expected a file with JSON, got ${path} (${error.code ?? error.message}).`);
+  });
 }

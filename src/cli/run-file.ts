@@ -14,6 +14,7 @@ import { wireWorker } from "../wire/worker.ts";
 import { exportRun } from "./export-run.ts";
 import { RefusedFile, type FinishedRun } from "./finished-run.ts";
 import { followBatch } from "./follow-batch.ts";
+import { shownPath } from "./plain-words.ts";
 import { prepareRun, type PreparedRun } from "./prepare-run.ts";
 import type { ProcessOrder } from "./process-order.ts";
 import { logTo, type Progress } from "./progress.ts";
@@ -52,7 +53,7 @@ async function makeFolder(dir: string, stateDir: string): Promise<void> {
     await mkdir(stateDir, { recursive: true });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    throw new Unusable(`--out: Expected a folder that can be written to, got ${dir} (${code}).`, { cause: error });
+    throw new Unusable(`--out: Expected a folder that can be written to, got ${shownPath(dir)} (${code}).`, { cause: error });
   }
 }
 
@@ -60,7 +61,7 @@ type Run = PreparedRun & { order: ProcessOrder; config: Config; progress: Progre
 
 async function runOnDatabase(run: Run): Promise<Omit<FinishedRun, "order" | "warnings">> {
   const { config, progress, signal, order } = run;
-  progress.note(`Starting PostgreSQL in ${config.dataDir} …`);
+  progress.note(`Starting PostgreSQL in ${shownPath(config.dataDir)} …`);
   const log = process.env["LOG_LEVEL"] === undefined ? logTo(progress) : createLog(config.logLevel);
   const app = await startOn({ config, log, signal }, async (foundation, onStop) => {
     await claimFolder(run);
@@ -68,7 +69,7 @@ async function runOnDatabase(run: Run): Promise<Omit<FinishedRun, "order" | "war
     await wireWorker({ ...foundation, publicUrl: () => publicUrl }, onStop);
     return { ...foundation, accept: wireIntake(foundation) };
   }).catch((error: unknown) => {
-    if (error instanceof DataDirInUse) throw new Unusable(`Another process works on ${order.dir} at this moment. Wait for it, stop it, or choose another --out.`, { cause: error });
+    if (error instanceof DataDirInUse) throw new Unusable(`Another process works on ${shownPath(order.dir)} at this moment. Wait for it, stop it, or choose another --out.`, { cause: error });
     throw error;
   });
   try {
@@ -83,7 +84,7 @@ async function runOnDatabase(run: Run): Promise<Omit<FinishedRun, "order" | "war
 /** The folder is ours alone from here on: what another process made of it since we looked is not written over. */
 async function claimFolder({ config: { dataDir }, known, record, order }: Run): Promise<void> {
   const now = await readRecord(dataDir);
-  if (now?.id !== known?.id || now?.exportedAt !== known?.exportedAt) throw new Unusable(`Another process has worked on ${order.dir} just now; run this again.`);
+  if (now?.id !== known?.id || now?.exportedAt !== known?.exportedAt) throw new Unusable(`Another process has worked on ${shownPath(order.dir)} just now; run this again.`);
   if (record.id !== now?.id) await writeRecord(dataDir, record);
 }
 

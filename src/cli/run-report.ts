@@ -3,7 +3,7 @@ import { withoutQuery } from "../domain/image-url.ts";
 import type { FailureCount } from "../db/count-failures.ts";
 import { IMAGE_CODES } from "../domain/image-code.ts";
 import { RefusedFile, type FinishedRun } from "./finished-run.ts";
-import { counted, defuse, duration, number } from "./plain-words.ts";
+import { counted, defuse, duration, number, shownPath } from "./plain-words.ts";
 
 export function exitCodeOf({ batch }: FinishedRun): 0 | 1 {
   return batch.outcome === "all" ? 0 : 1;
@@ -13,15 +13,15 @@ export function exitCodeOf({ batch }: FinishedRun): 0 | 1 {
 export function writeSummary(run: FinishedRun): string {
   const { batch, failures, seconds, order } = run;
   const lines = [
-    ...(seconds === null ? [`${order.dir} is finished: this run of ${batch.csvFileName ?? "the standard input"} ended before. Add --again to run over it once more.`, ""] : []),
+    ...(seconds === null ? [`${shownPath(order.dir)} is finished: this run of ${batch.csvFileName ?? "the standard input"} ended before. Add --again to run over it once more.`, ""] : []),
     row("Images", imagesLine(run)),
     ...describeFailures(failures),
     row("Bytes", `${bytes(batch.inputBytes)} before, ${bytes(batch.outputBytes)} after${saved(batch)}`),
     ...(seconds === null ? [] : [row("Time", timeLine(run, seconds))]),
-    row("Images in", join(order.dir, "images")),
-    row("Result CSV", join(order.dir, "results.csv")),
-    ...(order.publicUrl === null ? [] : [row("To import", join(order.dir, "import.csv"))]),
-    ...(batch.imagesFailed === 0 ? [] : [row("Failures", join(order.dir, "failures.csv"))]),
+    row("Images in", shownPath(join(order.dir, "images"))),
+    row("Result CSV", shownPath(join(order.dir, "results.csv"))),
+    ...(order.publicUrl === null ? [] : [row("To import", shownPath(join(order.dir, "import.csv")))]),
+    ...(batch.imagesFailed === 0 ? [] : [row("Failures", shownPath(join(order.dir, "failures.csv")))]),
     ...hints(run),
   ];
   return `${lines.map(defuse).join("\n")}\n`;
@@ -68,7 +68,7 @@ function hints({ failures, order }: FinishedRun): string[] {
   const isBlocked = failures.some(({ code }) => code === "address_blocked");
   const mayHelp = failures.some(({ code }) => IMAGE_CODES[code].retry);
   return [
-    ...(isBlocked ? ["", "Addresses that are not on the public internet are refused unless you admit them, for example", `  ALLOW_CIDRS=127.0.0.1/32,10.0.0.0/8 pressrun process ${order.file} --out ${order.dir} --again`] : []),
+    ...(isBlocked ? ["", "Addresses that are not on the public internet are refused unless you admit them, for example", `  ALLOW_CIDRS=127.0.0.1/32,10.0.0.0/8 pressrun process ${order.file} --out ${shownPath(order.dir)} --again`] : []),
     ...(mayHelp && !isBlocked ? ["", "Some of it may pass: the same command with --again tries what failed once more."] : []),
   ];
 }

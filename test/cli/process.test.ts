@@ -18,8 +18,9 @@ describe("pressrun process", () => {
   let isBroken = true;
   before(async () => {
     folder = await createTestFolder();
-    origin = await startOrigin((_, response, url) => {
-      if (url.pathname !== "/mended.jpg" || isBroken) response.writeHead(404).end();
+    origin = await startOrigin((request, response, url) => {
+      if (url.pathname === "/protected.jpg") response.writeHead(request.headers.authorization === "Bearer s3cret" ? 302 : 401, { location: "/photo/98.jpg" }).end();
+      else if (url.pathname !== "/mended.jpg" || isBroken) response.writeHead(404).end();
       else response.writeHead(302, { location: "/photo/99.jpg" }).end();
     });
   });
@@ -34,9 +35,10 @@ describe("pressrun process", () => {
   const cells = async (path: string) => rowsByFastCsv(await readFile(path, "utf8"));
 
   test("makes every image of a good file, ends with 0, and knows later that it is finished", async () => {
-    const file = await put("good.csv", ["S. No,Product Name,Input Image Urls", `mug,Mug,"${photo(1)}, ${photo(2)}"`, `cup,Cup,${photo(3)}`, `mug,Another mug,${photo(4)}`, ""].join("\n"));
+    const file = await put("good.csv", ["S. No,Product Name,Input Image Urls", `mug,Mug,"${photo(1)}, ${photo(2)}"`, `cup,Cup,${origin.url}/protected.jpg`, `mug,Another mug,${photo(4)}`, ""].join("\n"));
     const out = join(folder, "good");
-    const words = ["process", file, "--out", out, "--width", "100", "--format", "webp", "--public-url", "https://img.shop.example/2025/"];
+    const secrets = await put("secrets.json", JSON.stringify([{ host: new URL(origin.url).host, headers: { authorization: "Bearer s3cret" } }]));
+    const words = ["process", file, "--out", out, "--source-headers", secrets, "--width", "100", "--format", "webp", "--public-url", "https://img.shop.example/2025/"];
     const { code, stdout, stderr } = await runCommand(words);
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /^Images +4 of 4 done, 0 failed\nBytes +[\d.]+ kB before, [\d.]+ kB after: \d+ % saved\nTime +[\d.]+ s, [\d.]+ images\/s\nImages in +\/.+\/good\/images\nResult CSV +\/.+\/good\/results\.csv\nTo import +\/.+\/good\/import\.csv\n$/);
@@ -112,6 +114,8 @@ describe("pressrun process", () => {
       [[good, "--out", out, "--qualty", "60"], /unknown option '--qualty'\n\(Did you mean --quality\?\)/],
       [[good, "--out", out, "--quality", "600", "--metadata", "all"], /^--quality: must be <= 100\n--metadata: must be equal to one of the allowed values \(none, icc, copyright\)/],
       [[good, "--out", out, "--public-url", "img"], /^--public-url: Expected where DIR\/images will be reached/],
+      [[good, "--out", out, "--source-headers", "none.json"], /^--source-headers: Expected a file with JSON, got none\.json \(ENOENT\)/],
+      [[good, "--out", out, "--source-headers", good], /^--source-headers: must be array/],
       [[good, "--out", out], /^The configuration has a fault:\n.+ENCODERS/, { ENCODERS: "many" }],
       [[good, "--out", join(folder, "taken")], /holds results\.csv already, of no run that is known here/],
       [[good, "--out", good], /^--out: Expected a folder that can be written to, got .+usable\.csv/],
