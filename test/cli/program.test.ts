@@ -14,7 +14,7 @@ test("the help names every command, with nothing said and with --help, and ends 
   for (const words of [[], ["--help"], ["help"]]) {
     const { status, stdout, stderr } = run(...words);
     assert.deepEqual([status, stderr], [0, ""], words.join(" "));
-    for (const command of ["serve", "demo", "check", "migrate"]) assert.match(stdout, new RegExp(`^ {2}${command}\\b`, "m"));
+    for (const command of ["serve", "process", "demo", "check", "migrate"]) assert.match(stdout, new RegExp(`^ {2}${command}\\b`, "m"));
   }
   assert.match(run("serve", "--help").stdout, /^Usage: pressrun serve/);
 });
@@ -59,4 +59,13 @@ test("an older Node hands over to the one that came along, or says how to get it
   const handed = runOlder("check", "products.csv");
   assert.equal(handed.status, 7, handed.stderr);
   assert.match(handed.stdout, /^newer: .*pressrun\.js check products\.csv\n$/);
+});
+
+test("docs/command-line.md tells of every command and of every option of process", async () => {
+  const page = await readFile(join(ROOT, "docs", "command-line.md"), "utf8");
+  const commands = [...run("--help").stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name = ""]) => name).filter((name) => name !== "help");
+  const options = [...run("process", "--help").stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, flag = ""]) => flag);
+  assert.ok(commands.length >= 5 && options.length >= 20, `${commands.join()} ${options.join()}`);
+  assert.deepEqual(commands.filter((name) => !page.includes(`\`pressrun ${name}`)), []);
+  assert.deepEqual(options.filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(page)), []);
 });
