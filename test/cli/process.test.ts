@@ -129,6 +129,14 @@ describe("pressrun process", () => {
     assert.deepEqual([existsSync(out), await readdir(join(folder, "taken")), await readFile(good, "utf8")], [false, ["results.csv"], catalogueOf([[photo(1)]])]);
     assert.deepEqual((await readdir(temp)).filter((name) => name.startsWith("pressrun")), []);
 
+    await mkdir(join(folder, "odd", ".pressrun", "postgres"), { recursive: true });
+    await writeFile(join(folder, "odd", ".pressrun", "postgres", "PG_VERSION"), "17\n");
+    const broken = await runCommand(["process", good, "--out", join(folder, "odd"), "--json"]);
+    assert.deepEqual([broken.code, json(broken.stdout).outcome], [3, "broken"], "no fault of the caller");
+    assert.match(broken.stderr, /^It could not go on: The database in .+ was made by PostgreSQL 17[\s\S]+The same command goes on/m);
+    await writeFile(join(folder, "odd", ".pressrun", "run.json"), "[]");
+    assert.match((await runCommand(["process", good, "--out", join(folder, "odd")])).stderr, /run\.json is not what pressrun process writes\. Choose another --out, or remove/);
+
     const refused = await runCommand(["process", bad, "--out", out, "--json"]);
     const checked = await runCommand(["check", bad, "--json"]);
     assert.deepEqual([refused.code, json(refused.stdout).outcome], [2, "refused"]);
