@@ -61,7 +61,8 @@ const worker = await startWorker({
   encoders: { idle: 1, waiting: 0, size: cpus().length },
   waitingForHost: () => downloader.waiting,
   send: () => Promise.reject(new Error("nobody to send to")),
-  settings: { downloads: 64, diskFreeBytesMin: 0, webhookSecret: null, publicUrl: () => "http://127.0.0.1" },
+  openAuthorization: null,
+  settings: { downloads: 64, diskFreeBytesMin: 0, webhook: null, publicUrl: () => "http://127.0.0.1" },
 });
 const listener = listen({ url: postgres.url, channels: { [JOBS_CHANNEL]: worker.wake } });
 

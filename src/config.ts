@@ -2,7 +2,9 @@ import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { createAddressPolicy } from "./domain/address-policy.ts";
 import { SECRET_KEY_LENGTH_MIN } from "./domain/sealed.ts";
+import { WEBHOOK_PAYLOADS, type WebhookPayload } from "./domain/seed-payload.ts";
 import { isContact } from "./domain/user-agent.ts";
+import { findAuthorizationFault } from "./domain/webhook-authorization.ts";
 import { findSecretFault } from "./domain/webhook-signature.ts";
 
 export type Role = "all" | "api" | "worker";
@@ -18,7 +20,10 @@ export type Config = Readonly<{
   embeddedPgPort: number;
   dataDir: string;
   role: Role;
-  webhook: { url: string; secret: string } | null;
+  /** `authorization`: its Authorization header, for a receiver that asks for one. */
+  webhook: { url: string; secret: string; authorization: string | null } | null;
+  /** How events are worded for uploads that do not say. */
+  webhookPayload: WebhookPayload;
   allowCidrs: readonly string[];
   /** Ports of public addresses that may be reached, besides 80 and 443. */
   allowPorts: readonly number[];
@@ -66,6 +71,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     dataDir: resolve(read.text("DATA_DIR") ?? "./data"),
     role: (read.oneOf("ROLE", ["all", "api", "worker"]) as Role | null) ?? "all",
     webhook: read.webhook(),
+    webhookPayload: (read.oneOf("WEBHOOK_PAYLOAD", WEBHOOK_PAYLOADS) as WebhookPayload | null) ?? "event",
     allowCidrs: read.list("ALLOW_CIDRS"),
     allowPorts: readPorts(read, "ALLOW_PORTS"),
     contact: readContact(read, "CONTACT"),
@@ -85,6 +91,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   };
   checkReach(config, faults);
   checkCidrs(config, faults);
+  checkAuthorization(config, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze(config);
 }
@@ -111,6 +118,12 @@ function checkCidrs(config: Config, faults: string[]): void {
   } catch (error) {
     faults.push(`ALLOW_CIDRS: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** Whether its name leads into a network that ALLOW_CIDRS names is known when it is sent: see Guard.mayCarrySecrets. */
+function checkAuthorization({ webhook, allowCidrs }: Config, faults: string[]): void {
+  if (webhook?.authorization == null || webhook.url.startsWith("https:") || allowCidrs.length > 0) return;
+  faults.push("WEBHOOK_AUTHORIZATION: expected a WEBHOOK_URL that begins with https://, or ALLOW_CIDRS with its address: in the clear everybody on the way could read it");
 }
 
 type Reader = ReturnType<typeof createReader>;
@@ -176,10 +189,16 @@ function createReader(env: Readonly<Record<string, string | undefined>>, faults:
     webhook() {
       const target = url("WEBHOOK_URL");
       const secret = text("WEBHOOK_SECRET");
-      if (target === null) return null;
+      const authorization = text("WEBHOOK_AUTHORIZATION");
+      if (target === null) {
+        if (authorization !== null) faults.push("WEBHOOK_AUTHORIZATION: expected WEBHOOK_URL with it, since it is sent there and nowhere else");
+        return null;
+      }
+      const authorizationFault = authorization === null ? null : findAuthorizationFault(authorization);
+      if (authorizationFault !== null) faults.push(`WEBHOOK_AUTHORIZATION: ${authorizationFault}`);
       const fault = secret === null ? "it signs what is sent to WEBHOOK_URL and must be set with it. Expected base64 of 24 to 64 bytes; `openssl rand -base64 32` makes one" : findSecretFault(secret);
       if (fault !== null) faults.push(`WEBHOOK_SECRET: ${fault}`);
-      return { url: target, secret: secret ?? "" };
+      return { url: target, secret: secret ?? "", authorization };
     },
   };
 }

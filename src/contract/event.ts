@@ -1,5 +1,7 @@
 import Type from "typebox";
 import { BATCH_OUTCOMES, BATCH_STATUSES, EVENT_TYPES } from "../domain/batch-state.ts";
+import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX } from "../domain/seed-payload.ts";
+import { ProductStatus } from "./batch.ts";
 import { BASE, count, FileName, ID, Instant, Metadata, Nullable, PAUSE_REASON, PausedAt, PauseReason, RequestId, TOKEN, Url, words } from "./terms.ts";
 
 const EXAMPLE = {
@@ -38,5 +40,33 @@ export const BatchEvent = Type.Object(
         data: { ...EXAMPLE, status: "processing", outcome: null, progress: { total: 900, completed: 69, failed: 31, skipped: 0 }, bytes: { input: 9_660_000, output: 2_139_000 }, pausedAt: "2026-11-23T20:00:01.000Z", pauseReason: PAUSE_REASON },
       },
     ],
+  },
+);
+
+/** What receivers that were written for the seed get: see domain/seed-payload.ts. */
+export const SeedEvent = Type.Object(
+  {
+    requestId: RequestId,
+    status: words(BATCH_STATUSES, "completed: at least one image succeeded; failed: none did."),
+    message: Type.String({ description: "How the batch ended, for people." }),
+    products: Type.Array(ProductStatus, { maxItems: SEED_PRODUCTS_MAX, description: `The first products, whole ones: at most ${SEED_PRODUCTS_MAX}, and fewer where the body would have more than ${SEED_BODY_BYTES_MAX} bytes.` }),
+    productsTotal: count("Products of the batch, whether they are in `products` or not."),
+    isTruncated: Type.Boolean({ description: "Whether there are more products than `products` holds." }),
+    nextUrl: Nullable(Type.String({ format: "uri", description: "Where the rest is, from the first product on that is missing here: a page of the batch's status, whose nextCursor leads on. Null where nothing is missing." })),
+    outputCsvUrl: Url,
+  },
+  {
+    $id: "SeedEvent",
+    description: "The webhook of webhookPayload=seed: sent once a run of a batch has ended, and at no pause or resume. Signed like every other.",
+    examples: [{
+      requestId: ID, status: "completed", message: "1 of 2 images are done, 1 failed.",
+      products: [{
+        serialNumber: "1", productName: "Mug",
+        inputImageUrls: ["https://shop.example/mug.jpg", "https://shop.example/gone.jpg"],
+        outputImageUrls: [`${BASE}/outputs/${TOKEN}/1-1.jpg`, null],
+        errors: [null, { code: "not_found", message: "The server answered with status 404." }],
+      }],
+      productsTotal: 1, isTruncated: false, nextUrl: null, outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`,
+    }],
   },
 );

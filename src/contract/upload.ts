@@ -1,6 +1,8 @@
 import Type, { type Static } from "typebox";
 import { EFFORTS, FITS, METADATA_KEPT, OUTPUT_NAME, OUTPUTS_MAX, PRESET_NAMES, RECIPE_FORMATS, REFRESHES, SIDE_PX_MAX, type Recipe } from "../domain/recipe.ts";
+import { WEBHOOK_PAYLOADS } from "../domain/seed-payload.ts";
 import { HEADER_HOSTS_MAX, SOURCE_HEADERS_CHARS_MAX } from "../domain/source-headers.ts";
+import { AUTHORIZATION_CHARS_MAX } from "../domain/webhook-authorization.ts";
 import { UploadWarningView } from "./problem.ts";
 import { BASE, count, ID, Metadata, RequestId, TOKEN, Url, words } from "./terms.ts";
 
@@ -46,6 +48,8 @@ const READING_OPTIONS = {
 const WEBHOOK_OPTIONS = {
   webhookUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 2048, description: "Where events are sent: when the batch ends, is paused or is resumed.", examples: ["https://shop.example/hooks/pressrun"] })),
   webhookSecret: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "Signs the events: base64 of 24 to 64 bytes, with or without `whsec_`. Made for you where it is missing." })),
+  webhookPayload: Type.Optional(words(WEBHOOK_PAYLOADS, "How events are worded: `event` (see BatchEvent), unless told otherwise; `seed`: as the seed's webhook was (see SeedEvent), at the end of a batch only.")),
+  webhookAuthorization: Type.Optional(Type.String({ minLength: 1, maxLength: AUTHORIZATION_CHARS_MAX, description: "The Authorization header for a receiver that cannot verify signatures: sent to webhookUrl alone, over https or to addresses that ALLOW_CIDRS names. Kept encrypted, never shown again. Not in the query.", examples: ["Bearer …"] })),
 };
 
 const SOURCE_OPTIONS = {

@@ -6,7 +6,7 @@ export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders"> & { sour
 /** What lies in source_headers, as JSON. */
 export type StoredHeaders = { hosts: string[]; sealed: string };
 export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "refresh" | "onInvalid" | "metadata" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal"> & { sourceHeaders?: StoredHeaders | null; pauseAtFailurePercent?: number | null };
-export type NewEndpoint = Pick<typeof endpoint.$inferSelect, "endpointId" | "tenantId" | "batchId" | "url" | "secret">;
+export type NewEndpoint = Pick<typeof endpoint.$inferSelect, "endpointId" | "tenantId" | "batchId" | "url" | "secret"> & Partial<Pick<typeof endpoint.$inferSelect, "sealedAuthorization" | "payload">>;
 
 export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
   await tx.executor.executeSql(
@@ -17,8 +17,8 @@ export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
 }
 
 export async function insertEndpoint(tx: Tx, row: NewEndpoint): Promise<void> {
-  await tx.executor.executeSql("insert into endpoint (endpoint_id, tenant_id, batch_id, url, secret) values ($1, $2, $3, $4, $5)", [
-    row.endpointId, row.tenantId, row.batchId, row.url, row.secret,
+  await tx.executor.executeSql("insert into endpoint (endpoint_id, tenant_id, batch_id, url, secret, sealed_authorization, payload) values ($1, $2, $3, $4, $5, $6, $7)", [
+    row.endpointId, row.tenantId, row.batchId, row.url, row.secret, row.sealedAuthorization ?? null, row.payload ?? "event",
   ]);
 }
 

@@ -5,6 +5,7 @@ export type DueDelivery = {
   eventId: string; endpointId: string; type: string; body: string; url: string;
   /** Null: signed with the configured secret. */
   secret: string | null;
+  sealedAuthorization: string | null;
   attempts: number;
 };
 
@@ -13,7 +14,7 @@ type Key = { eventId: string; endpointId: string };
 /** The delivery with what it sends and where; null when it is settled already. */
 export async function findDueDelivery(db: Executor, key: Key): Promise<DueDelivery | null> {
   const { rows } = await db.executeSql(
-    `select d.event_id as "eventId", d.endpoint_id as "endpointId", d.attempts, v.type, v.body, e.url, e.secret
+    `select d.event_id as "eventId", d.endpoint_id as "endpointId", d.attempts, v.type, coalesce(d.own_body, v.body) as body, e.url, e.secret, e.sealed_authorization as "sealedAuthorization"
      from delivery d join event v using (event_id) join endpoint e using (endpoint_id)
      where d.event_id = $1 and d.endpoint_id = $2 and d.state = 'pending'`,
     [key.eventId, key.endpointId],

@@ -5,6 +5,7 @@ import {
 import { BATCH_OUTCOMES, BATCH_STATUSES, DELIVERY_STATES, EVENT_TYPES, IMAGE_STATES } from "../domain/batch-state.ts";
 import { IMAGE_CODES, type ImageCode } from "../domain/image-code.ts";
 import { REFRESHES, type Recipe } from "../domain/recipe.ts";
+import { WEBHOOK_PAYLOADS } from "../domain/seed-payload.ts";
 
 /** Keys start with batch_id, so that the big tables can become partitions later without changing a query. */
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
@@ -198,9 +199,12 @@ export const endpoint = pgTable(
     url: text("url").notNull(),
     /** Null: signed with WEBHOOK_SECRET, which the configuration keeps. */
     secret: text("secret"),
+    /** The Authorization header that goes with every delivery, encrypted (domain/sealed.ts). */
+    sealedAuthorization: text("sealed_authorization"),
+    payload: text("payload", { enum: WEBHOOK_PAYLOADS }).notNull().default("event"),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
-  (t) => [index("endpoint_by_batch").on(t.batchId)],
+  (t) => [index("endpoint_by_batch").on(t.batchId), check("endpoint_payload", oneOf("payload", WEBHOOK_PAYLOADS))],
 );
 
 export const event = pgTable(
@@ -212,7 +216,7 @@ export const event = pgTable(
     run: integer("run").notNull(),
     type: text("type", { enum: EVENT_TYPES }).notNull(),
     sequence: integer("sequence").notNull(),
-    /** The exact bytes that are signed and sent. */
+    /** The exact bytes that are signed and sent, unless the delivery has a body of its own. */
     body: text("body").notNull(),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
@@ -230,6 +234,8 @@ export const delivery = pgTable(
     eventId: uuid("event_id").notNull().references(() => event.eventId, { onDelete: "cascade" }),
     endpointId: uuid("endpoint_id").notNull().references(() => endpoint.endpointId),
     state: text("state", { enum: DELIVERY_STATES }).notNull().default("pending"),
+    /** What is sent to an endpoint that wants the event in other words; null: the event's own body. */
+    ownBody: text("own_body"),
     attempts: smallint("attempts").notNull().default(0),
     nextAt: instant("next_at").notNull().defaultNow(),
     settledAt: instant("settled_at"),

@@ -17,6 +17,10 @@ const REFUSED = new Set([
 ]);
 const REFUSED_FAMILY = /^(proxy-|content-|sec-|x-forwarded-)/;
 
+export function isHeaderValue(text: string): boolean {
+  return VALUE.test(text);
+}
+
 export type ReadHeaders = { ok: true; value: SourceHeaders[] } | { ok: false; faults: string[] };
 
 /** With hosts as URLs have them and names in small letters, or every fault. A fault never repeats what was given as a header. */
@@ -50,7 +54,7 @@ export function headersFor(given: readonly SourceHeaders[], { host }: URL): Reco
 function findHeaderFault(name: string, value: string): string | null {
   if (!NAME.test(name)) return "expected a name of a header, such as authorization.";
   if (REFUSED.has(name) || REFUSED_FAMILY.test(name)) return `${name} is set by Pressrun itself; leave it out.`;
-  return VALUE.test(value) ? null : `expected the value of ${name} in visible ASCII on one line.`;
+  return isHeaderValue(value) ? null : `expected the value of ${name} in visible ASCII on one line.`;
 }
 
 /** As `URL.host` gives it for https: in small letters, IDNA mapped, without the port 443. */

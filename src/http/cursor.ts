@@ -1,10 +1,5 @@
 import { ProblemError } from "./problems.ts";
 
-/** Opaque to callers, so that it may mean something else tomorrow. */
-export function writeCursor(kind: "line" | "batch", place: number | string): string {
-  return Buffer.from(`${kind}:${place}`).toString("base64url");
-}
-
 export function readLineCursor(cursor: string | undefined): number {
   return cursor === undefined ? 0 : Number(readCursor(cursor, /^line:(\d{1,9})$/));
 }

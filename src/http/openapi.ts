@@ -1,12 +1,12 @@
 import { AcceptedBatch, Batch, BatchList, BatchStatusView, Product, ProductList, ResumeRequest } from "../contract/batch.ts";
-import { BatchEvent } from "../contract/event.ts";
+import { BatchEvent, SeedEvent } from "../contract/event.ts";
 import { Preflight } from "../contract/preflight.ts";
 import { Problem } from "../contract/problem.ts";
 import { Accepted, BatchRequest, ProductInput, UploadOptions } from "../contract/upload.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
 /** The shapes that the document names; routes refer to them by `$id`. */
-export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, ResumeRequest, Preflight, Problem, BatchEvent];
+export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, ResumeRequest, Preflight, Problem, BatchEvent, SeedEvent];
 
 export const UPLOAD_PROBLEMS = [
   "bad_multipart", "unauthorized", "forbidden_origin", "request_timeout", "upload_too_large", "unsupported_media_type", "invalid_csv", "unavailable", "storage_full",
@@ -53,19 +53,20 @@ export function openapiOptions(version: string) {
     components: { securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "One of API_KEYS, where the service has any." } } },
     security: [{}, { apiKey: [] }],
     webhooks: {
-      batchEnded: webhook("batchEnded", "A batch has ended", "`batch.completed` or `batch.failed`, once for each run."),
+      batchEnded: webhook("batchEnded", "A batch has ended", "`batch.completed` or `batch.failed`, once for each run. With webhookPayload=seed it comes as a SeedEvent.", ["BatchEvent", "SeedEvent"]),
       batchPaused: webhook("batchPaused", "A batch was paused", "`batch.paused`: more of it failed than its pauseAtFailurePercent allows, or somebody paused it; `data.pauseReason` says which. It waits to be resumed."),
       batchResumed: webhook("batchResumed", "A batch was resumed", "`batch.resumed`: it goes on where it was."),
     },
   } as const;
 }
 
-function webhook(operationId: string, summary: string, types: string) {
+function webhook(operationId: string, summary: string, types: string, shapes = ["BatchEvent"]) {
+  const [first, ...others] = shapes.map((name) => ({ $ref: `#/components/schemas/${name}` }));
   return {
     post: {
       operationId, summary,
-      description: `${types} Signed as Standard Webhooks says: verify \`webhook-signature\` over \`{webhook-id}.{webhook-timestamp}.{body}\`. Answer 2xx; anything else is tried again for three days, 410 stops it. A repetition bears the same \`webhook-id\`.`,
-      requestBody: { required: true, content: { "application/json": { schema: { $ref: "#/components/schemas/BatchEvent" } } } },
+      description: `${types} Signed as Standard Webhooks says: verify \`webhook-signature\` over \`{webhook-id}.{webhook-timestamp}.{body}\`. Answer 2xx; anything else is tried again for up to three days, 410 stops it. A repetition bears the same \`webhook-id\`.`,
+      requestBody: { required: true, content: { "application/json": { schema: others.length === 0 ? first : { anyOf: [first, ...others] } } } },
       responses: { "2XX": { description: "Received." } },
     },
   };

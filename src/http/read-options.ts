@@ -5,11 +5,13 @@ import { METADATA_CHARS_MAX, UploadOptions } from "../contract/upload.ts";
 import type { ReadingOptions } from "../intake/load-batch.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { readSourceHeaders, type SourceHeaders } from "../domain/source-headers.ts";
+import type { WebhookPayload } from "../domain/seed-payload.ts";
+import { findAuthorizationFault } from "../domain/webhook-authorization.ts";
 import { findSecretFault } from "../domain/webhook-signature.ts";
 import { METADATA_KEPT, PRESETS, type Preset, type OutputFormat, type Recipe, type Refresh } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
 
-export type BatchOptions = { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string; pauseAtFailurePercent?: number };
+export type BatchOptions = { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string; webhookPayload?: WebhookPayload; webhookAuthorization?: string; pauseAtFailurePercent?: number };
 
 /** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
 export function readOptions(fields: Readonly<Record<string, unknown>>, presetDefault: Preset): BatchOptions {
@@ -44,7 +46,7 @@ function readText({ properties }: { properties: Record<string, object> }, name: 
 }
 
 function toBatchOptions(options: UploadOptions, presetDefault: Preset): BatchOptions {
-  const { webhookUrl, webhookSecret, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", preset = presetDefault, refresh = "auto", sourceHeaders, keepMetadata, pauseAtFailurePercent, ...recipe } = options;
+  const { webhookUrl, webhookSecret, webhookPayload, webhookAuthorization, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", preset = presetDefault, refresh = "auto", sourceHeaders, keepMetadata, pauseAtFailurePercent, ...recipe } = options;
   return {
     recipe: { ...PRESETS[preset], ...recipe, ...(keepMetadata === undefined ? {} : { metadata: keepMetadata }) },
     refresh,
@@ -53,6 +55,8 @@ function toBatchOptions(options: UploadOptions, presetDefault: Preset): BatchOpt
     ...readHeaders(sourceHeaders),
     ...(webhookUrl === undefined ? {} : { webhookUrl }),
     ...(webhookSecret === undefined ? {} : { webhookSecret }),
+    ...(webhookPayload === undefined ? {} : { webhookPayload }),
+    ...(webhookAuthorization === undefined ? {} : { webhookAuthorization: webhookAuthorization.trim() }),
     ...(pauseAtFailurePercent === undefined ? {} : { pauseAtFailurePercent }),
   };
 }
@@ -74,13 +78,18 @@ function readMetadata(given: unknown): Record<string, unknown> {
   return { ...(word === undefined ? {} : { keepMetadata: word }), ...(own === undefined ? {} : { metadata: typeof own === "string" ? parseJson(own) : own }) };
 }
 
-function findFaults({ webhookUrl, webhookSecret, metadata, baseUrl, outputs = [] }: UploadOptions): Fault[] {
+function findFaults({ webhookUrl, webhookSecret, webhookAuthorization, metadata, baseUrl, outputs = [] }: UploadOptions): Fault[] {
   const faults: Fault[] = [];
   if (new Set(outputs.map(({ name }) => name)).size < outputs.length) faults.push({ field: "outputs", message: "Expected a name of its own for each output." });
   const secretFault = webhookSecret === undefined ? null : findSecretFault(webhookSecret);
   if (secretFault !== null) faults.push({ field: "webhookSecret", message: secretFault });
   else if (webhookSecret !== undefined && webhookUrl === undefined) {
     faults.push({ field: "webhookSecret", message: "Expected a webhookUrl with it: WEBHOOK_URL is signed with WEBHOOK_SECRET." });
+  }
+  const authorizationFault = webhookAuthorization === undefined ? null : findAuthorizationFault(webhookAuthorization.trim());
+  if (authorizationFault !== null) faults.push({ field: "webhookAuthorization", message: authorizationFault });
+  else if (webhookAuthorization !== undefined && webhookUrl === undefined) {
+    faults.push({ field: "webhookAuthorization", message: "Expected a webhookUrl with it: WEBHOOK_URL gets WEBHOOK_AUTHORIZATION." });
   }
   const base = baseUrl === undefined ? null : parseImageUrl(baseUrl);
   if (base?.ok === false) faults.push({ field: "baseUrl", message: base.message });

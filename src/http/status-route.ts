@@ -6,9 +6,10 @@ import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { percentSettled } from "../domain/batch-state.ts";
-import { findOutput, type OutputFile, type ProductResult } from "../domain/product-result.ts";
-import { MAIN_OUTPUT, outputNames } from "../domain/recipe.ts";
-import { readLineCursor, writeCursor } from "./cursor.ts";
+import { writeCursor } from "../domain/cursor.ts";
+import type { ProductResult } from "../domain/product-result.ts";
+import { viewSeedProduct } from "../domain/seed-payload.ts";
+import { readLineCursor } from "./cursor.ts";
 import { problemResponses } from "./openapi.ts";
 import { ProblemError } from "./problems.ts";
 
@@ -54,11 +55,6 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
 }
 
 function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: string, nextCursor: string | null): BatchStatusView {
-  const [first = MAIN_OUTPUT] = outputNames(batch.recipe);
-  const urlOf = (outputs: readonly OutputFile[]) => {
-    const output = findOutput(outputs, first);
-    return output && outputUrl(publicUrl, batch.token, output.fileName);
-  };
   const counts = { total: batch.imagesTotal, completed: batch.imagesDone, failed: batch.imagesFailed, skipped: batch.imagesSkipped };
   return {
     requestId: batch.batchId,
@@ -75,13 +71,7 @@ function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: 
     startedAt: batch.startedAt?.toISOString() ?? null,
     finishedAt: batch.finishedAt?.toISOString() ?? null,
     outputCsvUrl: outputUrl(publicUrl, batch.token, RESULT_FILE_NAME),
-    products: products.map((product) => ({
-      serialNumber: product.serial,
-      productName: product.name,
-      inputImageUrls: [...product.urls],
-      outputImageUrls: product.images.map((image) => urlOf(image.outputs)),
-      errors: product.images.map(({ error }) => error),
-    })),
+    products: products.map((product) => viewSeedProduct(product, batch, publicUrl)),
     nextCursor,
   };
 }

@@ -17,8 +17,7 @@ export type Taken = Extract<Acceptance, { ok: true }>;
 
 /** Takes an upload in, whichever way `receive` reads it, or throws what is wrong with it; no temporary file stays. */
 export async function takeUpload(deps: TakeDeps, request: FastifyRequest, { receive, presetDefault }: { receive: Parameters<typeof receiveWithin>[2]; presetDefault: Preset }): Promise<Taken> {
-  // What stands in a URL is written down by every proxy on the way.
-  if (Object.hasOwn(request.query as object, "sourceHeaders")) throw new ProblemError("invalid_options", "sourceHeaders: Expected it as a form field or in a JSON body; in a URL it would end up in logs.", { errors: [{ field: "sourceHeaders", message: "Expected it as a form field or in a JSON body." }], errorCount: 1 });
+  refuseInQuery(request.query as object);
   return withUpload(deps, request, receive, async (received) => {
     const { reading, ...options } = readOptions(received.fields, presetDefault);
     const result = await deps.acceptUpload({ spool: received, fileName: received.fileName, options: { ...options, reading: { ...reading, layout: received.layout } } });
@@ -27,6 +26,14 @@ export async function takeUpload(deps: TakeDeps, request: FastifyRequest, { rece
     if (result.kind === "option") throw new ProblemError("invalid_options", `${result.field}: ${result.message}`, { errors: [{ field: result.field, message: result.message }], errorCount: 1 });
     throw refusal(result.problems, result.problemCount, received);
   });
+}
+
+/** What stands in a URL is written down by every proxy on the way. */
+function refuseInQuery(query: object): void {
+  for (const field of ["sourceHeaders", "webhookAuthorization"]) {
+    if (!Object.hasOwn(query, field)) continue;
+    throw new ProblemError("invalid_options", `${field}: Expected it as a form field or in a JSON body; in a URL it would end up in logs.`, { errors: [{ field, message: "Expected it as a form field or in a JSON body." }], errorCount: 1 });
+  }
 }
 
 /** Receives an upload, lends it, and removes it. */

@@ -3,6 +3,7 @@ import type { CatalogueLimits } from "../csv/limits.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import type { Recipe, Refresh } from "../domain/recipe.ts";
 import type { StoredHeaders } from "../db/batches.ts";
+import type { WebhookPayload } from "../domain/seed-payload.ts";
 import type { SourceHeaders } from "../domain/source-headers.ts";
 import { createSecret } from "../domain/webhook-signature.ts";
 import type { BatchOrder, LoadedBatch, ReadingOptions } from "./load-batch.ts";
@@ -10,7 +11,7 @@ import type { BatchOrder, LoadedBatch, ReadingOptions } from "./load-batch.ts";
 export type Upload = {
   spool: { path: string; bytes: number };
   fileName: string | null;
-  options: { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string; pauseAtFailurePercent?: number };
+  options: { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string; webhookPayload?: WebhookPayload; webhookAuthorization?: string; pauseAtFailurePercent?: number };
 };
 
 export type Acceptance =
@@ -25,22 +26,24 @@ export type IntakeDeps = {
     removeBatch(batchId: string): Promise<void>;
   };
   /** Whether the guard would refuse this URL: better said now than after the work. */
-  checkTarget(url: string): Promise<{ ok: true } | { ok: false; code: string; message: string }>;
+  checkTarget(url: string): Promise<{ ok: true; mayCarrySecrets: boolean } | { ok: false; code: string; message: string }>;
   /** Encrypts headers for origins; null where there is no SECRET_KEY to do it with. */
   sealHeaders: ((headers: readonly SourceHeaders[], batchId: string) => StoredHeaders) | null;
+  sealAuthorization: ((authorization: string, endpointId: string) => string) | null;
   load(order: BatchOrder): Promise<LoadedBatch>;
   /** How much a batch holds; null where there is none. */
   findBatch(batchId: string): Promise<{ products: number; imagesTotal: number } | null>;
   limits: CatalogueLimits;
   defaultWebhookUrl: string | null;
+  defaultPayload: WebhookPayload;
 };
 
-const NO_KEY = "Headers for origins are kept encrypted, and this service has no key: the operator sets SECRET_KEY (`openssl rand -base64 32` makes one), the same for every process, and starts it again.";
+const noKey = (what: string) => `${what} kept encrypted, and this service has no key: the operator sets SECRET_KEY (\`openssl rand -base64 32\` makes one), the same for every process, and starts it again.`;
 
 /** Takes a spooled CSV in: either everything is stored and the first jobs are queued, or nothing is left of it. */
 export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Acceptance> {
   const { sourceHeaders = [] } = upload.options;
-  if (sourceHeaders.length > 0 && deps.sealHeaders === null) return { ok: false, kind: "option", field: "sourceHeaders", message: NO_KEY };
+  if (sourceHeaders.length > 0 && deps.sealHeaders === null) return { ok: false, kind: "option", field: "sourceHeaders", message: noKey("Headers for origins are") };
   const webhook = await chooseWebhook(deps, upload.options);
   if (!webhook.ok) return webhook;
 
@@ -79,19 +82,30 @@ async function settleDoubt(deps: IntakeDeps, batchId: string, error: unknown): P
   throw error;
 }
 
-type Webhook = { ok: true; endpoint: BatchOrder["endpoint"]; shown: string | null } | { ok: false; kind: "webhook"; code: string; message: string };
+type Webhook = { ok: true; endpoint: BatchOrder["endpoint"]; shown: string | null } | Extract<Acceptance, { kind: "webhook" | "option" }>;
+
+const refuse = (field: string, message: string): Webhook => ({ ok: false, kind: "option", field, message });
 
 /**
- * The upload's own webhook, else the configured one, else none. WEBHOOK_SECRET signs only WEBHOOK_URL (an
- * endpoint row without a secret): whoever may upload must not get it to sign messages to a place of their own.
+ * The upload's own webhook, else the configured one, else none. WEBHOOK_SECRET and WEBHOOK_AUTHORIZATION are for
+ * WEBHOOK_URL alone (an endpoint row without a secret): whoever may upload must not get them sent to a place of their own.
  */
 async function chooseWebhook(deps: IntakeDeps, options: Upload["options"]): Promise<Webhook> {
-  if (options.webhookUrl === undefined) {
-    if (deps.defaultWebhookUrl === null) return { ok: true, endpoint: null, shown: null };
-    return { ok: true, endpoint: { endpointId: randomUUIDv7(), url: deps.defaultWebhookUrl, secret: null }, shown: null };
+  const { webhookUrl, webhookSecret, webhookAuthorization, webhookPayload } = options;
+  const endpointId = randomUUIDv7();
+  const payload = webhookPayload ?? deps.defaultPayload;
+  if (webhookUrl === undefined) {
+    if (deps.defaultWebhookUrl !== null) return { ok: true, endpoint: { endpointId, url: deps.defaultWebhookUrl, secret: null, payload }, shown: null };
+    if (webhookPayload !== undefined) return refuse("webhookPayload", "Expected a webhookUrl with it: this service has no WEBHOOK_URL.");
+    return { ok: true, endpoint: null, shown: null };
   }
-  const target = await deps.checkTarget(options.webhookUrl);
+  const target = await deps.checkTarget(webhookUrl);
   if (!target.ok) return { ok: false, kind: "webhook", code: target.code, message: target.message };
-  const shown = options.webhookSecret === undefined ? createSecret(randomBytes(32)) : null;
-  return { ok: true, endpoint: { endpointId: randomUUIDv7(), url: options.webhookUrl, secret: shown ?? options.webhookSecret ?? null }, shown };
+  if (webhookAuthorization !== undefined && !target.mayCarrySecrets) return refuse("webhookAuthorization", IN_THE_CLEAR);
+  if (webhookAuthorization !== undefined && deps.sealAuthorization === null) return refuse("webhookAuthorization", noKey("An Authorization header is"));
+  const sealedAuthorization = webhookAuthorization === undefined ? null : (deps.sealAuthorization?.(webhookAuthorization, endpointId) ?? null);
+  const shown = webhookSecret === undefined ? createSecret(randomBytes(32)) : null;
+  return { ok: true, endpoint: { endpointId, url: webhookUrl, secret: shown ?? webhookSecret ?? null, sealedAuthorization, payload }, shown };
 }
+
+const IN_THE_CLEAR = "Expected a webhookUrl that begins with https://: over http everybody on the way could read the header. Within a network of the operator's own http will do, where ALLOW_CIDRS names the receiver's address.";

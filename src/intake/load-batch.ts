@@ -9,6 +9,7 @@ import type { Layout } from "../csv/choose-layout.ts";
 import { NO_WISHES, type ColumnWishes } from "../csv/find-columns.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import type { Recipe, Refresh } from "../domain/recipe.ts";
+import type { WebhookPayload } from "../domain/seed-payload.ts";
 import { planPage } from "../queue/plan-page.ts";
 import type { Queue } from "../queue/queue.ts";
 import { createLinkWatch } from "./link-watch.ts";
@@ -40,7 +41,7 @@ export type BatchOrder = {
   /** When the upload came, in ms since 1970: what links still hold is judged by it. */
   now: number;
   limits: CatalogueLimits;
-  endpoint: { endpointId: string; url: string; secret: string | null } | null;
+  endpoint: { endpointId: string; url: string; secret: string | null; sealedAuthorization?: string | null; payload?: WebhookPayload } | null;
 };
 
 export type LoadedBatch =

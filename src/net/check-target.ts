@@ -3,7 +3,8 @@ import { parseImageUrl } from "../domain/image-url.ts";
 import { BlockedAddress, createGuard, type Resolve } from "./guarded-lookup.ts";
 import { portOf } from "./post.ts";
 
-export type TargetCheck = { ok: true } | { ok: false; code: "url_invalid" | "address_blocked" | "dns_failed"; message: string };
+/** `mayCarrySecrets`: whether an Authorization header would be sent there. */
+export type TargetCheck = { ok: true; mayCarrySecrets: boolean } | { ok: false; code: "url_invalid" | "address_blocked" | "dns_failed"; message: string };
 
 /** Whether the guard would refuse this URL now, with the way out: better said at the upload than hours later. */
 export function createTargetCheck(options: { policy: AddressPolicy; resolve?: Resolve }): (url: string) => Promise<TargetCheck> {
@@ -14,7 +15,7 @@ export function createTargetCheck(options: { policy: AddressPolicy; resolve?: Re
     const url = new URL(parsed.href);
     try {
       await guard.check(url.hostname, portOf(url));
-      return { ok: true };
+      return { ok: true, mayCarrySecrets: await guard.mayCarrySecrets(url) };
     } catch (error) {
       if (error instanceof BlockedAddress) {
         return {

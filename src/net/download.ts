@@ -123,14 +123,11 @@ function reportTo(hosts: HostWatch, { host }: URL, result: StageResult<Download>
   return result;
 }
 
-/**
- * What the batch sends to this host. In the clear only within a network that ALLOW_CIDRS names: elsewhere anybody on the
- * way could read it, and most servers that are asked over http do nothing but redirect to https.
- */
+/** What the batch sends to this host. Most servers that are asked over http do nothing but redirect to https. */
 async function ownHeaders(guard: Guard, url: URL, given: readonly SourceHeaders[] | undefined): Promise<Record<string, string> | "withheld"> {
   const own = given ? headersFor(given, url) : null;
   if (own === null) return {};
-  return url.protocol === "https:" || (await guard.isNamed(url.hostname)) ? own : "withheld";
+  return (await guard.mayCarrySecrets(url)) ? own : "withheld";
 }
 
 function requestOnce(context: Context, url: URL, { deadlines, headers }: { deadlines: Deadlines; headers: Record<string, string> }): Promise<http.IncomingMessage> {

@@ -16,8 +16,11 @@ export type Guard = {
   checkLiteral(hostname: string, port: number): void;
   /** Resolves and checks without connecting. */
   check(hostname: string, port: number): Promise<void>;
-  /** Whether ALLOW_CIDRS names every address of the host: a network that the operator knows. */
-  isNamed(hostname: string): Promise<boolean>;
+  /**
+   * Whether credentials may go there: over https, or within a network that ALLOW_CIDRS names. Elsewhere anybody on the way
+   * could read them in the clear.
+   */
+  mayCarrySecrets(url: URL): Promise<boolean>;
 };
 
 /** Long enough to spare a hundred images of one host their look-ups, short enough to follow a failover. */
@@ -40,6 +43,13 @@ export function createGuard(options: { policy: AddressPolicy; resolve?: Resolve;
     return answers;
   };
 
+  // A network that the operator knows: where ALLOW_CIDRS names every address of the host.
+  const isNamed = async (hostname: string) => {
+    const bare = unbracket(hostname);
+    const answers = isIP(bare) === 0 ? await resolve(bare) : [{ address: bare }];
+    return answers.every(({ address }) => options.policy.isNamed(address));
+  };
+
   return {
     lookupFor: (port) => (hostname, lookupOptions, callback) => {
       resolveChecked(hostname, port).then(
@@ -56,11 +66,7 @@ export function createGuard(options: { policy: AddressPolicy; resolve?: Resolve;
       if (isIP(bare) === 0) await resolveChecked(bare, port);
       else demand(bare, port);
     },
-    async isNamed(hostname) {
-      const bare = unbracket(hostname);
-      const answers = isIP(bare) === 0 ? await resolve(bare) : [{ address: bare }];
-      return answers.every(({ address }) => options.policy.isNamed(address));
-    },
+    mayCarrySecrets: async (url) => url.protocol === "https:" || isNamed(url.hostname),
   };
 }
 

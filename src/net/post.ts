@@ -9,26 +9,31 @@ import { netFailure } from "./net-failure.ts";
 
 export type PostAnswer =
   | { ok: true; status: number; retryAfterMs?: number; durationMs: number }
-  | { ok: false; code: ImageCode; detail: string; durationMs: number };
+  | { ok: false; code: ImageCode | "authorization_withheld"; detail: string; durationMs: number };
 
-export type Post = (message: { url: string; headers: Record<string, string>; body: string; signal: AbortSignal }) => Promise<PostAnswer>;
+/** With an `authorization` nothing is sent where it could be read on the way. */
+export type Post = (message: { url: string; headers: Record<string, string>; authorization: string | null; body: string; signal: AbortSignal }) => Promise<PostAnswer>;
 
 /** Standard Webhooks recommends 15 to 30 s for a receiver to answer. */
-const ANSWER_MS = 20_000;
+export const ANSWER_MS = 20_000;
+
+const WITHHELD = "The Authorization header is sent only over https, or to addresses that ALLOW_CIDRS names; nothing was sent.";
 
 /** Sends through the same guard as downloads. Redirects are not followed: a receiver has one address. */
 export function createPost(options: { policy: AddressPolicy; userAgent: string; resolve?: Resolve; answerMs?: number }): Post {
   const guard = createGuard(options);
   // Agents of our own: with NODE_USE_ENV_PROXY=1 Node's global ones send everything to a proxy, past the guard.
   const agents = { http: new http.Agent(), https: new https.Agent() };
-  return async ({ url, headers, body, signal }) => {
+  return async ({ url, headers, authorization, body, signal }) => {
     const startedAt = performance.now();
     const durationMs = () => Math.round(performance.now() - startedAt);
     try {
       const target = new URL(url);
       const port = portOf(target);
       guard.checkLiteral(target.hostname, port);
-      const stream = got.stream.post(url, postOptions({ agents, headers: { ...headers, "user-agent": options.userAgent }, body, signal, lookup: guard.lookupFor(port), answerMs: options.answerMs ?? ANSWER_MS }));
+      if (authorization !== null && !(await guard.mayCarrySecrets(target))) return { ok: false, code: "authorization_withheld", detail: WITHHELD, durationMs: durationMs() };
+      const own = { "user-agent": options.userAgent, ...(authorization === null ? {} : { authorization }) };
+      const stream = got.stream.post(url, postOptions({ agents, headers: { ...headers, ...own }, body, signal, lookup: guard.lookupFor(port), answerMs: options.answerMs ?? ANSWER_MS }));
       const response = await new Promise<{ statusCode: number; headers: Record<string, string | string[] | undefined> }>((resolve, reject) => {
         stream.once("response", resolve);
         stream.on("error", reject);

@@ -1,9 +1,11 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { BatchRow } from "../db/batches.ts";
 import type { Tx } from "../db/connect.ts";
-import { recordEvent } from "../db/finish-batch.ts";
+import { hasSeedEndpoint, recordEvent } from "../db/finish-batch.ts";
+import { listProducts } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl, type BatchEventBody } from "../domain/batch-event.ts";
 import type { EventType } from "../domain/batch-state.ts";
+import { SEED_PRODUCTS_MAX, writeSeedPayload } from "../domain/seed-payload.ts";
 import type { Queue } from "./queue.ts";
 
 export type AnnounceDeps = { queue: Pick<Queue, "sendDeliver">; publicUrl: () => string };
@@ -12,8 +14,17 @@ export type AnnounceDeps = { queue: Pick<Queue, "sendDeliver">; publicUrl: () =>
 export async function announceEvent(tx: Tx, deps: AnnounceDeps, batch: BatchRow, happened: { type: EventType; at: Date }): Promise<void> {
   const eventId = randomUUIDv7();
   const body = JSON.stringify(eventBody(batch, happened, deps.publicUrl()));
-  const endpointIds = await recordEvent(tx, { eventId, batchId: batch.batchId, run: batch.run, type: happened.type, sequence: batch.sequence, body });
+  const seedBody = await findSeedBody(tx, deps, batch, happened.type);
+  const endpointIds = await recordEvent(tx, { eventId, batchId: batch.batchId, run: batch.run, type: happened.type, sequence: batch.sequence, body, seedBody });
   for (const endpointId of endpointIds) await deps.queue.sendDeliver(tx, { eventId, endpointId });
+}
+
+/** The seed sent one webhook, at the end: whoever was written for it would take a pause for that. */
+async function findSeedBody(tx: Tx, deps: AnnounceDeps, batch: BatchRow, type: EventType): Promise<string | null> {
+  if (type !== "batch.completed" && type !== "batch.failed") return null;
+  if (!(await hasSeedEndpoint(tx, batch.batchId))) return null;
+  const { products } = await listProducts(tx.executor, batch.batchId, { afterLine: 0, limit: SEED_PRODUCTS_MAX });
+  return writeSeedPayload(batch, products, deps.publicUrl());
 }
 
 function eventBody(batch: BatchRow, { type, at }: { type: EventType; at: Date }, publicUrl: string): BatchEventBody {

@@ -12,19 +12,22 @@ export type DeliveryOutcome = {
 
 export type DeliverableEvent = { id: string; type: string; body: string };
 
+/** `authorization`: the Authorization header, for a receiver that asks for one. */
+export type DeliveryTarget = { url: string; secret: string; authorization: string | null };
+
 /**
  * One attempt, as Standard Webhooks says: 2xx alone is success, a redirect is a failure like any other, 410 means
  * that the receiver wants no more.
  */
 export async function deliverEvent(
   deps: { post: Post; now: () => Date },
-  endpoint: { url: string; secret: string },
+  endpoint: DeliveryTarget,
   event: DeliverableEvent,
   signal: AbortSignal,
 ): Promise<DeliveryOutcome> {
   const timestampSeconds = Math.floor(deps.now().getTime() / 1_000);
   const headers = { "content-type": "application/json", ...signatureHeaders(endpoint.secret, { id: event.id, timestampSeconds, body: event.body }) };
-  const answer = await deps.post({ url: endpoint.url, headers, body: event.body, signal });
+  const answer = await deps.post({ url: endpoint.url, authorization: endpoint.authorization, headers, body: event.body, signal });
   if (!answer.ok) return { kind: "retry", status: null, detail: `${answer.code}: ${answer.detail}`, durationMs: answer.durationMs };
   const { status, durationMs } = answer;
   const said = { status, durationMs, detail: `The receiver answered with status ${status}.` };

@@ -23,8 +23,10 @@ export function wireIntake({ config, db, databaseUrl, queue, storage, headerSeal
     storage, load, limits: CATALOGUE_LIMITS,
     findBatch: (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
     sealHeaders: headerSeal?.seal ?? null,
+    sealAuthorization: headerSeal?.sealAuthorization ?? null,
     checkTarget: createTargetCheck({ policy: createAddressPolicy(config) }),
     defaultWebhookUrl: config.webhook?.url ?? null,
+    defaultPayload: config.webhookPayload,
   };
   return (upload) => acceptUpload(intake, upload);
 }

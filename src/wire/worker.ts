@@ -54,8 +54,9 @@ export async function wireWorker({ config, log, db, databaseUrl, queue, storage,
     encoders, hosts,
     batchHeaders: createBatchHeaders({ find: (batchId) => findSealedHeaders(db.executor, batchId), open: headerSeal?.open ?? null }),
     waitingForHost: () => downloader.waiting,
+    openAuthorization: headerSeal?.openAuthorization ?? null,
     send: (endpoint, event) => deliverEvent({ post, now: () => new Date() }, endpoint, event, AbortSignal.timeout(60_000)),
-    settings: { downloads: config.downloads, diskFreeBytesMin: config.diskFreeBytesMin, webhookSecret: config.webhook?.secret ?? null, publicUrl },
+    settings: { downloads: config.downloads, diskFreeBytesMin: config.diskFreeBytesMin, webhook: config.webhook, publicUrl },
   });
   onStop(worker.stop);
   const listener = listen({ url: databaseUrl, channels: { [JOBS_CHANNEL]: worker.wake, [HOSTS_CHANNEL]: (payload) => hosts.onNotify(payload) } });

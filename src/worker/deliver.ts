@@ -2,14 +2,16 @@ import { findDueDelivery, recordDeliveryAttempt, type DueDelivery, type Recorded
 import type { Database } from "../db/connect.ts";
 import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs } from "../domain/backoff.ts";
 import type { Queue } from "../queue/queue.ts";
-import type { DeliveryOutcome } from "../webhook/deliver-event.ts";
+import type { DeliverableEvent, DeliveryOutcome, DeliveryTarget } from "../webhook/deliver-event.ts";
 
 export type DeliverDeps = {
   db: Pick<Database, "executor" | "transaction">;
   queue: Pick<Queue, "sendDeliver">;
-  send(endpoint: { url: string; secret: string }, event: { id: string; type: string; body: string }): Promise<DeliveryOutcome>;
-  /** Signs deliveries to WEBHOOK_URL; null when the configuration no longer names one. */
-  defaultSecret: string | null;
+  send(target: DeliveryTarget, event: DeliverableEvent): Promise<DeliveryOutcome>;
+  /** WEBHOOK_URL and what goes with it, for endpoints without a secret of their own; null when the configuration no longer names one. */
+  configured: DeliveryTarget | null;
+  /** Null where it was encrypted with another key; no function where there is no key at all. */
+  openAuthorization: ((sealed: string, endpointId: string) => string | null) | null;
   random: () => number;
 };
 
@@ -26,11 +28,21 @@ export async function deliver(deps: DeliverDeps, key: { eventId: string; endpoin
 }
 
 async function attempt(deps: DeliverDeps, due: DueDelivery): Promise<DeliveryOutcome> {
-  const secret = due.secret ?? deps.defaultSecret;
+  const target = findTarget(deps, due);
+  if (typeof target === "string") return { kind: "retry", status: null, detail: target, durationMs: 0 };
+  return deps.send(target, { id: due.eventId, type: due.type, body: due.body });
+}
+
+/** Where a delivery goes, with what signs it and what opens the door; or why it cannot be made now. */
+function findTarget({ configured, openAuthorization }: DeliverDeps, { url, secret, sealedAuthorization: sealed, endpointId }: DueDelivery): DeliveryTarget | string {
   if (secret === null) {
-    return { kind: "retry", status: null, detail: "WEBHOOK_SECRET is not set, so that the message cannot be signed", durationMs: 0 };
+    if (configured === null) return "WEBHOOK_SECRET is not set, so that the message cannot be signed";
+    // The operator may have named another receiver since: what opens that one's door is not for this one.
+    return { url, secret: configured.secret, authorization: configured.url === url ? configured.authorization : null };
   }
-  return deps.send({ url: due.url, secret }, { id: due.eventId, type: due.type, body: due.body });
+  if (sealed === null) return { url, secret, authorization: null };
+  const authorization = openAuthorization?.(sealed, endpointId) ?? null;
+  return authorization === null ? "The Authorization header was encrypted with another SECRET_KEY than this worker has; give every process the same one" : { url, secret, authorization };
 }
 
 function toRecord(due: DueDelivery, outcome: DeliveryOutcome, random: number): RecordedAttempt {

@@ -27,7 +27,8 @@ export type WorkerDeps = {
   waitingForHost(): number;
   storage: FinishDeps["storage"] & { freeBytes(): Promise<number> };
   send: DeliverDeps["send"];
-  settings: { downloads: number; diskFreeBytesMin: number; webhookSecret: string | null; publicUrl: () => string };
+  openAuthorization: DeliverDeps["openAuthorization"];
+  settings: { downloads: number; diskFreeBytesMin: number; webhook: DeliverDeps["configured"]; publicUrl: () => string };
   log: Log;
 };
 
@@ -79,7 +80,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const workers = {
     plan: await queue.work("plan", 1, (job, signal) => planBatch({ transaction: db.keyedTransaction, queue }, job.batchId, signal)),
     finish: await queue.work("finish", 1, (job, signal) => finishBatch({ db, queue, storage: deps.storage, publicUrl: deps.settings.publicUrl }, job, signal)),
-    deliver: await queue.work("deliver", DELIVERIES_AT_ONCE, (job) => deliver({ db, queue, send: deps.send, defaultSecret: deps.settings.webhookSecret, random: Math.random }, job)),
+    deliver: await queue.work("deliver", DELIVERIES_AT_ONCE, (job) => deliver({ db, queue, send: deps.send, configured: deps.settings.webhook, openAuthorization: deps.openAuthorization, random: Math.random }, job)),
   };
   // While the first downloads are on their way, or where they only time out, nothing reaches an encoder that could ask for more.
   const looking = setInterval(() => {

@@ -3,7 +3,7 @@ import { before, describe, test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import Value from "typebox/value";
 import { AcceptedBatch, Batch, BatchStatusView, Product, ResumeRequest } from "../../src/contract/batch.ts";
-import { BatchEvent } from "../../src/contract/event.ts";
+import { BatchEvent, SeedEvent } from "../../src/contract/event.ts";
 import { Preflight } from "../../src/contract/preflight.ts";
 import { Problem } from "../../src/contract/problem.ts";
 import { Accepted, ProductInput } from "../../src/contract/upload.ts";
@@ -49,7 +49,7 @@ describe("the API's documents", () => {
   });
 
   test("every example fits its schema", () => {
-    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, BatchStatus: BatchStatusView, Preflight, Problem, Product, ProductInput, ResumeRequest })) {
+    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, BatchStatus: BatchStatusView, Preflight, Problem, Product, ProductInput, ResumeRequest, SeedEvent })) {
       const examples = document.components.schemas[name]?.examples ?? [];
       assert.ok(examples.length > 0, name);
       for (const example of examples) assert.deepEqual([...Value.Errors(schema, example)], [], name);

@@ -28,8 +28,8 @@ describe("accepting an upload", () => {
     dataDir = await createTestFolder();
     storage = await createStorage({ dataDir });
     deps = {
-      storage, limits: CATALOGUE_LIMITS, defaultWebhookUrl: null, sealHeaders: null,
-      checkTarget: async () => ({ ok: true }),
+      storage, limits: CATALOGUE_LIMITS, defaultWebhookUrl: null, defaultPayload: "event", sealHeaders: null, sealAuthorization: null,
+      checkTarget: async () => ({ ok: true, mayCarrySecrets: true }),
       load: (order) => loadBatch({ queue, transaction: db.keyedTransaction }, order),
       findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
     };

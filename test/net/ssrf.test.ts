@@ -78,7 +78,7 @@ describe("an address that is refused", () => {
         return result.ok ? "done" : result.code;
       },
       async post(url: string): Promise<string> {
-        const result = await post({ url, headers: {}, body: "{}", signal: AbortSignal.timeout(5_000) });
+        const result = await post({ url, headers: {}, authorization: null, body: "{}", signal: AbortSignal.timeout(5_000) });
         return result.ok ? `status ${result.status}` : result.code;
       },
     };

@@ -6,13 +6,13 @@ import { Webhook } from "standardwebhooks";
 import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
 import { insertBatch, insertEndpoint } from "../../src/db/batches.ts";
 import { recordEvent } from "../../src/db/finish-batch.ts";
-import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { createAddressPolicy, type AddressPolicy } from "../../src/domain/address-policy.ts";
 import { DELIVERY_ATTEMPTS_MAX } from "../../src/domain/backoff.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
 import { createPost } from "../../src/net/post.ts";
 import type { Queue } from "../../src/queue/queue.ts";
-import { deliverEvent } from "../../src/webhook/deliver-event.ts";
+import { deliverEvent, type DeliveryTarget } from "../../src/webhook/deliver-event.ts";
 import { deliver } from "../../src/worker/deliver.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { openTestQueue } from "../support/queue.ts";
@@ -36,8 +36,8 @@ describe("a delivery", () => {
     return { eventId, endpointId };
   };
   const post = createPost({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "test", answerMs: 400 });
-  const attempt = (key: { eventId: string; endpointId: string }, defaultSecret: string | null = null) =>
-    deliver({ db, queue, defaultSecret, random: () => 0.5, send: (endpoint, event) => deliverEvent({ post, now: () => new Date() }, endpoint, event, AbortSignal.timeout(5_000)) }, key);
+  const attempt = (key: { eventId: string; endpointId: string }, configured: DeliveryTarget | null = null, by = post) =>
+    deliver({ db, queue, configured, openAuthorization: null, random: () => 0.5, send: (endpoint, event) => deliverEvent({ post: by, now: () => new Date() }, endpoint, event, AbortSignal.timeout(5_000)) }, key);
   const stateOf = async ({ eventId }: { eventId: string }) => {
     const { rows } = await db.executor.executeSql(
       `select state, attempts, extract(epoch from next_at - now())::int as "inSeconds",
@@ -64,14 +64,37 @@ describe("a delivery", () => {
   });
 
   test("is signed with WEBHOOK_SECRET only where the endpoint has none of its own", async () => {
-    const configured = createSecret(randomBytes(32));
     const receiver = await startReceiver();
+    const configured = { url: receiver.url, secret: createSecret(randomBytes(32)), authorization: null };
     await attempt(await record(receiver.url, null), configured);
     await attempt(await record(receiver.url), configured);
-    for (const [index, secret] of [configured, SECRET].entries()) {
+    for (const [index, secret] of [configured.secret, SECRET].entries()) {
       const delivery = receiver.deliveries[index];
       assert.ok(delivery && new Webhook(secret).verify(delivery.body, delivery.headers as Record<string, string>));
     }
+  });
+
+  test("bears WEBHOOK_AUTHORIZATION only where it goes to WEBHOOK_URL as that is now", async () => {
+    const [former, receiver] = [await startReceiver(), await startReceiver()];
+    const configured = { url: receiver.url, secret: SECRET, authorization: "Bearer abc" };
+    for (const url of [former.url, receiver.url]) await attempt(await record(url, null), configured);
+    await attempt(await record(receiver.url), configured);
+    assert.deepEqual([...former.deliveries, ...receiver.deliveries].map(({ headers }) => headers.authorization), [undefined, "Bearer abc", undefined]);
+  });
+
+  test("with an Authorization header is not sent in the clear to the internet", async () => {
+    const receiver = await startReceiver();
+    const { port } = new URL(receiver.url);
+    // As if the name of a public host led here, so that what should not be sent would be heard.
+    const open: AddressPolicy = { isNamed: () => false, isAllowed: () => true, isOpen: () => true };
+    const key = await record(`http://shop.example:${port}/hooks`, null);
+    const target = { url: `http://shop.example:${port}/hooks`, secret: SECRET, authorization: "Bearer abc" };
+    await attempt(key, target, createPost({ policy: open, userAgent: "test", resolve: async () => [{ address: "127.0.0.1", family: 4 }] }));
+    assert.deepEqual([receiver.deliveries.length, (await stateOf(key)).state], [0, "pending"]);
+    const { rows } = await db.executor.executeSql("select detail from delivery_attempt where event_id = $1", [key.eventId]);
+    assert.match(String(rows[0]?.["detail"]), /^authorization_withheld: .+https.+ALLOW_CIDRS/);
+    await attempt(await record(target.url, null), { ...target, authorization: null }, createPost({ policy: open, userAgent: "test", resolve: async () => [{ address: "127.0.0.1", family: 4 }] }));
+    assert.equal(receiver.deliveries.length, 1, "without the header it is");
   });
 
   test("is tried again after anything else, a redirect included, with the same webhook-id", async () => {
@@ -125,7 +148,7 @@ describe("a delivery", () => {
     const receiver = await startReceiver();
     const guarded = createPost({ policy: createAddressPolicy({ allowCidrs: [] }), userAgent: "test" });
     const key = await record(receiver.url);
-    await deliver({ db, queue, defaultSecret: null, random: () => 0, send: (endpoint, event) => deliverEvent({ post: guarded, now: () => new Date() }, endpoint, event, AbortSignal.timeout(5_000)) }, key);
+    await deliver({ db, queue, configured: null, openAuthorization: null, random: () => 0, send: (endpoint, event) => deliverEvent({ post: guarded, now: () => new Date() }, endpoint, event, AbortSignal.timeout(5_000)) }, key);
     assert.equal(receiver.deliveries.length, 0);
     assert.equal((await stateOf(key)).state, "pending");
     const { rows } = await db.executor.executeSql("select detail from delivery_attempt where event_id = $1", [key.eventId]);

@@ -7,7 +7,7 @@ import { createHeaderSeal } from "../../src/wire/header-seal.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { createBatchHeaders } from "../../src/worker/source-headers.ts";
 import { onCleanup } from "../support/cleanup.ts";
-import { createTestDatabase } from "../support/database.ts";
+import { createTestDatabase, textOfEveryRow } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin, type Origin } from "../support/origin.ts";
@@ -45,13 +45,7 @@ describe("a batch with headers for its origins", () => {
     const now = JSON.parse(await textOf(batch.links.self)) as Batch;
     return now.finishedAt === null ? null : now;
   });
-  /** Every row of every table, queue included, as text. */
-  const everything = async () => {
-    const { rows: tables } = await db.executor.executeSql("select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('public', 'pgboss')");
-    const texts: string[] = [];
-    for (const { name } of tables) texts.push(...(await db.executor.executeSql(`select t::text as text from ${String(name)} t`)).rows.map(({ text }) => String(text)));
-    return texts;
-  };
+  const everything = () => textOfEveryRow(db);
 
   test("gets its images, and its headers stand nowhere in the clear", async () => {
     const products = [{ id: "A", images: [`${origin.url}/a.jpg`, `${origin.url}/b.jpg`] }];

@@ -30,6 +30,9 @@ const QUERIES: [name: string, query: string, field: string, says: RegExp][] = [
   ["a member called __proto__", "__proto__=1", "__proto__", /no such option/],
   ["a member called constructor", "constructor=1", "constructor", /no such option/],
   ["a secret without a webhook", `webhookSecret=${Buffer.alloc(32).toString("base64url")}`, "webhookSecret", /webhookUrl/],
+  ["an unknown payload", "webhookPayload=xml", "webhookPayload", /event, seed/],
+  ["a payload without a webhook", "webhookPayload=seed", "webhookPayload", /webhookUrl.+no WEBHOOK_URL/],
+  ["an Authorization header in a URL", "webhookUrl=http://127.0.0.1/&webhookAuthorization=Bearer%20abc", "webhookAuthorization", /form field or in a JSON body/],
   ["a name of a column of 600 characters", `imageColumns=${"x".repeat(600)}`, "imageColumns", /500/],
 ];
 
