@@ -5,7 +5,7 @@ import { SECRET_KEY_LENGTH_MIN } from "./domain/sealed.ts";
 import { WEBHOOK_PAYLOADS, type WebhookPayload } from "./domain/seed-payload.ts";
 import { isContact } from "./domain/user-agent.ts";
 import { findAuthorizationFault } from "./domain/webhook-authorization.ts";
-import { findSecretFault } from "./domain/webhook-signature.ts";
+import { findSecretFault, SECRETS_MAX } from "./domain/webhook-signature.ts";
 
 export type Role = "all" | "api" | "worker";
 
@@ -20,8 +20,8 @@ export type Config = Readonly<{
   embeddedPgPort: number;
   dataDir: string;
   role: Role;
-  /** `authorization`: its Authorization header, for a receiver that asks for one. */
-  webhook: { url: string; secret: string; authorization: string | null } | null;
+  /** A message is signed with each of `secrets`. `authorization`: its Authorization header, for a receiver that asks for one. */
+  webhook: { url: string; secrets: readonly string[]; authorization: string | null } | null;
   /** How events are worded for uploads that do not say. */
   webhookPayload: WebhookPayload;
   allowCidrs: readonly string[];
@@ -147,6 +147,11 @@ function readSecretKey(read: Reader, name: string): string | null {
   return read.expect(name, `${SECRET_KEY_LENGTH_MIN} characters or more (\`openssl rand -base64 32\` makes a key)`, `${value.length} characters`);
 }
 
+function findSecretsFault(secrets: readonly string[]): string | null {
+  if (secrets.length > SECRETS_MAX) return `expected one secret, or two with a comma between while one takes the other's place, got ${secrets.length}`;
+  return secrets.map(findSecretFault).find((fault) => fault !== null) ?? null;
+}
+
 function createReader(env: Readonly<Record<string, string | undefined>>, faults: string[]) {
   const text = (name: string) => {
     const value = env[name]?.trim();
@@ -161,12 +166,13 @@ function createReader(env: Readonly<Record<string, string | undefined>>, faults:
     if (value === null) return null;
     return URL.canParse(value) && protocols.includes(new URL(value).protocol) ? value : expect(name, `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`, value.replace(/\/\/[^@/]*@/, "//…@"));
   };
+  const list = (name: string) => (text(name) ?? "").split(",").map((item) => item.trim()).filter((item) => item !== "");
   return {
     text,
     url,
     expect,
     databaseUrl: (name: string) => url(name, ["postgres:", "postgresql:"]),
-    list: (name: string) => (text(name) ?? "").split(",").map((item) => item.trim()).filter((item) => item !== ""),
+    list,
     oneOf(name: string, words: readonly string[]) {
       const value = text(name);
       return value === null || words.includes(value) ? value : expect(name, words.join(" or "), value);
@@ -188,7 +194,7 @@ function createReader(env: Readonly<Record<string, string | undefined>>, faults:
     },
     webhook() {
       const target = url("WEBHOOK_URL");
-      const secret = text("WEBHOOK_SECRET");
+      const secrets = list("WEBHOOK_SECRET");
       const authorization = text("WEBHOOK_AUTHORIZATION");
       if (target === null) {
         if (authorization !== null) faults.push("WEBHOOK_AUTHORIZATION: expected WEBHOOK_URL with it, since it is sent there and nowhere else");
@@ -196,9 +202,9 @@ function createReader(env: Readonly<Record<string, string | undefined>>, faults:
       }
       const authorizationFault = authorization === null ? null : findAuthorizationFault(authorization);
       if (authorizationFault !== null) faults.push(`WEBHOOK_AUTHORIZATION: ${authorizationFault}`);
-      const fault = secret === null ? "it signs what is sent to WEBHOOK_URL and must be set with it. Expected base64 of 24 to 64 bytes; `openssl rand -base64 32` makes one" : findSecretFault(secret);
+      const fault = secrets.length === 0 ? "it signs what is sent to WEBHOOK_URL and must be set with it. Expected base64 of 24 to 64 bytes; `openssl rand -base64 32` makes one" : findSecretsFault(secrets);
       if (fault !== null) faults.push(`WEBHOOK_SECRET: ${fault}`);
-      return { url: target, secret: secret ?? "", authorization };
+      return { url: target, secrets, authorization };
     },
   };
 }

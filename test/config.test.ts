@@ -18,8 +18,13 @@ test("what goes to WEBHOOK_URL is checked with it, and its Authorization header 
   const webhook = { WEBHOOK_URL: "https://shop.example/hook", WEBHOOK_SECRET: Buffer.alloc(32, 1).toString("base64") };
   assert.deepEqual(readConfig(webhook).webhookPayload, "event");
   assert.equal(readConfig({ ...webhook, WEBHOOK_PAYLOAD: "seed" }).webhookPayload, "seed");
+  const other = Buffer.alloc(24, 2).toString("base64");
+  assert.deepEqual(readConfig({ ...webhook, WEBHOOK_SECRET: `whsec_${other}, ${webhook.WEBHOOK_SECRET}` }).webhook?.secrets, [`whsec_${other}`, webhook.WEBHOOK_SECRET]);
   assert.equal(readConfig({ ...webhook, WEBHOOK_AUTHORIZATION: " Bearer hunter2 " }).webhook?.authorization, "Bearer hunter2");
   const faults: [Record<string, string>, RegExp][] = [
+    [{ ...webhook, WEBHOOK_SECRET: "" }, /WEBHOOK_SECRET: .+must be set/],
+    [{ ...webhook, WEBHOOK_SECRET: `${other},hunter2` }, /WEBHOOK_SECRET: Expected base64/],
+    [{ ...webhook, WEBHOOK_SECRET: [other, other, other].join() }, /WEBHOOK_SECRET: expected one secret, or two/],
     [{ WEBHOOK_PAYLOAD: "xml" }, /WEBHOOK_PAYLOAD: expected event or seed/],
     [{ WEBHOOK_AUTHORIZATION: "Bearer hunter2" }, /WEBHOOK_AUTHORIZATION: expected WEBHOOK_URL/],
     [{ ...webhook, WEBHOOK_AUTHORIZATION: "Bearer hunter2\nx: y" }, /WEBHOOK_AUTHORIZATION: Expected.+visible ASCII/],

@@ -13,7 +13,7 @@ export type DeliveryOutcome = {
 export type DeliverableEvent = { id: string; type: string; body: string };
 
 /** `authorization`: the Authorization header, for a receiver that asks for one. */
-export type DeliveryTarget = { url: string; secret: string; authorization: string | null };
+export type DeliveryTarget = { url: string; secrets: readonly string[]; authorization: string | null };
 
 /**
  * One attempt, as Standard Webhooks says: 2xx alone is success, a redirect is a failure like any other, 410 means
@@ -26,7 +26,7 @@ export async function deliverEvent(
   signal: AbortSignal,
 ): Promise<DeliveryOutcome> {
   const timestampSeconds = Math.floor(deps.now().getTime() / 1_000);
-  const headers = { "content-type": "application/json", ...signatureHeaders(endpoint.secret, { id: event.id, timestampSeconds, body: event.body }) };
+  const headers = { "content-type": "application/json", ...signatureHeaders(endpoint.secrets, { id: event.id, timestampSeconds, body: event.body }) };
   const answer = await deps.post({ url: endpoint.url, authorization: endpoint.authorization, headers, body: event.body, signal });
   if (!answer.ok) return { kind: "retry", status: null, detail: `${answer.code}: ${answer.detail}`, durationMs: answer.durationMs };
   const { status, durationMs } = answer;

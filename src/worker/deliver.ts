@@ -38,11 +38,11 @@ function findTarget({ configured, openAuthorization }: DeliverDeps, { url, secre
   if (secret === null) {
     if (configured === null) return "WEBHOOK_SECRET is not set, so that the message cannot be signed";
     // The operator may have named another receiver since: what opens that one's door is not for this one.
-    return { url, secret: configured.secret, authorization: configured.url === url ? configured.authorization : null };
+    return { url, secrets: configured.secrets, authorization: configured.url === url ? configured.authorization : null };
   }
-  if (sealed === null) return { url, secret, authorization: null };
+  if (sealed === null) return { url, secrets: [secret], authorization: null };
   const authorization = openAuthorization?.(sealed, endpointId) ?? null;
-  return authorization === null ? "The Authorization header was encrypted with another SECRET_KEY than this worker has; give every process the same one" : { url, secret, authorization };
+  return authorization === null ? "The Authorization header was encrypted with another SECRET_KEY than this worker has; give every process the same one" : { url, secrets: [secret], authorization };
 }
 
 function toRecord(due: DueDelivery, outcome: DeliveryOutcome, random: number): RecordedAttempt {

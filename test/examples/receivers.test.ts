@@ -110,7 +110,7 @@ for (const { name, start, resultFile } of EXAMPLES) {
     const messageOf = (given: { secret?: string; ageSeconds?: number; id?: string; body?: string } = {}): Message & { requestId: string } => {
       const requestId = randomUUID();
       const { secret = SECRET, ageSeconds = 0, id = randomUUID(), body = eventOf(requestId, results.url) } = given;
-      return { id, requestId, body, headers: signatureHeaders(secret, { id, timestampSeconds: nowSeconds() - ageSeconds, body }) };
+      return { id, requestId, body, headers: signatureHeaders([secret], { id, timestampSeconds: nowSeconds() - ageSeconds, body }) };
     };
     const isAskedFor = (requestId: string) => results.asked.has(`/${requestId}.csv`);
     const refused = async (message: Message & { requestId: string }, says: RegExp, status = 401) => {

@@ -1,50 +1,24 @@
 import assert from "node:assert/strict";
-import { randomBytes, randomUUIDv7 } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { before, describe, test } from "node:test";
 import { Webhook } from "standardwebhooks";
-import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
-import { insertBatch, insertEndpoint } from "../../src/db/batches.ts";
-import { recordEvent } from "../../src/db/finish-batch.ts";
+import type { Database } from "../../src/db/connect.ts";
 import { createAddressPolicy, type AddressPolicy } from "../../src/domain/address-policy.ts";
 import { DELIVERY_ATTEMPTS_MAX } from "../../src/domain/backoff.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
 import { createPost } from "../../src/net/post.ts";
-import type { Queue } from "../../src/queue/queue.ts";
-import { deliverEvent, type DeliveryTarget } from "../../src/webhook/deliver-event.ts";
-import { deliver } from "../../src/worker/deliver.ts";
+import { openDeliveries, SECRET, type Deliveries } from "../support/deliveries.ts";
 import { startReceiver } from "../support/receiver.ts";
-import { openTestQueue } from "../support/queue.ts";
-
-const SECRET = createSecret(randomBytes(32));
 
 describe("a delivery", () => {
   let db: Database;
-  let queue: Queue;
+  let record: Deliveries["record"];
+  let attempt: Deliveries["attempt"];
+  let stateOf: Deliveries["stateOf"];
   before(async () => {
-    ({ db, queue } = await openTestQueue());
+    ({ db, record, attempt, stateOf } = await openDeliveries());
   });
-
-  const record = async (url: string, secret: string | null = SECRET) => {
-    const [batchId, eventId, endpointId] = [randomUUIDv7(), randomUUIDv7(), randomUUIDv7()];
-    await db.transaction(async (tx) => {
-      await insertBatch(tx, { batchId, tenantId: DEFAULT_TENANT_ID, token: batchId, recipe: SEED_RECIPE, refresh: "auto", onInvalid: "reject", metadata: {}, csvFileName: null, csvBytes: 1, csvFacts: {}, products: 1, imagesTotal: 1 });
-      await insertEndpoint(tx, { endpointId, tenantId: DEFAULT_TENANT_ID, batchId, url, secret });
-      await recordEvent(tx, { eventId, batchId, run: 1, type: "batch.completed", sequence: 1, body: JSON.stringify({ type: "batch.completed", data: { requestId: batchId } }) });
-    });
-    return { eventId, endpointId };
-  };
-  const post = createPost({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "test", answerMs: 400 });
-  const attempt = (key: { eventId: string; endpointId: string }, configured: DeliveryTarget | null = null, by = post) =>
-    deliver({ db, queue, configured, openAuthorization: null, random: () => 0.5, send: (endpoint, event) => deliverEvent({ post: by, now: () => new Date() }, endpoint, event, AbortSignal.timeout(5_000)) }, key);
-  const stateOf = async ({ eventId }: { eventId: string }) => {
-    const { rows } = await db.executor.executeSql(
-      `select state, attempts, extract(epoch from next_at - now())::int as "inSeconds",
-         (select count(*)::int from pgboss.job where name = 'deliver' and data->>'eventId' = $1::text and state = 'created') as jobs
-       from delivery where event_id = $1::uuid`, [eventId]);
-    return rows[0] as { state: string; attempts: number; inSeconds: number; jobs: number };
-  };
 
   test("is signed as Standard Webhooks says, and done with any 2xx", async () => {
     const receiver = await startReceiver((response) => response.writeHead(204).end());
@@ -65,18 +39,28 @@ describe("a delivery", () => {
 
   test("is signed with WEBHOOK_SECRET only where the endpoint has none of its own", async () => {
     const receiver = await startReceiver();
-    const configured = { url: receiver.url, secret: createSecret(randomBytes(32)), authorization: null };
+    const configured = { url: receiver.url, secrets: [createSecret(randomBytes(32))], authorization: null };
     await attempt(await record(receiver.url, null), configured);
     await attempt(await record(receiver.url), configured);
-    for (const [index, secret] of [configured.secret, SECRET].entries()) {
+    for (const [index, secret] of [configured.secrets[0] ?? "", SECRET].entries()) {
       const delivery = receiver.deliveries[index];
       assert.ok(delivery && new Webhook(secret).verify(delivery.body, delivery.headers as Record<string, string>));
     }
   });
 
+  test("bears a signature by each secret while one takes the other's place", async () => {
+    const receiver = await startReceiver();
+    const secrets = [createSecret(randomBytes(32)), createSecret(randomBytes(32))];
+    await attempt(await record(receiver.url, null), { url: receiver.url, secrets, authorization: null });
+    const [delivery] = receiver.deliveries;
+    assert.match(String(delivery?.headers["webhook-signature"]), /^v1,\S{44} v1,\S{44}$/);
+    for (const secret of secrets) assert.ok(new Webhook(secret).verify(delivery?.body ?? "", delivery?.headers as Record<string, string>));
+    assert.throws(() => new Webhook(SECRET).verify(delivery?.body ?? "", delivery?.headers as Record<string, string>));
+  });
+
   test("bears WEBHOOK_AUTHORIZATION only where it goes to WEBHOOK_URL as that is now", async () => {
     const [former, receiver] = [await startReceiver(), await startReceiver()];
-    const configured = { url: receiver.url, secret: SECRET, authorization: "Bearer abc" };
+    const configured = { url: receiver.url, secrets: [SECRET], authorization: "Bearer abc" };
     for (const url of [former.url, receiver.url]) await attempt(await record(url, null), configured);
     await attempt(await record(receiver.url), configured);
     assert.deepEqual([...former.deliveries, ...receiver.deliveries].map(({ headers }) => headers.authorization), [undefined, "Bearer abc", undefined]);
@@ -88,7 +72,7 @@ describe("a delivery", () => {
     // As if the name of a public host led here, so that what should not be sent would be heard.
     const open: AddressPolicy = { isNamed: () => false, isAllowed: () => true, isOpen: () => true };
     const key = await record(`http://shop.example:${port}/hooks`, null);
-    const target = { url: `http://shop.example:${port}/hooks`, secret: SECRET, authorization: "Bearer abc" };
+    const target = { url: `http://shop.example:${port}/hooks`, secrets: [SECRET], authorization: "Bearer abc" };
     await attempt(key, target, createPost({ policy: open, userAgent: "test", resolve: async () => [{ address: "127.0.0.1", family: 4 }] }));
     assert.deepEqual([receiver.deliveries.length, (await stateOf(key)).state], [0, "pending"]);
     const { rows } = await db.executor.executeSql("select detail from delivery_attempt where event_id = $1", [key.eventId]);
@@ -148,7 +132,7 @@ describe("a delivery", () => {
     const receiver = await startReceiver();
     const guarded = createPost({ policy: createAddressPolicy({ allowCidrs: [] }), userAgent: "test" });
     const key = await record(receiver.url);
-    await deliver({ db, queue, configured: null, openAuthorization: null, random: () => 0, send: (endpoint, event) => deliverEvent({ post: guarded, now: () => new Date() }, endpoint, event, AbortSignal.timeout(5_000)) }, key);
+    await attempt(key, null, guarded);
     assert.equal(receiver.deliveries.length, 0);
     assert.equal((await stateOf(key)).state, "pending");
     const { rows } = await db.executor.executeSql("select detail from delivery_attempt where event_id = $1", [key.eventId]);
