@@ -25,6 +25,8 @@ const [SECRET, NEXT_SECRET] = [createSecret(randomBytes(32)), createSecret(rando
 const SECRETS = `${SECRET},${NEXT_SECRET}`;
 const BODY_BYTES_MAX = 256 * 1024;
 const TOLERANCE_SECONDS = 300;
+/** A receiver that works first waits for what is held back, and never answers. */
+const ANSWER_MS_MAX = 10_000;
 
 type Running = { url: string; folder: string };
 type Example = { name: string; start(secrets: string): Promise<Running>; /** Where its work leaves the result CSV. */ resultFile(of: { requestId: string; messageId: string }): string };
@@ -70,19 +72,17 @@ async function post(url: string, { body, headers }: Pick<Message, "body" | "head
   const sending = request(url, { method: "POST", headers: { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)), ...headers }, agent: false });
   // What is refused before it has come whole ends in a reset, behind the answer.
   sending.on("error", () => {});
+  sending.setTimeout(ANSWER_MS_MAX, () => sending.destroy(new Error("there was no answer in time")));
   sending.end(body);
   const [response] = (await once(sending, "response")) as [import("node:http").IncomingMessage];
   const chunks: Buffer[] = await response.toArray();
   return { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() };
 }
 
-/** Result CSVs that come only when they are let go. */
-async function startResults(): Promise<{ url: string; asked: Map<string, ServerResponse> }> {
-  const asked = new Map<string, ServerResponse>();
-  const server = createServer(({ url = "" }, response) => {
-    assert.ok(!asked.has(url), `${url} was asked for twice`);
-    asked.set(url, response);
-  });
+/** Result CSVs that come only when they are let go, and every question for one. */
+async function startResults(): Promise<{ url: string; asked: Map<string, ServerResponse[]> }> {
+  const asked = new Map<string, ServerResponse[]>();
+  const server = createServer(({ url = "" }, response) => void asked.set(url, [...(asked.get(url) ?? []), response]));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   onCleanup(() => {
@@ -113,6 +113,7 @@ for (const { name, start, resultFile } of EXAMPLES) {
       return { id, requestId, body, headers: signatureHeaders([secret], { id, timestampSeconds: nowSeconds() - ageSeconds, body }) };
     };
     const isAskedFor = (requestId: string) => results.asked.has(`/${requestId}.csv`);
+    const letGo = (requestId: string, csv = "") => results.asked.get(`/${requestId}.csv`)?.forEach((response) => response.end(csv));
     const refused = async (message: Message & { requestId: string }, says: RegExp, status = 401) => {
       const answer = await post(receiver.url, message);
       assert.equal(answer.status, status, answer.text);
@@ -128,9 +129,15 @@ for (const { name, start, resultFile } of EXAMPLES) {
       for (let index = 0; index < 2; index += 1) assert.equal((await post(receiver.url, message)).status, 204, "a repetition");
       const later = messageOf({ id: message.id, body: message.body, ageSeconds: -1 });
       assert.equal((await post(receiver.url, later)).status, 204, "a later attempt at the same message");
-      results.asked.get(`/${message.requestId}.csv`)?.end("S. No\n1\n");
+      letGo(message.requestId, "S. No\n1\n");
       const path = join(receiver.folder, resultFile({ requestId: message.requestId, messageId: message.id }));
       await eventually("the work's result", async () => existsSync(path) && (await readFile(path, "utf8")) === "S. No\n1\n");
+      // Work that a repetition had caused would have begun before that of a later message.
+      const last = messageOf();
+      assert.equal((await post(receiver.url, last)).status, 204);
+      await eventually("later work to begin", async () => isAskedFor(last.requestId));
+      letGo(last.requestId);
+      assert.equal(results.asked.get(`/${message.requestId}.csv`)?.length, 1, "the work was done once");
     });
 
     test("takes a message that is signed with either secret, and one right signature among several", async () => {
@@ -142,7 +149,7 @@ for (const { name, start, resultFile } of EXAMPLES) {
       assert.equal((await post(receiver.url, { ...message, headers })).status, 204);
       for (const { requestId } of [old, next, message]) {
         await eventually("the work to begin", async () => isAskedFor(requestId));
-        results.asked.get(`/${requestId}.csv`)?.end();
+        letGo(requestId);
       }
     });
 
