@@ -148,6 +148,8 @@ export const image = pgTable(
     index("image_repeats").on(t.batchId, t.sameAs).where(sql`same_as is not null`),
     // What the reconciler looks through: never more than the batches in progress hold.
     index("image_unsettled").on(t.batchId, t.ordinal).where(sql`state = 'planned'`),
+    // Finds the last day for report.throughput_hourly among years of images: 32 kB, and no cost that could be measured in a settle.
+    index("image_by_hour").using("brin", sql`date_bin('1 hour', finished_at, '2000-01-01 00:00:00+00')`).with({ autosummarize: true }),
     check("image_state", oneOf("state", IMAGE_STATES)),
     check("image_code", oneOf("code", Object.keys(IMAGE_CODES))),
   ],
