@@ -8,10 +8,15 @@ const STATEMENT_MS = 600_000;
  * a product. Of a hundred images five are repeats, three failed, ten reused. The newest batch ends a minute ago.
  */
 export async function fillReports(db: Pick<Database, "transaction" | "pool">, images: number): Promise<void> {
+  const batches = 1 + Math.ceil((images - LARGE) / SMALL);
   await db.transaction(async ({ client }) => {
-    for (const text of STATEMENTS) await client.query({ text, values: text.includes("$1") ? [1 + Math.ceil((images - LARGE) / SMALL)] : [], query_timeout: STATEMENT_MS });
+    for (const text of STATEMENTS) {
+      const statement = { text, values: text.includes("$1") ? [batches] : [], query_timeout: STATEMENT_MS };
+      await client.query(statement);
+    }
   });
-  for (const table of ["batch", "product", "image", "output"]) await db.pool.query({ text: `vacuum analyze ${table}`, query_timeout: STATEMENT_MS });
+  const vacuum = { text: "vacuum analyze", query_timeout: STATEMENT_MS };
+  await db.pool.query(vacuum);
 }
 
 const LARGE = 200_000;

@@ -147,6 +147,6 @@ function distinguish(name: string, header: readonly string[]): string {
 }
 
 /** What we add is never read as a formula by a spreadsheet (OWASP: CSV injection); the user's own cells are not touched. */
-function defuse(cell: string): string {
+export function defuse(cell: string): string {
   return /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
 }

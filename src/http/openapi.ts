@@ -2,11 +2,12 @@ import { AcceptedBatch, Batch, BatchList, BatchStatusView, Product, ProductList,
 import { BatchEvent, SeedEvent } from "../contract/event.ts";
 import { Preflight } from "../contract/preflight.ts";
 import { Problem } from "../contract/problem.ts";
+import { Report } from "../contract/report.ts";
 import { Accepted, BatchRequest, ProductInput, UploadOptions } from "../contract/upload.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
 /** The shapes that the document names; routes refer to them by `$id`. */
-export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, ResumeRequest, Preflight, Problem, BatchEvent, SeedEvent];
+export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, ResumeRequest, Preflight, Problem, BatchEvent, SeedEvent, Report];
 
 export const UPLOAD_PROBLEMS = [
   "bad_multipart", "unauthorized", "forbidden_origin", "request_timeout", "upload_too_large", "unsupported_media_type", "invalid_csv", "unavailable", "storage_full",
@@ -48,6 +49,7 @@ export function openapiOptions(version: string) {
     tags: [
       { name: "batches", description: "Upload a file and see how it stands." },
       { name: "outputs", description: "Fetch what was made." },
+      { name: "reports", description: "Ask about all that was done." },
       { name: "service", description: "For operators." },
     ],
     components: { securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "One of API_KEYS, where the service has any." } } },

@@ -13,10 +13,11 @@ import { addBatchRoutes, NDJSON, type BatchDeps } from "./batch-routes.ts";
 import { addPauseRoutes, type PauseRouteDeps } from "./pause-routes.ts";
 import { addPreflightRoute, type PreflightRouteDeps } from "./preflight-route.ts";
 import { FIELDS_MAX } from "./receive-upload.ts";
+import { addReportRoutes, type ReportRouteDeps } from "./report-routes.ts";
 import { addResultRoutes, type ResultDeps } from "./result-routes.ts";
 import { addUploadRoute } from "./upload-route.ts";
 
-export type HttpDeps = BatchDeps & PauseRouteDeps & PreflightRouteDeps & StatusDeps & OutputDeps & ResultDeps & ServiceDeps & {
+export type HttpDeps = BatchDeps & PauseRouteDeps & PreflightRouteDeps & ReportRouteDeps & StatusDeps & OutputDeps & ResultDeps & ServiceDeps & {
   settings: ProtectionSettings & { uploadBytesMax: number; uploadMs: number; version: string };
   isUnavailable(error: unknown): boolean;
   log: Log;
@@ -57,6 +58,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   addBatchRoutes(app, deps);
   addPreflightRoute(app, deps);
   addPauseRoutes(app, deps);
+  addReportRoutes(app, deps);
   addResultRoutes(app, deps);
   addOutputRoutes(app, deps);
   await app.register(scalar, { routePrefix: "/docs", configuration: { url: "/openapi.json", telemetry: false, withDefaultFonts: false } });

@@ -2,6 +2,7 @@ import { findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, isDatabaseAway } from "../db/connect.ts";
 import { findOutput, listOutputs } from "../db/find-output.ts";
 import { listProducts, productPages } from "../db/list-products.ts";
+import { openReport } from "../db/read-report.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
 import { RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { PAUSED_BY_HAND } from "../domain/failure-budget.ts";
@@ -23,6 +24,8 @@ import type { OnStop, Parts } from "./parts.ts";
 
 /** A thread each as well, but no connection. */
 const SURVEYS_AT_ONCE = 2;
+/** Each holds a connection and a snapshot of the database until it is read. */
+const REPORTS_AT_ONCE = 4;
 const CLOSE_MS = 5_000;
 
 /** The API, listening; returns its address. */
@@ -55,6 +58,7 @@ export async function wireApi({ config, log, db, databaseUrl, queue, storage, pu
     listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
     pauseBatch: (batchId) => db.transaction((tx) => pauseBatch(tx, { queue, publicUrl }, batchId, PAUSED_BY_HAND)),
     resumeBatch: (batchId, change) => db.transaction((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
+    openReport: serveReports(databaseUrl),
     async findOutput(token, fileName) {
       const output = await findOutput(db.executor, token, fileName);
       const file = output && (await storage.findOutput(output));
@@ -82,6 +86,26 @@ export async function wireApi({ config, log, db, databaseUrl, queue, storage, pu
     clearTimeout(deadline);
   });
   return app.listen({ host: config.host, port: config.port });
+}
+
+function serveReports(databaseUrl: string): HttpDeps["openReport"] {
+  let open = 0;
+  return async (name, filter) => {
+    if (open >= REPORTS_AT_ONCE) return null;
+    open += 1;
+    let isOpen = true;
+    const leave = () => {
+      if (isOpen) open -= 1;
+      isOpen = false;
+    };
+    try {
+      const report = await openReport(databaseUrl, name, { ...filter, tenantId: DEFAULT_TENANT_ID });
+      return { ...report, close: () => report.close().finally(leave) };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  };
 }
 
 async function servePreflight({ config, storage }: Pick<Parts, "config" | "storage">, onStop: OnStop): Promise<HttpDeps["preflight"]> {

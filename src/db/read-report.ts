@@ -1,0 +1,90 @@
+import pg from "pg";
+import { REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
+
+/** A value as JSON knows it: times are ISO 8601 in UTC, numbers are numbers. */
+export type ReportCell = string | number | boolean | null | object;
+export type OpenReport = {
+  columns: string[];
+  /** Pages of rows, read as they are asked for. Throws where the database, or its time, ends before the report does. */
+  pages: AsyncIterable<ReportCell[][]>;
+  /** Gives back what it holds, whether or not all was read. */
+  close(): Promise<void>;
+};
+
+const PAGE_ROWS = 1_000;
+/** One page, the first included, which for a summary of everything is all of the work. */
+const STATEMENT_MS = 60_000;
+/** A report holds a snapshot of the database while it is read, which keeps dead rows of the queue from being cleared away. */
+const REPORT_MS = 5 * 60_000;
+const CONNECT_MS = 5_000;
+
+/**
+ * Reads a view of schema `report` on a connection of its own, in one read-only transaction, so that all pages are of one
+ * moment. A tenant of null: of everybody. The first page is there when this resolves.
+ */
+export async function openReport(url: string, name: ReportName, filter: ReportFilter & { tenantId: string | null }): Promise<OpenReport> {
+  const client = new pg.Client({ connectionString: url, application_name: "pressrun report", connectionTimeoutMillis: CONNECT_MS, types: { getTypeParser: parserOf } });
+  let failure: Error | undefined;
+  client.on("error", (error) => (failure = error));
+  const deadline = setTimeout(() => {
+    failure = new Error(`the report was not read within ${REPORT_MS / 1_000} s`);
+    void client.end();
+  }, REPORT_MS);
+  const close = async () => {
+    clearTimeout(deadline);
+    await client.end().catch(() => {});
+  };
+  const readPage = async () => {
+    if (failure) throw failure;
+    return client.query<ReportCell[]>({ text: `fetch ${PAGE_ROWS} from report`, rowMode: "array" });
+  };
+  try {
+    await client.connect();
+    await client.query(`begin read only; set local statement_timeout = ${STATEMENT_MS}; set local jit = off`);
+    const { text, values } = reportQuery(name, filter);
+    await client.query(`declare report no scroll cursor for ${text}`, values);
+    const first = await readPage();
+    return { columns: first.fields.map((field) => field.name), pages: pagesFrom(first.rows, readPage, close), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function* pagesFrom(first: ReportCell[][], readPage: () => Promise<{ rows: ReportCell[][] }>, close: () => Promise<void>): AsyncGenerator<ReportCell[][]> {
+  try {
+    for (let rows = first; rows.length > 0; ) {
+      yield rows;
+      rows = rows.length < PAGE_ROWS ? [] : (await readPage()).rows;
+    }
+  } finally {
+    await close();
+  }
+}
+
+/** The names come from REPORTS alone; all that a caller says is a value. */
+function reportQuery(name: ReportName, { tenantId, batchId, since, until, limit }: ReportFilter & { tenantId: string | null }): { text: string; values: unknown[] } {
+  const { order, time } = REPORTS[name];
+  const given: [string, unknown][] = [["tenant_id =", tenantId], ["batch_id =", batchId], [`${time} >=`, since], [`${time} <`, until]];
+  const asked = given.filter(([, value]) => value !== null);
+  const where = asked.map(([condition], index) => `${condition} $${index + 1}`).join(" and ");
+  const text = `select * from report.${name}${where === "" ? "" : ` where ${where}`} order by ${order}${limit === null ? "" : ` limit ${Math.trunc(limit)}`}`;
+  return { text, values: asked.map(([, value]) => value) };
+}
+
+const INT8 = 20;
+const NUMERIC = 1700;
+const TIMESTAMPTZ = 1184;
+
+/** Counts, bytes and seconds fit a double. Times keep three digits, as in the API. */
+function parserOf(type: number, format?: "text" | "binary"): (text: string) => ReportCell {
+  if (type === INT8 || type === NUMERIC) return Number;
+  const parse = pg.types.getTypeParser(type, format) as (text: string) => ReportCell;
+  return type === TIMESTAMPTZ ? (text) => (parse(text) as Date).toISOString() : parse;
+}
+
+/** Whether the views are there: a database of an earlier version has none. */
+export function isReportMissing(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  return code === "42P01" || code === "3F000";
+}
