@@ -5,11 +5,13 @@ import { addCheck } from "./commands/check.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addProcess } from "./commands/process.ts";
+import { addReport } from "./commands/report.ts";
+import { addReportUser } from "./commands/report-user.ts";
 import { addServe } from "./commands/serve.ts";
 import { Unusable } from "./unusable.ts";
 
 /** Every command, in the order of the help. A new one is a file in `commands/` that declares it, and its line here. */
-const COMMANDS: readonly ((program: Command) => void)[] = [addServe, addProcess, addCheck, addDemo, addMigrate];
+const COMMANDS: readonly ((program: Command) => void)[] = [addServe, addProcess, addCheck, addReport, addReportUser, addDemo, addMigrate];
 
 const FAILED = 1;
 const UNUSABLE = 2;

@@ -1,0 +1,63 @@
+import { randomBytes } from "node:crypto";
+import { readConfig } from "../config.ts";
+import { withOwnConnection } from "../db/own-connection.ts";
+import { checkRoleName, createReportRole, dropReportRole, ReportRoleError, rotateReportRole } from "../db/report-role.ts";
+import { scramVerifier } from "../domain/scram.ts";
+import { openDatabase, type OpenedDatabase } from "./open-database.ts";
+
+/** As the command line gave them. */
+export type ReportUserArgs = { action: string | undefined; name: string | undefined; rotate?: boolean | undefined };
+
+export const REPORT_USER_USAGE = `Usage: pressrun report-user create|rotate|drop NAME
+
+A role of the database that can read the views of schema report and nothing else: for psql and BI tools.
+
+  create NAME   makes it, and prints its connection string; --rotate gives one that is there a new password
+  rotate NAME   gives it a new password, prints the connection string, and ends its sessions
+  drop NAME     ends its sessions and removes it`;
+
+const PASSWORD_BYTES = 24;
+const SALT_BYTES = 16;
+
+/** The connection string goes to the standard output, all else to the standard error. */
+export async function reportUser({ action, name, rotate = false }: ReportUserArgs): Promise<void> {
+  if (name === undefined || !["create", "rotate", "drop"].includes(action ?? "")) throw new ReportRoleError(REPORT_USER_USAGE);
+  checkRoleName(name);
+  const database = await openDatabase(readConfig(process.env));
+  try {
+    if (action === "drop") await drop(database, name);
+    else if (action === "rotate" || rotate) await giveNewPassword(database, name);
+    else await create(database, name);
+  } finally {
+    await database.close();
+  }
+}
+
+async function create(database: OpenedDatabase, name: string): Promise<void> {
+  const { connection, verifier } = makePassword(database.url, name);
+  const open = await withOwnConnection(database.url, (transaction) => transaction((tx) => createReportRole(tx, { name, verifier, isDatabaseOurs: database.isEmbedded }))).catch((error: unknown) => {
+    if (error instanceof ReportRoleError && error.cause !== undefined) throw new ReportRoleError(`${error.message}\n\nThen the connection string is\n\n${connection}`, { cause: error });
+    throw error;
+  });
+  console.log(connection);
+  console.error(`The password is shown only here. ${database.isEmbedded ? "It works while the service runs. " : ""}Try: psql "${connection.replace(/:[^:@/]*@/, ":…@")}" -c '\\dv+'`);
+  if (open.length > 0) console.error(`\nPostgreSQL gives every role of a server more than our reports: where that is to end, a superuser runs in this database what else here can do without\n\n${open.map((statement) => `${statement};`).join("\n")}`);
+}
+
+async function giveNewPassword(database: OpenedDatabase, name: string): Promise<void> {
+  const { connection, verifier } = makePassword(database.url, name);
+  await withOwnConnection(database.url, (transaction) => transaction((tx) => rotateReportRole(tx, { name, verifier })));
+  console.log(connection);
+  console.error("The old password is void, and its sessions have ended.");
+}
+
+async function drop(database: OpenedDatabase, name: string): Promise<void> {
+  await withOwnConnection(database.url, (transaction) => transaction((tx) => dropReportRole(tx, name)));
+  console.error(`The role ${name} is gone.`);
+}
+
+function makePassword(databaseUrl: string, name: string): { connection: string; verifier: string } {
+  const password = randomBytes(PASSWORD_BYTES).toString("base64url");
+  const connection = Object.assign(new URL(databaseUrl), { username: name, password }).href;
+  return { connection, verifier: scramVerifier(password, randomBytes(SALT_BYTES)) };
+}

@@ -1,0 +1,109 @@
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { readConfig } from "../config.ts";
+import { writeTable } from "../csv/write-table.ts";
+import { isReportMissing, openReport, type OpenReport } from "../db/read-report.ts";
+import { isReportName, parseAgoOrInstant, REPORT_LIMIT_MAX, REPORT_NAMES, REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
+import { formatTable } from "./format-table.ts";
+import { openDatabase } from "./open-database.ts";
+
+/** As the command line gave them. */
+export type ReportArgs = { name: string | undefined; format?: string | undefined; since?: string | undefined; until?: string | undefined; batch?: string | undefined; limit?: string | undefined };
+
+export const REPORT_USAGE = `Usage: pressrun report NAME [options]
+
+Prints a report: ${REPORT_NAMES.slice(0, 6).join(", ")},
+${REPORT_NAMES.slice(6).join(", ")}.
+
+  --format table|csv|json   table unless told otherwise
+  --batch ID                of one batch
+  --since WHEN              from then on: 2026-11-24, 2026-11-24T08:00Z, or 24h, 7d ago
+  --until WHEN              before then
+  --limit N                 at most so many rows, the newest first; a table has 1,000 unless told otherwise`;
+
+export class ReportArgsError extends Error {}
+
+const FORMATS = ["table", "csv", "json"] as const;
+/** A table is in memory until its columns' widths are known. */
+const TABLE_ROWS = 1_000;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Asks the database itself, whether or not a service runs; of all tenants, since whoever holds its password sees them anyway. */
+export async function report(args: ReportArgs): Promise<void> {
+  const { name, format, filter } = readArgs(args);
+  const database = await openDatabase(readConfig(process.env));
+  try {
+    const opened = await openReport(database.url, name, { ...filter, tenantId: null }).catch((error: unknown) => {
+      throw isReportMissing(error) ? new Error("The database has no reports yet: run `pressrun migrate`, or start this version's `pressrun serve` once.", { cause: error }) : error;
+    });
+    try {
+      await print(opened, format, filter);
+    } finally {
+      await opened.close();
+    }
+  } finally {
+    await database.close();
+  }
+}
+
+async function print(opened: OpenReport, format: (typeof FORMATS)[number], { limit }: ReportFilter): Promise<void> {
+  if (format === "table") return printTable(opened, limit);
+  await write(format === "csv" ? writeTable(opened.columns, opened.pages) : jsonLines(opened));
+}
+
+async function printTable({ columns, pages }: OpenReport, limit: number | null): Promise<void> {
+  const rows = [];
+  for await (const page of pages) rows.push(...page);
+  // One more than are shown was asked for.
+  const isCut = limit === TABLE_ROWS + 1 && rows.length > TABLE_ROWS;
+  await write([formatTable(columns, isCut ? rows.slice(0, TABLE_ROWS) : rows)]);
+  if (isCut) process.stderr.write(`There are more than ${TABLE_ROWS} rows: --limit N shows more of them, --format csv or json all.\n`);
+}
+
+/** An array, a row on each line. */
+async function* jsonLines({ columns, pages }: OpenReport): AsyncGenerator<string> {
+  let before = "[\n";
+  for await (const rows of pages) {
+    yield before + rows.map((row) => JSON.stringify(Object.fromEntries(columns.map((column, index) => [column, row[index]])))).join(",\n");
+    before = ",\n";
+  }
+  yield before === "[\n" ? "[]\n" : "\n]\n";
+}
+
+/** Who reads it may have enough before its end (`head`). */
+async function write(pieces: AsyncIterable<string | Buffer> | Iterable<string | Buffer>): Promise<void> {
+  await pipeline(Readable.from(pieces, { objectMode: false }), process.stdout, { end: false }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
+function readArgs(args: ReportArgs): { name: ReportName; format: (typeof FORMATS)[number]; filter: ReportFilter } {
+  const { name } = args;
+  if (name === undefined) throw new ReportArgsError(REPORT_USAGE);
+  if (!isReportName(name)) throw new ReportArgsError(`Expected a report's name (${REPORT_NAMES.join(", ")}), got "${name}".`);
+  const format = FORMATS.find((known) => known === (args.format ?? "table"));
+  if (!format) throw new ReportArgsError(`--format: expected ${FORMATS.join(", ")}, got "${args.format}".`);
+  const limit = args.limit === undefined ? null : readLimit(args.limit);
+  const filter = { batchId: readBatch(name, args.batch), since: readInstant("--since", args.since), until: readInstant("--until", args.until), limit: limit ?? (format === "table" ? TABLE_ROWS + 1 : null) };
+  return { name, format, filter };
+}
+
+function readLimit(text: string): number {
+  const limit = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > REPORT_LIMIT_MAX) throw new ReportArgsError(`--limit: expected a whole number from 1 to ${REPORT_LIMIT_MAX}, got "${text}".`);
+  return limit;
+}
+
+function readBatch(name: ReportName, text: string | undefined): string | null {
+  if (text === undefined) return null;
+  if (!REPORTS[name].hasBatch) throw new ReportArgsError(`--batch: ${name} is of all batches; see --since and --until.`);
+  if (!UUID.test(text)) throw new ReportArgsError(`--batch: expected a batchId such as 019abc12-3456-7def-8123-456789abcdef, got "${text}".`);
+  return text;
+}
+
+function readInstant(flag: string, text: string | undefined): Date | null {
+  if (text === undefined) return null;
+  const at = parseAgoOrInstant(text, new Date());
+  if (at === null) throw new ReportArgsError(`${flag}: expected 2026-11-24, 2026-11-24T08:00Z, or 90m, 24h, 7d for so long ago, got "${text}".`);
+  return at;
+}
