@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { before, describe, test } from "node:test";
+import type { Database } from "../../src/db/connect.ts";
+import { IMAGE_CODES } from "../../src/domain/image-code.ts";
+import { REPORT_NAMES, REPORT_VERSION, REPORTS } from "../../src/domain/report.ts";
+import { openTestDatabase } from "../support/database.ts";
+
+type Column = { view: string; column: string; type: string; comment: string | null };
+
+describe("schema report", () => {
+  let db: Database;
+  let columns: Column[];
+  before(async () => {
+    db = await openTestDatabase();
+    columns = (await db.executor.executeSql(
+      `select c.relname as view, a.attname as column, format_type(a.atttypid, a.atttypmod) as type, col_description(c.oid, a.attnum) as comment
+       from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+       where c.relnamespace = 'report'::regnamespace order by c.relname, a.attnum`,
+    )).rows as Column[];
+  });
+  const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
+
+  test("is version 1, whose columns keep their names, types and order for ever", async () => {
+    assert.deepEqual(await rowsOf("select version from report.version"), [{ version: REPORT_VERSION }]);
+    // A column or view more is written into this file; what stands in it is never changed or taken out.
+    const frozen = (await readFile(new URL(`../fixtures/report-${REPORT_VERSION}.txt`, import.meta.url), "utf8")).trimEnd().split("\n");
+    assert.deepEqual(columns.map(({ view, column, type }) => `${view}.${column} ${type}`), frozen);
+  });
+
+  test("says of every view and every column what it is", async () => {
+    assert.deepEqual(columns.filter(({ comment }) => comment === null || !/^\S.*[.)]$/.test(comment)), []);
+    const views = await rowsOf("select relname, relkind, obj_description(oid, 'pg_class') as comment from pg_class where relnamespace = 'report'::regnamespace order by 1");
+    assert.deepEqual(views.map(({ relname }) => relname), [...REPORT_NAMES, "version"].toSorted());
+    for (const { relname, relkind, comment } of views) assert.ok(relkind === "v" && typeof comment === "string" && comment.length > 10, String(relname));
+  });
+
+  test("has texts for states, times with their zone, and units in names", () => {
+    for (const { view, column, type } of columns) {
+      const name = `${view}.${column} ${type}`;
+      assert.ok(["text", "uuid", "integer", "bigint", "numeric", "boolean", "timestamp with time zone", "jsonb"].includes(type), name);
+      assert.equal(type === "timestamp with time zone", /_at$|^hour$/.test(column), name);
+      assert.equal(type === "boolean", /^(is|has)_/.test(column), name);
+      if (type === "numeric") assert.match(column, /_(seconds|percent)$/, name);
+      if (type === "bigint") assert.match(column, /_bytes$/, name);
+      assert.doesNotMatch(column, /_ms$|_mb$/, name);
+    }
+  });
+
+  test("has no column of a secret, whatever tables hold", async () => {
+    const secrets = (await rowsOf(`select distinct a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid where c.relnamespace = 'public'::regnamespace and a.attnum > 0`)).map(({ attname }) => String(attname)).filter((name) => /token|secret|header|record|authorization|body|urls$/.test(name));
+    assert.ok(["token", "secret", "source_headers", "record", "body", "urls"].every((name) => secrets.includes(name)), secrets.join());
+    assert.deepEqual(columns.filter(({ column }) => secrets.includes(column)), []);
+  });
+
+  test("names every failure code's stage, and whether trying again can help, as the service decides it", async () => {
+    const batchId = "019abc12-3456-7def-8123-456789abcdef";
+    const codes = Object.keys(IMAGE_CODES).filter((code) => code !== "cancelled");
+    await rowsOf("insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total) values ($1, '00000000-0000-7000-8000-000000000000', 't', '{}', 'skip', 1, '{}', 1, 30)", batchId);
+    await rowsOf(`insert into image (batch_id, ordinal, line, position, stem, url, host, state, code) select $1, n, 2, n, 's-' || n, 'https://a.test/' || n, 'a.test', 'failed', code from unnest($2::text[]) with ordinality as t(code, n)`, batchId, codes);
+    const found = await rowsOf("select code, stage, is_retryable as retry, images from report.failures_by_code order by code");
+    assert.deepEqual(found, codes.toSorted().map((code) => {
+      const { stage, retry } = IMAGE_CODES[code as keyof typeof IMAGE_CODES];
+      return { code, stage, retry, images: 1 };
+    }));
+  });
+
+  test("has the columns that reports are ordered and bounded by", () => {
+    const names = new Set(columns.map(({ view, column }) => `${view}.${column}`));
+    for (const name of REPORT_NAMES) {
+      const { time, hasBatch } = REPORTS[name];
+      for (const column of [time, "tenant_id", ...(hasBatch ? ["batch_id"] : [])]) assert.ok(names.has(`${name}.${column}`), `${name}.${column}`);
+    }
+  });
+});
