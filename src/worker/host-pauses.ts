@@ -30,6 +30,10 @@ export class HostPauses implements HostWatch {
   readonly #deps: HostPausesDeps;
   readonly #paused = new Map<string, Paused>();
   readonly #failures = new Map<string, number>();
+  readonly #saidOver = new Set<string>();
+  #isReading = false;
+  /** More news came while they were read. */
+  #isStale = false;
   readonly #poll: NodeJS.Timeout;
 
   constructor(deps: HostPausesDeps) {
@@ -70,13 +74,16 @@ export class HostPauses implements HostWatch {
     else if (did.kind === "answered") this.onSuccess(host);
   }
 
-  /** News from the database; null where some may have been missed. */
+  /**
+   * News from the database; null where some may have been missed. Whoever may connect to it can notify, a report user too:
+   * only that there is news is believed, and what it is gets read from the table.
+   */
   onNotify(payload: string | null): void {
-    if (payload === null) return this.#tell(this.#load());
-    const news = parseHostNews(payload);
-    if (news === null) return;
-    if ("isOver" in news) this.#paused.delete(news.host);
-    else this.#apply(news);
+    const news = payload === null ? null : parseHostNews(payload);
+    if (payload !== null && news === null) return;
+    if (news && "isOver" in news) this.#saidOver.add(news.host);
+    if (this.#isReading) this.#isStale = true;
+    else this.#tell(this.#read());
   }
 
   stop(): void {
@@ -114,11 +121,27 @@ export class HostPauses implements HostWatch {
     this.#paused.set(host, { until: Math.max(until, known?.until ?? 0), reason, strikes, givenBack: isNew ? 0 : known.givenBack, trialUntil: isNew ? 0 : known.trialUntil });
   }
 
+  /** One reading at a time, however many news come. */
+  async #read(): Promise<void> {
+    this.#isReading = true;
+    try {
+      do {
+        this.#isStale = false;
+        await this.#load();
+      } while (this.#isStale);
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
   async #load(): Promise<void> {
+    const over = [...this.#saidOver];
+    this.#saidOver.clear();
     const rows = await listHostPauses(this.#deps.executor);
     const hosts = new Set(rows.map(({ host }) => host));
     // What another process has ended; our own that the database has not taken yet hold for their time.
     for (const [host, { until }] of this.#paused) if (!hosts.has(host) && until <= this.#deps.now()) this.#paused.delete(host);
+    for (const host of over) if (!hosts.has(host)) this.#paused.delete(host);
     for (const row of rows) this.#apply(row);
   }
 

@@ -152,6 +152,20 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
+  test("news that somebody made up pauses and frees no host: the table has the word", async () => {
+    const { pauses, fail } = await startProcess();
+    fail("rate_limited", 60_000);
+    await row();
+    const notify = (news: object) => db.executor.executeSql("select pg_notify($1, $2)", [HOSTS_CHANNEL, JSON.stringify(news)]);
+    await notify({ host: "victim.example", remainingMs: 86_400_000, reason: "dns_failed", strikes: 5 });
+    await notify({ host: HOST, isOver: true });
+    // What is really paused comes behind them, and is known when they have been heard.
+    await pauseHost(db.executor, { host: "last.example", pauseMs: 60_000, reason: "rate_limited" });
+    await eventually("the last news", async () => pauses.isPaused("last.example"), 1_000);
+    assert.deepEqual([pauses.isPaused("victim.example"), pauses.meet("victim.example"), pauses.isPaused(HOST)], [false, null, true]);
+    await reset();
+  });
+
   test("what is no news, and hosts that cannot be, change nothing", async () => {
     const { pauses } = await startProcess();
     for (const payload of ["", "x", "null", "[]", "{}", '{"host":1}', '{"host":"a","remainingMs":"1","reason":"dns_failed","strikes":1}', '{"host":"a","remainingMs":99999,"reason":"toString","strikes":1}']) pauses.onNotify(payload);
