@@ -13,6 +13,7 @@ const BENCHMARKS: Record<string, () => Promise<unknown>> = {
   copy: () => import("./copy.ts"),
   upload: async () => (await import("./upload.ts")).benchUpload(process.argv.slice(3)),
   recipes: () => import("./recipes.ts"),
+  reports: () => import("./reports.ts"),
 };
 
 const name = process.argv[2] ?? "images";

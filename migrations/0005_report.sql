@@ -192,8 +192,8 @@ COMMENT ON COLUMN "report"."failures_by_code"."last_failed_at" IS 'When the last
 CREATE OR REPLACE VIEW "report"."failures_by_host" AS
 select b.batch_id, b.tenant_id, b.created_at as batch_created_at, g.host,
   sum(g.images)::integer as images, coalesce(sum(g.images) filter (where g.state = 'done'), 0)::integer as images_done,
-  sum(g.images) filter (where g.state = 'failed')::integer as images_failed, sum(g.firsts) filter (where g.state = 'failed')::integer as distinct_images_failed,
-  round(100.0 * sum(g.images) filter (where g.state = 'failed') / sum(g.images) filter (where g.state in ('done', 'failed')), 2) as failed_percent,
+  coalesce(sum(g.images) filter (where g.state = 'failed'), 0)::integer as images_failed, coalesce(sum(g.firsts) filter (where g.state = 'failed'), 0)::integer as distinct_images_failed,
+  round(100.0 * coalesce(sum(g.images) filter (where g.state = 'failed'), 0) / nullif(sum(g.images) filter (where g.state in ('done', 'failed')), 0), 2) as failed_percent,
   (array_agg(g.code order by g.images desc, g.code) filter (where g.state = 'failed'))[1] as commonest_code,
   max(g.finished_at) filter (where g.state = 'failed') as last_failed_at
 from batch b
@@ -201,9 +201,8 @@ cross join lateral (
   select i.host, i.state, i.code, count(*) as images, count(*) filter (where i.same_as is null) as firsts, max(i.finished_at) as finished_at
   from image i where i.batch_id = b.batch_id group by i.host, i.state, i.code
 ) g
-group by b.batch_id, b.tenant_id, b.created_at, g.host
-having sum(g.images) filter (where g.state = 'failed') > 0;--> statement-breakpoint
-COMMENT ON VIEW "report"."failures_by_host" IS 'One row for each batch and host with images that failed for good. What is no URL stands under the empty host.';--> statement-breakpoint
+group by b.batch_id, b.tenant_id, b.created_at, g.host;--> statement-breakpoint
+COMMENT ON VIEW "report"."failures_by_host" IS 'One row for each batch and host, those without a failure included, so that rates of several batches can be made of the counts. What is no URL stands under the empty host.';--> statement-breakpoint
 COMMENT ON COLUMN "report"."failures_by_host"."batch_id" IS 'The batch.';
 COMMENT ON COLUMN "report"."failures_by_host"."tenant_id" IS 'Whose batch it is; there is one tenant today.';
 COMMENT ON COLUMN "report"."failures_by_host"."batch_created_at" IS 'When the batch was uploaded.';
@@ -212,9 +211,9 @@ COMMENT ON COLUMN "report"."failures_by_host"."images" IS 'Images planned from i
 COMMENT ON COLUMN "report"."failures_by_host"."images_done" IS 'Of them done.';
 COMMENT ON COLUMN "report"."failures_by_host"."images_failed" IS 'Of them failed for good.';
 COMMENT ON COLUMN "report"."failures_by_host"."distinct_images_failed" IS 'The same without repeats: the URLs to mend.';
-COMMENT ON COLUMN "report"."failures_by_host"."failed_percent" IS 'Failed of those done or failed, in per cent.';
-COMMENT ON COLUMN "report"."failures_by_host"."commonest_code" IS 'The code that most of them failed with.';
-COMMENT ON COLUMN "report"."failures_by_host"."last_failed_at" IS 'When the last was settled.';--> statement-breakpoint
+COMMENT ON COLUMN "report"."failures_by_host"."failed_percent" IS 'Failed of those done or failed, in per cent; null while there is none.';
+COMMENT ON COLUMN "report"."failures_by_host"."commonest_code" IS 'The code that most of those failed have; null where none failed.';
+COMMENT ON COLUMN "report"."failures_by_host"."last_failed_at" IS 'When the last was settled; null where none failed.';--> statement-breakpoint
 CREATE OR REPLACE VIEW "report"."throughput_hourly" AS
 select s.tenant_id, s.hour, sum(s.batches)::integer as batches,
   sum(s.images_settled)::integer as images_settled, sum(s.images_done)::integer as images_done, sum(s.images_failed)::integer as images_failed,
