@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { readConfig } from "../config.ts";
 import { writeTable } from "../csv/write-table.ts";
-import { isReportMissing, openReport, type OpenReport } from "../db/read-report.ts";
+import { isReportMissing, isReportTooLong, openReport, type OpenReport } from "../db/read-report.ts";
 import { isReportName, parseAgoOrInstant, REPORT_LIMIT_MAX, REPORT_NAMES, REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
 import { formatTable } from "./format-table.ts";
 import { openDatabase } from "./open-database.ts";
@@ -34,6 +34,7 @@ export async function report(args: ReportArgs): Promise<void> {
   const database = await openDatabase(readConfig(process.env));
   try {
     const opened = await openReport(database.url, name, { ...filter, tenantId: null }).catch((error: unknown) => {
+      if (isReportTooLong(error)) throw new Error("The report takes longer than a minute: ask for less of it with --batch, --since or --until, or in SQL.", { cause: error });
       throw isReportMissing(error) ? new Error("The database has no reports yet: run `pressrun migrate`, or start this version's `pressrun serve` once.", { cause: error }) : error;
     });
     try {

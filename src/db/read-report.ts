@@ -83,6 +83,11 @@ function parserOf(type: number, format?: "text" | "binary"): (text: string) => R
   return type === TIMESTAMPTZ ? (text) => (parse(text) as Date).toISOString() : parse;
 }
 
+/** Whether a page of it took longer than a statement may. */
+export function isReportTooLong(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "57014";
+}
+
 /** Whether the views are there: a database of an earlier version has none. */
 export function isReportMissing(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : "";

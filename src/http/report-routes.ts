@@ -4,7 +4,7 @@ import Type, { type Static } from "typebox";
 import { REPORT_EXAMPLE } from "../contract/report.ts";
 import { ID, words } from "../contract/terms.ts";
 import { writeTable } from "../csv/write-table.ts";
-import type { OpenReport } from "../db/read-report.ts";
+import { isReportTooLong, type OpenReport } from "../db/read-report.ts";
 import { isReportName, parseInstant, REPORT_FORMATS, REPORT_LIMIT_MAX, REPORT_NAMES, REPORT_VERSION, REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
 import { getBatch, type BatchDeps } from "./batch-routes.ts";
 import { problemResponses } from "./openapi.ts";
@@ -46,7 +46,9 @@ export function addReportRoutes(app: FastifyInstance, deps: ReportRouteDeps): vo
     if (!isReportName(name)) throw new ProblemError("not_found", `Expected a report's name: ${REPORT_NAMES.join(", ")}.`);
     if (request.validationError) throw new ProblemError("bad_request", `Expected of the query: format (csv or json), batchId, since, until, limit (1 to ${REPORT_LIMIT_MAX}); got one of which is to be said: ${request.validationError.message}.`);
     const { format = "json", ...filter } = request.query as Static<typeof Query>;
-    const report = await deps.openReport(name, await readFilter(deps, name, filter));
+    const report = await deps.openReport(name, await readFilter(deps, name, filter)).catch((error: unknown) => {
+      throw isReportTooLong(error) ? new ProblemError("unavailable", "The report takes longer than a minute: ask for less of it with batchId, since or until.") : error;
+    });
     if (!report) throw new ProblemError("unavailable", "As many reports are being read as may be at once; try again in a few seconds.", {}, { "retry-after": "5" });
     return send(reply, report, format === "csv" ? csvOf(name, report) : jsonOf(name, report), request.method === "HEAD");
   });

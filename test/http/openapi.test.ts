@@ -6,6 +6,7 @@ import { AcceptedBatch, Batch, BatchStatusView, Product, ResumeRequest } from ".
 import { BatchEvent, SeedEvent } from "../../src/contract/event.ts";
 import { Preflight } from "../../src/contract/preflight.ts";
 import { Problem } from "../../src/contract/problem.ts";
+import { Report } from "../../src/contract/report.ts";
 import { Accepted, ProductInput } from "../../src/contract/upload.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -49,7 +50,7 @@ describe("the API's documents", () => {
   });
 
   test("every example fits its schema", () => {
-    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, BatchStatus: BatchStatusView, Preflight, Problem, Product, ProductInput, ResumeRequest, SeedEvent })) {
+    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, BatchStatus: BatchStatusView, Preflight, Problem, Product, ProductInput, Report, ResumeRequest, SeedEvent })) {
       const examples = document.components.schemas[name]?.examples ?? [];
       assert.ok(examples.length > 0, name);
       for (const example of examples) assert.deepEqual([...Value.Errors(schema, example)], [], name);
