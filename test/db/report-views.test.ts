@@ -65,6 +65,21 @@ describe("schema report", () => {
     }));
   });
 
+  test("counts what a cancelled batch never tried as skipped, and as nothing else", async () => {
+    const batchId = "019abc12-3456-7def-8123-456789abcde0";
+    await rowsOf(`insert into batch (batch_id, tenant_id, token, status, outcome, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, images_done, images_skipped, is_planned, input_bytes, output_bytes, finished_at)
+      values ($1, '00000000-0000-7000-8000-000000000000', 'cancelled', 'cancelled', 'some', '{}', 'skip', 1, '{}', 2, 3, 1, 2, true, 1000, 300, now())`, batchId);
+    await rowsOf("insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record) values ($1, 2, 0, 'a', 'A', 'a', '{x,y}', ''), ($1, 3, 2, 'b', 'B', 'b', '{z}', '')", batchId);
+    await rowsOf(`insert into image (batch_id, ordinal, line, position, stem, url, host, state, code, attempts, source_bytes, started_at, finished_at) values
+      ($1, 0, 2, 1, 'a-1', 'https://a.test/x', 'a.test', 'done', null, 1, 1000, now(), now()), ($1, 1, 2, 2, 'a-2', 'https://a.test/y', 'a.test', 'cancelled', 'cancelled', 1, null, null, now()), ($1, 2, 3, 1, 'b-1', 'https://a.test/z', 'a.test', 'cancelled', 'cancelled', 0, null, null, now())`, batchId);
+    const one = async (sql: string) => (await rowsOf(`${sql} where batch_id = $1`, batchId)).map((row) => Object.values(row));
+    assert.deepEqual(await one("select images, images_done, images_failed, images_skipped, images_open, settled_percent, failed_percent::float8 from report.batches"), [[3, 1, 0, 2, 0, 100, 0]]);
+    assert.deepEqual(await one("select state, images, images_done, images_failed, images_skipped, failure_codes from report.products"), [["partial", 2, 1, 0, 1, null], ["failed", 1, 0, 0, 1, null]]);
+    assert.deepEqual(await one("select images, images_done, images_failed, failed_percent::float8, commonest_code from report.failures_by_host"), [[3, 1, 0, 0, null]]);
+    for (const view of ["failures_by_code", "backlog", "stage_seconds"]) assert.deepEqual(await one(`select * from report.${view}`), [], view);
+    assert.deepEqual(await one("select ordinal, outcome from report.image_attempts"), [[0, "done"]]);
+  });
+
   test("has the columns that reports are ordered and bounded by", () => {
     const names = new Set(columns.map(({ view, column }) => `${view}.${column}`));
     for (const name of REPORT_NAMES) {
