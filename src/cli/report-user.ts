@@ -4,32 +4,32 @@ import { withOwnConnection } from "../db/own-connection.ts";
 import { checkRoleName, createReportRole, dropReportRole, ReportRoleError, rotateReportRole } from "../db/report-role.ts";
 import { scramVerifier } from "../domain/scram.ts";
 import { openDatabase, type OpenedDatabase } from "./open-database.ts";
+import { Unusable } from "./unusable.ts";
 
 /** As the command line gave them. */
-export type ReportUserArgs = { action: string | undefined; name: string | undefined; rotate?: boolean | undefined };
-
-export const REPORT_USER_USAGE = `Usage: pressrun report-user create|rotate|drop NAME
-
-A role of the database that can read the views of schema report and nothing else: for psql and BI tools.
-
-  create NAME   makes it, and prints its connection string; --rotate gives one that is there a new password
-  rotate NAME   gives it a new password, prints the connection string, and ends its sessions
-  drop NAME     ends its sessions and removes it`;
+export type ReportUserArgs = { action: "create" | "rotate" | "drop"; name: string };
 
 const PASSWORD_BYTES = 24;
 const SALT_BYTES = 16;
 
 /** The connection string goes to the standard output, all else to the standard error. */
-export async function reportUser({ action, name, rotate = false }: ReportUserArgs): Promise<void> {
-  if (name === undefined || !["create", "rotate", "drop"].includes(action ?? "")) throw new ReportRoleError(REPORT_USER_USAGE);
-  checkRoleName(name);
+export async function reportUser({ action, name }: ReportUserArgs): Promise<void> {
+  checkName(name);
   const database = await openDatabase(readConfig(process.env));
   try {
     if (action === "drop") await drop(database, name);
-    else if (action === "rotate" || rotate) await giveNewPassword(database, name);
+    else if (action === "rotate") await giveNewPassword(database, name);
     else await create(database, name);
   } finally {
     await database.close();
+  }
+}
+
+function checkName(name: string): void {
+  try {
+    checkRoleName(name);
+  } catch (error) {
+    throw error instanceof ReportRoleError ? new Unusable(error.message, { cause: error }) : error;
   }
 }
 

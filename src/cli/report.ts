@@ -6,22 +6,10 @@ import { isReportMissing, isReportTooLong, openReport, type OpenReport } from ".
 import { isReportName, parseAgoOrInstant, REPORT_LIMIT_MAX, REPORT_NAMES, REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
 import { formatTable } from "./format-table.ts";
 import { openDatabase } from "./open-database.ts";
+import { Unusable } from "./unusable.ts";
 
 /** As the command line gave them. */
-export type ReportArgs = { name: string | undefined; format?: string | undefined; since?: string | undefined; until?: string | undefined; batch?: string | undefined; limit?: string | undefined };
-
-export const REPORT_USAGE = `Usage: pressrun report NAME [options]
-
-Prints a report: ${REPORT_NAMES.slice(0, 6).join(", ")},
-${REPORT_NAMES.slice(6).join(", ")}.
-
-  --format table|csv|json   table unless told otherwise
-  --batch ID                of one batch
-  --since WHEN              from then on: 2026-11-24, 2026-11-24T08:00Z, or 24h, 7d ago
-  --until WHEN              before then
-  --limit N                 at most so many rows, the newest first; a table has 1,000 unless told otherwise`;
-
-export class ReportArgsError extends Error {}
+export type ReportArgs = { name: string; format?: string | undefined; since?: string | undefined; until?: string | undefined; batch?: string | undefined; limit?: string | undefined };
 
 const FORMATS = ["table", "csv", "json"] as const;
 /** A table is in memory until its columns' widths are known. */
@@ -80,10 +68,9 @@ async function write(pieces: AsyncIterable<string | Buffer> | Iterable<string | 
 
 function readArgs(args: ReportArgs): { name: ReportName; format: (typeof FORMATS)[number]; filter: ReportFilter } {
   const { name } = args;
-  if (name === undefined) throw new ReportArgsError(REPORT_USAGE);
-  if (!isReportName(name)) throw new ReportArgsError(`Expected a report's name (${REPORT_NAMES.join(", ")}), got "${name}".`);
+  if (!isReportName(name)) throw new Unusable(`Expected a report's name (${REPORT_NAMES.join(", ")}), got "${name}".`);
   const format = FORMATS.find((known) => known === (args.format ?? "table"));
-  if (!format) throw new ReportArgsError(`--format: expected ${FORMATS.join(", ")}, got "${args.format}".`);
+  if (!format) throw new Unusable(`--format: expected ${FORMATS.join(", ")}, got "${args.format}".`);
   const limit = args.limit === undefined ? null : readLimit(args.limit);
   const filter = { batchId: readBatch(name, args.batch), since: readInstant("--since", args.since), until: readInstant("--until", args.until), limit: limit ?? (format === "table" ? TABLE_ROWS + 1 : null) };
   return { name, format, filter };
@@ -91,20 +78,20 @@ function readArgs(args: ReportArgs): { name: ReportName; format: (typeof FORMATS
 
 function readLimit(text: string): number {
   const limit = /^\d{1,7}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > REPORT_LIMIT_MAX) throw new ReportArgsError(`--limit: expected a whole number from 1 to ${REPORT_LIMIT_MAX}, got "${text}".`);
+  if (limit < 1 || limit > REPORT_LIMIT_MAX) throw new Unusable(`--limit: expected a whole number from 1 to ${REPORT_LIMIT_MAX}, got "${text}".`);
   return limit;
 }
 
 function readBatch(name: ReportName, text: string | undefined): string | null {
   if (text === undefined) return null;
-  if (!REPORTS[name].hasBatch) throw new ReportArgsError(`--batch: ${name} is of all batches; see --since and --until.`);
-  if (!UUID.test(text)) throw new ReportArgsError(`--batch: expected a batchId such as 019abc12-3456-7def-8123-456789abcdef, got "${text}".`);
+  if (!REPORTS[name].hasBatch) throw new Unusable(`--batch: ${name} is of all batches; see --since and --until.`);
+  if (!UUID.test(text)) throw new Unusable(`--batch: expected a batchId such as 019abc12-3456-7def-8123-456789abcdef, got "${text}".`);
   return text;
 }
 
 function readInstant(flag: string, text: string | undefined): Date | null {
   if (text === undefined) return null;
   const at = parseAgoOrInstant(text, new Date());
-  if (at === null) throw new ReportArgsError(`${flag}: expected 2026-11-24, 2026-11-24T08:00Z, or 90m, 24h, 7d for so long ago, got "${text}".`);
+  if (at === null) throw new Unusable(`${flag}: expected 2026-11-24, 2026-11-24T08:00Z, or 90m, 24h, 7d for so long ago, got "${text}".`);
   return at;
 }

@@ -129,7 +129,7 @@ describe("a report user of the embedded database", () => {
   test("is nobody that is there already, and no name that would have to be quoted", async () => {
     for (const [words, said] of [
       [["create", "analyst"], /There is a role "analyst" already.+report-user rotate analyst/], [["create", "pressrun"], /already/], [["rotate", "pressrun"], /was not made by.+left alone/], [["drop", "pressrun"], /was not made by.+left alone/],
-      [["drop", "nobody_here"], /no role "nobody_here"/], [["create", "Robert'); drop table batch; --"], /lower-case letters/], [["create", "pg_monitor"], /lower-case letters/], [["create", "public"], /lower-case letters/], [["create"], /Usage/], [["destroy", "analyst"], /Usage/],
+      [["drop", "nobody_here"], /no role "nobody_here"/], [["create", "Robert'); drop table batch; --"], /lower-case letters/], [["create", "pg_monitor"], /lower-case letters/], [["create", "public"], /lower-case letters/], [["create"], /missing required argument 'NAME'/], [["destroy", "analyst"], /unknown command 'destroy'/],
     ] as [string[], RegExp][]) {
       const { code, stdout, stderr } = await pressrun(["report-user", ...words], env);
       assert.deepEqual([code === 0, stdout], [false, ""], words.join(" "));

@@ -55,12 +55,12 @@ describe("pressrun report", () => {
 
   test("says what was expected, and prints nothing then", async () => {
     for (const [words, said] of [
-      [[], /Usage: pressrun report NAME/], [["sales"], /batches, products, images.+got "sales"/], [["batches", "--format", "xml"], /--format: expected table, csv, json, got "xml"/],
+      [[], /missing required argument 'NAME'/], [["sales"], /batches, products, images.+got "sales"/], [["batches", "--format", "xml"], /--format: expected table, csv, json, got "xml"/],
       [["batches", "--limit", "0"], /--limit: expected a whole number from 1 to 1000000, got "0"/], [["batches", "--since", "yesterday"], /--since: expected 2026-11-24.+24h.+got "yesterday"/],
       [["throughput_hourly", "--batch", WINTER], /of all batches/], [["images", "--batch", "1"], /--batch: expected a batchId/],
     ] as [string[], RegExp][]) {
       const { code, stdout, stderr } = await report(words);
-      assert.ok(code !== 0 && stdout === "", words.join(" "));
+      assert.deepEqual([code, stdout], [2, ""], words.join(" "));
       assert.match(stderr, said);
     }
     const dataDir = await createTestFolder();
