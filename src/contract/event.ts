@@ -1,10 +1,15 @@
 import Type from "typebox";
-import { BATCH_OUTCOMES, BATCH_STATUSES, EVENT_TYPES } from "../domain/batch-state.ts";
-import { BASE, count, FileName, ID, Instant, Metadata, Nullable, PAUSE_REASON, PausedAt, PauseReason, RequestId, TOKEN, Url, words } from "./terms.ts";
+import { EVENT_TYPES } from "../domain/batch-state.ts";
+import { BASE, Bytes, count, FileName, ID, Instant, Metadata, Outcome, PAUSE_REASON, PausedAt, PauseReason, RequestId, Status, TOKEN, Url, words } from "./terms.ts";
 
 const EXAMPLE = {
   requestId: ID, run: 1, fileName: "products.csv", metadata: {}, outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`, statusUrl: `${BASE}/getProcessingStatus/${ID}`,
 };
+
+const EventProgress = Type.Object(
+  { total: count("Images."), completed: count("Images."), failed: count("Images."), skipped: count("Images."), reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made.")) },
+  { title: "BatchEventProgress", description: "How far the batch was." },
+);
 
 export const BatchEvent = Type.Object(
   {
@@ -12,18 +17,18 @@ export const BatchEvent = Type.Object(
     timestamp: Instant,
     data: Type.Object({
       requestId: RequestId,
-      status: words(BATCH_STATUSES, "The batch's status; a batch that is paused or resumed keeps the one it had."),
-      outcome: Nullable(words(BATCH_OUTCOMES, "How much succeeded, once the batch has ended.")),
+      status: Status,
+      outcome: Outcome,
       run: Type.Integer({ minimum: 1 }),
       fileName: FileName,
       metadata: Metadata,
-      progress: Type.Object({ total: count("Images."), completed: count("Images."), failed: count("Images."), skipped: count("Images."), reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made.")) }),
-      bytes: Type.Object({ input: count("Bytes."), output: count("Bytes.") }),
+      progress: EventProgress,
+      bytes: Bytes,
       pausedAt: PausedAt,
       pauseReason: PauseReason,
       outputCsvUrl: Url,
       statusUrl: Url,
-    }),
+    }, { title: "BatchEventData", description: "The batch as it stood then." }),
   },
   {
     $id: "BatchEvent",

@@ -24,6 +24,7 @@ export const PROBLEMS = {
   invalid_webhook: { status: 422, title: "The webhook URL cannot be used" },
   file_missing: { status: 422, title: "The upload holds no file" },
   too_many_files: { status: 422, title: "The upload holds more than one file" },
+  headers_too_large: { status: 431, title: "The request line and headers are too large" },
   internal_error: { status: 500, title: "Something went wrong on our side" },
   unavailable: { status: 503, title: "The service cannot answer right now" },
   storage_full: { status: 507, title: "There is no room for the upload" },

@@ -5,9 +5,9 @@ import Value from "typebox/value";
 import { ResumeRequest } from "../contract/batch.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { BudgetChange } from "../db/pause-batch.ts";
-import { BatchParams, CHANGE_PROBLEMS, getBatch, type BatchDeps } from "./batch-routes.ts";
+import { BatchParams, getBatch, type BatchDeps } from "./batch-routes.ts";
 import { viewBatch } from "./batch-view.ts";
-import { problemResponses } from "./openapi.ts";
+import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 
 export type PauseRouteDeps = Pick<BatchDeps, "findBatch"> & {
@@ -29,7 +29,7 @@ export function addPauseRoutes(app: FastifyInstance, deps: PauseRouteDeps): void
     schema: {
       operationId: "pauseBatch", summary: "Pause a batch", tags: ["batches"], params: BatchParams,
       description: "Nothing new of the batch is tried until it is resumed; what is in hand ends normally, and where that was the last of it, so does the batch. A batch that is paused already stays as it is.",
-      response: { 200: { description: "The batch, paused.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_ended"]) },
+      response: { 200: { description: "The batch, paused.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_not_found", "batch_ended"]) },
     },
   }, async (request, reply) => {
     const batchId = await idOf(request);
@@ -45,7 +45,7 @@ export function addPauseRoutes(app: FastifyInstance, deps: PauseRouteDeps): void
       operationId: "resumeBatch", summary: "Resume a paused batch", tags: ["batches"], params: BatchParams,
       description: "Takes a paused batch up again, once, with each of its open images; with a body, under another failure budget. What failed before the resume no longer counts against the budget.",
       body: { content: { "application/json": { schema: { $ref: "ResumeRequest#" } } } },
-      response: { 200: { description: "The batch, no longer paused.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_not_paused", "upload_too_large", "unsupported_media_type", "invalid_options"]) },
+      response: { 200: { description: "The batch, no longer paused.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_not_found", "batch_not_paused", "upload_too_large", "invalid_options"]) },
     },
   }, async (request, reply) => {
     const batchId = await idOf(request);

@@ -3,7 +3,7 @@ import swagger from "@fastify/swagger";
 import scalar from "@scalar/fastify-api-reference";
 import Fastify, { type FastifyInstance } from "fastify";
 import type { Log } from "../observe/log.ts";
-import { openapiOptions, SHARED_SCHEMAS } from "./openapi.ts";
+import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./openapi.ts";
 import { addOutputRoutes, type OutputDeps } from "./output-routes.ts";
 import { knownProblem, ProblemError, sendProblem } from "./problems.ts";
 import { protect, type ProtectionSettings } from "./protection.ts";
@@ -44,7 +44,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema);
   acceptStreams(app);
   await app.register(multipart);
-  await app.register(swagger, { openapi: openapiOptions(deps.settings.version) as object, refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `Schema${index}`) } });
+  await app.register(swagger, { openapi: openapiOptions(deps.settings.version) as object, transformObject: (given) => ("openapiObject" in given ? finishDocument(given.openapiObject as OpenapiDocument) : {}), refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `Schema${index}`) } });
   protect(app, deps.settings);
   answerErrors(app, deps);
   logRequests(app, deps.log);
