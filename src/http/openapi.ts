@@ -21,9 +21,7 @@ export const PRODUCTS_BODY = {
 
 /** Documents what such a route takes; nothing of it is validated before it is read. */
 export function streamedBody(form: object, others: Record<string, object>, querystring: object) {
-  const { "application/json": json, ...rest } = others;
-  // Generated clients that take one type of body take the first.
-  const content = { ...(json && { "application/json": json }), "multipart/form-data": { schema: form }, ...rest };
+  const content = { "multipart/form-data": { schema: form }, ...others };
   return { schema: { querystring, body: { content } }, validatorCompiler: () => () => true };
 }
 

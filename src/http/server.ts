@@ -1,3 +1,4 @@
+import { maxHeaderSize } from "node:http";
 import multipart from "@fastify/multipart";
 import swagger from "@fastify/swagger";
 import scalar from "@scalar/fastify-api-reference";
@@ -13,6 +14,8 @@ import { addBatchRoutes, NDJSON, type BatchDeps } from "./batch-routes.ts";
 import { addPauseRoutes, type PauseRouteDeps } from "./pause-routes.ts";
 import { addPreflightRoute, type PreflightRouteDeps } from "./preflight-route.ts";
 import { FIELDS_MAX } from "./receive-upload.ts";
+import { refuseConnection, refusePath } from "./refuse-connection.ts";
+import { refuseOtherMethods } from "./refuse-methods.ts";
 import { addResultRoutes, type ResultDeps } from "./result-routes.ts";
 import { addUploadRoute } from "./upload-route.ts";
 
@@ -39,7 +42,10 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     forceCloseConnections: "idle",
     http: { headersTimeout: HEADERS_MS },
     ajv: { customOptions: { strict: false, coerceTypes: true, removeAdditional: false } },
-    routerOptions: { maxParamLength: 200 },
+    // No pattern but our own looks at a parameter: what names nothing is answered by its route, and headers have a cap.
+    routerOptions: { maxParamLength: maxHeaderSize },
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: refusePath,
   });
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema);
   acceptStreams(app);
@@ -49,6 +55,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   answerErrors(app, deps);
   logRequests(app, deps.log);
 
+  const refuseRest = refuseOtherMethods(app);
   addServiceRoutes(app, deps);
   for (const prefix of ["", "/api"] as const) {
     addUploadRoute(app, deps, prefix);
@@ -59,6 +66,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   addPauseRoutes(app, deps);
   addResultRoutes(app, deps);
   addOutputRoutes(app, deps);
+  refuseRest();
   await app.register(scalar, { routePrefix: "/docs", configuration: { url: "/openapi.json", telemetry: false, withDefaultFonts: false } });
   await app.ready();
   return app;
