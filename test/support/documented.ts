@@ -42,7 +42,7 @@ function faultOf(answer: Answer, responses: Record<string, ApiResponse>): string
   const mediaType = mediaTypeOf(answer);
   const media = response.content[mediaType];
   if (media === undefined) return `the type ${mediaType} is not listed for ${answer.status}; there are ${Object.keys(response.content).join(", ")}.`;
-  if (!mediaType.endsWith("json") || answer.body === null || answer.method === "HEAD") return null;
+  if (!isJson(mediaType) || answer.body === null || answer.method === "HEAD") return null;
   const value = parse(answer.body);
   if (value === undefined) return "the body is no JSON.";
   const fault = faultOfValue(media.schema ?? {}, value);
@@ -66,6 +66,10 @@ function faultOfStranger(answer: Answer): string | null {
 
 function mediaTypeOf({ contentType }: Answer): string {
   return contentType?.split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+export function isJson(mediaType: string): boolean {
+  return mediaType === "application/json" || mediaType.endsWith("+json");
 }
 
 function parse(text: string): unknown {

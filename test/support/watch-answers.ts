@@ -1,7 +1,7 @@
 import { subscribe } from "node:diagnostics_channel";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { afterEach } from "node:test";
-import { findUndocumented, prepare, type Answer } from "./documented.ts";
+import { findUndocumented, isJson, prepare, type Answer } from "./documented.ts";
 
 /**
  * Holds every answer of a watched service, to whichever test and by whichever client, to openapi.json: `fetch` fails at
@@ -37,7 +37,7 @@ globalThis.fetch = async (...given: Parameters<typeof fetch>) => {
   if (!ports.has(Number(port))) return response;
   const contentType = response.headers.get("content-type");
   const method = given[1]?.method ?? (given[0] instanceof Request ? given[0].method : "GET");
-  const body = /json/.test(contentType ?? "") && !/ndjson/.test(contentType ?? "") ? await response.clone().text() : null;
+  const body = isJson(contentType?.split(";")[0] ?? "") ? await response.clone().text() : null;
   demandDocumented({ method: method.toUpperCase(), path: `${pathname}${search}`, status: response.status, contentType, body });
   return response;
 };
