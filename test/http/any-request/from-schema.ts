@@ -54,7 +54,7 @@ function texts({ pattern, format, minLength = 0, maxLength = 40, examples = [] }
   return examplesOr(fc.string({ minLength, maxLength: Math.min(maxLength, 40), unit: "grapheme" }));
 }
 
-const OPTIONS_AT_ONCE = 4;
+const OPTIONS_AT_ONCE = 2;
 
 function objects({ properties = {}, required = [], additionalProperties, patternProperties }: Schema, known: Known): fc.Arbitrary<unknown> {
   const optional = Object.keys(properties).filter((name) => !required.includes(name));
