@@ -13,6 +13,7 @@ import { addStatusRoute, type StatusDeps } from "./status-route.ts";
 import { addBatchRoutes, NDJSON, type BatchDeps } from "./batch-routes.ts";
 import { addPauseRoutes, type PauseRouteDeps } from "./pause-routes.ts";
 import { addPreflightRoute, type PreflightRouteDeps } from "./preflight-route.ts";
+import { readOffBeforeClose } from "./read-off.ts";
 import { FIELDS_MAX } from "./receive-upload.ts";
 import { refuseConnection, refusePath } from "./refuse-connection.ts";
 import { refuseOtherMethods } from "./refuse-methods.ts";
@@ -79,8 +80,11 @@ function acceptStreams(app: FastifyInstance): void {
 }
 
 function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): void {
-  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new ProblemError("not_found", "There is no such route; /docs lists them.")));
-  app.setErrorHandler((error: Error & { code?: string }, request, reply) => {
+  app.setNotFoundHandler(() => {
+    throw new ProblemError("not_found", "There is no such route; /docs lists them.");
+  });
+  app.setErrorHandler(async (error: Error & { code?: string }, request, reply) => {
+    await readOffBeforeClose(request, reply);
     const known = (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, isUnavailable);
     if (known) return sendProblem(request, reply, known);
     log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed unexpectedly");
