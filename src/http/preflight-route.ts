@@ -4,7 +4,7 @@ import type { CsvProblem } from "../domain/csv-problem.ts";
 import type { PreflightOrder } from "../intake/preflight.ts";
 import { receiveAny } from "./batch-routes.ts";
 import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
-import { problemResponses, PRODUCTS_PROBLEMS } from "./problem-responses.ts";
+import { problemResponses, PREFLIGHT_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 import { readPreflightOptions } from "./read-options.ts";
 import { withUpload, type TakeDeps } from "./take-upload.ts";
@@ -22,7 +22,7 @@ export function addPreflightRoute(app: FastifyInstance, deps: PreflightRouteDeps
       summary: "Look at a file before it is uploaded",
       description: "Takes what POST /v1/batches takes, and its options; tells what the file is, what is in it and what is wrong with it, and with `probe` what will likely become of its images. A file with problems is answered with 200: the report is the answer. Nothing is stored.",
       tags: ["batches"],
-      response: { 200: { description: "The report.", $ref: "Preflight#" }, ...problemResponses(PRODUCTS_PROBLEMS) },
+      response: { 200: { description: "The report.", $ref: "Preflight#" }, ...problemResponses(PREFLIGHT_PROBLEMS) },
     },
   }, async (request, reply) => {
     const signal = goneSignal(reply);

@@ -14,6 +14,9 @@ export const UPLOAD_PROBLEMS = [
 /** Of routes that also take products as JSON, or the address of a CSV. */
 export const PRODUCTS_PROBLEMS = [...UPLOAD_PROBLEMS, "invalid_products", "csv_url_failed"] as const;
 
+/** Of a preflight, whose report tells what is wrong with a file. */
+export const PREFLIGHT_PROBLEMS = PRODUCTS_PROBLEMS.filter((code) => !["invalid_csv", "invalid_products", "invalid_webhook"].includes(code));
+
 /**
  * The problems of an operation as its responses, one for each status, with an example for each code. The keys of
  * `examples` are the codes that the route can answer with: a client reads them there, and a test holds every answer to them.
