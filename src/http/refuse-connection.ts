@@ -1,5 +1,6 @@
-import { maxHeaderSize, STATUS_CODES, type ServerResponse } from "node:http";
+import { maxHeaderSize, STATUS_CODES, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Problem } from "../contract/problem.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
@@ -31,9 +32,19 @@ function explain(parserCode: string): [ProblemCode, string] {
       return ["request_timeout", "The request line and headers did not come in time."];
     case "HPE_HEADER_OVERFLOW":
       return ["headers_too_large", `Expected at most ${maxHeaderSize} bytes of request line and headers, got more; long lists go into the body.`];
+    case "CONNECT":
+      return ["method_not_allowed", "Expected a request for a path of this service, got CONNECT, which asks for a proxy."];
     default:
       return ["bad_request", `Expected a request of HTTP/1.1 (RFC 9112), got what cannot be read${parserCode === "" ? "" : ` (${parserCode})`}.`];
   }
+}
+
+/** Node would close a CONNECT without a word, and answer an unknown Expect bare; RFC 9110 §10.1.1 lets a server pass over it. */
+export function answerOddRequests(server: Server): void {
+  server.on("connect", (_request, socket: Duplex) => {
+    socket.end(answerOf("CONNECT"));
+  });
+  server.on("checkExpectation", (request, response) => server.emit("request", request, response));
 }
 
 /** What the router refuses before there is a route. */

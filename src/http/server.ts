@@ -15,7 +15,7 @@ import { addPauseRoutes, type PauseRouteDeps } from "./pause-routes.ts";
 import { addPreflightRoute, type PreflightRouteDeps } from "./preflight-route.ts";
 import { readOffBeforeClose } from "./read-off.ts";
 import { FIELDS_MAX } from "./receive-upload.ts";
-import { refuseConnection, refusePath } from "./refuse-connection.ts";
+import { answerOddRequests, refuseConnection, refusePath } from "./refuse-connection.ts";
 import { refuseOtherMethods } from "./refuse-methods.ts";
 import { addResultRoutes, type ResultDeps } from "./result-routes.ts";
 import { addUploadRoute } from "./upload-route.ts";
@@ -41,7 +41,8 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     // The upload has a deadline of its own; a request line and headers must come at once.
     requestTimeout: 0,
     forceCloseConnections: "idle",
-    http: { headersTimeout: HEADERS_MS },
+    // A missing Host is refused by us, with a reason.
+    http: { headersTimeout: HEADERS_MS, requireHostHeader: false },
     ajv: { customOptions: { strict: false, coerceTypes: true, removeAdditional: false } },
     // No pattern but our own looks at a parameter: what names nothing is answered by its route, and headers have a cap.
     routerOptions: { maxParamLength: maxHeaderSize },
@@ -52,6 +53,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   acceptStreams(app);
   await app.register(multipart);
   await app.register(swagger, { openapi: openapiOptions(deps.settings.version) as object, transformObject: (given) => ("openapiObject" in given ? finishDocument(given.openapiObject as OpenapiDocument) : {}), refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `Schema${index}`) } });
+  answerOddRequests(app.server);
   protect(app, deps.settings);
   answerErrors(app, deps);
   logRequests(app, deps.log);
