@@ -1,16 +1,15 @@
 import Type, { type Static } from "typebox";
-import { BATCH_OUTCOMES, BATCH_STATUSES } from "../domain/batch-state.ts";
 import { URL_RULES } from "../domain/clean-image-url.ts";
-import { IMAGE_CODES } from "../domain/image-code.ts";
 import { PRODUCT_STATUSES } from "../domain/product-result.ts";
 import { OUTPUT_FORMATS, PRESETS } from "../domain/recipe.ts";
-import { BASE, count, FileName, ID, Instant, Metadata, Nullable, PausedAt, PauseReason, Progress, RequestId, TOKEN, Url, words } from "./terms.ts";
+import { BASE, Bytes, count, FileName, ID, ImageErrorCode, Instant, Metadata, Nullable, Outcome, PausedAt, PauseReason, Progress, RequestId, Status, TOKEN, Url, words } from "./terms.ts";
 import { PauseAtFailurePercent, RecipeView, SHOWN_SECRET, WARNINGS } from "./upload.ts";
 
 const Run = Type.Integer({ minimum: 1, description: "1, and one more for each time that failed images were tried again." });
 
 export const ImageError = Type.Object(
-  { code: words(Object.keys(IMAGE_CODES), "A stable code."), message: Type.String({ description: "What happened, for people." }) },
+  { code: ImageErrorCode, message: Type.String({ description: "What happened, for people." }) },
+  { title: "ImageError", description: "Why an image has no output." },
 );
 
 export const ProductStatus = Type.Object(
@@ -21,18 +20,19 @@ export const ProductStatus = Type.Object(
     outputImageUrls: Type.Array(Nullable(Type.String()), { description: "One for each input URL; null where there is no output (yet)." }),
     errors: Type.Array(Nullable(ImageError), { description: "One for each input URL; null where nothing went wrong." }),
   },
+  { title: "ProductStatus", description: "A product of the file; its three lists have the same length and order." },
 );
 
 export const BatchStatusView = Type.Object(
   {
     requestId: RequestId,
-    status: words(BATCH_STATUSES, "completed: all settled and at least one succeeded; failed: none did."),
-    outcome: Nullable(words(BATCH_OUTCOMES, "How much succeeded, once all is settled.")),
+    status: Status,
+    outcome: Outcome,
     run: Run,
     fileName: FileName,
     metadata: Metadata,
     progress: Progress,
-    bytes: Type.Object({ input: count("Bytes of the originals of completed images."), output: count("Bytes of their outputs.") }),
+    bytes: Bytes,
     pausedAt: PausedAt,
     pauseReason: PauseReason,
     createdAt: Instant,
@@ -43,7 +43,7 @@ export const BatchStatusView = Type.Object(
     nextCursor: Nullable(Type.String({ description: "Give it as `cursor` for the next page; null on the last." })),
   },
   {
-    $id: "BatchStatus",
+    $id: "ProcessingStatus",
     description: "How a batch stands, with a page of its products.",
     examples: [{
       requestId: ID, status: "completed", outcome: "some", run: 1, fileName: "products.csv", metadata: {},
@@ -70,7 +70,7 @@ const Links = Type.Object({
   failuresCsv: Type.String({ format: "uri", description: "The rows with an image that failed, as they came." }),
   resultsJsonl: Type.String({ format: "uri", description: "A product on each line." }),
   archive: Type.String({ format: "uri", description: "The outputs as one ZIP." }),
-}, { description: "What belongs to the batch; the files are there once it has ended." });
+}, { title: "BatchLinks", description: "What belongs to the batch; the files are there once it has ended." });
 
 const LINKS_EXAMPLE = {
   self: `${BASE}/v1/batches/${ID}`, products: `${BASE}/v1/batches/${ID}/products`,
@@ -80,8 +80,8 @@ const LINKS_EXAMPLE = {
 
 const BATCH = {
   batchId: Type.String({ format: "uuid", description: "The seed's routes call it requestId.", examples: [ID] }),
-  status: words(BATCH_STATUSES, "completed: all settled and at least one succeeded; failed: none did."),
-  outcome: Nullable(words(BATCH_OUTCOMES, "How much succeeded, once all is settled.")),
+  status: Status,
+  outcome: Outcome,
   run: Run,
   fileName: FileName,
   metadata: Metadata,
@@ -90,7 +90,7 @@ const BATCH = {
   dialect: Nullable(Type.String({ description: "Whose export the file was taken for; null for a file of nobody's.", examples: ["shopify"] })),
   products: count("Rows of the file, those without an image included."),
   progress: Progress,
-  bytes: Type.Object({ input: count("Bytes of the originals of completed images."), output: count("Bytes of their outputs.") }),
+  bytes: Bytes,
   pauseAtFailurePercent: Nullable(PauseAtFailurePercent),
   pausedAt: PausedAt,
   pauseReason: PauseReason,
@@ -131,17 +131,35 @@ export const BatchList = Type.Object(
   { $id: "BatchList", description: "Batches, the newest first.", examples: [{ batches: [BATCH_EXAMPLE], nextCursor: null }] },
 );
 
+const OutputView = Type.Object(
+  {
+    name: Type.String({ description: "As the recipe names it; main where it names none." }),
+    url: Url,
+    fileName: Type.String(),
+    format: words(OUTPUT_FORMATS, "Its format."),
+    width: count("Pixels."),
+    height: count("Pixels."),
+    bytes: count("Bytes."),
+    isKept: Type.Boolean({ description: "It is the input itself without its metadata, since nothing smaller could be made of it." }),
+  },
+  { title: "ImageOutput", description: "A file made from an image." },
+);
+
 export const ImageView = Type.Object({
   url: Type.String({ description: "As it came." }),
   fetchedUrl: Nullable(Type.String({ description: "What is fetched for it; null while that is not decided, and where it is no URL." })),
   urlRules: Type.Array(words(URL_RULES, "What was done to the URL."), { description: "What made fetchedUrl of url, in order; empty where nothing had to be done." }),
-  outputs: Type.Array(Type.Object({
-    name: Type.String({ description: "As the recipe names it; main where it names none." }), url: Url, fileName: Type.String(), format: words(OUTPUT_FORMATS, "Its format."),
-    width: count("Pixels."), height: count("Pixels."), bytes: count("Bytes."),
-    isKept: Type.Boolean({ description: "It is the input itself without its metadata, since nothing smaller could be made of it." }),
-  }), { description: "Empty where there is none (yet)." }),
+  outputs: Type.Array(OutputView, { description: "Empty where there is none (yet)." }),
   error: Nullable(ImageError),
-});
+}, { title: "ProductImage", description: "One URL at one position of one product." });
+
+export const PRODUCT_EXAMPLE = {
+  line: 2, id: "MUG-1", name: "Mug", status: "completed",
+  images: [{
+    url: "//shop.example/mug.jpg", fetchedUrl: "https://shop.example/mug.jpg", urlRules: ["scheme_added"],
+    outputs: [{ name: "main", url: `${BASE}/outputs/${TOKEN}/MUG-1-1.jpg`, fileName: "MUG-1-1.jpg", format: "jpeg", width: 1200, height: 900, bytes: 31_000, isKept: false }], error: null,
+  }],
+};
 
 export const Product = Type.Object(
   {
@@ -153,15 +171,10 @@ export const Product = Type.Object(
   },
   {
     $id: "Product",
-    examples: [{
-      line: 2, id: "MUG-1", name: "Mug", status: "completed",
-      images: [{
-        url: "//shop.example/mug.jpg", fetchedUrl: "https://shop.example/mug.jpg", urlRules: ["scheme_added"],
-        outputs: [{ name: "main", url: `${BASE}/outputs/${TOKEN}/MUG-1-1.jpg`, fileName: "MUG-1-1.jpg", format: "jpeg", width: 1200, height: 900, bytes: 31_000, isKept: false }], error: null,
-      }],
-    }],
+    description: "A product of the file with its images.",
+    examples: [PRODUCT_EXAMPLE],
   },
 );
 export type Product = Static<typeof Product>;
 
-export const ProductList = Type.Object({ products: Type.Array(Type.Ref("Product#")), nextCursor: NextCursor }, { $id: "ProductList", description: "A page of a batch's products, in the order of the file." });
+export const ProductList = Type.Object({ products: Type.Array(Type.Ref("Product#")), nextCursor: NextCursor }, { $id: "ProductList", description: "A page of a batch's products, in the order of the file.", examples: [{ products: [PRODUCT_EXAMPLE], nextCursor: null }] });

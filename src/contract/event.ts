@@ -1,12 +1,17 @@
 import Type from "typebox";
-import { BATCH_OUTCOMES, BATCH_STATUSES, EVENT_TYPES } from "../domain/batch-state.ts";
+import { BATCH_STATUSES, EVENT_TYPES } from "../domain/batch-state.ts";
 import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX } from "../domain/seed-payload.ts";
 import { ProductStatus } from "./batch.ts";
-import { BASE, count, FileName, ID, Instant, Metadata, Nullable, PAUSE_REASON, PausedAt, PauseReason, RequestId, TOKEN, Url, words } from "./terms.ts";
+import { BASE, Bytes, count, FileName, ID, Instant, Metadata, Nullable, Outcome, PAUSE_REASON, PausedAt, PauseReason, RequestId, Status, TOKEN, Url, words } from "./terms.ts";
 
 const EXAMPLE = {
   requestId: ID, run: 1, fileName: "products.csv", metadata: {}, outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`, statusUrl: `${BASE}/getProcessingStatus/${ID}`,
 };
+
+const EventProgress = Type.Object(
+  { total: count("Images."), completed: count("Images."), failed: count("Images."), skipped: count("Images."), reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made.")) },
+  { title: "BatchEventProgress", description: "How far the batch was." },
+);
 
 export const BatchEvent = Type.Object(
   {
@@ -14,18 +19,18 @@ export const BatchEvent = Type.Object(
     timestamp: Instant,
     data: Type.Object({
       requestId: RequestId,
-      status: words(BATCH_STATUSES, "The batch's status; a batch that is paused or resumed keeps the one it had."),
-      outcome: Nullable(words(BATCH_OUTCOMES, "How much succeeded, once the batch has ended.")),
+      status: Status,
+      outcome: Outcome,
       run: Type.Integer({ minimum: 1 }),
       fileName: FileName,
       metadata: Metadata,
-      progress: Type.Object({ total: count("Images."), completed: count("Images."), failed: count("Images."), skipped: count("Images."), reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made.")) }),
-      bytes: Type.Object({ input: count("Bytes."), output: count("Bytes.") }),
+      progress: EventProgress,
+      bytes: Bytes,
       pausedAt: PausedAt,
       pauseReason: PauseReason,
       outputCsvUrl: Url,
       statusUrl: Url,
-    }),
+    }, { title: "BatchEventData", description: "The batch as it stood then." }),
   },
   {
     $id: "BatchEvent",

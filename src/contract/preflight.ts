@@ -1,8 +1,7 @@
 import Type, { type Static } from "typebox";
-import { IMAGE_CODES } from "../domain/image-code.ts";
 import { CsvProblemView } from "./problem.ts";
-import { count, FileName, Nullable, words } from "./terms.ts";
-import { UploadOptions, WARNINGS } from "./upload.ts";
+import { count, FileName, ImageErrorCode, Nullable } from "./terms.ts";
+import { BatchRequest, CSV_EXAMPLE, UploadForm, UploadOptions, UploadQuery, WARNINGS } from "./upload.ts";
 
 /** Each is a download of up to 50 MB that the client waits for. */
 export const PROBE_MAX = 200;
@@ -12,6 +11,15 @@ export const Probe = Type.Integer({ minimum: 0, maximum: PROBE_MAX, description:
 /** What is said to POST /v1/batches may be said here as well, whether it matters or not. */
 export const PreflightOptions = Type.Object({ ...UploadOptions.properties, probe: Type.Optional(Probe) }, { additionalProperties: false });
 export type PreflightOptions = Static<typeof PreflightOptions>;
+export const PreflightQuery = Type.Object({ ...UploadQuery.properties, probe: Type.Optional(Probe) });
+export const PreflightForm = Type.Object(
+  { ...UploadForm.properties, probe: Type.Optional(Probe) },
+  { title: "PreflightForm", description: "A file to look at, and what would be said with its upload.", examples: [{ file: CSV_EXAMPLE, probe: 20 }] },
+);
+export const PreflightRequest = Type.Object(
+  { ...BatchRequest.properties, probe: Type.Optional(Probe) },
+  { $id: "PreflightRequest", additionalProperties: false, description: "What POST /v1/batches would take as JSON, to be looked at.", examples: [{ csvUrl: "https://shop.example/exports/products.csv", probe: 20 }] },
+);
 
 const Headers = (description: string) => Type.Array(Type.String(), { description });
 
@@ -27,20 +35,24 @@ const FileShape = Type.Object(
       images: Headers("Those that hold image URLs."),
       name: Headers("Those that name a product; the first that is filled counts."),
       id: Headers("Those that outputs are named after; the first that is filled counts. Where there is none it is the line."),
-    }),
+    }, { title: "FileColumns", description: "Headers, and what was found in their columns." }),
     baseUrl: Nullable(Type.String({ description: "What relative paths are joined to." })),
     traps: Type.Array(Type.String(), { description: "What surprises people in such files." }),
   },
-  { description: "What the file was taken for." },
+  { title: "FileShape", description: "What the file was taken for." },
 );
 
 const HostCount = Type.Object({
   host: Type.String({ examples: ["cdn.shop.example"] }),
   images: count("Images there."),
   imagesDistinct: count("Those with an URL of their own: a repeat is not fetched again."),
-});
+}, { title: "HostCount", description: "How many of the file's images lie at a host." });
 
-const ImageCodeWord = words(Object.keys(IMAGE_CODES), "A stable code, the same that an image ends with.");
+const ProbedCode = Type.Object({
+  code: ImageErrorCode,
+  images: count("How many of the sample."),
+  isRetried: Type.Boolean({ description: "Whether a batch tries such images again: some may succeed then." }),
+}, { title: "ProbedCode", description: "How often images of the sample failed in a way." });
 
 const ProbedHost = Type.Object({
   host: Nullable(Type.String({ description: "null: all hosts that `hosts` does not list." })),
@@ -48,12 +60,8 @@ const ProbedHost = Type.Object({
   tried: count("Of them in the sample, and answered in time."),
   failed: count("Of those."),
   failureShare: Type.Number({ minimum: 0, maximum: 1, description: "failed / tried." }),
-  codes: Type.Array(Type.Object({
-    code: ImageCodeWord,
-    images: count("How many of the sample."),
-    isRetried: Type.Boolean({ description: "Whether a batch tries such images again: some may succeed then." }),
-  })),
-});
+  codes: Type.Array(ProbedCode),
+}, { title: "ProbedHost", description: "What became of the sample's images at a host." });
 
 const Forecast = Type.Object(
   {
@@ -62,7 +70,7 @@ const Forecast = Type.Object(
       low: count("At least so many, with a confidence of 95 %."),
       high: count("At most so many, with a confidence of 95 %."),
       share: Type.Number({ minimum: 0, maximum: 1, description: "Expected share, each host weighed by its images." }),
-    }, { description: "Estimated from the sample (Wilson interval); exact where every image was tried." }),
+    }, { title: "FailureForecast", description: "Estimated from the sample (Wilson interval); exact where every image was tried." }),
     bytes: count("To be fetched."),
     megapixels: Type.Number({ minimum: 0 }),
     fetchSeconds: Type.Number({ minimum: 0, description: "At the times that the sample took, with as many at once as `assumes` says." }),
@@ -70,9 +78,14 @@ const Forecast = Type.Object(
     seconds: Type.Number({ minimum: 0, description: "The larger of the two, since they overlap, on an idle service." }),
     assumes: Type.Object({
       encoders: Type.Integer({ minimum: 1 }), downloads: Type.Integer({ minimum: 1 }), downloadsPerHost: Type.Integer({ minimum: 1 }), format: Type.String(),
-    }, { description: "Of the process that answered; several share the work." }),
+    }, { title: "ForecastAssumptions", description: "Of the process that answered; several share the work." }),
   },
-  { description: "Counts distinct images, as the sample does; a repeat shares the fate of the first." },
+  { title: "Forecast", description: "Counts distinct images, as the sample does; a repeat shares the fate of the first." },
+);
+
+const FailedProbe = Type.Object(
+  { url: Type.String({ description: "Without its query, which may hold a signature." }), code: ImageErrorCode, message: Type.String() },
+  { title: "FailedProbe", description: "An image of the sample that failed." },
 );
 
 const ProbeReport = Type.Object({
@@ -81,9 +94,9 @@ const ProbeReport = Type.Object({
   failed: count("Of those."),
   unfinished: count("Still on their way when the time for the probe was up: neither failed nor not."),
   hosts: Type.Array(ProbedHost),
-  examples: Type.Array(Type.Object({ url: Type.String({ description: "Without its query, which may hold a signature." }), code: ImageCodeWord, message: Type.String() }), { description: "Some that failed, of each code and host at most three." }),
+  examples: Type.Array(FailedProbe, { description: "Some that failed, of each code and host at most three." }),
   forecast: Nullable(Forecast),
-}, { description: "What became of a sample, and what that means for the batch." });
+}, { title: "ProbeReport", description: "What became of a sample, and what that means for the batch." });
 
 const EXAMPLE = {
   ok: false, fileName: "products.csv", bytes: 512,

@@ -7,9 +7,10 @@ export const CsvProblemView = Type.Object(
   {
     line: Type.Integer({ minimum: 1, description: "Physical line of the file, or the number of the product where products came as JSON." }),
     column: Nullable(Type.String()),
-    code: words(CSV_PROBLEM_CODES, "A stable code."),
+    code: words(CSV_PROBLEM_CODES, "A stable code.", { title: "CsvProblemCode" }),
     message: Type.String({ description: "What was expected, what came, and the way out." }),
   },
+  { title: "CsvProblem", description: "What is wrong with a file, and where." },
 );
 
 export const UploadWarningView = Type.Object(
@@ -19,7 +20,12 @@ export const UploadWarningView = Type.Object(
     line: Type.Optional(Type.Integer({ minimum: 1, description: "The first line that it is about." })),
     images: Type.Optional(count("How many images it is about.")),
   },
-  { description: "Accepted all the same." },
+  { title: "UploadWarning", description: "Accepted all the same." },
+);
+
+const OptionFault = Type.Object(
+  { field: Type.String({ description: "The option's name." }), message: Type.String({ description: "What was expected." }) },
+  { title: "OptionFault", description: "What is wrong with an option." },
 );
 
 export const Problem = Type.Object(
@@ -28,9 +34,9 @@ export const Problem = Type.Object(
     title: Type.String(),
     status: Type.Integer({ minimum: 400, maximum: 599 }),
     detail: Type.String(),
-    code: words(Object.keys(PROBLEMS), "A stable code."),
+    code: words(Object.keys(PROBLEMS), "A stable code.", { title: "ProblemCode" }),
     error: Type.Optional(Type.String({ description: "The detail once more, on the seed's two routes." })),
-    errors: Type.Optional(Type.Array(Type.Union([CsvProblemView, Type.Object({ field: Type.String(), message: Type.String() })]), { description: "The first hundred problems of a CSV, or all faults of the options." })),
+    errors: Type.Optional(Type.Array(Type.Union([CsvProblemView, OptionFault]), { description: "The first hundred problems of a CSV, or all faults of the options." })),
     errorCount: Type.Optional(count("How many problems there are in all.")),
   },
   {

@@ -11,11 +11,13 @@ export const REPORT_EXAMPLE = {
   }],
 };
 
+export const REPORT_CSV_EXAMPLE = REPORT_EXAMPLE.rows.map((row) => `${Object.keys(row).join(",")}\r\n${Object.values(row).join(",")}\r\n`).join("");
+
 export const Report = Type.Object(
   {
     report: words(REPORT_NAMES, "Its name."),
     version: Type.Integer({ minimum: 1, description: "Within a version no column is renamed, removed, or changed in type or meaning; columns may be added." }),
-    rows: Type.Array(Type.Record(Type.String(), Type.Unknown()), { description: "Each with every column of the view: times in UTC, numbers with their unit in the name." }),
+    rows: Type.Array(Type.Record(Type.String(), Type.Unknown(), { title: "ReportRow", description: "A column's name, and its value." }), { description: "Each with every column of the view: times in UTC, numbers with their unit in the name." }),
   },
   { $id: "Report", description: "The rows of a view of schema `report`.", examples: [REPORT_EXAMPLE] },
 );

@@ -1,11 +1,17 @@
 import Type from "typebox";
+import { BATCH_OUTCOMES, BATCH_STATUSES } from "../domain/batch-state.ts";
+import { IMAGE_CODES } from "../domain/image-code.ts";
 
 /** What the schemas share: example values, and the words of the OpenAPI document. */
 export const ID = "019abc12-3456-7def-8123-456789abcdef";
 export const TOKEN = "q3Jb0m8YcT6nXo4Zr1sWvA";
 export const BASE = "http://127.0.0.1:3000";
 
-export const words = <const Values extends readonly string[]>(values: Values, description: string) => Type.Unsafe<Values[number]>({ type: "string", enum: [...values], description });
+export const RESULT_EXAMPLE = `S. No,Product Name,Input Image Urls,Output Image Urls,Status,Errors\n1,Mug,https://shop.example/mug.jpg,${BASE}/outputs/${TOKEN}/1-1.jpg,completed,\n`;
+export const FAILURES_EXAMPLE = "S. No,Product Name,Input Image Urls\n2,Cup,https://shop.example/gone.jpg\n";
+
+/** A `title` names the type in the document and in generated clients: see http/name-schemas.ts. */
+export const words = <const Values extends readonly string[]>(values: Values, description: string, more: { title?: string } = {}) => Type.Unsafe<Values[number]>({ type: "string", enum: [...values], description, ...more });
 export const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 export const count = (description: string) => Type.Integer({ minimum: 0, description });
 export const Instant = Type.String({ format: "date-time", description: "ISO 8601, UTC." });
@@ -13,11 +19,16 @@ export const Url = Type.String({ format: "uri", description: "An absolute URL." 
 
 export const RequestId = Type.String({ format: "uuid", description: "The batch's id, as the upload returned it.", examples: [ID] });
 export const FileName = Nullable(Type.String({ description: "What the uploaded file was called; null where it had no name.", examples: ["products.csv"] }));
-export const Metadata = Type.Record(Type.String(), Type.Unknown(), { description: "The caller's own words about the batch, as they came with the upload.", examples: [{ shop: "north", import: 42 }] });
+export const Metadata = Type.Record(Type.String(), Type.Unknown(), { title: "Metadata", description: "The caller's own words about the batch, as they came with the upload.", examples: [{ shop: "north", import: 42 }] });
 
 export const PAUSE_REASON = "31 of 100 images failed (31 %), more than the 30 % that pauseAtFailurePercent allows; mostly forbidden from cdn.example.";
 export const PausedAt = Nullable(Type.String({ format: "date-time", description: "Since when nothing new of the batch is tried; null while it is not paused." }));
 export const PauseReason = Nullable(Type.String({ description: "Why it is paused, for people; null while it is not.", examples: [PAUSE_REASON] }));
+
+export const Status = words(BATCH_STATUSES, "completed: all settled and at least one succeeded; failed: none did. A batch that is paused keeps the one it had.", { title: "BatchStatus" });
+export const Outcome = Nullable(words(BATCH_OUTCOMES, "How much succeeded, once all is settled: all images, some or none.", { title: "BatchOutcome" }));
+export const ImageErrorCode = words(Object.keys(IMAGE_CODES), "A stable code: the same in the API, the result CSV, webhooks and SQL.", { title: "ImageErrorCode" });
+export const Bytes = Type.Object({ input: count("Bytes of the originals of completed images."), output: count("Bytes of their outputs.") }, { title: "Bytes", description: "What went in, and what came out." });
 
 export const Progress = Type.Object({
   total: count("Images in the batch."),
@@ -26,4 +37,4 @@ export const Progress = Type.Object({
   skipped: count("Images that were never tried, because the batch was cancelled."),
   reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made, since nothing had changed.")),
   percent: Type.Integer({ minimum: 0, maximum: 100, description: "Settled images; 100 only when all are." }),
-});
+}, { title: "Progress", description: "How far a batch is." });

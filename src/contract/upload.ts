@@ -18,7 +18,7 @@ const SETTINGS = {
 };
 
 const Outputs = Type.Array(
-  Type.Object({ name: Type.String({ pattern: OUTPUT_NAME, description: "Stands behind the number in the file's name.", examples: ["thumb"] }), ...SETTINGS }, { additionalProperties: false }),
+  Type.Object({ name: Type.String({ pattern: OUTPUT_NAME, description: "Stands behind the number in the file's name.", examples: ["thumb"] }), ...SETTINGS }, { title: "NamedOutput", additionalProperties: false, description: "One of several outputs, and what it has of its own." }),
   { minItems: 1, maxItems: OUTPUTS_MAX, description: "Several outputs of each image, from one decode; what one does not say it takes from the recipe. The first stands for the image in status and result. As JSON where it comes as a form field.", examples: [[{ name: "large", width: 2048 }, { name: "thumb", width: 200, height: 200, fit: "cover" }]] },
 );
 const RECIPE = {
@@ -26,7 +26,7 @@ const RECIPE = {
   ...SETTINGS,
   outputs: Type.Optional(Outputs),
 };
-export const RecipeView = Type.Unsafe<Recipe>(Type.Object({ ...SETTINGS, outputs: RECIPE.outputs }, { description: "What is done to every image: what the upload said, filled up from the preset." }));
+export const RecipeView = Type.Unsafe<Recipe>(Type.Object({ ...SETTINGS, outputs: RECIPE.outputs }, { title: "Recipe", description: "What is done to every image: what the upload said, filled up from the preset." }));
 
 /** Beside the caller's own `metadata` that of images has another name; `metadata=icc` is understood as well. */
 const { metadata: keepMetadata, ...FLAT_RECIPE } = RECIPE;
@@ -57,7 +57,7 @@ const SOURCE_OPTIONS = {
     Type.Object({
       host: Type.String({ minLength: 1, maxLength: 260, description: "Exactly the host that URLs name, with its port where it is not the usual one.", examples: ["images.shop.example"] }),
       headers: Type.Record(Type.String(), Type.String({ maxLength: SOURCE_HEADERS_CHARS_MAX }), { description: "Names and values.", examples: [{ authorization: "Bearer …" }] }),
-    }, { additionalProperties: false }),
+    }, { title: "SourceHeaders", additionalProperties: false, description: "Request headers for one origin." }),
     { minItems: 1, maxItems: HEADER_HOSTS_MAX, description: "Request headers for protected origins. Each host gets its own and no other, also where a redirect leads to it; over https, or to addresses that ALLOW_CIDRS names. Kept encrypted, never shown again. As JSON where it comes as a form field; not in the query.", examples: [[{ host: "images.shop.example", headers: { authorization: "Bearer …" } }]] },
   )),
 };
@@ -69,12 +69,29 @@ const BUDGET_OPTIONS = { pauseAtFailurePercent: Type.Optional(PauseAtFailurePerc
 /** Handed on, not looked into: enough for a few ids of the caller's own. */
 export const METADATA_CHARS_MAX = 8 * 1024;
 
+/** A body that is the file itself. */
+export const CSV_EXAMPLE = "S. No,Product Name,Input Image Urls\n1,Mug,https://shop.example/mug.jpg\n";
+
 /** Form fields and query parameters come as text; numbers are read from it, and `metadata` is JSON. */
 export const UploadOptions = Type.Object(
   { ...RECIPE_OPTIONS, ...RUN_OPTIONS, ...READING_OPTIONS, ...SOURCE_OPTIONS, ...WEBHOOK_OPTIONS, ...BUDGET_OPTIONS, metadata: Type.Optional(Metadata) },
   { $id: "UploadOptions", additionalProperties: false, description: "How a batch is processed." },
 );
 export type UploadOptions = Static<typeof UploadOptions>;
+
+const { sourceHeaders: _notInUrls, metadata: _asText, outputs: _asTextToo, ...FLAT_OPTIONS } = UploadOptions.properties;
+/** The same as query parameters: what stands in a URL is written down by every proxy, and lists come as JSON. */
+export const UploadQuery = Type.Object({
+  ...FLAT_OPTIONS,
+  outputs: Type.Optional(Type.String({ description: "Several outputs of each image, as JSON.", examples: ['[{"name":"large","width":2048},{"name":"thumb","width":200}]'] })),
+  metadata: Type.Optional(Type.String({ description: "The caller's own words about the batch as JSON, handed back in status, lists and events; or what stays of the images' metadata (none, icc, copyright).", examples: ['{"import":42}'] })),
+});
+
+/** The form that holds them beside the file. */
+export const UploadForm = Type.Object(
+  { file: Type.Unsafe<Blob>({ type: "string", format: "binary", description: "The CSV, in any encoding, as it is or packed with gzip." }), ...UploadOptions.properties },
+  { title: "UploadForm", description: "A file and how its batch is processed.", examples: [{ file: CSV_EXAMPLE, format: "webp", quality: 80 }] },
+);
 
 export const ProductInput = Type.Object(
   {
@@ -91,7 +108,7 @@ export const BatchRequest = Type.Object(
     products: Type.Optional(Type.Array(Type.Ref("ProductInput#"), { description: "The products themselves." })),
     csvUrl: Type.Optional(Type.String({ maxLength: 8192, description: "Or where their CSV lies: it is fetched through the address guard.", examples: ["https://shop.example/exports/products.csv"] })),
     fileName: Type.Optional(Type.String({ maxLength: 255, description: "A name for people; csvUrl has its own." })),
-    recipe: Type.Optional(Type.Object(RECIPE, { additionalProperties: false, description: "What is done to every image." })),
+    recipe: Type.Optional(Type.Object(RECIPE, { title: "RecipeRequest", additionalProperties: false, description: "What is done to every image." })),
     ...RUN_OPTIONS,
     ...READING_OPTIONS,
     ...SOURCE_OPTIONS,

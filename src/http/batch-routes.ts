@@ -2,17 +2,19 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import type { AcceptedBatch } from "../contract/batch.ts";
 import { ID } from "../contract/terms.ts";
+import { UploadForm, UploadQuery } from "../contract/upload.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
 import { writeCursor } from "../domain/cursor.ts";
 import { viewBatch, viewProduct } from "./batch-view.ts";
 import { readBatchCursor, readLineCursor } from "./cursor.ts";
-import { problemResponses, streamedBody, UPLOAD_PROBLEMS } from "./openapi.ts";
+import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
+import { problemResponses, PRODUCTS_PROBLEMS, READ_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 import { receiveJson, receiveNdjson } from "./receive-products.ts";
 import { receiveFile } from "./receive-upload.ts";
 import { takeUpload, type TakeDeps } from "./take-upload.ts";
-import { acceptedHeaders } from "./upload-route.ts";
+import { acceptedHeaders, followHeaders } from "./upload-route.ts";
 
 export type BatchDeps = TakeDeps & {
   findBatch(batchId: string): Promise<BatchRow | null>;
@@ -29,28 +31,22 @@ const page = (limitDefault: number, limitMax: number) => Type.Object({
 });
 const BatchPage = page(50, 500);
 const ProductsPage = page(1_000, 10_000);
-const READ_PROBLEMS = ["bad_request", "unauthorized", "forbidden_host", "unavailable"] as const;
-export const CHANGE_PROBLEMS = [...READ_PROBLEMS, "forbidden_origin", "batch_not_found"] as const;
-
-/** Every way in: see receiveAny(). */
-export const PRODUCTS_BODY = streamedBody({
-  "application/json": { schema: { $ref: "BatchRequest#" } },
-  "application/x-ndjson": { schema: { $ref: "ProductInput#" } },
-});
 
 /** The API of today; the seed's two routes do the same in its words. */
 export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
   const view = (batch: BatchRow) => viewBatch(batch, deps.settings.publicUrl());
 
+  // Every way in: see receiveAny().
+  const body = streamedBody(UploadForm, PRODUCTS_BODY, UploadQuery);
   app.post("/v1/batches", {
-    validatorCompiler: PRODUCTS_BODY.validatorCompiler,
+    validatorCompiler: body.validatorCompiler,
     schema: {
-      ...PRODUCTS_BODY.schema,
+      ...body.schema,
       operationId: "createBatch",
       summary: "Begin a batch",
       description: "Takes a file of any shop system as multipart/form-data (field `file`, options as other fields) or as the body itself (text/csv, options in the query), products as JSON or as application/x-ndjson (a product a line, options in the query), or the address of a CSV as JSON. The images are processed after the answer.",
       tags: ["batches"],
-      response: { 202: { description: "Accepted.", headers: acceptedHeaders, $ref: "AcceptedBatch#" }, ...problemResponses([...UPLOAD_PROBLEMS, "bad_request"]) },
+      response: { 202: { description: "Accepted.", headers: acceptedHeaders, $ref: "AcceptedBatch#" }, ...problemResponses(PRODUCTS_PROBLEMS) },
     },
   }, async (request, reply) => {
     const { batchId, warnings, webhookSecret } = await takeUpload(deps, request, { receive: receiveAny, presetDefault: "balanced" });
@@ -61,7 +57,7 @@ export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
 
   app.get("/v1/batches", {
     schema: {
-      operationId: "listBatches", summary: "List batches, the newest first", tags: ["batches"], querystring: BatchPage,
+      operationId: "listBatches", summary: "List batches, the newest first", description: "A page of all batches; `nextCursor` leads to the next one.", tags: ["batches"], querystring: BatchPage,
       response: { 200: { description: "A page of batches.", $ref: "BatchList#" }, ...problemResponses(READ_PROBLEMS) },
     },
   }, async (request, reply) => {
@@ -76,7 +72,8 @@ export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
   app.get("/v1/batches/:batchId", {
     schema: {
       operationId: "getBatch", summary: "See how a batch stands", tags: ["batches"], params: BatchParams,
-      response: { 200: { description: "The batch.", $ref: "Batch#" }, ...problemResponses([...READ_PROBLEMS, "batch_not_found"]) },
+      description: "Counts, times and links. While it has not ended, `Retry-After` says when another look is worth it.",
+      response: { 200: { description: "The batch.", headers: followHeaders, $ref: "Batch#" }, ...problemResponses([...READ_PROBLEMS, "batch_not_found"]) },
     },
   }, async (request, reply) => {
     const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
@@ -87,7 +84,7 @@ export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
 
   app.get("/v1/batches/:batchId/products", {
     schema: {
-      operationId: "listProducts", summary: "List a batch's products with their images", tags: ["batches"], params: BatchParams, querystring: ProductsPage,
+      operationId: "listProducts", summary: "List a batch's products with their images", description: "In the order of the file; each image with its outputs, or why it has none.", tags: ["batches"], params: BatchParams, querystring: ProductsPage,
       response: { 200: { description: "A page of products; fewer where they have many images.", $ref: "ProductList#" }, ...problemResponses([...READ_PROBLEMS, "batch_not_found"]) },
     },
   }, async (request, reply) => {

@@ -1,40 +1,34 @@
 import { AcceptedBatch, Batch, BatchList, BatchStatusView, Product, ProductList, ResumeRequest } from "../contract/batch.ts";
 import { BatchEvent, SeedEvent } from "../contract/event.ts";
-import { Preflight } from "../contract/preflight.ts";
+import { Preflight, PreflightRequest } from "../contract/preflight.ts";
 import { Problem } from "../contract/problem.ts";
+import { PROBLEM_EXAMPLES } from "../contract/problem-examples.ts";
 import { Report } from "../contract/report.ts";
-import { Accepted, BatchRequest, ProductInput, UploadOptions } from "../contract/upload.ts";
-import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
+import { Accepted, BatchRequest, CSV_EXAMPLE, ProductInput } from "../contract/upload.ts";
+import { nameSchemas } from "./name-schemas.ts";
 
 /** The shapes that the document names; routes refer to them by `$id`. */
-export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, ResumeRequest, Preflight, Problem, BatchEvent, SeedEvent, Report];
+export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, ResumeRequest, PreflightRequest, Preflight, Problem, BatchEvent, SeedEvent, Report];
 
-export const UPLOAD_PROBLEMS = [
-  "bad_multipart", "unauthorized", "forbidden_origin", "request_timeout", "upload_too_large", "unsupported_media_type", "invalid_csv", "unavailable", "storage_full",
-] as const;
+/** The media types of a body that a route reads as the stream that it is, beside the form. */
+export const CSV_BODY = {
+  "text/csv": { schema: { type: "string", description: "The file itself, in any encoding, as it is or packed with gzip; options in the query.", examples: [CSV_EXAMPLE] } },
+};
+export const PRODUCTS_BODY = {
+  "application/json": { schema: { $ref: "BatchRequest#" } },
+  ...CSV_BODY,
+  "application/x-ndjson": { schema: { type: "string", description: "A ProductInput on each line; options in the query.", examples: ['{"id":"MUG-1","images":["https://shop.example/mug.jpg"]}\n{"id":"CUP-1","images":["https://shop.example/cup.jpg"]}\n'] } },
+};
 
-/**
- * Documents a body that a route reads as the stream that it is: nothing of it is validated before. `more` are the
- * ways beside a CSV.
- */
-export function streamedBody(more: Record<string, object> = {}) {
-  const file = { type: "string", format: "binary" };
-  const content = {
-    "multipart/form-data": { schema: { type: "object", required: ["file"], properties: { file: { ...file, description: "The CSV." }, ...UploadOptions.properties } } },
-    "text/csv": { schema: file },
-    ...more,
-  };
-  return { schema: { body: { content } }, validatorCompiler: () => () => true };
+/** Documents what such a route takes; nothing of it is validated before it is read. */
+export function streamedBody(form: object, others: Record<string, object>, querystring: object) {
+  const content = { "multipart/form-data": { schema: form }, ...others };
+  return { schema: { querystring, body: { content } }, validatorCompiler: () => () => true };
 }
 
-/** The responses of an operation for these problems, one for each status. A surprise (500) is possible everywhere. */
-export function problemResponses(codes: readonly ProblemCode[]): Record<number, object> {
-  const statuses = [...new Set([...codes, "internal_error" as const].map((code) => PROBLEMS[code].status))];
-  return Object.fromEntries(statuses.map((status) => {
-    const named = Object.entries(PROBLEMS).filter(([, problem]) => problem.status === status).map(([code]) => `\`${code}\``);
-    return [status, { description: `Problem with the code ${named.join(", ")}.`, content: { "application/problem+json": { schema: { $ref: "Problem#" } } } }];
-  }));
-}
+const DESCRIPTION = `Upload a file with \`POST /v1/batches\`, follow it with \`GET /v1/batches/{batchId}\`, and fetch what its \`links\` name. The two routes of the seed (\`/uploadAndProcessDocument\` and \`/getProcessingStatus/{requestId}\`, also under \`/api\`) do the same in their own words.
+
+Every error is \`application/problem+json\` (RFC 9457) with a stable \`code\`; each response lists the codes that it can have as its examples. A path that is not listed is answered with 404 \`not_found\`, another method with 405 \`method_not_allowed\`. A HEAD is answered as a GET, without the body.`;
 
 export function openapiOptions(version: string) {
   return {
@@ -42,6 +36,7 @@ export function openapiOptions(version: string) {
     info: {
       title: "Pressrun",
       version,
+      description: DESCRIPTION,
       summary: "A CSV of product image URLs in; compressed images, a result CSV, a live status and a signed webhook out.",
       license: { name: "MIT", identifier: "MIT" },
     },
@@ -52,7 +47,7 @@ export function openapiOptions(version: string) {
       { name: "reports", description: "Ask about all that was done." },
       { name: "service", description: "For operators." },
     ],
-    components: { securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "One of API_KEYS, where the service has any." } } },
+    components: { examples: PROBLEM_EXAMPLES, securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "One of API_KEYS, where the service has any." } } },
     security: [{}, { apiKey: [] }],
     webhooks: {
       batchEnded: webhook("batchEnded", "A batch has ended", "`batch.completed` or `batch.failed`, once for each run. With webhookPayload=seed it comes as a SeedEvent.", ["BatchEvent", "SeedEvent"]),
@@ -60,6 +55,18 @@ export function openapiOptions(version: string) {
       batchResumed: webhook("batchResumed", "A batch was resumed", "`batch.resumed`: it goes on where it was."),
     },
   } as const;
+}
+
+export type OpenapiDocument = Parameters<typeof nameSchemas>[0] & { paths: Record<string, Record<string, { operationId?: string; requestBody?: object }>> };
+
+/** Operations whose body may be left out; the generator takes every body for required. */
+const OPTIONAL_BODIES = new Set(["resumeBatch"]);
+
+export function finishDocument(document: OpenapiDocument): object {
+  for (const operation of Object.values(document.paths).flatMap((path) => Object.values(path))) {
+    if (OPTIONAL_BODIES.has(operation.operationId ?? "")) operation.requestBody = { ...operation.requestBody, required: false };
+  }
+  return nameSchemas(document);
 }
 
 function webhook(operationId: string, summary: string, types: string, shapes = ["BatchEvent"]) {

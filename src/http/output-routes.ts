@@ -1,8 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
-import { problemResponses } from "./openapi.ts";
+import { FORMAT_FILES } from "../domain/recipe.ts";
+import { problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
-import { sendFile } from "./send-file.ts";
+import { fileHeaders, partialResponses, sendFile } from "./send-file.ts";
 
 type ServedFile = { path: string; bytes: number; modifiedAt: Date };
 
@@ -16,7 +17,7 @@ const Params = Type.Object({
 });
 const TOKEN = /^[A-Za-z0-9_-]{22}$/;
 const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}$/;
-const binary = { type: "string", format: "binary" } as const;
+const IMAGES = Object.fromEntries(Object.values(FORMAT_FILES).map(({ mediaType }) => [mediaType, { schema: { type: "string", format: "binary", description: "The image's bytes." } }]));
 
 export function addOutputRoutes(app: FastifyInstance, deps: OutputDeps): void {
   app.get("/outputs/:token/:fileName", {
@@ -25,7 +26,9 @@ export function addOutputRoutes(app: FastifyInstance, deps: OutputDeps): void {
       summary: "Download a compressed image",
       tags: ["outputs"],
       params: Params,
-      response: { 200: { description: "The image.", content: { "image/jpeg": { schema: binary }, "image/webp": { schema: binary }, "image/avif": { schema: binary }, "image/png": { schema: binary } } }, ...problemResponses(["output_not_found", "range_not_satisfiable", "unavailable"]) },
+      description: "It never changes and may be cached for ever; conditional requests and a single range are answered as RFC 9110 says. No key is needed: the token is secret.",
+      security: [],
+      response: { 200: { description: "The image.", headers: fileHeaders, content: IMAGES }, ...partialResponses(IMAGES), ...problemResponses(["output_not_found", "range_not_satisfiable", "unavailable"]) },
     },
   }, async (request, reply) => {
     const { token, fileName } = request.params as Static<typeof Params>;

@@ -5,13 +5,15 @@ import Value from "typebox/value";
 import { ResumeRequest } from "../contract/batch.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { BudgetChange } from "../db/pause-batch.ts";
-import { BatchParams, CHANGE_PROBLEMS, getBatch, type BatchDeps } from "./batch-routes.ts";
+import { BatchParams, getBatch, type BatchDeps } from "./batch-routes.ts";
 import { viewBatch } from "./batch-view.ts";
-import { problemResponses } from "./openapi.ts";
+import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
+import { readOff } from "./read-off.ts";
+import { readBody } from "./receive-upload.ts";
 
 export type PauseRouteDeps = Pick<BatchDeps, "findBatch"> & {
-  settings: { publicUrl: () => string };
+  settings: { publicUrl: () => string; uploadMs: number };
   /** Null where there is nothing to pause. */
   pauseBatch(batchId: string): Promise<BatchRow | null>;
   /** Null where it is not paused. */
@@ -29,7 +31,7 @@ export function addPauseRoutes(app: FastifyInstance, deps: PauseRouteDeps): void
     schema: {
       operationId: "pauseBatch", summary: "Pause a batch", tags: ["batches"], params: BatchParams,
       description: "Nothing new of the batch is tried until it is resumed; what is in hand ends normally, and where that was the last of it, so does the batch. A batch that is paused already stays as it is.",
-      response: { 200: { description: "The batch, paused.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_ended"]) },
+      response: { 200: { description: "The batch, paused.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_not_found", "batch_ended"]) },
     },
   }, async (request, reply) => {
     const batchId = await idOf(request);
@@ -45,11 +47,11 @@ export function addPauseRoutes(app: FastifyInstance, deps: PauseRouteDeps): void
       operationId: "resumeBatch", summary: "Resume a paused batch", tags: ["batches"], params: BatchParams,
       description: "Takes a paused batch up again, once, with each of its open images; with a body, under another failure budget. What failed before the resume no longer counts against the budget.",
       body: { content: { "application/json": { schema: { $ref: "ResumeRequest#" } } } },
-      response: { 200: { description: "The batch, no longer paused.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_not_paused", "upload_too_large", "unsupported_media_type", "invalid_options"]) },
+      response: { 200: { description: "The batch, no longer paused.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_not_found", "batch_not_paused", "upload_too_large", "invalid_options"]) },
     },
   }, async (request, reply) => {
     const batchId = await idOf(request);
-    const { pauseAtFailurePercent: percent } = await readResume(request);
+    const { pauseAtFailurePercent: percent } = await readResume(request, deps.settings.uploadMs);
     const batch = await deps.resumeBatch(batchId, percent === undefined ? null : { percent });
     if (!batch) throw new ProblemError("batch_not_paused", "Expected a batch that is paused; this one is not (any more).");
     reply.header("cache-control", "no-store");
@@ -57,8 +59,8 @@ export function addPauseRoutes(app: FastifyInstance, deps: PauseRouteDeps): void
   });
 }
 
-async function readResume(request: FastifyRequest): Promise<ResumeRequest> {
-  const text = request.body ? await readText(request.body as Readable) : "";
+async function readResume(request: FastifyRequest, uploadMs: number): Promise<ResumeRequest> {
+  const text = request.body ? await readText(request, uploadMs) : "";
   if (text.trim() === "") return {};
   const body = parse(text);
   if (Value.Check(ResumeRequest, body)) return body;
@@ -66,16 +68,16 @@ async function readResume(request: FastifyRequest): Promise<ResumeRequest> {
   throw new ProblemError("invalid_options", message, { errors: [{ field: "pauseAtFailurePercent", message }], errorCount: 1 });
 }
 
-/** JSON comes as a stream on every route, since uploads do. */
-async function readText(source: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of source as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) throw new ProblemError("upload_too_large", `Expected at most ${BODY_BYTES_MAX} bytes of JSON.`);
-    chunks.push(chunk);
+/** JSON comes as a stream on every route, since uploads do; what is refused of it is read off, or it would hold up its connection. */
+async function readText(request: FastifyRequest, uploadMs: number): Promise<string> {
+  const tooLarge = () => new ProblemError("upload_too_large", `Expected at most ${BODY_BYTES_MAX} bytes of JSON.`);
+  try {
+    const chunks: Buffer[] = await readBody(request.body as Readable, { bytesMax: BODY_BYTES_MAX, deadline: AbortSignal.timeout(uploadMs), tooLarge }).toArray();
+    return Buffer.concat(chunks).toString();
+  } catch (error) {
+    readOff(request.raw);
+    throw error;
   }
-  return Buffer.concat(chunks).toString();
 }
 
 function parse(text: string): unknown {

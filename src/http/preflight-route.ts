@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
-import Type from "typebox";
-import { Probe, type Preflight } from "../contract/preflight.ts";
+import { PreflightForm, PreflightQuery, type Preflight } from "../contract/preflight.ts";
 import type { CsvProblem } from "../domain/csv-problem.ts";
 import type { PreflightOrder } from "../intake/preflight.ts";
-import { PRODUCTS_BODY, receiveAny } from "./batch-routes.ts";
-import { problemResponses, UPLOAD_PROBLEMS } from "./openapi.ts";
+import { receiveAny } from "./batch-routes.ts";
+import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
+import { problemResponses, PREFLIGHT_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 import { readPreflightOptions } from "./read-options.ts";
 import { withUpload, type TakeDeps } from "./take-upload.ts";
@@ -13,16 +13,16 @@ export type PreflightRouteDeps = Omit<TakeDeps, "acceptUpload"> & { preflight(or
 
 /** The same command line as an upload's, with another path: says what would become of it, and stores nothing. */
 export function addPreflightRoute(app: FastifyInstance, deps: PreflightRouteDeps): void {
+  const body = streamedBody(PreflightForm, { ...PRODUCTS_BODY, "application/json": { schema: { $ref: "PreflightRequest#" } } }, PreflightQuery);
   app.post("/v1/preflight", {
-    validatorCompiler: PRODUCTS_BODY.validatorCompiler,
+    validatorCompiler: body.validatorCompiler,
     schema: {
-      ...PRODUCTS_BODY.schema,
-      querystring: Type.Object({ probe: Type.Optional(Probe) }),
+      ...body.schema,
       operationId: "preflight",
       summary: "Look at a file before it is uploaded",
       description: "Takes what POST /v1/batches takes, and its options; tells what the file is, what is in it and what is wrong with it, and with `probe` what will likely become of its images. A file with problems is answered with 200: the report is the answer. Nothing is stored.",
       tags: ["batches"],
-      response: { 200: { description: "The report.", $ref: "Preflight#" }, ...problemResponses([...UPLOAD_PROBLEMS, "bad_request"]) },
+      response: { 200: { description: "The report.", $ref: "Preflight#" }, ...problemResponses(PREFLIGHT_PROBLEMS) },
     },
   }, async (request, reply) => {
     const signal = goneSignal(reply);

@@ -16,6 +16,7 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 export function protect(app: FastifyInstance, settings: ProtectionSettings): void {
   const keyHashes = settings.apiKeys.map(hash);
   app.addHook("onRequest", async (request) => {
+    if (request.headers.host === undefined && request.raw.httpVersion === "1.1") throw new ProblemError("bad_request", "Expected a Host header (RFC 9112 §3.2), got none.");
     switch (settings.auth) {
       case "none":
         return;

@@ -28,7 +28,7 @@ export function readPreflightOptions(fields: Readonly<Record<string, unknown>>):
 
 function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptions>(schema: Schema, fields: Readonly<Record<string, unknown>>): Static<Schema> {
   const { metadata, ...given } = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
-  const texts = Object.entries(given).map(([name, value]) => [name, typeof value === "string" ? readText(schema, name, value) : value]);
+  const texts = Object.entries(given).map(([name, value]) => [name, JSON_LISTS.has(name) ? readList(value) : typeof value === "string" ? readText(schema, name, value) : value]);
   const options: unknown = { ...Object.fromEntries(texts), ...readMetadata(metadata) };
   // An unknown option is reported twice, by the object and at its own place; a union by each of its members.
   const faults = Value.Errors(schema, options).filter(({ keyword }) => keyword !== "boolean" && keyword !== "anyOf").map((fault) => describeFault(fault, schema));
@@ -38,9 +38,18 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
   return options;
 }
 
+const JSON_LISTS = new Set(["outputs", "sourceHeaders"]);
+
+/** A list as one text, or, as generated clients fill in forms, a text for each of its elements. */
+function readList(given: unknown): unknown {
+  if (Array.isArray(given)) return given.map((one: unknown) => (typeof one === "string" ? parseJson(one) : one));
+  const parsed = typeof given === "string" ? parseJson(given) : given;
+  const isOne = typeof given === "string" && typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
+  return isOne ? [parsed] : parsed;
+}
+
 /** Text becomes a number only where it is one as people write it: a converter made 1 of `1.5`, and 50 of `0x32`. */
 function readText({ properties }: { properties: Record<string, object> }, name: string, text: string): unknown {
-  if (name === "outputs" || name === "sourceHeaders") return parseJson(text);
   const isNumber = Object.hasOwn(properties, name) && Object.entries(properties[name] ?? {}).some(([key, value]) => key === "type" && value === "integer");
   return isNumber && /^\s*-?\d{1,9}\s*$/.test(text) ? Number(text) : text;
 }

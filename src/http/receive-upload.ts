@@ -1,10 +1,10 @@
 import { createWriteStream } from "node:fs";
-import type { IncomingMessage } from "node:http";
 import { Transform, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FastifyRequest } from "fastify";
 import type { Layout } from "../csv/choose-layout.ts";
 import { ProblemError } from "./problems.ts";
+import { LINGER_MS, readOff } from "./read-off.ts";
 
 export type ReceivedUpload = {
   path: string; bytes: number; fileName: string | null; fields: Record<string, unknown>;
@@ -26,8 +26,6 @@ export const FIELD_BYTES_MAX = 32 * 1024;
 export const FIELDS_MAX = 120;
 /** What a form can add to its file: its fields, and as much again for their headers. */
 const FRAME_BYTES_MAX = 2 * FIELDS_MAX * FIELD_BYTES_MAX;
-/** A client that is refused reads its answer within this, though it may send on meanwhile. */
-const LINGER_MS = 5_000;
 
 type Receive = (request: FastifyRequest, deps: ReceiveDeps) => Promise<ReceivedUpload>;
 
@@ -46,19 +44,6 @@ export async function receiveWithin(request: FastifyRequest, deps: Omit<ReceiveD
   } finally {
     clearTimeout(cutOff);
   }
-}
-
-/**
- * What still comes of a refused body is read and dropped: unread, it would hold up the next request on its connection,
- * and closing at once can cost the client its answer. A client that goes on and on is cut off.
- */
-function readOff(request: IncomingMessage): void {
-  const { socket } = request;
-  request.unpipe();
-  request.resume();
-  if (request.complete) return;
-  const cutOff = setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  request.once("close", () => clearTimeout(cutOff));
 }
 
 /** A CSV as a form's file or as the body itself. */

@@ -1,13 +1,13 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import Type, { type Static } from "typebox";
-import { REPORT_EXAMPLE } from "../contract/report.ts";
+import { REPORT_CSV_EXAMPLE, REPORT_EXAMPLE } from "../contract/report.ts";
 import { ID, words } from "../contract/terms.ts";
 import { writeTable } from "../csv/write-table.ts";
 import { isReportTooLong, type OpenReport } from "../db/read-report.ts";
 import { isReportName, parseInstant, REPORT_FORMATS, REPORT_LIMIT_MAX, REPORT_NAMES, REPORT_VERSION, REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
 import { getBatch, type BatchDeps } from "./batch-routes.ts";
-import { problemResponses } from "./openapi.ts";
+import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 
 export type ReportRouteDeps = Pick<BatchDeps, "findBatch"> & {
@@ -36,14 +36,14 @@ export function addReportRoutes(app: FastifyInstance, deps: ReportRouteDeps): vo
       params: Params,
       querystring: Query,
       response: {
-        200: { description: "The report.", content: { "application/json": { schema: { $ref: "Report#" }, examples: { savings: { value: REPORT_EXAMPLE } } }, "text/csv": { schema: { type: "string" } } } },
-        ...problemResponses(["bad_request", "unauthorized", "forbidden_host", "not_found", "batch_not_found", "unavailable"]),
+        200: { description: "The report.", content: { "application/json": { schema: { $ref: "Report#" }, examples: { savings: { value: REPORT_EXAMPLE } } }, "text/csv": { schema: { type: "string" }, examples: { savings: { value: REPORT_CSV_EXAMPLE } } } } },
+        ...problemResponses([...READ_PROBLEMS, "report_not_found", "batch_not_found"]),
       },
     },
     attachValidation: true,
   }, async (request, reply) => {
     const { name } = request.params as { name: string };
-    if (!isReportName(name)) throw new ProblemError("not_found", `Expected a report's name: ${REPORT_NAMES.join(", ")}.`);
+    if (!isReportName(name)) throw new ProblemError("report_not_found", `Expected a report's name: ${REPORT_NAMES.join(", ")}.`);
     if (request.validationError) throw new ProblemError("bad_request", `Expected of the query: format (csv or json), batchId, since, until, limit (1 to ${REPORT_LIMIT_MAX}); got one of which is to be said: ${request.validationError.message}.`);
     const { format = "json", ...filter } = request.query as Static<typeof Query>;
     const report = await deps.openReport(name, await readFilter(deps, name, filter)).catch((error: unknown) => {

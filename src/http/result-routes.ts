@@ -3,18 +3,20 @@ import { Readable } from "node:stream";
 import { makeZip } from "client-zip";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
-import { words } from "../contract/terms.ts";
+import { PRODUCT_EXAMPLE } from "../contract/batch.ts";
+import { FAILURES_EXAMPLE, RESULT_EXAMPLE, words } from "../contract/terms.ts";
 import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import { RESULT_SHAPES } from "../csv/write-result.ts";
 import { writeFailuresFile, writeResultFile } from "../csv/write-result-file.ts";
 import type { BatchRow } from "../db/batches.ts";
 import { outputUrl, RESULT_FILES } from "../domain/batch-event.ts";
+import type { ProblemCode } from "../domain/problem.ts";
 import { outputNames } from "../domain/recipe.ts";
 import type { ProductResult } from "../domain/product-result.ts";
 import { viewProduct } from "./batch-view.ts";
-import { problemResponses } from "./openapi.ts";
+import { problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
-import { sendFile } from "./send-file.ts";
+import { fileHeaders, partialResponses, sendFile } from "./send-file.ts";
 
 type StoredFile = { path: string; bytes: number; modifiedAt: Date };
 
@@ -30,21 +32,27 @@ export type ResultDeps = {
 const Params = Type.Object({ token: Type.String({ description: "The batch's secret token, as it stands in the URLs of status and result.", examples: ["q3Jb0m8YcT6nXo4Zr1sWvA"] }) });
 const Shape = Type.Object({ shape: Type.Optional(words(RESULT_SHAPES, "append: the file with three columns more (Output Image Urls, Status, Errors); import: the file itself, byte for byte, with each delivered URL in the place of its source.")) });
 const TOKEN = /^[A-Za-z0-9_-]{22}$/;
-const PROBLEMS = ["bad_request", "output_not_found", "range_not_satisfiable", "unavailable"] as const;
-const binary = { type: "string", format: "binary" } as const;
+const PROBLEMS = ["output_not_found", "result_not_ready", "unavailable"] as const;
+
+const CSV = { "text/csv": { schema: { type: "string", description: "Text in the encoding of the uploaded file, as charset says." }, example: RESULT_EXAMPLE } };
+
+type ResultOperation = {
+  operationId: string; summary: string; description: string; content: object; querystring?: object;
+  more?: { headers: object; responses: object; problems: readonly ProblemCode[] };
+};
 
 /** What a batch gives back as files: they lie beside its outputs, under the same secret token. */
 export function addResultRoutes(app: FastifyInstance, deps: ResultDeps): void {
-  const add = (name: string, operation: { operationId: string; summary: string; description: string; mediaType: string; querystring?: object }, send: (batch: BatchRow, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>) => {
-    const { mediaType, ...schema } = operation;
+  const add = (name: string, { content, more, ...schema }: ResultOperation, send: (batch: BatchRow, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>) => {
     app.get(`/outputs/:token/${name}`, {
-      schema: { ...schema, tags: ["outputs"], params: Params, response: { 200: { description: "The file.", content: { [mediaType]: { schema: binary } } }, ...problemResponses(PROBLEMS) } },
+      schema: { ...schema, tags: ["outputs"], security: [], params: Params, response: { 200: { description: "The file.", content, ...more?.headers }, ...more?.responses, ...problemResponses([...PROBLEMS, ...(more?.problems ?? [])]) } },
     }, async (request, reply) => send(await getEnded(deps, request), request, reply));
   };
   const publicUrl = deps.settings.publicUrl;
 
   add(RESULT_FILES.resultsCsv, {
-    operationId: "getResultCsv", summary: "Download the result CSV", mediaType: "text/csv", querystring: Shape,
+    operationId: "getResultCsv", summary: "Download the result CSV", content: CSV, querystring: Shape,
+    more: { headers: { headers: fileHeaders }, responses: partialResponses(CSV), problems: ["range_not_satisfiable"] },
     description: "The uploaded file in its own encoding, with its results.",
   }, async (batch, request, reply) => {
     const { shape = "append" } = request.query as Static<typeof Shape>;
@@ -57,19 +65,19 @@ export function addResultRoutes(app: FastifyInstance, deps: ResultDeps): void {
   });
 
   add(RESULT_FILES.failuresCsv, {
-    operationId: "getFailuresCsv", summary: "Download what failed", mediaType: "text/csv",
+    operationId: "getFailuresCsv", summary: "Download what failed", content: { "text/csv": { ...CSV["text/csv"], example: FAILURES_EXAMPLE } },
     description: "The rows with an image that failed, in the file's own columns: mend them and upload this again.",
   }, async (batch, request, reply) =>
     stream(request, reply, headersOf(RESULT_FILES.failuresCsv, batch), writeFailuresFile(batch.csvFacts as CatalogueFacts, deps.productPages(batch.batchId))));
 
   add(RESULT_FILES.resultsJsonl, {
-    operationId: "getResultsJsonl", summary: "Download the results as JSON Lines", mediaType: "application/x-ndjson",
+    operationId: "getResultsJsonl", summary: "Download the results as JSON Lines", content: { "application/x-ndjson": { schema: { type: "string", description: "A Product on each line." }, example: `${JSON.stringify(PRODUCT_EXAMPLE)}\n` } },
     description: "A product on each line, as `GET /v1/batches/{batchId}/products` shows it.",
   }, async (batch, request, reply) =>
     stream(request, reply, { ...headersOf(RESULT_FILES.resultsJsonl, batch), "content-type": "application/x-ndjson" }, jsonLines(deps, batch)));
 
   add(RESULT_FILES.archive, {
-    operationId: "getArchive", summary: "Download all outputs as one ZIP", mediaType: "application/zip",
+    operationId: "getArchive", summary: "Download all outputs as one ZIP", content: { "application/zip": { schema: { type: "string", format: "binary", description: "The ZIP's bytes." } } },
     description: "Not compressed again, and made while it is sent.",
   }, async (batch, request, reply) => {
     const zip = Readable.fromWeb(makeZip(zipEntries(deps, batch)) as import("node:stream/web").ReadableStream);

@@ -5,6 +5,18 @@ import { ProblemError } from "./problems.ts";
 
 export type SendableFile = { path: string; bytes: number; modifiedAt: Date; mediaType: string; etag: string; cacheControl: string; disposition: string };
 
+/** What sendFile() answers beside the whole file, for the document. */
+export function partialResponses(content: object) {
+  return {
+    206: { description: "The part that Range asked for.", headers: { ...fileHeaders, "Content-Range": { type: "string", description: "Which part of how many bytes." } }, content },
+    304: { description: "The copy that If-None-Match or If-Modified-Since told of is fresh.", type: "null" },
+  };
+}
+
+export const fileHeaders = {
+  ETag: { type: "string", description: "Changes with the content." },
+};
+
 /** Sends a file as RFC 9110 says: HEAD, conditional requests, and a single range. */
 export function sendFile(request: FastifyRequest, reply: FastifyReply, file: SendableFile): FastifyReply {
   reply.headers({

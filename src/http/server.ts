@@ -1,9 +1,10 @@
+import { maxHeaderSize } from "node:http";
 import multipart from "@fastify/multipart";
 import swagger from "@fastify/swagger";
 import scalar from "@scalar/fastify-api-reference";
 import Fastify, { type FastifyInstance } from "fastify";
 import type { Log } from "../observe/log.ts";
-import { openapiOptions, SHARED_SCHEMAS } from "./openapi.ts";
+import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./openapi.ts";
 import { addOutputRoutes, type OutputDeps } from "./output-routes.ts";
 import { knownProblem, ProblemError, sendProblem } from "./problems.ts";
 import { protect, type ProtectionSettings } from "./protection.ts";
@@ -12,7 +13,10 @@ import { addStatusRoute, type StatusDeps } from "./status-route.ts";
 import { addBatchRoutes, NDJSON, type BatchDeps } from "./batch-routes.ts";
 import { addPauseRoutes, type PauseRouteDeps } from "./pause-routes.ts";
 import { addPreflightRoute, type PreflightRouteDeps } from "./preflight-route.ts";
+import { readOffBeforeClose } from "./read-off.ts";
 import { FIELDS_MAX } from "./receive-upload.ts";
+import { answerOddRequests, refuseConnection, refusePath } from "./refuse-connection.ts";
+import { refuseOtherMethods } from "./refuse-methods.ts";
 import { addReportRoutes, type ReportRouteDeps } from "./report-routes.ts";
 import { addResultRoutes, type ResultDeps } from "./result-routes.ts";
 import { addUploadRoute } from "./upload-route.ts";
@@ -38,18 +42,24 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     // The upload has a deadline of its own; a request line and headers must come at once.
     requestTimeout: 0,
     forceCloseConnections: "idle",
-    http: { headersTimeout: HEADERS_MS },
+    // A missing Host is refused by us, with a reason.
+    http: { headersTimeout: HEADERS_MS, requireHostHeader: false },
     ajv: { customOptions: { strict: false, coerceTypes: true, removeAdditional: false } },
-    routerOptions: { maxParamLength: 200 },
+    // No pattern but our own looks at a parameter: what names nothing is answered by its route, and headers have a cap.
+    routerOptions: { maxParamLength: maxHeaderSize },
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: refusePath,
   });
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema);
   acceptStreams(app);
   await app.register(multipart);
-  await app.register(swagger, { openapi: openapiOptions(deps.settings.version) as object, refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `Schema${index}`) } });
+  await app.register(swagger, { openapi: openapiOptions(deps.settings.version) as object, transformObject: (given) => ("openapiObject" in given ? finishDocument(given.openapiObject as OpenapiDocument) : {}), refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `Schema${index}`) } });
+  answerOddRequests(app.server);
   protect(app, deps.settings);
   answerErrors(app, deps);
   logRequests(app, deps.log);
 
+  const refuseRest = refuseOtherMethods(app);
   addServiceRoutes(app, deps);
   for (const prefix of ["", "/api"] as const) {
     addUploadRoute(app, deps, prefix);
@@ -61,6 +71,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   addReportRoutes(app, deps);
   addResultRoutes(app, deps);
   addOutputRoutes(app, deps);
+  refuseRest();
   await app.register(scalar, { routePrefix: "/docs", configuration: { url: "/openapi.json", telemetry: false, withDefaultFonts: false } });
   await app.ready();
   return app;
@@ -73,8 +84,11 @@ function acceptStreams(app: FastifyInstance): void {
 }
 
 function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): void {
-  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new ProblemError("not_found", "There is no such route; /docs lists them.")));
-  app.setErrorHandler((error: Error & { code?: string }, request, reply) => {
+  app.setNotFoundHandler(() => {
+    throw new ProblemError("not_found", "There is no such route; /docs lists them.");
+  });
+  app.setErrorHandler(async (error: Error & { code?: string }, request, reply) => {
+    await readOffBeforeClose(request, reply);
     const known = (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, isUnavailable);
     if (known) return sendProblem(request, reply, known);
     log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed unexpectedly");

@@ -10,8 +10,9 @@ import { writeCursor } from "../domain/cursor.ts";
 import type { ProductResult } from "../domain/product-result.ts";
 import { viewSeedProduct } from "../domain/seed-payload.ts";
 import { readLineCursor } from "./cursor.ts";
-import { problemResponses } from "./openapi.ts";
+import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
+import { followHeaders } from "./upload-route.ts";
 
 export type StatusDeps = {
   settings: { publicUrl: () => string };
@@ -33,11 +34,12 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
   app.get(`${prefix}/getProcessingStatus/:requestId`, {
     schema: {
       operationId: prefix === "" ? "getProcessingStatus" : "getProcessingStatusUnderApi",
-      summary: "See how a batch stands",
+      summary: "See how an upload stands",
+      description: "The batch and a page of its products, whose three lists of input URLs, output URLs and errors have the same length and order.",
       tags: ["batches"],
       params: Params,
       querystring: Query,
-      response: { 200: { description: "The batch with a page of its products.", $ref: "BatchStatus#" }, ...problemResponses(["bad_request", "unauthorized", "forbidden_host", "batch_not_found", "unavailable"]) },
+      response: { 200: { description: "The batch with a page of its products.", headers: followHeaders, $ref: "ProcessingStatus#" }, ...problemResponses([...READ_PROBLEMS, "batch_not_found"]) },
     },
     // A malformed id names no batch: that is a 404 like any other unknown one.
     attachValidation: true,

@@ -1,13 +1,14 @@
 import type { FastifyInstance } from "fastify";
-import type { Accepted } from "../contract/upload.ts";
+import { UploadForm, UploadQuery, type Accepted } from "../contract/upload.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl } from "../domain/batch-event.ts";
-import { problemResponses, streamedBody, UPLOAD_PROBLEMS } from "./openapi.ts";
+import { CSV_BODY, streamedBody } from "./openapi.ts";
+import { problemResponses, UPLOAD_PROBLEMS } from "./problem-responses.ts";
 import { receiveFile } from "./receive-upload.ts";
 import { takeUpload, type TakeDeps, type Taken } from "./take-upload.ts";
 
 /** The seed's own route. */
 export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" | "/api"): void {
-  const body = streamedBody();
+  const body = streamedBody(UploadForm, CSV_BODY, UploadQuery);
   app.post(`${prefix}/uploadAndProcessDocument`, {
     validatorCompiler: body.validatorCompiler,
     schema: {
@@ -25,8 +26,12 @@ export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" 
 }
 
 export const acceptedHeaders = {
-  Location: { type: "string", description: "Where the batch can be followed." },
-  "Retry-After": { type: "string", description: "Seconds until a first look is worth it." },
+  Location: { type: "string", format: "uri", description: "Where the batch can be followed." },
+  "Retry-After": { type: "integer", description: "Seconds until a first look is worth it." },
+};
+
+export const followHeaders = {
+  "Retry-After": { type: "integer", description: "Seconds until another look is worth it; absent once the batch has ended." },
 };
 
 function toAnswer(taken: Taken, publicUrl: string): Accepted {

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import Value from "typebox/value";
 import { AcceptedBatch, Batch, BatchStatusView, Product, ResumeRequest } from "../../src/contract/batch.ts";
@@ -8,12 +12,14 @@ import { Preflight } from "../../src/contract/preflight.ts";
 import { Problem } from "../../src/contract/problem.ts";
 import { Report } from "../../src/contract/report.ts";
 import { Accepted, ProductInput } from "../../src/contract/upload.ts";
+import { DOCUMENT_URL, makeDocument } from "../../scripts/openapi-document.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
+import type { Document, MediaType } from "../support/openapi-document.ts";
 import { startService, type Service } from "../support/service.ts";
 
-type Operation = { operationId?: string; summary?: string; responses: Record<string, { description?: string; content?: Record<string, unknown> }> };
-type Document = { openapi: string; paths: Record<string, Record<string, Operation>>; webhooks: Record<string, { post: Operation }>; components: { schemas: Record<string, { examples?: unknown[] }> } };
+const run = promisify(execFile);
+const REGENERATE = "openapi.json is not what the code says. Run `npm run openapi`, look at the difference, and commit it.";
 
 describe("the API's documents", () => {
   let service: Service;
@@ -23,20 +29,62 @@ describe("the API's documents", () => {
     document = (await (await fetch(`${service.url}/openapi.json`)).json()) as Document;
   });
 
+  const operations = () => Object.values(document.paths).flatMap((path) => Object.values(path));
+
   test("/openapi.json is valid OpenAPI 3.1", async () => {
     assert.match(document.openapi, /^3\.1\./);
     const { valid, errors } = await new Validator().validate(document as unknown as Record<string, unknown>);
     assert.equal(valid, true, JSON.stringify(errors, null, 1));
   });
 
+  test("the committed openapi.json is what the code says and what is served", async () => {
+    const committed = await readFile(DOCUMENT_URL, "utf8");
+    assert.ok(committed === (await makeDocument()), REGENERATE);
+    assert.deepEqual(document, JSON.parse(committed), REGENERATE);
+  });
+
+  test("Redocly's strict rules have nothing to say, without exceptions", async () => {
+    const linter = fileURLToPath(import.meta.resolve("@redocly/cli/bin/cli.js"));
+    // In a folder of its own, so that no configuration softens the rules.
+    const { stdout, stderr } = await run(process.execPath, [linter, "lint", "--extends=recommended-strict", "--format=stylish", fileURLToPath(DOCUMENT_URL)], {
+      cwd: await createTestFolder(), env: { ...process.env, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true", CI: "true" },
+    }).catch((error: { stdout: string; stderr: string }) => error);
+    assert.match(stderr, /Your API description is valid/, `${stdout}${stderr}`);
+  });
+
+  test("every operation says what it is for, in examples too", () => {
+    const isShown = ({ schema = {}, example, examples }: MediaType): boolean => {
+      const name = /^#\/components\/schemas\/(.+)$/.exec("$ref" in schema ? String(schema.$ref) : "")?.[1];
+      const isBinary = "format" in schema && schema.format === "binary";
+      return isBinary || example !== undefined || examples !== undefined || (name !== undefined && document.components.schemas[name]?.examples !== undefined);
+    };
+    for (const { operationId, description, requestBody, responses } of operations()) {
+      assert.ok(description, operationId);
+      for (const [mediaType, media] of Object.entries(requestBody?.content ?? {})) assert.ok(isShown(media), `${operationId} takes ${mediaType}`);
+      for (const [status, { content = {} }] of Object.entries(responses)) {
+        for (const [mediaType, media] of Object.entries(content)) assert.ok(isShown(media), `${operationId} answers ${status} ${mediaType}`);
+      }
+    }
+  });
+
+  test("no shape stands twice under two names, or without one", () => {
+    const nameless: string[] = [];
+    const look = (node: unknown, at: string) => {
+      if (Array.isArray(node)) return node.forEach((one, index) => look(one, `${at}/${index}`));
+      if (typeof node !== "object" || node === null) return;
+      if ("type" in node && node.type === "object" && "properties" in node && !/^\/components\/schemas\/[^/]+$/.test(at)) nameless.push(at);
+      for (const [key, value] of Object.entries(node)) if (!/^(examples?|value)$/.test(key)) look(value, `${at}/${key}`);
+    };
+    look(document, "");
+    assert.deepEqual(nameless, [], "give these schemas a title");
+  });
+
   test("every operation has an id of its own, a summary and its problems", () => {
-    const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
-    const ids = [...operations, ...Object.values(document.webhooks).map(({ post }) => post)].map(({ operationId }) => operationId);
+    const ids = [...operations(), ...Object.values(document.webhooks).map(({ post }) => post)].map(({ operationId }) => operationId);
     assert.ok(ids.length >= 8);
     assert.equal(new Set(ids).size, ids.length);
-    for (const { operationId, summary, responses } of operations) {
+    for (const { operationId, summary, responses } of operations()) {
       assert.ok(operationId && summary);
-      if (/Health|Readiness/.test(operationId)) continue;
       assert.ok(Object.entries(responses).some(([status, response]) => Number(status) >= 400 && "application/problem+json" in (response.content ?? {})), operationId);
     }
   });
@@ -50,7 +98,7 @@ describe("the API's documents", () => {
   });
 
   test("every example fits its schema", () => {
-    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, BatchStatus: BatchStatusView, Preflight, Problem, Product, ProductInput, Report, ResumeRequest, SeedEvent })) {
+    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, ProcessingStatus: BatchStatusView, Preflight, Problem, Product, ProductInput, Report, ResumeRequest, SeedEvent })) {
       const examples = document.components.schemas[name]?.examples ?? [];
       assert.ok(examples.length > 0, name);
       for (const example of examples) assert.deepEqual([...Value.Errors(schema, example)], [], name);

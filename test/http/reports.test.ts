@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ServerResponse } from "node:http";
+import { get as httpGet, type IncomingMessage, type ServerResponse } from "node:http";
 import { before, describe, test } from "node:test";
 import type { AcceptedBatch, Batch, Product } from "../../src/contract/batch.ts";
 import type { Problem } from "../../src/contract/problem.ts";
@@ -229,9 +229,9 @@ describe("reports", () => {
 
   test("say what was expected where a report cannot be had", async () => {
     const cases: [string, number, string, RegExp][] = [
-      ["nothing", 404, "not_found", /batches, products, images/],
-      ["version", 404, "not_found", /batches/],
-      ["batches%20where%20true", 404, "not_found", /batches/],
+      ["nothing", 404, "report_not_found", /batches, products, images/],
+      ["version", 404, "report_not_found", /batches/],
+      ["batches%20where%20true", 404, "report_not_found", /batches/],
       ["batches?format=xml", 400, "bad_request", /csv or json/],
       ["batches?limit=0", 400, "bad_request", /limit/],
       ["batches?limit=1000001", 400, "bad_request", /1000000/],
@@ -256,14 +256,14 @@ describe("reports", () => {
     await rowsOf("insert into batch (batch_id, tenant_id, token, status, recipe, on_invalid, csv_bytes, csv_facts, products, images_total) values ($1, '00000000-0000-7000-8000-000000000000', 'filler', 'completed', '{}', 'skip', 1, '{}', 20000, 0)", filler);
     await rowsOf("insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record) select $1, n, 0, n, repeat('x', 1500), n, '{}', '' from generate_series(2, 20001) n", filler);
     const openReports = () => rowsOf("select 1 from pg_stat_activity where datname = current_database() and application_name = 'pressrun report'");
-    const controllers = Array.from({ length: 4 }, () => new AbortController());
     // Nothing of the body is read: what the sockets do not hold stays in the database.
-    const held = await Promise.all(controllers.map(({ signal }) => get(`products?batchId=${filler}`, { signal })));
-    assert.deepEqual(held.map(({ status }) => status), [200, 200, 200, 200]);
+    const hold = () => new Promise<IncomingMessage>((resolve, reject) => void httpGet(`${service.url}/v1/reports/products?batchId=${filler}`, resolve).on("error", reject));
+    const held = await Promise.all(Array.from({ length: 4 }, hold));
+    assert.deepEqual(held.map(({ statusCode }) => statusCode), [200, 200, 200, 200]);
     assert.equal((await openReports()).length, 4);
     const [status, code] = await refused("batches");
     assert.deepEqual([status, code], [503, "unavailable"]);
-    for (const controller of controllers) controller.abort();
+    for (const response of held) response.destroy();
     await eventually("the connections to be given back", async () => (await openReports()).length === 0);
     const rows = await report(`products?batchId=${filler}`);
     assert.deepEqual([rows.length, rows.at(-1)?.["line"]], [20_000, 20_001]);

@@ -15,7 +15,7 @@ import { startService, type Service } from "../support/service.ts";
 import { openSlowClient } from "./hostile/slow-client.ts";
 
 const UPLOAD_MS = 1_000;
-/** As src/http/receive-upload.ts has it. */
+/** As src/http/read-off.ts has it. */
 const LINGER_MS = 5_000;
 const SLACK_MS = 1_500;
 const FILE = '--edge\r\ncontent-disposition: form-data; name="file"; filename="a.csv"\r\n\r\nS. No,Product Name,Input Image Urls\n1,';

@@ -6,6 +6,7 @@ import { onCleanup } from "./cleanup.ts";
 import type { BatchStatusView } from "../../src/contract/batch.ts";
 import type { Accepted } from "../../src/contract/upload.ts";
 import { eventually } from "./eventually.ts";
+import { watchAnswers } from "./watch-answers.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -46,6 +47,10 @@ export async function startService(env: Record<string, string>, options: { detac
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
   });
   const url = await ready.promise;
+  if (url !== "") {
+    const watch = watchAnswers(Number(new URL(url).port));
+    void exited.then(() => watch.end());
+  }
 
   const status = async (requestId: string, query = ""): Promise<BatchStatusView> => {
     const response = await fetch(`${url}/getProcessingStatus/${requestId}${query}`);

@@ -1,5 +1,5 @@
 /** Pages whose command blocks are run, in this order. */
-export const PAGES = ["README.md", "CONTRIBUTING.md", "docs/command-line.md", "docs/files.md", "docs/pausing.md", "docs/recipes.md", "docs/reporting.md", "docs/webhooks.md"];
+export const PAGES = ["README.md", "CONTRIBUTING.md", "docs/command-line.md", "docs/files.md", "docs/pausing.md", "docs/recipes.md", "docs/reporting.md", "docs/rest-api.md", "docs/webhooks.md"];
 
 /** Blocks that are not run here, by page and first line: why, and where they are run. */
 export const NOT_RUN: Record<string, Record<string, string>> = {
@@ -11,6 +11,10 @@ export const NOT_RUN: Record<string, Record<string, string>> = {
   },
   "docs/command-line.md": {
     "npm install pressrun               # any Node from 20 on; Node 24 and PostgreSQL 18 come along on Linux x64 and arm64": "test/package/installed.test.ts installs what `npm pack` makes, and runs it",
+  },
+  "docs/rest-api.md": {
+    "npx openapi-typescript openapi.json -o pressrun.d.ts": "test/sdk/generated-clients.test.ts does, and runs what comes",
+    "npx openapi-ts -i openapi.json -o pressrun-sdk -c @hey-api/client-fetch": "test/sdk/generated-clients.test.ts does, and runs what comes",
   },
 };
 

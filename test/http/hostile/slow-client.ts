@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { onCleanup } from "../../support/cleanup.ts";
+import { demandDocumented } from "../../support/watch-answers.ts";
 
 export type SlowClient = {
   send(text: string): void;
@@ -31,7 +32,14 @@ export function openSlowClient(url: string, path: string, type: string): SlowCli
     received += data.toString();
     const [head = "", body = ""] = received.split(/\r\n\r\n(.*)/s);
     const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? Infinity);
-    if (Buffer.byteLength(body) >= length) answer.resolve({ status: Number(head.split(" ")[1]), body, afterMs: performance.now() - start });
+    if (Buffer.byteLength(body) < length) return;
+    const status = Number(head.split(" ")[1]);
+    try {
+      demandDocumented({ method: "POST", path, status, contentType: /content-type: (.+)/i.exec(head)?.[1] ?? null, body });
+      answer.resolve({ status, body, afterMs: performance.now() - start });
+    } catch (error) {
+      answer.reject(error);
+    }
   });
   const ended = new Promise<number>((resolve) => {
     socket.once("close", () => {
