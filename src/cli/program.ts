@@ -45,7 +45,7 @@ function createProgram(version: string): Command {
     .helpCommand(true)
     .exitOverride()
     .showHelpAfterError("(add --help to see what there is)")
-    .addHelpText("after", "\nSettings come from the environment; README.md lists them.");
+    .addHelpText("after", "\nSettings come from the environment; docs/operating.md lists them.");
   for (const add of COMMANDS) add(program);
   return program;
 }

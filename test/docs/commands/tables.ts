@@ -1,5 +1,5 @@
 /** Pages whose command blocks are run, in this order. */
-export const PAGES = ["README.md", "CONTRIBUTING.md", "docs/command-line.md", "docs/files.md", "docs/pausing.md", "docs/recipes.md", "docs/reporting.md", "docs/rest-api.md", "docs/webhooks.md"];
+export const PAGES = ["README.md", "CONTRIBUTING.md", "docs/command-line.md", "docs/files.md", "docs/operating.md", "docs/pausing.md", "docs/recipes.md", "docs/reporting.md", "docs/rest-api.md", "docs/webhooks.md"];
 
 /** Blocks that are not run here, by page and first line: why, and where they are run. */
 export const NOT_RUN: Record<string, Record<string, string>> = {
@@ -29,6 +29,7 @@ export const SHOWN_BESIDES: Record<string, Record<string, string>> = {
 /** What a command ends with where that is not 0, by page. */
 export const EXIT_CODES: Record<string, Record<string, number>> = {
   "README.md": { "node bin/pressrun.js process products.csv --out out --width 1200 --format webp": 1 },
+  "docs/operating.md": { "HOST=0.0.0.0 PORT=ninety pressrun serve": 1 },
   "docs/command-line.md": {
     "pressrun process products.csv --out out --widht 1200": 2,
     "pressrun process products.csv --out out --width 1200 --format webp": 1,

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFile, stat } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const LINK = /\[[^\]]*\]\((?<target>[^)\s]+)\)/g;
+const MENTION = /(?<![\w/.])docs\/[\w/-]+(?:\.md)?(?![\w/-]|\.\w)/g;
+
+const files = execFileSync("git", ["ls-files", "*.md"], { cwd: ROOT, encoding: "utf8" }).trim().split("\n");
+
+/** What stands between backticks or fences is no link. */
+function withoutCode(page: string): string {
+  return page.replaceAll(/^ *```[^]*?^ *```$/gm, "").replaceAll(/`[^`\n]*`/g, "");
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(page: string): string[] {
+  const headings = [...withoutFences(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => heading);
+  return headings.map((heading) => heading.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-"));
+}
+
+function withoutFences(page: string): string {
+  return page.replaceAll(/^ *```[^]*?^ *```$/gm, "");
+}
+
+describe("in every page", () => {
+  for (const file of files) {
+    test(`relative links and anchors lead somewhere: ${file}`, async () => {
+      const page = await readFile(join(ROOT, file), "utf8");
+      for (const { groups } of withoutCode(page).matchAll(LINK)) {
+        const [path = "", anchor] = (groups?.["target"] ?? "").split("#");
+        if (/^[a-z]+:/.test(path)) continue;
+        const target = path === "" ? file : relative(ROOT, join(ROOT, dirname(file), path));
+        assert.ok(await stat(join(ROOT, target)).catch(() => null), `${file} links to ${path}, which is not there`);
+        if (anchor !== undefined) assert.ok(anchorsOf(await readFile(join(ROOT, target), "utf8")).includes(anchor), `${file} links to #${anchor}, which ${target} does not have`);
+      }
+    });
+
+    test(`pages that are named are there: ${file}`, async () => {
+      const page = withoutFences(await readFile(join(ROOT, file), "utf8"));
+      for (const [mention] of page.matchAll(MENTION)) assert.ok(await stat(join(ROOT, mention)).catch(() => null), `${file} names ${mention}, which is not there`);
+    });
+  }
+});

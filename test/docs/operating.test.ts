@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { glob, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const page = await readFile(join(ROOT, "docs/operating.md"), "utf8");
+
+/** The first cells of the table below a heading. */
+function firstCells(heading: string): string[] {
+  const [, rest = ""] = page.split(`\n## ${heading}\n`);
+  const rows = (rest.split("\n## ")[0] ?? "").split("\n").filter((line) => line.startsWith("|"));
+  return rows.slice(2).map((row) => row.split("|")[1]?.trim() ?? "");
+}
+
+describe("docs/operating.md", () => {
+  test("has every setting that is read, and no other", async () => {
+    const config = await readFile(join(ROOT, "src/config.ts"), "utf8");
+    const read = new Set([...config.matchAll(/"([A-Z][A-Z_]{3,})"/g)].map(([, name]) => name));
+    const listed = firstCells("Settings").flatMap((cell) => cell.split(", ")).map((name) => name.replaceAll("`", ""));
+    assert.deepEqual(listed.toSorted(), [...read].toSorted());
+  });
+
+  test("has log messages that there are", async () => {
+    const sources: string[] = [];
+    for await (const file of glob("src/**/*.ts", { cwd: ROOT })) sources.push(await readFile(join(ROOT, file), "utf8"));
+    const messages = firstCells("Logs").map((cell) => cell.replaceAll("`", ""));
+    assert.ok(messages.length > 5);
+    for (const message of messages) assert.ok(sources.some((source) => source.includes(`"${message}"`)), message);
+  });
+});
