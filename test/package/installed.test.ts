@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { blocksOf } from "../docs/commands/page-steps.ts";
+import { assertSameOutput } from "../docs/commands/same-output.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin, type Origin } from "../support/origin.ts";
@@ -69,6 +71,8 @@ describe("the package, installed into an empty folder", { timeout: 240_000 }, ()
     const demo = await run("demo");
     assert.equal(demo.status, 0, demo.stdout + demo.stderr);
     for (const line of [/27\/27 images, 2 failed/, /batch\.completed, signature verified/, /25 done, 2 failed, [\d.]+ images per second/, /gone\.jpg: not_found/, /login\.jpg: html_page/]) assert.match(demo.stdout, line);
+    const shown = blocksOf(await readFile(join(ROOT, "README.md"), "utf8")).find(({ text }) => text.startsWith("Starting: "))?.text ?? "";
+    assertSameOutput(demo.stdout, shown, { folder: join(folder, "shop"), replaced: [] }, "README.md");
     assert.deepEqual(processesNaming(folder), []);
   });
 });

@@ -20,7 +20,7 @@ export const NOT_RUN: Record<string, Record<string, string>> = {
 
 /** What is shown without a command right above it, by page and first line: where it comes from. */
 export const SHOWN_BESIDES: Record<string, Record<string, string>> = {
-  "README.md": { "Starting: a shop with sample pictures, a webhook receiver, PostgreSQL and Pressrun …": "`npm run demo`, see above" },
+  "README.md": { "Starting: a shop with sample pictures, a webhook receiver, PostgreSQL and Pressrun …": "`npm run demo`, which test/package/installed.test.ts runs and compares" },
   "docs/recipes.md": { "recipe                                  MB  of input  ms CPU/megapixel": "measured: `npm run bench -- recipes`" },
   "docs/reporting.md": { "batches, all                                        9 ms": "measured: `npm run bench -- reports`" },
   "docs/webhooks.md": { "{": "two events, which test/docs/webhooks.test.ts holds against the contract" },
