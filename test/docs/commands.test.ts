@@ -54,8 +54,10 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
 
   async function follow(name: string, steps: readonly Step[]): Promise<void> {
     const origin = await startShop();
-    const here = { service: service.url, origin: origin.url, databaseUrl, analystUrl: "", receiverPort: await freePort() };
-    const { folder, env } = await makeReader(name, origin);
+    // A service that a page starts has files of its own: over one database it would take other pages' images.
+    const pageDatabaseUrl = steps.some(({ code }) => code.includes("npm start")) ? await createTestDatabase() : databaseUrl;
+    const here = { service: service.url, origin: origin.url, databaseUrl: pageDatabaseUrl, analystUrl: "", receiverPort: await freePort() };
+    const { folder, env } = await makeReader(name, { origin, databaseUrl: pageDatabaseUrl });
     const shell = await openPageShell(folder, await createTestFolder(), env);
     for (const [file, text] of Object.entries(FILES)) await writeFile(join(folder, file), text.replaceAll("https://shop.example", origin.url));
     for (const step of steps) {
@@ -86,7 +88,7 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
   }
 
   /** A folder that looks like a checkout, `pressrun` in PATH, and the variables that a page takes for given. */
-  async function makeReader(name: string, origin: Origin): Promise<{ folder: string; env: Record<string, string> }> {
+  async function makeReader(name: string, given: { origin: Origin; databaseUrl: string }): Promise<{ folder: string; env: Record<string, string> }> {
     const [folder, tools] = [await createTestFolder(), await createTestFolder()];
     for (const part of CHECKOUT) await symlink(join(ROOT, part), join(folder, part));
     await mkdir(join(tools, "bin"));
@@ -96,9 +98,11 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
       folder,
       env: {
         PATH: [join(tools, "bin"), dirname(process.execPath), process.env["PATH"]].join(":"), HOME: tools, npm_config_loglevel: "silent",
+        // What installs does so in CI: here node_modules is the checkout's own.
+        npm_config_dry_run: "true",
         ALLOW_CIDRS: "127.0.0.1/32", EMBEDDED_PG_PORT: "0", LOG_LEVEL: "warn",
-        ...(name === "README.md" ? {} : { DATABASE_URL: databaseUrl, SECRET_KEY: "x".repeat(32) }),
-        ...(await given(name, origin)),
+        ...(name === "README.md" ? {} : { DATABASE_URL: given.databaseUrl, SECRET_KEY: "x".repeat(32) }),
+        ...(await variablesOf(name, given.origin)),
       },
     };
   }
@@ -111,7 +115,7 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
     await db.close();
   }
 
-  async function given(name: string, origin: Origin): Promise<Record<string, string>> {
+  async function variablesOf(name: string, origin: Origin): Promise<Record<string, string>> {
     if (name === "docs/webhooks.md") return { WEBHOOK_SECRET: createSecret(Buffer.alloc(32)), id: "msg_1", timestamp: "1795000000", TOKEN: "secret" };
     if (name === "docs/pausing.md") return { batchId: (await service.upload(catalogueOf([[`${origin.url}/held/1.jpg`]]))).requestId };
     return {};
