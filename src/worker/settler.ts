@@ -39,7 +39,7 @@ export type Settler = {
 
 /** One image per transaction costs 1.0 ms of CPU, fifty per transaction 0.03 ms each. */
 const BATCH_MAX = 50;
-/** So long an outcome waits for company; the first after a rest and those of small batches, which somebody looks at, less. */
+/** So long an outcome waits for company; the first after a rest, and those of small batches, which somebody looks at, less. */
 const COLLECT_MS = 100;
 const COLLECT_SOON_MS = 20;
 const RETRY_MS = 500;
@@ -51,6 +51,19 @@ const RETRY_MS = 500;
 export function createSettler(given: SettlerDeps): Settler {
   let isStopped = false;
   const deps: SettlingDeps = { ...given, isStopped: () => isStopped };
+  // Two lanes: what a small batch's image waits for is not the page of a large one that is being written.
+  const [small, large] = [createLane(deps, COLLECT_SOON_MS), createLane(deps, COLLECT_MS)];
+  return {
+    stop: () => void (isStopped = true),
+    flush() {
+      small.flush();
+      large.flush();
+    },
+    settle: (item) => (item.isOfSmallBatch ? small : large).settle(item),
+  };
+}
+
+function createLane(deps: SettlingDeps, collectMs: number): Pick<Settler, "settle" | "flush"> {
   let waiting: { item: ImageOutcome; resolve: () => void }[] = [];
   let timer: NodeJS.Timeout | undefined;
   let dueAt = Infinity;
@@ -77,20 +90,19 @@ export function createSettler(given: SettlerDeps): Settler {
       flushedAt = performance.now();
     } while (waiting.length >= BATCH_MAX || flushedAt >= dueAt);
     isFlushing = false;
-    const nextAt = Math.min(dueAt, flushedAt + COLLECT_MS);
+    const nextAt = Math.min(dueAt, flushedAt + collectMs);
     dueAt = Infinity;
     if (waiting.length > 0) flushBy(nextAt);
   };
 
   return {
-    stop: () => void (isStopped = true),
     flush: () => void (waiting.length > 0 && flushBy(performance.now())),
     settle(item) {
       return new Promise((resolve) => {
         waiting.push({ item, resolve });
         const now = performance.now();
-        const isSoon = item.isOfSmallBatch || now - flushedAt > COLLECT_MS;
-        flushBy(waiting.length >= BATCH_MAX ? now : now + (isSoon ? COLLECT_SOON_MS : COLLECT_MS));
+        const waitMs = now - flushedAt > collectMs ? COLLECT_SOON_MS : collectMs;
+        flushBy(waiting.length >= BATCH_MAX ? now : now + waitMs);
       });
     },
   };

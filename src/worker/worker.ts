@@ -68,7 +68,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 
   const pump = new Pump({
     queue, window, onError,
-    transaction: db.keyedTransaction,
+    transaction: db.fleetingTransaction,
     startBatches: (batchIds) => startBatches(db.executor, batchIds),
     mayClaim: () => disk.hasRoom,
     waitingForHost: deps.waitingForHost,
