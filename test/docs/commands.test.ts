@@ -44,8 +44,9 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
     const listed = NOT_RUN[name] ?? {};
     const steps = blocks.filter((block) => !(block.name in listed)).flatMap((block) => block.steps);
 
-    test(`${name} has the blocks that are listed as not run here`, () => {
+    test(`${name} has the blocks and commands that are listed`, () => {
       const names = blocks.map((block) => block.name);
+      for (const gone of Object.keys(EXIT_CODES[name] ?? {})) assert.ok(steps.some(({ code }) => code.trim() === gone), `${name} has no command any more that is ${gone}`);
       for (const gone of Object.keys(listed)) assert.ok(names.includes(gone), `${name} has no block any more that begins with ${gone}`);
     });
 
@@ -60,18 +61,22 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
     const { folder, env } = await makeReader(name, { origin, databaseUrl: pageDatabaseUrl });
     const shell = await openPageShell(folder, await createTestFolder(), env);
     for (const [file, text] of Object.entries(FILES)) await writeFile(join(folder, file), text.replaceAll("https://shop.example", origin.url));
-    for (const step of steps) {
+    try {
+      for (const step of steps) await take(step);
+    } finally {
+      await shell.stop();
+    }
+
+    async function take(step: Step): Promise<void> {
       const where = `${name}:${step.line}`;
       const replaced = replacementsFor(here);
-      const code = replaced.reduce((text, [from, to]) => text.replaceAll(from, to), step.code);
-      const output = await runStep(code, where);
+      const output = await run(replaced.reduce((text, [from, to]) => text.replaceAll(from, to), step.code), where);
       assert.ok(!output.includes('"type":"about:blank"') || step.shown?.includes('"type":"about:blank"'), `${where} is refused, which the page does not say:\n${output}`);
       if (step.shown !== null) assertSameOutput(output, step.shown, { folder, replaced }, where);
       here.analystUrl = /^postgres:\/\/analyst:\S+$/m.exec(output)?.[0] ?? here.analystUrl;
     }
-    await shell.stop();
 
-    async function runStep(code: string, where: string): Promise<string> {
+    async function run(code: string, where: string): Promise<string> {
       const [, ready] = LASTING.find(([pattern]) => pattern.test(code.trim())) ?? [];
       if (ready === undefined) {
         const expected = EXIT_CODES[name]?.[code.trim()] ?? 0;
@@ -120,7 +125,6 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
     if (name === "docs/pausing.md") return { batchId: (await service.upload(catalogueOf([[`${origin.url}/held/1.jpg`]]))).requestId };
     return {};
   }
-
 });
 
 /** Nothing is shown but what a command gave, or what is listed with where it comes from. */
