@@ -6,6 +6,7 @@ import { isOverBudget, type BudgetCounts } from "../domain/failure-budget.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
+import { createCollector } from "./collector.ts";
 import type { Processed } from "./stages.ts";
 
 export type ImageOutcome = {
@@ -38,7 +39,7 @@ export type Settler = {
 };
 
 /** One image per transaction costs 1.0 ms of CPU, fifty per transaction 0.03 ms each. */
-const BATCH_MAX = 50;
+const PAGE_MAX = 50;
 /** So long an outcome waits for company; the first after a rest, and those of small batches, which somebody looks at, less. */
 const COLLECT_MS = 100;
 const COLLECT_SOON_MS = 20;
@@ -52,59 +53,16 @@ export function createSettler(given: SettlerDeps): Settler {
   let isStopped = false;
   const deps: SettlingDeps = { ...given, isStopped: () => isStopped };
   // Two lanes: what a small batch's image waits for is not the page of a large one that is being written.
-  const [small, large] = [createLane(deps, COLLECT_SOON_MS), createLane(deps, COLLECT_MS)];
+  const laneOf = (collectMs: number) =>
+    createCollector<ImageOutcome>({ pageMax: PAGE_MAX, collectMs, firstMs: COLLECT_SOON_MS, write: (items) => settleUntilWritten(deps, items) });
+  const [small, large] = [laneOf(COLLECT_SOON_MS), laneOf(COLLECT_MS)];
   return {
     stop: () => void (isStopped = true),
     flush() {
       small.flush();
       large.flush();
     },
-    settle: (item) => (item.isOfSmallBatch ? small : large).settle(item),
-  };
-}
-
-function createLane(deps: SettlingDeps, collectMs: number): Pick<Settler, "settle" | "flush"> {
-  let waiting: { item: ImageOutcome; resolve: () => void }[] = [];
-  let timer: NodeJS.Timeout | undefined;
-  let dueAt = Infinity;
-  let flushedAt = -Infinity;
-  let isFlushing = false;
-
-  const flushBy = (at: number) => {
-    if (at >= dueAt) return;
-    clearTimeout(timer);
-    dueAt = at;
-    // While others are being written its time is looked at once they are.
-    if (!isFlushing) timer = setTimeout(() => void flush(), Math.max(0, at - performance.now()));
-  };
-  const flush = async () => {
-    if (isFlushing) return;
-    clearTimeout(timer);
-    isFlushing = true;
-    do {
-      dueAt = Infinity;
-      const taken = waiting.slice(0, BATCH_MAX);
-      waiting = waiting.slice(BATCH_MAX);
-      await settleUntilWritten(deps, taken.map(({ item }) => item));
-      for (const { resolve } of taken) resolve();
-      flushedAt = performance.now();
-    } while (waiting.length >= BATCH_MAX || flushedAt >= dueAt);
-    isFlushing = false;
-    const nextAt = Math.min(dueAt, flushedAt + collectMs);
-    dueAt = Infinity;
-    if (waiting.length > 0) flushBy(nextAt);
-  };
-
-  return {
-    flush: () => void (waiting.length > 0 && flushBy(performance.now())),
-    settle(item) {
-      return new Promise((resolve) => {
-        waiting.push({ item, resolve });
-        const now = performance.now();
-        const waitMs = now - flushedAt > collectMs ? COLLECT_SOON_MS : collectMs;
-        flushBy(waiting.length >= BATCH_MAX ? now : now + waitMs);
-      });
-    },
+    settle: (item) => (item.isOfSmallBatch ? small : large).add(item),
   };
 }
 
