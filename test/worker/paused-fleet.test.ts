@@ -100,7 +100,13 @@ describe("a fleet of two workers", () => {
     const free = await startOrigin();
     await db.executor.executeSql(`insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'connect_failed', 5)`, [host]);
     await db.executor.executeSql("select pg_notify($1, row_to_json(news)::text) from (select host, reason, strikes, 300000 as \"remainingMs\" from host_pause) news", [HOSTS_CHANNEL]);
-    const { requestId } = await api.upload(catalogueOf([...Array.from({ length: 300 }, (_, index) => [`${dead.url}/photo/${index}.jpg`]), [`${free.url}/photo/1.jpg`]]));
+    const some = (name: string, count: number) => Array.from({ length: count }, (_, index) => [`${dead.url}/photo/${name}${index}.jpg`]);
+    await eventually("both processes to have heard of it", async () => {
+      dead.hits.clear();
+      const { progress } = await api.finished((await api.upload(catalogueOf(some("early", 40)))).requestId, 15_000);
+      return progress.failed === 40 && dead.hits.size === 0;
+    });
+    const { requestId } = await api.upload(catalogueOf([...some("", 300), [`${free.url}/photo/1.jpg`]]));
     const status = await api.finished(requestId, 15_000);
     assert.deepEqual([status.progress.completed, status.progress.failed, dead.hits.size], [1, 300, 0]);
     const [error] = status.products[0]?.errors ?? [];
