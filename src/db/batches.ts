@@ -1,5 +1,6 @@
 import type { Executor, Tx } from "./connect.ts";
-import type { batch, endpoint } from "./schema.ts";
+import type { endpoint } from "./schema-events.ts";
+import type { batch } from "./schema.ts";
 
 /** `sourceHosts`: the origins that have headers of their own. The headers themselves are read by workers only. */
 export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders"> & { sourceHosts: string[] };
