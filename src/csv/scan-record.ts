@@ -24,7 +24,7 @@ export type Scan =
 export type ScanRules = { delimiter: string; columnsMax: number };
 
 /**
- * Scans the record that begins at `from`, as RFC 4180 has it, with what the world adds: any delimiter, LF, CRLF and
+ * Scans the record that begins at `from`, as RFC 4180 has it, with what the world adds: other delimiters, LF, CRLF and
  * CR mixed, blanks around quotes, and a quote within an unquoted cell as text.
  *
  * One pass over character codes that allocates a list of offsets and nothing else: whole cells are cut out only

@@ -5,7 +5,7 @@ import ipaddr from "ipaddr.js";
 export type AddressPolicy = {
   /** True for global unicast, and for what ALLOW_CIDRS names. */
   isAllowed(address: string): boolean;
-  /** True where ALLOW_CIDRS names the address: any port may be used there. */
+  /** True where ALLOW_CIDRS names the address: every port may be used there. */
   isNamed(address: string): boolean;
   /** Whether a connection may be made: on 80, 443 and what ALLOW_PORTS names; on any port of a named address. */
   isOpen(address: string, port: number): boolean;

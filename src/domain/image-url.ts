@@ -87,7 +87,6 @@ export function parseImageUrl(text: string): ParsedUrl {
   const refuse = (why: string): ParsedUrl => ({ ok: false, code: "url_invalid", message: `Expected an absolute http or https URL, got ${excerpt(text)}${why}.` });
   if (text.length > URL_LENGTH_MAX) return refuse(`, which has ${text.length} characters of at most ${URL_LENGTH_MAX}`);
   // The URL parser would drop tabs and newlines silently, and with them the difference between two URLs.
-  // eslint-disable-next-line no-control-regex -- control characters are what this looks for
   if (/[\u0000-\u001F\u007F]/.test(text)) return refuse(", which holds a control character");
   if (!WEB_ADDRESS.test(text)) return refuse("");
   const url = URL.parse(text);

@@ -117,7 +117,6 @@ function isReset(error: Error): boolean {
 
 /** A name is shown to people and never becomes a path. */
 export function readableName(name: string): string | null {
-  // eslint-disable-next-line no-control-regex -- control characters are what this removes
   return name.replaceAll(/[\u0000-\u001F\u007F]/g, "").slice(0, 255).toWellFormed() || null;
 }
 

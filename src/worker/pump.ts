@@ -12,7 +12,7 @@ type PumpDeps = {
   startBatches(batchIds: string[]): Promise<void>;
   /** Works one image to its settled outcome. Never rejects. `signal` aborts when the claim is lost or time is up. */
   work(claim: Claim, image: HeldImage, hold: Hold): Promise<void>;
-  /** Ends a claim whose image needs nothing: any more, or while its batch is paused. */
+  /** Ends a claim whose image is settled already, or whose batch is paused. */
   drop(claim: Claim, kind: "drop" | "shelve"): Promise<void>;
   /** Nothing more comes to be recorded before something is claimed again. */
   onAllWorked(): void;

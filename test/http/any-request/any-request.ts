@@ -52,7 +52,7 @@ function asText(value: unknown): string {
   return typeof value === "string" ? value : (JSON.stringify(value) ?? "");
 }
 
-// eslint-disable-next-line no-control-regex -- what a header may hold
+/** What a header may hold. */
 const headerText = garbageText.map((text) => text.replaceAll(/[^\x20-\x7e\xa0-\xff]/g, "").slice(0, 500));
 const HEADERS: Record<string, fc.Arbitrary<string>> = {
   accept: fc.oneof(fc.constantFrom("*/*", "application/json", "image/webp"), headerText),
