@@ -11,8 +11,8 @@ export type DownloadWindow = {
 /** Where nothing is known yet, or where the estimate was too low, each starved look takes half as much again. */
 const GROWTH = 1.5;
 /**
- * So long a time encoders can go on with what lies before them: a claim is a transaction, and in pages of some ten images
- * costs a third of what it does for three or four.
+ * So long a time encoders can go on with what lies before them, so that images can be claimed ten at a time: each claim is
+ * a transaction.
  */
 const AHEAD_MS = 60;
 /** Images do not come evenly. */

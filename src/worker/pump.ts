@@ -45,7 +45,7 @@ const HOST_WAIT_MAX = 1_000;
 const RECORDING_MAX = 500;
 /** What was aborted at the deadline is recorded within this. */
 const SETTLE_MS = 4_000;
-/** A claim is a transaction, some 2 ms of CPU: it waits until a quarter of the window is free, or for so long. */
+/** A claim is a transaction, whether of one image or of many: it waits until a quarter of the window is free, or for so long. */
 const CLAIM_SHARE = 1 / 4;
 const GATHER_MS = 100;
 
