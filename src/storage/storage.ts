@@ -1,11 +1,16 @@
-import { closeSync, copyFileSync, existsSync, fdatasync, linkSync, openSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, linkSync, renameSync, rmSync } from "node:fs";
 import { mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
+import type { StageResult } from "../domain/stage-result.ts";
+import { flushFiles, flushNow } from "./flush-files.ts";
+import { orStorageFailed } from "./or-storage-failed.ts";
 import { checkFileName, createPaths, isBatchId } from "./paths.ts";
 import { createTempFolder } from "./temp-folder.ts";
 
 type ImagePlace = { batchId: string; ordinal: number };
+export type OutputPlace = ImagePlace & { fileName: string };
+/** The bytes of a linked file were put on the disk when it was written: only its name is new. */
+export type FreshOutput = OutputPlace & { isLinked: boolean };
 export type StoredFile = { path: string; bytes: number; modifiedAt: Date };
 
 /** Where files lie. A file is whole at its place or not there at all: written aside, then renamed. */
@@ -15,16 +20,20 @@ export type Storage = {
   keepInput(tempPath: string, at: ImagePlace & { extension: string }): Promise<StageResult<{ path: string }>>;
   /** Where KEEP_INPUTS is off. */
   dropInput(tempPath: string): Promise<StageResult<unknown>>;
-  /** On the disk, not only in its cache, once this resolves: the row that names it is committed after. */
-  keepOutput(tempPath: string, at: ImagePlace & { fileName: string }): Promise<StageResult<{ path: string }>>;
+  keepOutput(tempPath: string, at: OutputPlace): Promise<StageResult<{ path: string }>>;
+  /**
+   * Outputs and their names are on the disk, not only in its cache, once this resolves: the rows that name them are
+   * committed after. A result for each, in order; what the disk would not take is removed.
+   */
+  flushOutputs(files: readonly FreshOutput[]): Promise<StageResult<unknown>[]>;
   /**
    * Gives another batch's files a second name below this one, so that each can be removed on its own: false where
    * they are not there any more. Across file systems, and where links are not possible, they are copied.
    */
-  linkOutput(from: ImagePlace & { fileName: string }, to: ImagePlace & { fileName: string }): Promise<StageResult<boolean>>;
+  linkOutput(from: OutputPlace, to: OutputPlace): Promise<StageResult<boolean>>;
   linkInput(from: ImagePlace & { extension: string }, to: ImagePlace & { extension: string }): Promise<StageResult<boolean>>;
   keepResult(tempPath: string, batchId: string, fileName: string): Promise<{ path: string }>;
-  findOutput(at: ImagePlace & { fileName: string }): Promise<StoredFile | null>;
+  findOutput(at: OutputPlace): Promise<StoredFile | null>;
   findResult(batchId: string, fileName: string): Promise<StoredFile | null>;
   /** The ids of batches of which there is only the upload, unchanged for so long: no work was ever done for them here. */
   listUploads(idleMs: number): Promise<string[]>;
@@ -52,6 +61,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     return { path: target };
   };
 
+  const outputPath = ({ batchId, ordinal, fileName }: OutputPlace) => join(paths.outputShard(batchId, ordinal), checkFileName(fileName));
   const inputPath = ({ batchId, ordinal, extension }: ImagePlace & { extension: string }) => join(paths.inputShard(batchId, ordinal), checkFileName(`${ordinal}.${extension}`));
   const linkInto = async (source: string, target: string): Promise<boolean> => {
     await ensureFolder(dirname(target));
@@ -64,14 +74,11 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     keepResult: (tempPath, batchId, fileName) => moveInto(tempPath, join(paths.resultFolder(batchId), checkFileName(fileName))),
     keepInput: (tempPath, { batchId, ordinal, extension }) =>
       orStorageFailed(() => moveInto(tempPath, inputPath({ batchId, ordinal, extension }))),
-    keepOutput: (tempPath, { batchId, ordinal, fileName }) =>
-      orStorageFailed(async () => {
-        await flushToDisk(tempPath);
-        return moveInto(tempPath, join(paths.outputShard(batchId, ordinal), checkFileName(fileName)));
-      }),
-    linkOutput: (from, to) => orStorageFailed(() => linkInto(join(paths.outputShard(from.batchId, from.ordinal), checkFileName(from.fileName)), join(paths.outputShard(to.batchId, to.ordinal), checkFileName(to.fileName)))),
+    keepOutput: (tempPath, at) => orStorageFailed(() => moveInto(tempPath, outputPath(at))),
+    flushOutputs: (files) => flushFiles(files.map((file) => ({ path: outputPath(file), isLinked: file.isLinked }))),
+    linkOutput: (from, to) => orStorageFailed(() => linkInto(outputPath(from), outputPath(to))),
     linkInput: (from, to) => orStorageFailed(() => linkInto(inputPath(from), inputPath(to))),
-    findOutput: ({ batchId, ordinal, fileName }) => findFile(join(paths.outputShard(batchId, ordinal), checkFileName(fileName))),
+    findOutput: (at) => findFile(outputPath(at)),
     findResult: (batchId, fileName) => findFile(join(paths.resultFolder(batchId), checkFileName(fileName))),
     async listUploads(idleMs) {
       const names = await readdir(paths.uploads);
@@ -111,19 +118,6 @@ function createFolderCache(): (folder: string) => Promise<void> {
   };
 }
 
-/**
- * Only the flush itself may take long and goes to the thread pool. Opening, closing and renaming take 5 to 15 µs
- * each, a trip to a pool thread 60 to 300 µs while every core is busy encoding.
- */
-async function flushToDisk(path: string): Promise<void> {
-  const file = openSync(path, "r+");
-  try {
-    await new Promise<void>((resolve, reject) => fdatasync(file, (error) => (error ? reject(error) : resolve())));
-  } finally {
-    closeSync(file);
-  }
-}
-
 /** What a link refuses and a copy does not: another file system, too many links, a file system without any. */
 const NOT_LINKABLE = new Set(["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "ENOSYS"]);
 
@@ -137,6 +131,7 @@ function linkOrCopy(source: string, target: string): boolean {
     if (code === "ENOENT") return false;
     if (!NOT_LINKABLE.has(code)) throw error;
     copyFileSync(source, target);
+    flushNow(target);
     return true;
   }
 }
@@ -154,15 +149,5 @@ async function findFile(path: string): Promise<StoredFile | null> {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
     throw error;
-  }
-}
-
-/** What the disk refuses is an image's failure, not ours: full, over quota, read-only, broken. */
-async function orStorageFailed<T>(work: () => Promise<T>): Promise<StageResult<T>> {
-  try {
-    return succeeded(await work());
-  } catch (error) {
-    if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") throw error;
-    return failed("storage_failed", `The file could not be stored (${error.code}).`);
   }
 }

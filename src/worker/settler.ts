@@ -14,6 +14,8 @@ export type ImageOutcome = {
   /** `drop` ends a claim whose image needs nothing any more; `shelve` one whose batch is paused, until it is resumed. */
   outcome: Outcome<Processed> | { kind: "drop" } | { kind: "shelve" };
   startedAt: Date;
+  /** Counts from 1. */
+  attempt: number;
   tenantId: string;
   /** Names the image's URL under its recipe: see domain/source-key.ts. */
   key: string;
@@ -25,6 +27,8 @@ export type ImageOutcome = {
 type SettlerDeps = {
   transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
   queue: Pick<Queue, "endClaims" | "sendImages" | "sendPlan" | "sendFinish">;
+  /** Puts on the disk what the rows will name; the outcome of an image whose files it would not take is another. */
+  flush(items: readonly ImageOutcome[]): Promise<readonly ImageOutcome[]>;
   /** Pauses a batch of which too much has failed. */
   pause(tx: Tx, batchId: string, spent: BudgetCounts & { percent: number }): Promise<void>;
   onError(error: unknown): void;
@@ -39,9 +43,9 @@ export type Settler = {
 };
 
 /** One image per transaction costs 1.0 ms of CPU, fifty per transaction 0.03 ms each. */
-const PAGE_MAX = 50;
+const PAGE_MAX = 100;
 /** So long an outcome waits for company; the first after a rest, and those of small batches, which somebody looks at, less. */
-const COLLECT_MS = 100;
+const COLLECT_MS = 250;
 const COLLECT_SOON_MS = 20;
 const RETRY_MS = 500;
 
@@ -54,7 +58,7 @@ export function createSettler(given: SettlerDeps): Settler {
   const deps: SettlingDeps = { ...given, isStopped: () => isStopped };
   // Two lanes: what a small batch's image waits for is not the page of a large one that is being written.
   const laneOf = (collectMs: number) =>
-    createCollector<ImageOutcome>({ pageMax: PAGE_MAX, collectMs, firstMs: COLLECT_SOON_MS, write: (items) => settleUntilWritten(deps, items) });
+    createCollector<ImageOutcome>({ pageMax: PAGE_MAX, collectMs, firstMs: COLLECT_SOON_MS, write: async (items) => settleUntilWritten(deps, await deps.flush(items)) });
   const [small, large] = [laneOf(COLLECT_SOON_MS), laneOf(COLLECT_MS)];
   return {
     stop: () => void (isStopped = true),

@@ -6,6 +6,7 @@ import type { EncodedOutput, EncodeTask } from "../image/encode-task.ts";
 import type { Encoded } from "../image/encoder-pool.ts";
 import type { Inspection } from "../image/inspect.ts";
 import type { Download, DownloadRequest } from "../net/download.ts";
+import type { OutputPlace } from "../storage/storage.ts";
 
 export type ImageWork = {
   batchId: string; ordinal: number; url: string; stem: string; recipe: Recipe; priority: number;
@@ -19,7 +20,7 @@ export type Stages = {
   download(request: DownloadRequest): Promise<StageResult<Download>>;
   inspect(input: { head: Buffer; path: string; bytes: number }): Promise<StageResult<Inspection>>;
   encode(task: EncodeTask, options: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>>;
-  keepOutput(tempPath: string, at: { batchId: string; ordinal: number; fileName: string }): Promise<StageResult<{ path: string }>>;
+  keepOutput(tempPath: string, at: OutputPlace): Promise<StageResult<{ path: string }>>;
   /** Keeps or drops the download, as KEEP_INPUTS says. */
   keepInput(tempPath: string, at: { batchId: string; ordinal: number; extension: string }): Promise<StageResult<unknown>>;
   linkOutput(from: OutputPlace, to: OutputPlace): Promise<StageResult<boolean>>;
@@ -29,7 +30,6 @@ export type Stages = {
 };
 
 type InputPlace = { batchId: string; ordinal: number; extension: string };
-type OutputPlace = { batchId: string; ordinal: number; fileName: string };
 export type StoredOutput = Omit<EncodedOutput, "path"> & { fileName: string };
 export type Processed = { outputs: StoredOutput[]; isReused: boolean };
 export type Attempt = { result: StageResult<Processed>; source: SourceFacts | null; stageMs: Omit<StageMs, "waitMs"> };

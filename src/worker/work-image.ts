@@ -1,9 +1,10 @@
 import { isDatabaseAway } from "../db/connect.ts";
 import type { HeldImage } from "../db/known-sources.ts";
-import { decideAfterFailure, type Outcome } from "../domain/outcome.ts";
+import type { Outcome } from "../domain/outcome.ts";
 import { HostPaused } from "../net/host-watch.ts";
 import type { Log } from "../observe/log.ts";
 import type { Claim } from "../queue/queue.ts";
+import { decideFailure, type Disk } from "./decide-failure.ts";
 import type { HostPauses } from "./host-pauses.ts";
 import { processImage } from "./process-image.ts";
 import { LostClaim, type Hold } from "./pump.ts";
@@ -11,12 +12,10 @@ import type { Settler } from "./settler.ts";
 import type { BatchHeaders } from "./source-headers.ts";
 import type { Attempt, Processed, Stages } from "./stages.ts";
 
-/** An image that met a full disk is looked at again after this, by whoever has room. */
-const RELEASE_MS = 5_000;
 /** The column's limit, 24.8 days: a laptop can be off for longer. */
 const MS_MAX = 2 ** 31 - 1;
 
-export type WorkDeps = { stages: Stages; settler: Settler; disk: { check(): Promise<boolean> }; log: Log; hosts: Pick<HostPauses, "meet">; batchHeaders: BatchHeaders };
+export type WorkDeps = { stages: Stages; settler: Settler; disk: Disk; log: Log; hosts: Pick<HostPauses, "meet">; batchHeaders: BatchHeaders };
 
 /** One claim, from image to settled outcome. */
 export async function workImage({ stages, settler, disk, log, hosts, batchHeaders }: WorkDeps, claim: Claim, image: HeldImage, { signal, onFetched, onWorked }: Hold): Promise<void> {
@@ -29,7 +28,7 @@ export async function workImage({ stages, settler, disk, log, hosts, batchHeader
   const attempt = "kind" in tried ? null : tried;
   const outcome = "kind" in tried ? tried : await decide(tried, image, disk);
   const settled = settler.settle({
-    claim, outcome, startedAt, tenantId: image.tenantId, key: image.key, isOfSmallBatch: image.isOfSmallBatch,
+    claim, outcome, startedAt, attempt: image.attempts + 1, tenantId: image.tenantId, key: image.key, isOfSmallBatch: image.isOfSmallBatch,
     source: attempt?.source ?? null,
     stageMs: { waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
   });
@@ -65,11 +64,7 @@ async function tryImage({ stages, log, hosts }: Pick<WorkDeps, "stages" | "log" 
   }
 }
 
-async function decide(attempt: Attempt, image: HeldImage, disk: { check(): Promise<boolean> }): Promise<Outcome<Processed>> {
+async function decide(attempt: Attempt, image: HeldImage, disk: Disk): Promise<Outcome<Processed>> {
   if (attempt.result.ok) return { kind: "done", result: attempt.result.value };
-  const { failure } = attempt.result;
-  // A full disk is no fault of the image, whatever the codec or the file system called it.
-  const mayBeDisk = failure.code === "storage_failed" || failure.code === "corrupt_image";
-  if (mayBeDisk && !(await disk.check())) return { kind: "release", delayMs: RELEASE_MS };
-  return decideAfterFailure(failure, image.attempts + 1, Math.random());
+  return decideFailure(attempt.result.failure, image.attempts + 1, disk);
 }

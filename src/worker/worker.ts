@@ -4,6 +4,8 @@ import { createDownloadWindow } from "../domain/download-window.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
 import type { Log } from "../observe/log.ts";
+import type { Storage } from "../storage/storage.ts";
+import { flushOutcomes } from "./flush-outcomes.ts";
 import { deliver, type DeliverDeps } from "./deliver.ts";
 import { startDiskGuard } from "./disk-guard.ts";
 import { finishBatch, type FinishDeps } from "./finish-batch.ts";
@@ -25,7 +27,7 @@ export type WorkerDeps = {
   batchHeaders: BatchHeaders;
   /** How many downloads wait until their host has room for them. */
   waitingForHost(): number;
-  storage: FinishDeps["storage"] & { freeBytes(): Promise<number> };
+  storage: FinishDeps["storage"] & Pick<Storage, "freeBytes" | "flushOutputs">;
   send: DeliverDeps["send"];
   openAuthorization: DeliverDeps["openAuthorization"];
   settings: { downloads: number; diskFreeBytesMin: number; webhook: DeliverDeps["configured"]; publicUrl: () => string };
@@ -53,8 +55,12 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const onError = (error: unknown) => log.warn({ err: error }, "the database did not take a command");
   const window = createDownloadWindow({ min: 4 * deps.encoders.size, max: deps.settings.downloads + 2 * deps.encoders.size, backlogMax: 4 * deps.encoders.size, encoders: deps.encoders.size });
   const announcing = { queue, publicUrl: deps.settings.publicUrl };
-  const settler = createSettler({ transaction: db.keyedTransaction, queue, pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent), onError });
   const disk = startDiskGuard({ freeBytes: deps.storage.freeBytes, freeBytesMin: deps.settings.diskFreeBytesMin, log });
+  const settler = createSettler({
+    transaction: db.keyedTransaction, queue, onError,
+    flush: (items) => flushOutcomes({ storage: deps.storage, disk }, items),
+    pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
+  });
   const stages: Stages = {
     ...deps.stages,
     async encode(task, options) {
@@ -116,5 +122,5 @@ async function runReconcile({ db, queue, log }: WorkerDeps): Promise<void> {
 
 /** The image of this claim is settled already, or its batch is paused: only the job goes. */
 function dropped(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
-  return { claim, outcome: { kind }, startedAt: new Date(), tenantId: "", key: "", isOfSmallBatch: false, source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
+  return { claim, outcome: { kind }, startedAt: new Date(), attempt: 0, tenantId: "", key: "", isOfSmallBatch: false, source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
 }

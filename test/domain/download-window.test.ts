@@ -19,11 +19,11 @@ describe("the download window", () => {
     }));
   });
 
-  test("holds a quarter more than all encoders work off while one image comes, and 60 ms more", () => {
+  test("holds a quarter more than all encoders work off while one image comes, and a quarter of a second more", () => {
     const window = createDownloadWindow({ min: 8, max: 1_000, backlogMax: 8, encoders: 2 });
     window.onEncoded(5);
     window.onFetched(300, 0);
-    assert.equal(window.size, 8 + (1.25 * 2 * 360) / 5);
+    assert.equal(window.size, 8 + (1.25 * 2 * 550) / 5);
   });
 
   test("does not close over images that came together", () => {
@@ -31,7 +31,7 @@ describe("the download window", () => {
     window.onEncoded(5);
     window.onFetched(300, 0);
     for (let waiting = 150; waiting > 0; waiting -= 1) window.onFetched(300, waiting);
-    assert.equal(window.size, 8 + (1.25 * 2 * 360) / 5);
+    assert.equal(window.size, 8 + (1.25 * 2 * 550) / 5);
   });
 
   test("comes from its smallest to 256 images in nine looks where nothing is known", () => {

@@ -33,7 +33,7 @@ describe("pausing and resuming", () => {
   before(async () => {
     ({ db, queue } = await openTestQueue());
     folder = await createTestFolder();
-    settler = createSettler({ transaction: db.keyedTransaction, queue, pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent), onError: assert.fail });
+    settler = createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent), onError: assert.fail });
   });
   beforeEach(async () => {
     await db.executor.executeSql("delete from pgboss.job");
@@ -60,7 +60,7 @@ describe("pausing and resuming", () => {
     "select (data->>'ordinal')::int as ordinal, state, priority, start_after > now() as later from pgboss.job where name = $2 and data->>'batchId' = $1 and state < 'completed' order by 1", batchId, name)) as { ordinal: number; state: string; priority: number; later: boolean }[];
   const openFirsts = async (batchId: string) => (await rowsOf("select ordinal from image where batch_id = $1 and state = 'planned' and same_as is null order by 1", batchId)).map(({ ordinal }) => ordinal);
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
-  const outcome = (claim: Claim, kind: ImageOutcome["outcome"]): ImageOutcome => ({ claim, startedAt: new Date(), tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), isOfSmallBatch: true, source: null, stageMs: NO_TIMES, outcome: kind });
+  const outcome = (claim: Claim, kind: ImageOutcome["outcome"]): ImageOutcome => ({ claim, startedAt: new Date(), attempt: 1, tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), isOfSmallBatch: true, source: null, stageMs: NO_TIMES, outcome: kind });
   const done = (claim: Claim) => settler.settle(outcome(claim, { kind: "done", result: { outputs: [], isReused: false } }));
   const fail = (claim: Claim, code: ImageCode = "forbidden") => settler.settle(outcome(claim, { kind: "give_up", failure: failure(code) }));
   const shelve = (claim: Claim) => settler.settle(outcome(claim, { kind: "shelve" }));

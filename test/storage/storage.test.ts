@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, test } from "node:test";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
@@ -47,6 +47,20 @@ describe("the storage", () => {
     const missing = await storage.keepOutput(storage.tempPath(), { batchId: BATCH, ordinal: 0, fileName: "1-1.jpg" });
     assert.ok(!missing.ok);
     assert.deepEqual([missing.failure.code, missing.failure.retry], ["storage_failed", true]);
+  });
+
+  test("tells for each output whether the disk has it, and leaves nothing of one that it has not", async () => {
+    const at = (ordinal: number) => ({ batchId: BATCH, ordinal, fileName: `${ordinal}-1.jpg`, isLinked: false });
+    await storage.keepOutput(await temp("out"), at(1));
+    await storage.keepOutput(await temp("out"), at(1_001));
+    assert.deepEqual((await storage.flushOutputs([at(1), at(2), at(1_001)])).map(({ ok }) => ok), [true, false, true]);
+    assert.deepEqual(await storage.flushOutputs([]), []);
+    const [gone] = await storage.flushOutputs([at(2)]);
+    assert.ok(gone?.ok === false);
+    assert.deepEqual([gone.failure.code, gone.failure.retry], ["storage_failed", true]);
+    // Where the folder's names cannot be put on the disk, no file in it counts as there.
+    await rm(join(dataDir, "uploads", "outputImages", BATCH, "00001"), { recursive: true });
+    assert.deepEqual((await storage.flushOutputs([at(1_001), { ...at(1_001), isLinked: true }, at(1)])).map(({ ok }) => ok), [false, false, true]);
   });
 
   test("makes no path of what is no plain name", async () => {

@@ -5,10 +5,13 @@ import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
 import { listProducts, type ProductPage } from "../../src/db/list-products.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { failed, succeeded } from "../../src/domain/stage-result.ts";
 import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
 import type { Claim, Queue } from "../../src/queue/queue.ts";
+import type { FreshOutput } from "../../src/storage/storage.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
+import { flushOutcomes } from "../../src/worker/flush-outcomes.ts";
 import { createSettler, type ImageOutcome } from "../../src/worker/settler.ts";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -41,12 +44,12 @@ describe("planning and settling", () => {
   const distinct = (count: number, name = "p") => Array.from({ length: count }, (_, index) => [`https://shop.test/${name}/${index}.jpg`]);
   const batchRow = async (batchId: string) => (await db.executor.executeSql("select * from batch where batch_id = $1", [batchId])).rows[0] ?? {};
   const jobsOf = async (name: string, batchId: string) => Number((await db.executor.executeSql("select count(*) as n from pgboss.job where name = $1 and data->>'batchId' = $2 and state < 'completed'", [name, batchId])).rows[0]?.["n"]);
-  const settlerOf = () => createSettler({ transaction: db.keyedTransaction, queue, pause: () => assert.fail(), onError: assert.fail });
+  const settlerOf = () => createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: () => assert.fail(), onError: assert.fail });
   const done = (claim: Claim): ImageOutcome => ({
-    claim, startedAt: new Date(), tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), isOfSmallBatch: true, source: SOURCE, stageMs: NO_TIMES,
+    claim, startedAt: new Date(), attempt: 1, tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), isOfSmallBatch: true, source: SOURCE, stageMs: NO_TIMES,
     outcome: { kind: "done", result: { outputs: [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, format: "jpeg", width: 10, height: 10, bytes: 100, quality: 50, isKept: false, encodeMs: 1 }], isReused: false } },
   });
-  const failed = (claim: Claim): ImageOutcome => ({ ...done(claim), source: null, outcome: { kind: "give_up", failure: { code: "not_found", detail: "gone", retry: false } } });
+  const givenUp = (claim: Claim): ImageOutcome => ({ ...done(claim), source: null, outcome: { kind: "give_up", failure: { code: "not_found", detail: "gone", retry: false } } });
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
   const drainQueue = async () => {
     const claims = await claim(10_000);
@@ -79,7 +82,7 @@ describe("planning and settling", () => {
     const claims = await claim(3);
     const settler = settlerOf();
     await Promise.all([...claims, ...claims].map((claim) => settler.settle(done(claim))));
-    await Promise.all(claims.map((claim) => settler.settle(failed(claim))));
+    await Promise.all(claims.map((claim) => settler.settle(givenUp(claim))));
     const row = await batchRow(batchId);
     assert.deepEqual([row["images_done"], row["images_failed"], row["images_queued"], row["input_bytes"], row["output_bytes"]], [3, 0, 0, "3000", "300"]);
     assert.equal(await jobsOf("finish", batchId), 1);
@@ -90,7 +93,7 @@ describe("planning and settling", () => {
     const settler = settlerOf();
     // The first page is settled before the repeats have rows; the other firsts after.
     const early = await claim(1_000);
-    await Promise.all(early.map((claim) => settler.settle(claim.data.ordinal === 5 ? failed(claim) : done(claim))));
+    await Promise.all(early.map((claim) => settler.settle(claim.data.ordinal === 5 ? givenUp(claim) : done(claim))));
     await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
     const late = await claim(1_000);
     assert.equal(early.length + late.length, 120);
@@ -106,8 +109,8 @@ describe("planning and settling", () => {
     assert.ok(first && second);
     const settler = settlerOf();
     await Promise.all([
-      settler.settle({ ...failed(first), outcome: { kind: "retry", failure: { code: "server_error", detail: "503", retry: true }, delayMs: 60_000 } }),
-      settler.settle({ ...failed(second), outcome: { kind: "release", delayMs: 0 } }),
+      settler.settle({ ...givenUp(first), outcome: { kind: "retry", failure: { code: "server_error", detail: "503", retry: true }, delayMs: 60_000 } }),
+      settler.settle({ ...givenUp(second), outcome: { kind: "release", delayMs: 0 } }),
     ]);
     const { rows } = await db.executor.executeSql("select attempts, state, code from image where batch_id = $1 order by ordinal", [batchId]);
     assert.deepEqual(rows, [{ attempts: 1, state: "planned", code: "server_error" }, { attempts: 0, state: "planned", code: null }]);
@@ -122,7 +125,7 @@ describe("planning and settling", () => {
   test("an outcome that the database refuses is given up, and the others with it are not", async () => {
     const batchId = await load(distinct(3, "odd"));
     const claims = await claim(3);
-    const settler = createSettler({ transaction: db.keyedTransaction, queue, pause: () => assert.fail(), onError: () => {} });
+    const settler = createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: () => assert.fail(), onError: () => {} });
     await Promise.all(claims.map((held, index) => settler.settle(index === 1 ? { ...done(held), source: { ...SOURCE, finalUrl: "https://shop.test/\u0000" } } : done(held))));
     const { rows } = await db.executor.executeSql("select state, code from image where batch_id = $1 order by ordinal", [batchId]);
     assert.deepEqual(rows.map(({ state, code }) => [state, code]).toSorted(), [["done", null], ["done", null], ["failed", "storage_failed"]]);
@@ -130,11 +133,34 @@ describe("planning and settling", () => {
     assert.equal(await jobsOf("finish", batchId), 1);
   });
 
+  test("nothing is recorded before its files are on the disk, and what the disk refused is tried again", async () => {
+    const batchId = await load(distinct(2, "flushed"));
+    const flushing = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const settler = createSettler({
+      transaction: db.keyedTransaction, queue, pause: () => assert.fail(), onError: assert.fail,
+      flush: async (items) => {
+        flushing.resolve();
+        await release.promise;
+        const storage = { flushOutputs: async (files: readonly FreshOutput[]) => files.map(({ ordinal }) => (ordinal === 0 ? failed("storage_failed") : succeeded(null))) };
+        return flushOutcomes({ storage, disk: { check: async () => true } }, items);
+      },
+    });
+    const settled = Promise.all((await claim(2)).map((held) => settler.settle(done(held))));
+    await flushing.promise;
+    const states = async () => (await db.executor.executeSql("select state, code, attempts from image where batch_id = $1 order by ordinal", [batchId])).rows;
+    assert.deepEqual(await states(), [{ state: "planned", code: null, attempts: 0 }, { state: "planned", code: null, attempts: 0 }]);
+    release.resolve();
+    await settled;
+    assert.deepEqual(await states(), [{ state: "planned", code: "storage_failed", attempts: 1 }, { state: "done", code: null, attempts: 1 }]);
+    await db.executor.executeSql("delete from pgboss.job");
+  });
+
   test("an error that passes costs an outcome nothing but time", async () => {
     const batchId = await load(distinct(2, "passing"));
     const codes = ["57014", "40P01", "25006"];
     const settler = createSettler({
-      queue, pause: () => assert.fail(), onError: () => {},
+      queue, flush: async (items) => items, pause: () => assert.fail(), onError: () => {},
       transaction: async (work) => {
         const code = codes.shift();
         if (code) throw Object.assign(new Error("not now"), { code });
