@@ -1,7 +1,7 @@
 import type { AddressPolicy } from "../domain/address-policy.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { BlockedAddress, createGuard, type Resolve } from "./guarded-lookup.ts";
-import { portOf } from "./post.ts";
+import { portOf } from "./port-of.ts";
 
 /** `mayCarrySecrets`: whether an Authorization header would be sent there. */
 export type TargetCheck = { ok: true; mayCarrySecrets: boolean } | { ok: false; code: "url_invalid" | "address_blocked" | "dns_failed"; message: string };

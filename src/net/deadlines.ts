@@ -1,4 +1,4 @@
-import type { ClientRequest } from "node:http";
+import type { Watch } from "./http1/client.ts";
 import { DeadlinePassed } from "./net-failure.ts";
 
 export type DownloadLimits = {
@@ -37,67 +37,68 @@ export const IMAGE_ACCEPT = "image/*,*/*;q=0.5";
 /** A shop's export can be made while it is sent, and be large: the client that named it waits meanwhile. */
 export const CSV_LIMITS = { ...DOWNLOAD_LIMITS, firstByteMs: 60_000, totalMs: 600_000, rateBytesMin: 0 } as const;
 
-export type Deadlines = {
-  /** Follows one hop: the deadline that passes, or the caller's signal, destroys it. */
-  watch(request: ClientRequest): void;
-  onBytes(count: number): void;
+export type Deadlines = Watch & {
   readonly passed: DeadlinePassed | null;
   end(): void;
 };
 
-/** One timer for all deadlines of a download: it is armed for whichever comes next. */
+/**
+ * The deadlines of a download, hop after hop: the one that passes, or the caller's signal, ends the request. One timer
+ * serves them all. It rings for whichever deadline came first and then looks which one holds now, since most are over
+ * before they pass.
+ */
 export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Deadlines {
   const totalAt = performance.now() + limits.totalMs;
-  let current: ClientRequest | undefined;
+  let endRequest: (reason: Error) => void = () => {};
   let passed: DeadlinePassed | null = null;
   let timer: NodeJS.Timeout | undefined;
-  let armed = { at: totalAt, what: "" };
+  let ringsAt = Infinity;
+  let expected = { by: totalAt, what: "" };
   /** The stretch whose rate is measured; there is none before a body comes. */
-  let stretch = { endsAt: Number.POSITIVE_INFINITY, bytes: 0 };
+  let stretch = { endsAt: Infinity, bytes: 0 };
 
-  const fire = () => {
+  const ring = () => {
     const now = performance.now();
+    ringsAt = Infinity;
     const isSlow = now >= stretch.endsAt && stretch.bytes < (limits.rateBytesMin * limits.rateMs) / 1_000;
     if (now >= stretch.endsAt) stretch = { endsAt: now + limits.rateMs, bytes: 0 };
-    // Bytes only move the deadline; the timer finds out when it rings.
-    if (now < armed.at && now < totalAt && !isSlow) return arm(armed.at - now);
+    if (now < expected.by && now < totalAt && !isSlow) return arm();
     const slow = `The file came at less than ${limits.rateBytesMin} bytes a second for ${limits.rateMs} ms.`;
-    passed = new DeadlinePassed(now >= totalAt ? `The whole download took longer than ${limits.totalMs} ms.` : isSlow ? slow : armed.what);
-    current?.destroy(passed);
+    passed = new DeadlinePassed(now >= totalAt ? `The whole download took longer than ${limits.totalMs} ms.` : isSlow ? slow : expected.what);
+    endRequest(passed);
   };
-  const arm = (ms: number) => {
+  const arm = () => {
+    const at = Math.min(expected.by, totalAt, stretch.endsAt);
+    if (at >= ringsAt) return;
     clearTimeout(timer);
-    const now = performance.now();
-    timer = setTimeout(fire, Math.max(1, Math.min(ms, totalAt - now, stretch.endsAt - now)));
+    ringsAt = at;
+    timer = setTimeout(ring, Math.max(1, Math.ceil(at - performance.now())));
   };
   const expect = (ms: number, what: string) => {
-    armed = { at: performance.now() + ms, what };
-    arm(ms);
+    expected = { by: performance.now() + ms, what };
+    arm();
   };
-  const onAbort = () => current?.destroy(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
+  const onAbort = () => endRequest(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
   signal.addEventListener("abort", onAbort, { once: true });
 
   return {
     get passed() {
       return passed;
     },
-    watch(request) {
-      current = request;
-      stretch = { endsAt: Number.POSITIVE_INFINITY, bytes: 0 };
-      const awaitAnswer = () => expect(limits.firstByteMs, `No answer came within ${limits.firstByteMs} ms.`);
+    begin(end) {
+      endRequest = end;
+      stretch = { endsAt: Infinity, bytes: 0 };
       expect(limits.connectMs, `No connection was made within ${limits.connectMs} ms.`);
-      request.once("socket", (socket) => {
-        if (!socket.connecting) awaitAnswer();
-        else socket.once("encrypted" in socket ? "secureConnect" : "connect", awaitAnswer);
-      });
-      request.once("response", () => {
-        stretch.endsAt = performance.now() + limits.rateMs;
-        expect(limits.idleMs, `Nothing came for ${limits.idleMs} ms.`);
-      });
+      if (signal.aborted) onAbort();
+    },
+    onConnected: () => expect(limits.firstByteMs, `No answer came within ${limits.firstByteMs} ms.`),
+    onHead() {
+      stretch.endsAt = performance.now() + limits.rateMs;
+      expect(limits.idleMs, `Nothing came for ${limits.idleMs} ms.`);
     },
     onBytes(count) {
       stretch.bytes += count;
-      armed.at = performance.now() + limits.idleMs;
+      expected.by = performance.now() + limits.idleMs;
     },
     end() {
       clearTimeout(timer);

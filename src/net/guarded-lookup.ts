@@ -10,7 +10,7 @@ export class BlockedAddress extends Error {
 }
 
 export type Guard = {
-  /** For node:http's `lookup`: answers only what may be connected to. Not called for literal addresses. */
+  /** For `lookup` of net and tls: answers only what may be connected to. Not called for literal addresses. */
   lookupFor(port: number): LookupFunction;
   /** Throws BlockedAddress for a literal address that may not be connected to. */
   checkLiteral(hostname: string, port: number): void;

@@ -1,5 +1,6 @@
 import { failed, type StageFailure } from "../domain/stage-result.ts";
 import { BlockedAddress } from "./guarded-lookup.ts";
+import { ProtocolError } from "./http1/protocol-error.ts";
 
 /** Raised by our own deadlines, with the name of the one that passed. */
 export class DeadlinePassed extends Error {}
@@ -16,13 +17,13 @@ export function netFailure(error: unknown): StageFailure {
   if (DNS_ERRNOS.has(code)) return failed("dns_failed", `The host name could not be resolved (${code}).`).failure;
   if (DISK_ERRNOS.has(code)) return failed("storage_failed", `The download could not be written (${code}).`).failure;
   if (TLS_CODES.test(code)) return failed("tls_failed", `The TLS connection failed (${code}).`).failure;
-  if (isProtocolError(error)) return failed("http_error", `The server's answer is not HTTP (${code}).`).failure;
+  if (error instanceof ProtocolError) return failed("http_error", `The server's answer is not HTTP: ${error.message}.`).failure;
+  if (isParserError(code)) return failed("http_error", `The server's answer is not HTTP (${code}).`).failure;
   return failed("connect_failed", `The connection failed (${code === "" ? "no reason given" : code}).`).failure;
 }
 
-/** What Node's parser cannot read; an answer that merely ends too early is no such fault. */
-export function isProtocolError(error: unknown): boolean {
-  const code = errnoOf(error);
+/** What Node's parser, which got uses, cannot read; an answer that merely ends too early is no such fault. */
+function isParserError(code: string): boolean {
   return code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE";
 }
 

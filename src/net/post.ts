@@ -6,6 +6,7 @@ import type { ImageCode } from "../domain/image-code.ts";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
 import { createGuard, type Resolve } from "./guarded-lookup.ts";
 import { netFailure } from "./net-failure.ts";
+import { portOf } from "./port-of.ts";
 
 export type PostAnswer =
   | { ok: true; status: number; retryAfterMs?: number; durationMs: number }
@@ -67,9 +68,4 @@ function postFailure(error: unknown): { code: ImageCode; detail: string } {
 
 function firstOf(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
-}
-
-export function portOf(url: URL): number {
-  if (url.port !== "") return Number(url.port);
-  return url.protocol === "https:" ? 443 : 80;
 }

@@ -1,0 +1,108 @@
+import type { LookupFunction } from "node:net";
+import { Connection, type Sink } from "./connection.ts";
+import { formatRequest } from "./format-request.ts";
+import type { Head } from "./head.ts";
+import { IdleConnections } from "./idle-connections.ts";
+
+export type HttpGet = {
+  /** http or https. */
+  url: URL;
+  port: number;
+  /** Without brackets. */
+  hostname: string;
+  lookup: LookupFunction;
+  headers: Readonly<Record<string, string>>;
+  /** Follows the request: it is told how far that has come, and can end it. */
+  watch: Watch;
+  /** Decides at once what becomes of the answer: without a sink its body is not read. */
+  onHead(head: Head): Sink | null;
+};
+
+export type Watch = {
+  /** `end` ends the request with this error. */
+  begin(end: (reason: Error) => void): void;
+  onConnected(): void;
+  onHead(): void;
+  onBytes(count: number): void;
+};
+
+export type HttpClient = {
+  /**
+   * Resolves with the head once the body has been given whole to its sink. Rejects with ProtocolError, with BodyCut
+   * where the connection ended within the body, and with whatever socket, resolver, TLS, sink or watch said.
+   */
+  get(get: HttpGet): Promise<Head>;
+  close(): void;
+};
+
+const SESSIONS_MAX = 1_000;
+
+/** HTTP/1.1 GET requests over connections that are used again. What a server may be asked is not decided here. */
+export function createHttpClient(): HttpClient {
+  const idle = new IdleConnections();
+  const open = new Set<Connection>();
+  /** Of TLS, by target: a handshake that resumes one is shorter. */
+  const sessions = new Map<string, Buffer>();
+
+  const remember = (target: string, session: Buffer) => {
+    sessions.delete(target);
+    sessions.set(target, session);
+    const [oldest] = sessions.keys();
+    if (sessions.size > SESSIONS_MAX && oldest !== undefined) sessions.delete(oldest);
+  };
+  const connect = (target: string, { url, port, hostname, lookup, watch }: HttpGet): Connection => {
+    const connection = new Connection({ isSecure: url.protocol === "https:", hostname, port, lookup, session: sessions.get(target) }, {
+      connect: () => watch.onConnected(),
+      session: (session) => remember(target, session),
+      close: () => {
+        open.delete(connection);
+        idle.remove(connection);
+      },
+    });
+    open.add(connection);
+    return connection;
+  };
+
+  const ask = async (get: HttpGet, target: string, connection: Connection): Promise<Head> => {
+    const { watch } = get;
+    watch.begin((reason) => connection.destroy(reason));
+    if (!connection.isFresh) watch.onConnected();
+    const onHead = (head: Head) => {
+      watch.onHead();
+      return get.onHead(head);
+    };
+    const head = await connection.exchange({ request: formatRequest(get.url, get.headers), onHead, onBytes: watch.onBytes });
+    idle.put(target, connection);
+    return head;
+  };
+
+  return {
+    async get(get) {
+      const target = `${get.url.protocol}//${get.hostname}:${get.port}`;
+      const used = idle.take(target);
+      if (used) {
+        try {
+          return await ask(get, target, used);
+        } catch (error) {
+          // Closed by the server while the request was on its way (RFC 9110 §9.2.2 allows a GET to be asked again).
+          if (used.hasAnswered || !isGone(error)) throw error;
+        }
+      }
+      const fresh = connect(target, get);
+      try {
+        return await ask(get, target, fresh);
+      } catch (error) {
+        if (!fresh.hasAnswered) sessions.delete(target);
+        throw error;
+      }
+    },
+    close() {
+      idle.close();
+      for (const connection of open) connection.destroy(new Error("the client is closed"));
+    },
+  };
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
+}

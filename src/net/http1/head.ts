@@ -1,0 +1,49 @@
+import { ProtocolError } from "./protocol-error.ts";
+
+export type Head = {
+  status: number;
+  /** By lower-case name. Of a header that came more than once the first counts, except where HTTP makes it a list. */
+  headers: Readonly<Record<string, string | undefined>>;
+  /** The server said HTTP/1.1, which keeps a connection unless told otherwise. */
+  isHttp11: boolean;
+};
+
+/** Node's own limit for a head. */
+export const HEAD_BYTES_MAX = 16 * 1024;
+const HEADERS_MAX = 2_000;
+
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+const PREFIX = "HTTP/1.";
+/** RFC 9110 §5.6.2 and §5.5; a line that begins with a blank would continue the one before it, as HTTP once had it. */
+const NAME = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** What decides where a message ends must not be said twice; these are lists. */
+const LISTS: ReadonlySet<string> = new Set(["transfer-encoding", "connection", "content-encoding"]);
+
+/** Whether this can be the beginning of a head: anything else is told at once, and not after a deadline. */
+export function mayBeHead(text: string): boolean {
+  return text.length < PREFIX.length ? PREFIX.startsWith(text) : text.startsWith(PREFIX);
+}
+
+/** Reads status line and headers, given without the empty line that ends them. Throws ProtocolError. */
+export function parseHead(text: string): Head {
+  const [statusLine = "", ...lines] = text.split("\r\n");
+  const [, minor, status] = STATUS_LINE.exec(statusLine) ?? [];
+  if (status === undefined) throw new ProtocolError("the first line is no status line");
+  if (lines.length > HEADERS_MAX) throw new ProtocolError(`there are more than ${HEADERS_MAX} headers`);
+  const headers: Record<string, string | undefined> = Object.create(null);
+  for (const line of lines) addHeader(headers, line);
+  return { status: Number(status), headers, isHttp11: minor === "1" };
+}
+
+function addHeader(headers: Record<string, string | undefined>, line: string): void {
+  const colon = line.indexOf(":");
+  const name = line.slice(0, Math.max(0, colon)).toLowerCase();
+  const given = line.slice(colon + 1);
+  if (!NAME.test(name) || !VALUE.test(given)) throw new ProtocolError("a header line is malformed");
+  const value = given.trim();
+  const before = headers[name];
+  if (before === undefined) headers[name] = value;
+  else if (LISTS.has(name)) headers[name] = `${before}, ${value}`;
+  else if (name === "content-length") throw new ProtocolError("there are two Content-Lengths");
+}
