@@ -48,7 +48,7 @@ export type LoadedBatch =
   | { ok: true; products: number; images: number; warnings: UploadWarning[] }
   | { ok: false; problems: CsvProblem[]; problemCount: number };
 
-type LoadDeps = { queue: Pick<Queue, "sendImages" | "sendPlan" | "sendFinish" | "headTag">; transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T> };
+type LoadDeps = { queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">; transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T> };
 
 /** Thrown to roll the transaction back; never leaves this file. */
 class RefusedFile extends Error {

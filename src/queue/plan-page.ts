@@ -13,7 +13,7 @@ export const QUEUED_MAX = 2_000;
 /** The settle that takes a batch below this sends the next plan job: half the queue is work for the meantime. */
 export const QUEUED_LOW_WATER = 1_000;
 
-type PlanQueue = Pick<Queue, "sendImages" | "sendFinish" | "headTag">;
+type PlanQueue = Pick<Queue, "sendImages" | "announceBatch" | "sendFinish" | "headTag">;
 
 /**
  * Turns the batch's next page of products into image rows and jobs, in the caller's transaction.
@@ -37,6 +37,7 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   const virtualTime = isBeginning ? clock : (head ?? clock);
   const tagAt = (index: number) => tagOf(virtualTime, plan.tag, index);
   await queue.sendImages(tx, ordinals.map((ordinal, index) => ({ data: { batchId, ordinal }, priority: priorityOf(tagAt(index)) })));
+  if (isBeginning) await queue.announceBatch(tx);
 
   const settled = repeats > 0 ? await settleRepeats(tx, batchId, ordinalSpan(images)) : { done: 0, failed: 0 };
   const { isSettled, run } = await recordPlan(tx, batchId, {

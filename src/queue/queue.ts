@@ -1,6 +1,7 @@
 import { PgBoss, type Job, type JobInsert, type QueueOptions } from "pg-boss";
 import type { DeliverJob, FinishJob, ImageJob, PlanJob } from "../contract/jobs.ts";
 import type { Executor, Tx } from "../db/connect.ts";
+import { startSupervisor } from "./supervisor.ts";
 
 export const QUEUES = ["plan", "image", "finish", "deliver"] as const;
 export type QueueName = (typeof QUEUES)[number];
@@ -11,7 +12,7 @@ export type Claim = Job<ImageJob> & { priority: number };
 
 /**
  * pg-boss only ever retries what died (a failure that we saw is settled by us), so that its limit is as good as
- * none, and a job that waits is kept for a year. The shortest heartbeat it takes is 10 s: with supervision every
+ * none, and a job that waits is kept for a year. The shortest heartbeat it takes is 10 s: with a look every
  * 2 s a dead worker's images move on within 12 s.
  */
 const YEAR_SECONDS = 365 * 24 * 3600;
@@ -29,8 +30,9 @@ const QUEUE_OPTIONS: Record<QueueName, QueueOptions & { partition: boolean }> = 
 /** The floor under notifications, for jobs whose time comes and for news that were lost. Each look is a query, busy or idle. */
 const LOOK_SECONDS = 2;
 
-/** Wakes pumps and workers of every process; the payload is the queue's name. */
+/** Wakes pumps and workers of every process; the payload is the queue's name, or NEW_BATCH. */
 export const JOBS_CHANNEL = "pressrun_jobs";
+export const NEW_BATCH = "batch";
 
 export type Queue = ReturnType<typeof wrapBoss>;
 
@@ -38,24 +40,25 @@ export type Queue = ReturnType<typeof wrapBoss>;
 export async function openQueue(options: { executor: Executor; supervise: boolean; onError: (error: Error) => void }): Promise<Queue> {
   const boss = new PgBoss({
     db: options.executor,
-    supervise: options.supervise,
+    supervise: false,
     schedule: false,
-    superviseIntervalSeconds: 2,
-    monitorIntervalSeconds: 2,
+    monitorIntervalSeconds: 1,
     warningQueueSize: 10_000_000,
   });
   boss.on("error", options.onError);
   await boss.start();
   for (const name of QUEUES) await boss.createQueue(name, QUEUE_OPTIONS[name]);
-  return wrapBoss(boss, options.executor);
+  const hasLapsed = async () => (await options.executor.executeSql(HAS_LAPSED, [[...QUEUES]])).rows.length > 0;
+  const supervisor = options.supervise ? startSupervisor({ hasLapsed, supervise: () => boss.supervise(), onError: options.onError }) : null;
+  return wrapBoss(boss, options.executor, supervisor);
 }
 
 /** Only sends: for a thread that loads an upload on a connection of its own and must not run a second set of timers. */
-export function openSender(executor: Executor): Pick<Queue, "sendImages" | "sendPlan" | "sendFinish" | "headTag"> {
+export function openSender(executor: Executor): Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag"> {
   return wrapBoss(new PgBoss({ db: executor, supervise: false, schedule: false }), executor);
 }
 
-function wrapBoss(boss: PgBoss, executor: Executor) {
+function wrapBoss(boss: PgBoss, executor: Executor, supervisor: ReturnType<typeof startSupervisor> | null = null) {
   const insert = async <Name extends QueueName>(tx: Tx, name: Name, jobs: JobInsert<Payloads[Name]>[]) => {
     if (jobs.length === 0) return;
     await boss.insert(name, jobs, { db: tx.executor, returnId: false });
@@ -65,6 +68,8 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
   return {
     sendImages: (tx: Tx, jobs: { data: ImageJob; priority: number; delayMs?: number }[]) =>
       insert(tx, "image", jobs.map(({ data, priority, delayMs }) => ({ data, priority, ...startAfter(delayMs) }))),
+    /** Once the transaction is committed, whoever is busy looks whether the new batch's images go first. */
+    announceBatch: async (tx: Tx) => void (await tx.executor.executeSql("select pg_notify($1, $2)", [JOBS_CHANNEL, NEW_BATCH])),
     sendPlan: (tx: Tx, data: PlanJob) => insert(tx, "plan", [{ data }]),
     sendFinish: (tx: Tx, data: FinishJob) => insert(tx, "finish", [{ data }]),
     sendDeliver: (tx: Tx, data: DeliverJob, delayMs?: number) => insert(tx, "deliver", [{ data, ...startAfter(delayMs) }]),
@@ -126,10 +131,15 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
     },
 
     async stop(): Promise<void> {
+      await supervisor?.stop();
       await boss.stop({ graceful: true, timeout: 15_000 });
     },
   };
 }
+
+/** Words of pg-boss's own (its `failJobsByHeartbeat` and `failJobsByTimeout`), asked by the index on name and state. */
+const HAS_LAPSED = `select 1 from pgboss.job where name = any($1::text[]) and state = 'active'
+    and (heartbeat_on + heartbeat_seconds * interval '1 second' < pgboss.job_now() or started_on + expire_seconds * interval '1 second' < pgboss.job_now()) limit 1`;
 
 /** Reads one entry of the index that pg-boss itself fetches by. What waits for its time is not served now and does not hold the clock. */
 const HEAD_PRIORITY = `select priority from pgboss.job where name = 'image' and state < 'active' and not blocked and start_after <= now()

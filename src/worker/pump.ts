@@ -1,6 +1,6 @@
 import { findClaimedImages } from "../db/claimed-images.ts";
 import { findKnownSources, type HeldImage } from "../db/known-sources.ts";
-import type { Transaction } from "../db/connect.ts";
+import type { Transaction, Tx } from "../db/connect.ts";
 import type { DownloadWindow } from "../domain/download-window.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
 
@@ -9,7 +9,7 @@ type PumpDeps = {
   /** Finds rows by their keys. */
   transaction: Transaction;
   window: DownloadWindow;
-  startBatches(batchIds: string[]): Promise<void>;
+  startBatches(tx: Tx, batchIds: string[]): Promise<void>;
   /** Works one image to its settled outcome. Never rejects. `signal` aborts when the claim is lost or time is up. */
   work(claim: Claim, image: HeldImage, hold: Hold): Promise<void>;
   /** Ends a claim whose image is settled already, or whose batch is paused. */
@@ -47,7 +47,9 @@ const RECORDING_MAX = 500;
 const SETTLE_MS = 4_000;
 /** A claim is a transaction, whether of one image or of many: it waits until a quarter of the window is free, or for so long. */
 const CLAIM_SHARE = 1 / 4;
-const GATHER_MS = 100;
+const GATHER_MS = 200;
+/** So many are claimed beside a full window where a batch has begun, whose first images go before all others. */
+const NEWCOMERS_MAX = 10;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
@@ -65,6 +67,7 @@ export class Pump {
   #isStopping = false;
   #isQueueEmpty = false;
   #isWoken = false;
+  #hasNewcomers = false;
   #wakeUp = () => {};
 
   constructor(deps: PumpDeps) {
@@ -76,6 +79,12 @@ export class Pump {
   wake(): void {
     this.#isWoken = true;
     this.#wakeUp();
+  }
+
+  /** A batch has begun. */
+  wakeForNewcomers(): void {
+    this.#hasNewcomers = true;
+    this.wake();
   }
 
   /** Claims nothing more and gives back what is still being fetched; the rest may end until the deadline. */
@@ -105,10 +114,11 @@ export class Pump {
 
   async #run(): Promise<void> {
     const { mayClaim, onError } = this.#deps;
-    const free = () => this.#free();
     while (!this.#isStopping) {
+      const room = this.#free() + (this.#hasNewcomers ? NEWCOMERS_MAX : 0);
+      this.#hasNewcomers = false;
       try {
-        if (free() > 0 && mayClaim()) await this.#claim(free());
+        if (room > 0 && mayClaim()) await this.#claim(room);
         else this.#isQueueEmpty = false;
       } catch (error) {
         // What was claimed and not started has no sign of life any more and is handed out again.
@@ -125,12 +135,13 @@ export class Pump {
     const { claims, images } = await transaction(async (tx) => {
       const claims = await queue.claimImages(tx, limit);
       if (claims.length === 0) return { claims, images: [] };
-      return { claims, images: await findKnownSources(tx, await findClaimedImages(tx, claims.map(({ data }) => data))) };
+      const images = await findKnownSources(tx, await findClaimedImages(tx, claims.map(({ data }) => data)));
+      const pending = [...new Set(images.filter((image) => image.isPending).map((image) => image.batchId))];
+      if (pending.length > 0) await startBatches(tx, pending);
+      return { claims, images };
     });
     this.#isQueueEmpty = claims.length < limit;
     const byKey = new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image]));
-    const pending = [...new Set(images.filter((image) => image.isPending).map((image) => image.batchId))];
-    if (pending.length > 0) await startBatches(pending);
     for (const claim of claims) this.#start(claim, byKey.get(`${claim.data.batchId}/${claim.data.ordinal}`));
   }
 

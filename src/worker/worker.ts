@@ -2,7 +2,7 @@ import { startBatches } from "../db/batches.ts";
 import type { Database } from "../db/connect.ts";
 import { createDownloadWindow } from "../domain/download-window.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
-import type { Claim, Queue } from "../queue/queue.ts";
+import { NEW_BATCH, type Claim, type Queue } from "../queue/queue.ts";
 import type { Log } from "../observe/log.ts";
 import type { Storage } from "../storage/storage.ts";
 import { flushOutcomes } from "./flush-outcomes.ts";
@@ -35,7 +35,7 @@ export type WorkerDeps = {
 };
 
 export type Worker = {
-  /** Jobs of this queue may have come. */
+  /** Jobs of this queue may have come, or a new batch; null where anything may have. */
   wake(queue: string | null): void;
   /** Finishes what is in hand, or gives it back unharmed. */
   stop(): Promise<void>;
@@ -75,7 +75,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const pump = new Pump({
     queue, window, onError,
     transaction: db.fleetingTransaction,
-    startBatches: (batchIds) => startBatches(db.executor, batchIds),
+    startBatches: (tx, batchIds) => startBatches(tx.executor, batchIds),
     mayClaim: () => disk.hasRoom,
     waitingForHost: deps.waitingForHost,
     onAllWorked: settler.flush,
@@ -98,7 +98,8 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 
   return {
     wake(name) {
-      if (name === null || name === "image") pump.wake();
+      if (name === null || name === NEW_BATCH) pump.wakeForNewcomers();
+      if (name === "image") pump.wake();
       for (const [queueName, worker] of Object.entries(workers)) if (name === null || name === queueName) worker.wake();
     },
     async stop() {

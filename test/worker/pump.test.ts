@@ -12,10 +12,14 @@ type Work = { claim: Claim; hold: Hold; end: () => void };
 /** The pump's own rules; what a claim is worth to the database is tested with the queue. */
 function startPump(pages: Claim[][]) {
   const works: Work[] = [];
+  const limits: number[] = [];
   const rows = (keys: { batchId: string; ordinal: number }[]) => keys.map((key) => ({ ...key, isPending: false }) as unknown as ClaimedImage);
   const client = { query: async ({ values: [batchIds, ordinals] }: { values: [string[], number[]] }) => ({ rows: rows(batchIds.map((batchId, index) => ({ batchId, ordinal: ordinals[index] ?? 0 }))) }) };
   const pump = new Pump({
-    queue: { claimImages: async () => pages.shift() ?? [], touch: async (_tx, claims) => new Set(claims.map(({ id }) => id)) },
+    queue: { claimImages: async (_tx, limit) => {
+        limits.push(limit);
+        return pages.shift() ?? [];
+      }, touch: async (_tx, claims) => new Set(claims.map(({ id }) => id)) },
     transaction: (work) => work({ client } as unknown as Tx),
     window: createDownloadWindow({ min: 4, max: 4, backlogMax: 4, encoders: 1 }),
     startBatches: async () => {},
@@ -29,7 +33,7 @@ function startPump(pages: Claim[][]) {
     mayClaim: () => true,
     onError: assert.fail,
   });
-  return { pump, works };
+  return { pump, works, limits };
 }
 
 const claimOf = (id: string, retryCount = 0) => ({ id, retryCount, data: { batchId: "b", ordinal: 0 }, priority: 0 }) as unknown as Claim;
@@ -61,6 +65,22 @@ describe("the pump", () => {
     assert.equal(works[1]?.hold.signal.aborted, false);
     works[1]?.end();
     await draining;
+  });
+
+  test("a full window has room for the first images of a batch that begins, and only then", async () => {
+    const first = ["a", "b", "c", "d"].map((id) => claimOf(id));
+    const { pump, works, limits } = startPump([first, [claimOf("new")], [claimOf("newer")]]);
+    await eventually("the window to be full", async () => works.length === 4);
+    pump.wake();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(limits, [4]);
+    pump.wakeForNewcomers();
+    await eventually("the newcomer", async () => works.length === 5);
+    pump.wakeForNewcomers();
+    await eventually("the next", async () => works.length === 6);
+    assert.deepEqual(limits, [4, 10, 9]);
+    for (const { end } of works) end();
+    await pump.drain(1_000);
   });
 
   test("a job that comes while the queue is being asked is not slept through", async () => {
