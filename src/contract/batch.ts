@@ -2,8 +2,8 @@ import Type, { type Static } from "typebox";
 import { URL_RULES } from "../domain/clean-image-url.ts";
 import { PRODUCT_STATUSES } from "../domain/product-result.ts";
 import { OUTPUT_FORMATS, PRESETS } from "../domain/recipe.ts";
-import { BASE, Bytes, count, FileName, ID, ImageErrorCode, Instant, Metadata, Nullable, Outcome, PausedAt, PauseReason, Progress, RequestId, Status, TOKEN, Url, words } from "./terms.ts";
-import { PauseAtFailurePercent, RecipeView, SHOWN_SECRET, WARNINGS } from "./upload.ts";
+import { BASE, Bytes, count, FileName, ID, ImageErrorCode, Instant, Metadata, Nullable, Outcome, PausedAt, PAUSED_HOSTS, PauseReason, Progress, RequestId, Status, TOKEN, Url, words } from "./terms.ts";
+import { PauseAtFailurePercent, PauseHostAtFailurePercent, RecipeView, SHOWN_SECRET, WARNINGS } from "./upload.ts";
 
 const Run = Type.Integer({ minimum: 1, description: "1, and one more for each time that failed images were tried again." });
 
@@ -35,6 +35,7 @@ export const BatchStatusView = Type.Object(
     bytes: Bytes,
     pausedAt: PausedAt,
     pauseReason: PauseReason,
+    ...PAUSED_HOSTS,
     createdAt: Instant,
     startedAt: Nullable(Instant),
     finishedAt: Nullable(Instant),
@@ -47,7 +48,7 @@ export const BatchStatusView = Type.Object(
     description: "How a batch stands, with a page of its products.",
     examples: [{
       requestId: ID, status: "completed", outcome: "some", run: 1, fileName: "products.csv", metadata: {},
-      progress: { total: 2, completed: 1, failed: 1, skipped: 0, percent: 100 }, bytes: { input: 140_000, output: 31_000 }, pausedAt: null, pauseReason: null,
+      progress: { total: 2, completed: 1, failed: 1, skipped: 0, percent: 100 }, bytes: { input: 140_000, output: 31_000 }, pausedAt: null, pauseReason: null, pausedHosts: [], hostsPaused: 0, imagesHeld: 0,
       createdAt: "2026-11-23T20:00:00.000Z", startedAt: "2026-11-23T20:00:00.100Z", finishedAt: "2026-11-23T20:00:01.000Z",
       outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`,
       products: [{
@@ -92,8 +93,10 @@ const BATCH = {
   progress: Progress,
   bytes: Bytes,
   pauseAtFailurePercent: Nullable(PauseAtFailurePercent),
+  pauseHostAtFailurePercent: Nullable(PauseHostAtFailurePercent),
   pausedAt: PausedAt,
   pauseReason: PauseReason,
+  ...PAUSED_HOSTS,
   createdAt: Instant,
   startedAt: Nullable(Instant),
   finishedAt: Nullable(Instant),
@@ -104,7 +107,7 @@ const BATCH_EXAMPLE = {
   batchId: ID, status: "pending", outcome: null, run: 1, fileName: "products.csv", metadata: { import: 42 },
   recipe: PRESETS.balanced, sourceHosts: [], dialect: "shopify", products: 2,
   progress: { total: 3, completed: 0, failed: 0, skipped: 0, percent: 0 }, bytes: { input: 0, output: 0 },
-  pauseAtFailurePercent: null, pausedAt: null, pauseReason: null,
+  pauseAtFailurePercent: null, pauseHostAtFailurePercent: null, pausedAt: null, pauseReason: null, pausedHosts: [], hostsPaused: 0, imagesHeld: 0,
   createdAt: "2026-11-23T20:00:00.000Z", startedAt: null, finishedAt: null, links: LINKS_EXAMPLE,
 };
 
@@ -119,8 +122,8 @@ export type AcceptedBatch = Static<typeof AcceptedBatch>;
 
 /** The body of a resume; none changes nothing. */
 export const ResumeRequest = Type.Object(
-  { pauseAtFailurePercent: Type.Optional(Nullable(PauseAtFailurePercent)) },
-  { $id: "ResumeRequest", additionalProperties: false, description: "What is to change with the resume: another budget, or none (null).", examples: [{ pauseAtFailurePercent: 50 }] },
+  { pauseAtFailurePercent: Type.Optional(Nullable(PauseAtFailurePercent)), pauseHostAtFailurePercent: Type.Optional(Nullable(PauseHostAtFailurePercent)) },
+  { $id: "ResumeRequest", additionalProperties: false, description: "What is to change with the resume: another budget, or none (null).", examples: [{ pauseAtFailurePercent: 50 }, { pauseHostAtFailurePercent: null }] },
 );
 export type ResumeRequest = Static<typeof ResumeRequest>;
 

@@ -2,7 +2,7 @@ import Type from "typebox";
 import { BATCH_STATUSES, EVENT_TYPES } from "../domain/batch-state.ts";
 import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX } from "../domain/seed-payload.ts";
 import { ProductStatus } from "./batch.ts";
-import { BASE, Bytes, count, FileName, ID, Instant, Metadata, Nullable, Outcome, PAUSE_REASON, PausedAt, PauseReason, RequestId, Status, TOKEN, Url, words } from "./terms.ts";
+import { BASE, Bytes, count, FileName, ID, Instant, Metadata, Nullable, Outcome, PAUSE_REASON, PAUSED_HOST, PausedAt, PausedHost, PauseReason, RequestId, Status, TOKEN, Url, words } from "./terms.ts";
 
 const EXAMPLE = {
   requestId: ID, run: 1, fileName: "products.csv", metadata: {}, outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`, statusUrl: `${BASE}/getProcessingStatus/${ID}`,
@@ -28,21 +28,26 @@ export const BatchEvent = Type.Object(
       bytes: Bytes,
       pausedAt: PausedAt,
       pauseReason: PauseReason,
+      pausedHost: Nullable(PausedHost),
       outputCsvUrl: Url,
       statusUrl: Url,
     }, { title: "BatchEventData", description: "The batch as it stood then." }),
   },
   {
     $id: "BatchEvent",
-    description: "Sent once a run of a batch has ended, and each time that a batch is paused or resumed, signed as Standard Webhooks says (webhook-id, webhook-timestamp, webhook-signature).",
+    description: "Sent once a run of a batch has ended, and each time that a batch or one of its hosts is paused or resumed, signed as Standard Webhooks says (webhook-id, webhook-timestamp, webhook-signature).",
     examples: [
       {
         type: "batch.completed", timestamp: "2026-11-23T20:00:01.000Z",
-        data: { ...EXAMPLE, status: "completed", outcome: "all", progress: { total: 2, completed: 2, failed: 0, skipped: 0 }, bytes: { input: 280_000, output: 62_000 }, pausedAt: null, pauseReason: null },
+        data: { ...EXAMPLE, status: "completed", outcome: "all", progress: { total: 2, completed: 2, failed: 0, skipped: 0 }, bytes: { input: 280_000, output: 62_000 }, pausedAt: null, pauseReason: null, pausedHost: null },
       },
       {
         type: "batch.paused", timestamp: "2026-11-23T20:00:01.000Z",
-        data: { ...EXAMPLE, status: "processing", outcome: null, progress: { total: 900, completed: 69, failed: 31, skipped: 0 }, bytes: { input: 9_660_000, output: 2_139_000 }, pausedAt: "2026-11-23T20:00:01.000Z", pauseReason: PAUSE_REASON },
+        data: { ...EXAMPLE, status: "processing", outcome: null, progress: { total: 900, completed: 69, failed: 31, skipped: 0 }, bytes: { input: 9_660_000, output: 2_139_000 }, pausedAt: "2026-11-23T20:00:01.000Z", pauseReason: PAUSE_REASON, pausedHost: null },
+      },
+      {
+        type: "batch.host_paused", timestamp: "2026-11-23T20:00:01.000Z",
+        data: { ...EXAMPLE, status: "processing", outcome: null, progress: { total: 900, completed: 114, failed: 26, skipped: 0 }, bytes: { input: 15_960_000, output: 3_534_000 }, pausedAt: null, pauseReason: null, pausedHost: PAUSED_HOST },
       },
     ],
   },

@@ -46,7 +46,7 @@ const READING_OPTIONS = {
 };
 
 const WEBHOOK_OPTIONS = {
-  webhookUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 2048, description: "Where events are sent: when the batch ends, is paused or is resumed.", examples: ["https://shop.example/hooks/pressrun"] })),
+  webhookUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 2048, description: "Where events are sent: when the batch ends, or it or one of its hosts is paused or resumed.", examples: ["https://shop.example/hooks/pressrun"] })),
   webhookSecret: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "Signs the events: base64 of 24 to 64 bytes, with or without `whsec_`. Made for you where it is missing." })),
   webhookPayload: Type.Optional(words(WEBHOOK_PAYLOADS, "How events are worded: `event` (see BatchEvent), unless told otherwise; `seed`: as the seed's webhook was (see SeedEvent), at the end of a batch only.")),
   webhookAuthorization: Type.Optional(Type.String({ minLength: 1, maxLength: AUTHORIZATION_CHARS_MAX, description: "The Authorization header for a receiver that cannot verify signatures: sent to webhookUrl alone, over https or to addresses that ALLOW_CIDRS names. Kept encrypted, never shown again. Not in the query.", examples: ["Bearer …"] })),
@@ -64,7 +64,8 @@ const SOURCE_OPTIONS = {
 
 /** Also what a resume may change. */
 export const PauseAtFailurePercent = Type.Integer({ minimum: 1, maximum: 100, description: "Pauses the batch once more than so many per cent of the images tried have failed, after at least 20 of them; never unless given. 100 never pauses.", examples: [30] });
-const BUDGET_OPTIONS = { pauseAtFailurePercent: Type.Optional(PauseAtFailurePercent) };
+export const PauseHostAtFailurePercent = Type.Integer({ minimum: 1, maximum: 100, description: "Pauses one host's share of the batch once more than so many per cent of the images tried of it have failed, after at least 20 of them; the images of other hosts go on. Never unless given; 100 never pauses.", examples: [50] });
+const BUDGET_OPTIONS = { pauseAtFailurePercent: Type.Optional(PauseAtFailurePercent), pauseHostAtFailurePercent: Type.Optional(PauseHostAtFailurePercent) };
 
 /** Handed on, not looked into: enough for a few ids of the caller's own. */
 export const METADATA_CHARS_MAX = 8 * 1024;

@@ -1,19 +1,24 @@
+import type { PausedShare } from "../domain/failure-budget.ts";
 import type { Executor, Tx } from "./connect.ts";
 import type { endpoint } from "./schema-events.ts";
 import type { batch } from "./schema.ts";
 
-/** `sourceHosts`: the origins that have headers of their own. The headers themselves are read by workers only. */
-export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders"> & { sourceHosts: string[] };
+/**
+ * `sourceHosts`: the origins that have headers of their own. The headers themselves are read by workers only.
+ * `pausedShares`: the first hundred of the paused hosts, those that hold back most; their times as JSON has them.
+ */
+export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders"> & { sourceHosts: string[]; pausedShares: StoredShare[] };
+export type StoredShare = Omit<PausedShare, "pausedAt"> & { pausedAt: string };
 /** What lies in source_headers, as JSON. */
 export type StoredHeaders = { hosts: string[]; sealed: string };
-export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "refresh" | "onInvalid" | "metadata" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal"> & { sourceHeaders?: StoredHeaders | null; pauseAtFailurePercent?: number | null };
+export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "refresh" | "onInvalid" | "metadata" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal"> & { sourceHeaders?: StoredHeaders | null; pauseAtFailurePercent?: number | null; pauseHostAtFailurePercent?: number | null };
 export type NewEndpoint = Pick<typeof endpoint.$inferSelect, "endpointId" | "tenantId" | "batchId" | "url" | "secret"> & Partial<Pick<typeof endpoint.$inferSelect, "sealedAuthorization" | "payload">>;
 
 export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
   await tx.executor.executeSql(
-    `insert into batch (batch_id, tenant_id, token, recipe, refresh, on_invalid, metadata, csv_file_name, csv_bytes, csv_facts, products, images_total, source_headers, pause_at_failure_percent)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-    [row.batchId, row.tenantId, row.token, row.recipe, row.refresh, row.onInvalid, row.metadata, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal, row.sourceHeaders ? JSON.stringify(row.sourceHeaders) : null, row.pauseAtFailurePercent ?? null],
+    `insert into batch (batch_id, tenant_id, token, recipe, refresh, on_invalid, metadata, csv_file_name, csv_bytes, csv_facts, products, images_total, source_headers, pause_at_failure_percent, pause_host_at_failure_percent, budget_round)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, case when $15::smallint is null then 0 else 1 end)`,
+    [row.batchId, row.tenantId, row.token, row.recipe, row.refresh, row.onInvalid, row.metadata, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal, row.sourceHeaders ? JSON.stringify(row.sourceHeaders) : null, row.pauseAtFailurePercent ?? null, row.pauseHostAtFailurePercent ?? null],
   );
 }
 
@@ -23,7 +28,7 @@ export async function insertEndpoint(tx: Tx, row: NewEndpoint): Promise<void> {
   ]);
 }
 
-/** The columns of a batch under the names of its type. 64-bit counts of bytes fit a double up to 9 petabytes. */
+/** The columns of the table `batch` under the names of its type. 64-bit counts of bytes fit a double up to 9 petabytes. */
 export const BATCH_COLUMNS = `
   batch_id as "batchId", tenant_id as "tenantId", token, status, outcome, run, recipe, on_invalid as "onInvalid", metadata,
   csv_file_name as "csvFileName", csv_bytes::float8 as "csvBytes", csv_facts as "csvFacts", products,
@@ -33,6 +38,15 @@ export const BATCH_COLUMNS = `
   coalesce((source_headers::jsonb)->'hosts', '[]') as "sourceHosts",
   pause_at_failure_percent as "pauseAtFailurePercent", paused_at as "pausedAt", pause_reason as "pauseReason",
   budget_settled as "budgetSettled", budget_failed as "budgetFailed",
+  pause_host_at_failure_percent as "pauseHostAtFailurePercent", budget_round as "budgetRound", hosts_paused as "hostsPaused",
+  images_held as "imagesHeld", images_due as "imagesDue", waits_for_hosts as "waitsForHosts",
+  case when hosts_paused = 0 then '[]' else (
+    select coalesce(jsonb_agg(to_jsonb(p)), '[]') from (
+      select host, settled, failed, paused_at as "pausedAt", pause_reason as "pauseReason", s.images_held as "imagesHeld"
+      from host_share s where s.batch_id = batch.batch_id and s.paused_at is not null and s.round = batch.budget_round
+      order by s.images_held desc, host limit 100
+    ) p
+  ) end as "pausedShares",
   created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt"`;
 
 export async function findBatch(db: Executor, tenantId: string, batchId: string): Promise<BatchRow | null> {

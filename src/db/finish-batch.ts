@@ -3,8 +3,8 @@ import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
 
 /**
- * Ends a run of a batch, once: null where this run is ended already or images of it are still open. A pause ends with it:
- * what was in hand may have been the last.
+ * Ends a run of a batch, once: null where this run is ended already or images of it are still open. A pause ends with it, and
+ * that of a host: what was in hand may have been the last.
  * The sequence is taken from the row that this update holds, so that events are numbered in the order of commits.
  */
 export async function endBatch(
@@ -13,7 +13,8 @@ export async function endBatch(
   end: { run: number; status: "completed" | "failed"; outcome: BatchOutcome },
 ): Promise<BatchRow | null> {
   const { rows } = await tx.executor.executeSql(
-    `update batch set status = $3, outcome = $4, started_at = coalesce(started_at, now()), finished_at = now(), paused_at = null, pause_reason = null, sequence = sequence + 1
+    `update batch set status = $3, outcome = $4, started_at = coalesce(started_at, now()), finished_at = now(), paused_at = null, pause_reason = null,
+       hosts_paused = 0, images_held = 0, images_due = 0, waits_for_hosts = false, sequence = sequence + 1
      where batch_id = $1 and run = $2 and status in ('pending', 'processing')
        and is_planned and images_done + images_failed + images_skipped = images_total
      returning ${BATCH_COLUMNS}`,

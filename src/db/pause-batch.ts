@@ -1,6 +1,7 @@
 import type { WorstFailure } from "../domain/failure-budget.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
+import { STANDS_STILL } from "./settle-images.ts";
 
 /**
  * Marks a batch as paused and locks it until the transaction ends; null where it is paused already, has ended, or is
@@ -11,6 +12,17 @@ export async function markPaused(tx: Tx, batchId: string, reason: string): Promi
     `update batch set paused_at = now(), pause_reason = $2, sequence = sequence + 1
      where batch_id = $1 and paused_at is null and status in ('pending', 'processing')
        and not (is_planned and images_done + images_failed + images_skipped = images_total)
+     returning ${BATCH_COLUMNS}`,
+    [batchId, reason],
+  );
+  return (rows[0] as BatchRow | undefined) ?? null;
+}
+
+/** Pauses a batch of which only images of paused hosts are left; null where anything else is. */
+export async function markStandingStill(tx: Tx, batchId: string, reason: string): Promise<BatchRow | null> {
+  const { rows } = await tx.executor.executeSql(
+    `update batch set paused_at = now(), pause_reason = $2, waits_for_hosts = true, sequence = sequence + 1
+     where batch_id = $1 and status in ('pending', 'processing') and ${STANDS_STILL} and images_done + images_failed + images_skipped < images_total
      returning ${BATCH_COLUMNS}`,
     [batchId, reason],
   );
@@ -39,26 +51,32 @@ export async function findWorstFailure(tx: Tx, batchId: string): Promise<WorstFa
   return (rows[0] as WorstFailure | undefined) ?? null;
 }
 
-/** The budget stays as it is where `change` is null; a percentage of null takes it away. */
-export type BudgetChange = { percent: number | null } | null;
+/** What is not given stays as it is; a percentage of null takes the budget away. */
+export type BudgetChange = { percent?: number | null; hostPercent?: number | null } | null;
 export type ResumedBatch = BatchRow & { resumedAt: Date };
 
-/** Ends a pause, once: null where the batch is not paused. Locks it until the transaction ends. The budget begins anew. */
+/**
+ * Ends the pause of a batch and of its hosts, once: null where neither it nor one of them is paused. Locks it until the
+ * transaction ends. All budgets begin anew, those of a million hosts with one number.
+ */
 export async function markResumed(tx: Tx, batchId: string, change: BudgetChange): Promise<ResumedBatch | null> {
   const { rows } = await tx.executor.executeSql(
     `update batch set paused_at = null, pause_reason = null, budget_settled = 0, budget_failed = 0, sequence = sequence + 1,
-       pause_at_failure_percent = case when $2 then $3::smallint else pause_at_failure_percent end
-     where batch_id = $1 and paused_at is not null and status in ('pending', 'processing')
+       budget_round = budget_round + 1, hosts_paused = 0, waits_for_hosts = false, images_due = images_due + images_held, images_held = 0,
+       pause_at_failure_percent = case when $2 then $3::smallint else pause_at_failure_percent end,
+       pause_host_at_failure_percent = case when $4 then $5::smallint else pause_host_at_failure_percent end
+     where batch_id = $1 and (paused_at is not null or hosts_paused > 0) and status in ('pending', 'processing')
      returning ${BATCH_COLUMNS}, now() as "resumedAt"`,
-    [batchId, change !== null, change?.percent ?? null],
+    [batchId, change?.percent !== undefined, change?.percent ?? null, change?.hostPercent !== undefined, change?.hostPercent ?? null],
   );
   return (rows[0] as ResumedBatch | undefined) ?? null;
 }
 
 /**
  * The planned, unsettled firsts of a batch without a live job, in order, with what is left of the delay before their next
- * try. They wait from now on: the pause is nobody's queueing time. One statement, so that jobs and images are seen as of
- * one moment: what a settle is replacing is seen whole, before or after.
+ * try; but those of hosts that were paused, which can be a million: the planner sends them as there is room. They wait
+ * from now on: the pause is nobody's queueing time. One statement, so that jobs and images are seen as of one moment: what
+ * a settle is replacing is seen whole, before or after.
  */
 export async function reopenImages(tx: Tx, batchId: string): Promise<{ ordinal: number; delayMs: number }[]> {
   const { rows } = await tx.executor.executeSql(
@@ -68,6 +86,7 @@ export async function reopenImages(tx: Tx, batchId: string): Promise<{ ordinal: 
      ), reopened as (
        update image set queued_at = now()
        where batch_id = $1::uuid and state = 'planned' and same_as is null and not exists (select 1 from live where live.ordinal = image.ordinal)
+         and not exists (select 1 from held_image h where h.batch_id = image.batch_id and h.host = image.host and h.ordinal = image.ordinal)
        returning ordinal, not_before
      )
      select ordinal, greatest(0, coalesce(extract(epoch from not_before - now()) * 1000, 0))::int as "delayMs" from reopened order by ordinal`,

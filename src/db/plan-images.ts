@@ -1,8 +1,9 @@
 import type { Tx } from "./connect.ts";
 import type { UrlRule } from "../domain/clean-image-url.ts";
 import type { ImageCode } from "../domain/image-code.ts";
+import { STANDS_STILL } from "./settle-images.ts";
 
-export type PlanState = { plannedLine: number; isPlanned: boolean; queued: number; tag: number; baseUrl: string | null };
+export type PlanState = { plannedLine: number; isPlanned: boolean; queued: number; tag: number; baseUrl: string | null; round: number; hostsPaused: number; due: number };
 export type PlannedProduct = { line: number; firstOrdinal: number; slug: string; firstNumber: number; urls: string[] };
 export type PlannedImage = {
   ordinal: number; line: number; position: number; stem: string; url: string; host: string;
@@ -17,7 +18,7 @@ export async function lockPlan(tx: Tx, batchId: string): Promise<PlanState | nul
   const { rows } = await tx.client.query<PlanState>({
     name: "lock_plan",
     text: `select planned_line as "plannedLine", is_planned as "isPlanned", images_queued as queued, tag,
-             csv_facts->>'baseUrl' as "baseUrl"
+             csv_facts->>'baseUrl' as "baseUrl", budget_round as round, hosts_paused as "hostsPaused", images_due as due
            from batch where batch_id = $1 and status in ('pending', 'processing') and paused_at is null for update`,
     values: [batchId],
   });
@@ -101,18 +102,32 @@ export type PlanProgress = {
   plannedLine: number; isPlanned: boolean; tag: number; queued: number; hasRepeats: boolean; done: number; failed: number;
 };
 
-/** Writes the page's progress on the batch; true when with it every image is settled (a batch of invalid URLs). */
-export async function recordPlan(tx: Tx, batchId: string, page: PlanProgress): Promise<{ isSettled: boolean; run: number }> {
-  const { rows } = await tx.client.query<{ isSettled: boolean; run: number }>({
+/**
+ * Writes the page's progress on the batch; `isSettled` when with it every image is settled (a batch of invalid URLs),
+ * `standsStill` when only images of paused hosts are left.
+ */
+export async function recordPlan(tx: Tx, batchId: string, page: PlanProgress): Promise<{ isSettled: boolean; standsStill: boolean; run: number }> {
+  const { rows } = await tx.client.query<{ isSettled: boolean; standsStill: boolean; run: number }>({
     name: "record_plan",
     text: `
       update batch set planned_line = $2, is_planned = $3, tag = $4, images_queued = images_queued + $5,
         has_repeats = has_repeats or $6, images_done = images_done + $7, images_failed = images_failed + $8
       where batch_id = $1
-      returning is_planned and images_done + images_failed + images_skipped = images_total as "isSettled", run`,
+      returning is_planned and images_done + images_failed + images_skipped = images_total as "isSettled", ${STANDS_STILL} as "standsStill", run`,
     values: [batchId, page.plannedLine, page.isPlanned, page.tag, page.queued, page.hasRepeats, page.done, page.failed],
   });
-  return rows[0] ?? { isSettled: false, run: 1 };
+  return rows[0] ?? { isSettled: false, standsStill: false, run: 1 };
+}
+
+/** Writes that images of resumed hosts left held_image, and how many of them are queued now. */
+export async function recordRelease(tx: Tx, batchId: string, release: { taken: number; queued: number; tag: number }): Promise<{ standsStill: boolean; run: number }> {
+  const { rows } = await tx.client.query<{ standsStill: boolean; run: number }>({
+    name: "record_release",
+    text: `update batch set images_due = images_due - $2, images_queued = images_queued + $3, tag = $4 where batch_id = $1
+           returning ${STANDS_STILL} as "standsStill", run`,
+    values: [batchId, release.taken, release.queued, release.tag],
+  });
+  return rows[0] ?? { standsStill: false, run: 1 };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Tx } from "./connect.ts";
+import { STANDS_STILL } from "./settle-images.ts";
 
 /** "pressrec" in ASCII, cut to 63 bits: one reconciler at a time in the whole fleet. */
 const RECONCILE_LOCK = "8102099357864912227";
@@ -10,7 +11,7 @@ export async function tryReconcileLock(tx: Tx): Promise<boolean> {
   return rows[0]?.locked ?? false;
 }
 
-/** Firsts that are planned and unsettled but have no live job: somebody removed it, or a backup was restored. Those of paused batches have none by intent. */
+/** Firsts that are planned and unsettled but have no live job: somebody removed it, or a backup was restored. Those of paused batches and hosts have none by intent. */
 export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: string; ordinal: number; tag: number }[]> {
   const { rows } = await tx.client.query<{ batchId: string; ordinal: number; tag: number }>(
     `select i.batch_id as "batchId", i.ordinal, b.tag
@@ -20,20 +21,25 @@ export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: 
        and not exists (
          select 1 from pgboss.job j where j.name = 'image' and j.state in ('created', 'retry', 'active')
            and j.data->>'batchId' = i.batch_id::text and (j.data->>'ordinal')::int = i.ordinal)
+       and (b.images_held + b.images_due = 0 or not exists (
+         select 1 from held_image h where h.batch_id = i.batch_id and h.host = i.host and h.ordinal = i.ordinal))
      limit $1`,
     [limit],
   );
   return rows;
 }
 
-/** Batches with pages to plan and few images queued, but no plan job; and settled ones without a finish job, which end even while paused. */
-export async function listStalledBatches(tx: Tx, lowWater: number): Promise<{ batchId: string; run: number; isPlanned: boolean }[]> {
-  const { rows } = await tx.client.query<{ batchId: string; run: number; isPlanned: boolean }>(
-    `select b.batch_id as "batchId", b.run, b.is_planned as "isPlanned" from batch b
+/**
+ * Batches with something to plan or to release and few images queued, but no plan job; and those that are settled, or of which
+ * only images of paused hosts are left, without a finish job. What is settled ends even while paused.
+ */
+export async function listStalledBatches(tx: Tx, lowWater: number): Promise<{ batchId: string; run: number; isAllQueued: boolean }[]> {
+  const { rows } = await tx.client.query<{ batchId: string; run: number; isAllQueued: boolean }>(
+    `select b.batch_id as "batchId", b.run, b."isAllQueued" from (select *, is_planned and images_due = 0 as "isAllQueued", ${STANDS_STILL} as "standsStill" from batch) b
      where b.status in ('pending', 'processing') and b.created_at < now() - ${STALE}
-       and case when b.is_planned then b.images_done + b.images_failed + b.images_skipped = b.images_total else b.paused_at is null and b.images_queued < $1 end
+       and case when b."isAllQueued" then b.images_done + b.images_failed + b.images_skipped = b.images_total or b."standsStill" else b.paused_at is null and b.images_queued < $1 end
        and not exists (
-         select 1 from pgboss.job j where j.name = case when b.is_planned then 'finish' else 'plan' end
+         select 1 from pgboss.job j where j.name = case when b."isAllQueued" then 'finish' else 'plan' end
            and j.state in ('created', 'retry', 'active') and j.data->>'batchId' = b.batch_id::text)`,
     [lowWater],
   );

@@ -36,12 +36,23 @@ export const batch = pgTable(
     /** Headers for the origins, encrypted (domain/sealed.ts), beside the names of their hosts: see StoredHeaders in batches.ts. */
     sourceHeaders: text("source_headers"),
     pauseAtFailurePercent: smallint("pause_at_failure_percent"),
+    /** The same for each host's share of the batch. */
+    pauseHostAtFailurePercent: smallint("pause_host_at_failure_percent"),
     /** Set while nothing new of the batch is tried, until somebody resumes it. */
     pausedAt: instant("paused_at"),
     pauseReason: text("pause_reason"),
     /** Images settled by a try since the upload or the last resume, and those of them that failed: what the budget compares. */
     budgetSettled: integer("budget_settled").notNull().default(0),
     budgetFailed: integer("budget_failed").notNull().default(0),
+    /** 0 where shares were never counted; one more with each resume: what a share says of an earlier round is void. */
+    budgetRound: integer("budget_round").notNull().default(0),
+    hostsPaused: integer("hosts_paused").notNull().default(0),
+    /** Images in held_image whose share is paused. */
+    imagesHeld: integer("images_held").notNull().default(0),
+    /** Those whose share was resumed: they wait for room in the queue. */
+    imagesDue: integer("images_due").notNull().default(0),
+    /** It is paused since only images of paused shares are left: the first of these that is resumed takes it up again. */
+    waitsForHosts: boolean("waits_for_hosts").notNull().default(false),
     csvFileName: text("csv_file_name"),
     csvBytes: bytes("csv_bytes").notNull(),
     csvFacts: jsonb("csv_facts").notNull(),
@@ -73,6 +84,7 @@ export const batch = pgTable(
     check("batch_status", oneOf("status", BATCH_STATUSES)),
     check("batch_outcome", oneOf("outcome", BATCH_OUTCOMES)),
     check("batch_counts", sql`images_done + images_failed + images_skipped <= images_total and images_queued >= 0`),
+    check("batch_hosts", sql`hosts_paused >= 0 and images_held >= 0 and images_due >= 0`),
   ],
 );
 
@@ -202,6 +214,40 @@ export const knownSource = pgTable(
     lastModified: text("last_modified"),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.key] })],
+);
+
+/** One host's images of a batch whose budget is by host; gone when the batch ends. Rows change while their batch is locked. */
+export const hostShare = pgTable(
+  "host_share",
+  {
+    batchId: uuid("batch_id").notNull(),
+    host: text("host").notNull(),
+    /** That of the batch when this was counted; all but images_held is void in a later one. */
+    round: integer("round").notNull(),
+    settled: integer("settled").notNull().default(0),
+    failed: integer("failed").notNull().default(0),
+    pausedAt: instant("paused_at"),
+    pauseReason: text("pause_reason"),
+    /** Its rows in held_image, whether it is paused or was resumed. */
+    imagesHeld: integer("images_held").notNull().default(0),
+  },
+  (t) => [
+    primaryKey({ columns: [t.batchId, t.host] }),
+    // Few are paused, however many hosts a batch has.
+    index("host_share_held").on(t.batchId, t.host).where(sql`paused_at is not null or images_held > 0`),
+    check("host_share_held_count", sql`images_held >= 0`),
+  ],
+);
+
+/** Planned images of paused shares, which have no job. A table of its own, so that batches without such a budget write no more than before. */
+export const heldImage = pgTable(
+  "held_image",
+  {
+    batchId: uuid("batch_id").notNull(),
+    host: text("host").notNull(),
+    ordinal: integer("ordinal").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.batchId, t.host, t.ordinal] })],
 );
 
 /** Hosts that nobody in the fleet asks for anything until then. */

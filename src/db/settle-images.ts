@@ -92,9 +92,12 @@ export async function recordRetries(tx: Tx, attempts: readonly FailedAttempt[]):
   return rows;
 }
 
+/** Only images of paused hosts are left, which nobody will try. */
+export const STANDS_STILL = "(paused_at is null and is_planned and images_held > 0 and images_queued = 0 and images_due = 0)";
+
 export type CounterChange = { batchId: string; settledFirsts: number; failedFirsts: number; done: number; failed: number; reused: number; inputBytes: number; outputBytes: number };
-export type CounterState = { batchId: string; run: number; queued: number; isPlanned: boolean; isSettled: boolean; hasRepeats: boolean; isPaused: boolean } & Budget;
-export type Budget = { budgetPercent: number | null; budgetSettled: number; budgetFailed: number };
+export type CounterState = { batchId: string; run: number; queued: number; isPlanned: boolean; isSettled: boolean; hasRepeats: boolean; isPaused: boolean; hasDue: boolean; standsStill: boolean } & Budget;
+export type Budget = { budgetPercent: number | null; budgetSettled: number; budgetFailed: number; hostPercent: number | null; round: number; hostsPaused: number };
 
 /** Adds to the counters of one batch, which locks it until the transaction ends: call in the order of ids. */
 export async function addToCounters(tx: Tx, change: CounterChange): Promise<CounterState | null> {
@@ -107,7 +110,8 @@ export async function addToCounters(tx: Tx, change: CounterChange): Promise<Coun
       where batch_id = $1
       returning batch_id as "batchId", run, images_queued as queued, is_planned as "isPlanned", has_repeats as "hasRepeats",
         is_planned and images_done + images_failed + images_skipped = images_total as "isSettled", paused_at is not null as "isPaused",
-        pause_at_failure_percent as "budgetPercent", budget_settled as "budgetSettled", budget_failed as "budgetFailed"`,
+        pause_at_failure_percent as "budgetPercent", budget_settled as "budgetSettled", budget_failed as "budgetFailed",
+        pause_host_at_failure_percent as "hostPercent", budget_round as round, hosts_paused as "hostsPaused", images_due > 0 as "hasDue", ${STANDS_STILL} as "standsStill"`,
     values: [change.batchId, change.settledFirsts, change.done, change.failed, change.inputBytes, change.outputBytes, change.failedFirsts, change.reused],
   });
   return rows[0] ?? null;

@@ -1,4 +1,8 @@
 import type { BatchOutcome, BatchStatus, EventType } from "./batch-state.ts";
+import type { PausedShare } from "./failure-budget.ts";
+
+/** A paused host as it is told of, in status and events. */
+export type PausedHostBody = { host: string; settled: number; failed: number; failedPercent: number; pausedAt: string; pauseReason: string; imagesHeld: number; resumeUrl: string };
 
 export type BatchEventBody = {
   type: EventType;
@@ -16,6 +20,8 @@ export type BatchEventBody = {
     bytes: { input: number; output: number };
     pausedAt: string | null;
     pauseReason: string | null;
+    /** In what is told of one host's share: as it stood. */
+    pausedHost: PausedHostBody | null;
     outputCsvUrl: string;
     statusUrl: string;
   };
@@ -28,6 +34,12 @@ export function statusUrl(publicUrl: string, batchId: string): string {
 
 export function batchUrl(publicUrl: string, batchId: string): string {
   return `${publicUrl}/v1/batches/${batchId}`;
+}
+
+/** A POST to its resumeUrl resumes this host and no other. */
+export function viewPausedShare({ host, settled, failed, pausedAt, pauseReason, imagesHeld }: PausedShare, publicUrl: string, batchId: string): PausedHostBody {
+  const failedPercent = settled === 0 ? 0 : Number(((100 * failed) / settled).toFixed(2));
+  return { host, settled, failed, failedPercent, pausedAt: pausedAt.toISOString(), pauseReason, imagesHeld, resumeUrl: `${batchUrl(publicUrl, batchId)}/resume?host=${encodeURIComponent(host)}` };
 }
 
 export function outputUrl(publicUrl: string, token: string, fileName: string): string {

@@ -1,11 +1,11 @@
 import type { ImageCode } from "./image-code.ts";
 
-/** What of a batch was settled by a try since its upload, or since it was last resumed. */
+/** What of a batch, or of one host's share of it, was settled by a try since its upload, or since it was last resumed. */
 export type BudgetCounts = { settled: number; failed: number };
 
 /**
- * Fewer tell nothing yet: of five images two can fail by chance. A batch with fewer than these is therefore never
- * paused; by the time it could be, there is nothing left to hold back.
+ * Fewer tell nothing yet: of five images two can fail by chance. A batch or a share with fewer than these is therefore
+ * never paused; by the time it could be, there is nothing left to hold back.
  */
 export const BUDGET_SETTLED_MIN = 20;
 
@@ -26,6 +26,26 @@ export function describeOverBudget(counts: BudgetCounts, percent: number, worst:
   if (!worst) return `${rate}.`;
   return `${rate}; ${2 * worst.failed > worst.of ? "mostly" : "most often"} ${worst.code} from ${worst.host}.`;
 }
+
+/** Why one host's share of a batch was paused, for people. */
+export function describeShareOverBudget(host: string, counts: BudgetCounts, percent: number, worst: Omit<WorstFailure, "host"> | null): string {
+  const rate = `${counts.failed} of ${counts.settled} images of ${host} failed (${ratePercent(counts, percent)} %), more than the ${percent} % that pauseHostAtFailurePercent allows`;
+  return worst ? `${rate}; ${2 * worst.failed > worst.of ? "mostly" : "most often"} ${worst.code}.` : `${rate}.`;
+}
+
+/** A host whose share of a batch is paused; `imagesHeld` are those of its images that wait for the resume, as far as they are planned. */
+export type PausedShare = BudgetCounts & { host: string; pausedAt: Date; pauseReason: string; imagesHeld: number };
+
+/** Why a batch stands still of which nothing else is left. `shares` are those that hold back most. */
+export function describeOnlyHeld(shares: readonly Pick<PausedShare, "host" | "pauseReason" | "imagesHeld">[], all: { hostsPaused: number; imagesHeld: number }): string {
+  const [first] = shares;
+  if (all.hostsPaused === 1 && first) return `Nothing is left to try but ${all.imagesHeld} images of ${first.host}, which is paused: ${first.pauseReason}`;
+  const named = shares.slice(0, HOSTS_NAMED_MAX);
+  const others = all.hostsPaused > named.length ? ["…"] : [];
+  return `Nothing is left to try but ${all.imagesHeld} images of ${all.hostsPaused} paused hosts: ${[...named.map(({ host, imagesHeld }) => `${host} (${imagesHeld})`), ...others].join(", ")}.`;
+}
+
+const HOSTS_NAMED_MAX = 3;
 
 export const PAUSED_BY_HAND = "Paused by hand.";
 

@@ -4,6 +4,9 @@ import { failed, type StageFailure } from "./stage-result.ts";
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
+/** A name has 253 characters and a port six. What is longer is no host, and no key for a table. */
+export const HOST_LENGTH_MAX = 260;
+
 /** A host can ask for as much, at once. */
 export const ASKED_PAUSE_MS_MAX = 10 * MINUTE;
 /** For a 429 that names no time: the first step of an image's own retries. */

@@ -13,6 +13,7 @@ export const PROBLEMS = {
   method_not_allowed: { status: 405, title: "The method is not allowed here" },
   request_timeout: { status: 408, title: "The request took too long" },
   batch_not_paused: { status: 409, title: "The batch is not paused" },
+  host_not_paused: { status: 409, title: "The host is not paused" },
   batch_ended: { status: 409, title: "The batch has ended" },
   upload_too_large: { status: 413, title: "The upload is too large" },
   unsupported_media_type: { status: 415, title: "The media type is not supported" },

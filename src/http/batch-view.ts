@@ -1,7 +1,7 @@
 import type { Batch, Product } from "../contract/batch.ts";
 import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import type { BatchRow } from "../db/batches.ts";
-import { batchUrl, outputUrl, RESULT_FILES } from "../domain/batch-event.ts";
+import { batchUrl, outputUrl, RESULT_FILES, viewPausedShare } from "../domain/batch-event.ts";
 import { percentSettled } from "../domain/batch-state.ts";
 import { findOutput, productStatus, type ProductResult } from "../domain/product-result.ts";
 import { outputNames, type OutputFormat } from "../domain/recipe.ts";
@@ -25,8 +25,10 @@ export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
     progress: { ...counts, reused: batch.imagesReused, percent: percentSettled(counts) },
     bytes: { input: batch.inputBytes, output: batch.outputBytes },
     pauseAtFailurePercent: batch.pauseAtFailurePercent,
+    pauseHostAtFailurePercent: batch.pauseHostAtFailurePercent,
     pausedAt: batch.pausedAt?.toISOString() ?? null,
     pauseReason: batch.pauseReason,
+    ...viewPausedHosts(batch, publicUrl),
     createdAt: batch.createdAt.toISOString(),
     startedAt: batch.startedAt?.toISOString() ?? null,
     finishedAt: batch.finishedAt?.toISOString() ?? null,
@@ -36,6 +38,11 @@ export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
       resultsJsonl: file(RESULT_FILES.resultsJsonl), archive: file(RESULT_FILES.archive),
     },
   };
+}
+
+/** What of a batch waits for a resume while the rest goes on. */
+export function viewPausedHosts({ batchId, pausedShares, hostsPaused, imagesHeld }: BatchRow, publicUrl: string): Pick<Batch, "pausedHosts" | "hostsPaused" | "imagesHeld"> {
+  return { pausedHosts: pausedShares.map((share) => viewPausedShare({ ...share, pausedAt: new Date(share.pausedAt) }, publicUrl, batchId)), hostsPaused, imagesHeld };
 }
 
 /** A product with its images, for clients of /v1 and the lines of results.jsonl. */

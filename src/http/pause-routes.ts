@@ -1,10 +1,11 @@
 import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Static } from "typebox";
+import Type, { type Static } from "typebox";
 import Value from "typebox/value";
 import { ResumeRequest } from "../contract/batch.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { BudgetChange } from "../db/pause-batch.ts";
+import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
 import { BatchParams, getBatch, type BatchDeps } from "./batch-routes.ts";
 import { viewBatch } from "./batch-view.ts";
 import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
@@ -16,12 +17,15 @@ export type PauseRouteDeps = Pick<BatchDeps, "findBatch"> & {
   settings: { publicUrl: () => string; uploadMs: number };
   /** Null where there is nothing to pause. */
   pauseBatch(batchId: string): Promise<BatchRow | null>;
-  /** Null where it is not paused. */
+  /** With its paused hosts. Null where nothing of it is paused. */
   resumeBatch(batchId: string, change: BudgetChange): Promise<BatchRow | null>;
+  /** Null where the host is not paused in it. The budget of hosts stays where `percent` is undefined. */
+  resumeHost(batchId: string, host: string, percent: number | null | undefined): Promise<BatchRow | null>;
 };
 
-/** One number. */
+/** Two numbers. */
 const BODY_BYTES_MAX = 1024;
+const ResumeQuery = Type.Object({ host: Type.Optional(Type.String({ minLength: 1, maxLength: HOST_LENGTH_MAX, description: "Resumes this host alone, as `pausedHosts` names it; whatever else is paused stays paused.", examples: ["cdn.example"] })) });
 
 export function addPauseRoutes(app: FastifyInstance, deps: PauseRouteDeps): void {
   const idOf = async (request: FastifyRequest) => (await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId)).batchId;
@@ -44,19 +48,40 @@ export function addPauseRoutes(app: FastifyInstance, deps: PauseRouteDeps): void
   app.post("/v1/batches/:batchId/resume", {
     validatorCompiler: () => () => true,
     schema: {
-      operationId: "resumeBatch", summary: "Resume a paused batch", tags: ["batches"], params: BatchParams,
-      description: "Takes a paused batch up again, once, with each of its open images; with a body, under another failure budget. What failed before the resume no longer counts against the budget.",
+      operationId: "resumeBatch", summary: "Resume a paused batch, or one of its hosts", tags: ["batches"], params: BatchParams, querystring: ResumeQuery,
+      description: "Takes a paused batch and all of its paused hosts up again, once, with each of its open images; with `host`, that host alone. With a body, under other failure budgets. What failed before the resume no longer counts against them.",
       body: { content: { "application/json": { schema: { $ref: "ResumeRequest#" } } } },
-      response: { 200: { description: "The batch, no longer paused.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_not_found", "batch_not_paused", "upload_too_large", "invalid_options"]) },
+      response: { 200: { description: "The batch, no longer paused, or with one paused host less.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_not_found", "batch_not_paused", "host_not_paused", "upload_too_large", "invalid_options"]) },
     },
   }, async (request, reply) => {
     const batchId = await idOf(request);
-    const { pauseAtFailurePercent: percent } = await readResume(request, deps.settings.uploadMs);
-    const batch = await deps.resumeBatch(batchId, percent === undefined ? null : { percent });
-    if (!batch) throw new ProblemError("batch_not_paused", "Expected a batch that is paused; this one is not (any more).");
+    const { pauseAtFailurePercent, pauseHostAtFailurePercent } = await readResume(request, deps.settings.uploadMs);
+    const host = readHost(request.query);
+    if (host !== null && pauseAtFailurePercent !== undefined) throw invalid("pauseAtFailurePercent", "Expected no budget of the whole batch with the resume of a host, only pauseHostAtFailurePercent.");
     reply.header("cache-control", "no-store");
+    if (host === null) {
+      const batch = await deps.resumeBatch(batchId, { ...(pauseAtFailurePercent === undefined ? {} : { percent: pauseAtFailurePercent }), ...(pauseHostAtFailurePercent === undefined ? {} : { hostPercent: pauseHostAtFailurePercent }) });
+      if (!batch) throw new ProblemError("batch_not_paused", "Expected a batch that is paused, or of which a host is; this one is not (any more).");
+      return view(batch);
+    }
+    const batch = await deps.resumeHost(batchId, host, pauseHostAtFailurePercent);
+    if (!batch) throw new ProblemError("host_not_paused", `Expected one of the hosts that are paused in this batch (pausedHosts lists them); ${JSON.stringify(host)} is not (any more).`);
     return view(batch);
   });
+}
+
+/** Null where the whole batch is meant. A parameter that is misspelt must not resume more than was asked for. */
+function readHost(query: unknown): string | null {
+  const { host, ...others } = query as Record<string, unknown>;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw invalid(unknown, "there is no such parameter; there is host");
+  if (host === undefined) return null;
+  if (!Value.Check(ResumeQuery, { host })) throw invalid("host", `Expected one host of 1 to ${HOST_LENGTH_MAX} characters, as pausedHosts names it.`);
+  return String(host).toLowerCase();
+}
+
+function invalid(field: string, message: string): ProblemError {
+  return new ProblemError("invalid_options", `${field}: ${message}`, { errors: [{ field, message }], errorCount: 1 });
 }
 
 async function readResume(request: FastifyRequest, uploadMs: number): Promise<ResumeRequest> {
@@ -64,7 +89,7 @@ async function readResume(request: FastifyRequest, uploadMs: number): Promise<Re
   if (text.trim() === "") return {};
   const body = parse(text);
   if (Value.Check(ResumeRequest, body)) return body;
-  const message = 'Expected an object such as {"pauseAtFailurePercent":50}, with 1 to 100, or null for no budget.';
+  const message = 'Expected an object such as {"pauseAtFailurePercent":50} or {"pauseHostAtFailurePercent":50}, with 1 to 100, or null for no budget.';
   throw new ProblemError("invalid_options", message, { errors: [{ field: "pauseAtFailurePercent", message }], errorCount: 1 });
 }
 

@@ -11,7 +11,7 @@ import { findSecretFault } from "../domain/webhook-signature.ts";
 import { METADATA_KEPT, PRESETS, type Preset, type OutputFormat, type Recipe, type Refresh } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
 
-export type BatchOptions = { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string; webhookPayload?: WebhookPayload; webhookAuthorization?: string; pauseAtFailurePercent?: number };
+export type BatchOptions = { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string; webhookPayload?: WebhookPayload; webhookAuthorization?: string; pauseAtFailurePercent?: number; pauseHostAtFailurePercent?: number };
 
 /** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
 export function readOptions(fields: Readonly<Record<string, unknown>>, presetDefault: Preset): BatchOptions {
@@ -55,7 +55,7 @@ function readText({ properties }: { properties: Record<string, object> }, name: 
 }
 
 function toBatchOptions(options: UploadOptions, presetDefault: Preset): BatchOptions {
-  const { webhookUrl, webhookSecret, webhookPayload, webhookAuthorization, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", preset = presetDefault, refresh = "auto", sourceHeaders, keepMetadata, pauseAtFailurePercent, ...recipe } = options;
+  const { webhookUrl, webhookSecret, webhookPayload, webhookAuthorization, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", preset = presetDefault, refresh = "auto", sourceHeaders, keepMetadata, pauseAtFailurePercent, pauseHostAtFailurePercent, ...recipe } = options;
   return {
     recipe: { ...PRESETS[preset], ...recipe, ...(keepMetadata === undefined ? {} : { metadata: keepMetadata }) },
     refresh,
@@ -67,6 +67,7 @@ function toBatchOptions(options: UploadOptions, presetDefault: Preset): BatchOpt
     ...(webhookPayload === undefined ? {} : { webhookPayload }),
     ...(webhookAuthorization === undefined ? {} : { webhookAuthorization: webhookAuthorization.trim() }),
     ...(pauseAtFailurePercent === undefined ? {} : { pauseAtFailurePercent }),
+    ...(pauseHostAtFailurePercent === undefined ? {} : { pauseHostAtFailurePercent }),
   };
 }
 

@@ -9,6 +9,7 @@ import { percentSettled } from "../domain/batch-state.ts";
 import { writeCursor } from "../domain/cursor.ts";
 import type { ProductResult } from "../domain/product-result.ts";
 import { viewSeedProduct } from "../domain/seed-payload.ts";
+import { viewPausedHosts } from "./batch-view.ts";
 import { readLineCursor } from "./cursor.ts";
 import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
@@ -69,6 +70,7 @@ function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: 
     bytes: { input: batch.inputBytes, output: batch.outputBytes },
     pausedAt: batch.pausedAt?.toISOString() ?? null,
     pauseReason: batch.pauseReason,
+    ...viewPausedHosts(batch, publicUrl),
     createdAt: batch.createdAt.toISOString(),
     startedAt: batch.startedAt?.toISOString() ?? null,
     finishedAt: batch.finishedAt?.toISOString() ?? null,

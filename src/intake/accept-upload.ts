@@ -11,7 +11,7 @@ import type { BatchOrder, LoadedBatch, ReadingOptions } from "./load-batch.ts";
 export type Upload = {
   spool: { path: string; bytes: number };
   fileName: string | null;
-  options: { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string; webhookPayload?: WebhookPayload; webhookAuthorization?: string; pauseAtFailurePercent?: number };
+  options: { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string; webhookPayload?: WebhookPayload; webhookAuthorization?: string; pauseAtFailurePercent?: number; pauseHostAtFailurePercent?: number };
 };
 
 export type Acceptance =
@@ -60,6 +60,7 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       metadata: upload.options.metadata,
       sourceHeaders: sourceHeaders.length > 0 ? (deps.sealHeaders?.(sourceHeaders, batchId) ?? null) : null,
       pauseAtFailurePercent: upload.options.pauseAtFailurePercent ?? null,
+      pauseHostAtFailurePercent: upload.options.pauseHostAtFailurePercent ?? null,
       reading: upload.options.reading,
       now: Date.now(),
       limits: deps.limits,

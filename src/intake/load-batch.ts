@@ -38,6 +38,7 @@ export type BatchOrder = {
   /** Already encrypted: an order is handed to threads. */
   sourceHeaders?: StoredHeaders | null;
   pauseAtFailurePercent?: number | null;
+  pauseHostAtFailurePercent?: number | null;
   /** When the upload came, in ms since 1970: what links still hold is judged by it. */
   now: number;
   limits: CatalogueLimits;
@@ -113,6 +114,7 @@ function batchRow(order: BatchOrder, facts: CatalogueFacts): NewBatch {
     metadata: order.metadata,
     sourceHeaders: order.sourceHeaders ?? null,
     pauseAtFailurePercent: order.pauseAtFailurePercent ?? null,
+    pauseHostAtFailurePercent: order.pauseHostAtFailurePercent ?? null,
     csvFileName: order.csv.fileName,
     csvBytes: order.csv.bytes,
     csvFacts: facts,

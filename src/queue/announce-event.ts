@@ -3,15 +3,19 @@ import type { BatchRow } from "../db/batches.ts";
 import type { Tx } from "../db/connect.ts";
 import { hasSeedEndpoint, recordEvent } from "../db/finish-batch.ts";
 import { listProducts } from "../db/list-products.ts";
-import { outputUrl, RESULT_FILE_NAME, statusUrl, type BatchEventBody } from "../domain/batch-event.ts";
+import { outputUrl, RESULT_FILE_NAME, statusUrl, viewPausedShare, type BatchEventBody } from "../domain/batch-event.ts";
 import type { EventType } from "../domain/batch-state.ts";
+import type { PausedShare } from "../domain/failure-budget.ts";
 import { SEED_PRODUCTS_MAX, writeSeedPayload } from "../domain/seed-payload.ts";
 import type { Queue } from "./queue.ts";
 
 export type AnnounceDeps = { queue: Pick<Queue, "sendDeliver">; publicUrl: () => string };
 
+/** `share` is the one that was paused, or that is paused no longer, as it stood. */
+type Happened = { type: EventType; at: Date; share?: PausedShare };
+
 /** Records what happened to a batch and queues its deliveries, in the transaction in which it happens. `batch` is how it stands after that. */
-export async function announceEvent(tx: Tx, deps: AnnounceDeps, batch: BatchRow, happened: { type: EventType; at: Date }): Promise<void> {
+export async function announceEvent(tx: Tx, deps: AnnounceDeps, batch: BatchRow, happened: Happened): Promise<void> {
   const eventId = randomUUIDv7();
   const body = JSON.stringify(eventBody(batch, happened, deps.publicUrl()));
   const seedBody = await findSeedBody(tx, deps, batch, happened.type);
@@ -27,7 +31,7 @@ async function findSeedBody(tx: Tx, deps: AnnounceDeps, batch: BatchRow, type: E
   return writeSeedPayload(batch, products, deps.publicUrl());
 }
 
-function eventBody(batch: BatchRow, { type, at }: { type: EventType; at: Date }, publicUrl: string): BatchEventBody {
+function eventBody(batch: BatchRow, { type, at, share }: Happened, publicUrl: string): BatchEventBody {
   return {
     type,
     timestamp: at.toISOString(),
@@ -42,6 +46,7 @@ function eventBody(batch: BatchRow, { type, at }: { type: EventType; at: Date },
       bytes: { input: batch.inputBytes, output: batch.outputBytes },
       pausedAt: batch.pausedAt?.toISOString() ?? null,
       pauseReason: batch.pauseReason,
+      pausedHost: share ? viewPausedShare(share, publicUrl, batch.batchId) : null,
       outputCsvUrl: outputUrl(publicUrl, batch.token, RESULT_FILE_NAME),
       statusUrl: statusUrl(publicUrl, batch.batchId),
     },

@@ -1,7 +1,8 @@
 import type { Tx } from "../db/connect.ts";
 import {
-  advanceVirtualTime, insertImages, listProductsToPlan, lockPlan, recordPlan, settleRepeats, type PlannedImage, type PlannedProduct,
+  advanceVirtualTime, insertImages, listProductsToPlan, lockPlan, recordPlan, recordRelease, settleRepeats, type PlannedImage, type PlannedProduct, type PlanState,
 } from "../db/plan-images.ts";
+import { keepHeldImages, takeDueImages } from "../db/host-share.ts";
 import { priorityOf, tagOf } from "../domain/fair-tag.ts";
 import { cleanImageUrl } from "../domain/clean-image-url.ts";
 import type { Queue } from "./queue.ts";
@@ -16,12 +17,16 @@ export const QUEUED_LOW_WATER = 1_000;
 type PlanQueue = Pick<Queue, "sendImages" | "announceBatch" | "sendFinish" | "headTag">;
 
 /**
- * Turns the batch's next page of products into image rows and jobs, in the caller's transaction.
+ * Turns the batch's next page of products into image rows and jobs, in the caller's transaction; before that those of resumed
+ * hosts into jobs. Images of paused hosts get rows and no jobs.
  * `more` says whether another page would fit now; calling it again for a batch that is planned changes nothing.
  */
 export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promise<{ more: boolean }> {
   const plan = await lockPlan(tx, batchId);
-  if (!plan || plan.isPlanned || plan.queued > QUEUED_MAX - PAGE_IMAGES) return { more: false };
+  if (!plan || plan.queued > QUEUED_MAX - PAGE_IMAGES) return { more: false };
+  const released = plan.due > 0 ? await releasePage(tx, queue, batchId, plan) : null;
+  if (released) return released;
+  if (plan.isPlanned) return { more: false };
 
   // Products are read a page of images at a time, though one without images counts as well.
   const products = await listProductsToPlan(tx, batchId, plan.plannedLine, PAGE_IMAGES);
@@ -29,7 +34,9 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   const isPlanned = page.length === products.length && products.length < PAGE_IMAGES;
   const images = page.flatMap((product) => imagesOf(product, plan.baseUrl));
 
-  const { ordinals, repeats } = images.length > 0 ? await insertImages(tx, batchId, images) : { ordinals: [], repeats: 0 };
+  const { ordinals: firsts, repeats } = images.length > 0 ? await insertImages(tx, batchId, images) : { ordinals: [], repeats: 0 };
+  const held = plan.hostsPaused > 0 ? (await keepHeldImages(tx, { batchId, round: plan.round, ordinals: firsts, wereQueued: false })).held : null;
+  const ordinals = held ? firsts.filter((ordinal) => !held.has(ordinal)) : firsts;
   const isBeginning = plan.tag === 0;
   const head = await queue.headTag(tx);
   const clock = await advanceVirtualTime(tx, head, { isBeginning });
@@ -40,7 +47,7 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   if (isBeginning) await queue.announceBatch(tx);
 
   const settled = repeats > 0 ? await settleRepeats(tx, batchId, ordinalSpan(images)) : { done: 0, failed: 0 };
-  const { isSettled, run } = await recordPlan(tx, batchId, {
+  const { isSettled, standsStill, run } = await recordPlan(tx, batchId, {
     plannedLine: page.at(-1)?.line ?? plan.plannedLine,
     isPlanned,
     tag: ordinals.length > 0 ? tagAt(ordinals.length - 1) : plan.tag,
@@ -49,8 +56,21 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
     done: settled.done,
     failed: settled.failed + images.filter((image) => image.invalid).length,
   });
-  if (isSettled) await queue.sendFinish(tx, { batchId, run });
+  if (isSettled || standsStill) await queue.sendFinish(tx, { batchId, run });
   return { more: !isPlanned && plan.queued + ordinals.length <= QUEUED_MAX - PAGE_IMAGES };
+}
+
+/** A page of images whose hosts were resumed; null where there is none after all. Their tags are of today, as if they were planned now. */
+async function releasePage(tx: Tx, queue: PlanQueue, batchId: string, plan: PlanState): Promise<{ more: boolean } | null> {
+  const { taken, images } = await takeDueImages(tx, { batchId, round: plan.round, limit: PAGE_IMAGES });
+  if (taken === 0) return null;
+  const virtualTime = await advanceVirtualTime(tx, await queue.headTag(tx), { isBeginning: false });
+  const tagAt = (index: number) => tagOf(virtualTime, plan.tag, index);
+  const inOrder = images.toSorted((one, other) => one.ordinal - other.ordinal);
+  await queue.sendImages(tx, inOrder.map(({ ordinal, delayMs }, index) => ({ data: { batchId, ordinal }, priority: priorityOf(tagAt(index)), delayMs })));
+  const { standsStill, run } = await recordRelease(tx, batchId, { taken, queued: images.length, tag: images.length > 0 ? tagAt(images.length - 1) : plan.tag });
+  if (standsStill) await queue.sendFinish(tx, { batchId, run });
+  return { more: plan.queued + images.length <= QUEUED_MAX - PAGE_IMAGES };
 }
 
 /** Whole products until the page is full; a product with more images than a page has is a page of its own. */

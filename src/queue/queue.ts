@@ -1,6 +1,7 @@
 import { PgBoss, type Job, type JobInsert, type QueueOptions } from "pg-boss";
 import type { DeliverJob, FinishJob, ImageJob, PlanJob } from "../contract/jobs.ts";
 import type { Executor, Tx } from "../db/connect.ts";
+import { createDropping } from "./drop-waiting.ts";
 import { startSupervisor } from "./supervisor.ts";
 
 export const QUEUES = ["plan", "image", "finish", "deliver"] as const;
@@ -66,6 +67,8 @@ function wrapBoss(boss: PgBoss, executor: Executor, supervisor: ReturnType<typeo
   };
 
   return {
+    ...createDropping(boss),
+
     sendImages: (tx: Tx, jobs: { data: ImageJob; priority: number; delayMs?: number }[]) =>
       insert(tx, "image", jobs.map(({ data, priority, delayMs }) => ({ data, priority, ...startAfter(delayMs) }))),
     /** Once the transaction is committed, whoever is busy looks whether the new batch's images go first. */
@@ -94,15 +97,6 @@ function wrapBoss(boss: PgBoss, executor: Executor, supervisor: ReturnType<typeo
     async endClaims(tx: Tx, claims: readonly Claim[]): Promise<Set<string>> {
       await lockInOrder(tx, claims);
       return settledIds(await boss.deleteJob("image", [...claims], { db: tx.executor }));
-    },
-
-    /**
-     * Takes a batch's images that wait, for their turn or for their time, out of the queue. What somebody is claiming
-     * at this moment is left to him and not waited for.
-     */
-    async dropWaitingImages(tx: Tx, batchId: string): Promise<void> {
-      const { rows } = await tx.executor.executeSql(WAITING_IMAGES, [batchId]);
-      if (rows.length > 0) await boss.deleteJob("image", rows.map((row) => String(row["id"])), { db: tx.executor });
     },
 
     /** Runs jobs, `atOnce` at a time; a handler that throws is run again by pg-boss after a delay. Woken by notifications, and looks by itself every two seconds in all. */
@@ -144,8 +138,6 @@ const HAS_LAPSED = `select 1 from pgboss.job where name = any($1::text[]) and st
 /** Reads one entry of the index that pg-boss itself fetches by. What waits for its time is not served now and does not hold the clock. */
 const HEAD_PRIORITY = `select priority from pgboss.job where name = 'image' and state < 'active' and not blocked and start_after <= now()
   order by priority desc, created_on, id limit 1`;
-
-const WAITING_IMAGES = `select id from pgboss.job where name = 'image' and state < 'active' and data->>'batchId' = $1::text for update skip locked`;
 
 function startAfter(delayMs: number | undefined): { startAfter?: number } {
   return delayMs ? { startAfter: delayMs / 1000 } : {};

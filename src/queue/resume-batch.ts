@@ -1,5 +1,6 @@
 import type { BatchRow } from "../db/batches.ts";
 import type { Tx } from "../db/connect.ts";
+import { markShareResumed } from "../db/host-share.ts";
 import { markResumed, recordTag, reopenImages, type BudgetChange } from "../db/pause-batch.ts";
 import { advanceVirtualTime } from "../db/plan-images.ts";
 import { priorityOf, tagOf } from "../domain/fair-tag.ts";
@@ -8,14 +9,27 @@ import type { Queue } from "./queue.ts";
 
 export type ResumeDeps = AnnounceDeps & { queue: Pick<Queue, "sendDeliver" | "sendImages" | "sendPlan" | "headTag"> };
 
-/** Takes a paused batch up again in the caller's transaction: each of its open images gets one job. Null where it is not paused. */
+/**
+ * Takes a paused batch up again, with all of its paused hosts, in the caller's transaction: each of its open images gets one
+ * job, those of the hosts by and by. Null where nothing of it is paused.
+ */
 export async function resumeBatch(tx: Tx, deps: ResumeDeps, batchId: string, change: BudgetChange): Promise<BatchRow | null> {
   const resumed = await markResumed(tx, batchId, change);
   if (!resumed) return null;
   await requeueImages(tx, deps.queue, resumed);
-  if (!resumed.isPlanned) await deps.queue.sendPlan(tx, { batchId });
+  if (!resumed.isPlanned || resumed.imagesDue > 0) await deps.queue.sendPlan(tx, { batchId });
   await announceEvent(tx, deps, resumed, { type: "batch.resumed", at: resumed.resumedAt });
   return resumed;
+}
+
+/** Takes one paused host of a batch up again; the planner queues its images as there is room. Null where it is not paused. */
+export async function resumeShare(tx: Tx, deps: ResumeDeps, batchId: string, host: string, percent: number | null | undefined): Promise<BatchRow | null> {
+  const resumed = await markShareResumed(tx, batchId, host, percent);
+  if (!resumed) return null;
+  const { batch, share, resumedAt } = resumed;
+  if (batch.imagesDue > 0) await deps.queue.sendPlan(tx, { batchId });
+  await announceEvent(tx, deps, batch, { type: "batch.host_resumed", at: resumedAt, share });
+  return batch;
 }
 
 /** With tags of today, as if they were planned now: with their old ones all of them would stand before everybody's. */

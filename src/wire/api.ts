@@ -16,7 +16,7 @@ import { surveyInThread } from "../intake/survey-in-thread.ts";
 import { CSV_LIMITS } from "../net/deadlines.ts";
 import { createDownloader } from "../net/download.ts";
 import { pauseBatch } from "../queue/pause-batch.ts";
-import { resumeBatch } from "../queue/resume-batch.ts";
+import { resumeBatch, resumeShare } from "../queue/resume-batch.ts";
 import { readVersion } from "../version.ts";
 import { INLINE_CSV_BYTES_MAX, LOADS_AT_ONCE, wireIntake } from "./intake.ts";
 import { wirePreflight } from "./preflight.ts";
@@ -58,6 +58,7 @@ export async function wireApi({ config, log, db, databaseUrl, queue, storage, pu
     listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
     pauseBatch: (batchId) => db.transaction((tx) => pauseBatch(tx, { queue, publicUrl }, batchId, PAUSED_BY_HAND)),
     resumeBatch: (batchId, change) => db.transaction((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
+    resumeHost: (batchId, host, percent) => db.transaction((tx) => resumeShare(tx, { queue, publicUrl }, batchId, host, percent)),
     openReport: serveReports(databaseUrl),
     async findOutput(token, fileName) {
       const output = await findOutput(db.executor, token, fileName);

@@ -4,11 +4,13 @@ import { writeResultFile } from "../csv/write-result-file.ts";
 import { DEFAULT_TENANT_ID, type Database, type Tx } from "../db/connect.ts";
 import { findBatch, type BatchRow } from "../db/batches.ts";
 import { endBatch } from "../db/finish-batch.ts";
+import { sweepShares } from "../db/host-share.ts";
 import { productPages } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { settledStatus, type EventType } from "../domain/batch-state.ts";
 import { outputNames } from "../domain/recipe.ts";
 import { announceEvent } from "../queue/announce-event.ts";
+import { pauseStandingStill } from "../queue/hold-share.ts";
 import type { Queue } from "../queue/queue.ts";
 
 export type FinishDeps = {
@@ -24,12 +26,16 @@ export type FinishDeps = {
 
 /**
  * Writes the result CSV, then ends the batch, records its event and queues the deliveries in one transaction.
- * May run twice: the file is replaced by the same file, and only the first ends the batch.
+ * May run twice: the file is replaced by the same file, and only the first ends the batch. One of which only images of
+ * paused hosts are left is paused instead.
  */
 export async function finishBatch(deps: FinishDeps, job: { batchId: string; run: number }, signal: AbortSignal): Promise<void> {
   const row = await findBatch(deps.db.executor, DEFAULT_TENANT_ID, job.batchId);
   if (!row || row.finishedAt !== null || row.run !== job.run) return;
+  const isSettled = row.isPlanned && row.imagesDone + row.imagesFailed + row.imagesSkipped === row.imagesTotal;
+  if (!isSettled) return deps.db.transaction((tx) => pauseStandingStill(tx, deps, row));
   await writeResult(deps, row, signal);
+  if (row.budgetRound > 0) await sweepShares(deps.db.executor, row.batchId);
   await deps.db.transaction((tx) => endAndAnnounce(deps, tx, row));
 }
 

@@ -1,6 +1,6 @@
 import type { Executor } from "../db/connect.ts";
 import { clearHostPause, listHostPauses, parseHostNews, pauseHost, strikeHost, type HostPause } from "../db/host-pauses.ts";
-import { FAILURES_MAX, givenUpHost, PAUSE_FRESH_MS, returnDelayMs, strikePauseMs, STRIKES_MAX, TRIAL_MS, whatHostDid } from "../domain/host-pause.ts";
+import { FAILURES_MAX, givenUpHost, HOST_LENGTH_MAX, PAUSE_FRESH_MS, returnDelayMs, strikePauseMs, STRIKES_MAX, TRIAL_MS, whatHostDid } from "../domain/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
@@ -18,8 +18,6 @@ type HostPausesDeps = {
 const POLL_MS = 5_000;
 /** Hosts whose failures are counted; beyond, all counts begin anew. */
 const FAILING_HOSTS_MAX = 10_000;
-/** A name has 253 characters and a port six. What is longer is no host, and no key for a table. */
-const HOST_LENGTH_MAX = 260;
 /** A pause that grows by less is not worth telling: thirty answers in flight say the same. */
 const NEWS_MS = 250;
 

@@ -1,14 +1,18 @@
 import type { Tx } from "../db/connect.ts";
-import { planPage } from "../queue/plan-page.ts";
+import { PAGE_IMAGES, planPage, QUEUED_MAX } from "../queue/plan-page.ts";
 import type { Queue } from "../queue/queue.ts";
 
-type PlanDeps = { transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>; queue: Pick<Queue, "sendImages" | "announceBatch" | "sendFinish" | "headTag"> };
+type PlanDeps = { transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>; queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag"> };
+
+/** As many as fill an empty queue. A million images of a paused host fill nothing: others plan in between. */
+const PAGES_MAX = QUEUED_MAX / PAGE_IMAGES;
 
 /** Fills the batch's share of the queue, a page and a transaction at a time; may run twice. */
 export async function planBatch({ transaction, queue }: PlanDeps, batchId: string, signal: AbortSignal): Promise<void> {
-  for (;;) {
+  for (let pages = 0; pages < PAGES_MAX; pages += 1) {
     signal.throwIfAborted();
     const { more } = await transaction((tx) => planPage(tx, queue, batchId));
     if (!more) return;
   }
+  await transaction((tx) => queue.sendPlan(tx, { batchId }));
 }

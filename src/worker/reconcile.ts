@@ -22,8 +22,8 @@ export async function reconcile({ transaction, queue }: ReconcileDeps): Promise<
     await queue.sendImages(tx, images.map(({ tag, ...data }) => ({ data, priority: priorityOf(tag) })));
 
     const batches = await listStalledBatches(tx, QUEUED_LOW_WATER);
-    for (const { batchId, run, isPlanned } of batches) {
-      await (isPlanned ? queue.sendFinish(tx, { batchId, run }) : queue.sendPlan(tx, { batchId }));
+    for (const { batchId, run, isAllQueued } of batches) {
+      await (isAllQueued ? queue.sendFinish(tx, { batchId, run }) : queue.sendPlan(tx, { batchId }));
     }
 
     const deliveries = await listLostDeliveries(tx, PASS_MAX);

@@ -4,6 +4,7 @@ import { settleRepeats } from "../db/plan-images.ts";
 import { isDatabaseAway, isValueRefused, type Tx } from "../db/connect.ts";
 import { isOverBudget, type BudgetCounts } from "../domain/failure-budget.ts";
 import type { Outcome } from "../domain/outcome.ts";
+import { shelveImages } from "../queue/hold-share.ts";
 import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
 import { createCollector } from "./collector.ts";
@@ -31,6 +32,8 @@ type SettlerDeps = {
   flush(items: readonly ImageOutcome[]): Promise<readonly ImageOutcome[]>;
   /** Pauses a batch of which too much has failed. */
   pause(tx: Tx, batchId: string, spent: BudgetCounts & { percent: number }): Promise<void>;
+  /** Counts images for the shares of their hosts, of a batch with such a budget, and pauses shares of which too much has failed. */
+  countShares(tx: Tx, state: CounterState, ordinals: readonly number[]): Promise<void>;
   onError(error: unknown): void;
 };
 
@@ -98,7 +101,7 @@ function withoutFacts(item: ImageOutcome): ImageOutcome {
   return { ...item, outcome: { kind: "give_up", failure }, source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
 }
 
-type SettleDeps = Pick<SettlerDeps, "queue" | "pause">;
+type SettleDeps = Pick<SettlerDeps, "queue" | "pause" | "countShares">;
 
 async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly ImageOutcome[]): Promise<void> {
   const { queue } = deps;
@@ -114,9 +117,7 @@ async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly ImageOut
   const batchIds = [...new Set([...counted.map(({ batchId }) => batchId), ...shelved.map(({ data }) => data.batchId)])].toSorted();
   for (const batchId of batchIds) {
     const state = await countBatch(deps, tx, batchId, counted.filter((image) => image.batchId === batchId));
-    // Resumed since they were claimed, by somebody who saw that they had jobs: with the batch locked, either he sees that
-    // they are gone or we see that it goes on.
-    if (state?.isPaused === false) await queue.sendImages(tx, shelved.filter(({ data }) => data.batchId === batchId).map(({ data, priority }) => ({ data, priority })));
+    if (state) await shelveImages(tx, queue, state, shelved.filter(({ data }) => data.batchId === batchId));
   }
 }
 
@@ -161,18 +162,21 @@ async function countBatch(deps: SettleDeps, tx: Tx, batchId: string, images: Awa
     const after = await addToCounters(tx, { batchId, settledFirsts: 0, failedFirsts: 0, ...repeats, reused: 0, inputBytes: 0, outputBytes: 0 });
     isSettled = after?.isSettled ?? false;
   }
-  if (isSettled) await queue.sendFinish(tx, { batchId, run: state.run });
-  else await pauseWhenSpent(deps, tx, state);
+  if (isSettled || state.standsStill) await queue.sendFinish(tx, { batchId, run: state.run });
+  if (isSettled) return state;
+  const isPaused = await pauseWhenSpent(deps, tx, state);
+  if (state.hostPercent !== null) await deps.countShares(tx, { ...state, isPaused }, images.map(({ ordinal }) => ordinal));
   const hasCrossedLowWater = state.queued < QUEUED_LOW_WATER && state.queued + images.length >= QUEUED_LOW_WATER;
-  if (hasCrossedLowWater && !state.isPlanned) await queue.sendPlan(tx, { batchId });
-  return state;
+  if (hasCrossedLowWater && (!state.isPlanned || state.hasDue)) await queue.sendPlan(tx, { batchId });
+  return { ...state, isPaused };
 }
 
-/** The row that was counted on tells all that is needed, so that a batch within its budget costs no query. */
-async function pauseWhenSpent(deps: SettleDeps, tx: Tx, { batchId, isPaused, budgetPercent, budgetSettled, budgetFailed }: CounterState): Promise<void> {
+/** Whether it is paused now. The row that was counted on tells all that is needed, so that a batch within its budget costs no query. */
+async function pauseWhenSpent(deps: SettleDeps, tx: Tx, { batchId, isPaused, budgetPercent, budgetSettled, budgetFailed }: CounterState): Promise<boolean> {
   const spent = { settled: budgetSettled, failed: budgetFailed };
-  if (isPaused || budgetPercent === null || !isOverBudget(spent, budgetPercent)) return;
+  if (isPaused || budgetPercent === null || !isOverBudget(spent, budgetPercent)) return isPaused;
   await deps.pause(tx, batchId, { ...spent, percent: budgetPercent });
+  return true;
 }
 
 function toSettled({ claim, outcome, startedAt, source, stageMs }: ImageOutcome): SettledImage[] {

@@ -1,6 +1,7 @@
 import { startBatches } from "../db/batches.ts";
 import type { Database } from "../db/connect.ts";
 import { createDownloadWindow } from "../domain/download-window.ts";
+import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, type Claim, type Queue } from "../queue/queue.ts";
 import type { Log } from "../observe/log.ts";
@@ -60,6 +61,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     transaction: db.keyedTransaction, queue, onError,
     flush: (items) => flushOutcomes({ storage: deps.storage, disk }, items),
     pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
+    countShares: (tx, state, ordinals) => countShares(tx, announcing, state, ordinals),
   });
   const stages: Stages = {
     ...deps.stages,

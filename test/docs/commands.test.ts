@@ -122,7 +122,12 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
 
   async function variablesOf(name: string, origin: Origin): Promise<Record<string, string>> {
     if (name === "docs/webhooks.md") return { WEBHOOK_SECRET: createSecret(Buffer.alloc(32)), id: "msg_1", timestamp: "1795000000", TOKEN: "secret" };
-    if (name === "docs/pausing.md") return { batchId: (await service.upload(catalogueOf([[`${origin.url}/held/1.jpg`]]))).requestId };
+    if (name === "docs/pausing.md") {
+      const urls = ["/held/1.jpg", ...Array.from({ length: 30 }, (_, index) => `/gone/${index}.jpg`)];
+      const { requestId } = await service.upload(catalogueOf(urls.map((path) => [origin.url + path])), { pauseHostAtFailurePercent: "50" });
+      await eventually("the pause of the host", async () => (await service.status(requestId)).hostsPaused === 1);
+      return { batchId: requestId };
+    }
     return {};
   }
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { BUDGET_SETTLED_MIN, describeOverBudget, isOverBudget } from "../../src/domain/failure-budget.ts";
+import { BUDGET_SETTLED_MIN, describeOnlyHeld, describeOverBudget, describeShareOverBudget, isOverBudget } from "../../src/domain/failure-budget.ts";
 
 const percents = fc.integer({ min: 1, max: 100 });
 const counts = fc.tuple(fc.nat(1_000_000), fc.nat(1_000_000)).map(([failed, done]) => ({ settled: failed + done, failed }));
@@ -44,5 +44,17 @@ describe("a failure budget", () => {
       const [, shown] = /\((\S+) %\)/.exec(describeOverBudget(found, percent, null)) ?? [];
       assert.ok(Number(shown) > percent && Math.abs(Number(shown) - (100 * found.failed) / found.settled) <= 0.5);
     }));
+  });
+
+  test("of one host says of which and why; a batch of which nothing else is left names the hosts that it waits for", () => {
+    const counts = { settled: 10_000, failed: 3_001 };
+    const pauseReason = describeShareOverBudget("cdn.example", counts, 30, { code: "forbidden", failed: 2, of: 3 });
+    assert.equal(pauseReason, "3001 of 10000 images of cdn.example failed (30.01 %), more than the 30 % that pauseHostAtFailurePercent allows; mostly forbidden.");
+    assert.match(describeShareOverBudget("cdn.example", counts, 30, { code: "forbidden", failed: 1, of: 2 }), /; most often forbidden\.$/);
+    assert.match(describeShareOverBudget("cdn.example", counts, 30, null), /pauseHostAtFailurePercent allows\.$/);
+    const shares = ["a", "b", "c", "d"].map((name, index) => ({ host: `${name}.example`, pauseReason, imagesHeld: 9 - index }));
+    assert.equal(describeOnlyHeld(shares.slice(0, 1), { hostsPaused: 1, imagesHeld: 9 }), `Nothing is left to try but 9 images of a.example, which is paused: ${pauseReason}`);
+    assert.equal(describeOnlyHeld(shares.slice(0, 2), { hostsPaused: 2, imagesHeld: 17 }), "Nothing is left to try but 17 images of 2 paused hosts: a.example (9), b.example (8).");
+    assert.equal(describeOnlyHeld(shares, { hostsPaused: 500, imagesHeld: 1_024 }), "Nothing is left to try but 1024 images of 500 paused hosts: a.example (9), b.example (8), c.example (7), ….");
   });
 });

@@ -94,7 +94,7 @@ async function startResults(): Promise<{ url: string; asked: Map<string, ServerR
 
 function eventOf(requestId: string, resultsUrl: string, note = "ü, \"quoted\" and \\"): string {
   const progress = { total: 2, completed: 2, failed: 0, skipped: 0, reused: 0 };
-  const data = { requestId, status: "completed", outcome: "all", run: 1, fileName: null, metadata: { requestId: "another", outputCsvUrl: "http://127.0.0.1:1/not-this", note }, progress, bytes: { input: 1, output: 1 }, pausedAt: null, pauseReason: null, outputCsvUrl: `${resultsUrl}/${requestId}.csv`, statusUrl: `${resultsUrl}/status` };
+  const data = { requestId, status: "completed", outcome: "all", run: 1, fileName: null, metadata: { requestId: "another", outputCsvUrl: "http://127.0.0.1:1/not-this", note }, progress, bytes: { input: 1, output: 1 }, pausedAt: null, pauseReason: null, pausedHost: null, outputCsvUrl: `${resultsUrl}/${requestId}.csv`, statusUrl: `${resultsUrl}/status` };
   return JSON.stringify({ type: "batch.completed", timestamp: new Date().toISOString(), data });
 }
 

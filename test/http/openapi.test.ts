@@ -94,7 +94,7 @@ describe("the API's documents", () => {
       assert.ok(document.paths[`${prefix}/uploadAndProcessDocument`]?.["post"]);
       assert.ok(document.paths[`${prefix}/getProcessingStatus/{requestId}`]?.["get"]);
     }
-    for (const name of ["batchEnded", "batchPaused", "batchResumed"]) assert.ok(document.webhooks[name]?.post, name);
+    for (const name of ["batchEnded", "batchPaused", "batchResumed", "batchHostPaused", "batchHostResumed"]) assert.ok(document.webhooks[name]?.post, name);
   });
 
   test("every example fits its schema", () => {

@@ -21,7 +21,7 @@ type Try = { headers?: Record<string, string>; query?: string; type?: string; bo
 /** Each is sent to every operation, whether it has to do with it or not. */
 const triesFor = (csv: string): Try[] => [
   {}, { headers: { host: "elsewhere.test" } }, { headers: { origin: "https://elsewhere.test" } }, { headers: { "x-long": "x".repeat(20_000) } }, { headers: { "content-length": "one" } }, { headers: { range: "bytes=999999999-" } },
-  { query: "?limit=0&shape=no&probe=no" }, { query: "?cursor=no" }, { query: "?batchId=none" }, { query: "?quality=0" }, { query: "?webhookUrl=nowhere" },
+  { query: "?limit=0&shape=no&probe=no" }, { query: "?cursor=no" }, { query: "?batchId=none" }, { query: "?host=cdn.test" }, { query: "?quality=0" }, { query: "?webhookUrl=nowhere" },
   { type: "image/png", body: "x" }, { type: "text/csv", body: "" }, { type: "text/csv", body: "a,b\n1,2\n" }, { type: "text/csv", body: Buffer.from("PK\u0003\u0004", "latin1") }, { type: "text/csv", body: "x".repeat(200_000) },
   { type: "text/csv", body: csv, query: "?quality=0" }, { type: "text/csv", body: csv, query: "?webhookUrl=nowhere" }, { type: "application/x-ndjson", body: '{"images":1}\n' },
   { type: "application/json", body: "{" }, { type: "application/json", body: '{"pauseAtFailurePercent":0}' }, { type: "application/json", body: `{"products":[${" ".repeat(5_000_000)}` }, { type: "application/json", body: '{"csvUrl":"http://127.0.0.1:1/a.csv"}' },

@@ -102,8 +102,8 @@ describe("reports", () => {
   test("say of batches what the API says", async () => {
     const rows = await report("batches");
     assert.deepEqual(
-      rows.toReversed().map((row) => [row["batch_id"], row["status"], row["outcome"], row["run"], row["file_name"], row["dialect"], row["metadata"], row["recipe"], row["products"], row["images"], row["images_done"], row["images_failed"], row["images_skipped"], row["images_reused"], row["settled_percent"], row["source_bytes"], row["output_bytes"], row["paused_at"], row["pause_reason"], row["is_paused"], row["created_at"], row["started_at"], row["finished_at"], row["has_source_headers"]]),
-      listed.map(({ batch: b }) => [b.batchId, b.status, b.outcome, b.run, b.fileName, b.dialect, b.metadata, b.recipe, b.products, b.progress.total, b.progress.completed, b.progress.failed, b.progress.skipped, b.progress.reused, b.progress.percent, b.bytes.input, b.bytes.output, b.pausedAt, b.pauseReason, b.pausedAt !== null, b.createdAt, b.startedAt, b.finishedAt, b.sourceHosts.length > 0]),
+      rows.toReversed().map((row) => [row["batch_id"], row["status"], row["outcome"], row["run"], row["file_name"], row["dialect"], row["metadata"], row["recipe"], row["products"], row["images"], row["images_done"], row["images_failed"], row["images_skipped"], row["images_reused"], row["settled_percent"], row["source_bytes"], row["output_bytes"], row["paused_at"], row["pause_reason"], row["is_paused"], row["created_at"], row["started_at"], row["finished_at"], row["has_source_headers"], row["pause_host_at_failure_percent"], row["hosts_paused"], row["images_held"]]),
+      listed.map(({ batch: b }) => [b.batchId, b.status, b.outcome, b.run, b.fileName, b.dialect, b.metadata, b.recipe, b.products, b.progress.total, b.progress.completed, b.progress.failed, b.progress.skipped, b.progress.reused, b.progress.percent, b.bytes.input, b.bytes.output, b.pausedAt, b.pauseReason, b.pausedAt !== null, b.createdAt, b.startedAt, b.finishedAt, b.sourceHosts.length > 0, b.pauseHostAtFailurePercent, b.hostsPaused, b.imagesHeld]),
     );
     assert.deepEqual(rows.toReversed().map((row) => [row["images_open"], row["images_repeated"], row["outputs_per_image"]]), [[0, 3, 2], [0, 1, 2], [0, 0, 1], [2, 1, 1]]);
   });
@@ -186,7 +186,7 @@ describe("reports", () => {
   test("show what is still to be done", async () => {
     const [row, ...others] = await report("backlog");
     assert.equal(others.length, 0);
-    assert.deepEqual(["batch_id", "is_paused", "images", "images_open", "images_unplanned", "images_queued", "images_repeated", "images_delayed", "images_host_paused"].map((column) => row?.[column]), [name(3), true, 3, 2, 0, 1, 1, 0, 0]);
+    assert.deepEqual(["batch_id", "is_paused", "images", "images_open", "images_unplanned", "images_queued", "images_repeated", "images_delayed", "images_host_paused", "hosts_paused", "images_held"].map((column) => row?.[column]), [name(3), true, 3, 2, 0, 1, 1, 0, 0, 0, 0]);
   });
 
   test("show no secret in any view", async () => {

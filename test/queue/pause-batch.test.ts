@@ -33,7 +33,7 @@ describe("pausing and resuming", () => {
   before(async () => {
     ({ db, queue } = await openTestQueue());
     folder = await createTestFolder();
-    settler = createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent), onError: assert.fail });
+    settler = createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent), countShares: () => assert.fail(), onError: assert.fail });
   });
   beforeEach(async () => {
     await db.executor.executeSql("delete from pgboss.job");

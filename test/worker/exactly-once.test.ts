@@ -44,7 +44,7 @@ describe("planning and settling", () => {
   const distinct = (count: number, name = "p") => Array.from({ length: count }, (_, index) => [`https://shop.test/${name}/${index}.jpg`]);
   const batchRow = async (batchId: string) => (await db.executor.executeSql("select * from batch where batch_id = $1", [batchId])).rows[0] ?? {};
   const jobsOf = async (name: string, batchId: string) => Number((await db.executor.executeSql("select count(*) as n from pgboss.job where name = $1 and data->>'batchId' = $2 and state < 'completed'", [name, batchId])).rows[0]?.["n"]);
-  const settlerOf = () => createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: () => assert.fail(), onError: assert.fail });
+  const settlerOf = () => createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: () => assert.fail(), countShares: () => assert.fail(), onError: assert.fail });
   const done = (claim: Claim): ImageOutcome => ({
     claim, startedAt: new Date(), attempt: 1, tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), isOfSmallBatch: true, source: SOURCE, stageMs: NO_TIMES,
     outcome: { kind: "done", result: { outputs: [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, format: "jpeg", width: 10, height: 10, bytes: 100, quality: 50, isKept: false, encodeMs: 1 }], isReused: false } },
@@ -125,7 +125,7 @@ describe("planning and settling", () => {
   test("an outcome that the database refuses is given up, and the others with it are not", async () => {
     const batchId = await load(distinct(3, "odd"));
     const claims = await claim(3);
-    const settler = createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: () => assert.fail(), onError: () => {} });
+    const settler = createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: () => assert.fail(), countShares: () => assert.fail(), onError: () => {} });
     await Promise.all(claims.map((held, index) => settler.settle(index === 1 ? { ...done(held), source: { ...SOURCE, finalUrl: "https://shop.test/\u0000" } } : done(held))));
     const { rows } = await db.executor.executeSql("select state, code from image where batch_id = $1 order by ordinal", [batchId]);
     assert.deepEqual(rows.map(({ state, code }) => [state, code]).toSorted(), [["done", null], ["done", null], ["failed", "storage_failed"]]);
@@ -138,7 +138,7 @@ describe("planning and settling", () => {
     const flushing = Promise.withResolvers<void>();
     const release = Promise.withResolvers<void>();
     const settler = createSettler({
-      transaction: db.keyedTransaction, queue, pause: () => assert.fail(), onError: assert.fail,
+      transaction: db.keyedTransaction, queue, pause: () => assert.fail(), countShares: () => assert.fail(), onError: assert.fail,
       flush: async (items) => {
         flushing.resolve();
         await release.promise;
@@ -160,7 +160,7 @@ describe("planning and settling", () => {
     const batchId = await load(distinct(2, "passing"));
     const codes = ["57014", "40P01", "25006"];
     const settler = createSettler({
-      queue, flush: async (items) => items, pause: () => assert.fail(), onError: () => {},
+      queue, flush: async (items) => items, pause: () => assert.fail(), countShares: () => assert.fail(), onError: () => {},
       transaction: async (work) => {
         const code = codes.shift();
         if (code) throw Object.assign(new Error("not now"), { code });

@@ -1,0 +1,159 @@
+import type { PausedShare } from "../domain/failure-budget.ts";
+import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
+import type { ImageCode } from "../domain/image-code.ts";
+import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
+import type { Executor, Tx } from "./connect.ts";
+
+/** All of these change shares of a batch that the caller holds locked, so that nobody waits in a circle. */
+
+export type Share = { host: string; settled: number; failed: number; isPaused: boolean; imagesHeld: number };
+
+/** Adds settled images to the shares of their hosts, and returns those shares. */
+export async function addToShares(tx: Tx, { batchId, round, ordinals }: { batchId: string; round: number; ordinals: readonly number[] }): Promise<Share[]> {
+  return (await tx.client.query<Share>({ name: "add_to_shares", text: ADD_TO_SHARES, values: [batchId, round, ordinals] })).rows;
+}
+
+const ADD_TO_SHARES = `
+  insert into host_share as s (batch_id, host, round, settled, failed)
+  select $1, i.host, $2, count(*), count(*) filter (where i.state = 'failed')
+  from unnest($3::int[]) as k(ordinal)
+  cross join lateral (select host, state from image where batch_id = $1 and ordinal = k.ordinal offset 0) i
+  where length(i.host) <= ${HOST_LENGTH_MAX}
+  group by i.host
+  on conflict (batch_id, host) do update set round = excluded.round,
+    settled = excluded.settled + case when s.round = excluded.round then s.settled else 0 end,
+    failed = excluded.failed + case when s.round = excluded.round then s.failed else 0 end,
+    paused_at = case when s.round = excluded.round then s.paused_at end,
+    pause_reason = case when s.round = excluded.round then s.pause_reason end
+  returning host, settled, failed, paused_at is not null as "isPaused", images_held as "imagesHeld"`;
+
+/** So many of the batch's last rows are looked through, whatever they hold: what lies further back says little of now. */
+const ROWS_MAX = 10_000;
+
+/** The commonest failure of a host among the last rows of its batch; null where there is none. */
+export async function findWorstOfHost(tx: Tx, batchId: string, host: string): Promise<{ code: ImageCode; failed: number; of: number } | null> {
+  const { rows } = await tx.executor.executeSql(
+    `with last as materialized (select host, code, state, same_as from image where batch_id = $1 order by ordinal desc limit ${ROWS_MAX}),
+     failures as materialized (select code from last where host = $2 and state = 'failed' and same_as is null and code <> 'url_invalid')
+     select code, count(*)::int as failed, (select count(*)::int from failures) as of from failures group by code order by failed desc, code limit 1`,
+    [batchId, host],
+  );
+  return (rows[0] as { code: ImageCode; failed: number; of: number } | undefined) ?? null;
+}
+
+/** Pauses a share and keeps those of its images that were taken out of the queue; how many it keeps, and how its batch stands then. */
+export async function markSharePaused(tx: Tx, { batchId, host, reason, ordinals }: { batchId: string; host: string; reason: string; ordinals: readonly number[] }): Promise<{ batch: BatchRow; imagesHeld: number; pausedAt: Date } | null> {
+  const { rows: [kept] } = await tx.executor.executeSql(
+    `with kept as (
+       insert into held_image (batch_id, host, ordinal) select $1::uuid, $2, unnest($4::int[]) on conflict do nothing returning 1
+     )
+     update host_share set paused_at = now(), pause_reason = $3, images_held = images_held + (select count(*) from kept)
+     where batch_id = $1 and host = $2 and paused_at is null
+     returning images_held as held, (select count(*)::int from kept) as kept, paused_at as "pausedAt"`,
+    [batchId, host, reason, ordinals],
+  );
+  if (!kept) return null;
+  // What an earlier pause of it had left waits for the new one's end.
+  const { rows } = await tx.executor.executeSql(
+    `update batch set hosts_paused = hosts_paused + 1, images_queued = images_queued - $3, images_held = images_held + $2, images_due = images_due - ($2 - $3), sequence = sequence + 1
+     where batch_id = $1 returning ${BATCH_COLUMNS}`,
+    [batchId, kept["held"], kept["kept"]],
+  );
+  const [batch] = rows as BatchRow[];
+  return batch ? { batch, imagesHeld: Number(kept["held"]), pausedAt: kept["pausedAt"] as Date } : null;
+}
+
+/**
+ * Keeps those of a batch's images that are of paused hosts, and returns their ordinals. `wereQueued` says whether they
+ * counted as queued so far.
+ */
+export async function keepHeldImages(tx: Tx, { batchId, round, ordinals, wereQueued }: { batchId: string; round: number; ordinals: readonly number[]; wereQueued: boolean }): Promise<{ held: Set<number>; standsStill: boolean }> {
+  const { rows } = await tx.client.query<{ ordinal: number; isNew: boolean }>({ name: "keep_held_images", text: KEEP_HELD, values: [batchId, round, ordinals] });
+  const isNew = rows.filter((row) => row.isNew).length;
+  const held = new Set(rows.map(({ ordinal }) => ordinal));
+  if (isNew === 0) return { held, standsStill: false };
+  const { rows: [batch] } = await tx.executor.executeSql(
+    `update batch set images_held = images_held + $2, images_queued = images_queued - $3 where batch_id = $1
+     returning is_planned and images_queued = 0 and images_due = 0 and paused_at is null as "standsStill"`,
+    [batchId, isNew, wereQueued ? isNew : 0],
+  );
+  return { held, standsStill: batch?.["standsStill"] === true };
+}
+
+const KEEP_HELD = `
+  with open as (
+    select distinct i.host, i.ordinal from unnest($3::int[]) as k(ordinal)
+    cross join lateral (select host, ordinal from image where batch_id = $1 and ordinal = k.ordinal and state = 'planned' offset 0) i
+    join host_share s on s.batch_id = $1 and s.host = i.host and s.paused_at is not null and s.round = $2
+  ), kept as (
+    insert into held_image (batch_id, host, ordinal) select $1, host, ordinal from open on conflict do nothing returning host, ordinal
+  ), counted as (
+    update host_share s set images_held = s.images_held + k.n
+    from (select host, count(*)::int as n from kept group by host) k where s.batch_id = $1 and s.host = k.host
+  )
+  select ordinal, exists (select 1 from kept where kept.ordinal = open.ordinal) as "isNew" from open`;
+
+/** A paused share as it stood until now, and how its batch stands from now on. */
+export type ResumedShare = { share: PausedShare; batch: BatchRow; resumedAt: Date };
+
+/** Ends the pause of one share, once: null where it is not paused. Locks its batch. Its budget begins anew, under `percent` where it is given. */
+export async function markShareResumed(tx: Tx, batchId: string, host: string, percent: number | null | undefined): Promise<ResumedShare | null> {
+  const { rows: [locked] } = await tx.executor.executeSql("select budget_round as round from batch where batch_id = $1 and status in ('pending', 'processing') for update", [batchId]);
+  if (!locked) return null;
+  const { rows: [share] } = await tx.executor.executeSql(
+    `select host, settled, failed, paused_at as "pausedAt", pause_reason as "pauseReason", images_held as "imagesHeld" from host_share
+     where batch_id = $1 and host = $2 and round = $3 and paused_at is not null`,
+    [batchId, host, locked["round"]],
+  );
+  if (!share) return null;
+  await tx.executor.executeSql("update host_share set paused_at = null, pause_reason = null, settled = 0, failed = 0 where batch_id = $1 and host = $2", [batchId, host]);
+  const { rows: [batch] } = await tx.executor.executeSql(
+    `update batch set hosts_paused = hosts_paused - 1, images_held = images_held - $2, images_due = images_due + $2, sequence = sequence + 1,
+       paused_at = case when waits_for_hosts and $2 > 0 then null else paused_at end, pause_reason = case when waits_for_hosts and $2 > 0 then null else pause_reason end,
+       waits_for_hosts = waits_for_hosts and $2 = 0,
+       pause_host_at_failure_percent = case when $3 then $4::smallint else pause_host_at_failure_percent end
+     where batch_id = $1 returning ${BATCH_COLUMNS}, now() as "resumedAt"`,
+    [batchId, share["imagesHeld"], percent !== undefined, percent ?? null],
+  );
+  if (!batch) return null;
+  return { share: share as PausedShare, batch: batch as BatchRow, resumedAt: batch["resumedAt"] as Date };
+}
+
+export type ReleasedImages = { taken: number; images: { ordinal: number; delayMs: number }[] };
+
+/** Takes up to `limit` images of resumed shares, in order within each, with what is left of the delay before their next try. They wait for their turn from now on. */
+export async function takeDueImages(tx: Tx, { batchId, round, limit }: { batchId: string; round: number; limit: number }): Promise<ReleasedImages> {
+  const { rows } = await tx.client.query<ReleasedImages>({ name: "take_due_images", text: TAKE_DUE, values: [batchId, round, limit] });
+  return rows[0] ?? { taken: 0, images: [] };
+}
+
+const TAKE_DUE = `
+  with due as (
+    select h.host, h.ordinal from host_share s
+    cross join lateral (select host, ordinal from held_image where batch_id = $1 and host = s.host order by ordinal limit $3) h
+    where s.batch_id = $1 and s.images_held > 0 and (s.paused_at is null or s.round < $2)
+    limit $3
+  ), taken as (
+    delete from held_image h using due where h.batch_id = $1 and h.host = due.host and h.ordinal = due.ordinal returning h.host, h.ordinal
+  ), counted as (
+    update host_share s set images_held = s.images_held - t.n
+    from (select host, count(*)::int as n from taken group by host) t where s.batch_id = $1 and s.host = t.host
+  ), reopened as (
+    update image i set queued_at = now() from taken t where i.batch_id = $1 and i.ordinal = t.ordinal and i.state = 'planned'
+    returning i.ordinal, greatest(0, coalesce(extract(epoch from i.not_before - now()) * 1000, 0))::int as "delayMs"
+  )
+  select (select count(*)::int from taken) as taken, coalesce((select json_agg(r) from reopened r), '[]') as images`;
+
+/** So many rows of an ended batch go at a time: it can have had a million hosts. */
+const SWEPT_MAX = 10_000;
+
+/** Takes away what was counted by host of a batch that is settled whole. */
+export async function sweepShares(db: Executor, batchId: string): Promise<void> {
+  for (const table of ["held_image", "host_share"]) {
+    let swept = SWEPT_MAX;
+    while (swept === SWEPT_MAX) {
+      const { rows } = await db.executeSql(`with swept as (delete from ${table} where ctid = any(array(select ctid from ${table} where batch_id = $1 limit ${SWEPT_MAX})) returning 1) select count(*)::int as n from swept`, [batchId]);
+      swept = Number(rows[0]?.["n"]);
+    }
+  }
+}
