@@ -11,12 +11,20 @@ export async function tryReconcileLock(tx: Tx): Promise<boolean> {
   return rows[0]?.locked ?? false;
 }
 
-/** Firsts that are planned and unsettled but have no live job: somebody removed it, or a backup was restored. Those of paused batches and hosts have none by intent. */
+/**
+ * Firsts that are planned and unsettled but have no live job: somebody removed it, or a backup was restored. Those of
+ * paused batches and hosts have none by intent, and can be a million: a batch that has such of hosts is looked through
+ * only where it has fewer jobs than queued images.
+ */
 export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: string; ordinal: number; tag: number }[]> {
   const { rows } = await tx.client.query<{ batchId: string; ordinal: number; tag: number }>(
-    `select i.batch_id as "batchId", i.ordinal, b.tag
+    `with queued as materialized (
+       select data->>'batchId' as batch_id, count(*) as jobs from pgboss.job where name = 'image' and state in ('created', 'retry', 'active') group by 1
+     )
+     select i.batch_id as "batchId", i.ordinal, b.tag
      from batch b join image i on i.batch_id = b.batch_id and i.state = 'planned' and i.same_as is null
      where b.status in ('pending', 'processing') and b.paused_at is null
+       and (b.images_held + b.images_due = 0 or b.images_queued > coalesce((select jobs from queued where queued.batch_id = b.batch_id::text), 0))
        and i.queued_at < now() - ${STALE} and (i.not_before is null or i.not_before < now() - ${STALE})
        and not exists (
          select 1 from pgboss.job j where j.name = 'image' and j.state in ('created', 'retry', 'active')

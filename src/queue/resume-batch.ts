@@ -16,7 +16,7 @@ export type ResumeDeps = AnnounceDeps & { queue: Pick<Queue, "sendDeliver" | "se
 export async function resumeBatch(tx: Tx, deps: ResumeDeps, batchId: string, change: BudgetChange): Promise<BatchRow | null> {
   const resumed = await markResumed(tx, batchId, change);
   if (!resumed) return null;
-  await requeueImages(tx, deps.queue, resumed);
+  if (resumed.imagesQueued > 0) await requeueImages(tx, deps.queue, resumed);
   if (!resumed.isPlanned || resumed.imagesDue > 0) await deps.queue.sendPlan(tx, { batchId });
   await announceEvent(tx, deps, resumed, { type: "batch.resumed", at: resumed.resumedAt });
   return resumed;
