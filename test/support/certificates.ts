@@ -23,7 +23,7 @@ export async function makeCertificates(): Promise<Certificates> {
   };
   await selfSign("authority");
   await selfSign("self-signed", "-addext", "subjectAltName=IP:127.0.0.1");
-  await sign("good", "IP:127.0.0.1", "2");
+  await sign("good", "IP:127.0.0.1,DNS:localhost", "2");
   await sign("expired", "IP:127.0.0.1", "-1");
   await sign("other-host", "DNS:shop.test", "2");
   const [authority, good, expired, otherHost, selfSigned] = await Promise.all(["authority", "good", "expired", "other-host", "self-signed"].map(read));
