@@ -51,7 +51,7 @@ export function openapiOptions(version: string) {
     security: [{}, { apiKey: [] }],
     webhooks: {
       batchEnded: webhook("batchEnded", "A batch has ended", "`batch.completed` or `batch.failed`, once for each run. With webhookPayload=seed it comes as a SeedEvent.", ["BatchEvent", "SeedEvent"]),
-      batchPaused: webhook("batchPaused", "A batch was paused", "`batch.paused`: more of it failed than its pauseAtFailurePercent allows, or somebody paused it; `data.pauseReason` says which. It waits to be resumed."),
+      batchPaused: webhook("batchPaused", "A batch was paused", "`batch.paused`: more of it failed than its pauseAtFailurePercent allows, somebody paused it, or only images of paused hosts are left; `data.pauseReason` says which. It waits to be resumed."),
       batchResumed: webhook("batchResumed", "A batch was resumed", "`batch.resumed`: it goes on where it was, with all of its hosts."),
       batchHostPaused: webhook("batchHostPaused", "One host of a batch was paused", "`batch.host_paused`: more of what was tried of it failed than the batch's pauseHostAtFailurePercent allows; `data.pausedHost` says of what and has the URL that resumes it. The images of other hosts go on."),
       batchHostResumed: webhook("batchHostResumed", "One host of a batch was resumed", "`batch.host_resumed`: its images go on; `data.pausedHost` is how it stood until then."),
