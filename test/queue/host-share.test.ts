@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomUUIDv7 } from "node:crypto";
+import { createHash, randomUUIDv7 } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, beforeEach, describe, test } from "node:test";
@@ -158,6 +158,12 @@ describe("a host's share of a batch", () => {
     assert.equal(deliveries?.["n"], 1);
     await all(claims.filter((one) => !isBad(one)).map(({ held }) => held), done);
     assert.deepEqual((await batchOf(batchId)).pausedShares.map(({ settled, failed }) => [settled, failed]), [[28, 15]]);
+
+    assert.ok(await resumeHost(batchId));
+    await plan(batchId);
+    await assertNothingLost(batchId);
+    const delayed = (await jobs(batchId)).filter((job) => job.later).map(({ ordinal }) => ordinal);
+    assert.deepEqual(delayed, [retried, bad[20]].map((held) => held?.data.ordinal).toSorted((a, b) => Number(a) - Number(b)), "a delay outlives the pause");
   });
 
   test("counts what was tried, of its own host only, and needs as many as a batch does", async () => {
@@ -277,6 +283,38 @@ describe("a host's share of a batch", () => {
     assert.deepEqual(events.map(({ type }) => type), ["batch.host_paused", "batch.paused", "batch.host_resumed", "batch.completed"]);
     assert.deepEqual(events[2]?.data.pausedHost, events[0]?.data.pausedHost, "as it stood until then");
     assert.deepEqual(await rowsOf("select 1 from host_share where batch_id = $1 union all select 1 from held_image where batch_id = $1", batchId), [], "nothing stays of it");
+  });
+
+  test("that is all there is left is noticed by whoever takes the last of the others away: a settle, a claim that is put back, a page", async () => {
+    const begin = async (urls: string[]) => {
+      await rowsOf("delete from pgboss.job");
+      const batchId = await load(urls);
+      const claims = await claimOf(100);
+      return { batchId, bad: claims.filter(isBad).map(({ held }) => held), good: claims.filter((one) => !isBad(one)).map(({ held }) => held) };
+    };
+    const finishes = async (batchId: string) => (await jobs(batchId, "finish")).length;
+
+    const settled = await begin(mixed(urlsOf(BAD, 100), urlsOf(GOOD, 3)));
+    await plan(settled.batchId);
+    await all(settled.bad.slice(0, 20), fail);
+    await all(settled.good, done);
+    await all(settled.bad.slice(20, -1), fail);
+    assert.equal(await finishes(settled.batchId), 0, "one is in hand");
+    await all(settled.bad.slice(-1), fail);
+    assert.equal(await finishes(settled.batchId), 1);
+
+    const shelved = await begin(urlsOf(BAD, 21));
+    await all(shelved.bad.slice(0, 20), fail);
+    await settler.settle(outcome(shelved.bad[20] as Claim, { kind: "release", delayMs: 0 }));
+    assert.equal(await finishes(shelved.batchId), 0);
+    assert.equal(await work(fail), 1);
+    assert.equal(await finishes(shelved.batchId), 1);
+
+    const planned = await begin(urlsOf(BAD, 150));
+    await all(planned.bad, fail);
+    assert.deepEqual([(await batchOf(planned.batchId)).imagesQueued, await finishes(planned.batchId)], [0, 0]);
+    await plan(planned.batchId);
+    assert.equal(await finishes(planned.batchId), 1);
   });
 
   test("that is paused where nothing of it is left is not: the batch ends", async () => {
@@ -413,8 +451,12 @@ describe("a host's share of a batch", () => {
   });
 
   test("has a name that no index takes: it is not counted, and the batch ends", async () => {
-    const batchId = await load(urlsOf(`${"long-".repeat(1_000)}.test`, 25));
-    await all(await claim(100), fail);
+    const name = Array.from({ length: 120 }, (_, index) => createHash("sha256").update(String(index)).digest("hex")).join("");
+    const batchId = await load([...urlsOf(`${name}.test`, 25), ...urlsOf(GOOD, 1)]);
+    const claims = await claim(100);
+    await all(claims.slice(0, 25), fail);
+    assert.equal((await batchOf(batchId)).hostsPaused, 0);
+    await all(claims.slice(25), done);
     assert.deepEqual([(await batchOf(batchId)).imagesFailed, (await jobs(batchId, "finish")).length], [25, 1]);
   });
 
@@ -451,7 +493,8 @@ describe("a host's share of a batch", () => {
     const changes = await Promise.all(batchIds.map(meddle)).finally(() => (isOver = true));
     await working;
     t.diagnostic(JSON.stringify(changes));
-    assert.ok(changes.every(({ host, batch }) => host > 2 && batch > 2), JSON.stringify(changes));
+    const sum = (what: "host" | "batch") => changes.reduce((total, seen) => total + seen[what], 0);
+    assert.ok(sum("host") > 2 && sum("batch") > 2, JSON.stringify(changes));
     assert.deepEqual([tries.size, [...tries.values()].filter((count) => count > 1)], [1_100, []]);
     for (const batchId of batchIds) {
       const row = await batchOf(batchId);
