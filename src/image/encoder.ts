@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import type { EncodedOutput, EncodeTask } from "./encode-task.ts";
 import type { EncoderLimits } from "./fit-memory.ts";
@@ -19,6 +20,11 @@ process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 /** Behind what answers, downloads and records: a status asked for while every core encodes must not wait for an image. */
 const NICENESS = 10;
 setPriority(NICENESS);
+// Where Linux shares its cores out by session first, niceness counts within one only (sched(7), autogroup), and an encoder
+// is alone in its own. Elsewhere there is no such file.
+try {
+  writeFileSync("/proc/self/autogroup", String(NICENESS));
+} catch {}
 const [{ encodeImage, restrictLibvips }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] = await Promise.all([import("./encode.ts"), import("./fit-memory.ts"), import("../domain/decode-cost.ts")]);
 restrictLibvips({ allowSvg: process.argv.includes("--allow-svg") });
 reply({ isReady: true });

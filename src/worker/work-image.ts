@@ -17,13 +17,19 @@ const MS_MAX = 2 ** 31 - 1;
 
 export type WorkDeps = { stages: Stages; settler: Settler; disk: Disk; log: Log; hosts: Pick<HostPauses, "meet">; batchHeaders: BatchHeaders };
 
+/**
+ * What was claimed of a large batch before a small one came has the better priority by its tag, and would be encoded
+ * first, a quarter of a second of it. Which of them are claimed at all is still as fair as the tags.
+ */
+const SMALL_FIRST = Infinity;
+
 /** One claim, from image to settled outcome. */
 export async function workImage({ stages, settler, disk, log, hosts, batchHeaders }: WorkDeps, claim: Claim, image: HeldImage, { signal, onFetched, onWorked }: Hold): Promise<void> {
   const startedAt = new Date();
   const waitMs = Math.min(MS_MAX, Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0)));
   const download = image.hasSourceHeaders ? withHeaders(stages.download, batchHeaders, image.batchId) : stages.download;
   const ownStages = { ...stages, download, onFetched: (fetchMs: number) => (onFetched(), stages.onFetched(fetchMs)) };
-  const tried = hosts.meet(image.host) ?? (await tryImage({ stages: ownStages, log, hosts }, { ...image, priority: claim.priority }, signal));
+  const tried = hosts.meet(image.host) ?? (await tryImage({ stages: ownStages, log, hosts }, { ...image, priority: image.isOfSmallBatch ? SMALL_FIRST : claim.priority }, signal));
   if (signal.reason instanceof LostClaim) return;
   const attempt = "kind" in tried ? null : tried;
   const outcome = "kind" in tried ? tried : await decide(tried, image, disk);

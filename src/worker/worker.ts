@@ -100,8 +100,8 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 
   return {
     wake(name) {
-      if (name === null || name === NEW_BATCH) pump.wakeForNewcomers();
-      if (name === "image") pump.wake();
+      if (name === NEW_BATCH) pump.wakeForNewcomers();
+      if (name === null || name === "image") pump.wake();
       for (const [queueName, worker] of Object.entries(workers)) if (name === null || name === queueName) worker.wake();
     },
     async stop() {
