@@ -49,8 +49,8 @@ const SETTLE_MS = 4_000;
 const CLAIM_SHARE = 1 / 4;
 const GATHER_MS = 200;
 /** So many are claimed beside a full window where a batch has begun, whose first images go before all others; and so many in all. */
-const NEWCOMERS_MAX = 10;
-const BESIDE_WINDOW_MAX = 40;
+const NEWCOMERS_MAX = 20;
+const BESIDE_WINDOW_MAX = 60;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}

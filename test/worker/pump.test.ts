@@ -69,20 +69,20 @@ describe("the pump", () => {
 
   test("a full window has room for the first images of a batch that begins, and only then", async () => {
     const first = ["a", "b", "c", "d"].map((id) => claimOf(id));
-    const { pump, works, limits } = startPump([first, Array.from({ length: 10 }, (_, index) => claimOf(`new ${index}`)), ...Array.from({ length: 4 }, (_, page) => Array.from({ length: 10 }, (_, index) => claimOf(`newer ${page}-${index}`)))]);
+    const { pump, works, limits } = startPump([first, Array.from({ length: 20 }, (_, index) => claimOf(`new ${index}`)), ...Array.from({ length: 3 }, (_, page) => Array.from({ length: 20 }, (_, index) => claimOf(`newer ${page}-${index}`)))]);
     await eventually("the window to be full", async () => works.length === 4);
     pump.wake();
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(limits, [4]);
     pump.wakeForNewcomers();
-    await eventually("the newcomers", async () => works.length === 14);
-    for (const count of [24, 34, 44]) {
+    await eventually("the newcomers", async () => works.length === 24);
+    for (const count of [44, 64]) {
       pump.wakeForNewcomers();
       await eventually("the next", async () => works.length === count);
     }
     pump.wakeForNewcomers();
     await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual(limits, [4, 10, 10, 10, 10], "forty beside the window are enough");
+    assert.deepEqual(limits, [4, 20, 20, 20], "sixty beside the window are enough");
     for (const { end } of works) end();
     await pump.drain(1_000);
   });
