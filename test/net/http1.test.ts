@@ -142,7 +142,7 @@ describe("the HTTP client", () => {
       };
       assert.equal(read("3 ;a\r\nabc\r\n2\t; b=\"c\"\r\nde\r\n0000\r\nA: b\r\n\r\n"), "abc|de");
       assert.equal(read("A\r\n0123456789\r\n0\r\n"), null);
-      for (const text of ["x", "\r\n", "1\n", "1\r\naX", "1\r\na\n", "-1\r\n", "0x1\r\n", "1 1\r\n", "1;\u0000\r\n", "1;a\"b\"\r\n", "1;a=\"b\r\n", `${"0".repeat(14)}1\r\n`, `1;${"a".repeat(17_000)}`, `0\r\n${"a: b\r\n".repeat(4_000)}`]) {
+      for (const text of ["x", "\r\n", "1\n", "1\r\naX", "1\r\na\n", "-1\r\n", "0x1\r\n", "1 1\r\n", "1;\u0000\r\n", "1;a\"b\"\r\n", "1;a=\"b\r\n", "1;a=\"\r\"\r\na\r\n", "1;a=\"\\\r\"\r\n", "0\r\nno header\r\n\r\n", `${"0".repeat(14)}1\r\n`, `1;${"a".repeat(17_000)}`, `0\r\n${"a: b\r\n".repeat(4_000)}`]) {
         assert.throws(() => read(text), ProtocolError, JSON.stringify(text.slice(0, 30)));
       }
       // Long bodies in small chunks are no overhead.

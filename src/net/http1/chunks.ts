@@ -1,5 +1,5 @@
 import type { Framing, Take } from "./framing.ts";
-import { HEAD_BYTES_MAX } from "./head.ts";
+import { HEAD_BYTES_MAX, parseHeader } from "./head.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
 const CR = 13;
@@ -9,7 +9,7 @@ const SIZE_DIGITS_MAX = 13;
 /** How a line has to begin, told at once and not when it ends. */
 const BEGINNINGS = { line: /^[\dA-Fa-f]/, data: /^/, after: /^\r?$/, trailer: /^/ };
 const TOKEN = "[!#$%&'*+\\-.^_`|~\\dA-Za-z]+";
-const EXTENSION = `[\\t ]*;[\\t ]*${TOKEN}(?:[\\t ]*=[\\t ]*(?:${TOKEN}|"(?:[^"\\\\]|\\\\.)*"))?`;
+const EXTENSION = `[\\t ]*;[\\t ]*${TOKEN}(?:[\\t ]*=[\\t ]*(?:${TOKEN}|"(?:[\\t !#-\\[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*"))?`;
 /** Some servers pad a size with blanks. */
 const SIZE_LINE = new RegExp(`^([\\dA-Fa-f]+)(?:${EXTENSION})*[\\t ]*$`);
 
@@ -40,7 +40,10 @@ export function createChunkReader(): Framing {
   };
 
   const onLine = (text: string): boolean => {
-    if (state === "trailer") return text === "";
+    if (state === "trailer") {
+      if (text !== "") parseHeader(text);
+      return text === "";
+    }
     if (state === "after") {
       // Two bytes behind each chunk are no overhead, or long bodies in small chunks would not come through.
       overhead -= 1;

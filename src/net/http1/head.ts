@@ -36,12 +36,17 @@ export function parseHead(text: string): Head {
   return { status: Number(status), headers, isHttp11: minor === "1" };
 }
 
-function addHeader(headers: Record<string, string | undefined>, line: string): void {
+/** Throws ProtocolError. */
+export function parseHeader(line: string): { name: string; value: string } {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(0, colon)).toLowerCase();
   const given = line.slice(colon + 1);
   if (!NAME.test(name) || !VALUE.test(given)) throw new ProtocolError("a header line is malformed");
-  const value = given.trim();
+  return { name, value: given.trim() };
+}
+
+function addHeader(headers: Record<string, string | undefined>, line: string): void {
+  const { name, value } = parseHeader(line);
   const before = headers[name];
   if (before === undefined) headers[name] = value;
   else if (LISTS.has(name)) headers[name] = `${before}, ${value}`;
