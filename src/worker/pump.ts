@@ -48,9 +48,8 @@ const SETTLE_MS = 4_000;
 /** A claim is a transaction, whether of one image or of many: it waits until a quarter of the window is free, or for so long. */
 const CLAIM_SHARE = 1 / 4;
 const GATHER_MS = 200;
-/** So many are claimed beside a full window where a batch has begun, whose first images go before all others; and so many in all. */
-const NEWCOMERS_MAX = 20;
-const BESIDE_WINDOW_MAX = 60;
+/** So many are claimed beside a full window where a batch has begun, whose first images go before all others. */
+const NEWCOMERS_MAX = 10;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
@@ -69,7 +68,6 @@ export class Pump {
   #isQueueEmpty = false;
   #isWoken = false;
   #hasNewcomers = false;
-  #claimingNewcomers: Promise<void> | null = null;
   #wakeUp = () => {};
 
   constructor(deps: PumpDeps) {
@@ -83,17 +81,17 @@ export class Pump {
     this.#wakeUp();
   }
 
-  /** A batch has begun: it waits neither for room in the window nor for a claim that is on its way. */
+  /** A batch has begun. */
   wakeForNewcomers(): void {
     this.#hasNewcomers = true;
-    this.#claimingNewcomers ??= this.#claimNewcomers().finally(() => (this.#claimingNewcomers = null));
+    this.wake();
   }
 
   /** Claims nothing more and gives back what is still being fetched; the rest may end until the deadline. */
   async drain(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
     this.wake();
-    await Promise.all([this.#running, this.#claimingNewcomers]);
+    await this.#running;
     this.#giveBack(({ isFetched }) => !isFetched);
     const deadline = setTimeout(() => this.#giveBack(() => true), deadlineMs);
     // Where the database is away nothing can be recorded: claims without a sign of life go to others.
@@ -117,9 +115,10 @@ export class Pump {
   async #run(): Promise<void> {
     const { mayClaim, onError } = this.#deps;
     while (!this.#isStopping) {
+      const room = this.#free() + (this.#hasNewcomers ? NEWCOMERS_MAX : 0);
+      this.#hasNewcomers = false;
       try {
-        const room = this.#free();
-        if (room > 0 && mayClaim()) this.#isQueueEmpty = (await this.#claim(room)) < room;
+        if (room > 0 && mayClaim()) await this.#claim(room);
         else this.#isQueueEmpty = false;
       } catch (error) {
         // What was claimed and not started has no sign of life any more and is handed out again.
@@ -131,25 +130,7 @@ export class Pump {
     }
   }
 
-  async #claimNewcomers(): Promise<void> {
-    while (this.#hasNewcomers && !this.#isStopping) {
-      this.#hasNewcomers = false;
-      const free = this.#free();
-      const room = Math.max(free, Math.min(NEWCOMERS_MAX, free + BESIDE_WINDOW_MAX));
-      if (room <= 0 || !this.#deps.mayClaim()) continue;
-      await this.#claim(room).catch(this.#deps.onError);
-    }
-  }
-
-  /** Returns how many there were. */
-  async #claim(limit: number): Promise<number> {
-    const claimed = await this.#claimTogether(limit);
-    for (const { claim, image } of claimed) this.#start(claim, image);
-    return claimed.length;
-  }
-
-  /** Claims and what is known of their images, in one transaction. */
-  async #claimTogether(limit: number): Promise<{ claim: Claim; image: HeldImage | undefined }[]> {
+  async #claim(limit: number): Promise<void> {
     const { queue, transaction, startBatches } = this.#deps;
     const { claims, images } = await transaction(async (tx) => {
       const claims = await queue.claimImages(tx, limit);
@@ -159,8 +140,9 @@ export class Pump {
       if (pending.length > 0) await startBatches(tx, pending);
       return { claims, images };
     });
+    this.#isQueueEmpty = claims.length < limit;
     const byKey = new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image]));
-    return claims.map((claim) => ({ claim, image: byKey.get(`${claim.data.batchId}/${claim.data.ordinal}`) }));
+    for (const claim of claims) this.#start(claim, byKey.get(`${claim.data.batchId}/${claim.data.ordinal}`));
   }
 
   #start(claim: Claim, image: HeldImage | undefined): void {
