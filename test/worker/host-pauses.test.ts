@@ -58,8 +58,10 @@ describe("pauses of hosts", () => {
   test("a shorter wish does not shorten a pause, and thirty answers in flight are told once", async () => {
     let told = 0;
     const { pauses, fail } = await startProcess();
-    const listener = listen({ url: db.url, channels: { [HOSTS_CHANNEL]: (payload) => void (told += payload === null ? 0 : 1) } });
+    const connected = Promise.withResolvers<void>();
+    const listener = listen({ url: db.url, channels: { [HOSTS_CHANNEL]: (payload) => (payload === null ? connected.resolve() : void (told += 1)) } });
     onCleanup(() => listener.close());
+    await connected.promise;
     fail("rate_limited", 60_000);
     for (let index = 0; index < 30; index += 1) fail("rate_limited", index % 2 === 0 ? 60_000 : 1_000);
     await row();
