@@ -3,7 +3,7 @@ import { DIALECTS } from "./dialects/all.ts";
 import { matchesHeader, reduceHeader, type Dialect } from "./dialects/dialect.ts";
 import { findColumns, type Columns, type ColumnWishes } from "./find-columns.ts";
 import { RecordReader } from "./record-reader.ts";
-import { cellsOf, isBlankRecord, scanRecord, type CsvRecord } from "./scan-record.ts";
+import { cellsOf, isBlankRecord, isEmptyLine, scanRecord, type CsvRecord } from "./scan-record.ts";
 
 /** How a file is to be read: where its header is, what divides cells, which columns mean what. */
 export type Layout = { delimiter: string; dialect: string | null; headerLine: number; header: string[]; columns: Columns; baseUrl: string | null };
@@ -49,6 +49,11 @@ function readSample(head: string, delimiter: string, { columnsMax, isWhole }: { 
   let line = 1;
   let isTooWide = false;
   for (let from = 0; from < head.length && records.length < SAMPLE_ROWS + HEADER_LINES; ) {
+    if (isEmptyLine(head, from)) {
+      line += 1;
+      from += 1;
+      continue;
+    }
     const scan = scanRecord(head.slice(from), 0, { delimiter, columnsMax }, isWhole);
     isTooWide = scan.kind === "wide" && records.length === 0;
     if (scan.kind !== "record") break;

@@ -1,4 +1,4 @@
-import { countLineBreaks, scanRecord, type CsvRecord, type RecordFault, type Scan, type ScanRules } from "./scan-record.ts";
+import { countLineBreaks, isEmptyLine, scanRecord, type CsvRecord, type RecordFault, type Scan, type ScanRules } from "./scan-record.ts";
 
 export type RecordRules = ScanRules & {
   recordCharsMax: number;
@@ -36,6 +36,12 @@ export class RecordReader {
     const records: CsvRecord[] = [];
     let from = 0;
     while (from < text.length) {
+      if (isEmptyLine(text, from)) {
+        records.push({ line: this.#line, text: "\n", spans: EMPTY_SPANS });
+        this.#line += 1;
+        from += 1;
+        continue;
+      }
       const scan = scanRecord(text, from, this.#rules, isLast);
       if (scan.kind === "open" && !isLast && text.length - from <= recordCharsMax) break;
       if (scan.kind !== "record" || scan.end - from > recordCharsMax) return { records, fault: this.#judge(scan, text, from) };
@@ -86,6 +92,9 @@ export class RecordReader {
     return this.#rules.lines === "rows" ? this.#line : this.#line + countLineBreaks(text, from, at);
   }
 }
+
+/** Of all empty lines: a file can have millions, and each would have an array of its own. */
+const EMPTY_SPANS: CsvRecord["spans"] = [0, 0];
 
 function shift(spans: number[], by: number): number[] {
   for (let index = 0; index < spans.length; index += 1) spans[index] = (spans[index] ?? 0) - by;

@@ -79,6 +79,11 @@ function findClosingQuote(text: string, from: number): number {
   return at;
 }
 
+/** A record of nothing but its line feed begins here; told without a scan. */
+export function isEmptyLine(text: string, at: number): boolean {
+  return text.charCodeAt(at) === LF;
+}
+
 /** LF, CRLF and CR count one each. */
 export function countLineBreaks(text: string, from: number, to: number): number {
   let count = 0;
