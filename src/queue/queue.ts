@@ -43,6 +43,7 @@ export async function openQueue(options: { executor: Executor; supervise: boolea
     db: options.executor,
     supervise: false,
     schedule: false,
+    // The shortest: a pass that our own supervisor asks for is never one too soon.
     monitorIntervalSeconds: 1,
     warningQueueSize: 10_000_000,
   });
@@ -51,7 +52,14 @@ export async function openQueue(options: { executor: Executor; supervise: boolea
   for (const name of QUEUES) await boss.createQueue(name, QUEUE_OPTIONS[name]);
   const hasLapsed = async () => (await options.executor.executeSql(HAS_LAPSED, [[...QUEUES]])).rows.length > 0;
   const supervisor = options.supervise ? startSupervisor({ hasLapsed, supervise: () => boss.supervise(), onError: options.onError }) : null;
-  return wrapBoss(boss, options.executor, supervisor);
+  const queue = wrapBoss(boss, options.executor);
+  return {
+    ...queue,
+    async stop() {
+      supervisor?.stop();
+      await queue.stop();
+    },
+  };
 }
 
 /** Only sends: for a thread that loads an upload on a connection of its own and must not run a second set of timers. */
@@ -59,7 +67,7 @@ export function openSender(executor: Executor): Pick<Queue, "sendImages" | "anno
   return wrapBoss(new PgBoss({ db: executor, supervise: false, schedule: false }), executor);
 }
 
-function wrapBoss(boss: PgBoss, executor: Executor, supervisor: ReturnType<typeof startSupervisor> | null = null) {
+function wrapBoss(boss: PgBoss, executor: Executor) {
   const insert = async <Name extends QueueName>(tx: Tx, name: Name, jobs: JobInsert<Payloads[Name]>[]) => {
     if (jobs.length === 0) return;
     await boss.insert(name, jobs, { db: tx.executor, returnId: false });
@@ -125,7 +133,6 @@ function wrapBoss(boss: PgBoss, executor: Executor, supervisor: ReturnType<typeo
     },
 
     async stop(): Promise<void> {
-      await supervisor?.stop();
       await boss.stop({ graceful: true, timeout: 15_000 });
     },
   };

@@ -49,7 +49,7 @@ const SETTLE_MS = 4_000;
 const CLAIM_SHARE = 1 / 4;
 const GATHER_MS = 200;
 /** So many are claimed beside a full window where a batch has begun, whose first images go before all others. */
-const NEWCOMERS_MAX = 10;
+const NEW_BATCH_IMAGES = 10;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
@@ -67,7 +67,7 @@ export class Pump {
   #isStopping = false;
   #isQueueEmpty = false;
   #isWoken = false;
-  #hasNewcomers = false;
+  #hasNewBatch = false;
   #wakeUp = () => {};
 
   constructor(deps: PumpDeps) {
@@ -82,8 +82,8 @@ export class Pump {
   }
 
   /** A batch has begun. */
-  wakeForNewcomers(): void {
-    this.#hasNewcomers = true;
+  wakeForNewBatch(): void {
+    this.#hasNewBatch = true;
     this.wake();
   }
 
@@ -115,8 +115,8 @@ export class Pump {
   async #run(): Promise<void> {
     const { mayClaim, onError } = this.#deps;
     while (!this.#isStopping) {
-      const room = this.#free() + (this.#hasNewcomers ? NEWCOMERS_MAX : 0);
-      this.#hasNewcomers = false;
+      const room = this.#free() + (this.#hasNewBatch ? NEW_BATCH_IMAGES : 0);
+      this.#hasNewBatch = false;
       try {
         if (room > 0 && mayClaim()) await this.#claim(room);
         else this.#isQueueEmpty = false;

@@ -100,7 +100,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 
   return {
     wake(name) {
-      if (name === NEW_BATCH) pump.wakeForNewcomers();
+      if (name === NEW_BATCH) pump.wakeForNewBatch();
       if (name === null || name === "image") pump.wake();
       for (const [queueName, worker] of Object.entries(workers)) if (name === null || name === queueName) worker.wake();
     },

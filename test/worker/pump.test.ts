@@ -74,9 +74,9 @@ describe("the pump", () => {
     pump.wake();
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(limits, [4]);
-    pump.wakeForNewcomers();
-    await eventually("the newcomer", async () => works.length === 5);
-    pump.wakeForNewcomers();
+    pump.wakeForNewBatch();
+    await eventually("the first of the new batch", async () => works.length === 5);
+    pump.wakeForNewBatch();
     await eventually("the next", async () => works.length === 6);
     assert.deepEqual(limits, [4, 10, 9]);
     for (const { end } of works) end();

@@ -1,4 +1,5 @@
 import type { Framing, Take } from "./framing.ts";
+import { TOKEN } from "./grammar.ts";
 import { HEAD_BYTES_MAX, parseHeader } from "./head.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
@@ -8,7 +9,6 @@ const LF = 10;
 const SIZE_DIGITS_MAX = 13;
 /** How a line has to begin, told at once and not when it ends. */
 const BEGINNINGS = { line: /^[\dA-Fa-f]/, data: /^/, after: /^\r?$/, trailer: /^/ };
-const TOKEN = "[!#$%&'*+\\-.^_`|~\\dA-Za-z]+";
 const EXTENSION = `[\\t ]*;[\\t ]*${TOKEN}(?:[\\t ]*=[\\t ]*(?:${TOKEN}|"(?:[\\t !#-\\[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*"))?`;
 /** Some servers pad a size with blanks. */
 const SIZE_LINE = new RegExp(`^([\\dA-Fa-f]+)(?:${EXTENSION})*[\\t ]*$`);

@@ -1,3 +1,4 @@
+import { HEADER_NAME, HEADER_VALUE } from "./grammar.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
 export type Head = {
@@ -14,9 +15,6 @@ const HEADERS_MAX = 2_000;
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 const PREFIX = "HTTP/1.";
-/** RFC 9110 §5.6.2 and §5.5; a line that begins with a blank would continue the one before it, as HTTP once had it. */
-const NAME = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** What decides where a message ends must not be said twice; these are lists. */
 const LISTS: ReadonlySet<string> = new Set(["transfer-encoding", "connection", "content-encoding"]);
 
@@ -36,12 +34,12 @@ export function parseHead(text: string): Head {
   return { status: Number(status), headers, isHttp11: minor === "1" };
 }
 
-/** Throws ProtocolError. */
+/** Throws ProtocolError, also for a line that begins with a blank and would continue the one before it, as HTTP once had it. */
 export function parseHeader(line: string): { name: string; value: string } {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(0, colon)).toLowerCase();
   const given = line.slice(colon + 1);
-  if (!NAME.test(name) || !VALUE.test(given)) throw new ProtocolError("a header line is malformed");
+  if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(given)) throw new ProtocolError("a header line is malformed");
   return { name, value: given.trim() };
 }
 
