@@ -1,35 +1,21 @@
 import assert from "node:assert/strict";
-import { randomUUIDv7 } from "node:crypto";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import type { Database } from "../../src/db/connect.ts";
 import { TAG_IMAGES } from "../../src/domain/fair-tag.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
-import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
-import { createTestFolder } from "../support/folder.ts";
+import { loadCatalogue } from "../support/load-catalogue.ts";
 import { openTestQueue } from "../support/queue.ts";
 
 describe("between batches", () => {
   let db: Database;
   let queue: Queue;
-  let folder: string;
   before(async () => {
     ({ db, queue } = await openTestQueue());
-    folder = await createTestFolder();
   });
 
   const load = async (images: number) => {
-    const batchId = randomUUIDv7();
-    const path = join(folder, `${batchId}.csv`);
-    await writeFile(path, ["id,photo", ...Array.from({ length: images }, (_, index) => `${index},https://shop.test/${batchId}/${index}.jpg`), ""].join("\n"));
-    const loaded = await loadBatch({ queue, transaction: db.keyedTransaction }, {
-      batchId, token: batchId.slice(0, 22), csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, refresh: "auto", metadata: {}, reading: DEFAULT_READING, now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: null,
-    });
-    assert.ok(loaded.ok);
+    const batchId = await loadCatalogue({ db, queue }, Array.from({ length: images }, (_, index) => [`https://shop.test/${index}.jpg`]));
     await planBatch({ transaction: db.keyedTransaction, queue }, batchId, new AbortController().signal);
     return batchId;
   };

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomUUIDv7 } from "node:crypto";
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, beforeEach, describe, test } from "node:test";
-import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import { findBatch, type BatchRow } from "../../src/db/batches.ts";
 import { findClaimedImages } from "../../src/db/claimed-images.ts";
 import { DEFAULT_TENANT_ID, type Database, type Transaction, type Tx } from "../../src/db/connect.ts";
@@ -11,8 +9,6 @@ import type { BudgetChange } from "../../src/db/pause-batch.ts";
 import { BUDGET_SETTLED_MIN, PAUSED_BY_HAND } from "../../src/domain/failure-budget.ts";
 import { TAG_IMAGES } from "../../src/domain/fair-tag.ts";
 import type { ImageCode } from "../../src/domain/image-code.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
-import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
 import { countShares } from "../../src/queue/hold-share.ts";
 import { pauseBatch, pauseOverBudget } from "../../src/queue/pause-batch.ts";
 import { QUEUED_LOW_WATER, QUEUED_MAX } from "../../src/queue/plan-page.ts";
@@ -23,6 +19,7 @@ import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { createSettler, type ImageOutcome, type Settler } from "../../src/worker/settler.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openTestQueue } from "../support/queue.ts";
 
 const NO_TIMES = { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 };
@@ -51,17 +48,8 @@ describe("a host's share of a batch", () => {
 
   const deps = () => ({ queue, publicUrl: () => "http://127.0.0.1" });
   const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
-  const load = async (urls: readonly string[], { host = 30, batch = null }: Budgets = {}) => {
-    const batchId = randomUUIDv7();
-    const path = join(folder, `${batchId}.csv`);
-    await writeFile(path, ["S. No,Product Name,Input Image Urls", ...urls.map((url, index) => `${index + 1},Mug,"${url}"`), ""].join("\n"));
-    const loaded = await loadBatch({ queue, transaction: db.keyedTransaction }, {
-      batchId, token: batchId, csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, refresh: "auto", metadata: {}, pauseAtFailurePercent: batch, pauseHostAtFailurePercent: host,
-      reading: { ...DEFAULT_READING, onInvalid: "skip" }, now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: { endpointId: randomUUIDv7(), url: "http://127.0.0.1/hook", secret: null },
-    });
-    assert.ok(loaded.ok);
-    return batchId;
-  };
+  const load = (urls: readonly string[], { host = 30, batch = null }: Budgets = {}) =>
+    loadCatalogue({ db, queue }, urls.map((url) => [url]), { pauseAtFailurePercent: batch, pauseHostAtFailurePercent: host, endpoint: someEndpoint() });
   const urlsOf = (host: string, count: number, name = "i") => Array.from({ length: count }, (_, index) => `https://${host}/${name}${index}.jpg`);
   /** One of each host in turn, as far as they go. */
   const mixed = (...lists: string[][]) => Array.from({ length: Math.max(...lists.map(({ length }) => length)) }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();

@@ -1,24 +1,19 @@
 import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { before, beforeEach, describe, test } from "node:test";
-import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import { findClaimedImages } from "../../src/db/claimed-images.ts";
 import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
 import type { BudgetChange } from "../../src/db/pause-batch.ts";
 import { PAUSED_BY_HAND } from "../../src/domain/failure-budget.ts";
 import { TAG_IMAGES } from "../../src/domain/fair-tag.ts";
 import type { ImageCode } from "../../src/domain/image-code.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
-import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
 import { pauseBatch, pauseOverBudget } from "../../src/queue/pause-batch.ts";
 import type { Claim, Queue } from "../../src/queue/queue.ts";
 import { resumeBatch } from "../../src/queue/resume-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { createSettler, type ImageOutcome, type Settler } from "../../src/worker/settler.ts";
-import { createTestFolder } from "../support/folder.ts";
+import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openTestQueue } from "../support/queue.ts";
 
 const NO_TIMES = { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 };
@@ -28,11 +23,9 @@ const failure = (code: ImageCode) => ({ code, detail: "so it is", retry: false }
 describe("pausing and resuming", () => {
   let db: Database;
   let queue: Queue;
-  let folder: string;
   let settler: Settler;
   before(async () => {
     ({ db, queue } = await openTestQueue());
-    folder = await createTestFolder();
     settler = createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent), countShares: () => assert.fail(), onError: assert.fail });
   });
   beforeEach(async () => {
@@ -41,17 +34,8 @@ describe("pausing and resuming", () => {
   });
 
   const deps = () => ({ queue, publicUrl: () => "http://127.0.0.1" });
-  const load = async (urls: readonly string[], pauseAtFailurePercent: number | null = 30) => {
-    const batchId = randomUUIDv7();
-    const path = join(folder, `${batchId}.csv`);
-    await writeFile(path, ["S. No,Product Name,Input Image Urls", ...urls.map((url, index) => `${index + 1},Mug,"${url}"`), ""].join("\n"));
-    const loaded = await loadBatch({ queue, transaction: db.keyedTransaction }, {
-      batchId, token: batchId, csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, refresh: "auto", metadata: {}, pauseAtFailurePercent, reading: { ...DEFAULT_READING, onInvalid: "skip" },
-      now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: { endpointId: randomUUIDv7(), url: "http://127.0.0.1/hook", secret: null },
-    });
-    assert.ok(loaded.ok);
-    return batchId;
-  };
+  const load = (urls: readonly string[], pauseAtFailurePercent: number | null = 30) =>
+    loadCatalogue({ db, queue }, urls.map((url) => [url]), { pauseAtFailurePercent, endpoint: someEndpoint() });
   const urls = (count: number, host = "cdn.test") => Array.from({ length: count }, (_, index) => `https://${host}/${index}.jpg`);
   const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
   const batchRow = async (batchId: string) => (await rowsOf("select * from batch where batch_id = $1", batchId))[0] ?? {};

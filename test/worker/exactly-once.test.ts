@@ -1,21 +1,16 @@
 import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { before, describe, test } from "node:test";
-import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
 import { listProducts, type ProductPage } from "../../src/db/list-products.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { failed, succeeded } from "../../src/domain/stage-result.ts";
-import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
 import type { Claim, Queue } from "../../src/queue/queue.ts";
 import type { FreshOutput } from "../../src/storage/storage.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { flushOutcomes } from "../../src/worker/flush-outcomes.ts";
 import { createSettler, type ImageOutcome } from "../../src/worker/settler.ts";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { createTestFolder } from "../support/folder.ts";
+import { loadCatalogue } from "../support/load-catalogue.ts";
 import { openTestQueue } from "../support/queue.ts";
 
 const NO_TIMES = { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 };
@@ -25,22 +20,11 @@ const SOURCE = { finalUrl: "https://shop.test/", httpStatus: 200, sourceType: "i
 describe("planning and settling", () => {
   let db: Database;
   let queue: Queue;
-  let folder: string;
   before(async () => {
     ({ db, queue } = await openTestQueue());
-    folder = await createTestFolder();
   });
 
-  const load = async (urls: readonly string[][]) => {
-    const batchId = randomUUIDv7();
-    const path = join(folder, `${batchId}.csv`);
-    await writeFile(path, ["S. No,Product Name,Input Image Urls", ...urls.map((row, index) => `${index + 1},Mug,"${row.join(",")}"`), ""].join("\n"));
-    const loaded = await loadBatch({ queue, transaction: db.keyedTransaction }, {
-      batchId, token: batchId.slice(0, 22), csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, refresh: "auto", metadata: {}, reading: { ...DEFAULT_READING, onInvalid: "skip" }, now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: null,
-    });
-    assert.ok(loaded.ok);
-    return batchId;
-  };
+  const load = (urls: readonly string[][]) => loadCatalogue({ db, queue }, urls);
   const distinct = (count: number, name = "p") => Array.from({ length: count }, (_, index) => [`https://shop.test/${name}/${index}.jpg`]);
   const batchRow = async (batchId: string) => (await db.executor.executeSql("select * from batch where batch_id = $1", [batchId])).rows[0] ?? {};
   const jobsOf = async (name: string, batchId: string) => Number((await db.executor.executeSql("select count(*) as n from pgboss.job where name = $1 and data->>'batchId' = $2 and state < 'completed'", [name, batchId])).rows[0]?.["n"]);

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { randomUUIDv7 } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
+import type { Database } from "../../src/db/connect.ts";
+import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { DEFAULT_READING, loadBatch, type BatchOrder } from "../../src/intake/load-batch.ts";
+import type { Queue } from "../../src/queue/queue.ts";
+import { createTestFolder } from "./folder.ts";
+import { catalogueOf } from "./origin.ts";
+
+/** Loads a batch whose products have these images, without HTTP; returns its id. URLs that are none are skipped. */
+export async function loadCatalogue({ db, queue }: { db: Database; queue: Queue }, rows: readonly (readonly string[])[], more: Partial<BatchOrder> = {}): Promise<string> {
+  const batchId = randomUUIDv7();
+  const path = join(await createTestFolder(), "upload.csv");
+  await writeFile(path, catalogueOf(rows));
+  const loaded = await loadBatch({ queue, transaction: db.keyedTransaction }, {
+    batchId, token: batchId, csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, refresh: "auto", metadata: {},
+    reading: { ...DEFAULT_READING, onInvalid: "skip" }, now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: null, ...more,
+  });
+  assert.ok(loaded.ok);
+  return batchId;
+}
+
+/** For who wants to be told: nothing is ever sent there. */
+export const someEndpoint = () => ({ endpointId: randomUUIDv7(), url: "http://127.0.0.1/hook", secret: null });
