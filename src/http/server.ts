@@ -19,6 +19,7 @@ import { answerOddRequests, refuseConnection, refusePath } from "./refuse-connec
 import { refuseOtherMethods } from "./refuse-methods.ts";
 import { addReportRoutes, type ReportRouteDeps } from "./report-routes.ts";
 import { addResultRoutes, type ResultDeps } from "./result-routes.ts";
+import { buildSerializer } from "./serializers.ts";
 import { addUploadRoute } from "./upload-route.ts";
 
 export type HttpDeps = BatchDeps & PauseRouteDeps & PreflightRouteDeps & ReportRouteDeps & StatusDeps & OutputDeps & ResultDeps & ServiceDeps & {
@@ -44,6 +45,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     forceCloseConnections: "idle",
     // A missing Host is refused by us, with a reason.
     http: { headersTimeout: HEADERS_MS, requireHostHeader: false },
+    schemaController: { compilersFactory: { buildSerializer } },
     ajv: { customOptions: { strict: false, coerceTypes: true, removeAdditional: false } },
     // No pattern but our own looks at a parameter: what names nothing is answered by its route, and headers have a cap.
     routerOptions: { maxParamLength: maxHeaderSize },
