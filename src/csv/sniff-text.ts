@@ -156,11 +156,17 @@ function unfinished(bytes: Buffer): Buffer {
 
 /** LF, CRLF and CR count one each. */
 function countLines(bytes: Buffer): number {
-  // Byte by byte: a search for the next one costs fifty times as much where nothing but line breaks come.
   let count = 0;
-  for (let at = 0; at < bytes.length; at += 1) {
-    const byte = bytes[at];
-    if (byte === LF || (byte === CR && bytes[at + 1] !== LF)) count += 1;
-  }
+  for (let at = findByte(LF, bytes, 0); at !== -1; at = findByte(LF, bytes, at + 1)) count += 1;
+  for (let at = findByte(CR, bytes, 0); at !== -1; at = findByte(CR, bytes, at + 1)) if (bytes[at + 1] !== LF) count += 1;
   return count;
+}
+
+/** So many bytes are looked at before they are searched: to start a search costs fifty times as much as a look. */
+const LOOKED_AT = 8;
+
+function findByte(byte: number, bytes: Buffer, from: number): number {
+  const end = Math.min(from + LOOKED_AT, bytes.length);
+  for (let at = from; at < end; at += 1) if (bytes[at] === byte) return at;
+  return bytes.indexOf(byte, end);
 }
