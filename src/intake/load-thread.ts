@@ -4,5 +4,5 @@ import { loadBatch } from "./load-batch.ts";
 import type { LoadTask } from "./load-in-thread.ts";
 import { answerFromThread } from "./run-in-thread.ts";
 
-await answerFromThread(({ databaseUrl, order }: LoadTask) =>
+answerFromThread(({ databaseUrl, order }: LoadTask) =>
   withOwnConnection(databaseUrl, (transaction, executor) => loadBatch({ queue: openSender(executor), transaction }, order)));

@@ -1,4 +1,4 @@
 import { answerFromThread } from "./run-in-thread.ts";
 import { surveyCatalogue, type SurveyOrder } from "./survey-catalogue.ts";
 
-await answerFromThread((order: SurveyOrder) => surveyCatalogue({ random: Math.random }, order));
+answerFromThread((order: SurveyOrder) => surveyCatalogue({ random: Math.random }, order));
