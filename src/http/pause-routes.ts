@@ -34,7 +34,7 @@ export function addPauseRoutes(app: FastifyInstance, deps: PauseRouteDeps): void
   app.post("/v1/batches/:batchId/pause", {
     schema: {
       operationId: "pauseBatch", summary: "Pause a batch", tags: ["batches"], params: BatchParams,
-      description: "Nothing new of the batch is tried until it is resumed; what is in hand ends normally, and where that was the last of it, so does the batch. A batch that is paused already stays as it is.",
+      description: "Nothing new of the batch is tried until it is resumed; what is being fetched ends normally if it comes within two seconds, and is given back if not; where what came was the last of it, the batch ends. A batch that is paused already stays as it is.",
       response: { 200: { description: "The batch, paused.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_not_found", "batch_ended"]) },
     },
   }, async (request, reply) => {

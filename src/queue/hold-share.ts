@@ -22,7 +22,7 @@ export async function countShares(tx: Tx, deps: HoldDeps, batch: CountedBatch, o
   for (const share of shares) if (!share.isPaused && isOverBudget(share, batch.hostPercent)) await holdShare(tx, deps, batch, share);
 }
 
-/** The waiting images leave the queue and are kept; what is in hand ends normally and counts. */
+/** The waiting images leave the queue and are kept, those that are being fetched after a grace; what comes within it ends normally and counts. */
 async function holdShare(tx: Tx, deps: HoldDeps, { batchId, hostPercent, isPlanned }: CountedBatch, share: Share): Promise<void> {
   const { host } = share;
   const { dropped, inHand } = await deps.queue.dropWaitingOfHost(tx, batchId, host);

@@ -9,7 +9,7 @@ export type PauseDeps = AnnounceDeps & { queue: Pick<Queue, "dropWaitingImages" 
 
 /**
  * Pauses a batch in the caller's transaction: its waiting jobs leave the queue, so that they neither spin nor stand before
- * others'; what is in hand ends normally and counts. Null where there is nothing to pause (any more).
+ * others'; what is being fetched has a grace to come and count, and is given back after it. Null where there is nothing to pause (any more).
  */
 export async function pauseBatch(tx: Tx, deps: PauseDeps, batchId: string, reason: string): Promise<BatchRow | null> {
   const paused = await markPaused(tx, batchId, reason);

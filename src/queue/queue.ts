@@ -2,6 +2,7 @@ import { PgBoss, type Job, type JobInsert, type QueueOptions } from "pg-boss";
 import type { DeliverJob, FinishJob, ImageJob, PlanJob } from "../contract/jobs.ts";
 import type { Executor, Tx } from "../db/connect.ts";
 import { createDropping } from "./drop-waiting.ts";
+import { JOBS_CHANNEL, NEW_BATCH } from "./news.ts";
 import { startSupervisor } from "./supervisor.ts";
 
 export const QUEUES = ["plan", "image", "finish", "deliver"] as const;
@@ -30,10 +31,6 @@ const QUEUE_OPTIONS: Record<QueueName, QueueOptions & { partition: boolean }> = 
 
 /** The floor under notifications, for jobs whose time comes and for news that were lost. Each look is a query, busy or idle. */
 const LOOK_SECONDS = 2;
-
-/** Wakes pumps and workers of every process; the payload is the queue's name, or NEW_BATCH. */
-export const JOBS_CHANNEL = "pressrun_jobs";
-export const NEW_BATCH = "batch";
 
 export type Queue = ReturnType<typeof wrapBoss>;
 

@@ -9,7 +9,7 @@ import { inspectImage, PIXELS_MAX } from "../image/inspect.ts";
 import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/deadlines.ts";
 import { createDownloader } from "../net/download.ts";
 import { createPost } from "../net/post.ts";
-import { JOBS_CHANNEL } from "../queue/queue.ts";
+import { JOBS_CHANNEL } from "../queue/news.ts";
 import { deliverEvent } from "../webhook/deliver-event.ts";
 import { readVersion } from "../version.ts";
 import { createBatchHeaders } from "../worker/source-headers.ts";

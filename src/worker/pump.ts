@@ -43,6 +43,8 @@ const HOST_WAIT_MAX = 1_000;
  * a limit thousands would be claimed faster than the settler can give them back.
  */
 const RECORDING_MAX = 500;
+/** What an origin has been asked for when its batch is paused may come so long: nobody is asked twice for nothing. */
+const PAUSE_GRACE_MS = 2_000;
 /** What was aborted at the deadline is recorded within this. */
 const SETTLE_MS = 4_000;
 /** A claim is a transaction, whether of one image or of many: it waits until a quarter of the window is free, or for so long. */
@@ -53,6 +55,7 @@ const NEW_BATCH_IMAGES = 10;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
+export class Paused extends Error {}
 
 type InHand = { claim: Claim; abort: AbortController; isFetched: boolean; isWorked: boolean };
 
@@ -85,6 +88,11 @@ export class Pump {
   wakeForNewBatch(): void {
     this.#hasNewBatch = true;
     this.wake();
+  }
+
+  /** Something was paused: what is in hand of it may come within its grace, then it is given back, and shelved by whoever claims it next. */
+  giveBackPaused(): void {
+    setTimeout(() => void this.#giveBackPaused().catch(this.#deps.onError), PAUSE_GRACE_MS).unref();
   }
 
   /** Claims nothing more and gives back what is still being fetched; the rest may end until the deadline. */
@@ -141,8 +149,8 @@ export class Pump {
       return { claims, images };
     });
     this.#isQueueEmpty = claims.length < limit;
-    const byKey = new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image]));
-    for (const claim of claims) this.#start(claim, byKey.get(`${claim.data.batchId}/${claim.data.ordinal}`));
+    const byKey = new Map(images.map((image) => [keyOf(image), image]));
+    for (const claim of claims) this.#start(claim, byKey.get(keyOf(claim.data)));
   }
 
   #start(claim: Claim, image: HeldImage | undefined): void {
@@ -180,6 +188,14 @@ export class Pump {
     }
   }
 
+  async #giveBackPaused(): Promise<void> {
+    const fetching = [...this.#inHand].filter(({ isFetched }) => !isFetched);
+    if (fetching.length === 0) return;
+    const images = await this.#deps.transaction((tx) => findClaimedImages(tx, fetching.map(({ claim }) => claim.data)));
+    const paused = new Set(images.filter(({ isPaused }) => isPaused).map(keyOf));
+    for (const { claim, isFetched, abort } of fetching) if (!isFetched && paused.has(keyOf(claim.data))) abort.abort(new Paused("its batch is paused"));
+  }
+
   #giveBack(which: (entry: InHand) => boolean): void {
     for (const entry of this.#inHand) if (which(entry)) entry.abort.abort(new Stopping("the process is stopping"));
   }
@@ -199,4 +215,8 @@ export class Pump {
       };
     });
   }
+}
+
+function keyOf({ batchId, ordinal }: { batchId: string; ordinal: number }): string {
+  return `${batchId}/${ordinal}`;
 }

@@ -3,7 +3,8 @@ import type { Database } from "../db/connect.ts";
 import { createDownloadWindow } from "../domain/download-window.ts";
 import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
-import { NEW_BATCH, type Claim, type Queue } from "../queue/queue.ts";
+import { NEW_BATCH, PAUSED } from "../queue/news.ts";
+import type { Claim, Queue } from "../queue/queue.ts";
 import type { Log } from "../observe/log.ts";
 import type { Storage } from "../storage/storage.ts";
 import { flushOutcomes } from "./flush-outcomes.ts";
@@ -36,7 +37,7 @@ export type WorkerDeps = {
 };
 
 export type Worker = {
-  /** Jobs of this queue may have come, or a new batch; null where anything may have. */
+  /** There may be jobs of this queue, a new batch or a pause (queue/news.ts); null where there may be anything. */
   wake(queue: string | null): void;
   /** Finishes what is in hand, or gives it back unharmed. */
   stop(): Promise<void>;
@@ -101,6 +102,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   return {
     wake(name) {
       if (name === NEW_BATCH) pump.wakeForNewBatch();
+      if (name === null || name === PAUSED) pump.giveBackPaused();
       if (name === null || name === "image") pump.wake();
       for (const [queueName, worker] of Object.entries(workers)) if (name === null || name === queueName) worker.wake();
     },

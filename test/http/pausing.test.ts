@@ -141,6 +141,23 @@ describe("a batch that is paused", () => {
     assert.deepEqual(answers.map(({ status, answer }) => [status, answer.code]), [[409, "batch_ended"], [409, "batch_not_paused"]]);
   });
 
+  test("gives back what does not come in time: its requests end, nothing counts as tried, and a resume asks again", async () => {
+    const batch = await begin(Array.from({ length: 4 }, (_, index) => `${origin.url}/kept/back-${index}.jpg`));
+    await eventually("all to be in hand", async () => kept.length === 4);
+    assert.equal((await change(batch, "pause")).status, 200);
+    await eventually("the requests to end", async () => kept.every(({ destroyed }) => destroyed));
+    await atRest(batch);
+    const { progress, pausedAt } = await look(batch);
+    assert.deepEqual([progress.failed, pausedAt === null], [0, false]);
+    assert.deepEqual(await rowsOf("select distinct state, attempts from image where batch_id = $1", batch.batchId), [{ state: "planned", attempts: 0 }]);
+
+    assert.equal((await change(batch, "resume")).status, 200);
+    const answering = answerKept();
+    const end = await ended(batch);
+    clearInterval(answering);
+    assert.deepEqual([end.progress.failed, end.pausedAt, end.pauseReason, hits("/kept/back-")], [4, null, null, 8]);
+  });
+
   test("by hand is paused once, and a resume that is not understood changes nothing", async () => {
     // Many more than are in hand at once, so that no two settles can end it before the budget is looked at.
     const batch = await begin(Array.from({ length: 150 }, (_, index) => `${origin.url}/kept/hand-${index}.jpg`), { pauseAtFailurePercent: 20 });
