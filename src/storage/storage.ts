@@ -123,12 +123,16 @@ const NOT_LINKABLE = new Set(["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "ENOSYS"]);
 
 function linkOrCopy(source: string, target: string): boolean {
   try {
-    rmSync(target, { force: true });
     linkSync(source, target);
     return true;
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     if (code === "ENOENT") return false;
+    // An earlier run of the job was there.
+    if (code === "EEXIST") {
+      rmSync(target);
+      return linkOrCopy(source, target);
+    }
     if (!NOT_LINKABLE.has(code)) throw error;
     copyFileSync(source, target);
     flushNow(target);

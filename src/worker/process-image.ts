@@ -20,7 +20,10 @@ export async function processImage(stages: Stages, work: ImageWork, signal: Abor
     attempt.stageMs.fetchMs = clock.lapMs();
     stages.onFetched(attempt.stageMs.fetchMs);
     if (!fetched.ok) return stop(fetched.failure);
-    if ("reused" in fetched.value) return { ...attempt, result: { ok: true, value: { outputs: fetched.value.reused, isReused: true } }, source: fetched.value.source };
+    if ("reused" in fetched.value) {
+      isStored = true;
+      return { ...attempt, result: { ok: true, value: { outputs: fetched.value.reused, isReused: true } }, source: fetched.value.source };
+    }
     attempt.source = sourceFacts(fetched.value);
 
     const inspected = await stages.inspect(fetched.value);

@@ -43,6 +43,17 @@ describe("the storage", () => {
     assert.equal(found && (await readFile(found.path, "utf8")), "second, longer");
   });
 
+  test("links a file in the place of what an earlier run has linked, and tells where there is none", async () => {
+    const [one, other, target] = [1, 2, 3].map((ordinal) => ({ batchId: BATCH, ordinal, fileName: `${ordinal}-1.jpg` }));
+    assert.ok(one && other && target);
+    await storage.keepOutput(await temp("one"), one);
+    await storage.keepOutput(await temp("other"), other);
+    for (const source of [one, other]) assert.deepEqual(await storage.linkOutput(source, target), { ok: true, value: true });
+    const found = await storage.findOutput(target);
+    assert.equal(found && (await readFile(found.path, "utf8")), "other");
+    assert.deepEqual(await storage.linkOutput({ ...one, fileName: "9-1.jpg" }, target), { ok: true, value: false });
+  });
+
   test("tells a file that cannot be stored as the image's failure, not as a surprise", async () => {
     const missing = await storage.keepOutput(storage.tempPath(), { batchId: BATCH, ordinal: 0, fileName: "1-1.jpg" });
     assert.ok(!missing.ok);

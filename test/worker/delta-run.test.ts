@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { before, beforeEach, describe, test } from "node:test";
+import { afterEach, before, beforeEach, describe, test } from "node:test";
 import type { AcceptedBatch, Batch, Product } from "../../src/contract/batch.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -41,6 +41,11 @@ describe("a catalogue that comes again", () => {
     files.set("/tag.jpg", { photo, etag: '"v1"' });
     files.set("/date.jpg", { photo, lastModified: "Mon, 02 Nov 2026 10:00:00 GMT" });
     files.set("/bare.jpg", { photo });
+  });
+
+  afterEach(async () => {
+    const left = await readdir(join(dataDir, "uploads", "temp"), { recursive: true, withFileTypes: true });
+    assert.deepEqual(left.filter((entry) => entry.isFile()).map(({ name }) => name), []);
   });
 
   const run = async (body: object): Promise<{ batch: Batch; products: Product[] }> => {
