@@ -1,6 +1,6 @@
 /**
- * So many images of a batch share a tag. A new batch waits for what is left of the tag being served and for one tag of
- * each batch that runs: with a hundred images to a tag ten images beside a large batch took 9.6 times as long as alone.
+ * So many images of a batch share a tag. A new batch waits for what is left of the tag being served, of each batch that
+ * runs: with a hundred images to a tag ten images beside a large batch took 9.6 times as long as alone.
  */
 export const TAG_IMAGES = 10;
 /** The column's limit, after 21 billion images: from there on the queue is first come, first served. */

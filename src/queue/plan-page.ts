@@ -40,8 +40,8 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   const isBeginning = plan.tag === 0;
   const head = await queue.headTag(tx);
   const clock = await advanceVirtualTime(tx, head, { isBeginning });
-  // Who goes on stands behind what is served now, not behind those that have begun meanwhile.
-  const virtualTime = isBeginning ? clock : (head ?? clock);
+  // Who begins stands beside what is served now; who goes on behind it, and not behind those that have begun meanwhile.
+  const virtualTime = isBeginning ? clock - 1 : (head ?? clock);
   const tagAt = (index: number) => tagOf(virtualTime, plan.tag, index);
   await queue.sendImages(tx, ordinals.map((ordinal, index) => ({ data: { batchId, ordinal }, priority: priorityOf(tagAt(index)) })));
   if (isBeginning) await queue.announceBatch(tx);

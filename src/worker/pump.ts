@@ -50,8 +50,9 @@ const SETTLE_MS = 4_000;
 /** A claim is a transaction, whether of one image or of many: it waits until a quarter of the window is free, or for so long. */
 const CLAIM_SHARE = 1 / 4;
 const GATHER_MS = 200;
-/** So many are claimed beside a full window where a batch has begun, whose first images go before all others. */
-const NEW_BATCH_IMAGES = 10;
+/** So many are claimed beside a full window where a batch has begun: half of them are its first. And so many in all. */
+const NEW_BATCH_IMAGES = 20;
+const BESIDE_WINDOW_MAX = 60;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
@@ -123,7 +124,8 @@ export class Pump {
   async #run(): Promise<void> {
     const { mayClaim, onError } = this.#deps;
     while (!this.#isStopping) {
-      const room = this.#free() + (this.#hasNewBatch ? NEW_BATCH_IMAGES : 0);
+      const free = this.#free();
+      const room = this.#hasNewBatch ? Math.max(free, Math.min(NEW_BATCH_IMAGES, free + BESIDE_WINDOW_MAX)) : free;
       this.#hasNewBatch = false;
       try {
         if (room > 0 && mayClaim()) await this.#claim(room);

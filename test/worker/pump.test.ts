@@ -69,16 +69,19 @@ describe("the pump", () => {
 
   test("a full window has room for the first images of a batch that begins, and only then", async () => {
     const first = ["a", "b", "c", "d"].map((id) => claimOf(id));
-    const { pump, works, limits } = startPump([first, [claimOf("new")], [claimOf("newer")]]);
+    const news = Array.from({ length: 4 }, (_, page) => Array.from({ length: 20 }, (_, index) => claimOf(`new ${page}-${index}`)));
+    const { pump, works, limits } = startPump([first, ...news]);
     await eventually("the window to be full", async () => works.length === 4);
     pump.wake();
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(limits, [4]);
+    for (const count of [24, 44, 64]) {
+      pump.wakeForNewBatch();
+      await eventually("the first of the new batch", async () => works.length === count);
+    }
     pump.wakeForNewBatch();
-    await eventually("the first of the new batch", async () => works.length === 5);
-    pump.wakeForNewBatch();
-    await eventually("the next", async () => works.length === 6);
-    assert.deepEqual(limits, [4, 10, 9]);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(limits, [4, 20, 20, 20], "sixty beside the window are enough");
     for (const { end } of works) end();
     await pump.drain(1_000);
   });
