@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { findClaimedImages } from "../db/claimed-images.ts";
 import { findKnownSources, type HeldImage } from "../db/known-sources.ts";
 import type { Transaction, Tx } from "../db/connect.ts";
@@ -93,7 +94,7 @@ export class Pump {
 
   /** Something was paused: what is in hand of it may come within its grace, then it is given back, and shelved by whoever claims it next. */
   giveBackPaused(): void {
-    setTimeout(() => void this.#giveBackPaused().catch(this.#deps.onError), PAUSE_GRACE_MS).unref();
+    void this.#giveBackPaused().catch(this.#deps.onError);
   }
 
   /** Claims nothing more and gives back what is still being fetched; the rest may end until the deadline. */
@@ -191,11 +192,20 @@ export class Pump {
   }
 
   async #giveBackPaused(): Promise<void> {
+    const found = await this.#findPaused();
+    if (found.size === 0) return;
+    await delay(PAUSE_GRACE_MS, undefined, { ref: false });
+    const still = await this.#findPaused();
+    for (const entry of found) if (still.has(entry)) entry.abort.abort(new Paused("its batch is paused"));
+  }
+
+  /** Of what is being fetched. */
+  async #findPaused(): Promise<Set<InHand>> {
     const fetching = [...this.#inHand].filter(({ isFetched }) => !isFetched);
-    if (fetching.length === 0) return;
+    if (fetching.length === 0) return new Set();
     const images = await this.#deps.transaction((tx) => findClaimedImages(tx, fetching.map(({ claim }) => claim.data)));
     const paused = new Set(images.filter(({ isPaused }) => isPaused).map(keyOf));
-    for (const { claim, isFetched, abort } of fetching) if (!isFetched && paused.has(keyOf(claim.data))) abort.abort(new Paused("its batch is paused"));
+    return new Set(fetching.filter(({ isFetched, claim }) => !isFetched && paused.has(keyOf(claim.data))));
   }
 
   #giveBack(which: (entry: InHand) => boolean): void {
