@@ -9,10 +9,8 @@ enableCompileCache();
 const cache = getCompileCacheDir();
 if (cache !== undefined) process.env.NODE_COMPILE_CACHE ??= dirname(cache);
 
-// V8's young generation stays at its first size of 1 MB. Downloads used to pass through it as buffers of 64 kB, which piled up in
-// a larger one until all of the heap was marked several times a second. Since they have a client of their own, 16 MB would
-// take 2 ms less of the main thread's 10 for a photo of 1 MB and no less for a small one; what an upload may take of memory
-// was measured with this.
+// V8's young generation stays at its first size of 1 MB. Left to grow to 16 MB it saved 9 % of the CPU for images that come again
+// and 1 ms of a photo of 1 MB, and a large upload took 110 to 116 MiB more than the idle service, instead of 63 to 66.
 setFlagsFromString("--semi-space-growth-factor=1");
 
 // Look-ups and files share libuv's pool threads, of which there are four: a slow resolver would hold up every write.

@@ -57,7 +57,7 @@ const BESIDE_WINDOW_MAX = 60;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
-export class Paused extends Error {}
+class Paused extends Error {}
 
 type InHand = { claim: Claim; abort: AbortController; isFetched: boolean; isWorked: boolean };
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { runInThread } from "../../src/intake/run-in-thread.ts";
+import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 
 type Task = { fails?: boolean; exits?: boolean; hangs?: boolean };
@@ -26,6 +27,13 @@ async function makeEntry(): Promise<URL> {
   return entry;
 }
 
+/** Threads of this process that run JavaScript beside the main one, by the name that Node gives them. */
+async function countThreads(): Promise<number> {
+  const ids = await readdir("/proc/self/task");
+  const names = await Promise.all(ids.map((id) => readFile(`/proc/self/task/${id}/comm`, "utf8").catch(() => "")));
+  return names.filter((name) => name.startsWith("WorkerThread")).length;
+}
+
 test("one file after another is read by the same thread, after an error too", async () => {
   const entry = await makeEntry();
   const run = (task: Task) => runInThread<Task, Answer>(entry, task);
@@ -34,7 +42,8 @@ test("one file after another is read by the same thread, after an error too", as
   assert.deepEqual(await run({}), { thread: first.thread, count: 3 });
 });
 
-test("files that come at once have a thread each, of which one is kept", async () => {
+test("files that come at once have a thread each, of which one is kept", { skip: process.platform !== "linux" && "threads are counted in /proc" }, async () => {
+  const before = await countThreads();
   const entry = await makeEntry();
   const run = () => runInThread<Task, Answer>(entry, {});
   const [one, other] = await Promise.all([run(), run()]);
@@ -42,6 +51,7 @@ test("files that come at once have a thread each, of which one is kept", async (
   const next = await run();
   assert.ok([one.thread, other.thread].includes(next.thread));
   assert.equal(next.count, 2);
+  await eventually("the other to end", async () => (await countThreads()) === before + 1, 5_000);
 });
 
 test("a thread that ends, or is given up, is never used again", async () => {
