@@ -152,14 +152,15 @@ export class Pump {
       return { claims, images };
     });
     this.#isQueueEmpty = claims.length < limit;
+    // What is fetched once more lapsed before: the work in hand for it is worth nothing any more.
+    const fetched = new Set(claims.map(({ id }) => id));
+    for (const { claim, abort } of this.#inHand) if (fetched.has(claim.id)) abort.abort(new LostClaim("the claim is lost"));
     const byKey = new Map(images.map((image) => [keyOf(image), image]));
     for (const claim of claims) this.#start(claim, byKey.get(keyOf(claim.data)));
   }
 
   #start(claim: Claim, image: HeldImage | undefined): void {
     const entry: InHand = { claim, abort: new AbortController(), isFetched: false, isWorked: false };
-    // Fetched once more, the claim before has lapsed: its work is worth nothing any more.
-    for (const other of this.#inHand) if (other.claim.id === claim.id) other.abort.abort(new LostClaim("the claim is lost"));
     this.#inHand.add(entry);
     const hold: Hold = { signal: entry.abort.signal, onFetched: () => (entry.isFetched = true), onWorked: () => this.#onWorked(entry) };
     const done = image && !image.isPaused ? this.#deps.work(claim, image, hold) : this.#deps.drop(claim, image ? "shelve" : "drop");
