@@ -29,11 +29,16 @@ const allowed = everyRoom.map((room) => {
 
 // A library is imported by its owner only, so that replacing it is the work of one room.
 const owners = {
-  "drizzle-orm": "db", pg: "db", "pg-copy-streams": "db",
+  "drizzle-orm": "db",
+  pg: "db",
+  "pg-copy-streams": "db",
   "pg-boss": "queue",
-  got: "net", "ipaddr.js": "(net|domain)",
+  got: "net",
+  "ipaddr.js": "(net|domain)",
   sharp: "image",
-  fastify: "http", "@fastify/[^/]+": "http", "@scalar/[^/]+": "http",
+  fastify: "http",
+  "@fastify/[^/]+": "http",
+  "@scalar/[^/]+": "http",
   "client-zip": "http",
   typebox: "contract|^src/http",
   pino: "observe",
@@ -49,8 +54,18 @@ module.exports = {
   allowedSeverity: "error",
   forbidden: [
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
-    { name: "no-dev-packages", severity: "error", from: { path: "^src/" }, to: { dependencyTypes: ["npm-dev", "npm-unknown", "npm-no-pkg"] } },
-    { name: "domain-is-pure", severity: "error", from: { path: "^src/domain/" }, to: { dependencyTypes: ["core"], pathNot: "^(node:)?(crypto|net)$" } },
+    {
+      name: "no-dev-packages",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { dependencyTypes: ["npm-dev", "npm-unknown", "npm-no-pkg"] },
+    },
+    {
+      name: "domain-is-pure",
+      severity: "error",
+      from: { path: "^src/domain/" },
+      to: { dependencyTypes: ["core"], pathNot: "^(node:)?(crypto|net)$" },
+    },
     ...Object.entries(owners).map(([library, owner]) => ({
       name: `only-${owner.split("|")[0]}-imports-${library}`,
       severity: "error",

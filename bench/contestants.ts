@@ -32,13 +32,17 @@ function inProcess(name: string, read: (url: string) => Promise<ArrayBuffer>): C
       const startedAt = performance.now();
       let next = 0;
       // Twice as many downloads as cores, so that the cores need not wait; as many encodes as cores at once (libuv's pool).
-      await Promise.all(Array.from({ length: 2 * CORES }, async () => {
-        while (next < urls.length) {
-          const url = urls[next] ?? "";
-          next += 1;
-          await sharp(await read(url)).jpeg({ quality: 50 }).toBuffer();
-        }
-      }));
+      await Promise.all(
+        Array.from({ length: 2 * CORES }, async () => {
+          while (next < urls.length) {
+            const url = urls[next] ?? "";
+            next += 1;
+            await sharp(await read(url))
+              .jpeg({ quality: 50 })
+              .toBuffer();
+          }
+        }),
+      );
       const { user, system } = process.cpuUsage(before);
       return measure(urls.length, performance.now() - startedAt, (user + system) / 1_000);
     },

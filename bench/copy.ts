@@ -44,9 +44,19 @@ const db = connectDatabase({ url: postgres.url, poolMax: 8, onError: () => {} })
 const queue = await openQueue({ executor: db.executor, supervise: true, onError: console.error });
 const storage = await createStorage({ dataDir });
 const hosts = new HostPauses({ executor: db.executor, now: () => performance.now(), random: Math.random, onError: console.error });
-const downloader = createDownloader({ hosts, policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "bench", accept: "image/*", limits: DOWNLOAD_LIMITS, perHostMax: 32 });
+const downloader = createDownloader({
+  hosts,
+  policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }),
+  userAgent: "bench",
+  accept: "image/*",
+  limits: DOWNLOAD_LIMITS,
+  perHostMax: 32,
+});
 const worker = await startWorker({
-  db, queue, storage, log: createLog("warn"),
+  db,
+  queue,
+  storage,
+  log: createLog("warn"),
   stages: {
     ...storage,
     download: downloader.download,
@@ -54,7 +64,22 @@ const worker = await startWorker({
     async encode({ input, outputs: [output] }) {
       if (!output) throw new Error("no output");
       copyFileSync(input.path, output.path);
-      return succeeded({ encodeMs: 0, outputs: [{ name: output.name, path: output.path, format: "jpeg", width: input.width, height: input.height, bytes: statSync(output.path).size, quality: 50, isKept: false, encodeMs: 0 }] });
+      return succeeded({
+        encodeMs: 0,
+        outputs: [
+          {
+            name: output.name,
+            path: output.path,
+            format: "jpeg",
+            width: input.width,
+            height: input.height,
+            bytes: statSync(output.path).size,
+            quality: 50,
+            isKept: false,
+            encodeMs: 0,
+          },
+        ],
+      });
     },
   },
   hosts,
@@ -74,7 +99,10 @@ for (let round = 0; round <= ROUNDS; round += 1) {
   const wallMs = performance.now() - startedAt;
   const { user, system } = process.cpuUsage(before.own);
   const [own, database] = [(user + system) / 1_000 / IMAGES, (databaseCpuMs(dataDir) - before.database) / IMAGES];
-  if (round > 0) console.log(`${IMAGES} images of ${Math.round(origins.bytes / 1_000)} kB: ${((1_000 * IMAGES) / wallMs).toFixed(0)} images/s, ${(own + database).toFixed(2)} ms CPU an image (worker ${own.toFixed(2)}, PostgreSQL ${database.toFixed(2)})`);
+  if (round > 0)
+    console.log(
+      `${IMAGES} images of ${Math.round(origins.bytes / 1_000)} kB: ${((1_000 * IMAGES) / wallMs).toFixed(0)} images/s, ${(own + database).toFixed(2)} ms CPU an image (worker ${own.toFixed(2)}, PostgreSQL ${database.toFixed(2)})`,
+    );
 }
 await worker.stop();
 await listener.close();
@@ -90,8 +118,29 @@ process.exit();
 async function runBatch({ keyedTransaction, executor }: Database, round: string): Promise<void> {
   const batchId = randomUUIDv7();
   const path = join(dataDir, `${batchId}.csv`);
-  await writeFile(path, ["S. No,Product Name,Input Image Urls", ...Array.from({ length: IMAGES }, (_, index) => `${index + 1},Product,${origins.urlOf(index, round)}`), ""].join("\n"));
-  await loadBatch({ queue, transaction: keyedTransaction }, { batchId, token: batchId.slice(0, 22), csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, refresh: "auto", metadata: {}, reading: DEFAULT_READING, now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: null });
+  await writeFile(
+    path,
+    [
+      "S. No,Product Name,Input Image Urls",
+      ...Array.from({ length: IMAGES }, (_, index) => `${index + 1},Product,${origins.urlOf(index, round)}`),
+      "",
+    ].join("\n"),
+  );
+  await loadBatch(
+    { queue, transaction: keyedTransaction },
+    {
+      batchId,
+      token: batchId.slice(0, 22),
+      csv: { path, bytes: 1, fileName: null },
+      recipe: SEED_RECIPE,
+      refresh: "auto",
+      metadata: {},
+      reading: DEFAULT_READING,
+      now: Date.now(),
+      limits: CATALOGUE_LIMITS,
+      endpoint: null,
+    },
+  );
   for (;;) {
     const batch = await findBatch(executor, DEFAULT_TENANT_ID, batchId);
     if (batch?.finishedAt) return;

@@ -17,7 +17,9 @@ await withPressrun(async (service) => {
       const startedAt = performance.now();
       const { data } = await service.process(urls);
       costs.push(service.cpuMs() - before);
-      console.log(`${name}, ${images} images, upload ${time}: ${((performance.now() - startedAt) / 1_000).toFixed(1)} s, ${((costs.at(-1) ?? 0) / images).toFixed(2)} ms CPU an image, ${data.progress.reused} reused`);
+      console.log(
+        `${name}, ${images} images, upload ${time}: ${((performance.now() - startedAt) / 1_000).toFixed(1)} s, ${((costs.at(-1) ?? 0) / images).toFixed(2)} ms CPU an image, ${data.progress.reused} reused`,
+      );
     }
     console.log(`  the first costs ${((costs[0] ?? 0) / (costs[1] ?? 1)).toFixed(1)} times the second`);
     origins.close();

@@ -29,7 +29,9 @@ await withPressrun(async (service) => {
   const large = await service.upload(urls(LARGE, "large"));
   while ((await read(large.statusUrl)).progress.completed < 200) await delay(50);
   const busyMs = await times("busy");
-  console.log(`\na batch of ${SMALL} images, upload to end, the median of ${TIMES}: ${idleMs.toFixed(0)} ms idle, ${busyMs.toFixed(0)} ms beside ${LARGE} images: ${(busyMs / idleMs).toFixed(2)} times`);
+  console.log(
+    `\na batch of ${SMALL} images, upload to end, the median of ${TIMES}: ${idleMs.toFixed(0)} ms idle, ${busyMs.toFixed(0)} ms beside ${LARGE} images: ${(busyMs / idleMs).toFixed(2)} times`,
+  );
 
   const rate = async (withinMs: number) => {
     const before = (await read(large.statusUrl)).progress.completed;
@@ -44,7 +46,9 @@ await withPressrun(async (service) => {
   const beside = await rate(8_000);
   await uploads;
   const after = await rate(4_000);
-  console.log(`the large batch: ${alone.toFixed(0)} images/s alone, ${beside.toFixed(0)} while ${MANY} small ones come in, ${after.toFixed(0)} once they are all there`);
+  console.log(
+    `the large batch: ${alone.toFixed(0)} images/s alone, ${beside.toFixed(0)} while ${MANY} small ones come in, ${after.toFixed(0)} once they are all there`,
+  );
   origins.close();
 });
 

@@ -9,10 +9,18 @@ const idleBytes = process.memoryUsage.rss();
 const startedAt = performance.now();
 let rows = 0;
 let cells = 0;
-const parser = createReadStream(path).pipe(parse()).on("data", (row: string[]) => {
-  rows += 1;
-  cells += row.length;
-});
+const parser = createReadStream(path)
+  .pipe(parse())
+  .on("data", (row: string[]) => {
+    rows += 1;
+    cells += row.length;
+  });
 await once(parser, "end");
-process.send?.({ rows, cells, seconds: (performance.now() - startedAt) / 1_000, idleBytes, peakBytes: process.resourceUsage().maxRSS * 1_024 });
+process.send?.({
+  rows,
+  cells,
+  seconds: (performance.now() - startedAt) / 1_000,
+  idleBytes,
+  peakBytes: process.resourceUsage().maxRSS * 1_024,
+});
 process.disconnect();

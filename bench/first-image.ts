@@ -12,10 +12,13 @@ await withPressrun(async (service) => {
   for (let time = 0; time <= TIMES; time += 1) {
     const startedAt = performance.now();
     const { statusUrl } = await service.upload(Array.from({ length: 10 }, (_, index) => origins.urlOf(index, String(time))));
-    for (let status: BatchStatusView | null = null; (status?.progress.completed ?? 0) === 0; ) status = (await (await fetch(statusUrl)).json()) as BatchStatusView;
+    for (let status: BatchStatusView | null = null; (status?.progress.completed ?? 0) === 0;)
+      status = (await (await fetch(statusUrl)).json()) as BatchStatusView;
     if (time > 0) taken.push(performance.now() - startedAt);
     await delay(300);
   }
-  console.log(`\nupload to first image done, 10 images of 600x450, ${TIMES} times: p50 ${percentile(taken, 0.5).toFixed(0)} ms, p90 ${percentile(taken, 0.9).toFixed(0)} ms`);
+  console.log(
+    `\nupload to first image done, 10 images of 600x450, ${TIMES} times: p50 ${percentile(taken, 0.5).toFixed(0)} ms, p90 ${percentile(taken, 0.9).toFixed(0)} ms`,
+  );
   origins.close();
 });

@@ -15,7 +15,9 @@ const SIZES = [
   { name: "600x450", width: 600, height: 450, images: hasPeers ? 600 : 1_500 },
 ];
 
-console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}, ${ROUNDS} rounds`);
+console.log(
+  `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}, ${ROUNDS} rounds`,
+);
 const dataDir = await mkdtemp(join(tmpdir(), "pressrun-bench-"));
 const lasting: Contestant[] = [await createPressrun(dataDir), ...(hasPeers ? await startPeers() : [])];
 try {
@@ -54,7 +56,9 @@ function print(size: (typeof SIZES)[number], bytes: number, rounds: Map<string, 
     const rate = median(list.map(({ imagesPerSecond }) => imagesPerSecond));
     const cpu = median(list.map(({ cpuMsPerImage }) => cpuMsPerImage));
     const ratio = (base: number | undefined) => (rate / (base ?? rate)).toFixed(2);
-    console.log(`  ${name.padEnd(44)} ${rate.toFixed(1).padStart(7)} images/s  ${cpu.toFixed(2).padStart(7)} ms CPU/image  ${ratio(bare)} of bare  ${ratio(download)} of download`);
+    console.log(
+      `  ${name.padEnd(44)} ${rate.toFixed(1).padStart(7)} images/s  ${cpu.toFixed(2).padStart(7)} ms CPU/image  ${ratio(bare)} of bare  ${ratio(download)} of download`,
+    );
   }
 }
 

@@ -26,5 +26,8 @@ await withPressrun(async (service) => {
   }
   console.log(`\n600x450, ${IMAGES} images a round, the median of ${ROUNDS}`);
   const base = percentile(rates.get("50 origins, no latency") ?? [], 0.5);
-  for (const [name, list] of rates) console.log(`  ${name.padEnd(36)} ${percentile(list, 0.5).toFixed(1).padStart(7)} images/s  ${(percentile(list, 0.5) / base).toFixed(2)}`);
+  for (const [name, list] of rates)
+    console.log(
+      `  ${name.padEnd(36)} ${percentile(list, 0.5).toFixed(1).padStart(7)} images/s  ${(percentile(list, 0.5) / base).toFixed(2)}`,
+    );
 });

@@ -21,7 +21,13 @@ export type MeasuredService = {
 export async function startMeasured(dataDir: string, env: Record<string, string> = {}): Promise<MeasuredService> {
   const child = spawn(process.execPath, ["bin/pressrun.js", "serve"], {
     env: {
-      ...process.env, ...env, PORT: "0", ALLOW_CIDRS: "127.0.0.1/32", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0", LOG_LEVEL: "error",
+      ...process.env,
+      ...env,
+      PORT: "0",
+      ALLOW_CIDRS: "127.0.0.1/32",
+      DATA_DIR: dataDir,
+      EMBEDDED_PG_PORT: "0",
+      LOG_LEVEL: "error",
       NODE_OPTIONS: `--import=${new URL("loop-watch.ts", import.meta.url).href} ${process.env["NODE_OPTIONS"] ?? ""}`,
     },
     stdio: ["ignore", "pipe", "inherit", "ipc"],

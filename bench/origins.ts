@@ -1,11 +1,26 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 
-export type Origins = { /** URL of image `index`; the images are spread over the origins. */ urlOf(index: number, round: string): string; bytes: number; close(): void };
+export type Origins = {
+  /** URL of image `index`; the images are spread over the origins. */ urlOf(index: number, round: string): string;
+  bytes: number;
+  close(): void;
+};
 
-export async function startOrigins(options: { width: number; height: number; origins?: number; latencyMs?: number; slowPercent?: number; slowMs?: number }): Promise<Origins> {
+export async function startOrigins(options: {
+  width: number;
+  height: number;
+  origins?: number;
+  latencyMs?: number;
+  slowPercent?: number;
+  slowMs?: number;
+}): Promise<Origins> {
   const { width, height, origins = 1, latencyMs = 0, slowPercent = 0, slowMs = 0 } = options;
   const child = fork(new URL("origin.ts", import.meta.url), [width, height, origins, latencyMs, slowPercent, slowMs].map(String));
   const [{ ports, bytes }] = (await once(child, "message")) as [{ ports: number[]; bytes: number }];
-  return { bytes, urlOf: (index, round) => `http://127.0.0.1:${ports[index % ports.length]}/${index}-${round}.jpg`, close: () => child.disconnect() };
+  return {
+    bytes,
+    urlOf: (index, round) => `http://127.0.0.1:${ports[index % ports.length]}/${index}-${round}.jpg`,
+    close: () => child.disconnect(),
+  };
 }

@@ -27,7 +27,9 @@ export async function createSequentialLoop(): Promise<Contestant> {
       for (const [index, url] of urls.entries()) {
         const input = join(folder, `${index}.jpg`);
         await writeFile(input, Buffer.from(await (await fetch(url)).arrayBuffer()));
-        await sharp(input).jpeg({ quality: 50 }).toFile(join(folder, `${index}-out.jpg`));
+        await sharp(input)
+          .jpeg({ quality: 50 })
+          .toFile(join(folder, `${index}-out.jpg`));
       }
       const { user, system } = process.cpuUsage(before);
       return measure(urls.length, performance.now() - startedAt, (user + system) / 1_000);
@@ -57,14 +59,21 @@ export async function createShellPipeline(): Promise<Contestant> {
 /** `0m1.234s 0m0.567s` of user and system, the second line being that of the children. */
 function childrenMs(times: string): number {
   const last = times.trim().split("\n").at(-1) ?? "";
-  return [...last.matchAll(/(\d+)m([\d.]+)s/g)].reduce((sum, [, minutes, seconds]) => sum + Number(minutes) * 60_000 + Number(seconds) * 1_000, 0);
+  return [...last.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
+    (sum, [, minutes, seconds]) => sum + Number(minutes) * 60_000 + Number(seconds) * 1_000,
+    0,
+  );
 }
 
 /** Redis without any persistence, so at its fastest: what was queued is gone with it. */
 export async function createBullmq(concurrency: number): Promise<Contestant> {
   const folder = await mkdtemp(join(tmpdir(), "pressrun-bullmq-"));
   const port = await freePort();
-  const redis = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder], { stdio: ["ignore", "pipe", "inherit"] });
+  const redis = spawn(
+    "redis-server",
+    ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
   for await (const chunk of redis.stdout) if (String(chunk).includes("Ready to accept")) break;
   redis.stdout.resume();
   const connection = { host: "127.0.0.1", port };
@@ -79,12 +88,18 @@ export async function createBullmq(concurrency: number): Promise<Contestant> {
       await queue.addBulk(urls.map((url) => ({ name: "image", data: { url }, opts: { removeOnComplete: true, attempts: 5 } })));
       const done = Promise.withResolvers<void>();
       let left = urls.length;
-      const worker = new Worker<{ url: string }>("images", async ({ data }) => {
-        const { data: body } = await axios.get<Buffer>(data.url, { responseType: "arraybuffer" });
-        const name = randomUUID();
-        await writeFile(join(folder, `${name}.in`), body);
-        await sharp(body).jpeg({ quality: 50 }).toFile(join(folder, `${name}.jpg`));
-      }, { connection, concurrency });
+      const worker = new Worker<{ url: string }>(
+        "images",
+        async ({ data }) => {
+          const { data: body } = await axios.get<Buffer>(data.url, { responseType: "arraybuffer" });
+          const name = randomUUID();
+          await writeFile(join(folder, `${name}.in`), body);
+          await sharp(body)
+            .jpeg({ quality: 50 })
+            .toFile(join(folder, `${name}.jpg`));
+        },
+        { connection, concurrency },
+      );
       worker.on("completed", () => (left -= 1) === 0 && done.resolve());
       worker.on("failed", (_, error) => done.reject(error));
       await done.promise;

@@ -19,7 +19,9 @@ try {
   const photos = await loadPhotos();
   const megapixels = photos.reduce((sum, { width, height }) => sum + width * height, 0) / 1e6;
   const inputBytes = photos.reduce((sum, { bytes }) => sum + bytes, 0);
-  console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, sharp ${sharp.versions.sharp}, ${new Date().toISOString().slice(0, 10)}`);
+  console.log(
+    `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, sharp ${sharp.versions.sharp}, ${new Date().toISOString().slice(0, 10)}`,
+  );
   console.log(`${photos.length} photographs, ${megapixels.toFixed(1)} megapixels, ${(inputBytes / 1e6).toFixed(2)} MB\n`);
   console.log(`${"recipe".padEnd(34)} ${"MB".padStart(7)} ${"of input".padStart(9)} ${"ms CPU/megapixel".padStart(17)}  kept`);
   for (const [name, recipe] of Object.entries(recipes())) await measure(name, recipe, photos, { megapixels, inputBytes });
@@ -30,11 +32,25 @@ try {
 type Photo = { path: string; bytes: number; width: number; height: number; format: Parameters<typeof encodeImage>[0]["input"]["format"] };
 
 function recipes(): Record<string, Recipe> {
-  const efforts = (["jpeg", "webp", "avif"] as const).flatMap((format) => EFFORTS.map((effort) => [`${format} 80, effort ${effort}`, { ...PRESETS.seed, format, quality: 80, effort }] as const));
-  return { ...PRESETS, "balanced and a 200 px thumb": { ...PRESETS.balanced, outputs: [{ name: "large" }, { name: "thumb", width: 200, height: 200, fit: "cover" }] }, ...Object.fromEntries(efforts) };
+  const efforts = (["jpeg", "webp", "avif"] as const).flatMap((format) =>
+    EFFORTS.map((effort) => [`${format} 80, effort ${effort}`, { ...PRESETS.seed, format, quality: 80, effort }] as const),
+  );
+  return {
+    ...PRESETS,
+    "balanced and a 200 px thumb": {
+      ...PRESETS.balanced,
+      outputs: [{ name: "large" }, { name: "thumb", width: 200, height: 200, fit: "cover" }],
+    },
+    ...Object.fromEntries(efforts),
+  };
 }
 
-async function measure(name: string, recipe: Recipe, photos: readonly Photo[], total: { megapixels: number; inputBytes: number }): Promise<void> {
+async function measure(
+  name: string,
+  recipe: Recipe,
+  photos: readonly Photo[],
+  total: { megapixels: number; inputBytes: number },
+): Promise<void> {
   let [bytes, kept, best] = [0, 0, Infinity];
   for (let round = 0; round < ROUNDS; round += 1) {
     [bytes, kept] = [0, 0];
@@ -49,7 +65,9 @@ async function measure(name: string, recipe: Recipe, photos: readonly Photo[], t
     const { user, system } = process.cpuUsage(before);
     best = Math.min(best, (user + system) / 1_000);
   }
-  console.log(`${name.padEnd(34)} ${(bytes / 1e6).toFixed(2).padStart(7)} ${`${Math.round((100 * bytes) / total.inputBytes)} %`.padStart(9)} ${(best / total.megapixels).toFixed(1).padStart(17)}  ${kept}`);
+  console.log(
+    `${name.padEnd(34)} ${(bytes / 1e6).toFixed(2).padStart(7)} ${`${Math.round((100 * bytes) / total.inputBytes)} %`.padStart(9)} ${(best / total.megapixels).toFixed(1).padStart(17)}  ${kept}`,
+  );
 }
 
 async function loadPhotos(): Promise<Photo[]> {
@@ -66,9 +84,11 @@ async function loadPhotos(): Promise<Photo[]> {
 }
 
 async function makePhotos(): Promise<string[]> {
-  return Promise.all([1, 2, 3].map(async (seed) => {
-    const path = join(folder, `${seed}.jpg`);
-    await writeFile(path, await makeSamplePhoto({ width: 2400, height: 1600, seed, format: "jpeg" }));
-    return path;
-  }));
+  return Promise.all(
+    [1, 2, 3].map(async (seed) => {
+      const path = join(folder, `${seed}.jpg`);
+      await writeFile(path, await makeSamplePhoto({ width: 2400, height: 1600, seed, format: "jpeg" }));
+      return path;
+    }),
+  );
 }

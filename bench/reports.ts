@@ -22,7 +22,10 @@ const QUESTIONS: [string, string][] = [
   ["image_attempts, one batch of 10,000", "select * from report.image_attempts where batch_id = $1"],
   ["failures_by_code, the last day's batches", `select code, sum(images) from report.failures_by_code where ${LAST_DAY} group by code`],
   ["failures_by_code, all", "select code, sum(images) from report.failures_by_code group by code"],
-  ["failures_by_host, the last day's batches", `select host, sum(images_failed) from report.failures_by_host where ${LAST_DAY} group by host`],
+  [
+    "failures_by_host, the last day's batches",
+    `select host, sum(images_failed) from report.failures_by_host where ${LAST_DAY} group by host`,
+  ],
   ["failures_by_host, all", "select host, sum(images_failed) from report.failures_by_host group by host"],
   ["throughput_hourly, the last day", "select * from report.throughput_hourly where hour > now() - interval '1 day'"],
   ["throughput_hourly, all", "select * from report.throughput_hourly"],

@@ -35,7 +35,8 @@ export async function startPressrun(dataDir: string, env: Record<string, string>
     return fetch(`${url}/uploadAndProcessDocument${query}`, { method: "POST", headers: { "content-type": "text/csv" }, body: csv });
   };
   return {
-    url, pid,
+    url,
+    pid,
     async upload(urls, query = "") {
       const response = await post(urls, query);
       if (response.status !== 202) throw new Error(`the upload was answered ${response.status}: ${await response.text()}`);
@@ -43,11 +44,15 @@ export async function startPressrun(dataDir: string, env: Record<string, string>
     },
     async process(urls) {
       const event = await receiver.next(() => post(urls, `?webhookUrl=${receiver.url}`));
-      if (event.data.progress.completed !== urls.length) throw new Error(`only ${event.data.progress.completed} of ${urls.length} images were done`);
+      if (event.data.progress.completed !== urls.length)
+        throw new Error(`only ${event.data.progress.completed} of ${urls.length} images were done`);
       return event;
     },
     cpuMs: () => cpuMsOf(pid, dataDir),
-    encoderPids: () => listProcesses().filter(({ parent, command }) => parent === pid && command.includes("encoder")).map((found) => found.pid),
+    encoderPids: () =>
+      listProcesses()
+        .filter(({ parent, command }) => parent === pid && command.includes("encoder"))
+        .map((found) => found.pid),
     async close() {
       const exited = once(child, "exit");
       child.kill("SIGTERM");
@@ -101,7 +106,10 @@ function cpuMsOf(pid: number, dataDir: string): number {
 
 export function databaseCpuMs(dataDir: string): number {
   const all = listProcesses();
-  return familyMs(all, all.find(({ command }) => command.includes(`${dataDir}/postgres`) && command.includes("listen_addresses"))?.pid ?? -1);
+  return familyMs(
+    all,
+    all.find(({ command }) => command.includes(`${dataDir}/postgres`) && command.includes("listen_addresses"))?.pid ?? -1,
+  );
 }
 
 function familyMs(all: ReturnType<typeof listProcesses>, pid: number): number {
@@ -109,15 +117,24 @@ function familyMs(all: ReturnType<typeof listProcesses>, pid: number): number {
 }
 
 function listProcesses(): { pid: number; parent: number; ticks: number; command: string }[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return [{ pid: Number(name), parent: Number(fields[1]), ticks: fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0), command: readFileSync(`/proc/${name}/cmdline`, "utf8") }];
-    } catch {
-      return [];
-    }
-  });
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+        const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+        return [
+          {
+            pid: Number(name),
+            parent: Number(fields[1]),
+            ticks: fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0),
+            command: readFileSync(`/proc/${name}/cmdline`, "utf8"),
+          },
+        ];
+      } catch {
+        return [];
+      }
+    });
 }
 
 export function residentMb(pid: number): number {

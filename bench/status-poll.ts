@@ -14,11 +14,16 @@ export async function poll(url: string, until: Promise<unknown>): Promise<Latenc
   const latencies: number[] = [];
   const pending = new Set<Promise<void>>();
   let isOver = false;
-  const over = until.then(() => (isOver = true), () => (isOver = true));
+  const over = until.then(
+    () => (isOver = true),
+    () => (isOver = true),
+  );
   let next = performance.now();
   while (!isOver) {
     const startedAt = performance.now();
-    const asked = ask(url, agent).then(() => void latencies.push(performance.now() - startedAt)).finally(() => pending.delete(asked));
+    const asked = ask(url, agent)
+      .then(() => void latencies.push(performance.now() - startedAt))
+      .finally(() => pending.delete(asked));
     pending.add(asked);
     next = Math.max(next + EVERY_MS, performance.now());
     await Promise.race([over, delay(Math.max(0, next - performance.now()))]);

@@ -49,7 +49,9 @@ async function measure(service: MeasuredService, name: string, read: () => Promi
   const growth = (service.peakBytes() - before) / MB;
   const { maxMs } = await service.loopDelay();
   const speed = bytes > 0 ? `${(bytes / MB).toFixed(0).padStart(4)} MB, ${(bytes / MB / seconds).toFixed(1).padStart(5)} MB/s` : "";
-  console.log(`  ${name.padEnd(28)} ${seconds.toFixed(1).padStart(6)} s ${speed.padEnd(20)}  memory at most ${growth.toFixed(0)} MB above ${(before / MB).toFixed(0)}, loop stands still at most ${maxMs.toFixed(0)} ms`);
+  console.log(
+    `  ${name.padEnd(28)} ${seconds.toFixed(1).padStart(6)} s ${speed.padEnd(20)}  memory at most ${growth.toFixed(0)} MB above ${(before / MB).toFixed(0)}, loop stands still at most ${maxMs.toFixed(0)} ms`,
+  );
 }
 
 async function finish(service: MeasuredService, batchId: string): Promise<number> {
@@ -72,7 +74,9 @@ async function statusPages(service: MeasuredService, batchId: string, pagesMax: 
   let bytes = 0;
   let cursor: string | null = "";
   for (let page = 0; cursor !== null && page < pagesMax; page += 1) {
-    const answer = await (await fetch(`${service.url}/getProcessingStatus/${batchId}?limit=1000${cursor === "" ? "" : `&cursor=${cursor}`}`)).text();
+    const answer = await (
+      await fetch(`${service.url}/getProcessingStatus/${batchId}?limit=1000${cursor === "" ? "" : `&cursor=${cursor}`}`)
+    ).text();
     bytes += answer.length;
     cursor = (JSON.parse(answer) as BatchStatusView).nextCursor;
   }

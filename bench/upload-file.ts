@@ -13,7 +13,10 @@ export async function uploadFile(url: string, path: string): Promise<Accepted> {
   const head = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="catalogue.csv"\r\nContent-Type: text/csv\r\n\r\n`;
   const tail = `\r\n--${BOUNDARY}--\r\n`;
   const { size } = await stat(path);
-  const sending = request(`${url}/uploadAndProcessDocument`, { method: "POST", headers: { "content-type": `multipart/form-data; boundary=${BOUNDARY}`, "content-length": head.length + size + tail.length } });
+  const sending = request(`${url}/uploadAndProcessDocument`, {
+    method: "POST",
+    headers: { "content-type": `multipart/form-data; boundary=${BOUNDARY}`, "content-length": head.length + size + tail.length },
+  });
   const answered = once(sending, "response");
   await pipeline(async function* () {
     yield head;
@@ -22,6 +25,7 @@ export async function uploadFile(url: string, path: string): Promise<Accepted> {
   }, sending);
   const [response] = await answered;
   const answer = await json(response);
-  if (response.statusCode !== 202) throw new Error(`the upload was answered ${response.statusCode}: ${JSON.stringify(answer).slice(0, 500)}`);
+  if (response.statusCode !== 202)
+    throw new Error(`the upload was answered ${response.statusCode}: ${JSON.stringify(answer).slice(0, 500)}`);
   return answer as Accepted;
 }

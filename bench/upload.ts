@@ -20,14 +20,27 @@ import { uploadFile } from "./upload-file.ts";
  * `npm run bench -- upload [ROUNDS] [ROWS] [noresults]`.
  */
 type FastCsv = { rows: number; seconds: number; idleBytes: number; peakBytes: number };
-type Uploaded = { requestId: string; seconds: number; idleBytes: number; peakBytes: number; idle: Latencies; busy: Latencies; loop: LoopDelay; receivedMs: number; firstStartMs: number; firstHitMs: number };
+type Uploaded = {
+  requestId: string;
+  seconds: number;
+  idleBytes: number;
+  peakBytes: number;
+  idle: Latencies;
+  busy: Latencies;
+  loop: LoopDelay;
+  receivedMs: number;
+  firstStartMs: number;
+  firstHitMs: number;
+};
 
 const IDLE_MS = 5_000;
 const FIRST_START_MS = 10_000;
 const MB = 1_000_000;
 
 export async function benchUpload([rounds = "3", rows = "1000000", last = "results"]: readonly string[]): Promise<void> {
-  console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}, ${rounds} rounds`);
+  console.log(
+    `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}, ${rounds} rounds`,
+  );
   const folder = await mkdtemp(join(tmpdir(), "pressrun-bench-"));
   const origin = await startOrigin();
   try {
@@ -73,7 +86,12 @@ async function measureUpload(service: MeasuredService, path: string, firstHit: (
   const hit = firstHit();
   const startTime = Date.now();
   const startedAt = performance.now();
-  const uploading = uploadFile(service.url, path).then((accepted) => ({ accepted, at: performance.now(), time: Date.now(), peakBytes: service.peakBytes() }));
+  const uploading = uploadFile(service.url, path).then((accepted) => ({
+    accepted,
+    at: performance.now(),
+    time: Date.now(),
+    peakBytes: service.peakBytes(),
+  }));
   const busy = await poll(statusUrl, uploading);
   const { accepted, at, time, peakBytes } = await uploading;
   const loop = await service.loopDelay();
@@ -88,7 +106,11 @@ async function measureUpload(service: MeasuredService, path: string, firstHit: (
 
 async function uploadSmall(service: MeasuredService): Promise<Accepted> {
   const body = "S. No,Product Name,Input Image Urls\n1,Mug,http://127.0.0.1:9/a.jpg?small\n2,Cup,http://127.0.0.1:9/b.jpg?small\n";
-  const response = await fetch(`${service.url}/uploadAndProcessDocument`, { method: "POST", headers: { "content-type": "text/csv" }, body });
+  const response = await fetch(`${service.url}/uploadAndProcessDocument`, {
+    method: "POST",
+    headers: { "content-type": "text/csv" },
+    body,
+  });
   return (await response.json()) as Accepted;
 }
 
@@ -126,13 +148,18 @@ function printRound(alone: FastCsv, ours: Uploaded): void {
 }
 
 function printMedians(fast: FastCsv[], ours: Uploaded[]): void {
-  const of = (pick: (one: Uploaded, alone: FastCsv) => number) => median(ours.map((one, index) => pick(one, fast[index] ?? (fast[0] as FastCsv))));
+  const of = (pick: (one: Uploaded, alone: FastCsv) => number) =>
+    median(ours.map((one, index) => pick(one, fast[index] ?? (fast[0] as FastCsv))));
   console.log("\nmedians of the rounds, and what is promised");
   const lines: [string, string, string][] = [
     ["to the 202, of fast-csv alone", `${of((one, alone) => one.seconds / alone.seconds).toFixed(2)} x`, "2.5 x"],
     ["memory above that of fast-csv", mb(of((one, alone) => one.peakBytes - one.idleBytes - (alone.peakBytes - alone.idleBytes))), "64 MB"],
     ["status p99, of idle", `${(of((one) => one.busy.p99Ms) / of((one) => one.idle.p99Ms)).toFixed(2)} x`, "5 x"],
-    ["event loop stands still", `${of((one) => one.loop.maxMs).toFixed(0)} ms (worst ${Math.max(...ours.map(({ loop }) => loop.maxMs)).toFixed(0)})`, "100 ms"],
+    [
+      "event loop stands still",
+      `${of((one) => one.loop.maxMs).toFixed(0)} ms (worst ${Math.max(...ours.map(({ loop }) => loop.maxMs)).toFixed(0)})`,
+      "100 ms",
+    ],
     ["first image claimed after the 202", `${of((one) => one.firstStartMs).toFixed(0)} ms`, "1000 ms"],
   ];
   for (const [what, got, promised] of lines) console.log(`  ${what.padEnd(36)} ${got.padStart(22)}   at most ${promised}`);

@@ -45,7 +45,10 @@ export type Foundation = Omit<Parts, "publicUrl">;
  * Starts database, storage and queue in order, and what `wire` puts on them; whatever was started is stopped in reverse,
  * by `stop` or when a later step fails: http, then workers, queue, pool, and the database last.
  */
-export async function startOn<T>(given: Given, wire: (foundation: Foundation, onStop: OnStop) => Promise<T>): Promise<T & { stop(): Promise<void> }> {
+export async function startOn<T>(
+  given: Given,
+  wire: (foundation: Foundation, onStop: OnStop) => Promise<T>,
+): Promise<T & { stop(): Promise<void> }> {
   const started: (() => Promise<void>)[] = [];
   const onStop: OnStop = (undo) => started.push(undo);
   let stopping: Promise<void> | undefined;
@@ -72,10 +75,18 @@ async function startFoundation({ config, log, signal }: Given, onStop: OnStop, s
   const storage = await createStorage(config);
   onStop(storage.close);
   await storage.sweep();
-  const db = connectDatabase({ url: databaseUrl, poolMax: POOL_MAX, onError: (error) => log.warn({ err: error }, "an idle database connection broke") });
+  const db = connectDatabase({
+    url: databaseUrl,
+    poolMax: POOL_MAX,
+    onError: (error) => log.warn({ err: error }, "an idle database connection broke"),
+  });
   onStop(db.close);
   await sweepUploads({ executor: db.executor, storage });
-  const queue = await openQueue({ executor: db.executor, supervise: config.role !== "api", onError: (error) => log.warn({ err: error }, "the queue reported an error") });
+  const queue = await openQueue({
+    executor: db.executor,
+    supervise: config.role !== "api",
+    onError: (error) => log.warn({ err: error }, "the queue reported an error"),
+  });
   onStop(queue.stop);
   // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.
   if (config.databaseUrl === null) await queue.freeClaims();
@@ -86,7 +97,11 @@ async function startFoundation({ config, log, signal }: Given, onStop: OnStop, s
 export class DataDirInUse extends Error {}
 
 async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<string> {
-  const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, port: config.embeddedPgPort, log: (message) => log.warn({}, message) });
+  const embedded = await startEmbeddedPostgres({
+    dataDir: config.dataDir,
+    port: config.embeddedPgPort,
+    log: (message) => log.warn({}, message),
+  });
   // Started here and nobody else's, or adopted from a dead process once the lock is ours; never that of a living one.
   let isOurs = !embedded.adopted;
   onStop(() => (isOurs ? embedded.stop() : embedded.leave()));
@@ -99,7 +114,10 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
     },
   });
   isOurs = ownership !== null;
-  if (!ownership) throw new DataDirInUse(`DATA_DIR ${config.dataDir} is in use by another Pressrun process. Stop that one first, give this one another DATA_DIR, or let both use one PostgreSQL with DATABASE_URL.`);
+  if (!ownership)
+    throw new DataDirInUse(
+      `DATA_DIR ${config.dataDir} is in use by another Pressrun process. Stop that one first, give this one another DATA_DIR, or let both use one PostgreSQL with DATABASE_URL.`,
+    );
   onStop(ownership.close);
   return embedded.url;
 }
@@ -112,7 +130,11 @@ async function migrateWhenReachable(databaseUrl: string, log: Log, signal: Abort
     try {
       return await migrateDatabase(databaseUrl);
     } catch (error) {
-      if (!isDatabaseAway(error) || Date.now() > deadline) throw new Error(`The database at ${withoutPassword(databaseUrl)} cannot be used: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      if (!isDatabaseAway(error) || Date.now() > deadline)
+        throw new Error(
+          `The database at ${withoutPassword(databaseUrl)} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
+          { cause: error },
+        );
       log.warn({}, "waiting for the database");
       await delay(1_000, undefined, { signal });
     }

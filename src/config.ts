@@ -46,7 +46,9 @@ export type Config = Readonly<{
 /** Every fault of the environment at once, each with what was expected. */
 export class ConfigError extends Error {
   constructor(faults: readonly string[]) {
-    super(`The configuration has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}:\n${faults.map((fault) => `  - ${fault}`).join("\n")}`);
+    super(
+      `The configuration has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}:\n${faults.map((fault) => `  - ${fault}`).join("\n")}`,
+    );
   }
 }
 
@@ -70,7 +72,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     embeddedPgPort: read.integer("EMBEDDED_PG_PORT", 54_320, 0, 65_535),
     dataDir: resolve(read.text("DATA_DIR") ?? "./data"),
     role: (read.oneOf("ROLE", ["all", "api", "worker"]) as Role | null) ?? "all",
-    webhook: read.webhook(),
+    webhook: readWebhook(read, faults),
     webhookPayload: (read.oneOf("WEBHOOK_PAYLOAD", WEBHOOK_PAYLOADS) as WebhookPayload | null) ?? "event",
     allowCidrs: read.list("ALLOW_CIDRS"),
     allowPorts: readPorts(read, "ALLOW_PORTS"),
@@ -109,7 +111,9 @@ function defaultEncoders(): number {
 /** Open to other machines, everybody could make us fetch and store whatever they like. */
 function checkReach(config: Config, faults: string[]): void {
   if (LOOPBACK.has(config.host) || config.auth !== "loopback" || config.role === "worker") return;
-  faults.push(`HOST=${config.host} opens the service to other machines: set API_KEYS to a comma separated list of keys (\`openssl rand -hex 24\` makes one), or AUTH=none if everybody may use it`);
+  faults.push(
+    `HOST=${config.host} opens the service to other machines: set API_KEYS to a comma separated list of keys (\`openssl rand -hex 24\` makes one), or AUTH=none if everybody may use it`,
+  );
 }
 
 function checkCidrs(config: Config, faults: string[]): void {
@@ -123,7 +127,9 @@ function checkCidrs(config: Config, faults: string[]): void {
 /** Whether its name leads into a network that ALLOW_CIDRS names is known when it is sent: see Guard.mayCarrySecrets. */
 function checkAuthorization({ webhook, allowCidrs }: Config, faults: string[]): void {
   if (webhook?.authorization == null || webhook.url.startsWith("https:") || allowCidrs.length > 0) return;
-  faults.push("WEBHOOK_AUTHORIZATION: expected a WEBHOOK_URL that begins with https://, or ALLOW_CIDRS with its address: in the clear everybody on the way could read it");
+  faults.push(
+    "WEBHOOK_AUTHORIZATION: expected a WEBHOOK_URL that begins with https://, or ALLOW_CIDRS with its address: in the clear everybody on the way could read it",
+  );
 }
 
 type Reader = ReturnType<typeof createReader>;
@@ -144,11 +150,34 @@ function readContact(read: Reader, name: string): string | null {
 function readSecretKey(read: Reader, name: string): string | null {
   const value = read.text(name);
   if (value === null || value.length >= SECRET_KEY_LENGTH_MIN) return value;
-  return read.expect(name, `${SECRET_KEY_LENGTH_MIN} characters or more (\`openssl rand -base64 32\` makes a key)`, `${value.length} characters`);
+  return read.expect(
+    name,
+    `${SECRET_KEY_LENGTH_MIN} characters or more (\`openssl rand -base64 32\` makes a key)`,
+    `${value.length} characters`,
+  );
+}
+
+function readWebhook(read: Reader, faults: string[]): Config["webhook"] {
+  const target = read.url("WEBHOOK_URL");
+  const secrets = read.list("WEBHOOK_SECRET");
+  const authorization = read.text("WEBHOOK_AUTHORIZATION");
+  if (target === null) {
+    if (authorization !== null) faults.push("WEBHOOK_AUTHORIZATION: expected WEBHOOK_URL with it, since it is sent there and nowhere else");
+    return null;
+  }
+  const authorizationFault = authorization === null ? null : findAuthorizationFault(authorization);
+  if (authorizationFault !== null) faults.push(`WEBHOOK_AUTHORIZATION: ${authorizationFault}`);
+  const fault =
+    secrets.length === 0
+      ? "it signs what is sent to WEBHOOK_URL and must be set with it. Expected base64 of 24 to 64 bytes; `openssl rand -base64 32` makes one"
+      : findSecretsFault(secrets);
+  if (fault !== null) faults.push(`WEBHOOK_SECRET: ${fault}`);
+  return { url: target, secrets, authorization };
 }
 
 function findSecretsFault(secrets: readonly string[]): string | null {
-  if (secrets.length > SECRETS_MAX) return `expected one secret, or two with a comma between while one takes the other's place, got ${secrets.length}`;
+  if (secrets.length > SECRETS_MAX)
+    return `expected one secret, or two with a comma between while one takes the other's place, got ${secrets.length}`;
   return secrets.map(findSecretFault).find((fault) => fault !== null) ?? null;
 }
 
@@ -164,9 +193,19 @@ function createReader(env: Readonly<Record<string, string | undefined>>, faults:
   const url = (name: string, protocols = ["http:", "https:"]) => {
     const value = text(name);
     if (value === null) return null;
-    return URL.canParse(value) && protocols.includes(new URL(value).protocol) ? value : expect(name, `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`, value.replace(/\/\/[^@/]*@/, "//…@"));
+    return URL.canParse(value) && protocols.includes(new URL(value).protocol)
+      ? value
+      : expect(
+          name,
+          `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
+          value.replace(/\/\/[^@/]*@/, "//…@"),
+        );
   };
-  const list = (name: string) => (text(name) ?? "").split(",").map((item) => item.trim()).filter((item) => item !== "");
+  const list = (name: string) =>
+    (text(name) ?? "")
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "");
   return {
     text,
     url,
@@ -191,20 +230,6 @@ function createReader(env: Readonly<Record<string, string | undefined>>, faults:
       if (["0", "false", "off", "no"].includes(value)) return false;
       expect(name, "on or off", value);
       return otherwise;
-    },
-    webhook() {
-      const target = url("WEBHOOK_URL");
-      const secrets = list("WEBHOOK_SECRET");
-      const authorization = text("WEBHOOK_AUTHORIZATION");
-      if (target === null) {
-        if (authorization !== null) faults.push("WEBHOOK_AUTHORIZATION: expected WEBHOOK_URL with it, since it is sent there and nowhere else");
-        return null;
-      }
-      const authorizationFault = authorization === null ? null : findAuthorizationFault(authorization);
-      if (authorizationFault !== null) faults.push(`WEBHOOK_AUTHORIZATION: ${authorizationFault}`);
-      const fault = secrets.length === 0 ? "it signs what is sent to WEBHOOK_URL and must be set with it. Expected base64 of 24 to 64 bytes; `openssl rand -base64 32` makes one" : findSecretsFault(secrets);
-      if (fault !== null) faults.push(`WEBHOOK_SECRET: ${fault}`);
-      return { url: target, secrets, authorization };
     },
   };
 }

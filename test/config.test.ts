@@ -10,8 +10,12 @@ test("what is not set has its default", () => {
 test("ports and contact are read, and every fault is told at once", () => {
   const config = readConfig({ ALLOW_PORTS: "8080, 8443", CONTACT: "images@shop.example" });
   assert.deepEqual([config.allowPorts, config.contact], [[8080, 8443], "images@shop.example"]);
-  for (const ports of ["0", "65536", "http", "80-90", "-1"]) assert.throws(() => readConfig({ ALLOW_PORTS: ports }), /ALLOW_PORTS: expected ports from 1 to 65535/, ports);
-  assert.throws(() => readConfig({ ALLOW_PORTS: "x", CONTACT: "(nobody)" }), (error) => error instanceof ConfigError && /2 faults/.test(error.message) && /CONTACT/.test(error.message));
+  for (const ports of ["0", "65536", "http", "80-90", "-1"])
+    assert.throws(() => readConfig({ ALLOW_PORTS: ports }), /ALLOW_PORTS: expected ports from 1 to 65535/, ports);
+  assert.throws(
+    () => readConfig({ ALLOW_PORTS: "x", CONTACT: "(nobody)" }),
+    (error) => error instanceof ConfigError && /2 faults/.test(error.message) && /CONTACT/.test(error.message),
+  );
 });
 
 test("what goes to WEBHOOK_URL is checked with it, and its Authorization header never shown", () => {
@@ -19,7 +23,10 @@ test("what goes to WEBHOOK_URL is checked with it, and its Authorization header 
   assert.deepEqual(readConfig(webhook).webhookPayload, "event");
   assert.equal(readConfig({ ...webhook, WEBHOOK_PAYLOAD: "seed" }).webhookPayload, "seed");
   const other = Buffer.alloc(24, 2).toString("base64");
-  assert.deepEqual(readConfig({ ...webhook, WEBHOOK_SECRET: `whsec_${other}, ${webhook.WEBHOOK_SECRET}` }).webhook?.secrets, [`whsec_${other}`, webhook.WEBHOOK_SECRET]);
+  assert.deepEqual(readConfig({ ...webhook, WEBHOOK_SECRET: `whsec_${other}, ${webhook.WEBHOOK_SECRET}` }).webhook?.secrets, [
+    `whsec_${other}`,
+    webhook.WEBHOOK_SECRET,
+  ]);
   assert.equal(readConfig({ ...webhook, WEBHOOK_AUTHORIZATION: " Bearer hunter2 " }).webhook?.authorization, "Bearer hunter2");
   const faults: [Record<string, string>, RegExp][] = [
     [{ ...webhook, WEBHOOK_SECRET: "" }, /WEBHOOK_SECRET: .+must be set/],
@@ -28,14 +35,32 @@ test("what goes to WEBHOOK_URL is checked with it, and its Authorization header 
     [{ WEBHOOK_PAYLOAD: "xml" }, /WEBHOOK_PAYLOAD: expected event or seed/],
     [{ WEBHOOK_AUTHORIZATION: "Bearer hunter2" }, /WEBHOOK_AUTHORIZATION: expected WEBHOOK_URL/],
     [{ ...webhook, WEBHOOK_AUTHORIZATION: "Bearer hunter2\nx: y" }, /WEBHOOK_AUTHORIZATION: Expected.+visible ASCII/],
-    [{ ...webhook, WEBHOOK_AUTHORIZATION: `Bearer hunter2${"x".repeat(2_000)}` }, /WEBHOOK_AUTHORIZATION: Expected at most 2000 characters/],
-    [{ ...webhook, WEBHOOK_URL: "http://shop.example/hook", WEBHOOK_AUTHORIZATION: "Bearer hunter2" }, /WEBHOOK_AUTHORIZATION: .+https:.+ALLOW_CIDRS/],
+    [
+      { ...webhook, WEBHOOK_AUTHORIZATION: `Bearer hunter2${"x".repeat(2_000)}` },
+      /WEBHOOK_AUTHORIZATION: Expected at most 2000 characters/,
+    ],
+    [
+      { ...webhook, WEBHOOK_URL: "http://shop.example/hook", WEBHOOK_AUTHORIZATION: "Bearer hunter2" },
+      /WEBHOOK_AUTHORIZATION: .+https:.+ALLOW_CIDRS/,
+    ],
   ];
-  for (const [env, says] of faults) assert.throws(() => readConfig(env), (error) => error instanceof ConfigError && says.test(error.message) && !error.message.includes("hunter2"), String(says));
-  assert.ok(readConfig({ ...webhook, WEBHOOK_URL: "http://10.0.0.5/hook", WEBHOOK_AUTHORIZATION: "Bearer hunter2", ALLOW_CIDRS: "10.0.0.0/8" }).webhook?.authorization);
+  for (const [env, says] of faults)
+    assert.throws(
+      () => readConfig(env),
+      (error) => error instanceof ConfigError && says.test(error.message) && !error.message.includes("hunter2"),
+      String(says),
+    );
+  assert.ok(
+    readConfig({ ...webhook, WEBHOOK_URL: "http://10.0.0.5/hook", WEBHOOK_AUTHORIZATION: "Bearer hunter2", ALLOW_CIDRS: "10.0.0.0/8" })
+      .webhook?.authorization,
+  );
 });
 
 test("a key that is too short is refused and not shown", () => {
   assert.equal(readConfig({ SECRET_KEY: "k".repeat(44) }).secretKey, "k".repeat(44));
-  assert.throws(() => readConfig({ SECRET_KEY: "hunter2hunter2" }), (error) => error instanceof ConfigError && /SECRET_KEY: expected 32 characters/.test(error.message) && !error.message.includes("hunter2"));
+  assert.throws(
+    () => readConfig({ SECRET_KEY: "hunter2hunter2" }),
+    (error) =>
+      error instanceof ConfigError && /SECRET_KEY: expected 32 characters/.test(error.message) && !error.message.includes("hunter2"),
+  );
 });

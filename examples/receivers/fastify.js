@@ -39,7 +39,8 @@ console.log(`listens on ${await app.listen({ host: "127.0.0.1", port: Number(pro
 /** Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`. The header can hold several signatures, of which one must be right. */
 function findFault({ "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signatures }, body) {
   // An id with a dot in it could shift what is signed from one part to the next.
-  if (!/^[\w-]{1,100}$/.test(id ?? "") || !/^\d{1,12}$/.test(timestamp ?? "") || !signatures) return "webhook-id, webhook-timestamp and webhook-signature are needed";
+  if (!/^[\w-]{1,100}$/.test(id ?? "") || !/^\d{1,12}$/.test(timestamp ?? "") || !signatures)
+    return "webhook-id, webhook-timestamp and webhook-signature are needed";
   // Whoever recorded a message cannot send it again next week.
   if (Math.abs(Date.now() / 1_000 - Number(timestamp)) > TOLERANCE_SECONDS) return "the message is older or newer than five minutes";
   const given = signatures.split(" ").map((signature) => Buffer.from(signature));

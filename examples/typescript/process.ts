@@ -15,9 +15,13 @@ import { setTimeout as delay } from "node:timers/promises";
 
 /** What is needed of it here; openapi.json has all, for a generator of your choice. */
 type Batch = {
-  batchId: string; status: "pending" | "processing" | "completed" | "failed" | "cancelled"; products: number;
+  batchId: string;
+  status: "pending" | "processing" | "completed" | "failed" | "cancelled";
+  products: number;
   progress: { total: number; completed: number; failed: number; percent: number };
-  pausedAt: string | null; pauseReason: string | null; finishedAt: string | null;
+  pausedAt: string | null;
+  pauseReason: string | null;
+  finishedAt: string | null;
   links: { self: string; resultsCsv: string };
 };
 /** Every error of the API (RFC 9457). `code` is for programs, `detail` for people. */
@@ -26,7 +30,12 @@ type Problem = { code: string; detail: string; errors?: { line?: number; column?
 export class Refused extends Error {
   readonly problem: Problem;
   constructor(problem: Problem) {
-    super([`refused (${problem.code}): ${problem.detail}`, ...(problem.errors ?? []).map(({ line, field, message }) => `  ${line === undefined ? field : `line ${line}`}: ${message}`)].join("\n"));
+    super(
+      [
+        `refused (${problem.code}): ${problem.detail}`,
+        ...(problem.errors ?? []).map(({ line, field, message }) => `  ${line === undefined ? field : `line ${line}`}: ${message}`),
+      ].join("\n"),
+    );
     this.problem = problem;
   }
 }
@@ -55,7 +64,10 @@ export async function upload(csvPath: string, options = ""): Promise<Batch> {
  * Looks as often as the service asks for until the batch has ended. A batch that is paused waits for somebody to resume
  * it, so that is an error here, as is the deadline; both leave the batch as it is.
  */
-export async function waitForCompletion(batch: Batch, { deadlineMs, onProgress = () => {} }: { deadlineMs: number; onProgress?: (now: Batch) => void }): Promise<Batch> {
+export async function waitForCompletion(
+  batch: Batch,
+  { deadlineMs, onProgress = () => {} }: { deadlineMs: number; onProgress?: (now: Batch) => void },
+): Promise<Batch> {
   const deadline = Date.now() + deadlineMs;
   for (;;) {
     const response = await call(batch.links.self);
@@ -73,7 +85,10 @@ async function main([csvPath, resultsPath = "results.csv"]: string[]): Promise<n
   const accepted = await upload(csvPath, process.env["OPTIONS"]);
   console.error(`accepted: ${accepted.products} products with ${accepted.progress.total} images, ${accepted.links.self}`);
   const deadlineMs = 1_000 * Number(process.env["TIMEOUT_SECONDS"] ?? 3_600);
-  const { status, progress, links } = await waitForCompletion(accepted, { deadlineMs, onProgress: (now) => console.error(`${now.progress.percent} %`) });
+  const { status, progress, links } = await waitForCompletion(accepted, {
+    deadlineMs,
+    onProgress: (now) => console.error(`${now.progress.percent} %`),
+  });
   await writeFile(resultsPath, Buffer.from(await (await call(links.resultsCsv)).arrayBuffer()));
   console.log(`${status}: ${progress.completed} images completed, ${progress.failed} failed; see ${resultsPath}`);
   return progress.failed === 0 ? 0 : 1;
@@ -82,7 +97,9 @@ async function main([csvPath, resultsPath = "results.csv"]: string[]): Promise<n
 if (import.meta.main) {
   process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
     // fetch says only that it failed; why stands in the cause.
-    console.error(error instanceof Error ? [error.message, error.cause instanceof Error ? error.cause.message : ""].join(" ").trim() : error);
+    console.error(
+      error instanceof Error ? [error.message, error.cause instanceof Error ? error.cause.message : ""].join(" ").trim() : error,
+    );
     return error instanceof NotEnded ? 3 : 2;
   });
 }

@@ -10,11 +10,15 @@ const COLUMN_WIDTH = 12;
 /** A preflight as people read it. */
 export function writeReport(report: Preflight): string {
   const lines = [
-    headline(report), "",
+    headline(report),
+    "",
     ...(report.file ? describeFile(report.file) : []),
     ...(report.rows > 0 ? [...describeCounts(report), ...describeHosts(report)] : []),
     ...describeProblems(report),
-    ...list("Warnings", (report.warnings ?? []).map(({ code, message }) => `${code}: ${message}`)),
+    ...list(
+      "Warnings",
+      (report.warnings ?? []).map(({ code, message }) => `${code}: ${message}`),
+    ),
     ...list("Good to know", report.file?.traps ?? []),
     ...(report.probe ? describeProbe(report.probe) : []),
   ];
@@ -23,7 +27,11 @@ export function writeReport(report: Preflight): string {
 
 function headline({ ok, fileName, file, problemCount }: Preflight): string {
   const dialect = DIALECTS.find(({ name }) => name === file?.dialect);
-  const what = dialect ? `a file as ${dialect.title} writes it` : file ? "a table of no shop system that is known here" : "nothing that could be read";
+  const what = dialect
+    ? `a file as ${dialect.title} writes it`
+    : file
+      ? "a table of no shop system that is known here"
+      : "nothing that could be read";
   return `${fileName ?? "standard input"}: ${what}; ${ok ? "it can be uploaded as it is" : `it has ${counted(problemCount, "problem")}`}`;
 }
 
@@ -32,7 +40,10 @@ const DELIMITERS: Record<string, string> = { ",": "comma", ";": "semicolon", "\t
 function describeFile({ encoding, hasBom, delimiter, headerLine, columns, baseUrl }: NonNullable<Preflight["file"]>): string[] {
   const named = (headers: readonly string[]) => headers.map((header) => `"${header}"`).join(", ");
   return [
-    row("File", `${encoding}${hasBom ? " with byte order mark" : ""}, ${DELIMITERS[delimiter] ?? delimiter} between cells, header in line ${headerLine}`),
+    row(
+      "File",
+      `${encoding}${hasBom ? " with byte order mark" : ""}, ${DELIMITERS[delimiter] ?? delimiter} between cells, header in line ${headerLine}`,
+    ),
     row("Images in", named(columns.images)),
     row("Name in", named(columns.name) || "none"),
     row("Id in", named(columns.id) || "none: the line is taken"),
@@ -44,7 +55,10 @@ function describeCounts({ rows, rowsWithoutImage, products, images, imagesDistin
   return [
     row("Rows", `${number(rows)}${rowsWithoutImage > 0 ? `, of which ${number(rowsWithoutImage)} without an image` : ""}`),
     row("Products", number(products)),
-    row("Images", `${number(images)}, of which ${number(imagesDistinct)} distinct${imagesInvalid > 0 ? ` and ${number(imagesInvalid)} no URL that can be fetched` : ""}`),
+    row(
+      "Images",
+      `${number(images)}, of which ${number(imagesDistinct)} distinct${imagesInvalid > 0 ? ` and ${number(imagesInvalid)} no URL that can be fetched` : ""}`,
+    ),
   ];
 }
 
@@ -58,22 +72,35 @@ function describeHosts({ hosts, hostCount, images, imagesInvalid }: Preflight): 
 
 export function describeProblems({ problems, problemCount }: Pick<Preflight, "problems" | "problemCount">): string[] {
   const title = problemCount > problems.length ? `Problems (the first ${problems.length} of ${number(problemCount)})` : "Problems";
-  return list(title, problems.map(({ line, column, code, message }) => `line ${line}${column === null ? "" : `, column "${column}"`}: ${code}: ${message}`));
+  return list(
+    title,
+    problems.map(({ line, column, code, message }) => `line ${line}${column === null ? "" : `, column "${column}"`}: ${code}: ${message}`),
+  );
 }
 
 function describeProbe(probe: Probe): string[] {
   const title = `Probe: ${counted(probe.tried, "image")} tried, ${number(probe.failed)} failed${probe.unfinished > 0 ? `, ${number(probe.unfinished)} not finished in time` : ""}`;
-  const hosts = probe.hosts.filter(({ failed }, index) => failed > 0 || index < HOSTS_SHOWN).map(({ host, tried, failed, codes }) => {
-    const why = codes.map(({ code, images, isRetried }) => `${code} ${images}${isRetried ? " (a batch tries it again)" : ""}`).join(", ");
-    return `${host ?? "other hosts"}: ${failed} of ${tried} failed${why === "" ? "" : `: ${why}`}`;
-  });
+  const hosts = probe.hosts
+    .filter(({ failed }, index) => failed > 0 || index < HOSTS_SHOWN)
+    .map(({ host, tried, failed, codes }) => {
+      const why = codes.map(({ code, images, isRetried }) => `${code} ${images}${isRetried ? " (a batch tries it again)" : ""}`).join(", ");
+      return `${host ?? "other hosts"}: ${failed} of ${tried} failed${why === "" ? "" : `: ${why}`}`;
+    });
   const examples = probe.examples.map(({ url, code, message }) => `${url}: ${code}: ${message}`);
   return [...list(title, hosts), ...list("Failed, for example", examples), ...list("Forecast", describeForecast(probe.forecast))];
 }
 
 function describeForecast(forecast: Probe["forecast"]): string[] {
   if (forecast === null) return ["none: no image was tried to the end"];
-  const { failures: { expected, low, high }, bytes, megapixels, seconds, fetchSeconds, encodeSeconds, assumes } = forecast;
+  const {
+    failures: { expected, low, high },
+    bytes,
+    megapixels,
+    seconds,
+    fetchSeconds,
+    encodeSeconds,
+    assumes,
+  } = forecast;
   const range = low === high ? "every one was tried" : `by so few tries, ${number(low)} to ${number(high)} with a confidence of 95 %`;
   return [
     `about ${counted(expected, "distinct image")} will fail (${range})`,

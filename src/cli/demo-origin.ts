@@ -16,7 +16,12 @@ const PHOTOS: Record<string, SamplePhoto> = {
   "newest.avif": { width: 800, height: 600, seed: 9, format: "avif" },
   "old.gif": { width: 500, height: 400, seed: 10, format: "gif" },
   "scan.tiff": { width: 1200, height: 900, seed: 11, format: "tiff" },
-  ...Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`shop-${index + 1}.jpg`, { width: 600 + 100 * (index % 4), height: 450 + 75 * (index % 4), seed: 20 + index, format: "jpeg" as const }])),
+  ...Object.fromEntries(
+    Array.from({ length: 12 }, (_, index) => [
+      `shop-${index + 1}.jpg`,
+      { width: 600 + 100 * (index % 4), height: 450 + 75 * (index % 4), seed: 20 + index, format: "jpeg" as const },
+    ]),
+  ),
 };
 
 /** A shop's image server on this machine, with the faults that every catalogue has. */
@@ -34,9 +39,17 @@ export async function startDemoOrigin(): Promise<DemoOrigin> {
   const at = (name: string) => `${url}/${name}`;
   const names = [...files.keys()];
   const products: [string, string[]][] = names.map((name, index) => [`Product ${index + 1}`, [at(name)]]);
-  products.push(["Two views and a missing one", [at("camera-1.jpg"), at("gone.jpg"), at("shop-2.jpg")]], ["Behind a login", [at("login.jpg")]]);
+  products.push(
+    ["Two views and a missing one", [at("camera-1.jpg"), at("gone.jpg"), at("shop-2.jpg")]],
+    ["Behind a login", [at("login.jpg")]],
+  );
   const rows = products.map(([name, urls], index) => `${index + 1},"${name}","${urls.join(", ")}"`);
-  return { url, catalogue: ["S. No,Product Name,Input Image Urls", ...rows, ""].join("\n"), imagesThatShouldFail: 2, close: () => server.close() };
+  return {
+    url,
+    catalogue: ["S. No,Product Name,Input Image Urls", ...rows, ""].join("\n"),
+    imagesThatShouldFail: 2,
+    close: () => server.close(),
+  };
 }
 
 export async function listenOnLoopback(server: Server): Promise<string> {

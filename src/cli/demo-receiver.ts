@@ -23,7 +23,11 @@ export async function startDemoReceiver(): Promise<DemoReceiver> {
 }
 
 function verify(secret: string, headers: IncomingHttpHeaders, body: string): boolean {
-  const expected = signatureHeaders([secret], { id: String(headers["webhook-id"]), timestampSeconds: Number(headers["webhook-timestamp"]), body });
+  const expected = signatureHeaders([secret], {
+    id: String(headers["webhook-id"]),
+    timestampSeconds: Number(headers["webhook-timestamp"]),
+    body,
+  });
   const isRecent = Math.abs(Date.now() / 1_000 - Number(headers["webhook-timestamp"])) < 300;
   return isRecent && headers["webhook-signature"] === expected["webhook-signature"];
 }

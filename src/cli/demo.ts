@@ -17,15 +17,25 @@ const WEBHOOK_MS = 10_000;
 export async function demo(): Promise<void> {
   const config = readConfig({
     ...process.env,
-    HOST: "127.0.0.1", PORT: "0", ALLOW_CIDRS: "127.0.0.1/32", API_KEYS: "", AUTH: "", PUBLIC_URL: "", DATABASE_URL: "", WEBHOOK_URL: "", ROLE: "all",
+    HOST: "127.0.0.1",
+    PORT: "0",
+    ALLOW_CIDRS: "127.0.0.1/32",
+    API_KEYS: "",
+    AUTH: "",
+    PUBLIC_URL: "",
+    DATABASE_URL: "",
+    WEBHOOK_URL: "",
+    ROLE: "all",
     // A folder of its own: what the demo makes is never mixed with real work.
-    DATA_DIR: join(process.env["DATA_DIR"] ?? "./data", "demo"), LOG_LEVEL: process.env["LOG_LEVEL"] ?? "error",
+    DATA_DIR: join(process.env["DATA_DIR"] ?? "./data", "demo"),
+    LOG_LEVEL: process.env["LOG_LEVEL"] ?? "error",
   });
   console.log("Starting: a shop with sample pictures, a webhook receiver, PostgreSQL and Pressrun …");
   const origin = await startDemoOrigin();
   const receiver = await startDemoReceiver();
   const starting = startApp(config, createLog(config.logLevel));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void starting.then((app) => app.stop()).finally(() => process.exit(130)));
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void starting.then((app) => app.stop()).finally(() => process.exit(130)));
   const app = await starting;
   try {
     const startedAt = performance.now();
@@ -83,7 +93,9 @@ function report(status: BatchStatusView, run: { seconds: number; isVerified: boo
   const { progress, bytes } = status;
   const megabytes = (count: number) => `${(count / 1_000_000).toFixed(1)} MB`;
   const saved = bytes.input === 0 ? 0 : Math.round(100 * (1 - bytes.output / bytes.input));
-  console.log(`Images     ${progress.completed} done, ${progress.failed} failed, ${(progress.total / run.seconds).toFixed(1)} images per second`);
+  console.log(
+    `Images     ${progress.completed} done, ${progress.failed} failed, ${(progress.total / run.seconds).toFixed(1)} images per second`,
+  );
   for (const product of status.products) {
     product.errors.forEach((error, index) => {
       if (error) console.log(`           ${product.inputImageUrls[index]}: ${error.code} (${error.message})`);

@@ -29,7 +29,8 @@ export async function exportRun(deps: ExportDeps, batch: BatchRow, target: Targe
   const products = () => productPages(deps.executor, batch.batchId);
   const facts = batch.csvFacts as CatalogueFacts;
   const urlOf = (fileName: string) => `${target.publicUrl ?? IMAGES}/${fileName}`;
-  const results = (shape: ResultShape) => writeResultFile({ facts, shape, names: outputNames(batch.recipe), products: products(), outputUrl: urlOf });
+  const results = (shape: ResultShape) =>
+    writeResultFile({ facts, shape, names: outputNames(batch.recipe), products: products(), outputUrl: urlOf });
   const put = (name: string, pieces: AsyncIterable<Buffer> | null) => writeWhole(join(target.dir, name), pieces, target.signal);
   await put("failures.csv", batch.imagesFailed > 0 ? writeFailuresFile(facts, products()) : null);
   // A path means nothing to the shop system that imports it.
@@ -67,7 +68,13 @@ async function exportOutputs({ executor, storage }: ExportDeps, batch: BatchRow,
   if (previousBatchId === null) return;
   for await (const page of inPages(listOutputs(executor, previousBatchId))) {
     signal.throwIfAborted();
-    const gone = new Set(await withoutNames(executor, batch.batchId, page.map(({ fileName }) => fileName)));
+    const gone = new Set(
+      await withoutNames(
+        executor,
+        batch.batchId,
+        page.map(({ fileName }) => fileName),
+      ),
+    );
     for (const { ordinal, fileName } of page) {
       if (!gone.has(fileName)) continue;
       const stored = await storage.findOutput({ batchId: previousBatchId, ordinal, fileName });

@@ -3,7 +3,10 @@ type Cell = string | number | boolean | null | object;
 /** Rows as psql prints them: headers in the middle, numbers to the right, null as nothing, and how many there are. */
 export function formatTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const texts = rows.map((row) => row.map(textOf));
-  const isNumeric = columns.map((_, index) => rows.some((row) => typeof row[index] === "number") && rows.every((row) => row[index] === null || typeof row[index] === "number"));
+  const isNumeric = columns.map(
+    (_, index) =>
+      rows.some((row) => typeof row[index] === "number") && rows.every((row) => row[index] === null || typeof row[index] === "number"),
+  );
   const widths = columns.map((column, index) => texts.reduce((width, row) => Math.max(width, widthOf(row[index] ?? "")), widthOf(column)));
   const line = (cells: readonly string[], pad: (cell: string, index: number) => string) => ` ${cells.map(pad).join(" | ")}`.trimEnd();
   const head = line(columns, (column, index) => centre(column, widths[index] ?? 0));

@@ -7,7 +7,10 @@ import { openQueue } from "../queue/queue.ts";
 /** Brings the tables of Pressrun and of its queue up to date, and ends. */
 export async function migrate(): Promise<void> {
   const config = readConfig(process.env);
-  const embedded = config.databaseUrl === null ? await startEmbeddedPostgres({ dataDir: config.dataDir, port: config.embeddedPgPort, log: console.error }) : null;
+  const embedded =
+    config.databaseUrl === null
+      ? await startEmbeddedPostgres({ dataDir: config.dataDir, port: config.embeddedPgPort, log: console.error })
+      : null;
   const url = config.databaseUrl ?? embedded?.url ?? "";
   try {
     await migrateDatabase(url);

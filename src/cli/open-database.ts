@@ -14,10 +14,16 @@ export type OpenedDatabase = {
  * The database of this configuration, for a command that only asks it something: an embedded one that runs for somebody
  * else goes on running, one that does not is stopped again, and one that is not there is not made.
  */
-export async function openDatabase({ databaseUrl, dataDir, embeddedPgPort }: Pick<Config, "databaseUrl" | "dataDir" | "embeddedPgPort">): Promise<OpenedDatabase> {
+export async function openDatabase({
+  databaseUrl,
+  dataDir,
+  embeddedPgPort,
+}: Pick<Config, "databaseUrl" | "dataDir" | "embeddedPgPort">): Promise<OpenedDatabase> {
   if (databaseUrl !== null) return { url: databaseUrl, isEmbedded: false, close: async () => {} };
   if (!existsSync(join(dataDir, "postgres", "PG_VERSION"))) {
-    throw new Error(`Expected a database in ${join(dataDir, "postgres")}, where there is none. Set DATA_DIR to the folder that \`pressrun serve\` has, or DATABASE_URL to its PostgreSQL.`);
+    throw new Error(
+      `Expected a database in ${join(dataDir, "postgres")}, where there is none. Set DATA_DIR to the folder that \`pressrun serve\` has, or DATABASE_URL to its PostgreSQL.`,
+    );
   }
   const embedded = await startEmbeddedPostgres({ dataDir, port: embeddedPgPort, log: console.error });
   return { url: embedded.url, isEmbedded: true, close: embedded.adopted ? embedded.leave : embedded.stop };

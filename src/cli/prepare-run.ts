@@ -17,7 +17,10 @@ import { Unusable } from "./unusable.ts";
 export type PreparedRun = { csv: OpenedFile; warnings: UploadWarning[]; known: RunRecord | null; record: RunRecord };
 
 /** Everything that can be refused before anything is begun; it writes nothing but the standard input, into `aside`. */
-export async function prepareRun(order: ProcessOrder, { stateDir, aside, signal }: { stateDir: string; aside: string; signal: AbortSignal }): Promise<PreparedRun> {
+export async function prepareRun(
+  order: ProcessOrder,
+  { stateDir, aside, signal }: { stateDir: string; aside: string; signal: AbortSignal },
+): Promise<PreparedRun> {
   const csv = await openFile(order.file, aside, signal);
   const warnings = await surveyFile(csv, order, signal);
   const wanted = newRecord({ name: csv.fileName, bytes: csv.bytes, sha256: await hashOf(csv.path, signal) }, optionsOf(order));
@@ -27,7 +30,10 @@ export async function prepareRun(order: ProcessOrder, { stateDir, aside, signal 
 
 /** Read once before anything is begun: a file that is refused then leaves nothing. */
 async function surveyFile(csv: OpenedFile, { options: { reading } }: ProcessOrder, signal: AbortSignal): Promise<UploadWarning[]> {
-  const survey = await surveyCatalogue({ random: Math.random, signal }, { path: csv.path, reading, limits: CATALOGUE_LIMITS, sampleSize: 0, now: Date.now() });
+  const survey = await surveyCatalogue(
+    { random: Math.random, signal },
+    { path: csv.path, reading, limits: CATALOGUE_LIMITS, sampleSize: 0, now: Date.now() },
+  );
   signal.throwIfAborted();
   if (survey.problemCount > 0) throw new RefusedFile(csv.fileName ?? "standard input", survey.problems, survey.problemCount);
   return survey.warnings;
@@ -49,13 +55,20 @@ function optionsOf({ options: { recipe, refresh, reading }, publicUrl }: Process
 function chooseRecord({ dir, again }: ProcessOrder, known: RunRecord | null, wanted: RunRecord): RunRecord {
   if (known === null) {
     const inTheWay = RESULT_NAMES.filter((name) => existsSync(join(dir, name)));
-    if (inTheWay.length > 0) throw new Unusable(`${shownPath(dir)} holds ${inTheWay.join(", ")} already, of no run that is known here. Choose another --out, or move them away.`);
+    if (inTheWay.length > 0)
+      throw new Unusable(
+        `${shownPath(dir)} holds ${inTheWay.join(", ")} already, of no run that is known here. Choose another --out, or move them away.`,
+      );
     return wanted;
   }
   const isFinished = known.exportedAt !== null;
   if (isFinished && again) return wanted;
   const different = differences(known, wanted);
   if (different.length === 0) return known;
-  const wayOut = isFinished ? "add --again to run over it (what has not changed is taken over)" : "let that one end first, by its own command";
-  throw new Unusable(`${shownPath(dir)} holds ${isFinished ? "a finished" : "an unfinished"} run that differs in ${different.join("; ")}. Choose another --out, ${wayOut}, or remove ${shownPath(join(dir, STATE_FOLDER))} and its results to begin anew.`);
+  const wayOut = isFinished
+    ? "add --again to run over it (what has not changed is taken over)"
+    : "let that one end first, by its own command";
+  throw new Unusable(
+    `${shownPath(dir)} holds ${isFinished ? "a finished" : "an unfinished"} run that differs in ${different.join("; ")}. Choose another --out, ${wayOut}, or remove ${shownPath(join(dir, STATE_FOLDER))} and its results to begin anew.`,
+  );
 }

@@ -24,7 +24,10 @@ function readPublicUrl(given: unknown): string | null {
   if (given === undefined) return null;
   const url = typeof given === "string" && URL.canParse(given) ? new URL(given) : null;
   const isUsable = url !== null && ["http:", "https:"].includes(url.protocol) && url.search === "" && url.hash === "";
-  if (!isUsable) throw new Unusable(`--public-url: Expected where DIR/images will be reached, such as https://img.shop.example/2025, got "${String(given)}".`);
+  if (!isUsable)
+    throw new Unusable(
+      `--public-url: Expected where DIR/images will be reached, such as https://img.shop.example/2025, got "${String(given)}".`,
+    );
   return url.href.replace(/\/+$/, "");
 }
 

@@ -3,7 +3,9 @@ import type { Log } from "../observe/log.ts";
 import { counted, defuse, duration, number } from "./plain-words.ts";
 
 export type ProgressState = {
-  done: number; failed: number; total: number;
+  done: number;
+  failed: number;
+  total: number;
   /** Failed images by their code, where that is known. */
   reasons?: readonly { code: string; images: number }[];
 };

@@ -35,13 +35,21 @@ function checkName(name: string): void {
 
 async function create(database: OpenedDatabase, name: string): Promise<void> {
   const { connection, verifier } = makePassword(database.url, name);
-  const open = await withOwnConnection(database.url, (transaction) => transaction((tx) => createReportRole(tx, { name, verifier, isDatabaseOurs: database.isEmbedded }))).catch((error: unknown) => {
-    if (error instanceof ReportRoleError && error.cause !== undefined) throw new ReportRoleError(`${error.message}\n\nThen the connection string is\n\n${connection}`, { cause: error });
+  const open = await withOwnConnection(database.url, (transaction) =>
+    transaction((tx) => createReportRole(tx, { name, verifier, isDatabaseOurs: database.isEmbedded })),
+  ).catch((error: unknown) => {
+    if (error instanceof ReportRoleError && error.cause !== undefined)
+      throw new ReportRoleError(`${error.message}\n\nThen the connection string is\n\n${connection}`, { cause: error });
     throw error;
   });
   console.log(connection);
-  console.error(`The password is shown only here. ${database.isEmbedded ? "It works while the service runs. " : ""}Try: psql "${connection.replace(/:[^:@/]*@/, ":…@")}" -c '\\dv+'`);
-  if (open.length > 0) console.error(`\nPostgreSQL gives every role of a server more than our reports: where that is to end, a superuser runs in this database what else here can do without\n\n${open.map((statement) => `${statement};`).join("\n")}`);
+  console.error(
+    `The password is shown only here. ${database.isEmbedded ? "It works while the service runs. " : ""}Try: psql "${connection.replace(/:[^:@/]*@/, ":…@")}" -c '\\dv+'`,
+  );
+  if (open.length > 0)
+    console.error(
+      `\nPostgreSQL gives every role of a server more than our reports: where that is to end, a superuser runs in this database what else here can do without\n\n${open.map((statement) => `${statement};`).join("\n")}`,
+    );
 }
 
 async function giveNewPassword(database: OpenedDatabase, name: string): Promise<void> {

@@ -3,13 +3,28 @@ import { pipeline } from "node:stream/promises";
 import { readConfig } from "../config.ts";
 import { writeTable } from "../csv/write-table.ts";
 import { isReportMissing, isReportTooLong, openReport, type OpenReport } from "../db/read-report.ts";
-import { isReportName, parseAgoOrInstant, REPORT_LIMIT_MAX, REPORT_NAMES, REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
+import {
+  isReportName,
+  parseAgoOrInstant,
+  REPORT_LIMIT_MAX,
+  REPORT_NAMES,
+  REPORTS,
+  type ReportFilter,
+  type ReportName,
+} from "../domain/report.ts";
 import { formatTable } from "./format-table.ts";
 import { openDatabase } from "./open-database.ts";
 import { Unusable } from "./unusable.ts";
 
 /** As the command line gave them. */
-export type ReportArgs = { name: string; format?: string | undefined; since?: string | undefined; until?: string | undefined; batch?: string | undefined; limit?: string | undefined };
+export type ReportArgs = {
+  name: string;
+  format?: string | undefined;
+  since?: string | undefined;
+  until?: string | undefined;
+  batch?: string | undefined;
+  limit?: string | undefined;
+};
 
 const FORMATS = ["table", "csv", "json"] as const;
 /** A table is in memory until its columns' widths are known. */
@@ -22,8 +37,15 @@ export async function report(args: ReportArgs): Promise<void> {
   const database = await openDatabase(readConfig(process.env));
   try {
     const opened = await openReport(database.url, name, { ...filter, tenantId: null }).catch((error: unknown) => {
-      if (isReportTooLong(error)) throw new Error("The report takes longer than a minute: ask for less of it with --batch, --since or --until, or in SQL.", { cause: error });
-      throw isReportMissing(error) ? new Error("The database has no reports yet: run `pressrun migrate`, or start this version's `pressrun serve` once.", { cause: error }) : error;
+      if (isReportTooLong(error))
+        throw new Error("The report takes longer than a minute: ask for less of it with --batch, --since or --until, or in SQL.", {
+          cause: error,
+        });
+      throw isReportMissing(error)
+        ? new Error("The database has no reports yet: run `pressrun migrate`, or start this version's `pressrun serve` once.", {
+            cause: error,
+          })
+        : error;
     });
     try {
       await print(opened, format, filter);
@@ -72,13 +94,19 @@ function readArgs(args: ReportArgs): { name: ReportName; format: (typeof FORMATS
   const format = FORMATS.find((known) => known === (args.format ?? "table"));
   if (!format) throw new Unusable(`--format: expected ${FORMATS.join(", ")}, got "${args.format}".`);
   const limit = args.limit === undefined ? null : readLimit(args.limit);
-  const filter = { batchId: readBatch(name, args.batch), since: readInstant("--since", args.since), until: readInstant("--until", args.until), limit: limit ?? (format === "table" ? TABLE_ROWS + 1 : null) };
+  const filter = {
+    batchId: readBatch(name, args.batch),
+    since: readInstant("--since", args.since),
+    until: readInstant("--until", args.until),
+    limit: limit ?? (format === "table" ? TABLE_ROWS + 1 : null),
+  };
   return { name, format, filter };
 }
 
 function readLimit(text: string): number {
   const limit = /^\d{1,7}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > REPORT_LIMIT_MAX) throw new Unusable(`--limit: expected a whole number from 1 to ${REPORT_LIMIT_MAX}, got "${text}".`);
+  if (limit < 1 || limit > REPORT_LIMIT_MAX)
+    throw new Unusable(`--limit: expected a whole number from 1 to ${REPORT_LIMIT_MAX}, got "${text}".`);
   return limit;
 }
 

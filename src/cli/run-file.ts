@@ -40,7 +40,15 @@ function configFor({ dir }: ProcessOrder): Config {
   const { env } = process;
   return readConfig({
     ...env,
-    HOST: "", PORT: "", PUBLIC_URL: "", API_KEYS: "", AUTH: "", DATABASE_URL: "", WEBHOOK_URL: "", WEBHOOK_SECRET: "", ROLE: "worker",
+    HOST: "",
+    PORT: "",
+    PUBLIC_URL: "",
+    API_KEYS: "",
+    AUTH: "",
+    DATABASE_URL: "",
+    WEBHOOK_URL: "",
+    WEBHOOK_SECRET: "",
+    ROLE: "worker",
     DATA_DIR: join(dir, STATE_FOLDER),
     // Any free port: several folders can be worked at once.
     EMBEDDED_PG_PORT: env["EMBEDDED_PG_PORT"] ?? "0",
@@ -69,7 +77,11 @@ async function runOnDatabase(run: Run): Promise<Omit<FinishedRun, "order" | "war
     await wireWorker({ ...foundation, publicUrl: () => publicUrl }, onStop);
     return { ...foundation, accept: wireIntake(foundation) };
   }).catch((error: unknown) => {
-    if (error instanceof DataDirInUse) throw new Unusable(`Another process works on ${shownPath(order.dir)} at this moment. Wait for it, stop it, or choose another --out.`, { cause: error });
+    if (error instanceof DataDirInUse)
+      throw new Unusable(
+        `Another process works on ${shownPath(order.dir)} at this moment. Wait for it, stop it, or choose another --out.`,
+        { cause: error },
+      );
     throw error;
   });
   try {
@@ -84,7 +96,8 @@ async function runOnDatabase(run: Run): Promise<Omit<FinishedRun, "order" | "war
 /** The folder is ours alone from here on: what another process made of it since we looked is not written over. */
 async function claimFolder({ config: { dataDir }, known, record, order }: Run): Promise<void> {
   const now = await readRecord(dataDir);
-  if (now?.id !== known?.id || now?.exportedAt !== known?.exportedAt) throw new Unusable(`Another process has worked on ${shownPath(order.dir)} just now; run this again.`);
+  if (now?.id !== known?.id || now?.exportedAt !== known?.exportedAt)
+    throw new Unusable(`Another process has worked on ${shownPath(order.dir)} just now; run this again.`);
   if (record.id !== now?.id) await writeRecord(dataDir, record);
 }
 
@@ -99,7 +112,12 @@ async function workAndExport(run: Run, app: Running): Promise<Omit<FinishedRun, 
   const isDone = record.exportedAt !== null;
   const ended = isDone ? batch : await followBatch({ executor, progress, signal }, batch);
   if (!isDone || !existsSync(join(order.dir, "results.csv"))) {
-    await exportRun({ executor, storage: app.storage }, ended, { dir: order.dir, publicUrl: order.publicUrl, previousBatchId: previous?.batchId ?? null, signal });
+    await exportRun({ executor, storage: app.storage }, ended, {
+      dir: order.dir,
+      publicUrl: order.publicUrl,
+      previousBatchId: previous?.batchId ?? null,
+      signal,
+    });
     await writeRecord(config.dataDir, { ...record, exportedAt: new Date().toISOString() });
   }
   const failures = ended.imagesFailed > 0 ? await countFailures(executor, ended.batchId) : [];
@@ -116,8 +134,15 @@ async function openBatch({ csv, record, order, progress }: Run, app: Running): P
   progress.note(`Reading ${csv.fileName ?? "standard input"} …`);
   const spool = app.storage.tempPath("csv");
   await copyFile(csv.path, spool, constants.COPYFILE_FICLONE);
-  const accepted = await app.accept({ spool: { path: spool, bytes: csv.bytes }, fileName: csv.fileName, options: { ...order.options, metadata: { run: record.id } } });
-  if (!accepted.ok) throw accepted.kind === "csv" ? new RefusedFile(csv.fileName ?? "standard input", accepted.problems, accepted.problemCount) : new Unusable(accepted.message);
+  const accepted = await app.accept({
+    spool: { path: spool, bytes: csv.bytes },
+    fileName: csv.fileName,
+    options: { ...order.options, metadata: { run: record.id } },
+  });
+  if (!accepted.ok)
+    throw accepted.kind === "csv"
+      ? new RefusedFile(csv.fileName ?? "standard input", accepted.problems, accepted.problemCount)
+      : new Unusable(accepted.message);
   const [batch, previous] = await newest();
   if (!batch || !isOurs(batch)) throw new Error("the batch that was accepted is not there");
   return previous ? [batch, previous] : [batch];

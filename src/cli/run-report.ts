@@ -13,7 +13,12 @@ export function exitCodeOf({ batch }: FinishedRun): 0 | 1 {
 export function writeSummary(run: FinishedRun): string {
   const { batch, failures, seconds, order } = run;
   const lines = [
-    ...(seconds === null ? [`${shownPath(order.dir)} is finished: this run of ${batch.csvFileName ?? "the standard input"} ended before. Add --again to run over it once more.`, ""] : []),
+    ...(seconds === null
+      ? [
+          `${shownPath(order.dir)} is finished: this run of ${batch.csvFileName ?? "the standard input"} ended before. Add --again to run over it once more.`,
+          "",
+        ]
+      : []),
     row("Images", imagesLine(run)),
     ...describeFailures(failures),
     row("Bytes", `${bytes(batch.inputBytes)} before, ${bytes(batch.outputBytes)} after${saved(batch)}`),
@@ -42,7 +47,11 @@ function describeFailures(failures: readonly FailureCount[]): string[] {
   const codeWidth = Math.max(...failures.map(({ code }) => code.length));
   const countWidth = Math.max(...failures.map(({ images }) => number(images).length));
   return failures.map(({ code, images, url, detail }) =>
-    row("", `${code.padEnd(codeWidth)}  ${number(images).padStart(countWidth)}  ${images > 1 ? "for example " : ""}${shownUrl(url)}: ${detail || IMAGE_CODES[code].message}`));
+    row(
+      "",
+      `${code.padEnd(codeWidth)}  ${number(images).padStart(countWidth)}  ${images > 1 ? "for example " : ""}${shownUrl(url)}: ${detail || IMAGE_CODES[code].message}`,
+    ),
+  );
 }
 
 /** What is no URL has no query either. */
@@ -68,7 +77,13 @@ function hints({ failures, order }: FinishedRun): string[] {
   const isBlocked = failures.some(({ code }) => code === "address_blocked");
   const mayHelp = failures.some(({ code }) => IMAGE_CODES[code].retry);
   return [
-    ...(isBlocked ? ["", "Addresses that are not on the public internet are refused unless you admit them, for example", `  ALLOW_CIDRS=127.0.0.1/32,10.0.0.0/8 pressrun process ${order.file} --out ${shownPath(order.dir)} --again`] : []),
+    ...(isBlocked
+      ? [
+          "",
+          "Addresses that are not on the public internet are refused unless you admit them, for example",
+          `  ALLOW_CIDRS=127.0.0.1/32,10.0.0.0/8 pressrun process ${order.file} --out ${shownPath(order.dir)} --again`,
+        ]
+      : []),
     ...(mayHelp && !isBlocked ? ["", "Some of it may pass: the same command with --again tries what failed once more."] : []),
   ];
 }
@@ -79,14 +94,18 @@ export function jsonOfRun({ batch, failures, warnings, seconds, settledBefore, o
   const at = (name: string, isThere = true) => (isThere ? join(order.dir, name) : null);
   return {
     outcome: batch.outcome,
-    file: batch.csvFileName, out: order.dir,
+    file: batch.csvFileName,
+    out: order.dir,
     products: batch.products,
     images: { total: imagesTotal, done: imagesDone, failed: imagesFailed, reused: imagesReused, settledBefore },
     bytes: { input: inputBytes, output: outputBytes },
     seconds: seconds === null ? null : Number(seconds.toFixed(3)),
     failures: failures.map(({ code, images, url, detail }) => ({ code, images, example: { url, message: detail } })),
     warnings,
-    imagesFolder: at("images"), resultsCsv: at("results.csv"), failuresCsv: at("failures.csv", imagesFailed > 0), importCsv: at("import.csv", order.publicUrl !== null),
+    imagesFolder: at("images"),
+    resultsCsv: at("results.csv"),
+    failuresCsv: at("failures.csv", imagesFailed > 0),
+    importCsv: at("import.csv", order.publicUrl !== null),
   };
 }
 

@@ -16,7 +16,15 @@ export async function serve(): Promise<void> {
     aborting.abort();
     console.log(`Stopping (${signal}): images in hand are finished first; once more to stop at once.`);
     // In the middle of a start it is undone first, so that nothing of it stays behind.
-    void starting.then((app) => app.stop(), () => {}).then(() => process.exit(0), () => process.exit(1));
+    void starting
+      .then(
+        (app) => app.stop(),
+        () => {},
+      )
+      .then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
   };
   const starting = startApp(config, log, aborting.signal);
   process.on("SIGTERM", stop);
@@ -27,7 +35,11 @@ export async function serve(): Promise<void> {
     return null;
   });
   if (isStopping || !app) return;
-  console.log(app.url === null ? "Pressrun works, without an API (ROLE=worker)." : `Pressrun listens on ${app.url} (API documentation: ${app.url}/docs)`);
+  console.log(
+    app.url === null
+      ? "Pressrun works, without an API (ROLE=worker)."
+      : `Pressrun listens on ${app.url} (API documentation: ${app.url}/docs)`,
+  );
   const publicUrl = config.publicUrl ?? app.url;
   if (publicUrl !== null && !isPublicUrl(publicUrl)) console.log(`Note (outputs_not_public): ${outputsNotPublic(publicUrl).message}`);
   console.log(`Database: psql "${app.databaseUrl}"`);

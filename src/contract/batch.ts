@@ -2,7 +2,27 @@ import Type, { type Static } from "typebox";
 import { URL_RULES } from "../domain/clean-image-url.ts";
 import { PRODUCT_STATUSES } from "../domain/product-result.ts";
 import { OUTPUT_FORMATS, PRESETS } from "../domain/recipe.ts";
-import { BASE, Bytes, count, FileName, ID, ImageErrorCode, Instant, Metadata, Nullable, Outcome, PausedAt, PAUSED_HOSTS, PauseReason, Progress, RequestId, Status, TOKEN, Url, words } from "./terms.ts";
+import {
+  BASE,
+  Bytes,
+  count,
+  FileName,
+  ID,
+  ImageErrorCode,
+  Instant,
+  Metadata,
+  Nullable,
+  Outcome,
+  PausedAt,
+  PAUSED_HOSTS,
+  PauseReason,
+  Progress,
+  RequestId,
+  Status,
+  TOKEN,
+  Url,
+  words,
+} from "./terms.ts";
 import { PauseAtFailurePercent, PauseHostAtFailurePercent, RecipeView, SHOWN_SECRET, WARNINGS } from "./upload.ts";
 
 const Run = Type.Integer({ minimum: 1, description: "1, and one more for each time that failed images were tried again." });
@@ -46,37 +66,63 @@ export const BatchStatusView = Type.Object(
   {
     $id: "ProcessingStatus",
     description: "How a batch stands, with a page of its products.",
-    examples: [{
-      requestId: ID, status: "completed", outcome: "some", run: 1, fileName: "products.csv", metadata: {},
-      progress: { total: 2, completed: 1, failed: 1, skipped: 0, percent: 100 }, bytes: { input: 140_000, output: 31_000 }, pausedAt: null, pauseReason: null, pausedHosts: [], hostsPaused: 0, imagesHeld: 0,
-      createdAt: "2026-11-23T20:00:00.000Z", startedAt: "2026-11-23T20:00:00.100Z", finishedAt: "2026-11-23T20:00:01.000Z",
-      outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`,
-      products: [{
-        serialNumber: "1", productName: "Mug",
-        inputImageUrls: ["https://shop.example/mug.jpg", "https://shop.example/gone.jpg"],
-        outputImageUrls: [`${BASE}/outputs/${TOKEN}/1-1.jpg`, null],
-        errors: [null, { code: "not_found", message: "The server answered with status 404." }],
-      }],
-      nextCursor: null,
-    }],
+    examples: [
+      {
+        requestId: ID,
+        status: "completed",
+        outcome: "some",
+        run: 1,
+        fileName: "products.csv",
+        metadata: {},
+        progress: { total: 2, completed: 1, failed: 1, skipped: 0, percent: 100 },
+        bytes: { input: 140_000, output: 31_000 },
+        pausedAt: null,
+        pauseReason: null,
+        pausedHosts: [],
+        hostsPaused: 0,
+        imagesHeld: 0,
+        createdAt: "2026-11-23T20:00:00.000Z",
+        startedAt: "2026-11-23T20:00:00.100Z",
+        finishedAt: "2026-11-23T20:00:01.000Z",
+        outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`,
+        products: [
+          {
+            serialNumber: "1",
+            productName: "Mug",
+            inputImageUrls: ["https://shop.example/mug.jpg", "https://shop.example/gone.jpg"],
+            outputImageUrls: [`${BASE}/outputs/${TOKEN}/1-1.jpg`, null],
+            errors: [null, { code: "not_found", message: "The server answered with status 404." }],
+          },
+        ],
+        nextCursor: null,
+      },
+    ],
   },
 );
 export type BatchStatusView = Static<typeof BatchStatusView>;
 
-
-const Links = Type.Object({
-  self: Url,
-  products: Url,
-  resultsCsv: Type.String({ format: "uri", description: "The file with three columns more; `?shape=import` gives it with output URLs in the place of their sources." }),
-  failuresCsv: Type.String({ format: "uri", description: "The rows with an image that failed, as they came." }),
-  resultsJsonl: Type.String({ format: "uri", description: "A product on each line." }),
-  archive: Type.String({ format: "uri", description: "The outputs as one ZIP." }),
-}, { title: "BatchLinks", description: "What belongs to the batch; the files are there once it has ended." });
+const Links = Type.Object(
+  {
+    self: Url,
+    products: Url,
+    resultsCsv: Type.String({
+      format: "uri",
+      description: "The file with three columns more; `?shape=import` gives it with output URLs in the place of their sources.",
+    }),
+    failuresCsv: Type.String({ format: "uri", description: "The rows with an image that failed, as they came." }),
+    resultsJsonl: Type.String({ format: "uri", description: "A product on each line." }),
+    archive: Type.String({ format: "uri", description: "The outputs as one ZIP." }),
+  },
+  { title: "BatchLinks", description: "What belongs to the batch; the files are there once it has ended." },
+);
 
 const LINKS_EXAMPLE = {
-  self: `${BASE}/v1/batches/${ID}`, products: `${BASE}/v1/batches/${ID}/products`,
-  resultsCsv: `${BASE}/outputs/${TOKEN}/results.csv`, failuresCsv: `${BASE}/outputs/${TOKEN}/failures.csv`,
-  resultsJsonl: `${BASE}/outputs/${TOKEN}/results.jsonl`, archive: `${BASE}/outputs/${TOKEN}/archive.zip`,
+  self: `${BASE}/v1/batches/${ID}`,
+  products: `${BASE}/v1/batches/${ID}/products`,
+  resultsCsv: `${BASE}/outputs/${TOKEN}/results.csv`,
+  failuresCsv: `${BASE}/outputs/${TOKEN}/failures.csv`,
+  resultsJsonl: `${BASE}/outputs/${TOKEN}/results.jsonl`,
+  archive: `${BASE}/outputs/${TOKEN}/archive.zip`,
 };
 
 const BATCH = {
@@ -87,8 +133,13 @@ const BATCH = {
   fileName: FileName,
   metadata: Metadata,
   recipe: RecipeView,
-  sourceHosts: Type.Array(Type.String(), { description: "Origins that are asked with headers of the batch's own; the headers themselves are never shown.", examples: [["images.shop.example"]] }),
-  dialect: Nullable(Type.String({ description: "Whose export the file was taken for; null for a file of nobody's.", examples: ["shopify"] })),
+  sourceHosts: Type.Array(Type.String(), {
+    description: "Origins that are asked with headers of the batch's own; the headers themselves are never shown.",
+    examples: [["images.shop.example"]],
+  }),
+  dialect: Nullable(
+    Type.String({ description: "Whose export the file was taken for; null for a file of nobody's.", examples: ["shopify"] }),
+  ),
   products: count("Rows of the file, those without an image included."),
   progress: Progress,
   bytes: Bytes,
@@ -104,11 +155,29 @@ const BATCH = {
 };
 
 const BATCH_EXAMPLE = {
-  batchId: ID, status: "pending", outcome: null, run: 1, fileName: "products.csv", metadata: { import: 42 },
-  recipe: PRESETS.balanced, sourceHosts: [], dialect: "shopify", products: 2,
-  progress: { total: 3, completed: 0, failed: 0, skipped: 0, percent: 0 }, bytes: { input: 0, output: 0 },
-  pauseAtFailurePercent: null, pauseHostAtFailurePercent: null, pausedAt: null, pauseReason: null, pausedHosts: [], hostsPaused: 0, imagesHeld: 0,
-  createdAt: "2026-11-23T20:00:00.000Z", startedAt: null, finishedAt: null, links: LINKS_EXAMPLE,
+  batchId: ID,
+  status: "pending",
+  outcome: null,
+  run: 1,
+  fileName: "products.csv",
+  metadata: { import: 42 },
+  recipe: PRESETS.balanced,
+  sourceHosts: [],
+  dialect: "shopify",
+  products: 2,
+  progress: { total: 3, completed: 0, failed: 0, skipped: 0, percent: 0 },
+  bytes: { input: 0, output: 0 },
+  pauseAtFailurePercent: null,
+  pauseHostAtFailurePercent: null,
+  pausedAt: null,
+  pauseReason: null,
+  pausedHosts: [],
+  hostsPaused: 0,
+  imagesHeld: 0,
+  createdAt: "2026-11-23T20:00:00.000Z",
+  startedAt: null,
+  finishedAt: null,
+  links: LINKS_EXAMPLE,
 };
 
 export const Batch = Type.Object(BATCH, { $id: "Batch", description: "How a batch stands.", examples: [BATCH_EXAMPLE] });
@@ -122,8 +191,16 @@ export type AcceptedBatch = Static<typeof AcceptedBatch>;
 
 /** The body of a resume; none changes nothing. */
 export const ResumeRequest = Type.Object(
-  { pauseAtFailurePercent: Type.Optional(Nullable(PauseAtFailurePercent)), pauseHostAtFailurePercent: Type.Optional(Nullable(PauseHostAtFailurePercent)) },
-  { $id: "ResumeRequest", additionalProperties: false, description: "What is to change with the resume: another budget, or none (null).", examples: [{ pauseAtFailurePercent: 50 }, { pauseHostAtFailurePercent: null }] },
+  {
+    pauseAtFailurePercent: Type.Optional(Nullable(PauseAtFailurePercent)),
+    pauseHostAtFailurePercent: Type.Optional(Nullable(PauseHostAtFailurePercent)),
+  },
+  {
+    $id: "ResumeRequest",
+    additionalProperties: false,
+    description: "What is to change with the resume: another budget, or none (null).",
+    examples: [{ pauseAtFailurePercent: 50 }, { pauseHostAtFailurePercent: null }],
+  },
 );
 export type ResumeRequest = Static<typeof ResumeRequest>;
 
@@ -148,20 +225,44 @@ const OutputView = Type.Object(
   { title: "ImageOutput", description: "A file made from an image." },
 );
 
-export const ImageView = Type.Object({
-  url: Type.String({ description: "As it came." }),
-  fetchedUrl: Nullable(Type.String({ description: "What is fetched for it; null while that is not decided, and where it is no URL." })),
-  urlRules: Type.Array(words(URL_RULES, "What was done to the URL."), { description: "What made fetchedUrl of url, in order; empty where nothing had to be done." }),
-  outputs: Type.Array(OutputView, { description: "Empty where there is none (yet)." }),
-  error: Nullable(ImageError),
-}, { title: "ProductImage", description: "One URL at one position of one product." });
+export const ImageView = Type.Object(
+  {
+    url: Type.String({ description: "As it came." }),
+    fetchedUrl: Nullable(Type.String({ description: "What is fetched for it; null while that is not decided, and where it is no URL." })),
+    urlRules: Type.Array(words(URL_RULES, "What was done to the URL."), {
+      description: "What made fetchedUrl of url, in order; empty where nothing had to be done.",
+    }),
+    outputs: Type.Array(OutputView, { description: "Empty where there is none (yet)." }),
+    error: Nullable(ImageError),
+  },
+  { title: "ProductImage", description: "One URL at one position of one product." },
+);
 
 export const PRODUCT_EXAMPLE = {
-  line: 2, id: "MUG-1", name: "Mug", status: "completed",
-  images: [{
-    url: "//shop.example/mug.jpg", fetchedUrl: "https://shop.example/mug.jpg", urlRules: ["scheme_added"],
-    outputs: [{ name: "main", url: `${BASE}/outputs/${TOKEN}/MUG-1-1.jpg`, fileName: "MUG-1-1.jpg", format: "jpeg", width: 1200, height: 900, bytes: 31_000, isKept: false }], error: null,
-  }],
+  line: 2,
+  id: "MUG-1",
+  name: "Mug",
+  status: "completed",
+  images: [
+    {
+      url: "//shop.example/mug.jpg",
+      fetchedUrl: "https://shop.example/mug.jpg",
+      urlRules: ["scheme_added"],
+      outputs: [
+        {
+          name: "main",
+          url: `${BASE}/outputs/${TOKEN}/MUG-1-1.jpg`,
+          fileName: "MUG-1-1.jpg",
+          format: "jpeg",
+          width: 1200,
+          height: 900,
+          bytes: 31_000,
+          isKept: false,
+        },
+      ],
+      error: null,
+    },
+  ],
 };
 
 export const Product = Type.Object(
@@ -180,4 +281,11 @@ export const Product = Type.Object(
 );
 export type Product = Static<typeof Product>;
 
-export const ProductList = Type.Object({ products: Type.Array(Type.Ref("Product#")), nextCursor: NextCursor }, { $id: "ProductList", description: "A page of a batch's products, in the order of the file.", examples: [{ products: [PRODUCT_EXAMPLE], nextCursor: null }] });
+export const ProductList = Type.Object(
+  { products: Type.Array(Type.Ref("Product#")), nextCursor: NextCursor },
+  {
+    $id: "ProductList",
+    description: "A page of a batch's products, in the order of the file.",
+    examples: [{ products: [PRODUCT_EXAMPLE], nextCursor: null }],
+  },
+);

@@ -5,11 +5,13 @@ const DETAILS: Record<ProblemCode, string> = {
   bad_request: "Expected cursor as nextCursor gave it.",
   bad_multipart: "The connection ended before the whole form had come.",
   unauthorized: "Expected the header `Authorization: Bearer KEY` with one of the keys in API_KEYS.",
-  forbidden_host: "Expected a Host of localhost, 127.0.0.1, [::1] or that of PUBLIC_URL. Set PUBLIC_URL, or API_KEYS for a service that others reach.",
+  forbidden_host:
+    "Expected a Host of localhost, 127.0.0.1, [::1] or that of PUBLIC_URL. Set PUBLIC_URL, or API_KEYS for a service that others reach.",
   forbidden_origin: "A web page of another site may not send this. Set API_KEYS and send a key if it is meant.",
   not_found: "There is no such route; /docs lists them.",
   batch_not_found: "Expected the batchId of an upload; this one is not known.",
-  report_not_found: "Expected a report's name: batches, products, images, image_attempts, failures_by_code, failures_by_host, throughput_hourly, stage_seconds, savings, deliveries, delivery_attempts, backlog.",
+  report_not_found:
+    "Expected a report's name: batches, products, images, image_attempts, failures_by_code, failures_by_host, throughput_hourly, stage_seconds, savings, deliveries, delivery_attempts, backlog.",
   output_not_found: "Expected an output URL as status and result CSV give it.",
   result_not_ready: "The results are there when all images are settled.",
   method_not_allowed: "Expected GET or HEAD here, got DELETE.",
@@ -26,7 +28,7 @@ const DETAILS: Record<ProblemCode, string> = {
   invalid_products: "1 product is not valid; `errors` lists each. Nothing was stored.",
   csv_url_failed: "The CSV at csvUrl could not be fetched (not_found): The server answered with status 404.",
   invalid_options: "quality: must be >= 1",
-  invalid_webhook: "Expected an absolute http or https URL, got \"shop.example\".",
+  invalid_webhook: 'Expected an absolute http or https URL, got "shop.example".',
   file_missing: "Expected the CSV as a file in the field `file` (curl -F file=@products.csv), or as a text/csv body.",
   too_many_files: "Expected one file, in the field `file`; upload the others on their own.",
   internal_error: "The request could not be served; the operator finds the reason in the log.",
@@ -35,7 +37,14 @@ const DETAILS: Record<ProblemCode, string> = {
 };
 
 const ERRORS: Partial<Record<ProblemCode, object[]>> = {
-  invalid_csv: [{ line: 3, column: "Input Image Urls", code: "url_invalid", message: 'Expected an absolute http or https URL, got "mug.jpg". Correct it, or upload with onInvalid=skip.' }],
+  invalid_csv: [
+    {
+      line: 3,
+      column: "Input Image Urls",
+      code: "url_invalid",
+      message: 'Expected an absolute http or https URL, got "mug.jpg". Correct it, or upload with onInvalid=skip.',
+    },
+  ],
   invalid_products: [{ line: 1, column: "images", code: "product_invalid", message: "Expected images as a list of URLs." }],
   csv_url_failed: [{ field: "csvUrl", message: "The server answered with status 404." }],
   invalid_options: [{ field: "quality", message: "must be >= 1" }],
@@ -45,8 +54,18 @@ const ERRORS: Partial<Record<ProblemCode, object[]>> = {
 /** Of paths and methods that the document does not have. */
 const OF_NO_OPERATION: readonly ProblemCode[] = ["not_found", "method_not_allowed"];
 
-export const PROBLEM_EXAMPLES = Object.fromEntries((Object.keys(PROBLEMS) as ProblemCode[]).filter((code) => !OF_NO_OPERATION.includes(code)).map((code) => {
-  const { status, title } = PROBLEMS[code];
-  const errors = ERRORS[code];
-  return [code, { summary: title, value: { type: "about:blank", title, status, detail: DETAILS[code], code, ...(errors && { errors, errorCount: errors.length }) } }];
-}));
+export const PROBLEM_EXAMPLES = Object.fromEntries(
+  (Object.keys(PROBLEMS) as ProblemCode[])
+    .filter((code) => !OF_NO_OPERATION.includes(code))
+    .map((code) => {
+      const { status, title } = PROBLEMS[code];
+      const errors = ERRORS[code];
+      return [
+        code,
+        {
+          summary: title,
+          value: { type: "about:blank", title, status, detail: DETAILS[code], code, ...(errors && { errors, errorCount: errors.length }) },
+        },
+      ];
+    }),
+);

@@ -36,14 +36,25 @@ export const Problem = Type.Object(
     detail: Type.String(),
     code: words(Object.keys(PROBLEMS), "A stable code.", { title: "ProblemCode" }),
     error: Type.Optional(Type.String({ description: "The detail once more, on the seed's two routes." })),
-    errors: Type.Optional(Type.Array(Type.Union([CsvProblemView, OptionFault]), { description: "The first hundred problems of a CSV, or all faults of the options." })),
+    errors: Type.Optional(
+      Type.Array(Type.Union([CsvProblemView, OptionFault]), {
+        description: "The first hundred problems of a CSV, or all faults of the options.",
+      }),
+    ),
     errorCount: Type.Optional(count("How many problems there are in all.")),
   },
   {
     $id: "Problem",
     description: "RFC 9457 problem details.",
-    examples: [{ type: "about:blank", title: "There is no such request", status: 404, detail: "Expected the requestId of an upload.", code: "batch_not_found" }],
+    examples: [
+      {
+        type: "about:blank",
+        title: "There is no such request",
+        status: 404,
+        detail: "Expected the requestId of an upload.",
+        code: "batch_not_found",
+      },
+    ],
   },
 );
 export type Problem = Static<typeof Problem>;
-

@@ -11,50 +11,96 @@ export const RESULT_EXAMPLE = `S. No,Product Name,Input Image Urls,Output Image 
 export const FAILURES_EXAMPLE = "S. No,Product Name,Input Image Urls\n2,Cup,https://shop.example/gone.jpg\n";
 
 /** A `title` names the type in the document and in generated clients: see http/name-schemas.ts. */
-export const words = <const Values extends readonly string[]>(values: Values, description: string, more: { title?: string } = {}) => Type.Unsafe<Values[number]>({ type: "string", enum: [...values], description, ...more });
+export const words = <const Values extends readonly string[]>(values: Values, description: string, more: { title?: string } = {}) =>
+  Type.Unsafe<Values[number]>({ type: "string", enum: [...values], description, ...more });
 export const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 export const count = (description: string) => Type.Integer({ minimum: 0, description });
 export const Instant = Type.String({ format: "date-time", description: "ISO 8601, UTC." });
 export const Url = Type.String({ format: "uri", description: "An absolute URL." });
 
 export const RequestId = Type.String({ format: "uuid", description: "The batch's id, as the upload returned it.", examples: [ID] });
-export const FileName = Nullable(Type.String({ description: "What the uploaded file was called; null where it had no name.", examples: ["products.csv"] }));
-export const Metadata = Type.Record(Type.String(), Type.Unknown(), { title: "Metadata", description: "The caller's own words about the batch, as they came with the upload.", examples: [{ shop: "north", import: 42 }] });
+export const FileName = Nullable(
+  Type.String({ description: "What the uploaded file was called; null where it had no name.", examples: ["products.csv"] }),
+);
+export const Metadata = Type.Record(Type.String(), Type.Unknown(), {
+  title: "Metadata",
+  description: "The caller's own words about the batch, as they came with the upload.",
+  examples: [{ shop: "north", import: 42 }],
+});
 
-export const PAUSE_REASON = "31 of 100 images failed (31 %), more than the 30 % that pauseAtFailurePercent allows; mostly forbidden from cdn.example.";
-export const PausedAt = Nullable(Type.String({ format: "date-time", description: "Since when nothing new of the batch is tried; null while it is not paused." }));
-export const PauseReason = Nullable(Type.String({ description: "Why it is paused, for people; null while it is not.", examples: [PAUSE_REASON] }));
+export const PAUSE_REASON =
+  "31 of 100 images failed (31 %), more than the 30 % that pauseAtFailurePercent allows; mostly forbidden from cdn.example.";
+export const PausedAt = Nullable(
+  Type.String({ format: "date-time", description: "Since when nothing new of the batch is tried; null while it is not paused." }),
+);
+export const PauseReason = Nullable(
+  Type.String({ description: "Why it is paused, for people; null while it is not.", examples: [PAUSE_REASON] }),
+);
 
-export const HOST_PAUSE_REASON = "26 of 40 images of cdn.example failed (65 %), more than the 50 % that pauseHostAtFailurePercent allows; mostly forbidden.";
-export const PAUSED_HOST = { host: "cdn.example", settled: 40, failed: 26, failedPercent: 65, pausedAt: "2026-11-23T20:00:01.000Z", pauseReason: HOST_PAUSE_REASON, imagesHeld: 260, resumeUrl: `${BASE}/v1/batches/${ID}/resume?host=cdn.example` };
-export const PausedHost = Type.Object({
-  host: Type.String({ description: "As URLs have it, with its port where it is not the usual one.", examples: ["cdn.example"] }),
-  settled: count("Its images that were tried and settled since the upload, or since it was last resumed."),
-  failed: count("Those of them that failed."),
-  failedPercent: Type.Number({ minimum: 0, maximum: 100, description: "How many per cent these are." }),
-  pausedAt: Instant,
-  pauseReason: Type.String({ description: "Why it is paused, for people." }),
-  imagesHeld: count("Its images that wait for the resume, as far as they are planned."),
-  resumeUrl: Type.String({ format: "uri", description: "A POST to it resumes this host and no other." }),
-}, { title: "PausedHost", description: "A host whose share of a batch is paused: its images are not tried until it is resumed.", examples: [PAUSED_HOST] });
+export const HOST_PAUSE_REASON =
+  "26 of 40 images of cdn.example failed (65 %), more than the 50 % that pauseHostAtFailurePercent allows; mostly forbidden.";
+export const PAUSED_HOST = {
+  host: "cdn.example",
+  settled: 40,
+  failed: 26,
+  failedPercent: 65,
+  pausedAt: "2026-11-23T20:00:01.000Z",
+  pauseReason: HOST_PAUSE_REASON,
+  imagesHeld: 260,
+  resumeUrl: `${BASE}/v1/batches/${ID}/resume?host=cdn.example`,
+};
+export const PausedHost = Type.Object(
+  {
+    host: Type.String({ description: "As URLs have it, with its port where it is not the usual one.", examples: ["cdn.example"] }),
+    settled: count("Its images that were tried and settled since the upload, or since it was last resumed."),
+    failed: count("Those of them that failed."),
+    failedPercent: Type.Number({ minimum: 0, maximum: 100, description: "How many per cent these are." }),
+    pausedAt: Instant,
+    pauseReason: Type.String({ description: "Why it is paused, for people." }),
+    imagesHeld: count("Its images that wait for the resume, as far as they are planned."),
+    resumeUrl: Type.String({ format: "uri", description: "A POST to it resumes this host and no other." }),
+  },
+  {
+    title: "PausedHost",
+    description: "A host whose share of a batch is paused: its images are not tried until it is resumed.",
+    examples: [PAUSED_HOST],
+  },
+);
 export const PAUSED_HOSTS_MAX = 100;
 /** Beside the pause of the whole batch, wherever that is told of. */
 export const PAUSED_HOSTS = {
-  pausedHosts: Type.Array(PausedHost, { maxItems: PAUSED_HOSTS_MAX, description: `Hosts whose images are not tried until they are resumed, while those of others go on: the first ${PAUSED_HOSTS_MAX}, those that hold back most.` }),
+  pausedHosts: Type.Array(PausedHost, {
+    maxItems: PAUSED_HOSTS_MAX,
+    description: `Hosts whose images are not tried until they are resumed, while those of others go on: the first ${PAUSED_HOSTS_MAX}, those that hold back most.`,
+  }),
   hostsPaused: count("How many hosts are paused in all."),
   imagesHeld: count("Images of all paused hosts that wait for the resume, as far as they are planned."),
 };
 
-export const Status = words(BATCH_STATUSES, "completed: all settled and at least one succeeded; failed: none did. A batch that is paused keeps the one it had.", { title: "BatchStatus" });
-export const Outcome = Nullable(words(BATCH_OUTCOMES, "How much succeeded, once all is settled: all images, some or none.", { title: "BatchOutcome" }));
-export const ImageErrorCode = words(Object.keys(IMAGE_CODES), "A stable code: the same in the API, the result CSV, webhooks and SQL.", { title: "ImageErrorCode" });
-export const Bytes = Type.Object({ input: count("Bytes of the originals of completed images."), output: count("Bytes of their outputs.") }, { title: "Bytes", description: "What went in, and what came out." });
+export const Status = words(
+  BATCH_STATUSES,
+  "completed: all settled and at least one succeeded; failed: none did. A batch that is paused keeps the one it had.",
+  { title: "BatchStatus" },
+);
+export const Outcome = Nullable(
+  words(BATCH_OUTCOMES, "How much succeeded, once all is settled: all images, some or none.", { title: "BatchOutcome" }),
+);
+export const ImageErrorCode = words(Object.keys(IMAGE_CODES), "A stable code: the same in the API, the result CSV, webhooks and SQL.", {
+  title: "ImageErrorCode",
+});
+export const Bytes = Type.Object(
+  { input: count("Bytes of the originals of completed images."), output: count("Bytes of their outputs.") },
+  { title: "Bytes", description: "What went in, and what came out." },
+);
 
-export const Progress = Type.Object({
-  total: count("Images in the batch."),
-  completed: count("Images with an output."),
-  failed: count("Images without one, for a reason that `errors` tells."),
-  skipped: count("Images that were never tried, because the batch was cancelled."),
-  reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made, since nothing had changed.")),
-  percent: Type.Integer({ minimum: 0, maximum: 100, description: "Settled images; 100 only when all are." }),
-}, { title: "Progress", description: "How far a batch is." });
+export const Progress = Type.Object(
+  {
+    total: count("Images in the batch."),
+    completed: count("Images with an output."),
+    failed: count("Images without one, for a reason that `errors` tells."),
+    skipped: count("Images that were never tried, because the batch was cancelled."),
+    reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made, since nothing had changed.")),
+    percent: Type.Integer({ minimum: 0, maximum: 100, description: "Settled images; 100 only when all are." }),
+  },
+  { title: "Progress", description: "How far a batch is." },
+);

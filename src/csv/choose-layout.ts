@@ -6,7 +6,14 @@ import { RecordReader } from "./record-reader.ts";
 import { cellsOf, isBlankRecord, isEmptyLine, scanRecord, type CsvRecord } from "./scan-record.ts";
 
 /** How a file is to be read: where its header is, what divides cells, which columns mean what. */
-export type Layout = { delimiter: string; dialect: string | null; headerLine: number; header: string[]; columns: Columns; baseUrl: string | null };
+export type Layout = {
+  delimiter: string;
+  dialect: string | null;
+  headerLine: number;
+  header: string[];
+  columns: Columns;
+  baseUrl: string | null;
+};
 
 const DELIMITERS = [",", ";", "\t", "|", "~"] as const;
 /** Amazon's templates have two lines above the header; nobody is known to have nine. */
@@ -17,10 +24,16 @@ const SAMPLE_ROWS = 200;
 const SEPARATOR_LINE = /^\uFEFF?"?sep=([,;\t|~])"?(?=\r|\n)/i;
 
 /** Decides from the beginning of the file's text, or says what is wrong with it; `isWhole` where nothing comes behind. */
-export function chooseLayout(head: string, options: { wishes: ColumnWishes; columnsMax: number; isWhole: boolean }): { ok: true; layout: Layout } | { ok: false; problems: CsvProblem[] } {
+export function chooseLayout(
+  head: string,
+  options: { wishes: ColumnWishes; columnsMax: number; isWhole: boolean },
+): { ok: true; layout: Layout } | { ok: false; problems: CsvProblem[] } {
   const given = SEPARATOR_LINE.exec(head)?.[1];
   const candidates = (given === undefined ? DELIMITERS : [given]).map((delimiter) => readSample(head, delimiter, options));
-  const best = candidates.map(findDialect).filter((found) => found !== null).toSorted((a, b) => b.score - a.score)[0];
+  const best = candidates
+    .map(findDialect)
+    .filter((found) => found !== null)
+    .toSorted((a, b) => b.score - a.score)[0];
   const fits = best && best.sample.header !== undefined;
   const sample = fits ? best.sample : pickSample(candidates, options.wishes);
   const dialect = fits ? best.dialect : null;
@@ -29,26 +42,43 @@ export function chooseLayout(head: string, options: { wishes: ColumnWishes; colu
   const header = cellsOf(sample.header);
   const found = findColumns({ header, line: sample.header.line, rows: sample.rows, dialect, wishes: options.wishes });
   if (!found.ok) return found;
-  const layout = { delimiter: sample.delimiter, dialect: dialect?.name ?? null, headerLine: sample.header.line, header, columns: found.columns, baseUrl: dialect?.baseUrl ?? null };
+  const layout = {
+    delimiter: sample.delimiter,
+    dialect: dialect?.name ?? null,
+    headerLine: sample.header.line,
+    header,
+    columns: found.columns,
+    baseUrl: dialect?.baseUrl ?? null,
+  };
   return { ok: true, layout };
 }
 
 /** Not even the header is a row. */
 function whyUnreadable(head: string, delimiter: string, { columnsMax, isWhole }: { columnsMax: number; isWhole: boolean }): CsvProblem {
-  const blank = { line: 1, code: "empty_file", message: `Expected a header line and products, got nothing but blank lines${isWhole ? "" : ` in the first ${head.length} characters`}.` } as const;
+  const blank = {
+    line: 1,
+    code: "empty_file",
+    message: `Expected a header line and products, got nothing but blank lines${isWhole ? "" : ` in the first ${head.length} characters`}.`,
+  } as const;
   if (head.trim() === "") return { column: null, ...blank };
   const reader = new RecordReader({ delimiter, columnsMax, recordCharsMax: isWhole ? head.length : head.length - 1, lines: "physical" });
   const fault = reader.push(head).fault ?? reader.end().fault;
   return { column: null, ...(fault ?? blank) };
 }
 
-type Sample = { delimiter: string; /** Those that can be the header. */ tops: CsvRecord[]; header: CsvRecord | undefined; rows: CsvRecord[]; isTooWide: boolean };
+type Sample = {
+  delimiter: string;
+  /** Those that can be the header. */ tops: CsvRecord[];
+  header: CsvRecord | undefined;
+  rows: CsvRecord[];
+  isTooWide: boolean;
+};
 
 function readSample(head: string, delimiter: string, { columnsMax, isWhole }: { columnsMax: number; isWhole: boolean }): Sample {
   const records: CsvRecord[] = [];
   let line = 1;
   let isTooWide = false;
-  for (let from = 0; from < head.length && records.length < SAMPLE_ROWS + HEADER_LINES; ) {
+  for (let from = 0; from < head.length && records.length < SAMPLE_ROWS + HEADER_LINES;) {
     if (isEmptyLine(head, from)) {
       line += 1;
       from += 1;
@@ -91,7 +121,10 @@ function scoreOf(dialect: Dialect, headers: readonly string[]): number {
   return 10 * dialect.required.length + dialect.strong.filter(has).length;
 }
 
-/** Without a dialect: the delimiter and the line that have the caller's columns, else the one that cuts most rows into as many cells as the header. */
+/**
+ * Without a dialect: the delimiter and the line that have the caller's columns, else the one that cuts most rows into as many
+ * cells as the header.
+ */
 function pickSample(samples: readonly Sample[], wishes: ColumnWishes): Sample {
   const wished = [...wishes.images, wishes.name, wishes.id].filter((name) => name !== null);
   const hitsIn = (record: CsvRecord) => {

@@ -21,8 +21,44 @@ export type ColumnWishes = { images: readonly string[]; name: string | null; id:
 export const NO_WISHES: ColumnWishes = { images: [], name: null, id: null };
 
 /** What people call these columns where no dialect fits; the first that is there is taken. */
-const ID_NAMES = ["sku", "productid", "productsku", "itemsku", "articlenumber", "artikelnummer", "artikelnr", "itemnumber", "reference", "handle", "id", "code", "productcode", "serialnumber", "serialno", "serial", "sno", "srno", "slno", "ean", "gtin", "mpn", "no", "number"];
-const PRODUCT_NAMES = ["productname", "name", "title", "producttitle", "itemname", "productnames", "product", "artikelname", "bezeichnung", "description"];
+const ID_NAMES = [
+  "sku",
+  "productid",
+  "productsku",
+  "itemsku",
+  "articlenumber",
+  "artikelnummer",
+  "artikelnr",
+  "itemnumber",
+  "reference",
+  "handle",
+  "id",
+  "code",
+  "productcode",
+  "serialnumber",
+  "serialno",
+  "serial",
+  "sno",
+  "srno",
+  "slno",
+  "ean",
+  "gtin",
+  "mpn",
+  "no",
+  "number",
+];
+const PRODUCT_NAMES = [
+  "productname",
+  "name",
+  "title",
+  "producttitle",
+  "itemname",
+  "productnames",
+  "product",
+  "artikelname",
+  "bezeichnung",
+  "description",
+];
 /** Of several columns of URLs, those that say so are the images; the others lead to pages. */
 const IMAGE_WORDS = /image|img|photo|foto|picture|pict|bild|thumb|gallery|im[aá]gen|immagin|afbeelding|zdj[eę]ci|obraz/;
 const IMAGE_FILE = /\.(jpe?g|png|webp|gif|avif|tiff?|heic)(\?|#|$)/i;
@@ -46,13 +82,23 @@ export function findColumns(given: Given): { ok: true; columns: Columns } | { ok
   const wished = (name: string): number[] => {
     const found = named(name);
     // A list in one text, unless a header itself has the comma.
-    if (found.length === 0 && name.includes(",")) return name.split(",").filter((part) => part.trim() !== "").flatMap(wished);
-    if (found.length === 0) problems.push({ line, column: name, code: "column_not_found", message: `Expected the column "${name.slice(0, 60)}" that the upload names, got ${listHeaders(header)}.` });
+    if (found.length === 0 && name.includes(","))
+      return name
+        .split(",")
+        .filter((part) => part.trim() !== "")
+        .flatMap(wished);
+    if (found.length === 0)
+      problems.push({
+        line,
+        column: name,
+        code: "column_not_found",
+        message: `Expected the column "${name.slice(0, 60)}" that the upload names, got ${listHeaders(header)}.`,
+      });
     return found;
   };
   const known = imagesByDialect(reduced, dialect);
   const asKnown = (index: number): ImageColumn => known?.find((column) => column.index === index) ?? { index, cell: "list" };
-  const images = wishes.images.length > 0 ? wishes.images.flatMap(wished).map(asKnown) : known ?? imagesByContent(given, reduced);
+  const images = wishes.images.length > 0 ? wishes.images.flatMap(wished).map(asKnown) : (known ?? imagesByContent(given, reduced));
   const columns: Columns = {
     images: images.toSorted((a, b) => a.index - b.index),
     name: wishes.name === null ? byNames(reduced, dialect?.productName ?? PRODUCT_NAMES) : wished(wishes.name).slice(0, 1),
@@ -72,17 +118,26 @@ function byNames(reduced: readonly string[], names: Dialect["id"]): number[] {
 function imagesByDialect(reduced: readonly string[], dialect: Dialect | null): Columns["images"] | null {
   if (!dialect) return null;
   return reduced.flatMap((cell, index) => {
-    const found = dialect.images.find(({ header, unless }) => matchesHeader(cell, header) && !(unless !== undefined && reduced.some((other) => matchesHeader(other, unless))));
+    const found = dialect.images.find(
+      ({ header, unless }) =>
+        matchesHeader(cell, header) && !(unless !== undefined && reduced.some((other) => matchesHeader(other, unless))),
+    );
     return found ? [{ index, cell: found.cell, ...(found.blank === undefined ? {} : { blank: found.blank }) }] : [];
   });
 }
 
 function imagesByContent({ header, rows }: Given, reduced: readonly string[]): Columns["images"] {
   const looks = header.map((_, index) => lookAt(rows, index));
-  const urls = looks.flatMap((look, index) => (look.filled > 0 && look.urls >= URL_SHARE * look.filled && !OWN_RESULT.test(reduced[index] ?? "") ? [index] : []));
-  const images = urls.filter((index) => IMAGE_WORDS.test(reduced[index] ?? "") || (looks[index]?.files ?? 0) * 2 >= (looks[index]?.urls ?? 1));
+  const urls = looks.flatMap((look, index) =>
+    look.filled > 0 && look.urls >= URL_SHARE * look.filled && !OWN_RESULT.test(reduced[index] ?? "") ? [index] : [],
+  );
+  const images = urls.filter(
+    (index) => IMAGE_WORDS.test(reduced[index] ?? "") || (looks[index]?.files ?? 0) * 2 >= (looks[index]?.urls ?? 1),
+  );
   // Without any URL among the first rows the header alone can say it: paths relative to baseUrl, or a long empty stretch.
-  const named = reduced.flatMap((cell, index) => (IMAGE_WORDS.test(cell) && !/alt|text|count|position|title|caption|id$/.test(cell) ? [index] : []));
+  const named = reduced.flatMap((cell, index) =>
+    IMAGE_WORDS.test(cell) && !/alt|text|count|position|title|caption|id$/.test(cell) ? [index] : [],
+  );
   const chosen = images.length > 0 ? images : urls.length > 0 ? urls : named;
   return chosen.map((index) => ({ index, cell: "list" }));
 }
@@ -100,15 +155,34 @@ function isUndivided({ header, rows, dialect }: Given): boolean {
 }
 
 function undivided(header: readonly string[], line: number): CsvProblem {
-  return { line, column: null, code: "no_image_column", message: `Expected columns divided by a comma, semicolon, tab, | or ~ (by the one that \`sep=\` names, where line 1 has that), got one column: ${listHeaders(header)}; save the file as “CSV UTF-8” and upload that.` };
+  return {
+    line,
+    column: null,
+    code: "no_image_column",
+    message: `Expected columns divided by a comma, semicolon, tab, | or ~ (by the one that \`sep=\` names, where line 1 has that), got one column: ${listHeaders(header)}; save the file as “CSV UTF-8” and upload that.`,
+  };
 }
 
 function findFaults(header: readonly string[], line: number, columns: Columns): CsvProblem[] {
   if (header.some((cell) => URL_START.test(cell))) {
-    return [{ line, column: null, code: "missing_header", message: `Expected a header line, got a URL in line ${line}; put a line with the columns' names above it, for example ${EXAMPLE}.` }];
+    return [
+      {
+        line,
+        column: null,
+        code: "missing_header",
+        message: `Expected a header line, got a URL in line ${line}; put a line with the columns' names above it, for example ${EXAMPLE}.`,
+      },
+    ];
   }
   if (columns.images.length === 0) {
-    return [{ line, column: null, code: "no_image_column", message: `Expected a column of image URLs, got ${listHeaders(header)}; name it with imageColumns, or use the header ${EXAMPLE}.` }];
+    return [
+      {
+        line,
+        column: null,
+        code: "no_image_column",
+        message: `Expected a column of image URLs, got ${listHeaders(header)}; name it with imageColumns, or use the header ${EXAMPLE}.`,
+      },
+    ];
   }
   // Only what we would write to must be one column: two of the same name elsewhere do no harm.
   const seen = new Map<string, number>();
@@ -116,7 +190,16 @@ function findFaults(header: readonly string[], line: number, columns: Columns): 
     const name = (header[index] ?? "").trim().toLowerCase();
     const first = seen.get(name);
     if (first === undefined) seen.set(name, index);
-    return first === undefined ? [] : [{ line, column: header[index] ?? "", code: "duplicate_column" as const, message: `Expected one column "${(header[index] ?? "").slice(0, 60).toWellFormed()}", got two (columns ${first + 1} and ${index + 1}), and their URLs could not be told apart in the result; rename or remove one.` }];
+    return first === undefined
+      ? []
+      : [
+          {
+            line,
+            column: header[index] ?? "",
+            code: "duplicate_column" as const,
+            message: `Expected one column "${(header[index] ?? "").slice(0, 60).toWellFormed()}", got two (columns ${first + 1} and ${index + 1}), and their URLs could not be told apart in the result; rename or remove one.`,
+          },
+        ];
   });
 }
 
@@ -124,6 +207,9 @@ const EXAMPLE = "`S. No,Product Name,Input Image Urls`";
 const HEADERS_SHOWN = 20;
 
 function listHeaders(header: readonly string[]): string {
-  const shown = header.slice(0, HEADERS_SHOWN).map((cell) => `"${cell.slice(0, 40).toWellFormed()}"`).join(", ");
+  const shown = header
+    .slice(0, HEADERS_SHOWN)
+    .map((cell) => `"${cell.slice(0, 40).toWellFormed()}"`)
+    .join(", ");
   return header.length > HEADERS_SHOWN ? `${shown} and ${header.length - HEADERS_SHOWN} more` : shown;
 }

@@ -35,7 +35,10 @@ export function findOtherType(head: Buffer): OtherType | null {
 
 /** Types whose mark does not stand at the beginning. */
 function typeWithin(text: string): OtherType | null {
-  if (/^\x00{3}.ftyp/s.test(text)) return /^(avi[fs]|hei[cx]|mif1|msf1)/.test(text.slice(8)) ? { what: "an AVIF or HEIC image", wayOut: AS_LIST } : { what: "a video", wayOut: AS_LIST };
+  if (/^\x00{3}.ftyp/s.test(text))
+    return /^(avi[fs]|hei[cx]|mif1|msf1)/.test(text.slice(8))
+      ? { what: "an AVIF or HEIC image", wayOut: AS_LIST }
+      : { what: "a video", wayOut: AS_LIST };
   return text.startsWith("ustar", 257) ? { what: "a tar archive", wayOut: "unpack it and upload the CSV" } : null;
 }
 
@@ -49,16 +52,21 @@ function withoutMark(head: Buffer, text: string): string {
 export const HEAD_BYTES = 4_096;
 
 function zipType(text: string): OtherType {
-  if (text.includes("word/")) return { what: "a Word document", wayOut: "copy its table into a spreadsheet, save that as “CSV UTF-8” and upload it" };
-  if (text.includes("[Content_Types].xml") || text.includes("xl/") || text.includes("_rels/")) return { what: "an Excel workbook (.xlsx)", wayOut: AS_CSV };
+  if (text.includes("word/"))
+    return { what: "a Word document", wayOut: "copy its table into a spreadsheet, save that as “CSV UTF-8” and upload it" };
+  if (text.includes("[Content_Types].xml") || text.includes("xl/") || text.includes("_rels/"))
+    return { what: "an Excel workbook (.xlsx)", wayOut: AS_CSV };
   if (text.includes("opendocument")) return { what: "an OpenDocument file", wayOut: AS_CSV };
   return { what: "a ZIP archive", wayOut: "unpack it and upload the CSV" };
 }
 
 function markupType(text: string): OtherType | null {
-  if (/^<(!doctype html|html|head|body)\b/i.test(text)) return { what: "a web page", wayOut: "the link may have led to a sign-in page; download the file itself and upload that" };
+  if (/^<(!doctype html|html|head|body)\b/i.test(text))
+    return { what: "a web page", wayOut: "the link may have led to a sign-in page; download the file itself and upload that" };
   if (/^(<\?xml[^>]*>\s*)?<svg\b/i.test(text)) return { what: "an SVG drawing", wayOut: AS_LIST };
-  if (/^<\?xml|^<(rss|feed)\b/i.test(text)) return { what: "an XML file", wayOut: "export the table as CSV, or send the products as JSON to POST /v1/batches" };
-  if (/^(\[\s*)?\{\s*["}]/.test(text)) return { what: "JSON", wayOut: "send it to POST /v1/batches as application/json or application/x-ndjson" };
+  if (/^<\?xml|^<(rss|feed)\b/i.test(text))
+    return { what: "an XML file", wayOut: "export the table as CSV, or send the products as JSON to POST /v1/batches" };
+  if (/^(\[\s*)?\{\s*["}]/.test(text))
+    return { what: "JSON", wayOut: "send it to POST /v1/batches as application/json or application/x-ndjson" };
   return null;
 }

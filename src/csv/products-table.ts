@@ -3,7 +3,11 @@ import { formatCell } from "./write-result.ts";
 
 /** Products that did not come as a file become one, so that everything behind is the same: a row each, in UTF-8. */
 export const TABLE_LAYOUT: Layout = {
-  delimiter: ",", dialect: null, headerLine: 0, header: ["id", "name", "images"], baseUrl: null,
+  delimiter: ",",
+  dialect: null,
+  headerLine: 0,
+  header: ["id", "name", "images"],
+  baseUrl: null,
   columns: { id: [0], name: [1], images: [{ index: 2, cell: "lines" }] },
 };
 

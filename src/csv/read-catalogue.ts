@@ -13,12 +13,15 @@ import { unpack, UnpackError } from "./unpack.ts";
 export type { CatalogueProduct } from "./read-product.ts";
 
 /** What is to be known of a file to give it back; plain data, kept with the batch. */
-export type CatalogueFacts = TextShape & Layout & {
-  /** Everything above the first product as it came: header, lines above it, blank lines. The byte order mark is not in it. */
-  head: string;
-  newline: "\n" | "\r\n" | "\r";
-  rows: number; rowsWithoutImage: number; images: number;
-};
+export type CatalogueFacts = TextShape &
+  Layout & {
+    /** Everything above the first product as it came: header, lines above it, blank lines. The byte order mark is not in it. */
+    head: string;
+    newline: "\n" | "\r\n" | "\r";
+    rows: number;
+    rowsWithoutImage: number;
+    images: number;
+  };
 
 export type Catalogue =
   | { ok: true; facts: CatalogueFacts }
@@ -121,8 +124,18 @@ class Reading {
     // A list of products has no header, and begins with the first.
     const isList = Boolean(this.#options.layout);
     const line = isList ? 1 : facts.headerLine;
-    if (facts.rows === 0) this.giveUp(line, "no_products", isList ? "Expected at least one product, got none." : "Expected at least one product below the header, got none.");
-    if (facts.images === 0 && this.#problemCount === 0) this.giveUp(line, "no_images", isList ? `Expected image URLs in \`images\`, got ${facts.rows} products without any.` : noImages(facts));
+    if (facts.rows === 0)
+      this.giveUp(
+        line,
+        "no_products",
+        isList ? "Expected at least one product, got none." : "Expected at least one product below the header, got none.",
+      );
+    if (facts.images === 0 && this.#problemCount === 0)
+      this.giveUp(
+        line,
+        "no_images",
+        isList ? `Expected image URLs in \`images\`, got ${facts.rows} products without any.` : noImages(facts),
+      );
   }
 
   /** The last pages; after a fault too, for those who go on. */
@@ -133,7 +146,8 @@ class Reading {
   }
 
   result(): Catalogue {
-    if (this.#problemCount > 0 || !this.#facts) return { ok: false, problems: this.#problems, problemCount: this.#problemCount, facts: this.#facts ?? null };
+    if (this.#problemCount > 0 || !this.#facts)
+      return { ok: false, problems: this.#problems, problemCount: this.#problemCount, facts: this.#facts ?? null };
     return { ok: true, facts: this.#facts };
   }
 
@@ -142,7 +156,9 @@ class Reading {
     const text = this.#start;
     this.#start = "";
     const { layout: given } = this.#options;
-    const chosen = given ? ({ ok: true, layout: given } as const) : chooseLayout(text.slice(0, HEAD_CHARS), { wishes, columnsMax: limits.columnsMax, isWhole });
+    const chosen = given
+      ? ({ ok: true, layout: given } as const)
+      : chooseLayout(text.slice(0, HEAD_CHARS), { wishes, columnsMax: limits.columnsMax, isWhole });
     if (!chosen.ok) {
       this.#report(chosen.problems);
       throw new Unreadable("no layout");
@@ -151,7 +167,12 @@ class Reading {
     const baseUrl = this.#options.baseUrl ?? layout.baseUrl;
     this.#facts = { ...shape, ...layout, baseUrl, head: "", newline: "\n", rows: 0, rowsWithoutImage: 0, images: 0 };
     this.#rules = { columns: layout.columns, header: layout.header, delimiter: layout.delimiter, baseUrl, onInvalid, limits };
-    this.#reader = new RecordReader({ delimiter: layout.delimiter, columnsMax: limits.columnsMax, recordCharsMax: limits.recordCharsMax, lines: given ? "rows" : "physical" });
+    this.#reader = new RecordReader({
+      delimiter: layout.delimiter,
+      columnsMax: limits.columnsMax,
+      recordCharsMax: limits.recordCharsMax,
+      lines: given ? "rows" : "physical",
+    });
     await this.#read(this.#reader.push(text));
   }
 
@@ -192,7 +213,8 @@ class Reading {
 
   #checkSize(line: number, { rows, images }: CatalogueFacts): void {
     const { limits } = this.#options;
-    if (rows > limits.productsMax) this.giveUp(line, "too_many_products", `Expected at most ${limits.productsMax} products in a file; split it.`);
+    if (rows > limits.productsMax)
+      this.giveUp(line, "too_many_products", `Expected at most ${limits.productsMax} products in a file; split it.`);
     if (images > limits.imagesMax) this.giveUp(line, "too_many_images", `Expected at most ${limits.imagesMax} images in a file; split it.`);
   }
 
@@ -215,7 +237,9 @@ class Reading {
   #report(found: readonly CsvProblem[]): void {
     this.#problemCount += found.length;
     const listed = found.slice(0, PROBLEMS_LISTED_MAX - this.#problems.length);
-    this.#problems.push(...listed.map((problem) => ({ ...problem, column: problem.column === null ? null : excerpt(problem.column, COLUMN_CHARS_SHOWN) })));
+    this.#problems.push(
+      ...listed.map((problem) => ({ ...problem, column: problem.column === null ? null : excerpt(problem.column, COLUMN_CHARS_SHOWN) })),
+    );
   }
 
   giveUp(line: number, code: CsvProblemCode, message: string): never {
@@ -232,7 +256,10 @@ function excerpt(text: string, charsMax: number): string {
 }
 
 function noImages({ columns, header, rows }: CatalogueFacts): string {
-  const names = columns.images.map(({ index }) => `"${excerpt(header[index] ?? "", 60)}"`).slice(0, 10).join(", ");
+  const names = columns.images
+    .map(({ index }) => `"${excerpt(header[index] ?? "", 60)}"`)
+    .slice(0, 10)
+    .join(", ");
   return `Expected image URLs in ${names}, got ${rows} rows without any; name the column that has them with imageColumns.`;
 }
 

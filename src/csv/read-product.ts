@@ -17,8 +17,12 @@ export type CatalogueProduct = {
 };
 
 export type ProductRules = {
-  columns: Columns; header: readonly string[]; delimiter: string; baseUrl: string | null;
-  onInvalid: "reject" | "skip"; limits: CatalogueLimits;
+  columns: Columns;
+  header: readonly string[];
+  delimiter: string;
+  baseUrl: string | null;
+  onInvalid: "reject" | "skip";
+  limits: CatalogueLimits;
 };
 
 /** One data row as a product, with everything that is wrong with it. */
@@ -26,13 +30,23 @@ export function readProduct(record: CsvRecord, rules: ProductRules): { product: 
   const { columns, limits } = rules;
   const found = columns.images.map((column) => ({ index: column.index, urls: urlsIn(imageCell(record, column.index, rules), column) }));
   const urls = found.flatMap((column) => column.urls);
-  const product = { line: record.line, serial: firstFilled(record, columns.id) || String(record.line), name: firstFilled(record, columns.name), urls, record: record.text };
+  const product = {
+    line: record.line,
+    serial: firstFilled(record, columns.id) || String(record.line),
+    name: firstFilled(record, columns.name),
+    urls,
+    record: record.text,
+  };
   const problems: CsvProblem[] = [];
   const report = (index: number | null, code: CsvProblem["code"], message: string) =>
     problems.push({ line: record.line, column: index === null ? null : (rules.header[index] ?? null), code, message });
 
   if (urls.length > limits.urlsPerProductMax) {
-    report(found[0]?.index ?? null, "too_many_urls", `Expected at most ${limits.urlsPerProductMax} image URLs in a row, got ${urls.length}; spread them over several rows.`);
+    report(
+      found[0]?.index ?? null,
+      "too_many_urls",
+      `Expected at most ${limits.urlsPerProductMax} image URLs in a row, got ${urls.length}; spread them over several rows.`,
+    );
   } else if (rules.onInvalid === "reject") {
     for (const column of found) {
       for (const url of column.urls) {
@@ -42,7 +56,11 @@ export function readProduct(record: CsvRecord, rules: ProductRules): { product: 
     }
   }
   if (hasTooManyCells(record, rules)) {
-    report(null, "row_too_wide", `Expected ${rules.header.length} cells as in the header, got ${record.spans.length / 2}; put a cell that holds "${rules.delimiter}" in quotes.`);
+    report(
+      null,
+      "row_too_wide",
+      `Expected ${rules.header.length} cells as in the header, got ${record.spans.length / 2}; put a cell that holds "${rules.delimiter}" in quotes.`,
+    );
   }
   return { product, problems };
 }
@@ -67,11 +85,19 @@ function firstFilled(record: CsvRecord, indexes: readonly number[]): string {
 }
 
 /** An unquoted list of URLs at the end of a row runs into cells of its own: they belong together. */
-export function imageCell(record: Pick<CsvRecord, "text" | "spans">, index: number, rules: Pick<ProductRules, "columns" | "header">): string {
+export function imageCell(
+  record: Pick<CsvRecord, "text" | "spans">,
+  index: number,
+  rules: Pick<ProductRules, "columns" | "header">,
+): string {
   return runsOver(record, index, rules) ? record.text.slice(record.spans[2 * index], record.spans.at(-1)) : cellOf(record, index);
 }
 
-export function runsOver({ text, spans }: Pick<CsvRecord, "text" | "spans">, index: number, { columns, header }: Pick<ProductRules, "columns" | "header">): boolean {
+export function runsOver(
+  { text, spans }: Pick<CsvRecord, "text" | "spans">,
+  index: number,
+  { columns, header }: Pick<ProductRules, "columns" | "header">,
+): boolean {
   if (index !== header.length - 1 || spans.length / 2 <= header.length) return false;
   const isList = columns.images.some((column) => column.index === index && column.cell === "list");
   return isList && !spans.some((start, at) => at >= 2 * index && at % 2 === 0 && isQuoted(text, start));

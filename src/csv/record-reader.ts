@@ -66,16 +66,28 @@ export class RecordReader {
     const { recordCharsMax, columnsMax } = this.#rules;
     switch (scan.kind) {
       case "wide":
-        return { line: this.#line, code: "too_many_columns", message: `Expected at most ${columnsMax} cells in a row, got more in line ${this.#line}; is the delimiter another one?` };
+        return {
+          line: this.#line,
+          code: "too_many_columns",
+          message: `Expected at most ${columnsMax} cells in a row, got more in line ${this.#line}; is the delimiter another one?`,
+        };
       case "stray": {
         const line = this.#lineAt(text, from, scan.at);
-        return { line, code: "stray_quote", message: `Expected a delimiter or the end of the line after the closing quote in line ${line}, got more text; double a quote that is meant as text.` };
+        return {
+          line,
+          code: "stray_quote",
+          message: `Expected a delimiter or the end of the line after the closing quote in line ${line}, got more text; double a quote that is meant as text.`,
+        };
       }
       case "open": {
         if (scan.quoteAt === null) return this.#tooLong();
         const line = this.#lineAt(text, from, scan.quoteAt);
         const how = text.length - from > recordCharsMax ? `is not closed within ${recordCharsMax} characters` : "is never closed";
-        return { line, code: "unclosed_quote", message: `The quote opened in line ${line} ${how}; close it, or double a quote that is meant as text.` };
+        return {
+          line,
+          code: "unclosed_quote",
+          message: `The quote opened in line ${line} ${how}; close it, or double a quote that is meant as text.`,
+        };
       }
       case "record":
         return this.#tooLong();
@@ -85,7 +97,11 @@ export class RecordReader {
   }
 
   #tooLong(): RecordFault {
-    return { line: this.#line, code: "row_too_long", message: `The row that begins in line ${this.#line} has more than the ${this.#rules.recordCharsMax} characters a row may have; is the delimiter or the line ending another one?` };
+    return {
+      line: this.#line,
+      code: "row_too_long",
+      message: `The row that begins in line ${this.#line} has more than the ${this.#rules.recordCharsMax} characters a row may have; is the delimiter or the line ending another one?`,
+    };
   }
 
   #lineAt(text: string, from: number, at: number): number {

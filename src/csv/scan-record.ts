@@ -10,7 +10,11 @@ export type CsvRecord = {
   spans: number[];
 };
 
-export type RecordFault = { line: number; code: Extract<CsvProblemCode, "unclosed_quote" | "stray_quote" | "row_too_long" | "too_many_columns">; message: string };
+export type RecordFault = {
+  line: number;
+  code: Extract<CsvProblemCode, "unclosed_quote" | "stray_quote" | "row_too_long" | "too_many_columns">;
+  message: string;
+};
 
 const [TAB, LF, CR, SPACE, QUOTE, NO_BREAK_SPACE] = [0x09, 0x0a, 0x0d, 0x20, 0x22, 0xa0];
 

@@ -25,13 +25,18 @@ export async function sniffText(source: AsyncIterable<Buffer>): Promise<({ ok: t
     if (chunk.length === 0) continue;
     if (!check) {
       const other = findOtherType(chunk);
-      if (other) return { ok: false, fault: { line: 1, code: "wrong_file_type", message: `Expected a CSV file, got ${other.what}; ${other.wayOut}.` } };
+      if (other)
+        return {
+          ok: false,
+          fault: { line: 1, code: "wrong_file_type", message: `Expected a CSV file, got ${other.what}; ${other.wayOut}.` },
+        };
       check = startCheck(chunk);
     }
     const fault = check.push(chunk);
     if (fault) return { ok: false, fault };
   }
-  if (!check) return { ok: false, fault: { line: 1, code: "empty_file", message: "Expected a header line and products, got an empty file." } };
+  if (!check)
+    return { ok: false, fault: { line: 1, code: "empty_file", message: "Expected a header line and products, got an empty file." } };
   return check.end();
 }
 
@@ -64,7 +69,11 @@ function checkUtf16(encoding: "utf-16le" | "utf-16be"): Check {
     const lines = whole.split(/\r\n|\n|\r/);
     const bad = lines.findIndex((part) => !isText(part));
     const at = line + (bad === -1 ? lines.length - 1 : bad);
-    return { line: at, code: "invalid_utf16", message: `Expected UTF-16 as the byte order mark says, got what is none in line ${at}; save the file as “CSV UTF-8” and upload that.` };
+    return {
+      line: at,
+      code: "invalid_utf16",
+      message: `Expected UTF-16 as the byte order mark says, got what is none in line ${at}; save the file as “CSV UTF-8” and upload that.`,
+    };
   };
   return {
     push: (chunk) => look(chunk, false),
@@ -92,7 +101,11 @@ function checkBytes(hasBom: boolean): Check {
     const nul = bytes.indexOf(0);
     if (nul !== -1) {
       const at = line + countLines(bytes.subarray(0, nul));
-      return { line: at, code: "not_csv", message: `Expected text, got a NUL byte in line ${at}; save the file as “CSV UTF-8” and upload that.` };
+      return {
+        line: at,
+        code: "not_csv",
+        message: `Expected text, got a NUL byte in line ${at}; save the file as “CSV UTF-8” and upload that.`,
+      };
     }
     tail = isLast ? Buffer.alloc(0) : unfinished(bytes);
     const whole = bytes.subarray(0, bytes.length - tail.length);
@@ -109,16 +122,24 @@ function checkBytes(hasBom: boolean): Check {
       if (seen.badLine === 0) return { ok: true, encoding: "utf-8", hasBom };
       const isDamaged = hasBom || seen.free > 0 || seen.characters > seen.strays;
       if (!isDamaged) return { ok: true, encoding: "windows-1252", hasBom: false };
-      return { ok: false, fault: { line: seen.badLine, code: "invalid_utf8", message: `Expected UTF-8, got bytes in line ${seen.badLine} that are not; save the file as “CSV UTF-8” and upload that.` } };
+      return {
+        ok: false,
+        fault: {
+          line: seen.badLine,
+          code: "invalid_utf8",
+          message: `Expected UTF-8, got bytes in line ${seen.badLine} that are not; save the file as “CSV UTF-8” and upload that.`,
+        },
+      };
     },
   };
 }
 
 /** Counts what speaks for damaged UTF-8 (whole characters, surrogates, bytes without a meaning) and for Windows-1252 (strays). */
 function weigh(bytes: Buffer, firstLine: number, seen: { characters: number; strays: number; free: number; badLine: number }): void {
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const byte = bytes[at] ?? 0;
-    const length = byte < 0x80 ? 1 : byte >= 0xc2 && byte < 0xe0 ? 2 : byte >= 0xe0 && byte < 0xf0 ? 3 : byte >= 0xf0 && byte < 0xf5 ? 4 : 0;
+    const length =
+      byte < 0x80 ? 1 : byte >= 0xc2 && byte < 0xe0 ? 2 : byte >= 0xe0 && byte < 0xf0 ? 3 : byte >= 0xf0 && byte < 0xf5 ? 4 : 0;
     if (length === 1) at += 1;
     else if (length > 1 && isUtf8(bytes.subarray(at, at + length)) && at + length <= bytes.length) {
       seen.characters += 1;

@@ -68,13 +68,21 @@ async function* gunzip(source: AsyncIterable<Buffer>, bytesMax: number): AsyncGe
     for await (const chunk of output as AsyncIterable<Buffer>) {
       unpacked += chunk.length;
       if (unpacked > bytesMax || (unpacked > RATIO_FROM_BYTES && unpacked > RATIO_MAX * packed)) {
-        throw new UnpackError({ line: 1, code: "unpacked_too_large", message: `Expected a gzipped CSV of at most ${bytesMax} bytes that unpacks to no more than ${RATIO_MAX} times its size; unpack it and upload the CSV, in parts if need be.` });
+        throw new UnpackError({
+          line: 1,
+          code: "unpacked_too_large",
+          message: `Expected a gzipped CSV of at most ${bytesMax} bytes that unpacks to no more than ${RATIO_MAX} times its size; unpack it and upload the CSV, in parts if need be.`,
+        });
       }
       yield chunk;
     }
   } catch (error) {
     if (error instanceof Error && "code" in error && String(error.code).startsWith("Z_")) {
-      throw new UnpackError({ line: 1, code: "damaged_gzip", message: "Expected a whole gzip file, got one that is cut off or damaged; pack it again and upload that." });
+      throw new UnpackError({
+        line: 1,
+        code: "damaged_gzip",
+        message: "Expected a whole gzip file, got one that is cut off or damaged; pack it again and upload that.",
+      });
     }
     throw error;
   } finally {

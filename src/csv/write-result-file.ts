@@ -9,22 +9,33 @@ type Products = AsyncIterable<readonly ProductResult[]>;
  * The uploaded file with its results, piece by piece; `outputUrl` says where the public finds an output. `names` are
  * those of the outputs: the first stands for the image, the others have a column of their own.
  */
-export async function* writeResultFile(file: { facts: CatalogueFacts; shape: ResultShape; names: readonly string[]; products: Products; outputUrl: (fileName: string) => string }): AsyncGenerator<Buffer> {
+export async function* writeResultFile(file: {
+  facts: CatalogueFacts;
+  shape: ResultShape;
+  names: readonly string[];
+  products: Products;
+  outputUrl: (fileName: string) => string;
+}): AsyncGenerator<Buffer> {
   const { facts, shape, products, outputUrl } = file;
   const [first = MAIN_OUTPUT, ...others] = file.names;
   const writer = createResultWriter(facts, shape, others);
-  const urlsOf = ({ images }: ProductResult, name: string) => images.map(({ outputs }) => {
-    const output = findOutput(outputs, name);
-    return output && outputUrl(output.fileName);
-  });
+  const urlsOf = ({ images }: ProductResult, name: string) =>
+    images.map(({ outputs }) => {
+      const output = findOutput(outputs, name);
+      return output && outputUrl(output.fileName);
+    });
   yield writer.head();
   for await (const page of products) {
-    yield Buffer.concat(page.map((product) => writer.row(product.record, {
-      outputs: urlsOf(product, first),
-      others: others.map((name) => urlsOf(product, name)),
-      status: productStatus(product),
-      errors: product.images.flatMap(({ error }, index) => (error ? [`${index + 1}: ${error.code}: ${error.message}`] : [])),
-    })));
+    yield Buffer.concat(
+      page.map((product) =>
+        writer.row(product.record, {
+          outputs: urlsOf(product, first),
+          others: others.map((name) => urlsOf(product, name)),
+          status: productStatus(product),
+          errors: product.images.flatMap(({ error }, index) => (error ? [`${index + 1}: ${error.code}: ${error.message}`] : [])),
+        }),
+      ),
+    );
   }
 }
 

@@ -31,7 +31,16 @@ export function createResultWriter(facts: CatalogueFacts, shape: ResultShape, ot
   const [urls, ...others] = RESULT_COLUMNS;
   const columns = [urls, ...otherNames.map((name) => `${urls} (${name})`), ...others];
   return {
-    head: () => encode(bom + appendCells(facts.head, facts, columns.map((name) => distinguish(name, facts.header)), facts.headerLine)),
+    head: () =>
+      encode(
+        bom +
+          appendCells(
+            facts.head,
+            facts,
+            columns.map((name) => distinguish(name, facts.header)),
+            facts.headerLine,
+          ),
+      ),
     row(record, result) {
       const lists = [result.outputs, ...(result.others ?? [])];
       const ours = [...lists.map((list) => list.map((url) => url ?? "").join(",")), result.status, result.errors.join("\n")];
@@ -57,13 +66,21 @@ function appendCells(text: string, facts: CatalogueFacts, cells: readonly string
   return before + alignCells({ ...record, text: body }, facts) + facts.delimiter + added + (lineBreak || facts.newline) + after;
 }
 
-function takeRecord(text: string, facts: Pick<CatalogueFacts, "delimiter">, line: number): { before: string; record: CsvRecord; after: string } {
+function takeRecord(
+  text: string,
+  facts: Pick<CatalogueFacts, "delimiter">,
+  line: number,
+): { before: string; record: CsvRecord; after: string } {
   let from = 0;
-  for (let at = 1; ; ) {
+  for (let at = 1; ;) {
     const scan = scanRecord(text.slice(from), 0, { delimiter: facts.delimiter, columnsMax: Infinity }, true);
     if (scan.kind !== "record") throw new RangeError("a stored row cannot be read again");
     if (at >= line || from + scan.end >= text.length) {
-      return { before: text.slice(0, from), record: { line: at, text: text.slice(from, from + scan.end), spans: scan.spans }, after: text.slice(from + scan.end) };
+      return {
+        before: text.slice(0, from),
+        record: { line: at, text: text.slice(from, from + scan.end), spans: scan.spans },
+        after: text.slice(from + scan.end),
+      };
     }
     at += scan.lineBreaks;
     from += scan.end;
@@ -110,7 +127,9 @@ function replaceUrls(text: string, facts: CatalogueFacts, outputs: readonly (str
     position += spans.length;
     if (ours.every((url) => url === null)) continue;
     const replaced = replaceSpans(cell, spans, ours);
-    result += text.slice(done, start) + (isQuoted(text, start) ? replaced.replaceAll('"', '""') : over ? replaced : quoteIfDivided(replaced, facts.delimiter));
+    result +=
+      text.slice(done, start) +
+      (isQuoted(text, start) ? replaced.replaceAll('"', '""') : over ? replaced : quoteIfDivided(replaced, facts.delimiter));
     done = end;
   }
   return result + text.slice(done);

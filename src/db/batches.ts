@@ -11,21 +11,53 @@ export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders"> & { sour
 export type StoredShare = Omit<PausedShare, "pausedAt"> & { pausedAt: string };
 /** What lies in source_headers, as JSON. */
 export type StoredHeaders = { hosts: string[]; sealed: string };
-export type NewBatch = Pick<BatchRow, "batchId" | "tenantId" | "token" | "recipe" | "refresh" | "onInvalid" | "metadata" | "csvFileName" | "csvBytes" | "csvFacts" | "products" | "imagesTotal"> & { sourceHeaders?: StoredHeaders | null; pauseAtFailurePercent?: number | null; pauseHostAtFailurePercent?: number | null };
-export type NewEndpoint = Pick<typeof endpoint.$inferSelect, "endpointId" | "tenantId" | "batchId" | "url" | "secret"> & Partial<Pick<typeof endpoint.$inferSelect, "sealedAuthorization" | "payload">>;
+export type NewBatch = Pick<
+  BatchRow,
+  | "batchId"
+  | "tenantId"
+  | "token"
+  | "recipe"
+  | "refresh"
+  | "onInvalid"
+  | "metadata"
+  | "csvFileName"
+  | "csvBytes"
+  | "csvFacts"
+  | "products"
+  | "imagesTotal"
+> & { sourceHeaders?: StoredHeaders | null; pauseAtFailurePercent?: number | null; pauseHostAtFailurePercent?: number | null };
+export type NewEndpoint = Pick<typeof endpoint.$inferSelect, "endpointId" | "tenantId" | "batchId" | "url" | "secret"> &
+  Partial<Pick<typeof endpoint.$inferSelect, "sealedAuthorization" | "payload">>;
 
 export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
   await tx.executor.executeSql(
     `insert into batch (batch_id, tenant_id, token, recipe, refresh, on_invalid, metadata, csv_file_name, csv_bytes, csv_facts, products, images_total, source_headers, pause_at_failure_percent, pause_host_at_failure_percent, budget_round)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, case when $15::smallint is null then 0 else 1 end)`,
-    [row.batchId, row.tenantId, row.token, row.recipe, row.refresh, row.onInvalid, row.metadata, row.csvFileName, row.csvBytes, row.csvFacts, row.products, row.imagesTotal, row.sourceHeaders ? JSON.stringify(row.sourceHeaders) : null, row.pauseAtFailurePercent ?? null, row.pauseHostAtFailurePercent ?? null],
+    [
+      row.batchId,
+      row.tenantId,
+      row.token,
+      row.recipe,
+      row.refresh,
+      row.onInvalid,
+      row.metadata,
+      row.csvFileName,
+      row.csvBytes,
+      row.csvFacts,
+      row.products,
+      row.imagesTotal,
+      row.sourceHeaders ? JSON.stringify(row.sourceHeaders) : null,
+      row.pauseAtFailurePercent ?? null,
+      row.pauseHostAtFailurePercent ?? null,
+    ],
   );
 }
 
 export async function insertEndpoint(tx: Tx, row: NewEndpoint): Promise<void> {
-  await tx.executor.executeSql("insert into endpoint (endpoint_id, tenant_id, batch_id, url, secret, sealed_authorization, payload) values ($1, $2, $3, $4, $5, $6, $7)", [
-    row.endpointId, row.tenantId, row.batchId, row.url, row.secret, row.sealedAuthorization ?? null, row.payload ?? "event",
-  ]);
+  await tx.executor.executeSql(
+    "insert into endpoint (endpoint_id, tenant_id, batch_id, url, secret, sealed_authorization, payload) values ($1, $2, $3, $4, $5, $6, $7)",
+    [row.endpointId, row.tenantId, row.batchId, row.url, row.secret, row.sealedAuthorization ?? null, row.payload ?? "event"],
+  );
 }
 
 /** The columns of the table `batch` under the names of its type. 64-bit counts of bytes fit a double up to 9 petabytes. */
@@ -70,12 +102,18 @@ export async function findBatchByToken(db: Executor, token: string): Promise<Bat
 
 /** The first claimed image starts its batch; later calls change nothing. */
 export async function startBatches(db: Executor, batchIds: readonly string[]): Promise<void> {
-  await db.executeSql("update batch set status = 'processing', started_at = now() where batch_id = any($1::uuid[]) and status = 'pending'", [batchIds]);
+  await db.executeSql(
+    "update batch set status = 'processing', started_at = now() where batch_id = any($1::uuid[]) and status = 'pending'",
+    [batchIds],
+  );
 }
 
 /** Those of the ids that no batch bears. */
 export async function listUnknownBatches(db: Executor, batchIds: readonly string[]): Promise<string[]> {
-  const { rows } = await db.executeSql("select id::text from unnest($1::uuid[]) as id where not exists (select 1 from batch where batch_id = id)", [batchIds]);
+  const { rows } = await db.executeSql(
+    "select id::text from unnest($1::uuid[]) as id where not exists (select 1 from batch where batch_id = id)",
+    [batchIds],
+  );
   return rows.map((row) => String(row["id"]));
 }
 

@@ -2,13 +2,28 @@ import type { Recipe, Refresh } from "../domain/recipe.ts";
 import type { Tx } from "./connect.ts";
 
 export type ClaimedImage = {
-  batchId: string; ordinal: number; url: string; host: string; stem: string; attempts: number;
-  queuedAt: Date; notBefore: Date | null; recipe: Recipe; isPending: boolean; isPaused: boolean; hasSourceHeaders: boolean; tenantId: string; refresh: Refresh;
+  batchId: string;
+  ordinal: number;
+  url: string;
+  host: string;
+  stem: string;
+  attempts: number;
+  queuedAt: Date;
+  notBefore: Date | null;
+  recipe: Recipe;
+  isPending: boolean;
+  isPaused: boolean;
+  hasSourceHeaders: boolean;
+  tenantId: string;
+  refresh: Refresh;
   /** Somebody may be waiting for each of its images. */
   isOfSmallBatch: boolean;
 };
 
-/** The rows behind claimed jobs, in one query. An image that is settled already is missing: its job has nothing to do. One of a paused batch, or of a host that is paused in it, is not to be tried now. */
+/**
+ * The rows behind claimed jobs, in one query. An image that is settled already is missing: its job has nothing to do. One of a
+ * paused batch, or of a host that is paused in it, is not to be tried now.
+ */
 export async function findClaimedImages(tx: Tx, keys: readonly { batchId: string; ordinal: number }[]): Promise<ClaimedImage[]> {
   const values = [keys.map((key) => key.batchId), keys.map((key) => key.ordinal)];
   return (await tx.client.query<ClaimedImage>({ name: "claimed_images", text: CLAIMED, values })).rows;

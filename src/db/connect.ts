@@ -64,7 +64,10 @@ export function connectDatabase(options: { url: string; poolMax: number; onError
  * While a batch is being loaded, the planner's statistics are from before it, and it would read all of a batch's
  * rows to change ten of them: a settle took 1.09 ms on a batch of 3,000 images and ever more on larger ones.
  */
-export const BEGIN_KEYED = ["seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin"].reduce((sql, what) => `${sql}; set local enable_${what} = off`, "begin");
+export const BEGIN_KEYED = ["seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin"].reduce(
+  (sql, what) => `${sql}; set local enable_${what} = off`,
+  "begin",
+);
 
 async function inTransaction<T>(pool: pg.Pool, begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
   const client = await pool.connect();
@@ -108,8 +111,19 @@ function executorOn(target: pg.Pool | pg.ClientBase): Executor {
 const AWAY_STATES = /^(08|53|57P|40|55P03|57014|25006|25P)/;
 /** 22 data exceptions, 23 constraints: the same values would be refused again. */
 const REFUSED_STATES = /^(22|23)/;
-const AWAY_ERRNOS = new Set(["ENETUNREACH", "ENETDOWN", "ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"]);
-const AWAY_WORDS = /connection terminated|timeout exceeded when trying to connect|query read timeout|not queryable|server closed the connection|cannot use a pool after/i;
+const AWAY_ERRNOS = new Set([
+  "ENETUNREACH",
+  "ENETDOWN",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+]);
+const AWAY_WORDS =
+  /connection terminated|timeout exceeded when trying to connect|query read timeout|not queryable|server closed the connection|cannot use a pool after/i;
 
 /** Whether the database refused the values themselves. */
 export function isValueRefused(error: unknown): boolean {

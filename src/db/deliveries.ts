@@ -2,7 +2,11 @@ import type { DeliveryState } from "../domain/batch-state.ts";
 import type { Executor, Tx } from "./connect.ts";
 
 export type DueDelivery = {
-  eventId: string; endpointId: string; type: string; body: string; url: string;
+  eventId: string;
+  endpointId: string;
+  type: string;
+  body: string;
+  url: string;
   /** Null: signed with the configured secret. */
   secret: string | null;
   sealedAuthorization: string | null;
@@ -22,7 +26,14 @@ export async function findDueDelivery(db: Executor, key: Key): Promise<DueDelive
   return (rows[0] as DueDelivery | undefined) ?? null;
 }
 
-export type RecordedAttempt = Key & { attempt: number; state: DeliveryState; delayMs: number; httpStatus: number | null; detail: string; durationMs: number };
+export type RecordedAttempt = Key & {
+  attempt: number;
+  state: DeliveryState;
+  delayMs: number;
+  httpStatus: number | null;
+  detail: string;
+  durationMs: number;
+};
 
 /** Writes one attempt; false when somebody else wrote this attempt before us. */
 export async function recordDeliveryAttempt(tx: Tx, attempt: RecordedAttempt): Promise<boolean> {

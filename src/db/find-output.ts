@@ -16,7 +16,7 @@ const PAGE_OUTPUTS = 1_000;
 
 /** All outputs of a batch in the order of the file. */
 export async function* listOutputs(db: Executor, batchId: string): AsyncGenerator<{ ordinal: number; fileName: string }> {
-  for (let after = { ordinal: -1, name: "" }; ; ) {
+  for (let after = { ordinal: -1, name: "" }; ;) {
     const { rows } = await db.executeSql(
       `select ordinal, name, file_name as "fileName" from output where batch_id = $1 and (ordinal, name) > ($2, $3) order by ordinal, name limit ${PAGE_OUTPUTS}`,
       [batchId, after.ordinal, after.name],

@@ -23,7 +23,15 @@ export async function endBatch(
   return (rows[0] as BatchRow | undefined) ?? null;
 }
 
-export type NewEvent = { eventId: string; batchId: string; run: number; type: EventType; sequence: number; body: string; seedBody?: string | null };
+export type NewEvent = {
+  eventId: string;
+  batchId: string;
+  run: number;
+  type: EventType;
+  sequence: number;
+  body: string;
+  seedBody?: string | null;
+};
 
 /** Whether somebody wants the batch's events as the seed's webhook was. */
 export async function hasSeedEndpoint(tx: Tx, batchId: string): Promise<boolean> {
@@ -37,7 +45,12 @@ export async function hasSeedEndpoint(tx: Tx, batchId: string): Promise<boolean>
  */
 export async function recordEvent(tx: Tx, row: NewEvent): Promise<string[]> {
   await tx.executor.executeSql("insert into event (event_id, batch_id, run, type, sequence, body) values ($1, $2, $3, $4, $5, $6)", [
-    row.eventId, row.batchId, row.run, row.type, row.sequence, row.body,
+    row.eventId,
+    row.batchId,
+    row.run,
+    row.type,
+    row.sequence,
+    row.body,
   ]);
   const { rows } = await tx.executor.executeSql(
     `insert into delivery (event_id, endpoint_id, own_body) select $1, endpoint_id, case when payload = 'seed' then $3::text end

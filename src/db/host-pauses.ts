@@ -77,5 +77,10 @@ const ASKS_STILL = `p.updated_at < now() - ${ASKED_STRIKE_MS} * interval '1 ms'`
 
 function toPause(row: Record<string, unknown>): HostPause {
   const reason = row["reason"];
-  return { host: String(row["host"]), remainingMs: Number(row["remainingMs"]), reason: isImageCode(reason) ? reason : "connect_failed", strikes: Number(row["strikes"]) };
+  return {
+    host: String(row["host"]),
+    remainingMs: Number(row["remainingMs"]),
+    reason: isImageCode(reason) ? reason : "connect_failed",
+    strikes: Number(row["strikes"]),
+  };
 }

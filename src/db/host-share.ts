@@ -9,7 +9,10 @@ import type { Executor, Tx } from "./connect.ts";
 export type Share = { host: string; settled: number; failed: number; isPaused: boolean; imagesHeld: number };
 
 /** Adds settled images to the shares of their hosts, and returns those shares. */
-export async function addToShares(tx: Tx, { batchId, round, ordinals }: { batchId: string; round: number; ordinals: readonly number[] }): Promise<Share[]> {
+export async function addToShares(
+  tx: Tx,
+  { batchId, round, ordinals }: { batchId: string; round: number; ordinals: readonly number[] },
+): Promise<Share[]> {
   return (await tx.client.query<Share>({ name: "add_to_shares", text: ADD_TO_SHARES, values: [batchId, round, ordinals] })).rows;
 }
 
@@ -31,7 +34,11 @@ const ADD_TO_SHARES = `
 const ROWS_MAX = 10_000;
 
 /** The commonest failure of a host among the last rows of its batch; null where there is none. */
-export async function findWorstOfHost(tx: Tx, batchId: string, host: string): Promise<{ code: ImageCode; failed: number; of: number } | null> {
+export async function findWorstOfHost(
+  tx: Tx,
+  batchId: string,
+  host: string,
+): Promise<{ code: ImageCode; failed: number; of: number } | null> {
   const { rows } = await tx.executor.executeSql(
     `with last as materialized (select host, code, state, same_as from image where batch_id = $1 order by ordinal desc limit ${ROWS_MAX}),
      failures as materialized (select code from last where host = $2 and state = 'failed' and same_as is null and code <> 'url_invalid')
@@ -42,8 +49,13 @@ export async function findWorstOfHost(tx: Tx, batchId: string, host: string): Pr
 }
 
 /** Pauses a share and keeps those of its images that were taken out of the queue; how many it keeps, and how its batch stands then. */
-export async function markSharePaused(tx: Tx, { batchId, host, reason, ordinals }: { batchId: string; host: string; reason: string; ordinals: readonly number[] }): Promise<{ batch: BatchRow; imagesHeld: number; pausedAt: Date } | null> {
-  const { rows: [kept] } = await tx.executor.executeSql(
+export async function markSharePaused(
+  tx: Tx,
+  { batchId, host, reason, ordinals }: { batchId: string; host: string; reason: string; ordinals: readonly number[] },
+): Promise<{ batch: BatchRow; imagesHeld: number; pausedAt: Date } | null> {
+  const {
+    rows: [kept],
+  } = await tx.executor.executeSql(
     `with kept as (
        insert into held_image (batch_id, host, ordinal) select $1::uuid, $2, unnest($4::int[]) on conflict do nothing returning 1
      )
@@ -67,12 +79,21 @@ export async function markSharePaused(tx: Tx, { batchId, host, reason, ordinals 
  * Keeps those of a batch's images that are of paused hosts, and returns their ordinals. `wereQueued` says whether they
  * counted as queued so far.
  */
-export async function keepHeldImages(tx: Tx, { batchId, round, ordinals, wereQueued }: { batchId: string; round: number; ordinals: readonly number[]; wereQueued: boolean }): Promise<{ held: Set<number>; standsStill: boolean }> {
-  const { rows } = await tx.client.query<{ ordinal: number; isNew: boolean }>({ name: "keep_held_images", text: KEEP_HELD, values: [batchId, round, ordinals] });
+export async function keepHeldImages(
+  tx: Tx,
+  { batchId, round, ordinals, wereQueued }: { batchId: string; round: number; ordinals: readonly number[]; wereQueued: boolean },
+): Promise<{ held: Set<number>; standsStill: boolean }> {
+  const { rows } = await tx.client.query<{ ordinal: number; isNew: boolean }>({
+    name: "keep_held_images",
+    text: KEEP_HELD,
+    values: [batchId, round, ordinals],
+  });
   const isNew = rows.filter((row) => row.isNew).length;
   const held = new Set(rows.map(({ ordinal }) => ordinal));
   if (isNew === 0) return { held, standsStill: false };
-  const { rows: [batch] } = await tx.executor.executeSql(
+  const {
+    rows: [batch],
+  } = await tx.executor.executeSql(
     `update batch set images_held = images_held + $2, images_queued = images_queued - $3 where batch_id = $1
      returning is_planned and images_queued = 0 and images_due = 0 and paused_at is null as "standsStill"`,
     [batchId, isNew, wereQueued ? isNew : 0],
@@ -96,18 +117,38 @@ const KEEP_HELD = `
 /** A paused share as it stood until now, and how its batch stands from now on. */
 export type ResumedShare = { share: PausedShare; batch: BatchRow; resumedAt: Date };
 
-/** Ends the pause of one share, once: null where it is not paused. Locks its batch. Its budget begins anew, under `percent` where it is given. */
-export async function markShareResumed(tx: Tx, batchId: string, host: string, percent: number | null | undefined): Promise<ResumedShare | null> {
-  const { rows: [locked] } = await tx.executor.executeSql("select budget_round as round from batch where batch_id = $1 and status in ('pending', 'processing') for update", [batchId]);
+/**
+ * Ends the pause of one share, once: null where it is not paused. Locks its batch. Its budget begins anew, under `percent`
+ * where it is given.
+ */
+export async function markShareResumed(
+  tx: Tx,
+  batchId: string,
+  host: string,
+  percent: number | null | undefined,
+): Promise<ResumedShare | null> {
+  const {
+    rows: [locked],
+  } = await tx.executor.executeSql(
+    "select budget_round as round from batch where batch_id = $1 and status in ('pending', 'processing') for update",
+    [batchId],
+  );
   if (!locked) return null;
-  const { rows: [share] } = await tx.executor.executeSql(
+  const {
+    rows: [share],
+  } = await tx.executor.executeSql(
     `select host, settled, failed, paused_at as "pausedAt", pause_reason as "pauseReason", images_held as "imagesHeld" from host_share
      where batch_id = $1 and host = $2 and round = $3 and paused_at is not null`,
     [batchId, host, locked["round"]],
   );
   if (!share) return null;
-  await tx.executor.executeSql("update host_share set paused_at = null, pause_reason = null, settled = 0, failed = 0 where batch_id = $1 and host = $2", [batchId, host]);
-  const { rows: [batch] } = await tx.executor.executeSql(
+  await tx.executor.executeSql(
+    "update host_share set paused_at = null, pause_reason = null, settled = 0, failed = 0 where batch_id = $1 and host = $2",
+    [batchId, host],
+  );
+  const {
+    rows: [batch],
+  } = await tx.executor.executeSql(
     `update batch set hosts_paused = hosts_paused - 1, images_held = images_held - $2, images_due = images_due + $2, sequence = sequence + 1,
        paused_at = case when waits_for_hosts and $2 > 0 then null else paused_at end, pause_reason = case when waits_for_hosts and $2 > 0 then null else pause_reason end,
        waits_for_hosts = waits_for_hosts and $2 = 0,
@@ -121,8 +162,14 @@ export async function markShareResumed(tx: Tx, batchId: string, host: string, pe
 
 export type ReleasedImages = { taken: number; images: { ordinal: number; delayMs: number }[] };
 
-/** Takes up to `limit` images of resumed shares, in order within each, with what is left of the delay before their next try. They wait for their turn from now on. */
-export async function takeDueImages(tx: Tx, { batchId, round, limit }: { batchId: string; round: number; limit: number }): Promise<ReleasedImages> {
+/**
+ * Takes up to `limit` images of resumed shares, in order within each, with what is left of the delay before their next try.
+ * They wait for their turn from now on.
+ */
+export async function takeDueImages(
+  tx: Tx,
+  { batchId, round, limit }: { batchId: string; round: number; limit: number },
+): Promise<ReleasedImages> {
   const { rows } = await tx.client.query<ReleasedImages>({ name: "take_due_images", text: TAKE_DUE, values: [batchId, round, limit] });
   return rows[0] ?? { taken: 0, images: [] };
 }
@@ -152,7 +199,10 @@ export async function sweepShares(db: Executor, batchId: string): Promise<void> 
   for (const table of ["held_image", "host_share"]) {
     let swept = SWEPT_MAX;
     while (swept === SWEPT_MAX) {
-      const { rows } = await db.executeSql(`with swept as (delete from ${table} where ctid = any(array(select ctid from ${table} where batch_id = $1 limit ${SWEPT_MAX})) returning 1) select count(*)::int as n from swept`, [batchId]);
+      const { rows } = await db.executeSql(
+        `with swept as (delete from ${table} where ctid = any(array(select ctid from ${table} where batch_id = $1 limit ${SWEPT_MAX})) returning 1) select count(*)::int as n from swept`,
+        [batchId],
+      );
       swept = Number(rows[0]?.["n"]);
     }
   }

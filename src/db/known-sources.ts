@@ -5,9 +5,19 @@ import type { SourceFacts } from "./settle-images.ts";
 
 /** What an earlier batch of the tenant made of the same URL under the same recipe. */
 export type KnownSource = {
-  batchId: string; ordinal: number;
+  batchId: string;
+  ordinal: number;
   source: SourceFacts;
-  outputs: { name: string; fileName: string; format: string; width: number; height: number; bytes: number; quality: number; isKept: boolean }[];
+  outputs: {
+    name: string;
+    fileName: string;
+    format: string;
+    width: number;
+    height: number;
+    bytes: number;
+    quality: number;
+    isKept: boolean;
+  }[];
 };
 
 /** An image in hand: `key` names its URL under its recipe, `known` is what an earlier batch made of that. */
@@ -23,7 +33,9 @@ export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[])
   const values = [asked.map(({ tenantId }) => tenantId), asked.map(({ key }) => key)];
   const { rows } = await tx.client.query<Row>({ name: "known_sources", text: KNOWN, values });
   const byKey = new Map(rows.map(({ tenantId, key, ...known }) => [`${tenantId}/${key}`, known]));
-  return images.map((image) => (image.refresh === "auto" ? { ...image, known: byKey.get(`${image.tenantId}/${image.key}`) ?? null } : image));
+  return images.map((image) =>
+    image.refresh === "auto" ? { ...image, known: byKey.get(`${image.tenantId}/${image.key}`) ?? null } : image,
+  );
 }
 
 const KNOWN = `
@@ -43,7 +55,15 @@ const KNOWN = `
   ) o
   where o.outputs is not null`;
 
-export type NewSource = { tenantId: string; key: string; batchId: string; ordinal: number; sha256: string; etag: string | null; lastModified: string | null };
+export type NewSource = {
+  tenantId: string;
+  key: string;
+  batchId: string;
+  ordinal: number;
+  sha256: string;
+  etag: string | null;
+  lastModified: string | null;
+};
 
 /** Remembers where the newest outputs of a URL lie. In the order of keys, as everybody does it, so that nobody waits in a circle. */
 export async function rememberSources(tx: Tx, sources: readonly NewSource[]): Promise<void> {

@@ -5,7 +5,15 @@ import type { ImageResult, OutputFile, ProductResult } from "../domain/product-r
 import type { Executor } from "./connect.ts";
 
 type ProductRow = Omit<ProductResult, "images"> & { firstOrdinal: number };
-type ImageRow = { outputs: OutputFile[] | null; ordinal: number; state: ImageState; url: string; urlRules: UrlRule[] | null; code: ImageCode | null; detail: string | null };
+type ImageRow = {
+  outputs: OutputFile[] | null;
+  ordinal: number;
+  state: ImageState;
+  url: string;
+  urlRules: UrlRule[] | null;
+  code: ImageCode | null;
+  detail: string | null;
+};
 
 /** A product can have a thousand images: so many images are in memory at once, however many products were asked for. */
 const PAGE_IMAGES_MAX = 20_000;
@@ -17,7 +25,7 @@ export type ProductPage = { products: ProductResult[]; nextLine: number | null }
 
 /** All of a batch's products, page by page in the order of the file. */
 export async function* productPages(db: Executor, batchId: string): AsyncGenerator<ProductResult[]> {
-  for (let afterLine: number | null = 0; afterLine !== null; ) {
+  for (let afterLine: number | null = 0; afterLine !== null;) {
     const page: ProductPage = await listProducts(db, batchId, { afterLine, limit: PAGE_PRODUCTS });
     yield page.products;
     afterLine = page.nextLine;

@@ -23,7 +23,12 @@ export function listen(options: { url: string; channels: Readonly<Record<string,
   };
 
   const connect = async () => {
-    const next = new pg.Client({ connectionString: options.url, keepAlive: true, application_name: "pressrun listen", connectionTimeoutMillis: 5_000 });
+    const next = new pg.Client({
+      connectionString: options.url,
+      keepAlive: true,
+      application_name: "pressrun listen",
+      connectionTimeoutMillis: 5_000,
+    });
     client = next;
     next.on("notification", ({ channel, payload }) => listeners.get(channel)?.(payload ?? ""));
     next.on("error", () => next.end().catch(() => {}));

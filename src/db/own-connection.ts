@@ -3,7 +3,12 @@ import { BEGIN_KEYED, transactionOn, type Executor, type Transaction } from "./c
 
 /** One connection outside the pool and without its statement deadline: loading millions of rows takes minutes. */
 export async function withOwnConnection<T>(url: string, use: (transaction: Transaction, executor: Executor) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, keepAlive: true, application_name: "pressrun load", connectionTimeoutMillis: 5_000 });
+  const client = new pg.Client({
+    connectionString: url,
+    keepAlive: true,
+    application_name: "pressrun load",
+    connectionTimeoutMillis: 5_000,
+  });
   client.on("error", () => {});
   await client.connect();
   const tx = transactionOn(client);

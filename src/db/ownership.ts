@@ -44,7 +44,12 @@ export async function takeOwnership(options: { url: string; onLost: () => void }
 }
 
 async function lockedClient(url: string): Promise<pg.Client | null> {
-  const client = new pg.Client({ connectionString: url, keepAlive: true, application_name: "pressrun owner", connectionTimeoutMillis: 5_000 });
+  const client = new pg.Client({
+    connectionString: url,
+    keepAlive: true,
+    application_name: "pressrun owner",
+    connectionTimeoutMillis: 5_000,
+  });
   client.on("error", () => client.end().catch(() => {}));
   await client.connect();
   try {

@@ -3,10 +3,24 @@ import type { UrlRule } from "../domain/clean-image-url.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import { STANDS_STILL } from "./settle-images.ts";
 
-export type PlanState = { plannedLine: number; isPlanned: boolean; queued: number; tag: number; baseUrl: string | null; round: number; hostsPaused: number; due: number };
+export type PlanState = {
+  plannedLine: number;
+  isPlanned: boolean;
+  queued: number;
+  tag: number;
+  baseUrl: string | null;
+  round: number;
+  hostsPaused: number;
+  due: number;
+};
 export type PlannedProduct = { line: number; firstOrdinal: number; slug: string; firstNumber: number; urls: string[] };
 export type PlannedImage = {
-  ordinal: number; line: number; position: number; stem: string; url: string; host: string;
+  ordinal: number;
+  line: number;
+  position: number;
+  stem: string;
+  url: string;
+  host: string;
   /** What was done to the URL as it came; empty where it is fetched as it is. */
   urlRules: readonly UrlRule[];
   /** Set where the URL cannot be fetched at all: the image is settled as it is planned. */
@@ -39,11 +53,18 @@ export async function listProductsToPlan(tx: Tx, batchId: string, afterLine: num
  * Inserts image rows and says which of them need a job. A URL that this batch has already is a repeat: it
  * shares the first one's fate, now where that is known, else when it is settled.
  */
-export async function insertImages(tx: Tx, batchId: string, images: readonly PlannedImage[]): Promise<{ ordinals: number[]; repeats: number }> {
+export async function insertImages(
+  tx: Tx,
+  batchId: string,
+  images: readonly PlannedImage[],
+): Promise<{ ordinals: number[]; repeats: number }> {
   const { rows } = await tx.client.query<{ ordinal: number; sameAs: number | null }>({
     name: "insert_images",
     text: INSERT_IMAGES,
-    values: [batchId, JSON.stringify(images.map((image) => ({ ...image, invalid: undefined, code: image.invalid?.code, detail: image.invalid?.detail })))],
+    values: [
+      batchId,
+      JSON.stringify(images.map((image) => ({ ...image, invalid: undefined, code: image.invalid?.code, detail: image.invalid?.detail }))),
+    ],
   });
   const firsts = rows.filter((row) => row.sameAs === null);
   return { ordinals: firsts.map((row) => row.ordinal), repeats: rows.length - firsts.length };
@@ -76,7 +97,11 @@ const INSERT_IMAGES = `
 /** The images of repeats whose first is settled already take its state; returns what the counters must grow by. */
 export type RepeatCounts = { done: number; failed: number };
 
-export async function settleRepeats(tx: Tx, batchId: string, scope: { firsts: number[] } | { ordinalFrom: number; ordinalTo: number }): Promise<RepeatCounts> {
+export async function settleRepeats(
+  tx: Tx,
+  batchId: string,
+  scope: { firsts: number[] } | { ordinalFrom: number; ordinalTo: number },
+): Promise<RepeatCounts> {
   const byFirst = "firsts" in scope;
   const { rows } = await tx.client.query<RepeatCounts>({
     name: byFirst ? "settle_repeats_of" : "settle_repeats_in",
@@ -99,14 +124,24 @@ function settleRepeatsSql(scope: string): string {
 }
 
 export type PlanProgress = {
-  plannedLine: number; isPlanned: boolean; tag: number; queued: number; hasRepeats: boolean; done: number; failed: number;
+  plannedLine: number;
+  isPlanned: boolean;
+  tag: number;
+  queued: number;
+  hasRepeats: boolean;
+  done: number;
+  failed: number;
 };
 
 /**
  * Writes the page's progress on the batch; `isSettled` when with it every image is settled (a batch of invalid URLs),
  * `standsStill` when only images of paused hosts are left.
  */
-export async function recordPlan(tx: Tx, batchId: string, page: PlanProgress): Promise<{ isSettled: boolean; standsStill: boolean; run: number }> {
+export async function recordPlan(
+  tx: Tx,
+  batchId: string,
+  page: PlanProgress,
+): Promise<{ isSettled: boolean; standsStill: boolean; run: number }> {
   const { rows } = await tx.client.query<{ isSettled: boolean; standsStill: boolean; run: number }>({
     name: "record_plan",
     text: `
@@ -120,7 +155,11 @@ export async function recordPlan(tx: Tx, batchId: string, page: PlanProgress): P
 }
 
 /** Writes that images of resumed hosts left held_image, and how many of them are queued now. */
-export async function recordRelease(tx: Tx, batchId: string, release: { taken: number; queued: number; tag: number }): Promise<{ standsStill: boolean; run: number }> {
+export async function recordRelease(
+  tx: Tx,
+  batchId: string,
+  release: { taken: number; queued: number; tag: number },
+): Promise<{ standsStill: boolean; run: number }> {
   const { rows } = await tx.client.query<{ standsStill: boolean; run: number }>({
     name: "record_release",
     text: `update batch set images_due = images_due - $2, images_queued = images_queued + $3, tag = $4 where batch_id = $1

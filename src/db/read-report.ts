@@ -23,7 +23,12 @@ const CONNECT_MS = 5_000;
  * moment. A tenant of null: of everybody. The first page is there when this resolves.
  */
 export async function openReport(url: string, name: ReportName, filter: ReportFilter & { tenantId: string | null }): Promise<OpenReport> {
-  const client = new pg.Client({ connectionString: url, application_name: "pressrun report", connectionTimeoutMillis: CONNECT_MS, types: { getTypeParser: parserOf } });
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: "pressrun report",
+    connectionTimeoutMillis: CONNECT_MS,
+    types: { getTypeParser: parserOf },
+  });
   let failure: Error | undefined;
   client.on("error", (error) => (failure = error));
   const deadline = setTimeout(() => {
@@ -51,9 +56,13 @@ export async function openReport(url: string, name: ReportName, filter: ReportFi
   }
 }
 
-async function* pagesFrom(first: ReportCell[][], readPage: () => Promise<{ rows: ReportCell[][] }>, close: () => Promise<void>): AsyncGenerator<ReportCell[][]> {
+async function* pagesFrom(
+  first: ReportCell[][],
+  readPage: () => Promise<{ rows: ReportCell[][] }>,
+  close: () => Promise<void>,
+): AsyncGenerator<ReportCell[][]> {
   try {
-    for (let rows = first; rows.length > 0; ) {
+    for (let rows = first; rows.length > 0;) {
       yield rows;
       rows = rows.length < PAGE_ROWS ? [] : (await readPage()).rows;
     }
@@ -63,9 +72,17 @@ async function* pagesFrom(first: ReportCell[][], readPage: () => Promise<{ rows:
 }
 
 /** The names come from REPORTS alone; all that a caller says is a value. */
-function reportQuery(name: ReportName, { tenantId, batchId, since, until, limit }: ReportFilter & { tenantId: string | null }): { text: string; values: unknown[] } {
+function reportQuery(
+  name: ReportName,
+  { tenantId, batchId, since, until, limit }: ReportFilter & { tenantId: string | null },
+): { text: string; values: unknown[] } {
   const { order, time } = REPORTS[name];
-  const given: [string, unknown][] = [["tenant_id =", tenantId], ["batch_id =", batchId], [`${time} >=`, since], [`${time} <`, until]];
+  const given: [string, unknown][] = [
+    ["tenant_id =", tenantId],
+    ["batch_id =", batchId],
+    [`${time} >=`, since],
+    [`${time} <`, until],
+  ];
   const asked = given.filter(([, value]) => value !== null);
   const where = asked.map(([condition], index) => `${condition} $${index + 1}`).join(" and ");
   const text = `select * from report.${name}${where === "" ? "" : ` where ${where}`} order by ${order}${limit === null ? "" : ` limit ${Math.trunc(limit)}`}`;

@@ -10,11 +10,18 @@ const TAKEN_WORDS = new Set(["public", "none"]);
 /** A dashboard's pool and a person; the service's own connections must not run out. */
 const CONNECTIONS_MAX = 10;
 /** Defaults, which a session can change: against what is done by mistake. What it may not do is a matter of rights. */
-const SETTINGS = { default_transaction_read_only: "on", statement_timeout: "60s", idle_in_transaction_session_timeout: "60s", search_path: "report" };
+const SETTINGS = {
+  default_transaction_read_only: "on",
+  statement_timeout: "60s",
+  idle_in_transaction_session_timeout: "60s",
+  search_path: "report",
+};
 
 export function checkRoleName(name: string): void {
   if (NAME.test(name) && !TAKEN_WORDS.has(name)) return;
-  throw new ReportRoleError(`Expected a name of lower-case letters, digits and _ (63 at most, not beginning with a digit or pg_), got "${name}".`);
+  throw new ReportRoleError(
+    `Expected a name of lower-case letters, digits and _ (63 at most, not beginning with a digit or pg_), got "${name}".`,
+  );
 }
 
 /** Makes a role that can read the views of schema `report` and nothing else. Returns what it could not see to itself. */
@@ -22,7 +29,10 @@ export async function createReportRole(tx: Tx, role: { name: string; verifier: s
   const { name } = role;
   const database = await currentDatabase(tx);
   await demandViews(tx);
-  if (await findRole(tx, name)) throw new ReportRoleError(`There is a role "${name}" already. Take another name, or give it a new password: pressrun report-user rotate ${name}`);
+  if (await findRole(tx, name))
+    throw new ReportRoleError(
+      `There is a role "${name}" already. Take another name, or give it a new password: pressrun report-user rotate ${name}`,
+    );
   const statements = creation(name, role.verifier, database);
   await asAdministrator(statements, async () => {
     for (const statement of statements) await tx.executor.executeSql(statement);
@@ -98,7 +108,8 @@ async function closeToPublic(tx: Tx, database: string, isOurs: boolean): Promise
 }
 
 /** The functions behind them, by name and whatever their arguments. */
-const OPEN_FUNCTIONS = "^(pg_(try_)?advisory_.*|lo_(creat|create|from_bytea|open|put|truncate|truncate64|unlink)|lowrite|pg_notify|pg_logical_emit_message)$";
+const OPEN_FUNCTIONS =
+  "^(pg_(try_)?advisory_.*|lo_(creat|create|from_bytea|open|put|truncate|truncate64|unlink)|lowrite|pg_notify|pg_logical_emit_message)$";
 
 const SUPERUSER_CLOSES = [
   "revoke usage on schema public from public",
@@ -121,11 +132,14 @@ async function currentDatabase(tx: Tx): Promise<string> {
 
 async function demandViews(tx: Tx): Promise<void> {
   const { rows } = await tx.executor.executeSql("select to_regclass('report.version') is not null as found");
-  if (rows[0]?.["found"] !== true) throw new ReportRoleError("The database has no reports yet: run `pressrun migrate`, or start this version's `pressrun serve` once.");
+  if (rows[0]?.["found"] !== true)
+    throw new ReportRoleError("The database has no reports yet: run `pressrun migrate`, or start this version's `pressrun serve` once.");
 }
 
 async function findRole(tx: Tx, name: string): Promise<{ remark: string | null } | null> {
-  const { rows } = await tx.executor.executeSql("select shobj_description(oid, 'pg_authid') as remark from pg_roles where rolname = $1", [name]);
+  const { rows } = await tx.executor.executeSql("select shobj_description(oid, 'pg_authid') as remark from pg_roles where rolname = $1", [
+    name,
+  ]);
   return (rows[0] as { remark: string | null } | undefined) ?? null;
 }
 
@@ -134,7 +148,10 @@ async function demandOurs(tx: Tx, name: string): Promise<void> {
   const role = await findRole(tx, name);
   const database = await currentDatabase(tx);
   if (!role) throw new ReportRoleError(`There is no role "${name}". \`pressrun report-user create ${name}\` makes it.`);
-  if (role.remark !== remark(database)) throw new ReportRoleError(`The role "${name}" was not made by \`pressrun report-user create\` for the database ${database}, and is left alone.`);
+  if (role.remark !== remark(database))
+    throw new ReportRoleError(
+      `The role "${name}" was not made by \`pressrun report-user create\` for the database ${database}, and is left alone.`,
+    );
 }
 
 /** A pg_terminate_backend needs the rights of the role whose sessions it ends; who made the role can take them. */
@@ -155,8 +172,14 @@ async function asAdministrator(statements: readonly string[], work: () => Promis
     await work();
   } catch (error) {
     const { code, detail, message } = error as pg.DatabaseError;
-    if (code === STILL_NEEDED) throw new ReportRoleError(`The role cannot be dropped, since something beside the reports depends on it: ${detail ?? message}`, { cause: error });
+    if (code === STILL_NEEDED)
+      throw new ReportRoleError(`The role cannot be dropped, since something beside the reports depends on it: ${detail ?? message}`, {
+        cause: error,
+      });
     if (code !== NO_RIGHT) throw error;
-    throw new ReportRoleError(`The role in DATABASE_URL may not do this (${message}): it needs CREATEROLE, and to have made the report user. Have an administrator of the server run, in this database:\n\n${statements.map((statement) => `${statement};`).join("\n")}`, { cause: error });
+    throw new ReportRoleError(
+      `The role in DATABASE_URL may not do this (${message}): it needs CREATEROLE, and to have made the report user. Have an administrator of the server run, in this database:\n\n${statements.map((statement) => `${statement};`).join("\n")}`,
+      { cause: error },
+    );
   }
 }

@@ -10,7 +10,9 @@ export const endpoint = pgTable(
   "endpoint",
   {
     endpointId: uuid("endpoint_id").primaryKey(),
-    tenantId: uuid("tenant_id").notNull().references(() => tenant.tenantId),
+    tenantId: uuid("tenant_id")
+      .notNull()
+      .references(() => tenant.tenantId),
     batchId: uuid("batch_id"),
     url: text("url").notNull(),
     /** Null: signed with WEBHOOK_SECRET, which the configuration keeps. */
@@ -38,7 +40,9 @@ export const event = pgTable(
   },
   (t) => [
     // A run ends once; it can be paused and resumed as often as somebody likes.
-    uniqueIndex("event_once").on(t.batchId, t.run, t.type).where(sql`type in ('batch.completed', 'batch.failed')`),
+    uniqueIndex("event_once")
+      .on(t.batchId, t.run, t.type)
+      .where(sql`type in ('batch.completed', 'batch.failed')`),
     uniqueIndex("event_sequence").on(t.batchId, t.sequence),
     check("event_type", oneOf("type", EVENT_TYPES)),
   ],
@@ -47,8 +51,12 @@ export const event = pgTable(
 export const delivery = pgTable(
   "delivery",
   {
-    eventId: uuid("event_id").notNull().references(() => event.eventId, { onDelete: "cascade" }),
-    endpointId: uuid("endpoint_id").notNull().references(() => endpoint.endpointId),
+    eventId: uuid("event_id")
+      .notNull()
+      .references(() => event.eventId, { onDelete: "cascade" }),
+    endpointId: uuid("endpoint_id")
+      .notNull()
+      .references(() => endpoint.endpointId),
     state: text("state", { enum: DELIVERY_STATES }).notNull().default("pending"),
     /** What is sent to an endpoint that wants the event in other words; null: the event's own body. */
     ownBody: text("own_body"),
@@ -58,7 +66,9 @@ export const delivery = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.eventId, t.endpointId] }),
-    index("delivery_pending").on(t.nextAt).where(sql`state = 'pending'`),
+    index("delivery_pending")
+      .on(t.nextAt)
+      .where(sql`state = 'pending'`),
     check("delivery_state", oneOf("state", DELIVERY_STATES)),
   ],
 );

@@ -20,12 +20,17 @@ export const hostShare = pgTable(
   (t) => [
     primaryKey({ columns: [t.batchId, t.host] }),
     // Few are paused, however many hosts a batch has.
-    index("host_share_held").on(t.batchId, t.host).where(sql`paused_at is not null or images_held > 0`),
+    index("host_share_held")
+      .on(t.batchId, t.host)
+      .where(sql`paused_at is not null or images_held > 0`),
     check("host_share_held_count", sql`images_held >= 0`),
   ],
 );
 
-/** Planned images of paused shares, which have no job. A table of its own, so that batches without such a budget write no more than before. */
+/**
+ * Planned images of paused shares, which have no job. A table of its own, so that batches without such a budget write no more
+ * than before.
+ */
 export const heldImage = pgTable(
   "held_image",
   {

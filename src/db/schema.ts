@@ -1,5 +1,19 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, index, integer, jsonb, pgSequence, pgTable, primaryKey, smallint, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgSequence,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
 import { BATCH_OUTCOMES, BATCH_STATUSES, IMAGE_STATES } from "../domain/batch-state.ts";
 import { IMAGE_CODES, type ImageCode } from "../domain/image-code.ts";
 import { REFRESHES, type Recipe } from "../domain/recipe.ts";
@@ -21,7 +35,9 @@ export const batch = pgTable(
   "batch",
   {
     batchId: uuid("batch_id").primaryKey(),
-    tenantId: uuid("tenant_id").notNull().references(() => tenant.tenantId),
+    tenantId: uuid("tenant_id")
+      .notNull()
+      .references(() => tenant.tenantId),
     /** 128 random bits: whoever holds a batch's URLs can read its outputs, and nobody can guess one. */
     token: text("token").notNull(),
     status: text("status", { enum: BATCH_STATUSES }).notNull().default("pending"),
@@ -80,7 +96,9 @@ export const batch = pgTable(
   (t) => [
     uniqueIndex("batch_token").on(t.token),
     index("batch_by_tenant").on(t.tenantId, t.createdAt),
-    index("batch_unfinished").on(t.batchId).where(sql`status in ('pending', 'processing')`),
+    index("batch_unfinished")
+      .on(t.batchId)
+      .where(sql`status in ('pending', 'processing')`),
     check("batch_status", oneOf("status", BATCH_STATUSES)),
     check("batch_outcome", oneOf("outcome", BATCH_OUTCOMES)),
     check("batch_counts", sql`images_done + images_failed + images_skipped <= images_total and images_queued >= 0`),
@@ -152,12 +170,20 @@ export const image = pgTable(
   (t) => [
     primaryKey({ columns: [t.batchId, t.ordinal] }),
     // Finds a repeated URL while planning; the hash keeps entries at 8 bytes for URLs of any length.
-    index("image_first_of_url").on(t.batchId, sql`hashtextextended(url, 0)`).where(sql`same_as is null`),
-    index("image_repeats").on(t.batchId, t.sameAs).where(sql`same_as is not null`),
+    index("image_first_of_url")
+      .on(t.batchId, sql`hashtextextended(url, 0)`)
+      .where(sql`same_as is null`),
+    index("image_repeats")
+      .on(t.batchId, t.sameAs)
+      .where(sql`same_as is not null`),
     // What the reconciler looks through: never more than the batches in progress hold.
-    index("image_unsettled").on(t.batchId, t.ordinal).where(sql`state = 'planned'`),
+    index("image_unsettled")
+      .on(t.batchId, t.ordinal)
+      .where(sql`state = 'planned'`),
     // Finds the last day for report.throughput_hourly among years of images: 32 kB, and no cost that could be measured in a settle.
-    index("image_by_hour").using("brin", sql`date_bin('1 hour', finished_at, '2000-01-01 00:00:00+00')`).with({ autosummarize: true }),
+    index("image_by_hour")
+      .using("brin", sql`date_bin('1 hour', finished_at, '2000-01-01 00:00:00+00')`)
+      .with({ autosummarize: true }),
     check("image_state", oneOf("state", IMAGE_STATES)),
     check("image_code", oneOf("code", Object.keys(IMAGE_CODES))),
   ],
@@ -179,10 +205,7 @@ export const output = pgTable(
     isKept: boolean("is_kept").notNull().default(false),
     encodeMs: integer("encode_ms"),
   },
-  (t) => [
-    primaryKey({ columns: [t.batchId, t.ordinal, t.name] }),
-    uniqueIndex("output_file_name").on(t.batchId, t.fileName),
-  ],
+  (t) => [primaryKey({ columns: [t.batchId, t.ordinal, t.name] }), uniqueIndex("output_file_name").on(t.batchId, t.fileName)],
 );
 
 /** Attempts that failed and were followed by another; the last attempt lies on the image row. */
@@ -204,7 +227,9 @@ export const imageAttempt = pgTable(
 export const knownSource = pgTable(
   "known_source",
   {
-    tenantId: uuid("tenant_id").notNull().references(() => tenant.tenantId),
+    tenantId: uuid("tenant_id")
+      .notNull()
+      .references(() => tenant.tenantId),
     /** 128 bits of SHA-256 over URL and recipe. */
     key: uuid("key").notNull(),
     batchId: uuid("batch_id").notNull(),

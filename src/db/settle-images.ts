@@ -6,16 +6,37 @@ export type StageMs = { waitMs: number | null; fetchMs: number | null; encodeMs:
 
 /** What is known of the file that was fetched; null where the attempt did not come so far. */
 export type SourceFacts = {
-  finalUrl: string; httpStatus: number; sourceType: string | null; sourceBytes: number; sha256: string;
-  etag: string | null; lastModified: string | null; sourceWidth: number | null; sourceHeight: number | null;
+  finalUrl: string;
+  httpStatus: number;
+  sourceType: string | null;
+  sourceBytes: number;
+  sha256: string;
+  etag: string | null;
+  lastModified: string | null;
+  sourceWidth: number | null;
+  sourceHeight: number | null;
 };
 
-export type SettledImage = ImageKey & StageMs & {
-  state: "done" | "failed"; code: ImageCode | null; detail: string | null;
-  startedAt: string; source: SourceFacts | null;
-  isReused: boolean;
-  outputs: { name: string; fileName: string; format: string; width: number; height: number; bytes: number; quality: number; isKept: boolean; encodeMs: number }[];
-};
+export type SettledImage = ImageKey &
+  StageMs & {
+    state: "done" | "failed";
+    code: ImageCode | null;
+    detail: string | null;
+    startedAt: string;
+    source: SourceFacts | null;
+    isReused: boolean;
+    outputs: {
+      name: string;
+      fileName: string;
+      format: string;
+      width: number;
+      height: number;
+      bytes: number;
+      quality: number;
+      isKept: boolean;
+      encodeMs: number;
+    }[];
+  };
 
 export type CountedImage = ImageKey & { state: "done" | "failed"; isReused: boolean; inputBytes: number; outputBytes: number };
 
@@ -95,9 +116,35 @@ export async function recordRetries(tx: Tx, attempts: readonly FailedAttempt[]):
 /** Only images of paused hosts are left, which nobody will try. */
 export const STANDS_STILL = "(paused_at is null and is_planned and images_held > 0 and images_queued = 0 and images_due = 0)";
 
-export type CounterChange = { batchId: string; settledFirsts: number; failedFirsts: number; done: number; failed: number; reused: number; inputBytes: number; outputBytes: number };
-export type CounterState = { batchId: string; run: number; queued: number; isPlanned: boolean; isSettled: boolean; hasRepeats: boolean; isPaused: boolean; hasDue: boolean; standsStill: boolean } & Budget;
-export type Budget = { budgetPercent: number | null; budgetSettled: number; budgetFailed: number; hostPercent: number | null; round: number; hostsPaused: number };
+export type CounterChange = {
+  batchId: string;
+  settledFirsts: number;
+  failedFirsts: number;
+  done: number;
+  failed: number;
+  reused: number;
+  inputBytes: number;
+  outputBytes: number;
+};
+export type CounterState = {
+  batchId: string;
+  run: number;
+  queued: number;
+  isPlanned: boolean;
+  isSettled: boolean;
+  hasRepeats: boolean;
+  isPaused: boolean;
+  hasDue: boolean;
+  standsStill: boolean;
+} & Budget;
+export type Budget = {
+  budgetPercent: number | null;
+  budgetSettled: number;
+  budgetFailed: number;
+  hostPercent: number | null;
+  round: number;
+  hostsPaused: number;
+};
 
 /** Adds to the counters of one batch, which locks it until the transaction ends: call in the order of ids. */
 export async function addToCounters(tx: Tx, change: CounterChange): Promise<CounterState | null> {
@@ -112,7 +159,16 @@ export async function addToCounters(tx: Tx, change: CounterChange): Promise<Coun
         is_planned and images_done + images_failed + images_skipped = images_total as "isSettled", paused_at is not null as "isPaused",
         pause_at_failure_percent as "budgetPercent", budget_settled as "budgetSettled", budget_failed as "budgetFailed",
         pause_host_at_failure_percent as "hostPercent", budget_round as round, hosts_paused as "hostsPaused", images_due > 0 as "hasDue", ${STANDS_STILL} as "standsStill"`,
-    values: [change.batchId, change.settledFirsts, change.done, change.failed, change.inputBytes, change.outputBytes, change.failedFirsts, change.reused],
+    values: [
+      change.batchId,
+      change.settledFirsts,
+      change.done,
+      change.failed,
+      change.inputBytes,
+      change.outputBytes,
+      change.failedFirsts,
+      change.reused,
+    ],
   });
   return rows[0] ?? null;
 }

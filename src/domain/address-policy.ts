@@ -59,7 +59,9 @@ function parseAddress(text: string): Address | null {
 
 function isGlobalUnicast(address: Address): boolean {
   if (address instanceof ipaddr.IPv4) return address.range() === "unicast" && !REFUSED_V4.some((cidr) => matches(address, cidr));
-  return matches(address, GLOBAL_V6) && address.range() === "unicast" && !REFUSED_V6.some((cidr) => matches(address, cidr)) && !isIsatap(address);
+  return (
+    matches(address, GLOBAL_V6) && address.range() === "unicast" && !REFUSED_V6.some((cidr) => matches(address, cidr)) && !isIsatap(address)
+  );
 }
 
 /** An interface identifier of ISATAP (RFC 5214 §6.1) leads to the IPv4 address in its last 32 bits, under any prefix. */

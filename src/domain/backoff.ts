@@ -6,7 +6,10 @@ const HOUR = 60 * MINUTE;
 export const IMAGE_ATTEMPTS_MAX = 5;
 const IMAGE_DELAYS_MS = [2 * SECOND, 8 * SECOND, 30 * SECOND, 2 * MINUTE] as const;
 
-/** The schedule that Standard Webhooks recommends, 75 hours in all: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
+/**
+ * The schedule that Standard Webhooks recommends, 75 hours in all:
+ * https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+ */
 const DELIVERY_DELAYS_MS = [5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR] as const;
 export const DELIVERY_ATTEMPTS_MAX = DELIVERY_DELAYS_MS.length + 1;
 

@@ -2,7 +2,16 @@ import type { BatchOutcome, BatchStatus, EventType } from "./batch-state.ts";
 import type { PausedShare } from "./failure-budget.ts";
 
 /** A paused host as it is told of, in status and events. */
-export type PausedHostBody = { host: string; settled: number; failed: number; failedPercent: number; pausedAt: string; pauseReason: string; imagesHeld: number; resumeUrl: string };
+export type PausedHostBody = {
+  host: string;
+  settled: number;
+  failed: number;
+  failedPercent: number;
+  pausedAt: string;
+  pauseReason: string;
+  imagesHeld: number;
+  resumeUrl: string;
+};
 
 export type BatchEventBody = {
   type: EventType;
@@ -37,9 +46,22 @@ export function batchUrl(publicUrl: string, batchId: string): string {
 }
 
 /** A POST to its resumeUrl resumes this host and no other. */
-export function viewPausedShare({ host, settled, failed, pausedAt, pauseReason, imagesHeld }: PausedShare, publicUrl: string, batchId: string): PausedHostBody {
+export function viewPausedShare(
+  { host, settled, failed, pausedAt, pauseReason, imagesHeld }: PausedShare,
+  publicUrl: string,
+  batchId: string,
+): PausedHostBody {
   const failedPercent = settled === 0 ? 0 : Number(((100 * failed) / settled).toFixed(2));
-  return { host, settled, failed, failedPercent, pausedAt: pausedAt.toISOString(), pauseReason, imagesHeld, resumeUrl: `${batchUrl(publicUrl, batchId)}/resume?host=${encodeURIComponent(host)}` };
+  return {
+    host,
+    settled,
+    failed,
+    failedPercent,
+    pausedAt: pausedAt.toISOString(),
+    pauseReason,
+    imagesHeld,
+    resumeUrl: `${batchUrl(publicUrl, batchId)}/resume?host=${encodeURIComponent(host)}`,
+  };
 }
 
 export function outputUrl(publicUrl: string, token: string, fileName: string): string {
@@ -48,4 +70,9 @@ export function outputUrl(publicUrl: string, token: string, fileName: string): s
 
 export const RESULT_FILE_NAME = "results.csv";
 /** What a batch's outputs lie beside. */
-export const RESULT_FILES = { resultsCsv: RESULT_FILE_NAME, failuresCsv: "failures.csv", resultsJsonl: "results.jsonl", archive: "archive.zip" } as const;
+export const RESULT_FILES = {
+  resultsCsv: RESULT_FILE_NAME,
+  failuresCsv: "failures.csv",
+  resultsJsonl: "results.jsonl",
+  archive: "archive.zip",
+} as const;

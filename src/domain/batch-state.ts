@@ -12,7 +12,14 @@ export type ImageState = (typeof IMAGE_STATES)[number];
 export const DELIVERY_STATES = ["pending", "delivered", "failed", "gone"] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
-export const EVENT_TYPES = ["batch.completed", "batch.failed", "batch.paused", "batch.resumed", "batch.host_paused", "batch.host_resumed"] as const;
+export const EVENT_TYPES = [
+  "batch.completed",
+  "batch.failed",
+  "batch.paused",
+  "batch.resumed",
+  "batch.host_paused",
+  "batch.host_resumed",
+] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
 export type BatchCounts = { total: number; completed: number; failed: number; skipped: number };

@@ -2,7 +2,15 @@ import { parseImageUrl, URL_LENGTH_MAX } from "./image-url.ts";
 import { isPlainUrl } from "./plain-url.ts";
 
 export const URL_RULES = [
-  "unescaped", "trimmed", "entities_decoded", "spaces_encoded", "scheme_added", "base_joined", "dropbox_direct", "google_drive_direct", "onedrive_direct",
+  "unescaped",
+  "trimmed",
+  "entities_decoded",
+  "spaces_encoded",
+  "scheme_added",
+  "base_joined",
+  "dropbox_direct",
+  "google_drive_direct",
+  "onedrive_direct",
 ] as const;
 export type UrlRule = (typeof URL_RULES)[number];
 export type CleanUrl = { ok: true; href: string; rules: UrlRule[] } | UrlRefusal;
@@ -38,7 +46,8 @@ export function cleanImageUrl(text: string, { baseUrl }: { baseUrl: string | nul
 
   const parsed = parseImageUrl(note("spaces_encoded", joined, joined.replaceAll(/[ \u00A0]/g, "%20")));
   if (!parsed.ok) return parsed;
-  if (!parsed.href.startsWith(absolute.within)) return refuse(`Expected a path below baseUrl, got ${excerpt(schemed)}, which leads above it.`);
+  if (!parsed.href.startsWith(absolute.within))
+    return refuse(`Expected a path below baseUrl, got ${excerpt(schemed)}, which leads above it.`);
   return toDirect(parsed.href, rules);
 }
 
@@ -47,7 +56,8 @@ function toDirect(address: string, rules: UrlRule[]): CleanUrl {
   const direct = findDirectLink(address);
   const href = direct?.href ?? address;
   if (direct !== null && href !== address) rules.push(direct.rule);
-  if (href.length > URL_LENGTH_MAX) return refuse(`Expected a URL of at most ${URL_LENGTH_MAX} characters, got ${excerpt(href)}, which has ${href.length} once encoded.`);
+  if (href.length > URL_LENGTH_MAX)
+    return refuse(`Expected a URL of at most ${URL_LENGTH_MAX} characters, got ${excerpt(href)}, which has ${href.length} once encoded.`);
   return { ok: true, href, rules };
 }
 
@@ -89,7 +99,9 @@ function toAbsolute(text: string, baseUrl: string | null): Absolute {
   const refusal = refuseNonPath(text);
   if (refusal !== null) return refusal;
   if (baseUrl === null) {
-    return refuse(`Expected an absolute http or https URL, got ${excerpt(text)}. If it is a path on your shop, upload with baseUrl=…, such as baseUrl=https://shop.example/media; if it begins with a host name, write https:// before it.`);
+    return refuse(
+      `Expected an absolute http or https URL, got ${excerpt(text)}. If it is a path on your shop, upload with baseUrl=…, such as baseUrl=https://shop.example/media; if it begins with a host name, write https:// before it.`,
+    );
   }
   return joinBase(text, baseUrl);
 }
@@ -98,13 +110,18 @@ function toAbsolute(text: string, baseUrl: string | null): Absolute {
 function refuseNonPath(text: string): UrlRefusal | null {
   if (text === "") return refuse('Expected an absolute http or https URL, got "".');
   if (/^[a-z]:[\\/]/i.test(text) || text.startsWith("\\\\")) {
-    return refuse(`Expected an absolute http or https URL, got ${excerpt(text)}, a file on a computer. Put the file on a web server and give its https:// address.`);
+    return refuse(
+      `Expected an absolute http or https URL, got ${excerpt(text)}, a file on a computer. Put the file on a web server and give its https:// address.`,
+    );
   }
-  if (/^www\./i.test(text)) return refuse(`Expected an absolute http or https URL, got ${excerpt(text)}. Write https:// before it: ${excerpt(`https://${text}`)}.`);
+  if (/^www\./i.test(text))
+    return refuse(`Expected an absolute http or https URL, got ${excerpt(text)}. Write https:// before it: ${excerpt(`https://${text}`)}.`);
   const scheme = SCHEME.exec(text)?.[0];
   if (scheme === undefined) return null;
   // Only the scheme is shown: `ftp://user:password@host` holds a secret, `data:` a whole image.
-  return refuse(`Expected an absolute http or https URL, got one that begins with "${excerptOf(scheme)}". Give the image's https:// address.`);
+  return refuse(
+    `Expected an absolute http or https URL, got one that begins with "${excerptOf(scheme)}". Give the image's https:// address.`,
+  );
 }
 
 /**
@@ -182,9 +199,12 @@ function isToken(text: string | null | undefined): text is string {
  * itself leads to a page, which is no image either. Folders, albums and `/download` links are left alone.
  */
 function oneDriveFile({ href, host, pathname, searchParams }: URL): string {
-  const isFile = host === "1drv.ms"
-    ? /^\/[^/]+\/./.test(pathname) && !/^\/[fa]\//.test(pathname)
-    : pathname !== "/download" && (searchParams.has("resid") || searchParams.has("id")) && !searchParams.get("ithint")?.startsWith("folder");
+  const isFile =
+    host === "1drv.ms"
+      ? /^\/[^/]+\/./.test(pathname) && !/^\/[fa]\//.test(pathname)
+      : pathname !== "/download" &&
+        (searchParams.has("resid") || searchParams.has("id")) &&
+        !searchParams.get("ithint")?.startsWith("folder");
   return isFile ? `https://api.onedrive.com/v1.0/shares/u!${Buffer.from(href).toString("base64url")}/root/content` : href;
 }
 

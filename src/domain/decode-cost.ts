@@ -42,7 +42,10 @@ export function encoderBytes(input: DecodeFacts, output: OutputCost): number {
   return FRESH_BYTES + streamedBytes(input, output) + Math.max(peak, held + encoded);
 }
 
-function streamedBytes({ width, height, channels, sampleBytes, hasAlpha, tileHeight = 0 }: DecodeFacts, output: { width: number; height: number }): number {
+function streamedBytes(
+  { width, height, channels, sampleBytes, hasAlpha, tileHeight = 0 }: DecodeFacts,
+  output: { width: number; height: number },
+): number {
   const pixelBytes = channels * sampleBytes;
   const rows = Math.min(height, STREAMED_ROWS);
   const isScaled = output.width * output.height < width * height;
@@ -68,7 +71,10 @@ function decodeBytes(input: DecodeFacts, output: { width: number; height: number
 /** Pieces below 32 MB, three or four bytes a pixel, stay with glibc when they are freed: what was the peak is then held. */
 const FREED_PIXELS_MIN = 11_000_000;
 
-function wholeBytesPerPixel({ format, width, height, channels, sampleBytes, isInterlaced, chroma }: DecodeFacts): { peak: number; held: number } {
+function wholeBytesPerPixel({ format, width, height, channels, sampleBytes, isInterlaced, chroma }: DecodeFacts): {
+  peak: number;
+  held: number;
+} {
   const isFreed = width * height >= FREED_PIXELS_MIN;
   switch (format) {
     case "jpeg": {

@@ -31,7 +31,8 @@ export function createDownloadWindow(options: { min: number; max: number; backlo
   let size = options.min;
   const fetchMs = createAverage();
   const encodeMs = createAverage();
-  const needed = () => options.min + (encodeMs.value > 0 ? Math.ceil((RESERVE * options.encoders * (fetchMs.value + AHEAD_MS)) / encodeMs.value) : 0);
+  const needed = () =>
+    options.min + (encodeMs.value > 0 ? Math.ceil((RESERVE * options.encoders * (fetchMs.value + AHEAD_MS)) / encodeMs.value) : 0);
   return {
     get size() {
       return size;

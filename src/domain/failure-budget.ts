@@ -28,7 +28,12 @@ export function describeOverBudget(counts: BudgetCounts, percent: number, worst:
 }
 
 /** Why one host's share of a batch was paused, for people. */
-export function describeShareOverBudget(host: string, counts: BudgetCounts, percent: number, worst: Omit<WorstFailure, "host"> | null): string {
+export function describeShareOverBudget(
+  host: string,
+  counts: BudgetCounts,
+  percent: number,
+  worst: Omit<WorstFailure, "host"> | null,
+): string {
   const rate = `${counts.failed} of ${counts.settled} images of ${host} failed (${ratePercent(counts, percent)} %), more than the ${percent} % that pauseHostAtFailurePercent allows`;
   return worst ? `${rate}; ${2 * worst.failed > worst.of ? "mostly" : "most often"} ${worst.code}.` : `${rate}.`;
 }
@@ -37,9 +42,13 @@ export function describeShareOverBudget(host: string, counts: BudgetCounts, perc
 export type PausedShare = BudgetCounts & { host: string; pausedAt: Date; pauseReason: string; imagesHeld: number };
 
 /** Why a batch stands still of which nothing else is left. `shares` are those that hold back most. */
-export function describeOnlyHeld(shares: readonly Pick<PausedShare, "host" | "pauseReason" | "imagesHeld">[], all: { hostsPaused: number; imagesHeld: number }): string {
+export function describeOnlyHeld(
+  shares: readonly Pick<PausedShare, "host" | "pauseReason" | "imagesHeld">[],
+  all: { hostsPaused: number; imagesHeld: number },
+): string {
   const [first] = shares;
-  if (all.hostsPaused === 1 && first) return `Nothing is left to try but ${all.imagesHeld} images of ${first.host}, which is paused: ${first.pauseReason}`;
+  if (all.hostsPaused === 1 && first)
+    return `Nothing is left to try but ${all.imagesHeld} images of ${first.host}, which is paused: ${first.pauseReason}`;
   const named = shares.slice(0, HOSTS_NAMED_MAX);
   const others = all.hostsPaused > named.length ? ["…"] : [];
   return `Nothing is left to try but ${all.imagesHeld} images of ${all.hostsPaused} paused hosts: ${[...named.map(({ host, imagesHeld }) => `${host} (${imagesHeld})`), ...others].join(", ")}.`;

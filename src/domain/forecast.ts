@@ -9,8 +9,11 @@ export type Plant = { encoders: number; downloads: number; downloadsPerHost: num
 
 export type Forecast = {
   failures: { expected: number; low: number; high: number; share: number };
-  bytes: number; megapixels: number;
-  fetchSeconds: number; encodeSeconds: number; seconds: number;
+  bytes: number;
+  megapixels: number;
+  fetchSeconds: number;
+  encodeSeconds: number;
+  seconds: number;
 };
 
 /**
@@ -27,8 +30,14 @@ const MEGAPIXEL_MS: Record<OutputFormat, number> = { jpeg: 7.8, webp: 60, avif: 
  * a shop that has moved, a CDN that refuses strangers. What the sample has none of is taken to be like the others
  * together. Null without a trial.
  */
-export function forecast(strata: readonly Stratum[], trials: readonly Trial[], options: { plant: Plant; format: OutputFormat }): Forecast | null {
-  const tried = strata.map((stratum) => ({ ...stratum, ...summarize(trials.filter(({ host }) => host === stratum.host)) })).filter(({ trials }) => trials > 0);
+export function forecast(
+  strata: readonly Stratum[],
+  trials: readonly Trial[],
+  options: { plant: Plant; format: OutputFormat },
+): Forecast | null {
+  const tried = strata
+    .map((stratum) => ({ ...stratum, ...summarize(trials.filter(({ host }) => host === stratum.host)) }))
+    .filter(({ trials }) => trials > 0);
   if (tried.length === 0) return null;
   const images = sum(strata, ({ imagesDistinct }) => imagesDistinct);
   const seen = sum(tried, ({ imagesDistinct }) => imagesDistinct);
@@ -42,12 +51,21 @@ export function forecast(strata: readonly Stratum[], trials: readonly Trial[], o
   const encodeSeconds = (succeeding * IMAGE_MS + megapixels * MEGAPIXEL_MS[options.format]) / options.plant.encoders / 1_000;
   return {
     failures: { expected: Math.round(share * images), low: Math.floor(low * images), high: Math.ceil(high * images), share },
-    bytes: Math.round(images * average((stratum) => stratum.bytes)), megapixels,
-    fetchSeconds, encodeSeconds, seconds: Math.max(fetchSeconds, encodeSeconds),
+    bytes: Math.round(images * average((stratum) => stratum.bytes)),
+    megapixels,
+    fetchSeconds,
+    encodeSeconds,
+    seconds: Math.max(fetchSeconds, encodeSeconds),
   };
 }
 
-type Summary = { trials: number; failureShare: number; /** On average over all trials, the failed ones with nothing. */ bytes: number; megapixels: number; ms: number };
+type Summary = {
+  trials: number;
+  failureShare: number;
+  /** On average over all trials, the failed ones with nothing. */ bytes: number;
+  megapixels: number;
+  ms: number;
+};
 type Tried = Stratum & Summary;
 
 function summarize(trials: readonly Trial[]): Summary {
@@ -90,11 +108,29 @@ export function shareInterval(share: number, size: number): { low: number; high:
 }
 
 /** The slowest host, each with its own limit; or all of them, with the limit of the process. Retries and waits come on top. */
-function fetchMs(strata: readonly Stratum[], tried: readonly Tried[], { downloads, downloadsPerHost, otherMs }: Plant & { otherMs: number }): number {
+function fetchMs(
+  strata: readonly Stratum[],
+  tried: readonly Tried[],
+  { downloads, downloadsPerHost, otherMs }: Plant & { otherMs: number },
+): number {
   const known = new Map(tried.map(({ host, ms }) => [host, ms]));
   const alone = strata.map(({ host, imagesDistinct }) => ({ host, imagesDistinct, ms: imagesDistinct * (known.get(host) ?? otherMs) }));
-  const slowest = Math.max(...alone.map(({ host, imagesDistinct, ms }) => (host === null ? 0 : ms / Math.max(1, Math.min(downloads, downloadsPerHost, imagesDistinct)))));
-  return Math.max(slowest, sum(alone, ({ ms }) => ms) / Math.max(1, Math.min(downloads, sum(strata, ({ imagesDistinct }) => imagesDistinct))));
+  const slowest = Math.max(
+    ...alone.map(({ host, imagesDistinct, ms }) =>
+      host === null ? 0 : ms / Math.max(1, Math.min(downloads, downloadsPerHost, imagesDistinct)),
+    ),
+  );
+  return Math.max(
+    slowest,
+    sum(alone, ({ ms }) => ms) /
+      Math.max(
+        1,
+        Math.min(
+          downloads,
+          sum(strata, ({ imagesDistinct }) => imagesDistinct),
+        ),
+      ),
+  );
 }
 
 function sum<T>(items: readonly T[], value: (item: T) => number): number {

@@ -74,7 +74,17 @@ export function strikePauseMs(strikes: number): number {
  * When an image of a paused host comes back. `place` counts the images that this process gave back in this pause, from
  * 0; `random` is in [0, 1). Where the host has failed, the first comes alone, and the others once it may have an answer.
  */
-export function returnDelayMs({ remainingMs, place, strikes, random }: { remainingMs: number; place: number; strikes: number; random: number }): number {
+export function returnDelayMs({
+  remainingMs,
+  place,
+  strikes,
+  random,
+}: {
+  remainingMs: number;
+  place: number;
+  strikes: number;
+  random: number;
+}): number {
   const grace = strikes > 0 && place > 0 ? TRIAL_MS / 2 : 0;
   const spread = place === 0 ? (random * SECOND) / 10 : Math.min(place * RETURN_STEP_MS, RETURN_SPREAD_MS_MAX) + random * SECOND;
   return Math.ceil(Math.max(remainingMs, 0) + grace + spread);
@@ -82,5 +92,9 @@ export function returnDelayMs({ remainingMs, place, strikes, random }: { remaini
 
 /** What an image ends with whose host is not even asked any more. */
 export function givenUpHost(host: string, code: ImageCode): StageFailure {
-  return failed(code, `The host ${host} has not given us anything for 15 minutes or more; its images are given up until it does. Try them again when it is back.`, { retry: false }).failure;
+  return failed(
+    code,
+    `The host ${host} has not given us anything for 15 minutes or more; its images are given up until it does. Try them again when it is back.`,
+    { retry: false },
+  ).failure;
 }

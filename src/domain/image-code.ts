@@ -4,7 +4,11 @@
  */
 export const IMAGE_CODES = {
   url_invalid: { stage: "intake", retry: false, message: "The URL is not an absolute http or https address." },
-  address_blocked: { stage: "fetch", retry: false, message: "The address is not on the public internet; an operator can admit it with ALLOW_CIDRS." },
+  address_blocked: {
+    stage: "fetch",
+    retry: false,
+    message: "The address is not on the public internet; an operator can admit it with ALLOW_CIDRS.",
+  },
   dns_failed: { stage: "fetch", retry: true, message: "The host name could not be resolved." },
   connect_failed: { stage: "fetch", retry: true, message: "No connection could be made, or it broke." },
   tls_failed: { stage: "fetch", retry: false, message: "The server's TLS certificate or handshake was not acceptable." },

@@ -84,7 +84,11 @@ export type ParsedUrl = { ok: true; href: string } | { ok: false; code: Extract<
 
 /** Whether an item is an address that could be fetched: absolute, http or https, without credentials. */
 export function parseImageUrl(text: string): ParsedUrl {
-  const refuse = (why: string): ParsedUrl => ({ ok: false, code: "url_invalid", message: `Expected an absolute http or https URL, got ${excerpt(text)}${why}.` });
+  const refuse = (why: string): ParsedUrl => ({
+    ok: false,
+    code: "url_invalid",
+    message: `Expected an absolute http or https URL, got ${excerpt(text)}${why}.`,
+  });
   if (text.length > URL_LENGTH_MAX) return refuse(`, which has ${text.length} characters of at most ${URL_LENGTH_MAX}`);
   // The URL parser would drop tabs and newlines silently, and with them the difference between two URLs.
   if (/[\u0000-\u001F\u007F]/.test(text)) return refuse(", which holds a control character");

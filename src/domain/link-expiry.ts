@@ -39,7 +39,9 @@ export function mayExpire(text: string): boolean {
 export function findExpiry(href: string): Date | null {
   if (!mayExpire(href)) return null;
   const parameters = readParameters(href.slice(href.indexOf("?")));
-  const times = [...lifetimeEnds(parameters), expiresMs(parameters), azureMs(parameters), ...tokenEnds(parameters)].filter((ms) => !Number.isNaN(ms));
+  const times = [...lifetimeEnds(parameters), expiresMs(parameters), azureMs(parameters), ...tokenEnds(parameters)].filter(
+    (ms) => !Number.isNaN(ms),
+  );
   return times.length > 0 ? new Date(Math.min(...times)) : null;
 }
 
@@ -75,10 +77,12 @@ function azureMs(parameters: Parameters): number {
  * is the customer's choice: `__token__`, `hdnts`, `hdnea`, `__cld_token__`.
  */
 function tokenEnds(parameters: Parameters): number[] {
-  return [...parameters.values()].filter((value) => value.includes("~hmac=")).map((value) => {
-    const field = value.split("~").find((part) => part.startsWith("exp="));
-    return secondsMs(field?.slice("exp=".length));
-  });
+  return [...parameters.values()]
+    .filter((value) => value.includes("~hmac="))
+    .map((value) => {
+      const field = value.split("~").find((part) => part.startsWith("exp="));
+      return secondsMs(field?.slice("exp=".length));
+    });
 }
 
 function secondsMs(text: string | undefined): number {

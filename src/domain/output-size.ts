@@ -17,5 +17,7 @@ export function outputSize(box: Box, input: Size): Size {
   const scale = Math.min(1, scaleInto(box, input));
   const scaled = { width: Math.max(1, Math.ceil(input.width * scale)), height: Math.max(1, Math.ceil(input.height * scale)) };
   // The frame around a `contain` is part of the output.
-  return box.fit === "contain" ? { width: Math.max(scaled.width, box.width ?? 0), height: Math.max(scaled.height, box.height ?? 0) } : scaled;
+  return box.fit === "contain"
+    ? { width: Math.max(scaled.width, box.width ?? 0), height: Math.max(scaled.height, box.height ?? 0) }
+    : scaled;
 }

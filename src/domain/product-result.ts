@@ -15,7 +15,9 @@ export type ImageResult = {
 };
 
 export type ProductResult = {
-  line: number; serial: string; name: string;
+  line: number;
+  serial: string;
+  name: string;
   /** As they came. */
   urls: readonly string[];
   /** The row of the file as it came. */

@@ -19,7 +19,11 @@ export const REPORTS = {
   failures_by_code: { order: "batch_id desc, images desc, code", time: "batch_created_at", hasBatch: true },
   failures_by_host: { order: "batch_id desc, images_failed desc, host", time: "batch_created_at", hasBatch: true },
   throughput_hourly: { order: "hour desc", time: "hour", hasBatch: false },
-  stage_seconds: { order: "batch_id desc, array_position(array['wait', 'fetch', 'encode', 'store'], stage)", time: "batch_created_at", hasBatch: true },
+  stage_seconds: {
+    order: "batch_id desc, array_position(array['wait', 'fetch', 'encode', 'store'], stage)",
+    time: "batch_created_at",
+    hasBatch: true,
+  },
   savings: { order: "batch_id desc", time: "batch_created_at", hasBatch: true },
   deliveries: { order: "event_id desc, endpoint_id", time: "created_at", hasBatch: true },
   delivery_attempts: { order: "event_id desc, endpoint_id, attempt", time: "attempted_at", hasBatch: true },

@@ -17,8 +17,11 @@ export const SEED_PRODUCTS_MAX = 200;
 export const SEED_BODY_BYTES_MAX = 100_000;
 
 export type SeedProduct = {
-  serialNumber: string; productName: string;
-  inputImageUrls: string[]; outputImageUrls: (string | null)[]; errors: (ImageError | null)[];
+  serialNumber: string;
+  productName: string;
+  inputImageUrls: string[];
+  outputImageUrls: (string | null)[];
+  errors: (ImageError | null)[];
 };
 
 export type SeedPayload = {
@@ -35,8 +38,15 @@ export type SeedPayload = {
 };
 
 export type SeedBatch = {
-  batchId: string; token: string; status: BatchStatus; recipe: Recipe; products: number;
-  imagesTotal: number; imagesDone: number; imagesFailed: number; imagesSkipped: number;
+  batchId: string;
+  token: string;
+  status: BatchStatus;
+  recipe: Recipe;
+  products: number;
+  imagesTotal: number;
+  imagesDone: number;
+  imagesFailed: number;
+  imagesSkipped: number;
 };
 
 /** A product in the seed's words, for its status and its webhook: three lists of one length and order. */
@@ -54,7 +64,10 @@ export function viewSeedProduct(product: ProductResult, batch: Pick<SeedBatch, "
   };
 }
 
-/** The seed's webhook, as text to be signed and sent. `products` are the batch's first, at least SEED_PRODUCTS_MAX where there are as many. */
+/**
+ * The seed's webhook, as text to be signed and sent. `products` are the batch's first, at least SEED_PRODUCTS_MAX where there
+ * are as many.
+ */
 export function writeSeedPayload(batch: SeedBatch, products: readonly ProductResult[], publicUrl: string): string {
   const shown: SeedProduct[] = [];
   const around = toPayload(batch, { products: [], isTruncated: true, nextLine: MAX_LINE }, publicUrl);
@@ -74,7 +87,11 @@ const COMMA_BYTES = 1;
 /** As long as a line's number can be, so that what stands around the products is never longer than was counted. */
 const MAX_LINE = 999_999_999;
 
-function toPayload(batch: SeedBatch, cut: { products: SeedProduct[]; isTruncated: boolean; nextLine: number }, publicUrl: string): SeedPayload {
+function toPayload(
+  batch: SeedBatch,
+  cut: { products: SeedProduct[]; isTruncated: boolean; nextLine: number },
+  publicUrl: string,
+): SeedPayload {
   return {
     requestId: batch.batchId,
     status: batch.status,

@@ -12,8 +12,25 @@ const NAME = /^[a-z][a-z0-9!#$%&'*+.^_`|~-]{0,99}$/;
 const VALUE = /^[!-~](?:[ \t!-~]*[!-~])?$/;
 /** Those that say where a message goes or how it is framed, and those on which our own reading of the answer rests. */
 const REFUSED = new Set([
-  "host", "connection", "keep-alive", "upgrade", "transfer-encoding", "te", "trailer", "expect", "via", "forwarded", "http2-settings", "cookie2",
-  "accept-encoding", "range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range",
+  "host",
+  "connection",
+  "keep-alive",
+  "upgrade",
+  "transfer-encoding",
+  "te",
+  "trailer",
+  "expect",
+  "via",
+  "forwarded",
+  "http2-settings",
+  "cookie2",
+  "accept-encoding",
+  "range",
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+  "if-range",
 ]);
 const REFUSED_FAMILY = /^(proxy-|content-|sec-|x-forwarded-)/;
 
@@ -29,10 +46,13 @@ export function readSourceHeaders(given: readonly SourceHeaders[]): ReadHeaders 
   const value = given.map(({ host, headers }, index) => {
     const place = `number ${index + 1}`;
     const known = normalHost(host);
-    if (known === null) faults.push(`Expected host of ${place} as a host with or without a port, such as images.shop.example, without scheme, path or user.`);
+    if (known === null)
+      faults.push(`Expected host of ${place} as a host with or without a port, such as images.shop.example, without scheme, path or user.`);
     const entries = Object.entries(headers).map(([name, text]) => [name.toLowerCase(), text.trim()] as const);
-    if (entries.length === 0 || entries.length > HEADERS_PER_HOST_MAX) faults.push(`Expected 1 to ${HEADERS_PER_HOST_MAX} headers in ${place}, got ${entries.length}.`);
-    if (new Set(entries.map(([name]) => name)).size < entries.length) faults.push(`Expected each header of ${place} once, whatever its capitals.`);
+    if (entries.length === 0 || entries.length > HEADERS_PER_HOST_MAX)
+      faults.push(`Expected 1 to ${HEADERS_PER_HOST_MAX} headers in ${place}, got ${entries.length}.`);
+    if (new Set(entries.map(([name]) => name)).size < entries.length)
+      faults.push(`Expected each header of ${place} once, whatever its capitals.`);
     for (const [position, [name, text]] of entries.entries()) {
       const fault = findHeaderFault(name, text);
       if (fault !== null) faults.push(`Header ${position + 1} of ${place}: ${fault}`);

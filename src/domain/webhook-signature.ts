@@ -25,7 +25,10 @@ export const SECRETS_MAX = 2;
  * The three headers of Standard Webhooks for one message, with a signature by each secret. `body` is the exact text that
  * is sent; time is in seconds.
  */
-export function signatureHeaders(secrets: readonly string[], message: { id: string; timestampSeconds: number; body: string }): Record<string, string> {
+export function signatureHeaders(
+  secrets: readonly string[],
+  message: { id: string; timestampSeconds: number; body: string },
+): Record<string, string> {
   const signed = `${message.id}.${message.timestampSeconds}.${message.body}`;
   return {
     "webhook-id": message.id,

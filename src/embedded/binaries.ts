@@ -6,7 +6,11 @@ import { dirname, join, relative } from "node:path";
 export type Binaries = { initdb: string; postgres: string };
 
 const PLATFORMS: Record<string, string> = {
-  "linux-x64": "linux-x64", "linux-arm64": "linux-arm64", "darwin-x64": "darwin-x64", "darwin-arm64": "darwin-arm64", "win32-x64": "windows-x64",
+  "linux-x64": "linux-x64",
+  "linux-arm64": "linux-arm64",
+  "darwin-x64": "darwin-x64",
+  "darwin-arm64": "darwin-arm64",
+  "win32-x64": "windows-x64",
 };
 
 /** The PostgreSQL that came with `npm ci`. Throws a sentence with the way out where there is none for this machine. */
@@ -14,7 +18,9 @@ export async function findBinaries(): Promise<Binaries> {
   const platform = `${process.platform}-${process.arch}`;
   const native = nativeFolder(PLATFORMS[platform]);
   if (native === null) {
-    throw new Error(`There is no embedded PostgreSQL for ${platform}, or it was not installed (npm ci --omit=optional?). Set DATABASE_URL to a PostgreSQL of your own.`);
+    throw new Error(
+      `There is no embedded PostgreSQL for ${platform}, or it was not installed (npm ci --omit=optional?). Set DATABASE_URL to a PostgreSQL of your own.`,
+    );
   }
   await linkLibraries(native);
   const suffix = process.platform === "win32" ? ".exe" : "";

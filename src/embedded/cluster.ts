@@ -39,8 +39,17 @@ async function initialise(folder: string, binaries: Binaries, user: ServerUser):
   await writeFile(passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
   await user.own(passwordFile);
   await run(user, binaries.initdb, [
-    "-D", data, "-U", SUPERUSER, "-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8",
-    `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--no-instructions",
+    "-D",
+    data,
+    "-U",
+    SUPERUSER,
+    "-E",
+    "UTF8",
+    "--locale-provider=builtin",
+    "--locale=C.UTF-8",
+    `--pwfile=${passwordFile}`,
+    "--auth=scram-sha-256",
+    "--no-instructions",
   ]);
   // Without a client library in this room: the server itself takes the statement, alone and before it listens.
   await run(user, binaries.postgres, ["--single", "-D", data, "postgres"], `create database ${DATABASE};\n`);
@@ -55,7 +64,9 @@ async function initialise(folder: string, binaries: Binaries, user: ServerUser):
 async function checkVersion(clusterDir: string): Promise<void> {
   const version = (await readFile(join(clusterDir, "PG_VERSION"), "utf8")).trim();
   if (version !== "18") {
-    throw new Error(`The database in ${clusterDir} was made by PostgreSQL ${version}, the embedded one is 18. Move the data with pg_dump, or set DATABASE_URL to a server of version ${version}.`);
+    throw new Error(
+      `The database in ${clusterDir} was made by PostgreSQL ${version}, the embedded one is 18. Move the data with pg_dump, or set DATABASE_URL to a server of version ${version}.`,
+    );
   }
 }
 

@@ -74,14 +74,17 @@ type Launch = { clusterDir: string; binaries: Binaries; user: ServerUser; port: 
 async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Promise<Postmaster> {
   const deadline = Date.now() + START_MS;
   let exit: string | null = null;
-  if ((await findPostmaster(clusterDir)) === null) exit = await spawnPostmaster({ clusterDir, binaries, user, port }, (why) => (exit = why));
+  if ((await findPostmaster(clusterDir)) === null)
+    exit = await spawnPostmaster({ clusterDir, binaries, user, port }, (why) => (exit = why));
   while (Date.now() < deadline) {
     const postmaster = await findPostmaster(clusterDir);
     if (postmaster?.isReady) return postmaster;
     if (postmaster === null && exit !== null) throw new Error(`The embedded PostgreSQL did not start: ${exit}`);
     await delay(20);
   }
-  throw new Error(`The embedded PostgreSQL in ${clusterDir} was not ready within ${START_MS / 1_000} s; its log lies in ${join(clusterDir, "log")}.`);
+  throw new Error(
+    `The embedded PostgreSQL in ${clusterDir} was not ready within ${START_MS / 1_000} s; its log lies in ${join(clusterDir, "log")}.`,
+  );
 }
 
 async function spawnPostmaster({ clusterDir, binaries, user, port }: Launch, onExit: (why: string) => void): Promise<null> {
@@ -149,7 +152,10 @@ async function choosePort(clusterDir: string, preferred: number): Promise<number
 }
 
 async function isFree(port: number): Promise<boolean> {
-  return freePort(port).then(() => true, () => false);
+  return freePort(port).then(
+    () => true,
+    () => false,
+  );
 }
 
 function freePort(port: number): Promise<number> {

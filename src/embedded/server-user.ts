@@ -17,12 +17,20 @@ export async function chooseServerUser(clusterDir: string): Promise<ServerUser> 
     return { wrap: (command, args) => ({ command, args }), own: async () => {} };
   }
   if (spawnSync("setpriv", ["--version"]).status !== 0) {
-    throw new Error("PostgreSQL does not run as root, and the program setpriv (package util-linux) that would switch the user is missing. Install it, run as an ordinary user, or set DATABASE_URL.");
+    throw new Error(
+      "PostgreSQL does not run as root, and the program setpriv (package util-linux) that would switch the user is missing. Install it, run as an ordinary user, or set DATABASE_URL.",
+    );
   }
   const { uid, gid } = await unprivileged(clusterDir);
   const capabilities = "+dac_read_search,+dac_override";
   const prefix = [
-    `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", `--inh-caps=${capabilities}`, `--ambient-caps=${capabilities}`, "--securebits=+no_setuid_fixup", "--",
+    `--reuid=${uid}`,
+    `--regid=${gid}`,
+    "--clear-groups",
+    `--inh-caps=${capabilities}`,
+    `--ambient-caps=${capabilities}`,
+    "--securebits=+no_setuid_fixup",
+    "--",
   ];
   return {
     wrap: (command, args) => ({ command: "setpriv", args: [...prefix, command, ...args] }),
@@ -38,5 +46,7 @@ async function unprivileged(clusterDir: string): Promise<{ uid: number; gid: num
     const account = accounts.find(([candidate]) => candidate === name);
     if (account) return { uid: Number(account[2]), gid: Number(account[3]) };
   }
-  throw new Error("PostgreSQL does not run as root, and this system has neither a user postgres nor nobody. Run as an ordinary user, or set DATABASE_URL.");
+  throw new Error(
+    "PostgreSQL does not run as root, and this system has neither a user postgres nor nobody. Run as an ordinary user, or set DATABASE_URL.",
+  );
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
-import type { AcceptedBatch } from "../contract/batch.ts";
+import type { AcceptedBatch, Batch } from "../contract/batch.ts";
 import { ID } from "../contract/terms.ts";
 import { UploadForm, UploadQuery } from "../contract/upload.ts";
 import type { BatchRow } from "../db/batches.ts";
@@ -25,75 +25,143 @@ export type BatchDeps = TakeDeps & {
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export const BatchParams = Type.Object({ batchId: Type.String({ description: "The batch's id.", examples: [ID] }) });
-const page = (limitDefault: number, limitMax: number) => Type.Object({
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: limitMax, description: `At most so many on a page; ${limitDefault} unless told otherwise.`, examples: [10] })),
-  cursor: Type.Optional(Type.String({ maxLength: 100, description: "`nextCursor` of the page before." })),
-});
+const page = (limitDefault: number, limitMax: number) =>
+  Type.Object({
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: limitMax,
+        description: `At most so many on a page; ${limitDefault} unless told otherwise.`,
+        examples: [10],
+      }),
+    ),
+    cursor: Type.Optional(Type.String({ maxLength: 100, description: "`nextCursor` of the page before." })),
+  });
 const BatchPage = page(50, 500);
 const ProductsPage = page(1_000, 10_000);
 
 /** The API of today; the seed's two routes do the same in its words. */
 export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
-  const view = (batch: BatchRow) => viewBatch(batch, deps.settings.publicUrl());
+  addCreateBatch(app, deps);
+  addListBatches(app, deps);
+  addGetBatch(app, deps);
+  addListProducts(app, deps);
+}
 
-  // Every way in: see receiveAny().
+/** Every way in: see receiveAny(). */
+function addCreateBatch(app: FastifyInstance, deps: BatchDeps): void {
   const body = streamedBody(UploadForm, PRODUCTS_BODY, UploadQuery);
-  app.post("/v1/batches", {
-    validatorCompiler: body.validatorCompiler,
-    schema: {
-      ...body.schema,
-      operationId: "createBatch",
-      summary: "Begin a batch",
-      description: "Takes a file of any shop system as multipart/form-data (field `file`, options as other fields) or as the body itself (text/csv, options in the query), products as JSON or as application/x-ndjson (a product a line, options in the query), or the address of a CSV as JSON. The images are processed after the answer.",
-      tags: ["batches"],
-      response: { 202: { description: "Accepted.", headers: acceptedHeaders, $ref: "AcceptedBatch#" }, ...problemResponses(PRODUCTS_PROBLEMS) },
+  app.post(
+    "/v1/batches",
+    {
+      validatorCompiler: body.validatorCompiler,
+      schema: {
+        ...body.schema,
+        operationId: "createBatch",
+        summary: "Begin a batch",
+        description:
+          "Takes a file of any shop system as multipart/form-data (field `file`, options as other fields) or as the body itself (text/csv, options in the query), products as JSON or as application/x-ndjson (a product a line, options in the query), or the address of a CSV as JSON. The images are processed after the answer.",
+        tags: ["batches"],
+        response: {
+          202: { description: "Accepted.", headers: acceptedHeaders, $ref: "AcceptedBatch#" },
+          ...problemResponses(PRODUCTS_PROBLEMS),
+        },
+      },
     },
-  }, async (request, reply) => {
-    const { batchId, warnings, webhookSecret } = await takeUpload(deps, request, { receive: receiveAny, presetDefault: "balanced" });
-    const batch = view(await getBatch(deps, batchId));
-    const accepted: AcceptedBatch = { ...batch, ...(warnings.length === 0 ? {} : { warnings }), ...(webhookSecret === null ? {} : { webhookSecret }) };
-    return reply.code(202).headers({ location: batch.links.self, "retry-after": "1", "cache-control": "no-store" }).send(accepted);
-  });
+    async (request, reply) => {
+      const { batchId, warnings, webhookSecret } = await takeUpload(deps, request, { receive: receiveAny, presetDefault: "balanced" });
+      const batch = view(deps, await getBatch(deps, batchId));
+      const accepted: AcceptedBatch = {
+        ...batch,
+        ...(warnings.length === 0 ? {} : { warnings }),
+        ...(webhookSecret === null ? {} : { webhookSecret }),
+      };
+      return reply.code(202).headers({ location: batch.links.self, "retry-after": "1", "cache-control": "no-store" }).send(accepted);
+    },
+  );
+}
 
-  app.get("/v1/batches", {
-    schema: {
-      operationId: "listBatches", summary: "List batches, the newest first", description: "A page of all batches; `nextCursor` leads to the next one.", tags: ["batches"], querystring: BatchPage,
-      response: { 200: { description: "A page of batches.", $ref: "BatchList#" }, ...problemResponses(READ_PROBLEMS) },
+function addListBatches(app: FastifyInstance, deps: BatchDeps): void {
+  app.get(
+    "/v1/batches",
+    {
+      schema: {
+        operationId: "listBatches",
+        summary: "List batches, the newest first",
+        description: "A page of all batches; `nextCursor` leads to the next one.",
+        tags: ["batches"],
+        querystring: BatchPage,
+        response: { 200: { description: "A page of batches.", $ref: "BatchList#" }, ...problemResponses(READ_PROBLEMS) },
+      },
     },
-  }, async (request, reply) => {
-    const { limit = 50, cursor } = request.query as Static<typeof BatchPage>;
-    const batches = await deps.listBatches({ before: readBatchCursor(cursor), limit: limit + 1 });
-    const shown = batches.slice(0, limit);
-    const last = batches.length > limit ? shown.at(-1) : undefined;
-    reply.header("cache-control", "no-store");
-    return { batches: shown.map(view), nextCursor: last ? writeCursor("batch", last.batchId) : null };
-  });
+    async (request, reply) => {
+      const { limit = 50, cursor } = request.query as Static<typeof BatchPage>;
+      const batches = await deps.listBatches({ before: readBatchCursor(cursor), limit: limit + 1 });
+      const shown = batches.slice(0, limit);
+      const last = batches.length > limit ? shown.at(-1) : undefined;
+      reply.header("cache-control", "no-store");
+      return { batches: shown.map((batch) => view(deps, batch)), nextCursor: last ? writeCursor("batch", last.batchId) : null };
+    },
+  );
+}
 
-  app.get("/v1/batches/:batchId", {
-    schema: {
-      operationId: "getBatch", summary: "See how a batch stands", tags: ["batches"], params: BatchParams,
-      description: "Counts, times and links. While it has not ended, `Retry-After` says when another look is worth it.",
-      response: { 200: { description: "The batch.", headers: followHeaders, $ref: "Batch#" }, ...problemResponses([...READ_PROBLEMS, "batch_not_found"]) },
+function addGetBatch(app: FastifyInstance, deps: BatchDeps): void {
+  app.get(
+    "/v1/batches/:batchId",
+    {
+      schema: {
+        operationId: "getBatch",
+        summary: "See how a batch stands",
+        tags: ["batches"],
+        params: BatchParams,
+        description: "Counts, times and links. While it has not ended, `Retry-After` says when another look is worth it.",
+        response: {
+          200: { description: "The batch.", headers: followHeaders, $ref: "Batch#" },
+          ...problemResponses([...READ_PROBLEMS, "batch_not_found"]),
+        },
+      },
     },
-  }, async (request, reply) => {
-    const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
-    reply.header("cache-control", "no-store");
-    if (batch.finishedAt === null) reply.header("retry-after", "1");
-    return view(batch);
-  });
+    async (request, reply) => {
+      const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
+      reply.header("cache-control", "no-store");
+      if (batch.finishedAt === null) reply.header("retry-after", "1");
+      return view(deps, batch);
+    },
+  );
+}
 
-  app.get("/v1/batches/:batchId/products", {
-    schema: {
-      operationId: "listProducts", summary: "List a batch's products with their images", description: "In the order of the file; each image with its outputs, or why it has none.", tags: ["batches"], params: BatchParams, querystring: ProductsPage,
-      response: { 200: { description: "A page of products; fewer where they have many images.", $ref: "ProductList#" }, ...problemResponses([...READ_PROBLEMS, "batch_not_found"]) },
+function addListProducts(app: FastifyInstance, deps: BatchDeps): void {
+  app.get(
+    "/v1/batches/:batchId/products",
+    {
+      schema: {
+        operationId: "listProducts",
+        summary: "List a batch's products with their images",
+        description: "In the order of the file; each image with its outputs, or why it has none.",
+        tags: ["batches"],
+        params: BatchParams,
+        querystring: ProductsPage,
+        response: {
+          200: { description: "A page of products; fewer where they have many images.", $ref: "ProductList#" },
+          ...problemResponses([...READ_PROBLEMS, "batch_not_found"]),
+        },
+      },
     },
-  }, async (request, reply) => {
-    const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
-    const { limit = 1_000, cursor } = request.query as Static<typeof ProductsPage>;
-    const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
-    reply.header("cache-control", "no-store");
-    return { products: products.map((product) => viewProduct(product, batch, deps.settings.publicUrl())), nextCursor: nextLine === null ? null : writeCursor("line", nextLine) };
-  });
+    async (request, reply) => {
+      const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
+      const { limit = 1_000, cursor } = request.query as Static<typeof ProductsPage>;
+      const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
+      reply.header("cache-control", "no-store");
+      return {
+        products: products.map((product) => viewProduct(product, batch, deps.settings.publicUrl())),
+        nextCursor: nextLine === null ? null : writeCursor("line", nextLine),
+      };
+    },
+  );
+}
+
+function view({ settings }: BatchDeps, batch: BatchRow): Batch {
+  return viewBatch(batch, settings.publicUrl());
 }
 
 export function receiveAny(request: FastifyRequest, deps: Parameters<typeof receiveFile>[1]): ReturnType<typeof receiveFile> {

@@ -33,16 +33,26 @@ export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
     startedAt: batch.startedAt?.toISOString() ?? null,
     finishedAt: batch.finishedAt?.toISOString() ?? null,
     links: {
-      self, products: `${self}/products`,
-      resultsCsv: file(RESULT_FILES.resultsCsv), failuresCsv: file(RESULT_FILES.failuresCsv),
-      resultsJsonl: file(RESULT_FILES.resultsJsonl), archive: file(RESULT_FILES.archive),
+      self,
+      products: `${self}/products`,
+      resultsCsv: file(RESULT_FILES.resultsCsv),
+      failuresCsv: file(RESULT_FILES.failuresCsv),
+      resultsJsonl: file(RESULT_FILES.resultsJsonl),
+      archive: file(RESULT_FILES.archive),
     },
   };
 }
 
 /** What of a batch waits for a resume while the rest goes on. */
-export function viewPausedHosts({ batchId, pausedShares, hostsPaused, imagesHeld }: BatchRow, publicUrl: string): Pick<Batch, "pausedHosts" | "hostsPaused" | "imagesHeld"> {
-  return { pausedHosts: pausedShares.map((share) => viewPausedShare({ ...share, pausedAt: new Date(share.pausedAt) }, publicUrl, batchId)), hostsPaused, imagesHeld };
+export function viewPausedHosts(
+  { batchId, pausedShares, hostsPaused, imagesHeld }: BatchRow,
+  publicUrl: string,
+): Pick<Batch, "pausedHosts" | "hostsPaused" | "imagesHeld"> {
+  return {
+    pausedHosts: pausedShares.map((share) => viewPausedShare({ ...share, pausedAt: new Date(share.pausedAt) }, publicUrl, batchId)),
+    hostsPaused,
+    imagesHeld,
+  };
 }
 
 /** A product with its images, for clients of /v1 and the lines of results.jsonl. */
@@ -57,7 +67,9 @@ export function viewProduct(product: ProductResult, batch: Pick<BatchRow, "token
       url: product.urls[index] ?? "",
       fetchedUrl,
       urlRules: [...urlRules],
-      outputs: names.flatMap((name) => findOutput(outputs, name) ?? []).map((output) => ({ ...output, url: outputUrl(publicUrl, batch.token, output.fileName), format: output.format as OutputFormat })),
+      outputs: names
+        .flatMap((name) => findOutput(outputs, name) ?? [])
+        .map((output) => ({ ...output, url: outputUrl(publicUrl, batch.token, output.fileName), format: output.format as OutputFormat })),
       error,
     })),
   };

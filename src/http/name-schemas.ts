@@ -10,8 +10,13 @@ type Schemas = Record<string, Json>;
  */
 export function nameSchemas(document: { components: { schemas: Schemas } }): object {
   const named: Schemas = {};
-  const schemas = Object.fromEntries(Object.entries(document.components.schemas).map(([name, schema]) => [name, hoistInside(schema, named)]));
-  const { components, ...rest } = hoistInside({ ...document, components: { ...document.components, schemas: {} } }, named) as typeof document;
+  const schemas = Object.fromEntries(
+    Object.entries(document.components.schemas).map(([name, schema]) => [name, hoistInside(schema, named)]),
+  );
+  const { components, ...rest } = hoistInside(
+    { ...document, components: { ...document.components, schemas: {} } },
+    named,
+  ) as typeof document;
   const all = Object.entries({ ...schemas, ...named }).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return { ...rest, components: { ...components, schemas: Object.fromEntries(all) } };
 }
@@ -29,10 +34,12 @@ function hoist(node: Json, named: Schemas): Json {
 function hoistInside(node: Json, named: Schemas): Json {
   if (Array.isArray(node)) return node.map((one) => hoist(one, named));
   if (typeof node !== "object" || node === null) return node;
-  return Object.fromEntries(Object.entries(node).map(([key, value]) => {
-    if (key === "properties") return [key, mapValues(value, (property) => hoist(property, named))];
-    return [key, IS_DATA.has(key) ? value : hoist(value, named)];
-  }));
+  return Object.fromEntries(
+    Object.entries(node).map(([key, value]) => {
+      if (key === "properties") return [key, mapValues(value, (property) => hoist(property, named))];
+      return [key, IS_DATA.has(key) ? value : hoist(value, named)];
+    }),
+  );
 }
 
 /** Names of the caller's, among which `examples` and `title` are no keywords. */

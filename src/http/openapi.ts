@@ -8,16 +8,45 @@ import { Accepted, BatchRequest, CSV_EXAMPLE, ProductInput } from "../contract/u
 import { nameSchemas } from "./name-schemas.ts";
 
 /** The shapes that the document names; routes refer to them by `$id`. */
-export const SHARED_SCHEMAS = [Accepted, BatchStatusView, Batch, AcceptedBatch, BatchList, Product, ProductList, ProductInput, BatchRequest, ResumeRequest, PreflightRequest, Preflight, Problem, BatchEvent, SeedEvent, Report];
+export const SHARED_SCHEMAS = [
+  Accepted,
+  BatchStatusView,
+  Batch,
+  AcceptedBatch,
+  BatchList,
+  Product,
+  ProductList,
+  ProductInput,
+  BatchRequest,
+  ResumeRequest,
+  PreflightRequest,
+  Preflight,
+  Problem,
+  BatchEvent,
+  SeedEvent,
+  Report,
+];
 
 /** The media types of a body that a route reads as the stream that it is, beside the form. */
 export const CSV_BODY = {
-  "text/csv": { schema: { type: "string", description: "The file itself, in any encoding, as it is or packed with gzip; options in the query.", examples: [CSV_EXAMPLE] } },
+  "text/csv": {
+    schema: {
+      type: "string",
+      description: "The file itself, in any encoding, as it is or packed with gzip; options in the query.",
+      examples: [CSV_EXAMPLE],
+    },
+  },
 };
 export const PRODUCTS_BODY = {
   "application/json": { schema: { $ref: "BatchRequest#" } },
   ...CSV_BODY,
-  "application/x-ndjson": { schema: { type: "string", description: "A ProductInput on each line; options in the query.", examples: ['{"id":"MUG-1","images":["https://shop.example/mug.jpg"]}\n{"id":"CUP-1","images":["https://shop.example/cup.jpg"]}\n'] } },
+  "application/x-ndjson": {
+    schema: {
+      type: "string",
+      description: "A ProductInput on each line; options in the query.",
+      examples: ['{"id":"MUG-1","images":["https://shop.example/mug.jpg"]}\n{"id":"CUP-1","images":["https://shop.example/cup.jpg"]}\n'],
+    },
+  },
 };
 
 /** Documents what such a route takes; nothing of it is validated before it is read. */
@@ -47,19 +76,41 @@ export function openapiOptions(version: string) {
       { name: "reports", description: "Ask about all that was done." },
       { name: "service", description: "For operators." },
     ],
-    components: { examples: PROBLEM_EXAMPLES, securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "One of API_KEYS, where the service has any." } } },
+    components: {
+      examples: PROBLEM_EXAMPLES,
+      securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "One of API_KEYS, where the service has any." } },
+    },
     security: [{}, { apiKey: [] }],
     webhooks: {
-      batchEnded: webhook("batchEnded", "A batch has ended", "`batch.completed` or `batch.failed`, once for each run. With webhookPayload=seed it comes as a SeedEvent.", ["BatchEvent", "SeedEvent"]),
-      batchPaused: webhook("batchPaused", "A batch was paused", "`batch.paused`: more of it failed than its pauseAtFailurePercent allows, somebody paused it, or only images of paused hosts are left; `data.pauseReason` says which. It waits to be resumed."),
+      batchEnded: webhook(
+        "batchEnded",
+        "A batch has ended",
+        "`batch.completed` or `batch.failed`, once for each run. With webhookPayload=seed it comes as a SeedEvent.",
+        ["BatchEvent", "SeedEvent"],
+      ),
+      batchPaused: webhook(
+        "batchPaused",
+        "A batch was paused",
+        "`batch.paused`: more of it failed than its pauseAtFailurePercent allows, somebody paused it, or only images of paused hosts are left; `data.pauseReason` says which. It waits to be resumed.",
+      ),
       batchResumed: webhook("batchResumed", "A batch was resumed", "`batch.resumed`: it goes on where it was, with all of its hosts."),
-      batchHostPaused: webhook("batchHostPaused", "One host of a batch was paused", "`batch.host_paused`: more of what was tried of it failed than the batch's pauseHostAtFailurePercent allows; `data.pausedHost` says of what and has the URL that resumes it. The images of other hosts go on."),
-      batchHostResumed: webhook("batchHostResumed", "One host of a batch was resumed", "`batch.host_resumed`: its images go on; `data.pausedHost` is how it stood until then."),
+      batchHostPaused: webhook(
+        "batchHostPaused",
+        "One host of a batch was paused",
+        "`batch.host_paused`: more of what was tried of it failed than the batch's pauseHostAtFailurePercent allows; `data.pausedHost` says of what and has the URL that resumes it. The images of other hosts go on.",
+      ),
+      batchHostResumed: webhook(
+        "batchHostResumed",
+        "One host of a batch was resumed",
+        "`batch.host_resumed`: its images go on; `data.pausedHost` is how it stood until then.",
+      ),
     },
   } as const;
 }
 
-export type OpenapiDocument = Parameters<typeof nameSchemas>[0] & { paths: Record<string, Record<string, { operationId?: string; requestBody?: object }>> };
+export type OpenapiDocument = Parameters<typeof nameSchemas>[0] & {
+  paths: Record<string, Record<string, { operationId?: string; requestBody?: object }>>;
+};
 
 /** Operations whose body may be left out; the generator takes every body for required. */
 const OPTIONAL_BODIES = new Set(["resumeBatch"]);
@@ -75,9 +126,13 @@ function webhook(operationId: string, summary: string, types: string, shapes = [
   const [first, ...others] = shapes.map((name) => ({ $ref: `#/components/schemas/${name}` }));
   return {
     post: {
-      operationId, summary,
+      operationId,
+      summary,
       description: `${types} Signed as Standard Webhooks says: verify \`webhook-signature\` over \`{webhook-id}.{webhook-timestamp}.{body}\`. Answer 2xx; anything else is tried again for up to three days, 410 stops it. A repetition bears the same \`webhook-id\`.`,
-      requestBody: { required: true, content: { "application/json": { schema: others.length === 0 ? first : { anyOf: [first, ...others] } } } },
+      requestBody: {
+        required: true,
+        content: { "application/json": { schema: others.length === 0 ? first : { anyOf: [first, ...others] } } },
+      },
       responses: { "2XX": { description: "Received." } },
     },
   };

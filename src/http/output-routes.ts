@@ -12,28 +12,45 @@ export type OutputDeps = {
 };
 
 const Params = Type.Object({
-  token: Type.String({ description: "The batch's secret token, as it stands in the URLs of status and result.", examples: ["q3Jb0m8YcT6nXo4Zr1sWvA"] }),
+  token: Type.String({
+    description: "The batch's secret token, as it stands in the URLs of status and result.",
+    examples: ["q3Jb0m8YcT6nXo4Zr1sWvA"],
+  }),
   fileName: Type.String({ description: "`{serial}-{n}.{extension}`.", examples: ["1-1.jpg"] }),
 });
 const TOKEN = /^[A-Za-z0-9_-]{22}$/;
 const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}$/;
-const IMAGES = Object.fromEntries(Object.values(FORMAT_FILES).map(({ mediaType }) => [mediaType, { schema: { type: "string", format: "binary", description: "The image's bytes." } }]));
+const IMAGES = Object.fromEntries(
+  Object.values(FORMAT_FILES).map(({ mediaType }) => [
+    mediaType,
+    { schema: { type: "string", format: "binary", description: "The image's bytes." } },
+  ]),
+);
 
 export function addOutputRoutes(app: FastifyInstance, deps: OutputDeps): void {
-  app.get("/outputs/:token/:fileName", {
-    schema: {
-      operationId: "getOutput",
-      summary: "Download a compressed image",
-      tags: ["outputs"],
-      params: Params,
-      description: "It never changes and may be cached for ever; conditional requests and a single range are answered as RFC 9110 says. No key is needed: the token is secret.",
-      security: [],
-      response: { 200: { description: "The image.", headers: fileHeaders, content: IMAGES }, ...partialResponses(IMAGES), ...problemResponses(["output_not_found", "range_not_satisfiable", "unavailable"]) },
+  app.get(
+    "/outputs/:token/:fileName",
+    {
+      schema: {
+        operationId: "getOutput",
+        summary: "Download a compressed image",
+        tags: ["outputs"],
+        params: Params,
+        description:
+          "It never changes and may be cached for ever; conditional requests and a single range are answered as RFC 9110 says. No key is needed: the token is secret.",
+        security: [],
+        response: {
+          200: { description: "The image.", headers: fileHeaders, content: IMAGES },
+          ...partialResponses(IMAGES),
+          ...problemResponses(["output_not_found", "range_not_satisfiable", "unavailable"]),
+        },
+      },
     },
-  }, async (request, reply) => {
-    const { token, fileName } = request.params as Static<typeof Params>;
-    const file = TOKEN.test(token) && FILE_NAME.test(fileName) ? await deps.findOutput(token, fileName) : null;
-    if (!file) throw new ProblemError("output_not_found", "Expected an output URL as status and result CSV give it.");
-    return sendFile(request, reply, { ...file, cacheControl: "public, max-age=31536000, immutable", disposition: "inline" });
-  });
+    async (request, reply) => {
+      const { token, fileName } = request.params as Static<typeof Params>;
+      const file = TOKEN.test(token) && FILE_NAME.test(fileName) ? await deps.findOutput(token, fileName) : null;
+      if (!file) throw new ProblemError("output_not_found", "Expected an output URL as status and result CSV give it.");
+      return sendFile(request, reply, { ...file, cacheControl: "public, max-age=31536000, immutable", disposition: "inline" });
+    },
+  );
 }

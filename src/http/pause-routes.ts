@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import Value from "typebox/value";
-import { ResumeRequest } from "../contract/batch.ts";
+import { ResumeRequest, type Batch } from "../contract/batch.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { BudgetChange } from "../db/pause-batch.ts";
 import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
@@ -25,49 +25,116 @@ export type PauseRouteDeps = Pick<BatchDeps, "findBatch"> & {
 
 /** Two numbers. */
 const BODY_BYTES_MAX = 1024;
-const ResumeQuery = Type.Object({ host: Type.Optional(Type.String({ minLength: 1, maxLength: HOST_LENGTH_MAX, description: "Resumes this host alone, as `pausedHosts` names it; whatever else is paused stays paused.", examples: ["cdn.example"] })) });
+const ResumeQuery = Type.Object({
+  host: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: HOST_LENGTH_MAX,
+      description: "Resumes this host alone, as `pausedHosts` names it; whatever else is paused stays paused.",
+      examples: ["cdn.example"],
+    }),
+  ),
+});
 
 export function addPauseRoutes(app: FastifyInstance, deps: PauseRouteDeps): void {
-  const idOf = async (request: FastifyRequest) => (await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId)).batchId;
-  const view = (batch: BatchRow) => viewBatch(batch, deps.settings.publicUrl());
+  addPauseRoute(app, deps);
+  addResumeRoute(app, deps);
+}
 
-  app.post("/v1/batches/:batchId/pause", {
-    schema: {
-      operationId: "pauseBatch", summary: "Pause a batch", tags: ["batches"], params: BatchParams,
-      description: "Nothing new of the batch is tried until it is resumed; what is being fetched ends normally if it comes within two seconds, and is given back if not; where what came was the last of it, the batch ends. A batch that is paused already stays as it is.",
-      response: { 200: { description: "The batch, paused.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_not_found", "batch_ended"]) },
+function addPauseRoute(app: FastifyInstance, deps: PauseRouteDeps): void {
+  app.post(
+    "/v1/batches/:batchId/pause",
+    {
+      schema: {
+        operationId: "pauseBatch",
+        summary: "Pause a batch",
+        tags: ["batches"],
+        params: BatchParams,
+        description:
+          "Nothing new of the batch is tried until it is resumed; what is being fetched ends normally if it comes within two seconds, and is given back if not; where what came was the last of it, the batch ends. A batch that is paused already stays as it is.",
+        response: {
+          200: { description: "The batch, paused.", $ref: "Batch#" },
+          ...problemResponses([...CHANGE_PROBLEMS, "batch_not_found", "batch_ended"]),
+        },
+      },
     },
-  }, async (request, reply) => {
-    const batchId = await idOf(request);
-    const batch = (await deps.pauseBatch(batchId)) ?? (await getBatch(deps, batchId));
-    if (batch.pausedAt === null) throw new ProblemError("batch_ended", "Expected a batch with something left to try; all of this one is settled.");
-    reply.header("cache-control", "no-store");
-    return view(batch);
-  });
+    async (request, reply) => {
+      const batchId = await idOf(deps, request);
+      const batch = (await deps.pauseBatch(batchId)) ?? (await getBatch(deps, batchId));
+      if (batch.pausedAt === null)
+        throw new ProblemError("batch_ended", "Expected a batch with something left to try; all of this one is settled.");
+      reply.header("cache-control", "no-store");
+      return view(deps, batch);
+    },
+  );
+}
 
-  app.post("/v1/batches/:batchId/resume", {
-    validatorCompiler: () => () => true,
-    schema: {
-      operationId: "resumeBatch", summary: "Resume a paused batch, or one of its hosts", tags: ["batches"], params: BatchParams, querystring: ResumeQuery,
-      description: "Takes a paused batch and all of its paused hosts up again, once, with each of its open images; with `host`, that host alone. With a body, under other failure budgets. What failed before the resume no longer counts against them.",
-      body: { content: { "application/json": { schema: { $ref: "ResumeRequest#" } } } },
-      response: { 200: { description: "The batch, no longer paused, or with one paused host less.", $ref: "Batch#" }, ...problemResponses([...CHANGE_PROBLEMS, "batch_not_found", "batch_not_paused", "host_not_paused", "upload_too_large", "invalid_options"]) },
+function addResumeRoute(app: FastifyInstance, deps: PauseRouteDeps): void {
+  app.post(
+    "/v1/batches/:batchId/resume",
+    {
+      validatorCompiler: () => () => true,
+      schema: {
+        operationId: "resumeBatch",
+        summary: "Resume a paused batch, or one of its hosts",
+        tags: ["batches"],
+        params: BatchParams,
+        querystring: ResumeQuery,
+        description:
+          "Takes a paused batch and all of its paused hosts up again, once, with each of its open images; with `host`, that host alone. With a body, under other failure budgets. What failed before the resume no longer counts against them.",
+        body: { content: { "application/json": { schema: { $ref: "ResumeRequest#" } } } },
+        response: {
+          200: { description: "The batch, no longer paused, or with one paused host less.", $ref: "Batch#" },
+          ...problemResponses([
+            ...CHANGE_PROBLEMS,
+            "batch_not_found",
+            "batch_not_paused",
+            "host_not_paused",
+            "upload_too_large",
+            "invalid_options",
+          ]),
+        },
+      },
     },
-  }, async (request, reply) => {
-    const batchId = await idOf(request);
-    const { pauseAtFailurePercent, pauseHostAtFailurePercent } = await readResume(request, deps.settings.uploadMs);
-    const host = readHost(request.query);
-    if (host !== null && pauseAtFailurePercent !== undefined) throw invalid("pauseAtFailurePercent", "Expected no budget of the whole batch with the resume of a host, only pauseHostAtFailurePercent.");
-    reply.header("cache-control", "no-store");
-    if (host === null) {
-      const batch = await deps.resumeBatch(batchId, { ...(pauseAtFailurePercent === undefined ? {} : { percent: pauseAtFailurePercent }), ...(pauseHostAtFailurePercent === undefined ? {} : { hostPercent: pauseHostAtFailurePercent }) });
-      if (!batch) throw new ProblemError("batch_not_paused", "Expected a batch that is paused, or of which a host is; this one is not (any more).");
-      return view(batch);
-    }
-    const batch = await deps.resumeHost(batchId, host, pauseHostAtFailurePercent);
-    if (!batch) throw new ProblemError("host_not_paused", `Expected one of the hosts that are paused in this batch (pausedHosts lists them); ${JSON.stringify(host)} is not (any more).`);
-    return view(batch);
+    async (request, reply) => {
+      const batchId = await idOf(deps, request);
+      const budgets = await readResume(request, deps.settings.uploadMs);
+      const host = readHost(request.query);
+      reply.header("cache-control", "no-store");
+      return view(deps, host === null ? await resumeWhole(deps, batchId, budgets) : await resumeOne(deps, batchId, host, budgets));
+    },
+  );
+}
+
+async function idOf(deps: PauseRouteDeps, request: FastifyRequest): Promise<string> {
+  return (await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId)).batchId;
+}
+
+function view({ settings }: PauseRouteDeps, batch: BatchRow): Batch {
+  return viewBatch(batch, settings.publicUrl());
+}
+
+async function resumeWhole(deps: PauseRouteDeps, batchId: string, budgets: ResumeRequest): Promise<BatchRow> {
+  const { pauseAtFailurePercent: percent, pauseHostAtFailurePercent: hostPercent } = budgets;
+  const batch = await deps.resumeBatch(batchId, {
+    ...(percent === undefined ? {} : { percent }),
+    ...(hostPercent === undefined ? {} : { hostPercent }),
   });
+  if (batch) return batch;
+  throw new ProblemError("batch_not_paused", "Expected a batch that is paused, or of which a host is; this one is not (any more).");
+}
+
+async function resumeOne(deps: PauseRouteDeps, batchId: string, host: string, budgets: ResumeRequest): Promise<BatchRow> {
+  if (budgets.pauseAtFailurePercent !== undefined) {
+    const message = "Expected no budget of the whole batch with the resume of a host, only pauseHostAtFailurePercent.";
+    throw invalid("pauseAtFailurePercent", message);
+  }
+  const batch = await deps.resumeHost(batchId, host, budgets.pauseHostAtFailurePercent);
+  if (batch) return batch;
+  throw new ProblemError(
+    "host_not_paused",
+    `Expected one of the hosts that are paused in this batch (pausedHosts lists them); ${JSON.stringify(host)} is not (any more).`,
+  );
 }
 
 /** Null where the whole batch is meant. A parameter that is misspelt must not resume more than was asked for. */
@@ -76,7 +143,8 @@ function readHost(query: unknown): string | null {
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw invalid(unknown, "there is no such parameter; there is host");
   if (host === undefined) return null;
-  if (!Value.Check(ResumeQuery, { host })) throw invalid("host", `Expected one host of 1 to ${HOST_LENGTH_MAX} characters, as pausedHosts names it.`);
+  if (!Value.Check(ResumeQuery, { host }))
+    throw invalid("host", `Expected one host of 1 to ${HOST_LENGTH_MAX} characters, as pausedHosts names it.`);
   return String(host).toLowerCase();
 }
 
@@ -89,7 +157,8 @@ async function readResume(request: FastifyRequest, uploadMs: number): Promise<Re
   if (text.trim() === "") return {};
   const body = parse(text);
   if (Value.Check(ResumeRequest, body)) return body;
-  const message = 'Expected an object such as {"pauseAtFailurePercent":50} or {"pauseHostAtFailurePercent":50}, with 1 to 100, or null for no budget.';
+  const message =
+    'Expected an object such as {"pauseAtFailurePercent":50} or {"pauseHostAtFailurePercent":50}, with 1 to 100, or null for no budget.';
   throw new ProblemError("invalid_options", message, { errors: [{ field: "pauseAtFailurePercent", message }], errorCount: 1 });
 }
 
@@ -97,7 +166,11 @@ async function readResume(request: FastifyRequest, uploadMs: number): Promise<Re
 async function readText(request: FastifyRequest, uploadMs: number): Promise<string> {
   const tooLarge = () => new ProblemError("upload_too_large", `Expected at most ${BODY_BYTES_MAX} bytes of JSON.`);
   try {
-    const chunks: Buffer[] = await readBody(request.body as Readable, { bytesMax: BODY_BYTES_MAX, deadline: AbortSignal.timeout(uploadMs), tooLarge }).toArray();
+    const chunks: Buffer[] = await readBody(request.body as Readable, {
+      bytesMax: BODY_BYTES_MAX,
+      deadline: AbortSignal.timeout(uploadMs),
+      tooLarge,
+    }).toArray();
     return Buffer.concat(chunks).toString();
   } catch (error) {
     readOff(request.raw);

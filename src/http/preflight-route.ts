@@ -9,37 +9,48 @@ import { ProblemError } from "./problems.ts";
 import { readPreflightOptions } from "./read-options.ts";
 import { withUpload, type TakeDeps } from "./take-upload.ts";
 
-export type PreflightRouteDeps = Omit<TakeDeps, "acceptUpload"> & { preflight(order: PreflightOrder, signal: AbortSignal): Promise<Preflight> };
+export type PreflightRouteDeps = Omit<TakeDeps, "acceptUpload"> & {
+  preflight(order: PreflightOrder, signal: AbortSignal): Promise<Preflight>;
+};
 
 /** The same command line as an upload's, with another path: says what would become of it, and stores nothing. */
 export function addPreflightRoute(app: FastifyInstance, deps: PreflightRouteDeps): void {
-  const body = streamedBody(PreflightForm, { ...PRODUCTS_BODY, "application/json": { schema: { $ref: "PreflightRequest#" } } }, PreflightQuery);
-  app.post("/v1/preflight", {
-    validatorCompiler: body.validatorCompiler,
-    schema: {
-      ...body.schema,
-      operationId: "preflight",
-      summary: "Look at a file before it is uploaded",
-      description: "Takes what POST /v1/batches takes, and its options; tells what the file is, what is in it and what is wrong with it, and with `probe` what will likely become of its images. A file with problems is answered with 200: the report is the answer. Nothing is stored.",
-      tags: ["batches"],
-      response: { 200: { description: "The report.", $ref: "Preflight#" }, ...problemResponses(PREFLIGHT_PROBLEMS) },
+  const body = streamedBody(
+    PreflightForm,
+    { ...PRODUCTS_BODY, "application/json": { schema: { $ref: "PreflightRequest#" } } },
+    PreflightQuery,
+  );
+  app.post(
+    "/v1/preflight",
+    {
+      validatorCompiler: body.validatorCompiler,
+      schema: {
+        ...body.schema,
+        operationId: "preflight",
+        summary: "Look at a file before it is uploaded",
+        description:
+          "Takes what POST /v1/batches takes, and its options; tells what the file is, what is in it and what is wrong with it, and with `probe` what will likely become of its images. A file with problems is answered with 200: the report is the answer. Nothing is stored.",
+        tags: ["batches"],
+        response: { 200: { description: "The report.", $ref: "Preflight#" }, ...problemResponses(PREFLIGHT_PROBLEMS) },
+      },
     },
-  }, async (request, reply) => {
-    const signal = goneSignal(reply);
-    try {
-      const report = await withUpload(deps, request, receiveAny, async ({ path, bytes, fileName, fields, layout }) => {
-        const { reading, format, probe } = readPreflightOptions(fields);
-        return deps.preflight({ csv: { path, bytes, fileName }, reading: { ...reading, layout }, probe, format }, signal);
-      }).catch(reportProducts);
-      const [first] = report.problems;
-      if (first?.code === "wrong_file_type") throw new ProblemError("wrong_file_type", first.message);
-      return await reply.header("cache-control", "no-store").send(report);
-    } catch (error) {
-      // Nobody is there to be answered.
-      if (signal.aborted && error === signal.reason) return reply.hijack();
-      throw error;
-    }
-  });
+    async (request, reply) => {
+      const signal = goneSignal(reply);
+      try {
+        const report = await withUpload(deps, request, receiveAny, async ({ path, bytes, fileName, fields, layout }) => {
+          const { reading, format, probe } = readPreflightOptions(fields);
+          return deps.preflight({ csv: { path, bytes, fileName }, reading: { ...reading, layout }, probe, format }, signal);
+        }).catch(reportProducts);
+        const [first] = report.problems;
+        if (first?.code === "wrong_file_type") throw new ProblemError("wrong_file_type", first.message);
+        return await reply.header("cache-control", "no-store").send(report);
+      } catch (error) {
+        // Nobody is there to be answered.
+        if (signal.aborted && error === signal.reason) return reply.hijack();
+        throw error;
+      }
+    },
+  );
 }
 
 /** Aborts when the client has gone before it had its answer. */
@@ -56,9 +67,21 @@ function reportProducts(error: unknown): Preflight {
   if (!(error instanceof ProblemError) || error.problem !== "invalid_products") throw error;
   const problems = (error.more.errors ?? []).filter((one): one is CsvProblem => "line" in one);
   return {
-    ok: false, fileName: null, bytes: 0, file: null,
-    rows: 0, rowsWithoutImage: 0, products: 0, images: 0, imagesDistinct: 0, imagesInvalid: 0,
-    hosts: [], hostCount: 0, imagesAtOtherHosts: 0,
-    problems, problemCount: error.more.errorCount ?? problems.length, probe: null,
+    ok: false,
+    fileName: null,
+    bytes: 0,
+    file: null,
+    rows: 0,
+    rowsWithoutImage: 0,
+    products: 0,
+    images: 0,
+    imagesDistinct: 0,
+    imagesInvalid: 0,
+    hosts: [],
+    hostCount: 0,
+    imagesAtOtherHosts: 0,
+    problems,
+    problemCount: error.more.errorCount ?? problems.length,
+    probe: null,
   };
 }

@@ -8,14 +8,24 @@ export const READ_PROBLEMS = ["unauthorized", "unavailable"] as const;
 /** Of routes that change something, and so are closed to pages of other sites. */
 export const CHANGE_PROBLEMS = [...READ_PROBLEMS, "forbidden_origin", "unsupported_media_type"] as const;
 export const UPLOAD_PROBLEMS = [
-  ...CHANGE_PROBLEMS, "bad_multipart", "upload_too_large", "wrong_file_type",
-  "invalid_csv", "invalid_options", "invalid_webhook", "file_missing", "too_many_files", "storage_full",
+  ...CHANGE_PROBLEMS,
+  "bad_multipart",
+  "upload_too_large",
+  "wrong_file_type",
+  "invalid_csv",
+  "invalid_options",
+  "invalid_webhook",
+  "file_missing",
+  "too_many_files",
+  "storage_full",
 ] as const;
 /** Of routes that also take products as JSON, or the address of a CSV. */
 export const PRODUCTS_PROBLEMS = [...UPLOAD_PROBLEMS, "invalid_products", "csv_url_failed"] as const;
 
 /** Of a preflight, whose report tells what is wrong with a file. */
-export const PREFLIGHT_PROBLEMS = PRODUCTS_PROBLEMS.filter((code) => !["invalid_csv", "invalid_products", "invalid_webhook"].includes(code));
+export const PREFLIGHT_PROBLEMS = PRODUCTS_PROBLEMS.filter(
+  (code) => !["invalid_csv", "invalid_products", "invalid_webhook"].includes(code),
+);
 
 /**
  * The problems of an operation as its responses, one for each status, with an example for each code. The keys of

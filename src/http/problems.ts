@@ -7,7 +7,12 @@ export class ProblemError extends Error {
   readonly problem: ProblemCode;
   readonly more: Pick<Problem, "errors" | "errorCount">;
   readonly headers: Record<string, string>;
-  constructor(problem: ProblemCode, detail: string, more: Pick<Problem, "errors" | "errorCount"> = {}, headers: Record<string, string> = {}) {
+  constructor(
+    problem: ProblemCode,
+    detail: string,
+    more: Pick<Problem, "errors" | "errorCount"> = {},
+    headers: Record<string, string> = {},
+  ) {
     super(detail);
     this.problem = problem;
     this.more = more;
@@ -35,15 +40,25 @@ type Unexpected = Error & { statusCode?: number; code?: string };
 /** What the framework or a library threw, as one of our problems; null for what nobody expected. */
 export function knownProblem(error: Unexpected, isUnavailable: (error: unknown) => boolean): ProblemError | null {
   if (error instanceof ProblemError) return error;
-  if (isUnavailable(error)) return new ProblemError("unavailable", "The database cannot be reached right now; try again in a few seconds.", {}, { "retry-after": "5" });
-  if (error.code === "ENOSPC" || error.code === "EDQUOT") return new ProblemError("storage_full", "The disk of the service is full; try again when there is room.", {}, { "retry-after": "60" });
+  if (isUnavailable(error))
+    return new ProblemError(
+      "unavailable",
+      "The database cannot be reached right now; try again in a few seconds.",
+      {},
+      { "retry-after": "5" },
+    );
+  if (error.code === "ENOSPC" || error.code === "EDQUOT")
+    return new ProblemError("storage_full", "The disk of the service is full; try again when there is room.", {}, { "retry-after": "60" });
   switch (error.statusCode) {
     case 408:
       return new ProblemError("request_timeout", "The request did not come in time.");
     case 413:
       return new ProblemError("upload_too_large", "The body is larger than this route takes.");
     case 415:
-      return new ProblemError("unsupported_media_type", "Expected multipart/form-data with the CSV in the field `file`, or a text/csv body.");
+      return new ProblemError(
+        "unsupported_media_type",
+        "Expected multipart/form-data with the CSV in the field `file`, or a text/csv body.",
+      );
     case undefined:
       return null;
     default:

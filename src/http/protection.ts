@@ -16,7 +16,8 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 export function protect(app: FastifyInstance, settings: ProtectionSettings): void {
   const keyHashes = settings.apiKeys.map(hash);
   app.addHook("onRequest", async (request) => {
-    if (request.headers.host === undefined && request.raw.httpVersion === "1.1") throw new ProblemError("bad_request", "Expected a Host header (RFC 9112 §3.2), got none.");
+    if (request.headers.host === undefined && request.raw.httpVersion === "1.1")
+      throw new ProblemError("bad_request", "Expected a Host header (RFC 9112 §3.2), got none.");
     switch (settings.auth) {
       case "none":
         return;
@@ -38,7 +39,12 @@ function demandKey(request: FastifyRequest, keyHashes: readonly Buffer[]): void 
   const given = hash(key ?? "");
   const isKnown = keyHashes.map((known) => timingSafeEqual(known, given)).includes(true);
   if (key === undefined || !isKnown) {
-    throw new ProblemError("unauthorized", "Expected the header `Authorization: Bearer KEY` with one of the keys in API_KEYS.", {}, { "www-authenticate": 'Bearer realm="pressrun"' });
+    throw new ProblemError(
+      "unauthorized",
+      "Expected the header `Authorization: Bearer KEY` with one of the keys in API_KEYS.",
+      {},
+      { "www-authenticate": 'Bearer realm="pressrun"' },
+    );
   }
 }
 
@@ -46,7 +52,10 @@ function demandOwnHost(request: FastifyRequest, publicUrl: string): void {
   const host = request.headers.host ?? "";
   const name = host.replace(/:\d+$/, "").toLowerCase();
   if (LOCAL_HOSTS.has(name) || host.toLowerCase() === new URL(publicUrl).host) return;
-  throw new ProblemError("forbidden_host", "Expected a Host of localhost, 127.0.0.1, [::1] or that of PUBLIC_URL. Set PUBLIC_URL, or API_KEYS for a service that others reach.");
+  throw new ProblemError(
+    "forbidden_host",
+    "Expected a Host of localhost, 127.0.0.1, [::1] or that of PUBLIC_URL. Set PUBLIC_URL, or API_KEYS for a service that others reach.",
+  );
 }
 
 function demandOwnOrigin(request: FastifyRequest, publicUrl: string): void {

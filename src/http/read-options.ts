@@ -11,7 +11,19 @@ import { findSecretFault } from "../domain/webhook-signature.ts";
 import { METADATA_KEPT, PRESETS, type Preset, type OutputFormat, type Recipe, type Refresh } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
 
-export type BatchOptions = { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string; webhookPayload?: WebhookPayload; webhookAuthorization?: string; pauseAtFailurePercent?: number; pauseHostAtFailurePercent?: number };
+export type BatchOptions = {
+  recipe: Recipe;
+  refresh: Refresh;
+  metadata: Record<string, unknown>;
+  reading: ReadingOptions;
+  sourceHeaders?: SourceHeaders[];
+  webhookUrl?: string;
+  webhookSecret?: string;
+  webhookPayload?: WebhookPayload;
+  webhookAuthorization?: string;
+  pauseAtFailurePercent?: number;
+  pauseHostAtFailurePercent?: number;
+};
 
 /** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
 export function readOptions(fields: Readonly<Record<string, unknown>>, presetDefault: Preset): BatchOptions {
@@ -19,19 +31,31 @@ export function readOptions(fields: Readonly<Record<string, unknown>>, presetDef
 }
 
 /** The same for a preflight, which has one more. */
-export function readPreflightOptions(fields: Readonly<Record<string, unknown>>): { reading: ReadingOptions; format: OutputFormat; probe: number } {
+export function readPreflightOptions(fields: Readonly<Record<string, unknown>>): {
+  reading: ReadingOptions;
+  format: OutputFormat;
+  probe: number;
+} {
   const { probe = 0, ...options } = checkFields(PreflightOptions, fields);
   const { reading, recipe } = toBatchOptions(options, "balanced");
   // Most of what `auto` sees is a photograph.
   return { reading, format: recipe.format === "auto" ? "jpeg" : recipe.format, probe };
 }
 
-function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptions>(schema: Schema, fields: Readonly<Record<string, unknown>>): Static<Schema> {
+function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptions>(
+  schema: Schema,
+  fields: Readonly<Record<string, unknown>>,
+): Static<Schema> {
   const { metadata, ...given } = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
-  const texts = Object.entries(given).map(([name, value]) => [name, JSON_LISTS.has(name) ? readList(value) : typeof value === "string" ? readText(schema, name, value) : value]);
+  const texts = Object.entries(given).map(([name, value]) => [
+    name,
+    JSON_LISTS.has(name) ? readList(value) : typeof value === "string" ? readText(schema, name, value) : value,
+  ]);
   const options: unknown = { ...Object.fromEntries(texts), ...readMetadata(metadata) };
   // An unknown option is reported twice, by the object and at its own place; a union by each of its members.
-  const faults = Value.Errors(schema, options).filter(({ keyword }) => keyword !== "boolean" && keyword !== "anyOf").map((fault) => describeFault(fault, schema));
+  const faults = Value.Errors(schema, options)
+    .filter(({ keyword }) => keyword !== "boolean" && keyword !== "anyOf")
+    .map((fault) => describeFault(fault, schema));
   if (!Value.Check(schema, options)) throw invalid(faults);
   const more = findFaults(options);
   if (more.length > 0) throw invalid(more);
@@ -50,12 +74,31 @@ function readList(given: unknown): unknown {
 
 /** Text becomes a number only where it is one as people write it: a converter made 1 of `1.5`, and 50 of `0x32`. */
 function readText({ properties }: { properties: Record<string, object> }, name: string, text: string): unknown {
-  const isNumber = Object.hasOwn(properties, name) && Object.entries(properties[name] ?? {}).some(([key, value]) => key === "type" && value === "integer");
+  const isNumber =
+    Object.hasOwn(properties, name) && Object.entries(properties[name] ?? {}).some(([key, value]) => key === "type" && value === "integer");
   return isNumber && /^\s*-?\d{1,9}\s*$/.test(text) ? Number(text) : text;
 }
 
 function toBatchOptions(options: UploadOptions, presetDefault: Preset): BatchOptions {
-  const { webhookUrl, webhookSecret, webhookPayload, webhookAuthorization, metadata = {}, imageColumns = [], nameColumn = null, idColumn = null, baseUrl = null, onInvalid = "reject", preset = presetDefault, refresh = "auto", sourceHeaders, keepMetadata, pauseAtFailurePercent, pauseHostAtFailurePercent, ...recipe } = options;
+  const {
+    webhookUrl,
+    webhookSecret,
+    webhookPayload,
+    webhookAuthorization,
+    metadata = {},
+    imageColumns = [],
+    nameColumn = null,
+    idColumn = null,
+    baseUrl = null,
+    onInvalid = "reject",
+    preset = presetDefault,
+    refresh = "auto",
+    sourceHeaders,
+    keepMetadata,
+    pauseAtFailurePercent,
+    pauseHostAtFailurePercent,
+    ...recipe
+  } = options;
   return {
     recipe: { ...PRESETS[preset], ...recipe, ...(keepMetadata === undefined ? {} : { metadata: keepMetadata }) },
     refresh,
@@ -85,12 +128,16 @@ function readMetadata(given: unknown): Record<string, unknown> {
   const values = given === undefined ? [] : [given].flat();
   const isWord = (value: unknown) => (METADATA_KEPT as readonly unknown[]).includes(value);
   const [word, own] = [values.find(isWord), values.find((value) => !isWord(value))];
-  return { ...(word === undefined ? {} : { keepMetadata: word }), ...(own === undefined ? {} : { metadata: typeof own === "string" ? parseJson(own) : own }) };
+  return {
+    ...(word === undefined ? {} : { keepMetadata: word }),
+    ...(own === undefined ? {} : { metadata: typeof own === "string" ? parseJson(own) : own }),
+  };
 }
 
 function findFaults({ webhookUrl, webhookSecret, webhookAuthorization, metadata, baseUrl, outputs = [] }: UploadOptions): Fault[] {
   const faults: Fault[] = [];
-  if (new Set(outputs.map(({ name }) => name)).size < outputs.length) faults.push({ field: "outputs", message: "Expected a name of its own for each output." });
+  if (new Set(outputs.map(({ name }) => name)).size < outputs.length)
+    faults.push({ field: "outputs", message: "Expected a name of its own for each output." });
   const secretFault = webhookSecret === undefined ? null : findSecretFault(webhookSecret);
   if (secretFault !== null) faults.push({ field: "webhookSecret", message: secretFault });
   else if (webhookSecret !== undefined && webhookUrl === undefined) {
@@ -103,10 +150,16 @@ function findFaults({ webhookUrl, webhookSecret, webhookAuthorization, metadata,
   }
   const base = baseUrl === undefined ? null : parseImageUrl(baseUrl);
   if (base?.ok === false) faults.push({ field: "baseUrl", message: base.message });
-  else if (baseUrl?.isWellFormed() === false) faults.push({ field: "baseUrl", message: "Expected text, got half of a surrogate pair in it." });
+  else if (baseUrl?.isWellFormed() === false)
+    faults.push({ field: "baseUrl", message: "Expected text, got half of a surrogate pair in it." });
   const text = writeJson(metadata ?? {});
-  if (text === null || text.length > METADATA_CHARS_MAX) faults.push({ field: "metadata", message: `Expected at most ${METADATA_CHARS_MAX} characters of JSON, got ${text?.length ?? "thousands of levels"}.` });
-  else if (UNSTORABLE.test(text)) faults.push({ field: "metadata", message: "Expected text, got a NUL or half of a surrogate pair in it." });
+  if (text === null || text.length > METADATA_CHARS_MAX)
+    faults.push({
+      field: "metadata",
+      message: `Expected at most ${METADATA_CHARS_MAX} characters of JSON, got ${text?.length ?? "thousands of levels"}.`,
+    });
+  else if (UNSTORABLE.test(text))
+    faults.push({ field: "metadata", message: "Expected text, got a NUL or half of a surrogate pair in it." });
   return faults;
 }
 
@@ -139,7 +192,10 @@ function invalid(faults: Fault[]): ProblemError {
 function describeFault(fault: ReturnType<typeof Value.Errors>[number], schema: { properties: object }): Fault {
   if (fault.keyword === "additionalProperties") {
     const { additionalProperties } = fault.params as { additionalProperties: string[] };
-    return { field: additionalProperties.join(", "), message: `there is no such option; there are ${Object.keys(schema.properties).join(", ")}` };
+    return {
+      field: additionalProperties.join(", "),
+      message: `there is no such option; there are ${Object.keys(schema.properties).join(", ")}`,
+    };
   }
   const allowed = fault.keyword === "enum" ? ` (${(fault.params as { allowedValues: unknown[] }).allowedValues.join(", ")})` : "";
   return { field: fault.instancePath.replace(/^\//, "") || "options", message: `${fault.message}${allowed}` };

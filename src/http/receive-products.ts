@@ -16,10 +16,16 @@ export async function receiveJson(request: FastifyRequest, deps: ReceiveDeps): P
   const body = parseBody(await readText(request.body as Readable, deps));
   const { products, csvUrl, recipe = {}, fileName, ...options } = body;
   if ((products === undefined) === (csvUrl === undefined)) throw invalid("Expected either `products` or `csvUrl`.");
-  if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) throw invalid('Expected recipe as an object such as {"format":"webp","quality":80}.');
+  if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe))
+    throw invalid('Expected recipe as an object such as {"format":"webp","quality":80}.');
   if (fileName !== undefined && typeof fileName !== "string") throw invalid("Expected fileName as text.");
   const { metadata: keepMetadata, ...settings } = recipe as Record<string, unknown>;
-  const fields = { ...(request.query as Record<string, unknown>), ...settings, ...(keepMetadata === undefined ? {} : { keepMetadata }), ...options };
+  const fields = {
+    ...(request.query as Record<string, unknown>),
+    ...settings,
+    ...(keepMetadata === undefined ? {} : { keepMetadata }),
+    ...options,
+  };
   if (csvUrl !== undefined) return { ...(await fetchCsv(csvUrl, deps)), fields, layout: null };
   if (!Array.isArray(products)) throw invalid('Expected products as a list such as [{"id":"MUG-1","images":["https://…"]}].');
   return { ...(await store(products, deps)), fileName: readableName(fileName ?? ""), fields, layout: TABLE_LAYOUT };
@@ -36,14 +42,22 @@ async function store(products: AsyncIterable<unknown> | Iterable<unknown>, deps:
   const written = await writeProducts(products, path);
   if (written.ok) return { path, bytes: written.bytes };
   const { problems, problemCount } = written;
-  throw new ProblemError("invalid_products", `${problemCount === 1 ? "1 product is" : `${problemCount} products are`} not valid; \`errors\` lists ${problemCount > problems.length ? `the first ${problems.length}` : "each"}. Nothing was stored.`, { errors: problems, errorCount: problemCount });
+  throw new ProblemError(
+    "invalid_products",
+    `${problemCount === 1 ? "1 product is" : `${problemCount} products are`} not valid; \`errors\` lists ${problemCount > problems.length ? `the first ${problems.length}` : "each"}. Nothing was stored.`,
+    { errors: problems, errorCount: problemCount },
+  );
 }
 
 async function fetchCsv(url: unknown, deps: ReceiveDeps): Promise<{ path: string; bytes: number; fileName: string | null }> {
   if (typeof url !== "string") throw invalid("Expected csvUrl as text.");
   const path = deps.tempPath("csv");
   const fetched = await deps.fetchCsv(url, path);
-  if (!fetched.ok) throw new ProblemError("csv_url_failed", `The CSV at csvUrl could not be fetched (${fetched.code}): ${fetched.message}`, { errors: [{ field: "csvUrl", message: fetched.message }], errorCount: 1 });
+  if (!fetched.ok)
+    throw new ProblemError("csv_url_failed", `The CSV at csvUrl could not be fetched (${fetched.code}): ${fetched.message}`, {
+      errors: [{ field: "csvUrl", message: fetched.message }],
+      errorCount: 1,
+    });
   return { path, bytes: fetched.bytes, fileName: nameIn(url) };
 }
 
@@ -58,10 +72,18 @@ function nameIn(url: string): string | null {
 }
 
 async function readText(source: Readable, { deadline }: ReceiveDeps): Promise<string> {
-  const tooLarge = (bytesMax: number) => new ProblemError("upload_too_large", `Expected at most ${bytesMax} bytes of JSON; send larger batches as application/x-ndjson, a product a line, or as a CSV.`);
+  const tooLarge = (bytesMax: number) =>
+    new ProblemError(
+      "upload_too_large",
+      `Expected at most ${bytesMax} bytes of JSON; send larger batches as application/x-ndjson, a product a line, or as a CSV.`,
+    );
   const chunks: Buffer[] = await readBody(source, { bytesMax: JSON_BYTES_MAX, deadline, tooLarge }).toArray();
   const bytes = Buffer.concat(chunks);
-  if (!isUtf8(bytes)) throw new ProblemError("bad_request", "Expected JSON in UTF-8 (RFC 8259), got another encoding or what is no text; send it as it is, not packed, and in UTF-8.");
+  if (!isUtf8(bytes))
+    throw new ProblemError(
+      "bad_request",
+      "Expected JSON in UTF-8 (RFC 8259), got another encoding or what is no text; send it as it is, not packed, and in UTF-8.",
+    );
   return withoutMark(bytes.toString());
 }
 
@@ -75,7 +97,10 @@ function parseBody(text: string): Record<string, unknown> {
     const body: unknown = JSON.parse(text);
     if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
   } catch (error) {
-    throw new ProblemError("bad_request", `Expected JSON, got what is none: ${error instanceof Error ? error.message.slice(0, 200).toWellFormed() : "it cannot be parsed"}.`);
+    throw new ProblemError(
+      "bad_request",
+      `Expected JSON, got what is none: ${error instanceof Error ? error.message.slice(0, 200).toWellFormed() : "it cannot be parsed"}.`,
+    );
   }
   throw invalid('Expected an object such as {"products":[{"id":"MUG-1","images":["https://…"]}]}.');
 }
@@ -116,7 +141,10 @@ function* parseLine(bytes: Buffer, number: number): Generator<unknown> {
 }
 
 function lineTooLong(number: number): ProblemError {
-  return new ProblemError("upload_too_large", `Expected a product a line, each of at most ${LINE_BYTES_MAX} bytes, got a longer one in line ${number}.`);
+  return new ProblemError(
+    "upload_too_large",
+    `Expected a product a line, each of at most ${LINE_BYTES_MAX} bytes, got a longer one in line ${number}.`,
+  );
 }
 
 function invalid(message: string): ProblemError {

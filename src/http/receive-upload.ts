@@ -7,13 +7,17 @@ import { ProblemError } from "./problems.ts";
 import { LINGER_MS, readOff } from "./read-off.ts";
 
 export type ReceivedUpload = {
-  path: string; bytes: number; fileName: string | null; fields: Record<string, unknown>;
+  path: string;
+  bytes: number;
+  fileName: string | null;
+  fields: Record<string, unknown>;
   /** Set where the file was made from JSON. */
   layout: Layout | null;
 };
 
 export type ReceiveDeps = {
-  tempPath(extension: string): string; uploadBytesMax: number;
+  tempPath(extension: string): string;
+  uploadBytesMax: number;
   /** When the body must have come whole. */
   deadline: AbortSignal;
   /** Through the address guard. */
@@ -30,7 +34,12 @@ const FRAME_BYTES_MAX = 2 * FIELDS_MAX * FIELD_BYTES_MAX;
 type Receive = (request: FastifyRequest, deps: ReceiveDeps) => Promise<ReceivedUpload>;
 
 /** Spools the upload to disk, never to memory, whichever way it comes, and gathers the options beside it. */
-export async function receiveWithin(request: FastifyRequest, deps: Omit<ReceiveDeps, "deadline">, receive: Receive, uploadMs: number): Promise<ReceivedUpload> {
+export async function receiveWithin(
+  request: FastifyRequest,
+  deps: Omit<ReceiveDeps, "deadline">,
+  receive: Receive,
+  uploadMs: number,
+): Promise<ReceivedUpload> {
   const { socket } = request.raw;
   // The body's own deadline is answered. Only who stops in the middle of a form's frame, where nobody reads, is cut off.
   const cutOff = setTimeout(() => socket.destroy(), uploadMs + LINGER_MS);
@@ -51,7 +60,11 @@ export async function receiveFile(request: FastifyRequest, deps: ReceiveDeps): P
   const path = deps.tempPath("csv");
   const query = request.query as Record<string, unknown>;
   if (!request.isMultipart()) {
-    if (!request.body) throw new ProblemError("file_missing", "Expected the CSV as a file in the field `file` (curl -F file=@products.csv), or as a text/csv body.");
+    if (!request.body)
+      throw new ProblemError(
+        "file_missing",
+        "Expected the CSV as a file in the field `file` (curl -F file=@products.csv), or as a text/csv body.",
+      );
     const bytes = await spool(request.body as Readable, path, deps);
     return { path, bytes, fileName: null, fields: { ...query }, layout: null };
   }
@@ -60,14 +73,19 @@ export async function receiveFile(request: FastifyRequest, deps: ReceiveDeps): P
   // The file's size is counted here: the parser would go on reading what is too large to its end.
   for await (const part of request.parts({ limits: { files: 2, fields: FIELDS_MAX, fieldSize: FIELD_BYTES_MAX, fileSize: Infinity } })) {
     if (part.type === "field") {
-      if (part.valueTruncated) throw new ProblemError("upload_too_large", `Expected at most ${FIELD_BYTES_MAX} bytes in the field \`${part.fieldname.slice(0, 60)}\`, got more.`);
+      if (part.valueTruncated)
+        throw new ProblemError(
+          "upload_too_large",
+          `Expected at most ${FIELD_BYTES_MAX} bytes in the field \`${part.fieldname.slice(0, 60)}\`, got more.`,
+        );
       const known = fields[part.fieldname];
       // A field that comes twice is a list.
       fields[part.fieldname] = known === undefined ? part.value : [known, part.value].flat();
       continue;
     }
     if (file !== null) throw new ProblemError("too_many_files", "Expected one file, in the field `file`; upload the others on their own.");
-    if (part.fieldname !== "file") throw new ProblemError("file_missing", `Expected the CSV in the field \`file\`, got a file in ${nameOfField(part.fieldname)}.`);
+    if (part.fieldname !== "file")
+      throw new ProblemError("file_missing", `Expected the CSV in the field \`file\`, got a file in ${nameOfField(part.fieldname)}.`);
     file = { bytes: await spool(part.file, path, deps), fileName: readableName(part.filename) };
   }
   if (file === null) throw new ProblemError("file_missing", "Expected the CSV as a file in the field `file` (curl -F file=@products.csv).");
@@ -97,7 +115,13 @@ export function readBody(source: Readable, { bytesMax, deadline, tooLarge }: Bod
       else done(null, chunk);
     },
   });
-  const onDeadline = () => body.destroy(new ProblemError("request_timeout", "The upload took longer than it may (UPLOAD_SECONDS_MAX); send it over a faster line, packed with gzip, or in parts."));
+  const onDeadline = () =>
+    body.destroy(
+      new ProblemError(
+        "request_timeout",
+        "The upload took longer than it may (UPLOAD_SECONDS_MAX); send it over a faster line, packed with gzip, or in parts.",
+      ),
+    );
   const onClose = () => {
     if (!source.readableEnded) body.destroy(new ProblemError("bad_request", "The connection ended before the whole body had come."));
   };
@@ -117,9 +141,17 @@ function isReset(error: Error): boolean {
 
 /** A name is shown to people and never becomes a path. */
 export function readableName(name: string): string | null {
-  return name.replaceAll(/[\u0000-\u001F\u007F]/g, "").slice(0, 255).toWellFormed() || null;
+  return (
+    name
+      .replaceAll(/[\u0000-\u001F\u007F]/g, "")
+      .slice(0, 255)
+      .toWellFormed() || null
+  );
 }
 
 export function uploadTooLarge(bytesMax: number): ProblemError {
-  return new ProblemError("upload_too_large", `Expected at most ${bytesMax} bytes (UPLOAD_BYTES_MAX); split the upload, or let the operator raise the limit.`);
+  return new ProblemError(
+    "upload_too_large",
+    `Expected at most ${bytesMax} bytes (UPLOAD_BYTES_MAX); split the upload, or let the operator raise the limit.`,
+  );
 }

@@ -21,7 +21,10 @@ function answerOf(parserCode: string): string {
   const body = JSON.stringify(problem);
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
-    "content-type: application/problem+json", `content-length: ${Buffer.byteLength(body)}`, "cache-control: no-store", "connection: close",
+    "content-type: application/problem+json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "cache-control: no-store",
+    "connection: close",
   ];
   return `${head.join("\r\n")}\r\n\r\n${body}`;
 }
@@ -31,11 +34,17 @@ function explain(parserCode: string): [ProblemCode, string] {
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return ["request_timeout", "The request line and headers did not come in time."];
     case "HPE_HEADER_OVERFLOW":
-      return ["headers_too_large", `Expected at most ${maxHeaderSize} bytes of request line and headers, got more; long lists go into the body.`];
+      return [
+        "headers_too_large",
+        `Expected at most ${maxHeaderSize} bytes of request line and headers, got more; long lists go into the body.`,
+      ];
     case "CONNECT":
       return ["method_not_allowed", "Expected a request for a path of this service, got CONNECT, which asks for a proxy."];
     default:
-      return ["bad_request", `Expected a request of HTTP/1.1 (RFC 9112), got what cannot be read${parserCode === "" ? "" : ` (${parserCode})`}.`];
+      return [
+        "bad_request",
+        `Expected a request of HTTP/1.1 (RFC 9112), got what cannot be read${parserCode === "" ? "" : ` (${parserCode})`}.`,
+      ];
   }
 }
 
@@ -49,6 +58,9 @@ export function answerOddRequests(server: Server): void {
 
 /** What the router refuses before there is a route. */
 export function refusePath(error: Error & { code?: string }, request: FastifyRequest, reply: FastifyReply): void {
-  const detail = error.code === "FST_ERR_BAD_URL" ? "Expected a path in which each % begins the two digits of a byte of UTF-8 (RFC 3986), got another." : error.message;
+  const detail =
+    error.code === "FST_ERR_BAD_URL"
+      ? "Expected a path in which each % begins the two digits of a byte of UTF-8 (RFC 3986), got another."
+      : error.message;
   sendProblem(request, reply, new ProblemError("bad_request", detail));
 }

@@ -5,7 +5,17 @@ import { REPORT_CSV_EXAMPLE, REPORT_EXAMPLE } from "../contract/report.ts";
 import { ID, words } from "../contract/terms.ts";
 import { writeTable } from "../csv/write-table.ts";
 import { isReportTooLong, type OpenReport } from "../db/read-report.ts";
-import { isReportName, parseInstant, REPORT_FORMATS, REPORT_LIMIT_MAX, REPORT_NAMES, REPORT_VERSION, REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
+import {
+  isReportName,
+  parseInstant,
+  REPORT_FORMATS,
+  REPORT_LIMIT_MAX,
+  REPORT_NAMES,
+  REPORT_VERSION,
+  REPORTS,
+  type ReportFilter,
+  type ReportName,
+} from "../domain/report.ts";
 import { getBatch, type BatchDeps } from "./batch-routes.ts";
 import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
@@ -15,74 +25,139 @@ export type ReportRouteDeps = Pick<BatchDeps, "findBatch"> & {
   openReport(name: ReportName, filter: ReportFilter): Promise<OpenReport | null>;
 };
 
-const Params = Type.Object({ name: words(REPORT_NAMES, "The view in schema `report`; docs/reporting.md says what its rows and columns are.") });
-const instant = (description: string) => Type.Optional(Type.String({ maxLength: 40, description, examples: ["2026-11-24", "2026-11-24T08:00:00Z"] }));
-const Query = Type.Object({
-  format: Type.Optional(words(REPORT_FORMATS, "json, unless told otherwise.")),
-  batchId: Type.Optional(Type.String({ maxLength: 36, description: "Of this batch only; throughput_hourly has no batches.", examples: [ID] })),
-  since: instant("Rows of this time on: of the batch's upload, of the hour for throughput_hourly, of the event for deliveries, of the attempt for delivery_attempts. A day, or a time with its zone; UTC where it has none."),
-  until: instant("Rows before this time."),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: REPORT_LIMIT_MAX, description: "At most so many rows, the newest first; all unless told otherwise.", examples: [1_000] })),
-}, { additionalProperties: false });
+const Params = Type.Object({
+  name: words(REPORT_NAMES, "The view in schema `report`; docs/reporting.md says what its rows and columns are."),
+});
+const instant = (description: string) =>
+  Type.Optional(Type.String({ maxLength: 40, description, examples: ["2026-11-24", "2026-11-24T08:00:00Z"] }));
+const Query = Type.Object(
+  {
+    format: Type.Optional(words(REPORT_FORMATS, "json, unless told otherwise.")),
+    batchId: Type.Optional(
+      Type.String({ maxLength: 36, description: "Of this batch only; throughput_hourly has no batches.", examples: [ID] }),
+    ),
+    since: instant(
+      "Rows of this time on: of the batch's upload, of the hour for throughput_hourly, of the event for deliveries, of the attempt for delivery_attempts. A day, or a time with its zone; UTC where it has none.",
+    ),
+    until: instant("Rows before this time."),
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: REPORT_LIMIT_MAX,
+        description: "At most so many rows, the newest first; all unless told otherwise.",
+        examples: [1_000],
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 /** The SQL reports for people without a SQL client, written while they are read. */
 export function addReportRoutes(app: FastifyInstance, deps: ReportRouteDeps): void {
-  app.get("/v1/reports/:name", {
-    schema: {
-      operationId: "getReport",
-      summary: "Get a report",
-      description: "The rows of a view of schema `report`, with its names for the columns, as JSON or as CSV for a spreadsheet (text that would be taken for a formula has an apostrophe before it). All rows are of one moment. A connection that breaks means that the report is not whole.",
-      tags: ["reports"],
-      params: Params,
-      querystring: Query,
-      response: {
-        200: { description: "The report.", content: { "application/json": { schema: { $ref: "Report#" }, examples: { savings: { value: REPORT_EXAMPLE } } }, "text/csv": { schema: { type: "string" }, examples: { savings: { value: REPORT_CSV_EXAMPLE } } } } },
-        ...problemResponses([...READ_PROBLEMS, "report_not_found", "batch_not_found"]),
+  app.get(
+    "/v1/reports/:name",
+    {
+      schema: {
+        operationId: "getReport",
+        summary: "Get a report",
+        description:
+          "The rows of a view of schema `report`, with its names for the columns, as JSON or as CSV for a spreadsheet (text that would be taken for a formula has an apostrophe before it). All rows are of one moment. A connection that breaks means that the report is not whole.",
+        tags: ["reports"],
+        params: Params,
+        querystring: Query,
+        response: {
+          200: {
+            description: "The report.",
+            content: {
+              "application/json": { schema: { $ref: "Report#" }, examples: { savings: { value: REPORT_EXAMPLE } } },
+              "text/csv": { schema: { type: "string" }, examples: { savings: { value: REPORT_CSV_EXAMPLE } } },
+            },
+          },
+          ...problemResponses([...READ_PROBLEMS, "report_not_found", "batch_not_found"]),
+        },
       },
+      attachValidation: true,
     },
-    attachValidation: true,
-  }, async (request, reply) => {
-    const { name } = request.params as { name: string };
-    if (!isReportName(name)) throw new ProblemError("report_not_found", `Expected a report's name: ${REPORT_NAMES.join(", ")}.`);
-    if (request.validationError) throw new ProblemError("bad_request", `Expected of the query: format (csv or json), batchId, since, until, limit (1 to ${REPORT_LIMIT_MAX}); got one of which is to be said: ${request.validationError.message}.`);
-    const { format = "json", ...filter } = request.query as Static<typeof Query>;
-    const report = await deps.openReport(name, await readFilter(deps, name, filter)).catch((error: unknown) => {
-      throw isReportTooLong(error) ? new ProblemError("unavailable", "The report takes longer than a minute: ask for less of it with batchId, since or until.") : error;
-    });
-    if (!report) throw new ProblemError("unavailable", "As many reports are being read as may be at once; try again in a few seconds.", {}, { "retry-after": "5" });
-    return send(reply, report, format === "csv" ? csvOf(name, report) : jsonOf(name, report), request.method === "HEAD");
-  });
+    async (request, reply) => {
+      const { name } = request.params as { name: string };
+      if (!isReportName(name)) throw new ProblemError("report_not_found", `Expected a report's name: ${REPORT_NAMES.join(", ")}.`);
+      if (request.validationError)
+        throw new ProblemError(
+          "bad_request",
+          `Expected of the query: format (csv or json), batchId, since, until, limit (1 to ${REPORT_LIMIT_MAX}); got one of which is to be said: ${request.validationError.message}.`,
+        );
+      const { format = "json", ...filter } = request.query as Static<typeof Query>;
+      const report = await deps.openReport(name, await readFilter(deps, name, filter)).catch((error: unknown) => {
+        throw isReportTooLong(error)
+          ? new ProblemError("unavailable", "The report takes longer than a minute: ask for less of it with batchId, since or until.")
+          : error;
+      });
+      if (!report)
+        throw new ProblemError(
+          "unavailable",
+          "As many reports are being read as may be at once; try again in a few seconds.",
+          {},
+          { "retry-after": "5" },
+        );
+      return send(reply, report, format === "csv" ? csvOf(name, report) : jsonOf(name, report), request.method === "HEAD");
+    },
+  );
 }
 
 async function readFilter(deps: ReportRouteDeps, name: ReportName, query: Omit<Static<typeof Query>, "format">): Promise<ReportFilter> {
-  if (query.batchId !== undefined && !REPORTS[name].hasBatch) throw new ProblemError("bad_request", `Expected no batchId, since ${name} is of all batches; see since and until.`);
+  if (query.batchId !== undefined && !REPORTS[name].hasBatch)
+    throw new ProblemError("bad_request", `Expected no batchId, since ${name} is of all batches; see since and until.`);
   const batchId = query.batchId === undefined ? null : (await getBatch(deps, query.batchId)).batchId;
   return { batchId, since: readInstant("since", query.since), until: readInstant("until", query.until), limit: query.limit ?? null };
 }
 
 function readInstant(field: string, text: string | undefined): Date | null {
   const at = text === undefined ? null : parseInstant(text);
-  if (text !== undefined && at === null) throw new ProblemError("bad_request", `Expected ${field} as 2026-11-24 or 2026-11-24T08:00:00Z, got "${text}". A + in a query is written %2B.`);
+  if (text !== undefined && at === null)
+    throw new ProblemError(
+      "bad_request",
+      `Expected ${field} as 2026-11-24 or 2026-11-24T08:00:00Z, got "${text}". A + in a query is written %2B.`,
+    );
   return at;
 }
 
 type Sent = { contentType: string; fileName: string; pieces: AsyncIterable<Buffer> };
 
-const csvOf = (name: ReportName, { columns, pages }: OpenReport): Sent => ({ contentType: "text/csv; charset=utf-8", fileName: `${name}.csv`, pieces: writeTable(columns, pages) });
-const jsonOf = (name: ReportName, report: OpenReport): Sent => ({ contentType: "application/json; charset=utf-8", fileName: `${name}.json`, pieces: writeJson(name, report) });
+const csvOf = (name: ReportName, { columns, pages }: OpenReport): Sent => ({
+  contentType: "text/csv; charset=utf-8",
+  fileName: `${name}.csv`,
+  pieces: writeTable(columns, pages),
+});
+const jsonOf = (name: ReportName, report: OpenReport): Sent => ({
+  contentType: "application/json; charset=utf-8",
+  fileName: `${name}.json`,
+  pieces: writeJson(name, report),
+});
 
 async function* writeJson(name: ReportName, { columns, pages }: OpenReport): AsyncGenerator<Buffer> {
   let before = `{"report":"${name}","version":${REPORT_VERSION},"rows":[`;
   for await (const rows of pages) {
-    yield Buffer.from(before + rows.map((row) => JSON.stringify(Object.fromEntries(columns.map((column, index) => [column, row[index]])))).join(",\n"));
+    yield Buffer.from(
+      before + rows.map((row) => JSON.stringify(Object.fromEntries(columns.map((column, index) => [column, row[index]])))).join(",\n"),
+    );
     before = ",\n";
   }
   yield Buffer.from(before.startsWith("{") ? `${before}]}\n` : "]}\n");
 }
 
 /** A failure on the way breaks the connection, so that nobody takes a part for the whole. */
-async function send(reply: FastifyReply, report: OpenReport, { contentType, fileName, pieces }: Sent, isHead: boolean): Promise<FastifyReply> {
-  reply.headers({ "content-type": contentType, "content-disposition": `attachment; filename="${fileName}"`, "cache-control": "no-store", "x-content-type-options": "nosniff" });
+async function send(
+  reply: FastifyReply,
+  report: OpenReport,
+  { contentType, fileName, pieces }: Sent,
+  isHead: boolean,
+): Promise<FastifyReply> {
+  reply.headers({
+    "content-type": contentType,
+    "content-disposition": `attachment; filename="${fileName}"`,
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  });
   if (isHead) {
     await report.close();
     return reply.send(Readable.from([]));

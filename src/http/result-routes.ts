@@ -29,67 +29,160 @@ export type ResultDeps = {
   outputFiles(batchId: string): AsyncIterable<StoredFile & { fileName: string }>;
 };
 
-const Params = Type.Object({ token: Type.String({ description: "The batch's secret token, as it stands in the URLs of status and result.", examples: ["q3Jb0m8YcT6nXo4Zr1sWvA"] }) });
-const Shape = Type.Object({ shape: Type.Optional(words(RESULT_SHAPES, "append: the file with three columns more (Output Image Urls, Status, Errors); import: the file itself, byte for byte, with each delivered URL in the place of its source.")) });
+const Params = Type.Object({
+  token: Type.String({
+    description: "The batch's secret token, as it stands in the URLs of status and result.",
+    examples: ["q3Jb0m8YcT6nXo4Zr1sWvA"],
+  }),
+});
+const Shape = Type.Object({
+  shape: Type.Optional(
+    words(
+      RESULT_SHAPES,
+      "append: the file with three columns more (Output Image Urls, Status, Errors); import: the file itself, byte for byte, with each delivered URL in the place of its source.",
+    ),
+  ),
+});
 const TOKEN = /^[A-Za-z0-9_-]{22}$/;
 const PROBLEMS = ["output_not_found", "result_not_ready", "unavailable"] as const;
 
-const CSV = { "text/csv": { schema: { type: "string", description: "Text in the encoding of the uploaded file, as charset says." }, example: RESULT_EXAMPLE } };
+const CSV = {
+  "text/csv": {
+    schema: { type: "string", description: "Text in the encoding of the uploaded file, as charset says." },
+    example: RESULT_EXAMPLE,
+  },
+};
 
 type ResultOperation = {
-  operationId: string; summary: string; description: string; content: object; querystring?: object;
+  operationId: string;
+  summary: string;
+  description: string;
+  content: object;
+  querystring?: object;
   more?: { headers: object; responses: object; problems: readonly ProblemCode[] };
 };
 
+type Send = (batch: BatchRow, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+type Add = (name: string, operation: ResultOperation, send: Send) => void;
+
 /** What a batch gives back as files: they lie beside its outputs, under the same secret token. */
 export function addResultRoutes(app: FastifyInstance, deps: ResultDeps): void {
-  const add = (name: string, { content, more, ...schema }: ResultOperation, send: (batch: BatchRow, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>) => {
-    app.get(`/outputs/:token/${name}`, {
-      schema: { ...schema, tags: ["outputs"], security: [], params: Params, response: { 200: { description: "The file.", content, ...more?.headers }, ...more?.responses, ...problemResponses([...PROBLEMS, ...(more?.problems ?? [])]) } },
-    }, async (request, reply) => send(await getEnded(deps, request), request, reply));
+  const add: Add = (name, { content, more, ...schema }, send) => {
+    app.get(
+      `/outputs/:token/${name}`,
+      {
+        schema: {
+          ...schema,
+          tags: ["outputs"],
+          security: [],
+          params: Params,
+          response: {
+            200: { description: "The file.", content, ...more?.headers },
+            ...more?.responses,
+            ...problemResponses([...PROBLEMS, ...(more?.problems ?? [])]),
+          },
+        },
+      },
+      async (request, reply) => send(await getEnded(deps, request), request, reply),
+    );
   };
-  const publicUrl = deps.settings.publicUrl;
+  addResultCsv(add, deps);
+  addFailuresCsv(add, deps);
+  addResultsJsonl(add, deps);
+  addArchive(add, deps);
+}
 
-  add(RESULT_FILES.resultsCsv, {
-    operationId: "getResultCsv", summary: "Download the result CSV", content: CSV, querystring: Shape,
-    more: { headers: { headers: fileHeaders }, responses: partialResponses(CSV), problems: ["range_not_satisfiable"] },
-    description: "The uploaded file in its own encoding, with its results.",
-  }, async (batch, request, reply) => {
-    const { shape = "append" } = request.query as Static<typeof Shape>;
-    if (shape === "append") return sendAppended(deps, batch, request, reply);
-    const pieces = writeResultFile({
-      facts: batch.csvFacts as CatalogueFacts, shape, names: outputNames(batch.recipe), products: deps.productPages(batch.batchId),
-      outputUrl: (fileName) => outputUrl(publicUrl(), batch.token, fileName),
-    });
-    return stream(request, reply, headersOf(RESULT_FILES.resultsCsv, batch), pieces);
-  });
+function addResultCsv(add: Add, deps: ResultDeps): void {
+  add(
+    RESULT_FILES.resultsCsv,
+    {
+      operationId: "getResultCsv",
+      summary: "Download the result CSV",
+      content: CSV,
+      querystring: Shape,
+      more: { headers: { headers: fileHeaders }, responses: partialResponses(CSV), problems: ["range_not_satisfiable"] },
+      description: "The uploaded file in its own encoding, with its results.",
+    },
+    async (batch, request, reply) => {
+      const { shape = "append" } = request.query as Static<typeof Shape>;
+      if (shape === "append") return sendAppended(deps, batch, request, reply);
+      const pieces = writeResultFile({
+        facts: batch.csvFacts as CatalogueFacts,
+        shape,
+        names: outputNames(batch.recipe),
+        products: deps.productPages(batch.batchId),
+        outputUrl: (fileName) => outputUrl(deps.settings.publicUrl(), batch.token, fileName),
+      });
+      return stream(request, reply, headersOf(RESULT_FILES.resultsCsv, batch), pieces);
+    },
+  );
+}
 
-  add(RESULT_FILES.failuresCsv, {
-    operationId: "getFailuresCsv", summary: "Download what failed", content: { "text/csv": { ...CSV["text/csv"], example: FAILURES_EXAMPLE } },
-    description: "The rows with an image that failed, in the file's own columns: mend them and upload this again.",
-  }, async (batch, request, reply) =>
-    stream(request, reply, headersOf(RESULT_FILES.failuresCsv, batch), writeFailuresFile(batch.csvFacts as CatalogueFacts, deps.productPages(batch.batchId))));
+function addFailuresCsv(add: Add, deps: ResultDeps): void {
+  add(
+    RESULT_FILES.failuresCsv,
+    {
+      operationId: "getFailuresCsv",
+      summary: "Download what failed",
+      content: { "text/csv": { ...CSV["text/csv"], example: FAILURES_EXAMPLE } },
+      description: "The rows with an image that failed, in the file's own columns: mend them and upload this again.",
+    },
+    async (batch, request, reply) =>
+      stream(
+        request,
+        reply,
+        headersOf(RESULT_FILES.failuresCsv, batch),
+        writeFailuresFile(batch.csvFacts as CatalogueFacts, deps.productPages(batch.batchId)),
+      ),
+  );
+}
 
-  add(RESULT_FILES.resultsJsonl, {
-    operationId: "getResultsJsonl", summary: "Download the results as JSON Lines", content: { "application/x-ndjson": { schema: { type: "string", description: "A Product on each line." }, example: `${JSON.stringify(PRODUCT_EXAMPLE)}\n` } },
-    description: "A product on each line, as `GET /v1/batches/{batchId}/products` shows it.",
-  }, async (batch, request, reply) =>
-    stream(request, reply, { ...headersOf(RESULT_FILES.resultsJsonl, batch), "content-type": "application/x-ndjson" }, jsonLines(deps, batch)));
+function addResultsJsonl(add: Add, deps: ResultDeps): void {
+  add(
+    RESULT_FILES.resultsJsonl,
+    {
+      operationId: "getResultsJsonl",
+      summary: "Download the results as JSON Lines",
+      content: {
+        "application/x-ndjson": {
+          schema: { type: "string", description: "A Product on each line." },
+          example: `${JSON.stringify(PRODUCT_EXAMPLE)}\n`,
+        },
+      },
+      description: "A product on each line, as `GET /v1/batches/{batchId}/products` shows it.",
+    },
+    async (batch, request, reply) =>
+      stream(
+        request,
+        reply,
+        { ...headersOf(RESULT_FILES.resultsJsonl, batch), "content-type": "application/x-ndjson" },
+        jsonLines(deps, batch),
+      ),
+  );
+}
 
-  add(RESULT_FILES.archive, {
-    operationId: "getArchive", summary: "Download all outputs as one ZIP", content: { "application/zip": { schema: { type: "string", format: "binary", description: "The ZIP's bytes." } } },
-    description: "Not compressed again, and made while it is sent.",
-  }, async (batch, request, reply) => {
-    const zip = Readable.fromWeb(makeZip(zipEntries(deps, batch)) as import("node:stream/web").ReadableStream);
-    return stream(request, reply, { ...headersOf(RESULT_FILES.archive, batch), "content-type": "application/zip" }, zip);
-  });
+function addArchive(add: Add, deps: ResultDeps): void {
+  add(
+    RESULT_FILES.archive,
+    {
+      operationId: "getArchive",
+      summary: "Download all outputs as one ZIP",
+      content: { "application/zip": { schema: { type: "string", format: "binary", description: "The ZIP's bytes." } } },
+      description: "Not compressed again, and made while it is sent.",
+    },
+    async (batch, request, reply) => {
+      const zip = Readable.fromWeb(makeZip(zipEntries(deps, batch)) as import("node:stream/web").ReadableStream);
+      return stream(request, reply, { ...headersOf(RESULT_FILES.archive, batch), "content-type": "application/zip" }, zip);
+    },
+  );
 }
 
 async function getEnded(deps: ResultDeps, request: FastifyRequest): Promise<BatchRow> {
   const { token } = request.params as Static<typeof Params>;
   const batch = TOKEN.test(token) ? await deps.findBatchByToken(token) : null;
   if (!batch) throw new ProblemError("output_not_found", "Expected a link as an upload's answer and status give it.");
-  if (batch.finishedAt === null) throw new ProblemError("result_not_ready", "The results are there when all images are settled.", {}, { "retry-after": "2" });
+  if (batch.finishedAt === null)
+    throw new ProblemError("result_not_ready", "The results are there when all images are settled.", {}, { "retry-after": "2" });
   return batch;
 }
 
@@ -98,7 +191,13 @@ async function sendAppended(deps: ResultDeps, batch: BatchRow, request: FastifyR
   if (!file) throw new ProblemError("output_not_found", "The result CSV is not there any more.");
   const etag = `"${file.bytes.toString(16)}-${Math.floor(file.modifiedAt.getTime()).toString(16)}"`;
   const headers = headersOf(RESULT_FILES.resultsCsv, batch);
-  return sendFile(request, reply, { ...file, etag, mediaType: headers["content-type"], cacheControl: headers["cache-control"], disposition: headers["content-disposition"] });
+  return sendFile(request, reply, {
+    ...file,
+    etag,
+    mediaType: headers["content-type"],
+    cacheControl: headers["cache-control"],
+    disposition: headers["content-disposition"],
+  });
 }
 
 /** A UTF-16 file says its byte order itself. */
@@ -112,7 +211,12 @@ function headersOf(fileName: string, { csvFacts }: BatchRow) {
 }
 
 /** Made while it is sent: a failure on the way breaks the connection, so that nobody takes a part for the whole. */
-function stream(request: FastifyRequest, reply: FastifyReply, headers: Record<string, string>, pieces: AsyncIterable<Buffer>): FastifyReply {
+function stream(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  headers: Record<string, string>,
+  pieces: AsyncIterable<Buffer>,
+): FastifyReply {
   reply.headers({ ...headers, "x-content-type-options": "nosniff" });
   return reply.send(request.method === "HEAD" ? Readable.from([]) : Readable.from(pieces, { objectMode: false }));
 }
@@ -123,7 +227,10 @@ async function* jsonLines(deps: ResultDeps, batch: BatchRow): AsyncGenerator<Buf
   }
 }
 
-async function* zipEntries(deps: ResultDeps, batch: BatchRow): AsyncGenerator<{ name: string; input: Readable; size: number; lastModified: Date }> {
+async function* zipEntries(
+  deps: ResultDeps,
+  batch: BatchRow,
+): AsyncGenerator<{ name: string; input: Readable; size: number; lastModified: Date }> {
   for await (const { fileName, path, bytes, modifiedAt } of deps.outputFiles(batch.batchId)) {
     yield { name: fileName, input: createReadStream(path), size: bytes, lastModified: modifiedAt };
   }

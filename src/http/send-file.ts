@@ -3,12 +3,24 @@ import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ProblemError } from "./problems.ts";
 
-export type SendableFile = { path: string; bytes: number; modifiedAt: Date; mediaType: string; etag: string; cacheControl: string; disposition: string };
+export type SendableFile = {
+  path: string;
+  bytes: number;
+  modifiedAt: Date;
+  mediaType: string;
+  etag: string;
+  cacheControl: string;
+  disposition: string;
+};
 
 /** What sendFile() answers beside the whole file, for the document. */
 export function partialResponses(content: object) {
   return {
-    206: { description: "The part that Range asked for.", headers: { ...fileHeaders, "Content-Range": { type: "string", description: "Which part of how many bytes." } }, content },
+    206: {
+      description: "The part that Range asked for.",
+      headers: { ...fileHeaders, "Content-Range": { type: "string", description: "Which part of how many bytes." } },
+      content,
+    },
     304: { description: "The copy that If-None-Match or If-Modified-Since told of is fresh.", type: "null" },
   };
 }
@@ -33,7 +45,12 @@ export function sendFile(request: FastifyRequest, reply: FastifyReply, file: Sen
   if (isFresh(request, file)) return reply.code(304).send();
   const range = isRangeWanted(request, file) ? readRange(request.headers.range ?? "", file.bytes) : null;
   if (range === "outside") {
-    throw new ProblemError("range_not_satisfiable", `Expected a range within ${file.bytes} bytes.`, {}, { "content-range": `bytes */${file.bytes}` });
+    throw new ProblemError(
+      "range_not_satisfiable",
+      `Expected a range within ${file.bytes} bytes.`,
+      {},
+      { "content-range": `bytes */${file.bytes}` },
+    );
   }
   const { start, end } = range ?? { start: 0, end: file.bytes - 1 };
   if (range) reply.code(206).header("content-range", `bytes ${start}-${end}/${file.bytes}`);

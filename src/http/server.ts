@@ -22,17 +22,32 @@ import { addResultRoutes, type ResultDeps } from "./result-routes.ts";
 import { buildSerializer } from "./serializers.ts";
 import { addUploadRoute } from "./upload-route.ts";
 
-export type HttpDeps = BatchDeps & PauseRouteDeps & PreflightRouteDeps & ReportRouteDeps & StatusDeps & OutputDeps & ResultDeps & ServiceDeps & {
-  settings: ProtectionSettings & { uploadBytesMax: number; uploadMs: number; version: string };
-  isUnavailable(error: unknown): boolean;
-  log: Log;
-};
+export type HttpDeps = BatchDeps &
+  PauseRouteDeps &
+  PreflightRouteDeps &
+  ReportRouteDeps &
+  StatusDeps &
+  OutputDeps &
+  ResultDeps &
+  ServiceDeps & {
+    settings: ProtectionSettings & { uploadBytesMax: number; uploadMs: number; version: string };
+    isUnavailable(error: unknown): boolean;
+    log: Log;
+  };
 
 /** Routes other than the upload take no body; what is sent anyway is small. */
 const BODY_BYTES_MAX = 16 * 1024;
 const HEADERS_MS = 15_000;
 /** What curl, browsers and scripts call a CSV. */
-const CSV_TYPES = ["text/csv", "application/csv", "text/plain", "text/tab-separated-values", "application/vnd.ms-excel", "application/gzip", "application/octet-stream"];
+const CSV_TYPES = [
+  "text/csv",
+  "application/csv",
+  "text/plain",
+  "text/tab-separated-values",
+  "application/vnd.ms-excel",
+  "application/gzip",
+  "application/octet-stream",
+];
 
 export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   const app = Fastify({
@@ -55,7 +70,13 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema);
   acceptStreams(app);
   await app.register(multipart);
-  await app.register(swagger, { openapi: openapiOptions(deps.settings.version) as object, transformObject: (given) => ("openapiObject" in given ? finishDocument(given.openapiObject as OpenapiDocument) : {}), refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `Schema${index}`) } });
+  await app.register(swagger, {
+    openapi: openapiOptions(deps.settings.version) as object,
+    transformObject: (given) => ("openapiObject" in given ? finishDocument(given.openapiObject as OpenapiDocument) : {}),
+    refResolver: {
+      buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `Schema${index}`),
+    },
+  });
   answerOddRequests(app.server);
   protect(app, deps.settings);
   answerErrors(app, deps);
@@ -82,7 +103,11 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
 /** The CSV, or the products, may come as the body itself: handed on as the stream that it is. */
 function acceptStreams(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser([...CSV_TYPES, "application/json", ...NDJSON], { bodyLimit: Number.MAX_SAFE_INTEGER }, (_request, payload, done) => done(null, payload));
+  app.addContentTypeParser(
+    [...CSV_TYPES, "application/json", ...NDJSON],
+    { bodyLimit: Number.MAX_SAFE_INTEGER },
+    (_request, payload, done) => done(null, payload),
+  );
 }
 
 function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): void {
@@ -94,7 +119,11 @@ function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): v
     const known = (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, isUnavailable);
     if (known) return sendProblem(request, reply, known);
     log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed unexpectedly");
-    return sendProblem(request, reply, new ProblemError("internal_error", "The request could not be served; the operator finds the reason in the log."));
+    return sendProblem(
+      request,
+      reply,
+      new ProblemError("internal_error", "The request could not be served; the operator finds the reason in the log."),
+    );
   });
 }
 
@@ -105,22 +134,41 @@ function multipartProblem(error: Error & { code?: string }): ProblemError | null
       return new ProblemError("upload_too_large", `Expected at most ${FIELDS_MAX} fields beside the file, got more.`);
     case "FST_FILES_LIMIT":
     case "FST_PARTS_LIMIT":
-      return new ProblemError("too_many_files", "Expected one file, in the field `file`, and its options; upload other files on their own.");
+      return new ProblemError(
+        "too_many_files",
+        "Expected one file, in the field `file`, and its options; upload other files on their own.",
+      );
     case "FST_PROTO_VIOLATION":
-      return new ProblemError("bad_multipart", "Expected fields that are called as the options are, got one called as a member that every object has (`__proto__`, `constructor`); leave it out.");
+      return new ProblemError(
+        "bad_multipart",
+        "Expected fields that are called as the options are, got one called as a member that every object has (`__proto__`, `constructor`); leave it out.",
+      );
     case "FST_INVALID_JSON_FIELD_ERROR":
       return new ProblemError("bad_multipart", "Expected JSON in a field whose type is application/json, got what is none.");
     case "FST_MP_PREMATURE_CLOSE":
       return new ProblemError("bad_multipart", "The connection ended before the whole form had come.");
     default:
       if (!/multipart|boundary|unexpected end of (form|file)|malformed part header/i.test(error.message)) return null;
-      return error instanceof ProblemError ? null : new ProblemError("bad_multipart", `Expected multipart/form-data whose parts are divided by the boundary that Content-Type names, got what cannot be read: ${error.message}.`);
+      return error instanceof ProblemError
+        ? null
+        : new ProblemError(
+            "bad_multipart",
+            `Expected multipart/form-data whose parts are divided by the boundary that Content-Type names, got what cannot be read: ${error.message}.`,
+          );
   }
 }
 
 /** One wide event for each request; paths are patterns, so that no token or id is written down. */
 function logRequests(app: FastifyInstance, log: Log): void {
   app.addHook("onResponse", async (request, reply) => {
-    log.debug({ method: request.method, route: request.routeOptions.url ?? "none", status: reply.statusCode, durationMs: Math.round(reply.elapsedTime) }, "request");
+    log.debug(
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? "none",
+        status: reply.statusCode,
+        durationMs: Math.round(reply.elapsedTime),
+      },
+      "request",
+    );
   });
 }

@@ -27,34 +27,50 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const Params = Type.Object({ requestId: RequestId });
 const Query = Type.Object({
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMIT_MAX, description: `Products on a page at most; ${LIMIT_DEFAULT} unless told otherwise, fewer where they have many images.`, examples: [100] })),
+  limit: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: LIMIT_MAX,
+      description: `Products on a page at most; ${LIMIT_DEFAULT} unless told otherwise, fewer where they have many images.`,
+      examples: [100],
+    }),
+  ),
   cursor: Type.Optional(Type.String({ maxLength: 60, description: "`nextCursor` of the page before." })),
 });
 
 export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "" | "/api"): void {
-  app.get(`${prefix}/getProcessingStatus/:requestId`, {
-    schema: {
-      operationId: prefix === "" ? "getProcessingStatus" : "getProcessingStatusUnderApi",
-      summary: "See how an upload stands",
-      description: "The batch and a page of its products, whose three lists of input URLs, output URLs and errors have the same length and order.",
-      tags: ["batches"],
-      params: Params,
-      querystring: Query,
-      response: { 200: { description: "The batch with a page of its products.", headers: followHeaders, $ref: "ProcessingStatus#" }, ...problemResponses([...READ_PROBLEMS, "batch_not_found"]) },
+  app.get(
+    `${prefix}/getProcessingStatus/:requestId`,
+    {
+      schema: {
+        operationId: prefix === "" ? "getProcessingStatus" : "getProcessingStatusUnderApi",
+        summary: "See how an upload stands",
+        description:
+          "The batch and a page of its products, whose three lists of input URLs, output URLs and errors have the same length and order.",
+        tags: ["batches"],
+        params: Params,
+        querystring: Query,
+        response: {
+          200: { description: "The batch with a page of its products.", headers: followHeaders, $ref: "ProcessingStatus#" },
+          ...problemResponses([...READ_PROBLEMS, "batch_not_found"]),
+        },
+      },
+      // A malformed id names no batch: that is a 404 like any other unknown one.
+      attachValidation: true,
     },
-    // A malformed id names no batch: that is a 404 like any other unknown one.
-    attachValidation: true,
-  }, async (request, reply) => {
-    const { requestId } = request.params as Static<typeof Params>;
-    const batch = UUID.test(requestId) ? await deps.findBatch(requestId.toLowerCase()) : null;
-    if (!batch) throw new ProblemError("batch_not_found", "Expected the requestId of an upload; this one is not known.");
-    if (request.validationError) throw new ProblemError("bad_request", `Expected limit from 1 to ${LIMIT_MAX} and cursor as nextCursor gave it.`);
-    const { limit = LIMIT_DEFAULT, cursor } = request.query as Static<typeof Query>;
-    const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
-    reply.header("cache-control", "no-store");
-    if (batch.finishedAt === null) reply.header("retry-after", "1");
-    return toView(batch, products, deps.settings.publicUrl(), nextLine === null ? null : writeCursor("line", nextLine));
-  });
+    async (request, reply) => {
+      const { requestId } = request.params as Static<typeof Params>;
+      const batch = UUID.test(requestId) ? await deps.findBatch(requestId.toLowerCase()) : null;
+      if (!batch) throw new ProblemError("batch_not_found", "Expected the requestId of an upload; this one is not known.");
+      if (request.validationError)
+        throw new ProblemError("bad_request", `Expected limit from 1 to ${LIMIT_MAX} and cursor as nextCursor gave it.`);
+      const { limit = LIMIT_DEFAULT, cursor } = request.query as Static<typeof Query>;
+      const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
+      reply.header("cache-control", "no-store");
+      if (batch.finishedAt === null) reply.header("retry-after", "1");
+      return toView(batch, products, deps.settings.publicUrl(), nextLine === null ? null : writeCursor("line", nextLine));
+    },
+  );
 }
 
 function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: string, nextCursor: string | null): BatchStatusView {

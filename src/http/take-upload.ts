@@ -16,14 +16,30 @@ export type TakeDeps = Omit<ReceiveDeps, "deadline" | "uploadBytesMax"> & {
 export type Taken = Extract<Acceptance, { ok: true }>;
 
 /** Takes an upload in, whichever way `receive` reads it, or throws what is wrong with it; no temporary file stays. */
-export async function takeUpload(deps: TakeDeps, request: FastifyRequest, { receive, presetDefault }: { receive: Parameters<typeof receiveWithin>[2]; presetDefault: Preset }): Promise<Taken> {
+export async function takeUpload(
+  deps: TakeDeps,
+  request: FastifyRequest,
+  { receive, presetDefault }: { receive: Parameters<typeof receiveWithin>[2]; presetDefault: Preset },
+): Promise<Taken> {
   refuseInQuery(request.query as object);
   return withUpload(deps, request, receive, async (received) => {
     const { reading, ...options } = readOptions(received.fields, presetDefault);
-    const result = await deps.acceptUpload({ spool: received, fileName: received.fileName, options: { ...options, reading: { ...reading, layout: received.layout } } });
+    const result = await deps.acceptUpload({
+      spool: received,
+      fileName: received.fileName,
+      options: { ...options, reading: { ...reading, layout: received.layout } },
+    });
     if (result.ok) return { ...result, warnings: [...result.warnings, ...warningsOf(deps.settings.publicUrl())] };
-    if (result.kind === "webhook") throw new ProblemError("invalid_webhook", result.message, { errors: [{ field: "webhookUrl", message: result.message }], errorCount: 1 });
-    if (result.kind === "option") throw new ProblemError("invalid_options", `${result.field}: ${result.message}`, { errors: [{ field: result.field, message: result.message }], errorCount: 1 });
+    if (result.kind === "webhook")
+      throw new ProblemError("invalid_webhook", result.message, {
+        errors: [{ field: "webhookUrl", message: result.message }],
+        errorCount: 1,
+      });
+    if (result.kind === "option")
+      throw new ProblemError("invalid_options", `${result.field}: ${result.message}`, {
+        errors: [{ field: result.field, message: result.message }],
+        errorCount: 1,
+      });
     throw refusal(result.problems, result.problemCount, received);
   });
 }
@@ -32,12 +48,21 @@ export async function takeUpload(deps: TakeDeps, request: FastifyRequest, { rece
 function refuseInQuery(query: object): void {
   for (const field of ["sourceHeaders", "webhookAuthorization"]) {
     if (!Object.hasOwn(query, field)) continue;
-    throw new ProblemError("invalid_options", `${field}: Expected it as a form field or in a JSON body; in a URL it would end up in logs.`, { errors: [{ field, message: "Expected it as a form field or in a JSON body." }], errorCount: 1 });
+    throw new ProblemError(
+      "invalid_options",
+      `${field}: Expected it as a form field or in a JSON body; in a URL it would end up in logs.`,
+      { errors: [{ field, message: "Expected it as a form field or in a JSON body." }], errorCount: 1 },
+    );
   }
 }
 
 /** Receives an upload, lends it, and removes it. */
-export async function withUpload<T>(deps: Omit<TakeDeps, "acceptUpload">, request: FastifyRequest, receive: Parameters<typeof receiveWithin>[2], use: (received: ReceivedUpload) => Promise<T>): Promise<T> {
+export async function withUpload<T>(
+  deps: Omit<TakeDeps, "acceptUpload">,
+  request: FastifyRequest,
+  receive: Parameters<typeof receiveWithin>[2],
+  use: (received: ReceivedUpload) => Promise<T>,
+): Promise<T> {
   const paths: string[] = [];
   const tempPath = (extension: string) => {
     const path = deps.tempPath(extension);
@@ -59,8 +84,13 @@ function warningsOf(publicUrl: string): UploadWarning[] {
 function refusal(problems: CsvProblem[], problemCount: number, { layout }: ReceivedUpload): ProblemError {
   const [first] = problems;
   if (first?.code === "wrong_file_type") return new ProblemError("wrong_file_type", first.message);
-  const which = problemCount > problems.length ? `the first ${problems.length} are listed` : problemCount === 1 ? "it is listed" : "they are listed";
+  const which =
+    problemCount > problems.length ? `the first ${problems.length} are listed` : problemCount === 1 ? "it is listed" : "they are listed";
   const count = problemCount === 1 ? "1 problem" : `${problemCount} problems`;
-  const [code, subject] = layout === null ? (["invalid_csv", "The CSV has"] as const) : (["invalid_products", "The products have"] as const);
-  return new ProblemError(code, `${subject} ${count}; ${which} in \`errors\`. Nothing was stored.`, { errors: problems, errorCount: problemCount });
+  const [code, subject] =
+    layout === null ? (["invalid_csv", "The CSV has"] as const) : (["invalid_products", "The products have"] as const);
+  return new ProblemError(code, `${subject} ${count}; ${which} in \`errors\`. Nothing was stored.`, {
+    errors: problems,
+    errorCount: problemCount,
+  });
 }

@@ -9,20 +9,28 @@ import { takeUpload, type TakeDeps, type Taken } from "./take-upload.ts";
 /** The seed's own route. */
 export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" | "/api"): void {
   const body = streamedBody(UploadForm, CSV_BODY, UploadQuery);
-  app.post(`${prefix}/uploadAndProcessDocument`, {
-    validatorCompiler: body.validatorCompiler,
-    schema: {
-      ...body.schema,
-      operationId: prefix === "" ? "uploadAndProcessDocument" : "uploadAndProcessDocumentUnderApi",
-      summary: "Upload a CSV of image URLs",
-      description: "Takes multipart/form-data with the CSV in the field `file` and options as other fields, or the CSV itself as text/csv with options in the query. The images are processed after the answer.",
-      tags: ["batches"],
-      response: { 202: { description: "Accepted.", headers: acceptedHeaders, $ref: "Accepted#" }, ...problemResponses(UPLOAD_PROBLEMS) },
+  app.post(
+    `${prefix}/uploadAndProcessDocument`,
+    {
+      validatorCompiler: body.validatorCompiler,
+      schema: {
+        ...body.schema,
+        operationId: prefix === "" ? "uploadAndProcessDocument" : "uploadAndProcessDocumentUnderApi",
+        summary: "Upload a CSV of image URLs",
+        description:
+          "Takes multipart/form-data with the CSV in the field `file` and options as other fields, or the CSV itself as text/csv with options in the query. The images are processed after the answer.",
+        tags: ["batches"],
+        response: { 202: { description: "Accepted.", headers: acceptedHeaders, $ref: "Accepted#" }, ...problemResponses(UPLOAD_PROBLEMS) },
+      },
     },
-  }, async (request, reply) => {
-    const accepted = toAnswer(await takeUpload(deps, request, { receive: receiveFile, presetDefault: "seed" }), deps.settings.publicUrl());
-    return reply.code(202).headers({ location: accepted.statusUrl, "retry-after": "1", "cache-control": "no-store" }).send(accepted);
-  });
+    async (request, reply) => {
+      const accepted = toAnswer(
+        await takeUpload(deps, request, { receive: receiveFile, presetDefault: "seed" }),
+        deps.settings.publicUrl(),
+      );
+      return reply.code(202).headers({ location: accepted.statusUrl, "retry-after": "1", "cache-control": "no-store" }).send(accepted);
+    },
+  );
 }
 
 export const acceptedHeaders = {

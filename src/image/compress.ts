@@ -20,7 +20,11 @@ const WEBP_EFFORT_THRIFTY = 4;
  * sharp converts to sRGB and drops metadata unless told otherwise. `isThrifty`: in the least memory, for images that
  * would not fit otherwise. A JPEG then has standard tables (9 % more bytes), an AVIF half the resolution in its colours.
  */
-export function compress(image: Sharp, format: OutputFormat, { quality, effort, isThrifty = false }: { quality: number; effort: Effort; isThrifty?: boolean }): Sharp {
+export function compress(
+  image: Sharp,
+  format: OutputFormat,
+  { quality, effort, isThrifty = false }: { quality: number; effort: Effort; isThrifty?: boolean },
+): Sharp {
   const efforts = EFFORT[effort];
   switch (format) {
     case "jpeg":

@@ -14,10 +14,12 @@ export function keepCopyright(image: Sharp, { exif }: Pick<Metadata, "exif">): S
 function readTags(exif: Buffer): Record<string, string> {
   try {
     const { Image: tags = {} } = exifReader(exif) as { Image?: Record<string, unknown> };
-    return Object.fromEntries(TAGS.flatMap((tag) => {
-      const text = tags[tag];
-      return typeof text === "string" && text.trim() !== "" ? [[tag, text.slice(0, TEXT_CHARS_MAX)]] : [];
-    }));
+    return Object.fromEntries(
+      TAGS.flatMap((tag) => {
+        const text = tags[tag];
+        return typeof text === "string" && text.trim() !== "" ? [[tag, text.slice(0, TEXT_CHARS_MAX)]] : [];
+      }),
+    );
   } catch {
     // Exif that cannot be read says nothing: the image itself is whole.
     return {};

@@ -10,7 +10,11 @@ const CHANNELS_MAX = 4;
  * Decodes an image once for all of its outputs, no larger than the largest of them needs. Null where it would take
  * more memory than is to spare.
  */
-export async function decodeOnce(openInput: OpenImage, { outputs }: Pick<EncodeTask, "outputs">, bytesToSpare: number): Promise<OpenImage | null> {
+export async function decodeOnce(
+  openInput: OpenImage,
+  { outputs }: Pick<EncodeTask, "outputs">,
+  bytesToSpare: number,
+): Promise<OpenImage | null> {
   const { autoOrient } = await openInput().metadata();
   const scale = Math.min(1, Math.max(...outputs.map((output) => scaleInto(output, autoOrient))));
   const width = Math.max(1, Math.ceil(autoOrient.width * scale));

@@ -8,7 +8,14 @@ export type EncodeTask = {
   outputs: ({ name: string; path: string } & OutputSettings)[];
 };
 export type EncodedOutput = {
-  name: string; path: string; format: OutputFormat; width: number; height: number; bytes: number; quality: number; encodeMs: number;
+  name: string;
+  path: string;
+  format: OutputFormat;
+  width: number;
+  height: number;
+  bytes: number;
+  quality: number;
+  encodeMs: number;
   /** The input itself, without its metadata: it is smaller than what was made of it. */
   isKept: boolean;
 };

@@ -57,7 +57,17 @@ async function encodeOutput(task: EncodeTask, output: Output, { openInput, openI
   const kept = await keepInput(task, output, { ...made, format }, openInput);
   const { name, path, quality } = output;
   const { width, height } = made;
-  return { name, path, format, quality, width, height, bytes: kept ?? made.bytes, isKept: kept !== null, encodeMs: Math.round(performance.now() - startedAt) };
+  return {
+    name,
+    path,
+    format,
+    quality,
+    width,
+    height,
+    bytes: kept ?? made.bytes,
+    isKept: kept !== null,
+    encodeMs: Math.round(performance.now() - startedAt),
+  };
 }
 
 /**
@@ -109,7 +119,11 @@ const LOOK = { width: 512, height: 512, fit: "inside" } as const;
 /** An alpha channel is often there and full everywhere: only what shows through something needs WebP. */
 async function chooseFormat(openInput: OpenImage, { input }: EncodeTask): Promise<OutputFormat> {
   if (!MAYBE_TRANSPARENT.has(input.format) || !(await openInput().metadata()).hasAlpha) return "jpeg";
-  const alpha = await openInput().resize({ ...LOOK, withoutEnlargement: true }).extractChannel("alpha").raw().toBuffer();
+  const alpha = await openInput()
+    .resize({ ...LOOK, withoutEnlargement: true })
+    .extractChannel("alpha")
+    .raw()
+    .toBuffer();
   return alpha.some((value) => value < OPAQUE) ? "webp" : "jpeg";
 }
 
@@ -117,7 +131,12 @@ async function chooseFormat(openInput: OpenImage, { input }: EncodeTask): Promis
  * Puts the input without its metadata in the place of an output that is not smaller: it was compressed well before.
  * Returns its bytes, or null where the output stays.
  */
-async function keepInput(task: EncodeTask, output: Output, made: { format: OutputFormat; width: number; height: number; bytes: number }, openInput: OpenImage): Promise<number | null> {
+async function keepInput(
+  task: EncodeTask,
+  output: Output,
+  made: { format: OutputFormat; width: number; height: number; bytes: number },
+  openInput: OpenImage,
+): Promise<number | null> {
   const { input } = task;
   const isSame = input.format === made.format && input.width === made.width && input.height === made.height;
   if (!isSame || output.metadata === "copyright") return null;

@@ -129,8 +129,15 @@ class ChildPool implements EncoderPool {
   #start(): void {
     if (this.#isClosed) return;
     const encoder: Encoder = {
-      tasks: new Map(), isReady: false, startedAt: 0, taken: 0, verdict: null,
-      process: startEncoderProcess(this.#options, { reply: (reply) => this.#onReply(encoder, reply), exit: (why) => this.#onExit(encoder, why) }),
+      tasks: new Map(),
+      isReady: false,
+      startedAt: 0,
+      taken: 0,
+      verdict: null,
+      process: startEncoderProcess(this.#options, {
+        reply: (reply) => this.#onReply(encoder, reply),
+        exit: (why) => this.#onExit(encoder, why),
+      }),
     };
     this.#encoders.add(encoder);
     this.#assign();
@@ -205,7 +212,8 @@ class ChildPool implements EncoderPool {
     task.crashes += 1;
     if (task.isAborted) return discardOutputs(task);
     if (task.crashes < CRASHES_MAX) this.#queue.unshift(task);
-    else if (verdict === "deadline") task.resolve(failed("encode_timed_out", `The image took longer than ${this.#options.taskMs} ms to compress, twice.`));
+    else if (verdict === "deadline")
+      task.resolve(failed("encode_timed_out", `The image took longer than ${this.#options.taskMs} ms to compress, twice.`));
     else task.resolve(failed("encoder_crashed"));
   }
 
@@ -240,5 +248,8 @@ function resultOf(reply: Extract<EncoderReply, { encodeMs: number }>): StageResu
   if ("outputs" in reply) return succeeded({ outputs: reply.outputs, encodeMs: reply.encodeMs });
   if (reply.kind === "too large") return failed("too_many_pixels", reply.fault);
   if (reply.kind === "disk") return failed("storage_failed", "The compressed image could not be written.");
-  return failed("corrupt_image", `The image is damaged and cannot be decoded (${reply.fault.replaceAll(/\s+/g, " ").replaceAll(/\/\S+/g, "…").slice(0, 160)}).`);
+  return failed(
+    "corrupt_image",
+    `The image is damaged and cannot be decoded (${reply.fault.replaceAll(/\s+/g, " ").replaceAll(/\/\S+/g, "…").slice(0, 160)}).`,
+  );
 }

@@ -33,7 +33,10 @@ export type EncoderProcess = {
  * Starts one encoder: in a session of its own, so that a terminal's Ctrl-C does not reach it before its work is
  * drained, and with none of our environment, since it needs no secret of ours.
  */
-export function startEncoderProcess(options: { allowSvg: boolean }, on: { reply(reply: EncoderReply): void; exit(why: string): void }): EncoderProcess {
+export function startEncoderProcess(
+  options: { allowSvg: boolean },
+  on: { reply(reply: EncoderReply): void; exit(why: string): void },
+): EncoderProcess {
   const child: ChildProcess = fork(ENTRY, options.allowSvg ? ["--allow-svg"] : [], {
     detached: true,
     env: ENVIRONMENT,

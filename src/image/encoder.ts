@@ -25,7 +25,11 @@ setPriority(NICENESS);
 try {
   writeFileSync("/proc/self/autogroup", String(NICENESS));
 } catch {}
-const [{ encodeImage, restrictLibvips }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] = await Promise.all([import("./encode.ts"), import("./fit-memory.ts"), import("../domain/decode-cost.ts")]);
+const [{ encodeImage, restrictLibvips }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] = await Promise.all([
+  import("./encode.ts"),
+  import("./fit-memory.ts"),
+  import("../domain/decode-cost.ts"),
+]);
 restrictLibvips({ allowSvg: process.argv.includes("--allow-svg") });
 reply({ isReady: true });
 

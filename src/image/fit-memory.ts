@@ -37,7 +37,12 @@ export function isSmall({ input, outputs }: EncodeTask): boolean {
  * else in the way that takes the least. Throws TooLargeForMemory where neither fits: to be killed half way would cost
  * more time, twice, and tell nobody why. Throws EncoderWorn rather than let the output depend on earlier images.
  */
-export function isThriftNeeded(facts: DecodeFacts, output: Output, format: OutputFormat, { memoryBytesMax = Infinity, wornBytes = 0 }: EncoderLimits): boolean {
+export function isThriftNeeded(
+  facts: DecodeFacts,
+  output: Output,
+  format: OutputFormat,
+  { memoryBytesMax = Infinity, wornBytes = 0 }: EncoderLimits,
+): boolean {
   const generous = costOf(facts, output, format, false);
   const thrifty = { ...generous, isThrifty: true };
   const isThrifty = encoderBytes(facts, generous) > memoryBytesMax;
@@ -48,15 +53,27 @@ export function isThriftNeeded(facts: DecodeFacts, output: Output, format: Outpu
 }
 
 /** What remains beside the largest of the outputs. */
-export function spareBytes(facts: DecodeFacts, outputs: readonly Output[], { memoryBytesMax = Infinity, wornBytes = 0 }: EncoderLimits): number {
+export function spareBytes(
+  facts: DecodeFacts,
+  outputs: readonly Output[],
+  { memoryBytesMax = Infinity, wornBytes = 0 }: EncoderLimits,
+): number {
   const formatOf = ({ format }: Output): OutputFormat => (format !== "auto" ? format : facts.hasAlpha ? "webp" : "jpeg");
-  return memoryBytesMax - wornBytes - Math.max(...outputs.map((output) => encoderBytes(facts, costOf(facts, output, formatOf(output), false))));
+  return (
+    memoryBytesMax - wornBytes - Math.max(...outputs.map((output) => encoderBytes(facts, costOf(facts, output, formatOf(output), false))))
+  );
 }
 
 export function decodeFacts(metadata: Metadata, { input }: EncodeTask): DecodeFacts {
   const { width, height, channels, hasAlpha, depth, orientation, isProgressive, chromaSubsampling } = metadata;
   return {
-    format: input.format, width, height, channels, hasAlpha, orientation: orientation ?? 1, isInterlaced: isProgressive,
+    format: input.format,
+    width,
+    height,
+    channels,
+    hasAlpha,
+    orientation: orientation ?? 1,
+    isInterlaced: isProgressive,
     sampleBytes: SAMPLE_BYTES[depth] ?? 8,
     ...(chromaSubsampling === undefined ? {} : { chroma: chromaSubsampling }),
     ...(input.tileHeight === undefined ? {} : { tileHeight: input.tileHeight }),
@@ -64,7 +81,18 @@ export function decodeFacts(metadata: Metadata, { input }: EncodeTask): DecodeFa
 }
 
 /** TIFF can hold numbers of up to 8 bytes, and pairs of them. */
-const SAMPLE_BYTES: Readonly<Record<string, number>> = { uchar: 1, char: 1, ushort: 2, short: 2, uint: 4, int: 4, float: 4, double: 8, complex: 8, dpcomplex: 16 };
+const SAMPLE_BYTES: Readonly<Record<string, number>> = {
+  uchar: 1,
+  char: 1,
+  ushort: 2,
+  short: 2,
+  uint: 4,
+  int: 4,
+  float: 4,
+  double: 8,
+  complex: 8,
+  dpcomplex: 16,
+};
 
 function costOf(facts: DecodeFacts, output: Output, format: OutputFormat, isThrifty: boolean): OutputCost {
   const isOnItsSide = facts.orientation >= 5;
@@ -80,11 +108,18 @@ function explain(facts: DecodeFacts, output: Output, cost: OutputCost, bytesMax:
   const needed = Math.ceil(encoderBytes(facts, cost) / MIB);
   const canShrink = encoderBytes(facts, { ...cost, width: 1_000, height: 1_000 }) <= bytesMax;
   const wayOut = `${canShrink ? "Ask for a smaller width and height, or let the" : "Let the"} operator set ENCODER_MEMORY_MB to ${needed} or more.`;
-  return `The image has ${facts.width} x ${facts.height} pixels (${megapixels(facts.width * facts.height)} megapixels); of ${kindOf(facts)} to ${cost.format.toUpperCase()}, ` +
-    `an encoder's ${Math.floor(bytesMax / MIB)} MB hold ${megapixels(pixelsAllowed(facts, cost, { bytesMax, isBoxed }))} megapixels. ${wayOut}`;
+  return (
+    `The image has ${facts.width} x ${facts.height} pixels (${megapixels(facts.width * facts.height)} megapixels); of ${kindOf(facts)} to ${cost.format.toUpperCase()}, ` +
+    `an encoder's ${Math.floor(bytesMax / MIB)} MB hold ${megapixels(pixelsAllowed(facts, cost, { bytesMax, isBoxed }))} megapixels. ${wayOut}`
+  );
 }
 
 function kindOf({ format, isInterlaced, orientation, sampleBytes }: DecodeFacts): string {
-  const words = [orientation > 2 ? "turned" : "", isInterlaced ? (format === "jpeg" ? "progressive" : "interlaced") : "", format.toUpperCase(), sampleBytes > 1 ? "of more than 8 bits" : ""];
+  const words = [
+    orientation > 2 ? "turned" : "",
+    isInterlaced ? (format === "jpeg" ? "progressive" : "interlaced") : "",
+    format.toUpperCase(),
+    sampleBytes > 1 ? "of more than 8 bits" : "",
+  ];
   return words.filter((word) => word !== "").join(" ");
 }

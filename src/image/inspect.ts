@@ -46,7 +46,10 @@ export async function inspectImage(
     if (size.width === 0 || size.height === 0) return endsEarly(format);
     if (size.width * size.height > limits.pixelsMax) return tooManyPixels(size, limits.pixelsMax);
     if (scansFrom !== undefined && (await countScans(window, { from: scansFrom, max: SCANS_MAX })) > SCANS_MAX) {
-      return failed("corrupt_image", `The JPEG comes in more than ${SCANS_MAX} scans, each of which has to be worked through; photographs have some ten.`);
+      return failed(
+        "corrupt_image",
+        `The JPEG comes in more than ${SCANS_MAX} scans, each of which has to be worked through; photographs have some ten.`,
+      );
     }
     return succeeded({ format, mediaType, extension, ...size });
   } finally {
@@ -60,7 +63,10 @@ function endsEarly(format: InputFormat): StageResult<never> {
 
 function tooManyPixels({ width, height }: Size, pixelsMax: number): StageResult<never> {
   const megapixels = (pixels: number) => Math.round(pixels / 1_000_000);
-  return failed("too_many_pixels", `The image claims ${width} x ${height} pixels (${megapixels(width * height)} megapixels); at most ${megapixels(pixelsMax)} are allowed.`);
+  return failed(
+    "too_many_pixels",
+    `The image claims ${width} x ${height} pixels (${megapixels(width * height)} megapixels); at most ${megapixels(pixelsMax)} are allowed.`,
+  );
 }
 
 function findFormat(head: Buffer): InputFormat | null {

@@ -3,17 +3,30 @@ import { succeeded } from "../domain/stage-result.ts";
 import type { Downloader } from "../net/download.ts";
 import { inspectImage } from "./inspect.ts";
 
-type ProbeDeps = { download: Downloader["download"]; tempPath(extension: string): string; discard(tempPath: string): Promise<void>; pixelsMax: number; allowSvg: boolean };
+type ProbeDeps = {
+  download: Downloader["download"];
+  tempPath(extension: string): string;
+  discard(tempPath: string): Promise<void>;
+  pixelsMax: number;
+  allowSvg: boolean;
+};
 
 /** Fetches an image as a batch would, looks at it, and throws it away. Rejects only with the signal's reason. */
-export function createImageProbe({ download, tempPath, discard, ...limits }: ProbeDeps): (url: string, signal: AbortSignal) => Promise<StageResult<{ bytes: number; megapixels: number }>> {
+export function createImageProbe({
+  download,
+  tempPath,
+  discard,
+  ...limits
+}: ProbeDeps): (url: string, signal: AbortSignal) => Promise<StageResult<{ bytes: number; megapixels: number }>> {
   return async (url, signal) => {
     const path = tempPath("probe");
     try {
       const downloaded = await download({ url, path, signal });
       if (!downloaded.ok) return downloaded;
       const inspected = await inspectImage(downloaded.value, limits);
-      return inspected.ok ? succeeded({ bytes: downloaded.value.bytes, megapixels: (inspected.value.width * inspected.value.height) / 1_000_000 }) : inspected;
+      return inspected.ok
+        ? succeeded({ bytes: downloaded.value.bytes, megapixels: (inspected.value.width * inspected.value.height) / 1_000_000 })
+        : inspected;
     } finally {
       await discard(path);
     }

@@ -1,7 +1,15 @@
 import sharp, { type Sharp } from "sharp";
 
 /** A picture that compresses like a photograph: soft light, edges, and grain. The same seed gives the same bytes. */
-export type SamplePhoto = { width: number; height: number; seed: number; format: "jpeg" | "png" | "webp" | "avif" | "gif" | "tiff"; isTransparent?: boolean; isGrey?: boolean; orientation?: number };
+export type SamplePhoto = {
+  width: number;
+  height: number;
+  seed: number;
+  format: "jpeg" | "png" | "webp" | "avif" | "gif" | "tiff";
+  isTransparent?: boolean;
+  isGrey?: boolean;
+  orientation?: number;
+};
 
 const QUALITY = 88;
 
@@ -44,7 +52,8 @@ function paint({ width, height, seed }: SamplePhoto): Buffer {
     for (let x = 0; x < width; x += 1, at += 3) {
       const u = x / width;
       grain = (Math.imul(grain, 1_664_525) + 1_013_904_223) | 0;
-      const light = 90 + 110 * (1 - u * v) + wave * Math.cos(u * fx * 6.283) + (((x * fx) >> 6) ^ ((y * fy) >> 6)) % 5 * 4 + (grain >>> 28) - 8;
+      const light =
+        90 + 110 * (1 - u * v) + wave * Math.cos(u * fx * 6.283) + ((((x * fx) >> 6) ^ ((y * fy) >> 6)) % 5) * 4 + (grain >>> 28) - 8;
       pixels[at] = clamp(light + (tint === 0 ? 25 : 0));
       pixels[at + 1] = clamp(light * 0.9 + (tint === 1 ? 25 : 0));
       pixels[at + 2] = clamp(light * 0.8 + (tint === 2 ? 40 : 0));

@@ -80,7 +80,8 @@ async function findGifFrame(bytes: ByteWindow, from: number): Promise<Size | nul
   let at = from;
   for (let block = 0; block < GIF_BLOCKS_MAX; block += 1) {
     const header = await bytes.read(at, 10);
-    if (header.length === 10 && header[0] === 0x2c) return { width: header.readUInt16LE(1) + header.readUInt16LE(5), height: header.readUInt16LE(3) + header.readUInt16LE(7) };
+    if (header.length === 10 && header[0] === 0x2c)
+      return { width: header.readUInt16LE(1) + header.readUInt16LE(5), height: header.readUInt16LE(3) + header.readUInt16LE(7) };
     // An extension: its label, then pieces that each say how long they are, and an empty one.
     if (header[0] === 0x21) at += 2;
     else if (header[0] === 0) at += 1;

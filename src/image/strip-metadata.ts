@@ -82,7 +82,7 @@ const PNG_ANIMATION = new Set(["acTL", "fcTL", "fdAT"]);
 function stripPng(file: Buffer): Buffer | null {
   if (file.toString("latin1", 0, 8) !== PNG_SIGNATURE) return null;
   const parts = [file.subarray(0, 8)];
-  for (let at = 8; at + 12 <= file.length; ) {
+  for (let at = 8; at + 12 <= file.length;) {
     const end = at + 12 + file.readUInt32BE(at);
     const type = file.toString("latin1", at + 4, at + 8);
     if (end > file.length || PNG_ANIMATION.has(type)) return null;
@@ -101,7 +101,7 @@ function stripWebp(file: Buffer): Buffer | null {
   if (file.toString("latin1", 0, 4) !== "RIFF" || file.toString("latin1", 8, 12) !== "WEBP") return null;
   const parts: Buffer[] = [];
   const fileEnd = Math.min(file.length, 8 + file.readUInt32LE(4));
-  for (let at = RIFF_HEADER_BYTES; at + 8 <= fileEnd; ) {
+  for (let at = RIFF_HEADER_BYTES; at + 8 <= fileEnd;) {
     const bytes = file.readUInt32LE(at + 4);
     const end = at + 8 + bytes + (bytes % 2);
     const type = file.toString("latin1", at, at + 4);

@@ -11,7 +11,19 @@ import type { BatchOrder, LoadedBatch, ReadingOptions } from "./load-batch.ts";
 export type Upload = {
   spool: { path: string; bytes: number };
   fileName: string | null;
-  options: { recipe: Recipe; refresh: Refresh; metadata: Record<string, unknown>; reading: ReadingOptions; sourceHeaders?: SourceHeaders[]; webhookUrl?: string; webhookSecret?: string; webhookPayload?: WebhookPayload; webhookAuthorization?: string; pauseAtFailurePercent?: number; pauseHostAtFailurePercent?: number };
+  options: {
+    recipe: Recipe;
+    refresh: Refresh;
+    metadata: Record<string, unknown>;
+    reading: ReadingOptions;
+    sourceHeaders?: SourceHeaders[];
+    webhookUrl?: string;
+    webhookSecret?: string;
+    webhookPayload?: WebhookPayload;
+    webhookAuthorization?: string;
+    pauseAtFailurePercent?: number;
+    pauseHostAtFailurePercent?: number;
+  };
 };
 
 export type Acceptance =
@@ -38,12 +50,14 @@ export type IntakeDeps = {
   defaultPayload: WebhookPayload;
 };
 
-const noKey = (what: string) => `${what} kept encrypted, and this service has no key: the operator sets SECRET_KEY (\`openssl rand -base64 32\` makes one), the same for every process, and starts it again.`;
+const noKey = (what: string) =>
+  `${what} kept encrypted, and this service has no key: the operator sets SECRET_KEY (\`openssl rand -base64 32\` makes one), the same for every process, and starts it again.`;
 
 /** Takes a spooled CSV in: either everything is stored and the first jobs are queued, or nothing is left of it. */
 export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Acceptance> {
   const { sourceHeaders = [] } = upload.options;
-  if (sourceHeaders.length > 0 && deps.sealHeaders === null) return { ok: false, kind: "option", field: "sourceHeaders", message: noKey("Headers for origins are") };
+  if (sourceHeaders.length > 0 && deps.sealHeaders === null)
+    return { ok: false, kind: "option", field: "sourceHeaders", message: noKey("Headers for origins are") };
   const webhook = await chooseWebhook(deps, upload.options);
   if (!webhook.ok) return webhook;
 
@@ -96,17 +110,25 @@ async function chooseWebhook(deps: IntakeDeps, options: Upload["options"]): Prom
   const endpointId = randomUUIDv7();
   const payload = webhookPayload ?? deps.defaultPayload;
   if (webhookUrl === undefined) {
-    if (deps.defaultWebhookUrl !== null) return { ok: true, endpoint: { endpointId, url: deps.defaultWebhookUrl, secret: null, payload }, shown: null };
+    if (deps.defaultWebhookUrl !== null)
+      return { ok: true, endpoint: { endpointId, url: deps.defaultWebhookUrl, secret: null, payload }, shown: null };
     if (webhookPayload !== undefined) return refuse("webhookPayload", "Expected a webhookUrl with it: this service has no WEBHOOK_URL.");
     return { ok: true, endpoint: null, shown: null };
   }
   const target = await deps.checkTarget(webhookUrl);
   if (!target.ok) return { ok: false, kind: "webhook", code: target.code, message: target.message };
   if (webhookAuthorization !== undefined && !target.mayCarrySecrets) return refuse("webhookAuthorization", IN_THE_CLEAR);
-  if (webhookAuthorization !== undefined && deps.sealAuthorization === null) return refuse("webhookAuthorization", noKey("An Authorization header is"));
-  const sealedAuthorization = webhookAuthorization === undefined ? null : (deps.sealAuthorization?.(webhookAuthorization, endpointId) ?? null);
+  if (webhookAuthorization !== undefined && deps.sealAuthorization === null)
+    return refuse("webhookAuthorization", noKey("An Authorization header is"));
+  const sealedAuthorization =
+    webhookAuthorization === undefined ? null : (deps.sealAuthorization?.(webhookAuthorization, endpointId) ?? null);
   const shown = webhookSecret === undefined ? createSecret(randomBytes(32)) : null;
-  return { ok: true, endpoint: { endpointId, url: webhookUrl, secret: shown ?? webhookSecret ?? null, sealedAuthorization, payload }, shown };
+  return {
+    ok: true,
+    endpoint: { endpointId, url: webhookUrl, secret: shown ?? webhookSecret ?? null, sealedAuthorization, payload },
+    shown,
+  };
 }
 
-const IN_THE_CLEAR = "Expected a webhookUrl that begins with https://: over http everybody on the way could read the header. Within a network of the operator's own http will do, where ALLOW_CIDRS names the receiver's address.";
+const IN_THE_CLEAR =
+  "Expected a webhookUrl that begins with https://: over http everybody on the way could read the header. Within a network of the operator's own http will do, where ALLOW_CIDRS names the receiver's address.";

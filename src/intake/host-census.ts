@@ -24,7 +24,10 @@ const SPREAD_PER_HOST = 3;
 type Host = HostCount & { spread: Reservoir<string> };
 
 /** Counts images by host in bounded memory and draws a sample on the way; 16 to 32 bytes for each distinct URL. */
-export function createHostCensus(options: { sampleSize: number; random: () => number }): { count(href: string): void; result(): CensusResult } {
+export function createHostCensus(options: { sampleSize: number; random: () => number }): {
+  count(href: string): void;
+  result(): CensusResult;
+} {
   const { sampleSize, random } = options;
   const urls = createHashSet({ isWide: true });
   const names = createHashSet();
@@ -37,7 +40,12 @@ export function createHostCensus(options: { sampleSize: number; random: () => nu
     if (known) return known;
     names.add(hash32(name));
     if (hosts.size >= HOSTS_MAX) return null;
-    const host = { host: name, images: 0, imagesDistinct: 0, spread: createReservoir<string>(Math.min(SPREAD_PER_HOST, sampleSize), random) };
+    const host = {
+      host: name,
+      images: 0,
+      imagesDistinct: 0,
+      spread: createReservoir<string>(Math.min(SPREAD_PER_HOST, sampleSize), random),
+    };
     hosts.set(name, host);
     return host;
   };
@@ -54,7 +62,13 @@ export function createHostCensus(options: { sampleSize: number; random: () => nu
     result() {
       const ranked = [...hosts.values()].toSorted((a, b) => b.images - a.images);
       const sample = drawSample(ranked, everywhere, sampleSize);
-      return { hosts: ranked.map(({ spread: _, ...counts }) => counts), hostCount: names.size, imagesDistinct: urls.size, elsewhere, sample };
+      return {
+        hosts: ranked.map(({ spread: _, ...counts }) => counts),
+        hostCount: names.size,
+        imagesDistinct: urls.size,
+        elsewhere,
+        sample,
+      };
     },
   };
 }

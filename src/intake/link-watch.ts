@@ -9,7 +9,10 @@ const SOON_MS = 24 * 3600 * 1_000;
 type Seen = { line: number; images: number };
 
 /** Looks at links that are signed for a time, and tells of those that have ended or soon will. */
-export function createLinkWatch({ now, baseUrl }: { now: number; baseUrl: string | null }): { look(product: CatalogueProduct): void; warnings(): UploadWarning[] } {
+export function createLinkWatch({ now, baseUrl }: { now: number; baseUrl: string | null }): {
+  look(product: CatalogueProduct): void;
+  warnings(): UploadWarning[];
+} {
   let expired: Seen | null = null;
   let soon: Seen | null = null;
   let earliestMs = Infinity;
@@ -31,8 +34,18 @@ export function createLinkWatch({ now, baseUrl }: { now: number; baseUrl: string
     },
     warnings() {
       const found: UploadWarning[] = [];
-      if (expired) found.push({ code: "links_expired", ...expired, message: `${linksOf(expired)} ${expired.images === 1 ? "has" : "have"} expired already, the first in line ${expired.line}; export the file again for fresh links.` });
-      if (soon) found.push({ code: "links_expire_soon", ...soon, message: `${linksOf(soon)} will expire within a day, the first at ${new Date(earliestMs).toISOString()}; if the batch takes longer, export the file again and upload what failed.` });
+      if (expired)
+        found.push({
+          code: "links_expired",
+          ...expired,
+          message: `${linksOf(expired)} ${expired.images === 1 ? "has" : "have"} expired already, the first in line ${expired.line}; export the file again for fresh links.`,
+        });
+      if (soon)
+        found.push({
+          code: "links_expire_soon",
+          ...soon,
+          message: `${linksOf(soon)} will expire within a day, the first at ${new Date(earliestMs).toISOString()}; if the batch takes longer, export the file again and upload what failed.`,
+        });
       return found;
     },
   };

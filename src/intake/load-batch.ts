@@ -42,14 +42,22 @@ export type BatchOrder = {
   /** When the upload came, in ms since 1970: what links still hold is judged by it. */
   now: number;
   limits: CatalogueLimits;
-  endpoint: { endpointId: string; url: string; secret: string | null; sealedAuthorization?: string | null; payload?: WebhookPayload } | null;
+  endpoint: {
+    endpointId: string;
+    url: string;
+    secret: string | null;
+    sealedAuthorization?: string | null;
+    payload?: WebhookPayload;
+  } | null;
 };
 
 export type LoadedBatch =
-  | { ok: true; products: number; images: number; warnings: UploadWarning[] }
-  | { ok: false; problems: CsvProblem[]; problemCount: number };
+  { ok: true; products: number; images: number; warnings: UploadWarning[] } | { ok: false; problems: CsvProblem[]; problemCount: number };
 
-type LoadDeps = { queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">; transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T> };
+type LoadDeps = {
+  queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">;
+  transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+};
 
 /** Thrown to roll the transaction back; never leaves this file. */
 class RefusedFile extends Error {

@@ -5,4 +5,5 @@ import type { LoadTask } from "./load-in-thread.ts";
 import { answerFromThread } from "./run-in-thread.ts";
 
 answerFromThread(({ databaseUrl, order }: LoadTask) =>
-  withOwnConnection(databaseUrl, (transaction, executor) => loadBatch({ queue: openSender(executor), transaction }, order)));
+  withOwnConnection(databaseUrl, (transaction, executor) => loadBatch({ queue: openSender(executor), transaction }, order)),
+);

@@ -37,19 +37,39 @@ export async function preflight(deps: PreflightDeps, order: PreflightOrder, sign
     bytes: csv.bytes,
     // What we made of JSON is nobody's file.
     file: reading.layout !== null || survey.facts === null ? null : viewFile(survey.facts),
-    rows: survey.rows, rowsWithoutImage: survey.rowsWithoutImage, products: survey.products,
-    images: survey.images, imagesDistinct: survey.imagesDistinct, imagesInvalid: survey.imagesInvalid,
-    hosts: survey.hosts, hostCount: survey.hostCount, imagesAtOtherHosts: survey.elsewhere.images,
-    problems: survey.problems, problemCount: survey.problemCount,
+    rows: survey.rows,
+    rowsWithoutImage: survey.rowsWithoutImage,
+    products: survey.products,
+    images: survey.images,
+    imagesDistinct: survey.imagesDistinct,
+    imagesInvalid: survey.imagesInvalid,
+    hosts: survey.hosts,
+    hostCount: survey.hostCount,
+    imagesAtOtherHosts: survey.elsewhere.images,
+    problems: survey.problems,
+    problemCount: survey.problemCount,
     ...(survey.warnings.length === 0 ? {} : { warnings: survey.warnings }),
     probe: probed && viewProbe(survey, probed, { asked: probe, plant: deps.plant, format: order.format }),
   };
 }
 
-function viewFile({ dialect, encoding, hasBom, delimiter, headerLine, header, columns, baseUrl }: CatalogueFacts): NonNullable<Preflight["file"]> {
+function viewFile({
+  dialect,
+  encoding,
+  hasBom,
+  delimiter,
+  headerLine,
+  header,
+  columns,
+  baseUrl,
+}: CatalogueFacts): NonNullable<Preflight["file"]> {
   const named = (indexes: readonly number[]) => indexes.map((index) => header[index] ?? "");
   return {
-    dialect, encoding, hasBom, delimiter, headerLine,
+    dialect,
+    encoding,
+    hasBom,
+    delimiter,
+    headerLine,
     baseUrl: baseUrl && withoutQuery(baseUrl),
     columns: { all: header, images: named(columns.images.map(({ index }) => index)), name: named(columns.name), id: named(columns.id) },
     traps: [...(DIALECTS.find(({ name }) => name === dialect)?.traps ?? [])],
@@ -59,21 +79,35 @@ function viewFile({ dialect, encoding, hasBom, delimiter, headerLine, header, co
 type Probed = Awaited<ReturnType<typeof probeSample>>;
 type ProbeView = NonNullable<Preflight["probe"]>;
 
-function viewProbe(survey: Survey, { trials, unfinished }: Probed, { asked, plant, format }: { asked: number; plant: Plant; format: OutputFormat }): ProbeView {
+function viewProbe(
+  survey: Survey,
+  { trials, unfinished }: Probed,
+  { asked, plant, format }: { asked: number; plant: Plant; format: OutputFormat },
+): ProbeView {
   const known = new Set(survey.hosts.map(({ host }) => host));
   const placed = trials.map((trial) => ({ ...trial, host: known.has(hostOf(trial.url)) ? hostOf(trial.url) : null }));
   const strata: Stratum[] = survey.hosts.map(({ host, imagesDistinct }) => ({ host, imagesDistinct }));
   if (survey.elsewhere.imagesDistinct > 0) strata.push({ host: null, imagesDistinct: survey.elsewhere.imagesDistinct });
   const expected = forecast(strata, placed.map(toTrial), { plant, format });
   return {
-    asked, tried: trials.length, failed: failuresOf(trials).length, unfinished,
-    hosts: strata.flatMap((stratum) => viewHost(stratum, placed.filter(({ host }) => host === stratum.host))),
+    asked,
+    tried: trials.length,
+    failed: failuresOf(trials).length,
+    unfinished,
+    hosts: strata.flatMap((stratum) =>
+      viewHost(
+        stratum,
+        placed.filter(({ host }) => host === stratum.host),
+      ),
+    ),
     examples: pickExamples(trials),
     forecast: expected && {
       ...expected,
       failures: { ...expected.failures, share: round(expected.failures.share, 4) },
       megapixels: round(expected.megapixels, 1),
-      fetchSeconds: round(expected.fetchSeconds, 1), encodeSeconds: round(expected.encodeSeconds, 1), seconds: round(expected.seconds, 1),
+      fetchSeconds: round(expected.fetchSeconds, 1),
+      encodeSeconds: round(expected.encodeSeconds, 1),
+      seconds: round(expected.seconds, 1),
       assumes: { ...plant, format },
     },
   };
@@ -88,7 +122,16 @@ function viewHost({ host, imagesDistinct }: Stratum, trials: readonly ProbeTrial
   const failures = failuresOf(trials);
   const byCode = Map.groupBy(failures, ({ failure }) => failure.code);
   const codes = [...byCode].map(([code, same]) => ({ code, images: same.length, isRetried: same.some(({ failure }) => failure.retry) }));
-  return [{ host, imagesDistinct, tried: trials.length, failed: failures.length, failureShare: round(failures.length / trials.length, 4), codes: codes.toSorted((a, b) => b.images - a.images) }];
+  return [
+    {
+      host,
+      imagesDistinct,
+      tried: trials.length,
+      failed: failures.length,
+      failureShare: round(failures.length / trials.length, 4),
+      codes: codes.toSorted((a, b) => b.images - a.images),
+    },
+  ];
 }
 
 function failuresOf(trials: readonly ProbeTrial[]) {
@@ -102,7 +145,10 @@ const EXAMPLES_ALIKE_MAX = 3;
 function pickExamples(trials: readonly ProbeTrial[]): ProbeView["examples"] {
   const alike = [...Map.groupBy(failuresOf(trials), ({ url, failure }) => `${failure.code} ${hostOf(url)}`).values()];
   const rounds = Array.from({ length: EXAMPLES_ALIKE_MAX }, (_, round) => alike.flatMap((failures) => failures.slice(round, round + 1)));
-  return rounds.flat().slice(0, EXAMPLES_MAX).map(({ url, failure }) => ({ url: withoutQuery(url), code: failure.code, message: failure.detail }));
+  return rounds
+    .flat()
+    .slice(0, EXAMPLES_MAX)
+    .map(({ url, failure }) => ({ url: withoutQuery(url), code: failure.code, message: failure.detail }));
 }
 
 function round(value: number, digits: number): number {

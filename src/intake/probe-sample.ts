@@ -15,7 +15,12 @@ const PROBES_AT_ONCE = 16;
  * Tries a sample, once each, and says what came of those that ended in time; `unfinished` are the others.
  * @throws the signal's reason where it aborts.
  */
-export async function probeSample(probe: ProbeImage, urls: readonly string[], signal: AbortSignal, timeMs = PROBE_MS): Promise<{ trials: ProbeTrial[]; unfinished: number }> {
+export async function probeSample(
+  probe: ProbeImage,
+  urls: readonly string[],
+  signal: AbortSignal,
+  timeMs = PROBE_MS,
+): Promise<{ trials: ProbeTrial[]; unfinished: number }> {
   const trials: ProbeTrial[] = [];
   const inTime = AbortSignal.any([signal, AbortSignal.timeout(timeMs)]);
   const waiting = urls.values();

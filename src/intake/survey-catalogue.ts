@@ -20,21 +20,27 @@ export type SurveyOrder = {
 };
 
 export type Survey = CensusResult & {
-  problems: CsvProblem[]; problemCount: number;
+  problems: CsvProblem[];
+  problemCount: number;
   /** Null where not even the header was found. */
   facts: CatalogueFacts | null;
   warnings: UploadWarning[];
-  rows: number; rowsWithoutImage: number;
+  rows: number;
+  rowsWithoutImage: number;
   /** Different ids. */
   products: number;
-  images: number; imagesInvalid: number;
+  images: number;
+  imagesInvalid: number;
 };
 
 /**
  * Reads a whole file as an upload would, past its problems, and counts what is in it, in bounded memory.
  * @throws the signal's reason where it aborts.
  */
-export async function surveyCatalogue({ random, signal }: { random: () => number; signal?: AbortSignal }, order: SurveyOrder): Promise<Survey> {
+export async function surveyCatalogue(
+  { random, signal }: { random: () => number; signal?: AbortSignal },
+  order: SurveyOrder,
+): Promise<Survey> {
   const { reading, limits, sampleSize, now } = order;
   const counts = { rows: 0, rowsWithoutImage: 0, images: 0, imagesInvalid: 0 };
   const census = createHostCensus({ sampleSize, random });
@@ -54,7 +60,9 @@ export async function surveyCatalogue({ random, signal }: { random: () => number
     }
   };
   const read = await readCatalogue(() => createReadStream(order.path), {
-    ...reading, limits, goesOn: true,
+    ...reading,
+    limits,
+    goesOn: true,
     async onProducts(page, { baseUrl }) {
       signal?.throwIfAborted();
       for (const product of page) look(product, baseUrl);

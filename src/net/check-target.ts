@@ -4,7 +4,8 @@ import { BlockedAddress, createGuard, type Resolve } from "./guarded-lookup.ts";
 import { portOf } from "./port-of.ts";
 
 /** `mayCarrySecrets`: whether an Authorization header would be sent there. */
-export type TargetCheck = { ok: true; mayCarrySecrets: boolean } | { ok: false; code: "url_invalid" | "address_blocked" | "dns_failed"; message: string };
+export type TargetCheck =
+  { ok: true; mayCarrySecrets: boolean } | { ok: false; code: "url_invalid" | "address_blocked" | "dns_failed"; message: string };
 
 /** Whether the guard would refuse this URL now, with the way out: better said at the upload than hours later. */
 export function createTargetCheck(options: { policy: AddressPolicy; resolve?: Resolve }): (url: string) => Promise<TargetCheck> {

@@ -64,7 +64,9 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Dea
     if (now >= stretch.endsAt) stretch = { endsAt: now + limits.rateMs, bytes: 0 };
     if (now < expected.by && now < totalAt && !isSlow) return arm();
     const slow = `The file came at less than ${limits.rateBytesMin} bytes a second for ${limits.rateMs} ms.`;
-    passed = new DeadlinePassed(now >= totalAt ? `The whole download took longer than ${limits.totalMs} ms.` : isSlow ? slow : expected.what);
+    passed = new DeadlinePassed(
+      now >= totalAt ? `The whole download took longer than ${limits.totalMs} ms.` : isSlow ? slow : expected.what,
+    );
     endRequest(passed);
   };
   const arm = () => {

@@ -16,8 +16,14 @@ import { statusFailure } from "./http-status.ts";
 import { netFailure } from "./net-failure.ts";
 
 export type Download = {
-  path: string; bytes: number; sha256: string; finalUrl: string; status: number;
-  contentType: string | null; etag: string | null; lastModified: string | null;
+  path: string;
+  bytes: number;
+  sha256: string;
+  finalUrl: string;
+  status: number;
+  contentType: string | null;
+  etag: string | null;
+  lastModified: string | null;
   /** The whole body where it was gathered in memory, else its beginning. */
   head: Buffer;
 };
@@ -43,7 +49,15 @@ export type Downloader = {
   close(): void;
 };
 
-type DownloaderOptions = { policy: AddressPolicy; limits: DownloadLimits; userAgent: string; accept: string; perHostMax: number; resolve?: Resolve; hosts?: HostWatch };
+type DownloaderOptions = {
+  policy: AddressPolicy;
+  limits: DownloadLimits;
+  userAgent: string;
+  accept: string;
+  perHostMax: number;
+  resolve?: Resolve;
+  hosts?: HostWatch;
+};
 
 export function createDownloader(options: DownloaderOptions): Downloader {
   const guard = createGuard(options);
@@ -89,7 +103,8 @@ async function fetchToFile(context: Context, request: DownloadRequest): Promise<
       const answer = await ask(context, { url, request, deadlines, own });
       if (!("redirect" in answer)) return reportTo(hosts, url, answer);
       hosts.onSuccess(url.host);
-      if (hop >= context.limits.redirectsMax) return failed("too_many_redirects", `The URL redirects more than ${context.limits.redirectsMax} times.`);
+      if (hop >= context.limits.redirectsMax)
+        return failed("too_many_redirects", `The URL redirects more than ${context.limits.redirectsMax} times.`);
       if (answer.redirect === "invalid") return failed("http_error", "The server redirects to something that is not an http or https URL.");
       url = answer.redirect;
     }
@@ -115,7 +130,11 @@ function reportTo(hosts: HostWatch, { host }: URL, result: StageResult<Download>
 }
 
 /** What the batch sends to this host. Most servers that are asked over http do nothing but redirect to https. */
-async function ownHeaders(guard: Guard, url: URL, given: readonly SourceHeaders[] | undefined): Promise<Record<string, string> | "withheld"> {
+async function ownHeaders(
+  guard: Guard,
+  url: URL,
+  given: readonly SourceHeaders[] | undefined,
+): Promise<Record<string, string> | "withheld"> {
   const own = given ? headersFor(given, url) : null;
   if (own === null) return {};
   return (await guard.mayCarrySecrets(url)) ? own : "withheld";
@@ -132,8 +151,18 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
   let verdict: Verdict | null = null;
   try {
     await context.client.get({
-      url, port, hostname: unbracket(url.hostname), lookup: context.guard.lookupFor(port), watch: deadlines,
-      headers: { "user-agent": context.userAgent, accept: context.accept, "accept-encoding": "identity", ...conditional(request.validators), ...(own === "withheld" ? {} : own) },
+      url,
+      port,
+      hostname: unbracket(url.hostname),
+      lookup: context.guard.lookupFor(port),
+      watch: deadlines,
+      headers: {
+        "user-agent": context.userAgent,
+        accept: context.accept,
+        "accept-encoding": "identity",
+        ...conditional(request.validators),
+        ...(own === "withheld" ? {} : own),
+      },
       onHead(head) {
         verdict = judge(context, hop, head);
         return "file" in verdict ? verdict.file : null;
@@ -158,12 +187,32 @@ function judge(context: Context, { url, request, own }: Hop, head: Head): Verdic
   const next = redirectTarget(head, url);
   if (next) return { redirect: next };
   if (status === 304 && request.validators !== undefined) {
-    return { result: succeeded({ path: request.path, bytes: 0, sha256: "", head: Buffer.alloc(0), finalUrl: url.href, status, contentType: null, etag: null, lastModified: null }) };
+    return {
+      result: succeeded({
+        path: request.path,
+        bytes: 0,
+        sha256: "",
+        head: Buffer.alloc(0),
+        finalUrl: url.href,
+        status,
+        contentType: null,
+        etag: null,
+        lastModified: null,
+      }),
+    };
   }
-  if (status !== 200) return { result: { ok: false, failure: statusFailure(status, parseRetryAfterMs(headers["retry-after"], Date.now()), { isWithheld: own === "withheld" }) } };
+  if (status !== 200)
+    return {
+      result: {
+        ok: false,
+        failure: statusFailure(status, parseRetryAfterMs(headers["retry-after"], Date.now()), { isWithheld: own === "withheld" }),
+      },
+    };
   const encoding = headers["content-encoding"];
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
-    return { result: failed("http_error", `The server sent the image compressed (${encoding.slice(0, 20)}) although only identity was accepted.`) };
+    return {
+      result: failed("http_error", `The server sent the image compressed (${encoding.slice(0, 20)}) although only identity was accepted.`),
+    };
   }
   const { bytesMax } = context.limits;
   if (Number(headers["content-length"] ?? 0) > bytesMax) return { result: tooLarge(bytesMax) };
@@ -174,11 +223,21 @@ function conclude({ url, request }: Hop, verdict: Verdict | null): StageResult<D
   if (verdict === null) throw new Error("an answer without a head");
   if ("redirect" in verdict) return verdict;
   if ("result" in verdict) return verdict.result;
-  const { file, head: { status, headers } } = verdict;
+  const {
+    file,
+    head: { status, headers },
+  } = verdict;
   const { sha256 } = file.end();
   return succeeded({
-    path: request.path, bytes: file.bytes, sha256, head: file.head, finalUrl: url.href, status,
-    contentType: headers["content-type"] ?? null, etag: headers["etag"] ?? null, lastModified: headers["last-modified"] ?? null,
+    path: request.path,
+    bytes: file.bytes,
+    sha256,
+    head: file.head,
+    finalUrl: url.href,
+    status,
+    contentType: headers["content-type"] ?? null,
+    etag: headers["etag"] ?? null,
+    lastModified: headers["last-modified"] ?? null,
   });
 }
 

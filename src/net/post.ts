@@ -13,7 +13,13 @@ export type PostAnswer =
   | { ok: false; code: ImageCode | "authorization_withheld"; detail: string; durationMs: number };
 
 /** With an `authorization` nothing is sent where it could be read on the way. */
-export type Post = (message: { url: string; headers: Record<string, string>; authorization: string | null; body: string; signal: AbortSignal }) => Promise<PostAnswer>;
+export type Post = (message: {
+  url: string;
+  headers: Record<string, string>;
+  authorization: string | null;
+  body: string;
+  signal: AbortSignal;
+}) => Promise<PostAnswer>;
 
 /** Standard Webhooks recommends 15 to 30 s for a receiver to answer. */
 export const ANSWER_MS = 20_000;
@@ -32,13 +38,26 @@ export function createPost(options: { policy: AddressPolicy; userAgent: string; 
       const target = new URL(url);
       const port = portOf(target);
       guard.checkLiteral(target.hostname, port);
-      if (authorization !== null && !(await guard.mayCarrySecrets(target))) return { ok: false, code: "authorization_withheld", detail: WITHHELD, durationMs: durationMs() };
+      if (authorization !== null && !(await guard.mayCarrySecrets(target)))
+        return { ok: false, code: "authorization_withheld", detail: WITHHELD, durationMs: durationMs() };
       const own = { "user-agent": options.userAgent, ...(authorization === null ? {} : { authorization }) };
-      const stream = got.stream.post(url, postOptions({ agents, headers: { ...headers, ...own }, body, signal, lookup: guard.lookupFor(port), answerMs: options.answerMs ?? ANSWER_MS }));
-      const response = await new Promise<{ statusCode: number; headers: Record<string, string | string[] | undefined> }>((resolve, reject) => {
-        stream.once("response", resolve);
-        stream.on("error", reject);
-      });
+      const stream = got.stream.post(
+        url,
+        postOptions({
+          agents,
+          headers: { ...headers, ...own },
+          body,
+          signal,
+          lookup: guard.lookupFor(port),
+          answerMs: options.answerMs ?? ANSWER_MS,
+        }),
+      );
+      const response = await new Promise<{ statusCode: number; headers: Record<string, string | string[] | undefined> }>(
+        (resolve, reject) => {
+          stream.once("response", resolve);
+          stream.on("error", reject);
+        },
+      );
       // The status says everything: no byte of the body is read, however much a receiver sends.
       stream.destroy();
       const retryAfterMs = parseRetryAfterMs(firstOf(response.headers["retry-after"]), Date.now());
@@ -52,17 +71,33 @@ export function createPost(options: { policy: AddressPolicy; userAgent: string; 
 
 type Lookup = ReturnType<ReturnType<typeof createGuard>["lookupFor"]>;
 
-function postOptions(given: { agents: { http: http.Agent; https: https.Agent }; headers: Record<string, string>; body: string; signal: AbortSignal; lookup: Lookup; answerMs: number }): OptionsInit & { isStream: true } {
+function postOptions(given: {
+  agents: { http: http.Agent; https: https.Agent };
+  headers: Record<string, string>;
+  body: string;
+  signal: AbortSignal;
+  lookup: Lookup;
+  answerMs: number;
+}): OptionsInit & { isStream: true } {
   return {
-    isStream: true, agent: given.agents, headers: given.headers, body: given.body, signal: given.signal,
-    followRedirect: false, throwHttpErrors: false, retry: { limit: 0 }, decompress: false, http2: false,
+    isStream: true,
+    agent: given.agents,
+    headers: given.headers,
+    body: given.body,
+    signal: given.signal,
+    followRedirect: false,
+    throwHttpErrors: false,
+    retry: { limit: 0 },
+    decompress: false,
+    http2: false,
     timeout: { request: given.answerMs },
     dnsLookup: given.lookup as NonNullable<OptionsInit["dnsLookup"]>,
   };
 }
 
 function postFailure(error: unknown): { code: ImageCode; detail: string } {
-  if (error instanceof RequestError && error.code === "ETIMEDOUT") return { code: "timed_out", detail: "The receiver did not answer in time." };
+  if (error instanceof RequestError && error.code === "ETIMEDOUT")
+    return { code: "timed_out", detail: "The receiver did not answer in time." };
   return netFailure(error instanceof RequestError ? (error.cause ?? error) : error);
 }
 

@@ -11,7 +11,13 @@ export type Log = {
 /** JSON lines on stderr, so that stdout stays free for what a person asked for. Secrets never reach it. */
 export function createLog(level: string): Log {
   return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: ["secret", "*.secret", "authorization", "databaseUrl"], serializers: { err: describeError } },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: ["secret", "*.secret", "authorization", "databaseUrl"],
+      serializers: { err: describeError },
+    },
     pino.destination({ dest: 2, sync: true }),
   );
 }

@@ -14,12 +14,23 @@ export type AnnounceDeps = { queue: Pick<Queue, "sendDeliver">; publicUrl: () =>
 /** `share` is the one that was paused, or that is paused no longer, as it stood. */
 type Happened = { type: EventType; at: Date; share?: PausedShare };
 
-/** Records what happened to a batch and queues its deliveries, in the transaction in which it happens. `batch` is how it stands after that. */
+/**
+ * Records what happened to a batch and queues its deliveries, in the transaction in which it happens. `batch` is how it stands
+ * after that.
+ */
 export async function announceEvent(tx: Tx, deps: AnnounceDeps, batch: BatchRow, happened: Happened): Promise<void> {
   const eventId = randomUUIDv7();
   const body = JSON.stringify(eventBody(batch, happened, deps.publicUrl()));
   const seedBody = await findSeedBody(tx, deps, batch, happened.type);
-  const endpointIds = await recordEvent(tx, { eventId, batchId: batch.batchId, run: batch.run, type: happened.type, sequence: batch.sequence, body, seedBody });
+  const endpointIds = await recordEvent(tx, {
+    eventId,
+    batchId: batch.batchId,
+    run: batch.run,
+    type: happened.type,
+    sequence: batch.sequence,
+    body,
+    seedBody,
+  });
   for (const endpointId of endpointIds) await deps.queue.sendDeliver(tx, { eventId, endpointId });
 }
 
@@ -42,7 +53,13 @@ function eventBody(batch: BatchRow, { type, at, share }: Happened, publicUrl: st
       run: batch.run,
       fileName: batch.csvFileName,
       metadata: batch.metadata,
-      progress: { total: batch.imagesTotal, completed: batch.imagesDone, failed: batch.imagesFailed, skipped: batch.imagesSkipped, reused: batch.imagesReused },
+      progress: {
+        total: batch.imagesTotal,
+        completed: batch.imagesDone,
+        failed: batch.imagesFailed,
+        skipped: batch.imagesSkipped,
+        reused: batch.imagesReused,
+      },
       bytes: { input: batch.inputBytes, output: batch.outputBytes },
       pausedAt: batch.pausedAt?.toISOString() ?? null,
       pauseReason: batch.pauseReason,

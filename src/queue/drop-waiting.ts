@@ -2,10 +2,18 @@ import type { PgBoss } from "pg-boss";
 import type { Tx } from "../db/connect.ts";
 import { JOBS_CHANNEL, PAUSED } from "./news.ts";
 
-/** For a pause: takes jobs of images out of the queue that wait, for their turn or for their time. What somebody is claiming at this moment is left to him and not waited for. Once the transaction is committed, whoever has some in hand hears of it. */
+/**
+ * For a pause: takes jobs of images out of the queue that wait, for their turn or for their time. What somebody is claiming at
+ * this moment is left to him and not waited for. Once the transaction is committed, whoever has some in hand hears of it.
+ */
 export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
   const drop = async (tx: Tx, jobs: Record<string, unknown>[]) => {
-    if (jobs.length > 0) await boss.deleteJob("image", jobs.map((job) => String(job["id"])), { db: tx.executor });
+    if (jobs.length > 0)
+      await boss.deleteJob(
+        "image",
+        jobs.map((job) => String(job["id"])),
+        { db: tx.executor },
+      );
     await tx.executor.executeSql("select pg_notify($1, $2)", [JOBS_CHANNEL, PAUSED]);
   };
   return {

@@ -22,7 +22,10 @@ export async function countShares(tx: Tx, deps: HoldDeps, batch: CountedBatch, o
   for (const share of shares) if (!share.isPaused && isOverBudget(share, batch.hostPercent)) await holdShare(tx, deps, batch, share);
 }
 
-/** The waiting images leave the queue and are kept, those that are being fetched after a grace; what comes within it ends normally and counts. */
+/**
+ * The waiting images leave the queue and are kept, those that are being fetched after a grace; what comes within it ends
+ * normally and counts.
+ */
 async function holdShare(tx: Tx, deps: HoldDeps, { batchId, hostPercent, isPlanned }: CountedBatch, share: Share): Promise<void> {
   const { host } = share;
   const { dropped, inHand } = await deps.queue.dropWaitingOfHost(tx, batchId, host);
@@ -33,7 +36,11 @@ async function holdShare(tx: Tx, deps: HoldDeps, { batchId, hostPercent, isPlann
   const paused = await markSharePaused(tx, { batchId, host, reason, ordinals: dropped });
   if (!paused) return;
   const { batch, pausedAt, imagesHeld } = paused;
-  await announceEvent(tx, deps, batch, { type: "batch.host_paused", at: pausedAt, share: { ...share, pausedAt, pauseReason: reason, imagesHeld } });
+  await announceEvent(tx, deps, batch, {
+    type: "batch.host_paused",
+    at: pausedAt,
+    share: { ...share, pausedAt, pauseReason: reason, imagesHeld },
+  });
   await goOn(tx, deps, batch);
 }
 
@@ -48,11 +55,22 @@ async function goOn(tx: Tx, { queue }: HoldDeps, { batchId, run, isPlanned, imag
  * What becomes of images whose claims were ended since they, or their batch, were paused. With the batch locked they are
  * kept for the resume; or queued once more where it has come meanwhile, by somebody who saw that they had jobs.
  */
-export async function shelveImages(tx: Tx, queue: Pick<Queue, "sendImages" | "sendFinish">, batch: CounterState, claims: readonly Claim[]): Promise<void> {
+export async function shelveImages(
+  tx: Tx,
+  queue: Pick<Queue, "sendImages" | "sendFinish">,
+  batch: CounterState,
+  claims: readonly Claim[],
+): Promise<void> {
   if (batch.isPaused || claims.length === 0) return;
   const { batchId, round, run } = batch;
-  const { held, standsStill } = batch.hostsPaused > 0 ? await keepHeldImages(tx, { batchId, round, ordinals: claims.map(({ data }) => data.ordinal), wereQueued: true }) : { held: new Set<number>(), standsStill: false };
-  await queue.sendImages(tx, claims.filter(({ data }) => !held.has(data.ordinal)).map(({ data, priority }) => ({ data, priority })));
+  const { held, standsStill } =
+    batch.hostsPaused > 0
+      ? await keepHeldImages(tx, { batchId, round, ordinals: claims.map(({ data }) => data.ordinal), wereQueued: true })
+      : { held: new Set<number>(), standsStill: false };
+  await queue.sendImages(
+    tx,
+    claims.filter(({ data }) => !held.has(data.ordinal)).map(({ data, priority }) => ({ data, priority })),
+  );
   if (standsStill) await queue.sendFinish(tx, { batchId, run });
 }
 

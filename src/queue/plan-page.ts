@@ -1,6 +1,15 @@
 import type { Tx } from "../db/connect.ts";
 import {
-  advanceVirtualTime, insertImages, listProductsToPlan, lockPlan, recordPlan, recordRelease, settleRepeats, type PlannedImage, type PlannedProduct, type PlanState,
+  advanceVirtualTime,
+  insertImages,
+  listProductsToPlan,
+  lockPlan,
+  recordPlan,
+  recordRelease,
+  settleRepeats,
+  type PlannedImage,
+  type PlannedProduct,
+  type PlanState,
 } from "../db/plan-images.ts";
 import { keepHeldImages, takeDueImages } from "../db/host-share.ts";
 import { priorityOf, tagOf } from "../domain/fair-tag.ts";
@@ -35,7 +44,8 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   const images = page.flatMap((product) => imagesOf(product, plan.baseUrl));
 
   const { ordinals: firsts, repeats } = images.length > 0 ? await insertImages(tx, batchId, images) : { ordinals: [], repeats: 0 };
-  const held = plan.hostsPaused > 0 ? (await keepHeldImages(tx, { batchId, round: plan.round, ordinals: firsts, wereQueued: false })).held : null;
+  const held =
+    plan.hostsPaused > 0 ? (await keepHeldImages(tx, { batchId, round: plan.round, ordinals: firsts, wereQueued: false })).held : null;
   const ordinals = held ? firsts.filter((ordinal) => !held.has(ordinal)) : firsts;
   const isBeginning = plan.tag === 0;
   const head = await queue.headTag(tx);
@@ -43,7 +53,10 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   // Who begins stands beside what is served now; who goes on behind it, and not behind those that have begun meanwhile.
   const virtualTime = isBeginning ? clock - 1 : (head ?? clock);
   const tagAt = (index: number) => tagOf(virtualTime, plan.tag, index);
-  await queue.sendImages(tx, ordinals.map((ordinal, index) => ({ data: { batchId, ordinal }, priority: priorityOf(tagAt(index)) })));
+  await queue.sendImages(
+    tx,
+    ordinals.map((ordinal, index) => ({ data: { batchId, ordinal }, priority: priorityOf(tagAt(index)) })),
+  );
   if (isBeginning) await queue.announceBatch(tx);
 
   const settled = repeats > 0 ? await settleRepeats(tx, batchId, ordinalSpan(images)) : { done: 0, failed: 0 };
@@ -67,8 +80,15 @@ async function releasePage(tx: Tx, queue: PlanQueue, batchId: string, plan: Plan
   const virtualTime = await advanceVirtualTime(tx, await queue.headTag(tx), { isBeginning: false });
   const tagAt = (index: number) => tagOf(virtualTime, plan.tag, index);
   const inOrder = images.toSorted((one, other) => one.ordinal - other.ordinal);
-  await queue.sendImages(tx, inOrder.map(({ ordinal, delayMs }, index) => ({ data: { batchId, ordinal }, priority: priorityOf(tagAt(index)), delayMs })));
-  const { standsStill, run } = await recordRelease(tx, batchId, { taken, queued: images.length, tag: images.length > 0 ? tagAt(images.length - 1) : plan.tag });
+  await queue.sendImages(
+    tx,
+    inOrder.map(({ ordinal, delayMs }, index) => ({ data: { batchId, ordinal }, priority: priorityOf(tagAt(index)), delayMs })),
+  );
+  const { standsStill, run } = await recordRelease(tx, batchId, {
+    taken,
+    queued: images.length,
+    tag: images.length > 0 ? tagAt(images.length - 1) : plan.tag,
+  });
   if (standsStill) await queue.sendFinish(tx, { batchId, run });
   return { more: plan.queued + images.length <= QUEUED_MAX - PAGE_IMAGES };
 }

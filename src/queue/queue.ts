@@ -18,7 +18,13 @@ export type Claim = Job<ImageJob> & { priority: number };
  * 2 s a dead worker's images move on within 12 s.
  */
 const YEAR_SECONDS = 365 * 24 * 3600;
-const COMMON: QueueOptions = { retryLimit: 1_000_000, retryDelay: 0, retentionSeconds: YEAR_SECONDS, deleteAfterSeconds: 3600, heartbeatSeconds: 10 };
+const COMMON: QueueOptions = {
+  retryLimit: 1_000_000,
+  retryDelay: 0,
+  retentionSeconds: YEAR_SECONDS,
+  deleteAfterSeconds: 3600,
+  heartbeatSeconds: 10,
+};
 /** Jobs whose handler threw (the database was away, say) come back after 1 s, then ever later, at most after a minute. */
 const BACKING_OFF: QueueOptions = { ...COMMON, retryDelay: 1, retryBackoff: true, retryDelayMax: 60 };
 const QUEUE_OPTIONS: Record<QueueName, QueueOptions & { partition: boolean }> = {
@@ -75,7 +81,11 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
     ...createDropping(boss),
 
     sendImages: (tx: Tx, jobs: { data: ImageJob; priority: number; delayMs?: number }[]) =>
-      insert(tx, "image", jobs.map(({ data, priority, delayMs }) => ({ data, priority, ...startAfter(delayMs) }))),
+      insert(
+        tx,
+        "image",
+        jobs.map(({ data, priority, delayMs }) => ({ data, priority, ...startAfter(delayMs) })),
+      ),
     /** Once the transaction is committed, whoever is busy looks whether the new batch's images go first. */
     announceBatch: async (tx: Tx) => void (await tx.executor.executeSql("select pg_notify($1, $2)", [JOBS_CHANNEL, NEW_BATCH])),
     sendPlan: (tx: Tx, data: PlanJob) => insert(tx, "plan", [{ data }]),
@@ -90,7 +100,8 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
     },
 
     /** In a keyed transaction: fresh statistics or none, fifty of 100,000 take 2 ms, and 28 where all are sorted first. */
-    claimImages: (tx: Tx, limit: number): Promise<Claim[]> => boss.fetch<ImageJob>("image", { batchSize: limit, includeMetadata: true, db: tx.executor }),
+    claimImages: (tx: Tx, limit: number): Promise<Claim[]> =>
+      boss.fetch<ImageJob>("image", { batchSize: limit, includeMetadata: true, db: tx.executor }),
 
     /** Tells that the claims are alive; returns the ids of those that are still ours. */
     async touch(tx: Tx, claims: readonly Claim[]): Promise<Set<string>> {
@@ -104,24 +115,13 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
       return settledIds(await boss.deleteJob("image", [...claims], { db: tx.executor }));
     },
 
-    /** Runs jobs, `atOnce` at a time; a handler that throws is run again by pg-boss after a delay. Woken by notifications, and looks by itself every two seconds in all. */
-    async work<Name extends Exclude<QueueName, "image">>(name: Name, atOnce: number, handler: (data: Payloads[Name], signal: AbortSignal) => Promise<void>) {
-      const workerIds: string[] = [];
-      const wake = () => workerIds.forEach((workerId) => boss.notifyWorker(workerId));
-      for (let index = 0; index < atOnce; index += 1) {
-        workerIds.push(await boss.work<Payloads[Name]>(name, { batchSize: 1, pollingIntervalSeconds: LOOK_SECONDS * atOnce }, async ([job]) => {
-          if (!job) return;
-          await handler(job.data, job.signal);
-          // Where one was, more can be: looked at now and not at the next turn.
-          wake();
-        }));
-      }
-      return { wake };
-    },
+    work: <Name extends WorkedQueue>(name: Name, atOnce: number, handler: Handler<Name>) => workJobs(boss, name, atOnce, handler),
 
     /** Frees every claim there is. Only for a process that knows itself alone: all of them were held by its dead forerunner. */
     async freeClaims(): Promise<number> {
-      const { rows } = await executor.executeSql("select name, id from pgboss.job where name = any($1) and state = 'active'", [[...QUEUES]]);
+      const { rows } = await executor.executeSql("select name, id from pgboss.job where name = any($1) and state = 'active'", [
+        [...QUEUES],
+      ]);
       for (const name of QUEUES) {
         const ids = rows.flatMap((row) => (row["name"] === name ? [String(row["id"])] : []));
         if (ids.length > 0) await boss.fail(name, ids);
@@ -133,6 +133,29 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
       await boss.stop({ graceful: true, timeout: 15_000 });
     },
   };
+}
+
+type WorkedQueue = Exclude<QueueName, "image">;
+type Handler<Name extends QueueName> = (data: Payloads[Name], signal: AbortSignal) => Promise<void>;
+
+/**
+ * Runs jobs, `atOnce` at a time; a handler that throws is run again by pg-boss after a delay. Woken by notifications, and looks
+ * by itself every two seconds in all.
+ */
+async function workJobs<Name extends WorkedQueue>(boss: PgBoss, name: Name, atOnce: number, handler: Handler<Name>) {
+  const workerIds: string[] = [];
+  const wake = () => workerIds.forEach((workerId) => boss.notifyWorker(workerId));
+  for (let index = 0; index < atOnce; index += 1) {
+    workerIds.push(
+      await boss.work<Payloads[Name]>(name, { batchSize: 1, pollingIntervalSeconds: LOOK_SECONDS * atOnce }, async ([job]) => {
+        if (!job) return;
+        await handler(job.data, job.signal);
+        // Where one was, more can be: looked at now and not at the next turn.
+        wake();
+      }),
+    );
+  }
+  return { wake };
 }
 
 /** Words of pg-boss's own (its `failJobsByHeartbeat` and `failJobsByTimeout`), asked by the index on name and state. */
@@ -149,7 +172,11 @@ function startAfter(delayMs: number | undefined): { startAfter?: number } {
 
 /** Heartbeats and settles lock the same rows: in one order, or they would wait for each other in a circle. */
 async function lockInOrder(tx: Tx, claims: readonly Claim[]): Promise<void> {
-  await tx.client.query({ name: "lock_claims", text: "select 1 from pgboss.job where name = 'image' and id = any($1::uuid[]) order by id for update", values: [claims.map(({ id }) => id)] });
+  await tx.client.query({
+    name: "lock_claims",
+    text: "select 1 from pgboss.job where name = 'image' and id = any($1::uuid[]) order by id for update",
+    values: [claims.map(({ id }) => id)],
+  });
 }
 
 /** pg-boss returns the ids that a fenced command really changed, but does not say so in its types. */

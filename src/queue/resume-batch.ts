@@ -23,7 +23,13 @@ export async function resumeBatch(tx: Tx, deps: ResumeDeps, batchId: string, cha
 }
 
 /** Takes one paused host of a batch up again; the planner queues its images as there is room. Null where it is not paused. */
-export async function resumeShare(tx: Tx, deps: ResumeDeps, batchId: string, host: string, percent: number | null | undefined): Promise<BatchRow | null> {
+export async function resumeShare(
+  tx: Tx,
+  deps: ResumeDeps,
+  batchId: string,
+  host: string,
+  percent: number | null | undefined,
+): Promise<BatchRow | null> {
   const resumed = await markShareResumed(tx, batchId, host, percent);
   if (!resumed) return null;
   const { batch, share, resumedAt } = resumed;
@@ -38,6 +44,13 @@ async function requeueImages(tx: Tx, queue: ResumeDeps["queue"], batch: BatchRow
   if (images.length === 0) return;
   const virtualTime = await advanceVirtualTime(tx, await queue.headTag(tx), { isBeginning: false });
   const tagAt = (index: number) => tagOf(virtualTime, batch.tag, index);
-  await queue.sendImages(tx, images.map(({ ordinal, delayMs }, index) => ({ data: { batchId: batch.batchId, ordinal }, priority: priorityOf(tagAt(index)), delayMs })));
+  await queue.sendImages(
+    tx,
+    images.map(({ ordinal, delayMs }, index) => ({
+      data: { batchId: batch.batchId, ordinal },
+      priority: priorityOf(tagAt(index)),
+      delayMs,
+    })),
+  );
   await recordTag(tx, batch.batchId, tagAt(images.length - 1));
 }

@@ -8,12 +8,14 @@ import { orStorageFailed } from "./or-storage-failed.ts";
 export async function flushFiles(files: readonly { path: string; isLinked: boolean }[]): Promise<StageResult<unknown>[]> {
   const flushed = await Promise.all(files.map(({ path, isLinked }) => (isLinked ? null : orStorageFailed(() => flush(path)))));
   const folders = await flushFolders(new Set(files.map(({ path }) => dirname(path))));
-  return Promise.all(files.map(async ({ path }, index) => {
-    const failure = [flushed[index], folders.get(dirname(path))].find((result) => result?.ok === false);
-    if (failure === undefined) return succeeded(null);
-    await rm(path, { force: true }).catch(() => {});
-    return failure;
-  }));
+  return Promise.all(
+    files.map(async ({ path }, index) => {
+      const failure = [flushed[index], folders.get(dirname(path))].find((result) => result?.ok === false);
+      if (failure === undefined) return succeeded(null);
+      await rm(path, { force: true }).catch(() => {});
+      return failure;
+    }),
+  );
 }
 
 /** What a system says that has no such thing for folders. */
@@ -21,10 +23,13 @@ const NO_FOLDER_FLUSH = new Set(["EISDIR", "EINVAL", "EPERM", "EBADF"]);
 
 /** A name is on the disk once its folder is (fsync(2)). */
 async function flushFolders(folders: ReadonlySet<string>): Promise<Map<string, StageResult<unknown>>> {
-  const flushFolder = (folder: string) => flush(folder).catch((error: NodeJS.ErrnoException) => {
-    if (!NO_FOLDER_FLUSH.has(error.code ?? "")) throw error;
-  });
-  return new Map(await Promise.all([...folders].map(async (folder) => [folder, await orStorageFailed(() => flushFolder(folder))] as const)));
+  const flushFolder = (folder: string) =>
+    flush(folder).catch((error: NodeJS.ErrnoException) => {
+      if (!NO_FOLDER_FLUSH.has(error.code ?? "")) throw error;
+    });
+  return new Map(
+    await Promise.all([...folders].map(async (folder) => [folder, await orStorageFailed(() => flushFolder(folder))] as const)),
+  );
 }
 
 /**

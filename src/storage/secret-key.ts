@@ -17,6 +17,9 @@ export async function readOrMakeSecretKey(dataDir: string, fresh: string): Promi
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
   const key = (await readFile(path, "utf8")).trim();
-  if (key.length < SECRET_KEY_LENGTH_MIN) throw new Error(`${path} should hold a key of ${SECRET_KEY_LENGTH_MIN} characters or more, got ${key.length}. Set SECRET_KEY, or remove the file to have a new one made.`);
+  if (key.length < SECRET_KEY_LENGTH_MIN)
+    throw new Error(
+      `${path} should hold a key of ${SECRET_KEY_LENGTH_MIN} characters or more, got ${key.length}. Set SECRET_KEY, or remove the file to have a new one made.`,
+    );
   return key;
 }

@@ -62,7 +62,8 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
   };
 
   const outputPath = ({ batchId, ordinal, fileName }: OutputPlace) => join(paths.outputShard(batchId, ordinal), checkFileName(fileName));
-  const inputPath = ({ batchId, ordinal, extension }: ImagePlace & { extension: string }) => join(paths.inputShard(batchId, ordinal), checkFileName(`${ordinal}.${extension}`));
+  const inputPath = ({ batchId, ordinal, extension }: ImagePlace & { extension: string }) =>
+    join(paths.inputShard(batchId, ordinal), checkFileName(`${ordinal}.${extension}`));
   const linkInto = async (source: string, target: string): Promise<boolean> => {
     await ensureFolder(dirname(target));
     return linkOrCopy(source, target);
@@ -80,12 +81,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     linkInput: (from, to) => orStorageFailed(() => linkInto(inputPath(from), inputPath(to))),
     findOutput: (at) => findFile(outputPath(at)),
     findResult: (batchId, fileName) => findFile(join(paths.resultFolder(batchId), checkFileName(fileName))),
-    async listUploads(idleMs) {
-      const names = await readdir(paths.uploads);
-      const ages = await Promise.all(names.map(async (name) => ({ name, modifiedMs: await stat(join(paths.uploads, name)).then(({ mtimeMs }) => mtimeMs, () => Infinity) })));
-      const idle = ages.filter(({ name, modifiedMs }) => isBatchId(name) && Date.now() - modifiedMs > idleMs).map(({ name }) => name);
-      return idle.filter((name) => ![paths.inputFolder, paths.outputFolder, paths.resultFolder].some((folder) => existsSync(folder(name))));
-    },
+    listUploads: (idleMs) => listUploads(paths, idleMs),
     async removeUpload(batchId) {
       await rm(paths.csvFolder(batchId), { recursive: true, force: true });
     },
@@ -102,6 +98,21 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     sweep: temp.sweep,
     close: temp.remove,
   };
+}
+
+async function listUploads(paths: ReturnType<typeof createPaths>, idleMs: number): Promise<string[]> {
+  const names = await readdir(paths.uploads);
+  const ages = await Promise.all(
+    names.map(async (name) => ({
+      name,
+      modifiedMs: await stat(join(paths.uploads, name)).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => Infinity,
+      ),
+    })),
+  );
+  const idle = ages.filter(({ name, modifiedMs }) => isBatchId(name) && Date.now() - modifiedMs > idleMs).map(({ name }) => name);
+  return idle.filter((name) => ![paths.inputFolder, paths.outputFolder, paths.resultFolder].some((folder) => existsSync(folder(name))));
 }
 
 /** A batch's files share a few folders: each is made once. Forgotten now and then, so that it stays small. */

@@ -47,7 +47,10 @@ async function machineName(): Promise<string> {
 async function isLeftOver(root: string, name: string): Promise<boolean> {
   const [host, pid, ticks] = splitName(name);
   if (host !== (await machineName())) {
-    const modifiedMs = await stat(join(root, name)).then(({ mtimeMs }) => mtimeMs, () => 0);
+    const modifiedMs = await stat(join(root, name)).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    );
     return Date.now() - modifiedMs > FOREIGN_STALE_MS;
   }
   return (await startTicks(Number(pid))) !== ticks;

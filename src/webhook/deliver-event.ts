@@ -26,7 +26,10 @@ export async function deliverEvent(
   signal: AbortSignal,
 ): Promise<DeliveryOutcome> {
   const timestampSeconds = Math.floor(deps.now().getTime() / 1_000);
-  const headers = { "content-type": "application/json", ...signatureHeaders(endpoint.secrets, { id: event.id, timestampSeconds, body: event.body }) };
+  const headers = {
+    "content-type": "application/json",
+    ...signatureHeaders(endpoint.secrets, { id: event.id, timestampSeconds, body: event.body }),
+  };
   const answer = await deps.post({ url: endpoint.url, authorization: endpoint.authorization, headers, body: event.body, signal });
   if (!answer.ok) return { kind: "retry", status: null, detail: `${answer.code}: ${answer.detail}`, durationMs: answer.durationMs };
   const { status, durationMs } = answer;

@@ -29,42 +29,64 @@ const REPORTS_AT_ONCE = 4;
 const CLOSE_MS = 5_000;
 
 /** The API, listening; returns its address. */
-export async function wireApi({ config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts, onStop: OnStop): Promise<string> {
-  const policy = createAddressPolicy(config);
-  const lookUp = (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId);
-  const csvMs = Math.min(CSV_LIMITS.totalMs, config.uploadMs);
-  const csvDownloader = createDownloader({ policy, userAgent: userAgent(await readVersion(), config.contact), limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax, totalMs: csvMs }, perHostMax: LOADS_AT_ONCE, accept: "text/csv,*/*;q=0.5" });
-  onStop(async () => csvDownloader.close());
-  const fetchCsv = async (url: string, path: string) => {
-    const parsed = parseImageUrl(url);
-    if (!parsed.ok) return parsed;
-    // Waiting for the host's turn counts as well.
-    const signal = AbortSignal.timeout(csvMs);
-    const fetched = await csvDownloader.download({ url: parsed.href, path, signal }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-      return { ok: false as const, failure: { code: "timed_out" as const, detail: `The whole download took longer than ${csvMs} ms.` } };
-    });
-    return fetched.ok ? { ok: true as const, bytes: fetched.value.bytes } : { ok: false as const, code: fetched.failure.code, message: fetched.failure.detail };
-  };
+export async function wireApi(
+  { config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts,
+  onStop: OnStop,
+): Promise<string> {
   const app = await createServer({
-    settings: { publicUrl, auth: config.auth, apiKeys: config.apiKeys, uploadBytesMax: config.uploadBytesMax, uploadMs: config.uploadMs, version: await readVersion() },
+    settings: {
+      publicUrl,
+      auth: config.auth,
+      apiKeys: config.apiKeys,
+      uploadBytesMax: config.uploadBytesMax,
+      uploadMs: config.uploadMs,
+      version: await readVersion(),
+    },
     tempPath: storage.tempPath,
     discard: storage.discard,
     acceptUpload: wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }),
     preflight: await servePreflight({ config, storage }, onStop),
-    fetchCsv,
-    findBatch: lookUp,
-    listBatches: (page) => listBatches(db.executor, DEFAULT_TENANT_ID, page),
-    listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
+    fetchCsv: await serveCsvFetch(config, onStop),
+    ...serveRows({ db, storage }),
     pauseBatch: (batchId) => db.transaction((tx) => pauseBatch(tx, { queue, publicUrl }, batchId, PAUSED_BY_HAND)),
     resumeBatch: (batchId, change) => db.transaction((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
     resumeHost: (batchId, host, percent) => db.transaction((tx) => resumeShare(tx, { queue, publicUrl }, batchId, host, percent)),
     openReport: serveReports(databaseUrl),
+    isReady: () =>
+      db.executor.executeSql("select 1").then(
+        () => true,
+        () => false,
+      ),
+    isUnavailable: isDatabaseAway,
+    log,
+  });
+  onStop(async () => {
+    // Answers in progress get this long; an upload that trickles does not hold up the others' shutdown.
+    const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
+    await app.close();
+    clearTimeout(deadline);
+  });
+  return app.listen({ host: config.host, port: config.port });
+}
+
+type RowLookups =
+  "findBatch" | "listBatches" | "listProducts" | "findOutput" | "findBatchByToken" | "findResult" | "productPages" | "outputFiles";
+
+/** What is read for an answer, of the default tenant. */
+function serveRows({ db, storage }: Pick<Parts, "db" | "storage">): Pick<HttpDeps, RowLookups> {
+  return {
+    findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
+    listBatches: (page) => listBatches(db.executor, DEFAULT_TENANT_ID, page),
+    listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
     async findOutput(token, fileName) {
       const output = await findOutput(db.executor, token, fileName);
       const file = output && (await storage.findOutput(output));
       if (!file) return null;
-      return { ...file, mediaType: FORMAT_FILES[output.format as OutputFormat].mediaType, etag: `"${output.batchId}-${output.ordinal}-${file.bytes.toString(16)}"` };
+      return {
+        ...file,
+        mediaType: FORMAT_FILES[output.format as OutputFormat].mediaType,
+        etag: `"${output.batchId}-${output.ordinal}-${file.bytes.toString(16)}"`,
+      };
     },
     findBatchByToken: (token) => findBatchByToken(db.executor, token),
     findResult: (batchId) => storage.findResult(batchId, RESULT_FILE_NAME),
@@ -76,17 +98,32 @@ export async function wireApi({ config, log, db, databaseUrl, queue, storage, pu
         yield { ...file, fileName };
       }
     },
-    isReady: () => db.executor.executeSql("select 1").then(() => true, () => false),
-    isUnavailable: isDatabaseAway,
-    log,
+  };
+}
+
+async function serveCsvFetch(config: Parts["config"], onStop: OnStop): Promise<HttpDeps["fetchCsv"]> {
+  const csvMs = Math.min(CSV_LIMITS.totalMs, config.uploadMs);
+  const downloader = createDownloader({
+    policy: createAddressPolicy(config),
+    userAgent: userAgent(await readVersion(), config.contact),
+    limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax, totalMs: csvMs },
+    perHostMax: LOADS_AT_ONCE,
+    accept: "text/csv,*/*;q=0.5",
   });
-  onStop(async () => {
-    // Answers in progress get this long; an upload that trickles does not hold up the others' shutdown.
-    const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
-    await app.close();
-    clearTimeout(deadline);
-  });
-  return app.listen({ host: config.host, port: config.port });
+  onStop(async () => downloader.close());
+  return async (url, path) => {
+    const parsed = parseImageUrl(url);
+    if (!parsed.ok) return parsed;
+    // Waiting for the host's turn counts as well.
+    const signal = AbortSignal.timeout(csvMs);
+    const fetched = await downloader.download({ url: parsed.href, path, signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+      return { ok: false as const, failure: { code: "timed_out" as const, detail: `The whole download took longer than ${csvMs} ms.` } };
+    });
+    return fetched.ok
+      ? { ok: true as const, bytes: fetched.value.bytes }
+      : { ok: false as const, code: fetched.failure.code, message: fetched.failure.detail };
+  };
 }
 
 function serveReports(databaseUrl: string): HttpDeps["openReport"] {
@@ -112,8 +149,11 @@ function serveReports(databaseUrl: string): HttpDeps["openReport"] {
 async function servePreflight({ config, storage }: Pick<Parts, "config" | "storage">, onStop: OnStop): Promise<HttpDeps["preflight"]> {
   const inTurn = createTurnstile(SURVEYS_AT_ONCE);
   const { preflight, close } = await wirePreflight({
-    config, tempPath: storage.tempPath, discard: storage.discard,
-    survey: (order, bytes, signal) => (bytes <= INLINE_CSV_BYTES_MAX ? surveyCatalogue({ random: Math.random, signal }, order) : inTurn(() => surveyInThread(order, signal))),
+    config,
+    tempPath: storage.tempPath,
+    discard: storage.discard,
+    survey: (order, bytes, signal) =>
+      bytes <= INLINE_CSV_BYTES_MAX ? surveyCatalogue({ random: Math.random, signal }, order) : inTurn(() => surveyInThread(order, signal)),
   });
   onStop(async () => close());
   return preflight;

@@ -5,7 +5,10 @@ import { deriveKey, NONCE_BYTES, seal, unseal } from "../domain/sealed.ts";
 import type { SourceHeaders } from "../domain/source-headers.ts";
 import { readOrMakeSecretKey } from "../storage/secret-key.ts";
 
-/** Both ends of the headers that a batch brings, for its origins and its webhook: sealed where it is accepted, opened where it is worked. */
+/**
+ * Both ends of the headers that a batch brings, for its origins and its webhook: sealed where it is accepted, opened where it
+ * is worked.
+ */
 export type HeaderSeal = {
   seal(headers: readonly SourceHeaders[], batchId: string): StoredHeaders;
   /** Null where they were sealed with another key, or for another batch. */
@@ -28,13 +31,17 @@ export function createHeaderSeal(secretKey: string): HeaderSeal {
   const key = deriveKey(secretKey, "source headers");
   const webhookKey = deriveKey(secretKey, "webhook authorization");
   return {
-    seal: (headers, batchId) => ({ hosts: headers.map(({ host }) => host), sealed: seal(JSON.stringify(headers), { key, nonce: randomBytes(NONCE_BYTES), about: batchId }) }),
+    seal: (headers, batchId) => ({
+      hosts: headers.map(({ host }) => host),
+      sealed: seal(JSON.stringify(headers), { key, nonce: randomBytes(NONCE_BYTES), about: batchId }),
+    }),
     open(sealed, batchId) {
       const text = unseal(sealed, { key, about: batchId });
       // What opens was sealed by us: its shape is ours.
       return text === null ? null : (JSON.parse(text) as SourceHeaders[]);
     },
-    sealAuthorization: (authorization, endpointId) => seal(authorization, { key: webhookKey, nonce: randomBytes(NONCE_BYTES), about: endpointId }),
+    sealAuthorization: (authorization, endpointId) =>
+      seal(authorization, { key: webhookKey, nonce: randomBytes(NONCE_BYTES), about: endpointId }),
     openAuthorization: (sealed, endpointId) => unseal(sealed, { key: webhookKey, about: endpointId }),
   };
 }

@@ -15,12 +15,23 @@ export const INLINE_CSV_BYTES_MAX = 128 * 1024;
 export const LOADS_AT_ONCE = 3;
 
 /** What takes a spooled CSV in, for the API and for the command line. */
-export function wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }: Omit<Parts, "log" | "publicUrl">): (upload: Upload) => Promise<Acceptance> {
+export function wireIntake({
+  config,
+  db,
+  databaseUrl,
+  queue,
+  storage,
+  headerSeal,
+}: Omit<Parts, "log" | "publicUrl">): (upload: Upload) => Promise<Acceptance> {
   const inTurn = createTurnstile(LOADS_AT_ONCE);
   const load = (order: BatchOrder) =>
-    order.csv.bytes <= INLINE_CSV_BYTES_MAX ? loadBatch({ queue, transaction: db.keyedTransaction }, order) : inTurn(() => loadInThread({ databaseUrl, order }));
+    order.csv.bytes <= INLINE_CSV_BYTES_MAX
+      ? loadBatch({ queue, transaction: db.keyedTransaction }, order)
+      : inTurn(() => loadInThread({ databaseUrl, order }));
   const intake = {
-    storage, load, limits: CATALOGUE_LIMITS,
+    storage,
+    load,
+    limits: CATALOGUE_LIMITS,
     findBatch: (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
     sealHeaders: headerSeal?.seal ?? null,
     sealAuthorization: headerSeal?.sealAuthorization ?? null,

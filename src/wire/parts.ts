@@ -6,7 +6,16 @@ import type { Queue } from "../queue/queue.ts";
 import type { Storage } from "../storage/storage.ts";
 
 /** What API and worker of one process share. */
-export type Parts = { config: Config; log: Log; db: Database; databaseUrl: string; queue: Queue; storage: Storage; publicUrl: () => string; headerSeal: HeaderSeal | null };
+export type Parts = {
+  config: Config;
+  log: Log;
+  db: Database;
+  databaseUrl: string;
+  queue: Queue;
+  storage: Storage;
+  publicUrl: () => string;
+  headerSeal: HeaderSeal | null;
+};
 
 /** Registers what undoes a start; the last is undone first. */
 export type OnStop = (undo: () => Promise<void>) => void;

@@ -18,12 +18,26 @@ type Given = {
 };
 
 /** What the API and the command line look at a file with; it needs neither a database nor encoders. */
-export async function wirePreflight({ config, survey, tempPath, discard }: Given): Promise<{ preflight(order: PreflightOrder, signal: AbortSignal): Promise<Preflight>; close(): void }> {
+export async function wirePreflight({
+  config,
+  survey,
+  tempPath,
+  discard,
+}: Given): Promise<{ preflight(order: PreflightOrder, signal: AbortSignal): Promise<Preflight>; close(): void }> {
   // As the workers fetch: the forecast is about them.
-  const downloader = createDownloader({ policy: createAddressPolicy(config), userAgent: userAgent(await readVersion(), config.contact), limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost, accept: IMAGE_ACCEPT });
+  const downloader = createDownloader({
+    policy: createAddressPolicy(config),
+    userAgent: userAgent(await readVersion(), config.contact),
+    limits: DOWNLOAD_LIMITS,
+    perHostMax: config.downloadsPerHost,
+    accept: IMAGE_ACCEPT,
+  });
   const { encoders, downloads, downloadsPerHost } = config;
   const deps: PreflightDeps = {
-    survey, limits: CATALOGUE_LIMITS, plant: { encoders, downloads, downloadsPerHost }, now: Date.now,
+    survey,
+    limits: CATALOGUE_LIMITS,
+    plant: { encoders, downloads, downloadsPerHost },
+    now: Date.now,
     probeImage: createImageProbe({ download: downloader.download, tempPath, discard, pixelsMax: PIXELS_MAX, allowSvg: config.allowSvg }),
   };
   return { preflight: (order, signal) => preflight(deps, order, signal), close: downloader.close };

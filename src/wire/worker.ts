@@ -14,7 +14,7 @@ import { deliverEvent } from "../webhook/deliver-event.ts";
 import { readVersion } from "../version.ts";
 import { createBatchHeaders } from "../worker/source-headers.ts";
 import { HostPauses } from "../worker/host-pauses.ts";
-import { startWorker, type Worker } from "../worker/worker.ts";
+import { startWorker, type Worker, type WorkerDeps } from "../worker/worker.ts";
 import type { OnStop, Parts } from "./parts.ts";
 
 /** 100 megapixels took 3 s to JPEG, 41 s to WebP and, by what 6 took (7 s), two minutes to AVIF, on one core. */
@@ -22,36 +22,47 @@ const ENCODE_MS = 300_000;
 const ENCODER_TASKS_MAX = 5_000;
 
 /** Everything that works on batches. */
-export async function wireWorker({ config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts, onStop: OnStop): Promise<void> {
+export async function wireWorker(
+  { config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts,
+  onStop: OnStop,
+): Promise<void> {
   const policy = createAddressPolicy(config);
   const agent = userAgent(await readVersion(), config.contact);
   const hosts = new HostPauses({
-    executor: db.executor, now: () => performance.now(), random: Math.random,
+    executor: db.executor,
+    now: () => performance.now(),
+    random: Math.random,
     onError: (error) => log.warn({ err: error }, "the database did not take or give a host's pause"),
   });
   onStop(async () => hosts.stop());
-  const downloader = createDownloader({ policy, hosts, userAgent: agent, limits: DOWNLOAD_LIMITS, perHostMax: config.downloadsPerHost, accept: IMAGE_ACCEPT });
+  const downloader = createDownloader({
+    policy,
+    hosts,
+    userAgent: agent,
+    limits: DOWNLOAD_LIMITS,
+    perHostMax: config.downloadsPerHost,
+    accept: IMAGE_ACCEPT,
+  });
   onStop(async () => downloader.close());
   const encoders = createEncoderPool({
-    size: config.encoders, pixelsMax: PIXELS_MAX, allowSvg: config.allowSvg, taskMs: ENCODE_MS, memoryBytesMax: config.encoderMemoryBytes, tasksMax: ENCODER_TASKS_MAX,
+    size: config.encoders,
+    pixelsMax: PIXELS_MAX,
+    allowSvg: config.allowSvg,
+    taskMs: ENCODE_MS,
+    memoryBytesMax: config.encoderMemoryBytes,
+    tasksMax: ENCODER_TASKS_MAX,
     onLost: (event) => log.warn(event, "an encoder ended and is replaced"),
   });
   onStop(() => encoders.close());
   const post = createPost({ policy, userAgent: agent });
   const worker: Worker = await startWorker({
-    db, queue, storage, log,
-    stages: {
-      tempPath: storage.tempPath,
-      download: downloader.download,
-      inspect: (input) => inspectImage(input, { pixelsMax: PIXELS_MAX, allowSvg: config.allowSvg }),
-      encode: (task, options) => encoders.encode(task, options),
-      keepOutput: storage.keepOutput,
-      keepInput: config.keepInputs ? storage.keepInput : storage.dropInput,
-      linkOutput: storage.linkOutput,
-      linkInput: config.keepInputs ? storage.linkInput : async () => succeeded(false),
-      discard: storage.discard,
-    },
-    encoders, hosts,
+    db,
+    queue,
+    storage,
+    log,
+    stages: wireStages({ config, storage, downloader, encoders }),
+    encoders,
+    hosts,
     batchHeaders: createBatchHeaders({ find: (batchId) => findSealedHeaders(db.executor, batchId), open: headerSeal?.open ?? null }),
     waitingForHost: () => downloader.waiting,
     openAuthorization: headerSeal?.openAuthorization ?? null,
@@ -59,6 +70,28 @@ export async function wireWorker({ config, log, db, databaseUrl, queue, storage,
     settings: { downloads: config.downloads, diskFreeBytesMin: config.diskFreeBytesMin, webhook: config.webhook, publicUrl },
   });
   onStop(worker.stop);
-  const listener = listen({ url: databaseUrl, channels: { [JOBS_CHANNEL]: worker.wake, [HOSTS_CHANNEL]: (payload) => hosts.onNotify(payload) } });
+  const listener = listen({
+    url: databaseUrl,
+    channels: { [JOBS_CHANNEL]: worker.wake, [HOSTS_CHANNEL]: (payload) => hosts.onNotify(payload) },
+  });
   onStop(listener.close);
+}
+
+type StageParts = Pick<Parts, "config" | "storage"> & {
+  downloader: ReturnType<typeof createDownloader>;
+  encoders: ReturnType<typeof createEncoderPool>;
+};
+
+function wireStages({ config, storage, downloader, encoders }: StageParts): WorkerDeps["stages"] {
+  return {
+    tempPath: storage.tempPath,
+    download: downloader.download,
+    inspect: (input) => inspectImage(input, { pixelsMax: PIXELS_MAX, allowSvg: config.allowSvg }),
+    encode: (task, options) => encoders.encode(task, options),
+    keepOutput: storage.keepOutput,
+    keepInput: config.keepInputs ? storage.keepInput : storage.dropInput,
+    linkOutput: storage.linkOutput,
+    linkInput: config.keepInputs ? storage.linkInput : async () => succeeded(false),
+    discard: storage.discard,
+  };
 }

@@ -34,7 +34,10 @@ async function attempt(deps: DeliverDeps, due: DueDelivery): Promise<DeliveryOut
 }
 
 /** Where a delivery goes, with what signs it and what opens the door; or why it cannot be made now. */
-function findTarget({ configured, openAuthorization }: DeliverDeps, { url, secret, sealedAuthorization: sealed, endpointId }: DueDelivery): DeliveryTarget | string {
+function findTarget(
+  { configured, openAuthorization }: DeliverDeps,
+  { url, secret, sealedAuthorization: sealed, endpointId }: DueDelivery,
+): DeliveryTarget | string {
   if (secret === null) {
     if (configured === null) return "WEBHOOK_SECRET is not set, so that the message cannot be signed";
     // The operator may have named another receiver since: what opens that one's door is not for this one.
@@ -42,14 +45,21 @@ function findTarget({ configured, openAuthorization }: DeliverDeps, { url, secre
   }
   if (sealed === null) return { url, secrets: [secret], authorization: null };
   const authorization = openAuthorization?.(sealed, endpointId) ?? null;
-  return authorization === null ? "The Authorization header was encrypted with another SECRET_KEY than this worker has; give every process the same one" : { url, secrets: [secret], authorization };
+  return authorization === null
+    ? "The Authorization header was encrypted with another SECRET_KEY than this worker has; give every process the same one"
+    : { url, secrets: [secret], authorization };
 }
 
 function toRecord(due: DueDelivery, outcome: DeliveryOutcome, random: number): RecordedAttempt {
   const attemptNumber = due.attempts + 1;
   const common = {
-    eventId: due.eventId, endpointId: due.endpointId, attempt: attemptNumber,
-    httpStatus: outcome.status, detail: outcome.detail, durationMs: Math.round(outcome.durationMs), delayMs: 0,
+    eventId: due.eventId,
+    endpointId: due.endpointId,
+    attempt: attemptNumber,
+    httpStatus: outcome.status,
+    detail: outcome.detail,
+    durationMs: Math.round(outcome.durationMs),
+    delayMs: 0,
   };
   switch (outcome.kind) {
     case "delivered":

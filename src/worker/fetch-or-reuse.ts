@@ -13,7 +13,12 @@ type FetchStages = Pick<Stages, "download" | "linkOutput" | "linkInput" | "keepI
  * Fetches an image, unless what an earlier batch made of it still holds: where its origin says that nothing has
  * changed, or sends the same bytes, the earlier outputs are linked. Where those are gone, it is fetched as new.
  */
-export async function fetchOrReuse(stages: FetchStages, work: ImageWork, path: string, signal: AbortSignal): Promise<StageResult<Download | Reused>> {
+export async function fetchOrReuse(
+  stages: FetchStages,
+  work: ImageWork,
+  path: string,
+  signal: AbortSignal,
+): Promise<StageResult<Download | Reused>> {
   const { known, url } = work;
   if (known === null) return stages.download({ url, path, signal });
   const { etag, lastModified, sha256 } = known.source;
@@ -33,7 +38,11 @@ export async function fetchOrReuse(stages: FetchStages, work: ImageWork, path: s
 }
 
 /** Null where the earlier files are not there any more. */
-async function linkOutputs(stages: FetchStages, { batchId, ordinal, stem }: ImageWork, known: KnownSource): Promise<StageResult<StoredOutput[] | null>> {
+async function linkOutputs(
+  stages: FetchStages,
+  { batchId, ordinal, stem }: ImageWork,
+  known: KnownSource,
+): Promise<StageResult<StoredOutput[] | null>> {
   const outputs: StoredOutput[] = [];
   for (const output of known.outputs) {
     const format = output.format as OutputFormat;
@@ -47,7 +56,12 @@ async function linkOutputs(stages: FetchStages, { batchId, ordinal, stem }: Imag
 }
 
 /** What was downloaded again is kept like any other input; what was not is linked, where it was kept then. */
-async function keepInput(stages: FetchStages, { batchId, ordinal }: ImageWork, known: KnownSource, path: string | null): Promise<StageResult<unknown>> {
+async function keepInput(
+  stages: FetchStages,
+  { batchId, ordinal }: ImageWork,
+  known: KnownSource,
+  path: string | null,
+): Promise<StageResult<unknown>> {
   const extension = EXTENSIONS[known.source.sourceType ?? ""] ?? "bin";
   if (path !== null) return stages.keepInput(path, { batchId, ordinal, extension });
   return stages.linkInput({ ...known, extension }, { batchId, ordinal, extension });
@@ -55,5 +69,11 @@ async function keepInput(stages: FetchStages, { batchId, ordinal }: ImageWork, k
 
 /** As the look at the bytes names them (image/inspect.ts). */
 const EXTENSIONS: Record<string, string> = {
-  "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif", "image/gif": "gif", "image/tiff": "tiff", "image/svg+xml": "svg",
+  "image/jpeg": "jpg",
+  "image/png": "png",
+  "image/webp": "webp",
+  "image/avif": "avif",
+  "image/gif": "gif",
+  "image/tiff": "tiff",
+  "image/svg+xml": "svg",
 };

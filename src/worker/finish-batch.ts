@@ -46,7 +46,13 @@ async function writeResult(deps: FinishDeps, row: BatchRow, signal: AbortSignal)
     try {
       const urlOf = (fileName: string) => outputUrl(deps.publicUrl(), row.token, fileName);
       const products = productPages(deps.db.executor, row.batchId);
-      for await (const piece of writeResultFile({ facts: row.csvFacts as CatalogueFacts, shape: "append", names: outputNames(row.recipe), products, outputUrl: urlOf })) {
+      for await (const piece of writeResultFile({
+        facts: row.csvFacts as CatalogueFacts,
+        shape: "append",
+        names: outputNames(row.recipe),
+        products,
+        outputUrl: urlOf,
+      })) {
         signal.throwIfAborted();
         // Not write, which can write a part and call it done.
         await file.appendFile(piece);

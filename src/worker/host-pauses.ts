@@ -1,6 +1,16 @@
 import type { Executor } from "../db/connect.ts";
 import { clearHostPause, listHostPauses, parseHostNews, pauseHost, strikeHost, type HostPause } from "../db/host-pauses.ts";
-import { FAILURES_MAX, givenUpHost, HOST_LENGTH_MAX, PAUSE_FRESH_MS, returnDelayMs, strikePauseMs, STRIKES_MAX, TRIAL_MS, whatHostDid } from "../domain/host-pause.ts";
+import {
+  FAILURES_MAX,
+  givenUpHost,
+  HOST_LENGTH_MAX,
+  PAUSE_FRESH_MS,
+  returnDelayMs,
+  strikePauseMs,
+  STRIKES_MAX,
+  TRIAL_MS,
+  whatHostDid,
+} from "../domain/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
@@ -116,7 +126,13 @@ export class HostPauses implements HostWatch {
     const until = this.#deps.now() + remainingMs;
     const known = this.#paused.get(host);
     const isNew = !known || until > known.until + NEWS_MS;
-    this.#paused.set(host, { until: Math.max(until, known?.until ?? 0), reason, strikes, givenBack: isNew ? 0 : known.givenBack, trialUntil: isNew ? 0 : known.trialUntil });
+    this.#paused.set(host, {
+      until: Math.max(until, known?.until ?? 0),
+      reason,
+      strikes,
+      givenBack: isNew ? 0 : known.givenBack,
+      trialUntil: isNew ? 0 : known.trialUntil,
+    });
   }
 
   /** One reading at a time, however many news come. */

@@ -2,7 +2,10 @@ import type { Tx } from "../db/connect.ts";
 import { PAGE_IMAGES, planPage, QUEUED_MAX } from "../queue/plan-page.ts";
 import type { Queue } from "../queue/queue.ts";
 
-type PlanDeps = { transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>; queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag"> };
+type PlanDeps = {
+  transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+  queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">;
+};
 
 /** As many as fill an empty queue. A million images of a paused host fill nothing: others plan in between. */
 const PAGES_MAX = QUEUED_MAX / PAGE_IMAGES;

@@ -9,7 +9,11 @@ import type { Attempt, ImageWork, Processed, Stages, StoredOutput } from "./stag
 
 /** One image, top to bottom: fetch, inspect, encode, store. Whatever happens, no temporary file stays. */
 export async function processImage(stages: Stages, work: ImageWork, signal: AbortSignal): Promise<Attempt> {
-  const attempt: Attempt = { result: { ok: true, value: { outputs: [], isReused: false } }, source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };
+  const attempt: Attempt = {
+    result: { ok: true, value: { outputs: [], isReused: false } },
+    source: null,
+    stageMs: { fetchMs: null, encodeMs: null, storeMs: null },
+  };
   const input = stages.tempPath();
   const outputs = outputsOf(work.recipe).map((settings) => ({ ...settings, path: stages.tempPath() }));
   let isStored = false;
@@ -28,9 +32,16 @@ export async function processImage(stages: Stages, work: ImageWork, signal: Abor
 
     const inspected = await stages.inspect(fetched.value);
     if (!inspected.ok) return stop(inspected.failure);
-    Object.assign(attempt.source, { sourceType: inspected.value.mediaType, sourceWidth: inspected.value.width, sourceHeight: inspected.value.height });
+    Object.assign(attempt.source, {
+      sourceType: inspected.value.mediaType,
+      sourceWidth: inspected.value.width,
+      sourceHeight: inspected.value.height,
+    });
 
-    const encoded = await stages.encode({ input: { ...inspected.value, path: input, bytes: fetched.value.bytes }, outputs }, { signal, priority: work.priority });
+    const encoded = await stages.encode(
+      { input: { ...inspected.value, path: input, bytes: fetched.value.bytes }, outputs },
+      { signal, priority: work.priority },
+    );
     attempt.stageMs.encodeMs = encoded.ok ? Math.round(encoded.value.encodeMs) : clock.lapMs();
     if (!encoded.ok) return stop(encoded.failure);
 
@@ -62,8 +73,15 @@ async function store(
 
 function sourceFacts(download: Download): SourceFacts {
   return {
-    finalUrl: download.finalUrl, httpStatus: download.status, sourceType: download.contentType, sourceBytes: download.bytes,
-    sha256: download.sha256, etag: download.etag, lastModified: download.lastModified, sourceWidth: null, sourceHeight: null,
+    finalUrl: download.finalUrl,
+    httpStatus: download.status,
+    sourceType: download.contentType,
+    sourceBytes: download.bytes,
+    sha256: download.sha256,
+    etag: download.etag,
+    lastModified: download.lastModified,
+    sourceWidth: null,
+    sourceHeight: null,
   };
 }
 

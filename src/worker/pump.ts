@@ -92,7 +92,10 @@ export class Pump {
     this.wake();
   }
 
-  /** Something was paused: what is in hand of it may come within its grace, then it is given back, and shelved by whoever claims it next. */
+  /**
+   * Something was paused: what is in hand of it may come within its grace, then it is given back, and shelved by whoever claims
+   * it next.
+   */
   giveBackPaused(): void {
     void this.#giveBackPaused().catch(this.#deps.onError);
   }
@@ -146,7 +149,13 @@ export class Pump {
     const { claims, images } = await transaction(async (tx) => {
       const claims = await queue.claimImages(tx, limit);
       if (claims.length === 0) return { claims, images: [] };
-      const images = await findKnownSources(tx, await findClaimedImages(tx, claims.map(({ data }) => data)));
+      const images = await findKnownSources(
+        tx,
+        await findClaimedImages(
+          tx,
+          claims.map(({ data }) => data),
+        ),
+      );
       const pending = [...new Set(images.filter((image) => image.isPending).map((image) => image.batchId))];
       if (pending.length > 0) await startBatches(tx, pending);
       return { claims, images };
@@ -184,7 +193,12 @@ export class Pump {
     const touched = [...this.#inHand].filter(({ abort }) => !abort.signal.aborted);
     if (touched.length === 0) return;
     try {
-      const alive = await this.#deps.transaction((tx) => this.#deps.queue.touch(tx, touched.map(({ claim }) => claim)));
+      const alive = await this.#deps.transaction((tx) =>
+        this.#deps.queue.touch(
+          tx,
+          touched.map(({ claim }) => claim),
+        ),
+      );
       const lost = touched.filter((entry) => !alive.has(entry.claim.id) && this.#inHand.has(entry));
       for (const { abort } of lost) abort.abort(new LostClaim("the claim is lost"));
     } catch (error) {
@@ -204,7 +218,12 @@ export class Pump {
   async #findPaused(): Promise<Set<InHand>> {
     const fetching = [...this.#inHand].filter(({ isFetched }) => !isFetched);
     if (fetching.length === 0) return new Set();
-    const images = await this.#deps.transaction((tx) => findClaimedImages(tx, fetching.map(({ claim }) => claim.data)));
+    const images = await this.#deps.transaction((tx) =>
+      findClaimedImages(
+        tx,
+        fetching.map(({ claim }) => claim.data),
+      ),
+    );
     const paused = new Set(images.filter(({ isPaused }) => isPaused).map(keyOf));
     return new Set(fetching.filter(({ isFetched, claim }) => !isFetched && paused.has(keyOf(claim.data))));
   }

@@ -19,7 +19,10 @@ export async function reconcile({ transaction, queue }: ReconcileDeps): Promise<
   return transaction(async (tx) => {
     if (!(await tryReconcileLock(tx))) return { images: 0, batches: 0, deliveries: 0 };
     const images = await listLostImages(tx, PASS_MAX);
-    await queue.sendImages(tx, images.map(({ tag, ...data }) => ({ data, priority: priorityOf(tag) })));
+    await queue.sendImages(
+      tx,
+      images.map(({ tag, ...data }) => ({ data, priority: priorityOf(tag) })),
+    );
 
     const batches = await listStalledBatches(tx, QUEUED_LOW_WATER);
     for (const { batchId, run, isAllQueued } of batches) {

@@ -10,14 +10,20 @@ const BATCHES_MAX = 100;
  * The headers of a batch for its origins, read and opened once for all of its images. Those that cannot be opened end
  * the images with a reason: the batch was accepted by a process with another key.
  */
-export function createBatchHeaders(deps: { find(batchId: string): Promise<string | null>; open: ((sealed: string, batchId: string) => SourceHeaders[] | null) | null }): BatchHeaders {
+export function createBatchHeaders(deps: {
+  find(batchId: string): Promise<string | null>;
+  open: ((sealed: string, batchId: string) => SourceHeaders[] | null) | null;
+}): BatchHeaders {
   const known = new Map<string, ReturnType<BatchHeaders>>();
   const read: BatchHeaders = async (batchId) => {
     const sealed = await deps.find(batchId);
     if (sealed === null) return succeeded([]);
     const opened = deps.open?.(sealed, batchId) ?? null;
     if (opened !== null) return succeeded(opened);
-    return failed("unauthorized", "The headers for this batch's origins were encrypted with another SECRET_KEY than this worker has. Give every process the same one, and upload the batch again.");
+    return failed(
+      "unauthorized",
+      "The headers for this batch's origins were encrypted with another SECRET_KEY than this worker has. Give every process the same one, and upload the batch again.",
+    );
   };
   return (batchId) => {
     const found = known.get(batchId);

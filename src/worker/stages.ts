@@ -9,7 +9,12 @@ import type { Download, DownloadRequest } from "../net/download.ts";
 import type { OutputPlace } from "../storage/storage.ts";
 
 export type ImageWork = {
-  batchId: string; ordinal: number; url: string; stem: string; recipe: Recipe; priority: number;
+  batchId: string;
+  ordinal: number;
+  url: string;
+  stem: string;
+  recipe: Recipe;
+  priority: number;
   /** What an earlier batch made of the same URL under the same recipe. */
   known: KnownSource | null;
 };

@@ -15,7 +15,14 @@ import type { Attempt, Processed, Stages } from "./stages.ts";
 /** The column's limit, 24.8 days: a laptop can be off for longer. */
 const MS_MAX = 2 ** 31 - 1;
 
-export type WorkDeps = { stages: Stages; settler: Settler; disk: Disk; log: Log; hosts: Pick<HostPauses, "meet">; batchHeaders: BatchHeaders };
+export type WorkDeps = {
+  stages: Stages;
+  settler: Settler;
+  disk: Disk;
+  log: Log;
+  hosts: Pick<HostPauses, "meet">;
+  batchHeaders: BatchHeaders;
+};
 
 /**
  * What was claimed of a large batch before a small one came has the better priority by its tag, and would be encoded
@@ -24,17 +31,34 @@ export type WorkDeps = { stages: Stages; settler: Settler; disk: Disk; log: Log;
 const SMALL_FIRST = Infinity;
 
 /** One claim, from image to settled outcome. */
-export async function workImage({ stages, settler, disk, log, hosts, batchHeaders }: WorkDeps, claim: Claim, image: HeldImage, { signal, onFetched, onWorked }: Hold): Promise<void> {
+export async function workImage(
+  { stages, settler, disk, log, hosts, batchHeaders }: WorkDeps,
+  claim: Claim,
+  image: HeldImage,
+  { signal, onFetched, onWorked }: Hold,
+): Promise<void> {
   const startedAt = new Date();
   const waitMs = Math.min(MS_MAX, Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0)));
   const download = image.hasSourceHeaders ? withHeaders(stages.download, batchHeaders, image.batchId) : stages.download;
   const ownStages = { ...stages, download, onFetched: (fetchMs: number) => (onFetched(), stages.onFetched(fetchMs)) };
-  const tried = hosts.meet(image.host) ?? (await tryImage({ stages: ownStages, log, hosts }, { ...image, priority: image.isOfSmallBatch ? SMALL_FIRST : claim.priority }, signal));
+  const tried =
+    hosts.meet(image.host) ??
+    (await tryImage(
+      { stages: ownStages, log, hosts },
+      { ...image, priority: image.isOfSmallBatch ? SMALL_FIRST : claim.priority },
+      signal,
+    ));
   if (signal.reason instanceof LostClaim) return;
   const attempt = "kind" in tried ? null : tried;
   const outcome = "kind" in tried ? tried : await decide(tried, image, disk);
   const settled = settler.settle({
-    claim, outcome, startedAt, attempt: image.attempts + 1, tenantId: image.tenantId, key: image.key, isOfSmallBatch: image.isOfSmallBatch,
+    claim,
+    outcome,
+    startedAt,
+    attempt: image.attempts + 1,
+    tenantId: image.tenantId,
+    key: image.key,
+    isOfSmallBatch: image.isOfSmallBatch,
     source: attempt?.source ?? null,
     stageMs: { waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
   });
@@ -58,7 +82,11 @@ class NoAttempt extends Error {}
 const RELEASED: Outcome<never> = { kind: "release", delayMs: 0 };
 
 /** An outcome at once where the attempt was broken off and counts for nothing. A surprise costs the image a try and is logged. */
-async function tryImage({ stages, log, hosts }: Pick<WorkDeps, "stages" | "log" | "hosts">, work: Parameters<typeof processImage>[1], signal: AbortSignal): Promise<Attempt | Outcome<never>> {
+async function tryImage(
+  { stages, log, hosts }: Pick<WorkDeps, "stages" | "log" | "hosts">,
+  work: Parameters<typeof processImage>[1],
+  signal: AbortSignal,
+): Promise<Attempt | Outcome<never>> {
   try {
     return await processImage(stages, work, signal);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { startBatches } from "../db/batches.ts";
 import type { Database } from "../db/connect.ts";
-import { createDownloadWindow } from "../domain/download-window.ts";
+import { createDownloadWindow, type DownloadWindow } from "../domain/download-window.ts";
 import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
@@ -18,7 +18,8 @@ import { Pump } from "./pump.ts";
 import { reconcile } from "./reconcile.ts";
 import type { BatchHeaders } from "./source-headers.ts";
 import { workImage } from "./work-image.ts";
-import { createSettler, type ImageOutcome } from "./settler.ts";
+import { createSettler } from "./settler.ts";
+import type { ImageOutcome } from "./settle-together.ts";
 
 export type WorkerDeps = {
   db: Database;
@@ -55,42 +56,39 @@ const LOOK_MS = 25;
 export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const { db, queue, log } = deps;
   const onError = (error: unknown) => log.warn({ err: error }, "the database did not take a command");
-  const window = createDownloadWindow({ min: 4 * deps.encoders.size, max: deps.settings.downloads + 2 * deps.encoders.size, backlogMax: 4 * deps.encoders.size, encoders: deps.encoders.size });
+  const window = createDownloadWindow({
+    min: 4 * deps.encoders.size,
+    max: deps.settings.downloads + 2 * deps.encoders.size,
+    backlogMax: 4 * deps.encoders.size,
+    encoders: deps.encoders.size,
+  });
   const announcing = { queue, publicUrl: deps.settings.publicUrl };
   const disk = startDiskGuard({ freeBytes: deps.storage.freeBytes, freeBytesMin: deps.settings.diskFreeBytesMin, log });
   const settler = createSettler({
-    transaction: db.keyedTransaction, queue, onError,
+    transaction: db.keyedTransaction,
+    queue,
+    onError,
     flush: (items) => flushOutcomes({ storage: deps.storage, disk }, items),
     pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
     countShares: (tx, state, ordinals) => countShares(tx, announcing, state, ordinals),
   });
-  const stages: Stages = {
-    ...deps.stages,
-    async encode(task, options) {
-      if (deps.encoders.idle > 0) window.onStarved();
-      const encoded = await deps.stages.encode(task, options);
-      if (encoded.ok) window.onEncoded(encoded.value.encodeMs);
-      return encoded;
-    },
-    onFetched: (fetchMs) => window.onFetched(fetchMs, deps.encoders.waiting),
-  };
+  const stages = watchStages(deps, window);
 
   const pump = new Pump({
-    queue, window, onError,
+    queue,
+    window,
+    onError,
     transaction: db.fleetingTransaction,
     startBatches: (tx, batchIds) => startBatches(tx.executor, batchIds),
     mayClaim: () => disk.hasRoom,
     waitingForHost: deps.waitingForHost,
     onAllWorked: settler.flush,
     drop: (claim, kind) => settler.settle(dropped(claim, kind)),
-    work: (claim, image, hold) => workImage({ stages, settler, disk, log, hosts: deps.hosts, batchHeaders: deps.batchHeaders }, claim, image, hold),
+    work: (claim, image, hold) =>
+      workImage({ stages, settler, disk, log, hosts: deps.hosts, batchHeaders: deps.batchHeaders }, claim, image, hold),
   });
 
-  const workers = {
-    plan: await queue.work("plan", 1, (job, signal) => planBatch({ transaction: db.keyedTransaction, queue }, job.batchId, signal)),
-    finish: await queue.work("finish", 1, (job, signal) => finishBatch({ db, queue, storage: deps.storage, publicUrl: deps.settings.publicUrl }, job, signal)),
-    deliver: await queue.work("deliver", DELIVERIES_AT_ONCE, (job) => deliver({ db, queue, send: deps.send, configured: deps.settings.webhook, openAuthorization: deps.openAuthorization, random: Math.random }, job)),
-  };
+  const workers = await workQueues(deps);
   // While the first downloads are on their way, or where they only time out, nothing reaches an encoder that could ask for more.
   const looking = setInterval(() => {
     if (!pump.isFull || deps.encoders.idle === 0) return;
@@ -116,6 +114,33 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   };
 }
 
+/** All but images, which the pump claims. */
+async function workQueues({ db, queue, storage, settings, send, openAuthorization }: WorkerDeps) {
+  return {
+    plan: await queue.work("plan", 1, (job, signal) => planBatch({ transaction: db.keyedTransaction, queue }, job.batchId, signal)),
+    finish: await queue.work("finish", 1, (job, signal) =>
+      finishBatch({ db, queue, storage: storage, publicUrl: settings.publicUrl }, job, signal),
+    ),
+    deliver: await queue.work("deliver", DELIVERIES_AT_ONCE, (job) =>
+      deliver({ db, queue, send, configured: settings.webhook, openAuthorization, random: Math.random }, job),
+    ),
+  };
+}
+
+/** The stages, of which the window learns how many downloads the encoders can take. */
+function watchStages({ stages, encoders }: WorkerDeps, window: DownloadWindow): Stages {
+  return {
+    ...stages,
+    async encode(task, options) {
+      if (encoders.idle > 0) window.onStarved();
+      const encoded = await stages.encode(task, options);
+      if (encoded.ok) window.onEncoded(encoded.value.encodeMs);
+      return encoded;
+    },
+    onFetched: (fetchMs) => window.onFetched(fetchMs, encoders.waiting),
+  };
+}
+
 async function runReconcile({ db, queue, log }: WorkerDeps): Promise<void> {
   try {
     const found = await reconcile({ transaction: db.transaction, queue });
@@ -127,5 +152,15 @@ async function runReconcile({ db, queue, log }: WorkerDeps): Promise<void> {
 
 /** The image of this claim is settled already, or its batch is paused: only the job goes. */
 function dropped(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
-  return { claim, outcome: { kind }, startedAt: new Date(), attempt: 0, tenantId: "", key: "", isOfSmallBatch: false, source: null, stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null } };
+  return {
+    claim,
+    outcome: { kind },
+    startedAt: new Date(),
+    attempt: 0,
+    tenantId: "",
+    key: "",
+    isOfSmallBatch: false,
+    source: null,
+    stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null },
+  };
 }

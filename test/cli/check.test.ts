@@ -31,14 +31,22 @@ describe("pressrun check", () => {
   });
 
   const start = (words: string[], env: Record<string, string> = {}) =>
-    spawn(process.execPath, ["bin/pressrun.js", "check", ...words], { cwd: ROOT, env: { PATH: process.env["PATH"] ?? "", TMPDIR: temp, ...env } });
+    spawn(process.execPath, ["bin/pressrun.js", "check", ...words], {
+      cwd: ROOT,
+      env: { PATH: process.env["PATH"] ?? "", TMPDIR: temp, ...env },
+    });
   const finish = async (child: ReturnType<typeof start>, input = "") => {
     child.stdin.end(input);
     const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
-    assert.deepEqual((await readdir(temp)).filter((name) => name.startsWith("pressrun")), [], "nothing is left");
+    assert.deepEqual(
+      (await readdir(temp)).filter((name) => name.startsWith("pressrun")),
+      [],
+      "nothing is left",
+    );
     return { code: code as number, stdout, stderr };
   };
-  const check = (words: string[], { input = "", env = {} }: { input?: string; env?: Record<string, string> } = {}) => finish(start(words, env), input);
+  const check = (words: string[], { input = "", env = {} }: { input?: string; env?: Record<string, string> } = {}) =>
+    finish(start(words, env), input);
   const put = async (name: string, content: string | Buffer) => {
     await writeFile(join(folder, name), content);
     return join(folder, name);
@@ -46,14 +54,28 @@ describe("pressrun check", () => {
   const fixture = (name: string) => join(ROOT, "test", "fixtures", "dialects", name);
 
   test("says what a good file is, and ends with 0; without server, database or settings", async () => {
-    const { code, stdout, stderr } = await check([fixture("google-merchant-1252.txt")], { env: { HOST: "0.0.0.0", DATABASE_URL: "nonsense" } });
+    const { code, stdout, stderr } = await check([fixture("google-merchant-1252.txt")], {
+      env: { HOST: "0.0.0.0", DATABASE_URL: "nonsense" },
+    });
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, /^google-merchant-1252\.txt: a file as Google Merchant Center writes it; it can be uploaded as it is\n/);
-    for (const line of [/File +windows-1252, tab between cells, header in line 1/, /Images in +"image link", "additional image link"/, /Name in +"title"/, /Id in +"id"/, /Rows +\d/, /Products +\d/, /Images +\d+, of which \d+ distinct/, /Hosts? +\S+: \d+ images?/]) assert.match(stdout, line);
+    for (const line of [
+      /File +windows-1252, tab between cells, header in line 1/,
+      /Images in +"image link", "additional image link"/,
+      /Name in +"title"/,
+      /Id in +"id"/,
+      /Rows +\d/,
+      /Products +\d/,
+      /Images +\d+, of which \d+ distinct/,
+      /Hosts? +\S+: \d+ images?/,
+    ])
+      assert.match(stdout, line);
   });
 
   test("lists the problems of a file with their places, and ends with 1", async () => {
-    const { code, stdout } = await check([await put("bad.csv", `S. No,Product Name,Input Image Urls\n1,Mug,https://shop.example/1.jpg\n2,Cup,\u001B[31mnowhere\n`)]);
+    const { code, stdout } = await check([
+      await put("bad.csv", `S. No,Product Name,Input Image Urls\n1,Mug,https://shop.example/1.jpg\n2,Cup,\u001B[31mnowhere\n`),
+    ]);
     assert.equal(code, 1);
     assert.match(stdout, /^bad\.csv: .+; it has 1 problem\n/);
     assert.match(stdout, /Problems\n {2}line 3, column "Input Image Urls": url_invalid: Expected an absolute http or https URL, got /);
@@ -65,10 +87,29 @@ describe("pressrun check", () => {
 
   test("reads the columns that it is told to, and the standard input", async () => {
     const input = "Nummer;Titel;Vorne;Hinten\nA-1;Säge;/a.jpg;/b.jpg\n";
-    const { code, stdout } = await check(["-", "--image-columns", "Vorne,Hinten", "--name-column=Titel", "--id-column", "Nummer", "--base-url", `https://shop.example/media?key=${SECRET}`], { input });
+    const { code, stdout } = await check(
+      [
+        "-",
+        "--image-columns",
+        "Vorne,Hinten",
+        "--name-column=Titel",
+        "--id-column",
+        "Nummer",
+        "--base-url",
+        `https://shop.example/media?key=${SECRET}`,
+      ],
+      { input },
+    );
     assert.equal(code, 0, stdout);
     assert.match(stdout, /^standard input: a table of no shop system/);
-    for (const line of [/Images in +"Vorne", "Hinten"/, /Name in +"Titel"/, /Id in +"Nummer"/, /Host +shop\.example: 2 images/, /Base URL +https:\/\/shop\.example\/media\?…\n/]) assert.match(stdout, line);
+    for (const line of [
+      /Images in +"Vorne", "Hinten"/,
+      /Name in +"Titel"/,
+      /Id in +"Nummer"/,
+      /Host +shop\.example: 2 images/,
+      /Base URL +https:\/\/shop\.example\/media\?…\n/,
+    ])
+      assert.match(stdout, line);
   });
 
   test("prints with --json what the route answers", async () => {
@@ -76,16 +117,28 @@ describe("pressrun check", () => {
     const found: unknown = JSON.parse(stdout);
     assert.deepEqual([...Value.Errors(Preflight, found)], []);
     const { ok, fileName, bytes, images, file } = found as Preflight;
-    assert.deepEqual([code, ok, fileName, bytes, images, file?.dialect], [0, true, "shopify.csv", (await readFile(fixture("shopify.csv"))).length, 5, "shopify"]);
+    assert.deepEqual(
+      [code, ok, fileName, bytes, images, file?.dialect],
+      [0, true, "shopify.csv", (await readFile(fixture("shopify.csv"))).length, 5, "shopify"],
+    );
   });
 
   test("tries a sample and forecasts, by the settings of the environment", async () => {
-    const path = await put("probe.csv", catalogueOf([...Array.from({ length: 9 }, (_, index) => [`${origin.url}/photo/${index}.jpg?s=${SECRET}`]), [`${origin.url}/gone.jpg?s=${SECRET}`]]));
+    const path = await put(
+      "probe.csv",
+      catalogueOf([
+        ...Array.from({ length: 9 }, (_, index) => [`${origin.url}/photo/${index}.jpg?s=${SECRET}`]),
+        [`${origin.url}/gone.jpg?s=${SECRET}`],
+      ]),
+    );
     const { code, stdout } = await check([path, "--probe", "200"], { env: { ALLOW_CIDRS: "127.0.0.1/32", ENCODERS: "3" } });
     assert.equal(code, 0);
     assert.match(stdout, /Probe: 10 images tried, 1 failed\n {2}127\.0\.0\.1:\d+: 1 of 10 failed: not_found 1\n/);
     assert.match(stdout, /Failed, for example\n {2}http:\/\/127\.0\.0\.1:\d+\/gone\.jpg\?…: not_found: The server/);
-    assert.match(stdout, /Forecast\n {2}about 1 distinct image will fail \(every one was tried\)\n {2}[\d.]+ MB to fetch, 0\.7 megapixels to compress\n {2}[\d.]+ s on an idle service \(fetching [\d.]+ s, compressing to jpeg [\d.]+ s with 3 encoders\)\n/);
+    assert.match(
+      stdout,
+      /Forecast\n {2}about 1 distinct image will fail \(every one was tried\)\n {2}[\d.]+ MB to fetch, 0\.7 megapixels to compress\n {2}[\d.]+ s on an idle service \(fetching [\d.]+ s, compressing to jpeg [\d.]+ s with 3 encoders\)\n/,
+    );
     assert.ok(!stdout.includes(SECRET), "no query is shown");
     const blocked = await check([path, "--probe", "5"]);
     assert.match(blocked.stdout, /5 of 5 failed: address_blocked 5/);
@@ -117,17 +170,23 @@ describe("pressrun check", () => {
   test("explains itself", async () => {
     const { code, stdout } = await check(["--help"]);
     assert.equal(code, 0);
-    for (const flag of ["--probe", "--json", "--image-columns", "--name-column", "--id-column", "--base-url", "--on-invalid"]) assert.ok(stdout.includes(flag), flag);
+    for (const flag of ["--probe", "--json", "--image-columns", "--name-column", "--id-column", "--base-url", "--on-invalid"])
+      assert.ok(stdout.includes(flag), flag);
   });
 
   test("leaves nothing when it is interrupted, while it reads and while it tries", async () => {
     const waiting = start(["-"]);
     const ended = Promise.all([once(waiting, "exit"), text(waiting.stdout)]);
     waiting.stdin.write("id,photo\n");
-    await eventually("the file that is put aside", async () => (await readdir(temp, { recursive: true })).some((name) => name.endsWith("stdin.csv")));
+    await eventually("the file that is put aside", async () =>
+      (await readdir(temp, { recursive: true })).some((name) => name.endsWith("stdin.csv")),
+    );
     waiting.kill("SIGINT");
     assert.deepEqual(await ended, [[130, null], ""]);
-    assert.deepEqual((await readdir(temp)).filter((name) => name.startsWith("pressrun")), []);
+    assert.deepEqual(
+      (await readdir(temp)).filter((name) => name.startsWith("pressrun")),
+      [],
+    );
 
     const child = start(["-", "--probe", "5"], { ALLOW_CIDRS: "127.0.0.1/32" });
     const ending = finish(child, catalogueOf([[`${origin.url}/hang/1.jpg`]]));

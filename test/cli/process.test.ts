@@ -10,7 +10,16 @@ import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin, type Origin } from "../support/origin.ts";
 import { processesNaming } from "../support/processes.ts";
 
-type Report = { outcome: string; message?: string; problems?: unknown[]; images: { total: number; done: number; failed: number; reused: number; settledBefore: number }; failures: { code: string; images: number; example: { url: string } }[]; resultsCsv: string; failuresCsv: string | null; importCsv: string | null };
+type Report = {
+  outcome: string;
+  message?: string;
+  problems?: unknown[];
+  images: { total: number; done: number; failed: number; reused: number; settledBefore: number };
+  failures: { code: string; images: number; example: { url: string } }[];
+  resultsCsv: string;
+  failuresCsv: string | null;
+  importCsv: string | null;
+};
 
 describe("pressrun process", () => {
   let folder: string;
@@ -19,7 +28,8 @@ describe("pressrun process", () => {
   before(async () => {
     folder = await createTestFolder();
     origin = await startOrigin((request, response, url) => {
-      if (url.pathname === "/protected.jpg") response.writeHead(request.headers.authorization === "Bearer s3cret" ? 302 : 401, { location: "/photo/98.jpg" }).end();
+      if (url.pathname === "/protected.jpg")
+        response.writeHead(request.headers.authorization === "Bearer s3cret" ? 302 : 401, { location: "/photo/98.jpg" }).end();
       else if (url.pathname !== "/mended.jpg" || isBroken) response.writeHead(404).end();
       else response.writeHead(302, { location: "/photo/99.jpg" }).end();
     });
@@ -35,13 +45,41 @@ describe("pressrun process", () => {
   const cells = async (path: string) => rowsByFastCsv(await readFile(path, "utf8"));
 
   test("makes every image of a good file, ends with 0, and knows later that it is finished", async () => {
-    const file = await put("good.csv", ["S. No,Product Name,Input Image Urls", `mug,Mug,"${photo(1)}, ${photo(2)}"`, `cup,Cup,${origin.url}/protected.jpg`, `mug,Another mug,${photo(4)}`, ""].join("\n"));
+    const file = await put(
+      "good.csv",
+      [
+        "S. No,Product Name,Input Image Urls",
+        `mug,Mug,"${photo(1)}, ${photo(2)}"`,
+        `cup,Cup,${origin.url}/protected.jpg`,
+        `mug,Another mug,${photo(4)}`,
+        "",
+      ].join("\n"),
+    );
     const out = join(folder, "good");
-    const secrets = await put("secrets.json", JSON.stringify([{ host: new URL(origin.url).host, headers: { authorization: "Bearer s3cret" } }]));
-    const words = ["process", file, "--out", out, "--source-headers", secrets, "--width", "100", "--format", "webp", "--public-url", "https://img.shop.example/2025/"];
+    const secrets = await put(
+      "secrets.json",
+      JSON.stringify([{ host: new URL(origin.url).host, headers: { authorization: "Bearer s3cret" } }]),
+    );
+    const words = [
+      "process",
+      file,
+      "--out",
+      out,
+      "--source-headers",
+      secrets,
+      "--width",
+      "100",
+      "--format",
+      "webp",
+      "--public-url",
+      "https://img.shop.example/2025/",
+    ];
     const { code, stdout, stderr } = await runCommand(words);
     assert.equal(code, 0, stdout + stderr);
-    assert.match(stdout, /^Images +4 of 4 done, 0 failed\nBytes +[\d.]+ kB before, [\d.]+ kB after: \d+ % saved\nTime +[\d.]+ s, [\d.]+ images\/s\nImages in +\/.+\/good\/images\nResult CSV +\/.+\/good\/results\.csv\nTo import +\/.+\/good\/import\.csv\n$/);
+    assert.match(
+      stdout,
+      /^Images +4 of 4 done, 0 failed\nBytes +[\d.]+ kB before, [\d.]+ kB after: \d+ % saved\nTime +[\d.]+ s, [\d.]+ images\/s\nImages in +\/.+\/good\/images\nResult CSV +\/.+\/good\/results\.csv\nTo import +\/.+\/good\/import\.csv\n$/,
+    );
     assert.match(stderr, /100 % {2}4\/4 images, 0 failed/);
     assert.deepEqual((await readdir(out)).toSorted(), [".pressrun", "images", "import.csv", "results.csv"]);
     // Two products of one id: each output has a name of its own.
@@ -49,12 +87,15 @@ describe("pressrun process", () => {
     assert.deepEqual(names, ["cup-1.webp", "mug-1.webp", "mug-2.webp", "mug.4-1.webp"]);
     const made = await sharp(join(out, "images", "mug-2.webp")).metadata();
     assert.deepEqual([made.format, made.width], ["webp", 100]);
-    assert.deepEqual((await cells(join(out, "results.csv"))).map((row) => row.slice(3)), [
-      ["Output Image Urls", "Status", "Errors"],
-      ["https://img.shop.example/2025/mug-1.webp,https://img.shop.example/2025/mug-2.webp", "completed", ""],
-      ["https://img.shop.example/2025/cup-1.webp", "completed", ""],
-      ["https://img.shop.example/2025/mug.4-1.webp", "completed", ""],
-    ]);
+    assert.deepEqual(
+      (await cells(join(out, "results.csv"))).map((row) => row.slice(3)),
+      [
+        ["Output Image Urls", "Status", "Errors"],
+        ["https://img.shop.example/2025/mug-1.webp,https://img.shop.example/2025/mug-2.webp", "completed", ""],
+        ["https://img.shop.example/2025/cup-1.webp", "completed", ""],
+        ["https://img.shop.example/2025/mug.4-1.webp", "completed", ""],
+      ],
+    );
     assert.equal((await cells(join(out, "import.csv")))[2]?.[2], "https://img.shop.example/2025/cup-1.webp");
     assert.deepEqual(processesNaming(out), []);
 
@@ -81,17 +122,30 @@ describe("pressrun process", () => {
     const report = json(stdout);
     assert.equal(report.outcome, "some");
     assert.deepEqual(report.images, { total: 4, done: 2, failed: 2, reused: 0, settledBefore: 0 });
-    assert.deepEqual(report.failures.map(({ code, images, example }) => [code, images, example.url]), [["not_found", 2, `${origin.url}/gone.jpg`]]);
+    assert.deepEqual(
+      report.failures.map(({ code, images, example }) => [code, images, example.url]),
+      [["not_found", 2, `${origin.url}/gone.jpg`]],
+    );
     assert.match(stderr, /4\/4 images, 2 failed \(not_found 2\)/);
     assert.equal(await readFile(report.failuresCsv ?? "", "utf8"), catalogueOf(rows.slice(0, 2)));
-    assert.deepEqual((await cells(report.resultsCsv)).map((row) => row.slice(3)), [
-      ["Output Image Urls", "Status", "Errors"], ["images/1-1.jpg,", "partial", "2: not_found: The server answered with status 404."], ["", "failed", "1: not_found: The server answered with status 404."], ["images/3-1.jpg", "completed", ""],
-    ]);
+    assert.deepEqual(
+      (await cells(report.resultsCsv)).map((row) => row.slice(3)),
+      [
+        ["Output Image Urls", "Status", "Errors"],
+        ["images/1-1.jpg,", "partial", "2: not_found: The server answered with status 404."],
+        ["", "failed", "1: not_found: The server answered with status 404."],
+        ["images/3-1.jpg", "completed", ""],
+      ],
+    );
 
     isBroken = false;
     const made = await stat(join(out, "images", "1-1.jpg"));
     // The gone image is out of the catalogue, and so is the third product.
-    const again = await runCommand(["process", "-", "--out", out, "--json", "--again"], {}, catalogueOf([[photo(1)], [`${origin.url}/mended.jpg`]]));
+    const again = await runCommand(
+      ["process", "-", "--out", out, "--json", "--again"],
+      {},
+      catalogueOf([[photo(1)], [`${origin.url}/mended.jpg`]]),
+    );
     assert.equal(again.code, 0, again.stdout + again.stderr);
     assert.deepEqual(json(again.stdout).images, { total: 2, done: 2, failed: 0, reused: 1, settledBefore: 0 });
     assert.deepEqual((await readdir(join(out, "images"))).toSorted(), ["1-1.jpg", "2-1.jpg"]);
@@ -107,12 +161,18 @@ describe("pressrun process", () => {
     await writeFile(join(folder, "taken", "results.csv"), "mine");
     const out = join(folder, "none");
     const cases: [string[], RegExp, Record<string, string>?][] = [
-      [[bad, "--out", out], /^bad\.csv: 1 problem; nothing was begun\.\n\nProblems\n {2}line 3, column "Input Image Urls": url_invalid: Expected an absolute/],
+      [
+        [bad, "--out", out],
+        /^bad\.csv: 1 problem; nothing was begun\.\n\nProblems\n {2}line 3, column "Input Image Urls": url_invalid: Expected an absolute/,
+      ],
       [[join(folder, "none.csv"), "--out", out], /There is no file .+none\.csv/],
       [[await put("book.csv", "PK\u0003\u0004 xl/workbook.xml"), "--out", out], /^Expected[\s\S]+CSV UTF-8/],
       [[good], /required option '--out <DIR>' not specified/],
       [[good, "--out", out, "--qualty", "60"], /unknown option '--qualty'\n\(Did you mean --quality\?\)/],
-      [[good, "--out", out, "--quality", "600", "--metadata", "all"], /^--quality: must be <= 100\n--metadata: must be equal to one of the allowed values \(none, icc, copyright\)/],
+      [
+        [good, "--out", out, "--quality", "600", "--metadata", "all"],
+        /^--quality: must be <= 100\n--metadata: must be equal to one of the allowed values \(none, icc, copyright\)/,
+      ],
       [[good, "--out", out, "--public-url", "img"], /^--public-url: Expected where DIR\/images will be reached/],
       [[good, "--out", out, "--source-headers", "none.json"], /^--source-headers: Expected a file with JSON, got none\.json \(ENOENT\)/],
       [[good, "--out", out, "--source-headers", good], /^--source-headers: must be array/],
@@ -126,8 +186,14 @@ describe("pressrun process", () => {
       assert.match(stderr, message);
       assert.doesNotMatch(stderr, /\n +at |\u001B/, "no stack, and no word to the terminal");
     }
-    assert.deepEqual([existsSync(out), await readdir(join(folder, "taken")), await readFile(good, "utf8")], [false, ["results.csv"], catalogueOf([[photo(1)]])]);
-    assert.deepEqual((await readdir(temp)).filter((name) => name.startsWith("pressrun")), []);
+    assert.deepEqual(
+      [existsSync(out), await readdir(join(folder, "taken")), await readFile(good, "utf8")],
+      [false, ["results.csv"], catalogueOf([[photo(1)]])],
+    );
+    assert.deepEqual(
+      (await readdir(temp)).filter((name) => name.startsWith("pressrun")),
+      [],
+    );
 
     await mkdir(join(folder, "odd", ".pressrun", "postgres"), { recursive: true });
     await writeFile(join(folder, "odd", ".pressrun", "postgres", "PG_VERSION"), "17\n");
@@ -135,7 +201,10 @@ describe("pressrun process", () => {
     assert.deepEqual([broken.code, json(broken.stdout).outcome], [3, "broken"], "no fault of the caller");
     assert.match(broken.stderr, /^It could not go on: The database in .+ was made by PostgreSQL 17[\s\S]+The same command goes on/m);
     await writeFile(join(folder, "odd", ".pressrun", "run.json"), "[]");
-    assert.match((await runCommand(["process", good, "--out", join(folder, "odd")])).stderr, /run\.json is not what pressrun process writes\. Choose another --out, or remove/);
+    assert.match(
+      (await runCommand(["process", good, "--out", join(folder, "odd")])).stderr,
+      /run\.json is not what pressrun process writes\. Choose another --out, or remove/,
+    );
 
     const refused = await runCommand(["process", bad, "--out", out, "--json"]);
     const checked = await runCommand(["check", bad, "--json"]);
@@ -144,7 +213,10 @@ describe("pressrun process", () => {
   });
 
   test("says what to do where the images lie on this machine", async () => {
-    const { code, stdout } = await runCommand(["process", await put("local.csv", catalogueOf([[photo(1)]])), "--out", join(folder, "local")], { ALLOW_CIDRS: "" });
+    const { code, stdout } = await runCommand(
+      ["process", await put("local.csv", catalogueOf([[photo(1)]])), "--out", join(folder, "local")],
+      { ALLOW_CIDRS: "" },
+    );
     assert.equal(code, 1);
     assert.match(stdout, /address_blocked +1 /);
     assert.match(stdout, /ALLOW_CIDRS=127\.0\.0\.1\/32,10\.0\.0\.0\/8 pressrun process .+local\.csv --out .+local --again\n/);

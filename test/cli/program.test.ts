@@ -46,8 +46,12 @@ test("an older Node hands over to the one that came along, or says how to get it
   await cp(join(ROOT, "bin"), join(folder, "pressrun", "bin"), { recursive: true });
   await writeFile(join(folder, "pressrun", "package.json"), '{"type":"module"}');
   // What an older Node says of itself; the rest of it is this one.
-  const older = ["--import", `data:text/javascript,${encodeURIComponent('Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.19.0" } });')}`];
-  const runOlder = (...words: string[]) => spawnSync(process.execPath, [...older, join(folder, "pressrun", "bin", "pressrun.js"), ...words], { encoding: "utf8" });
+  const older = [
+    "--import",
+    `data:text/javascript,${encodeURIComponent('Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.19.0" } });')}`,
+  ];
+  const runOlder = (...words: string[]) =>
+    spawnSync(process.execPath, [...older, join(folder, "pressrun", "bin", "pressrun.js"), ...words], { encoding: "utf8" });
   const without = runOlder("serve");
   assert.deepEqual([without.status, without.stdout], [1, ""]);
   assert.match(without.stderr, /needs Node 24 or later; this is Node 20\.19\.0 on .+\n.*npm install.+\n.+https:\/\/nodejs\.org/);
@@ -66,6 +70,12 @@ test("docs/command-line.md tells of every command and of every option of process
   const commands = [...run("--help").stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name = ""]) => name).filter((name) => name !== "help");
   const options = [...run("process", "--help").stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, flag = ""]) => flag);
   assert.ok(commands.length >= 5 && options.length >= 20, `${commands.join()} ${options.join()}`);
-  assert.deepEqual(commands.filter((name) => !page.includes(`\`pressrun ${name}`)), []);
-  assert.deepEqual(options.filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(page)), []);
+  assert.deepEqual(
+    commands.filter((name) => !page.includes(`\`pressrun ${name}`)),
+    [],
+  );
+  assert.deepEqual(
+    options.filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(page)),
+    [],
+  );
 });

@@ -14,7 +14,15 @@ test("on a terminal one line moves in place, with rate, time left and reasons, a
   const { progress, written, wait } = recorder({ isTTY: true, columns: 200 });
   progress.show({ done: 0, failed: 0, total: 1_000 });
   wait(2_000);
-  progress.show({ done: 90, failed: 10, total: 1_000, reasons: [{ code: "not_found", images: 8 }, { code: "timed_out", images: 2 }] });
+  progress.show({
+    done: 90,
+    failed: 10,
+    total: 1_000,
+    reasons: [
+      { code: "not_found", images: 8 },
+      { code: "timed_out", images: 2 },
+    ],
+  });
   progress.note("Note: the disk is full");
   progress.end();
   assert.deepEqual(written, [
@@ -30,7 +38,10 @@ test("on a terminal one line moves in place, with rate, time left and reasons, a
 test("elsewhere there is a line for each tenth, and one a minute where that takes long", () => {
   const { progress, written } = recorder({ isTTY: false });
   for (let done = 0; done <= 100; done += 1) progress.show({ done, failed: 0, total: 100 });
-  assert.deepEqual(written.map((line) => line.slice(0, 5)), ["  0 %", " 10 %", " 20 %", " 30 %", " 40 %", " 50 %", " 60 %", " 70 %", " 80 %", " 90 %", "100 %"]);
+  assert.deepEqual(
+    written.map((line) => line.slice(0, 5)),
+    ["  0 %", " 10 %", " 20 %", " 30 %", " 40 %", " 50 %", " 60 %", " 70 %", " 80 %", " 90 %", "100 %"],
+  );
   const slow = recorder({ isTTY: false });
   slow.progress.show({ done: 0, failed: 0, total: 100 });
   slow.wait(59_000);

@@ -31,7 +31,11 @@ async function connect(url: string): Promise<pg.Client> {
 }
 
 /** PostgreSQL's own word for what it said. */
-const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => "done", (error: pg.DatabaseError) => error.code ?? error.message);
+const codeOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => "done",
+    (error: pg.DatabaseError) => error.code ?? error.message,
+  );
 
 describe("a report user of the embedded database", () => {
   let owner: pg.Client;
@@ -55,39 +59,161 @@ describe("a report user of the embedded database", () => {
   test("gets a connection string, and reads every view with it", async () => {
     assert.match(url, /^postgres:\/\/analyst:[\w-]{32}@127\.0\.0\.1:\d+\/pressrun$/);
     const analyst = await connect(url);
-    const { rows } = await analyst.query<{ name: string }>("select relname as name from pg_class where relnamespace = 'report'::regnamespace");
+    const { rows } = await analyst.query<{ name: string }>(
+      "select relname as name from pg_class where relnamespace = 'report'::regnamespace",
+    );
     assert.equal(rows.length, 13);
     // Found without the schema's name.
     for (const { name } of rows) await analyst.query(`select * from ${name}`);
-    const { rows: [settings] } = await analyst.query("select current_setting('default_transaction_read_only') as only, current_setting('statement_timeout') as timeout, current_setting('idle_in_transaction_session_timeout') as idle");
+    const {
+      rows: [settings],
+    } = await analyst.query(
+      "select current_setting('default_transaction_read_only') as only, current_setting('statement_timeout') as timeout, current_setting('idle_in_transaction_session_timeout') as idle",
+    );
     await analyst.end();
     assert.deepEqual(settings, { only: "on", timeout: "1min", idle: "1min" });
   });
 
   const DENIED = "42501";
   const ATTEMPTS: [string, string[]][] = [
-    ["reads tables", ["select * from public.batch", "select token from public.batch", "select secret from public.endpoint", "table public.product", "select * from pgboss.job", "select * from drizzle.__drizzle_migrations", "select count(*) from public.image", "copy public.endpoint to stdout", "select query_to_xml('select * from public.endpoint', true, true, '')", "select * from public.image_virtual_time", "select nextval('public.image_virtual_time')", "do $$ begin perform secret from public.endpoint; end $$", "do $$ begin lock table public.batch; end $$"]],
-    ["writes to views", ["insert into report.version values (2)", "update report.delivery_attempts set detail = ''", "delete from report.savings", "update report.batches set status = 'failed'", "truncate report.batches", "copy report.version from stdin", "select * from report.delivery_attempts for update", "create or replace view report.version as select 2 as version", "drop view report.version", "alter view report.version rename to v", "comment on view report.version is ''"]],
-    ["makes things", ["create table t (a int)", "create table public.t (a int)", "create table report.t (a int)", "create temp table t (a int)", "create schema s", "create function f() returns int language sql as 'select 1'", "create function pg_temp.f() returns int language sql as 'select 1'", "create view v as select 1", "create role other", "create database other", "create extension dblink", "create publication p for all tables", "create server s foreign data wrapper postgres_fdw", "select lo_create(0)", "select lo_from_bytea(0, 'x')", "create event trigger e on ddl_command_start execute function f()"]],
-    ["reaches the server", ["select pg_read_file('/etc/passwd')", "select pg_ls_dir('.')", "select pg_stat_file('PG_VERSION')", "copy (select 1) to program 'id'", "copy (select 1) to '/tmp/pressrun-breakout'", "copy report.version from '/etc/passwd'", "select lo_import('/etc/passwd')", "select lo_export(1, '/tmp/pressrun-breakout')", "load '/tmp/x.so'", "alter system set work_mem = '1GB'", "select pg_reload_conf()", "select pg_rotate_logfile()", "checkpoint", "select pg_switch_wal()", "select current_setting('data_directory')", "select pg_create_physical_replication_slot('s')", "select pg_logical_emit_message(false, 'x', 'y')", "set log_statement = 'none'"]],
-    ["becomes another", ["set role pressrun", "set session authorization pressrun", "grant pressrun to analyst", "alter role analyst superuser", "alter role analyst createrole", "alter role analyst connection limit 1000", "alter role pressrun password 'x'", "reassign owned by pressrun to analyst", "select rolpassword from pg_authid", "select passwd from pg_shadow", "select * from pg_user_mapping", "alter database pressrun set work_mem = '1GB'", "set session_replication_role = replica"]],
-    ["holds us up", ["select pg_advisory_lock(8102099357864814446)", "select pg_try_advisory_lock(8102099357864587886)", "select pg_advisory_xact_lock(8102099357864912227)", "select pg_try_advisory_xact_lock(1, 2)", "select pg_advisory_lock_shared(8102099357864587886)", "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'pressrun'", "select pg_cancel_backend(pid) from pg_stat_activity where usename = 'pressrun'", "select pg_notify('pressrun_hosts', 'x')"]],
+    [
+      "reads tables",
+      [
+        "select * from public.batch",
+        "select token from public.batch",
+        "select secret from public.endpoint",
+        "table public.product",
+        "select * from pgboss.job",
+        "select * from drizzle.__drizzle_migrations",
+        "select count(*) from public.image",
+        "copy public.endpoint to stdout",
+        "select query_to_xml('select * from public.endpoint', true, true, '')",
+        "select * from public.image_virtual_time",
+        "select nextval('public.image_virtual_time')",
+        "do $$ begin perform secret from public.endpoint; end $$",
+        "do $$ begin lock table public.batch; end $$",
+      ],
+    ],
+    [
+      "writes to views",
+      [
+        "insert into report.version values (2)",
+        "update report.delivery_attempts set detail = ''",
+        "delete from report.savings",
+        "update report.batches set status = 'failed'",
+        "truncate report.batches",
+        "copy report.version from stdin",
+        "select * from report.delivery_attempts for update",
+        "create or replace view report.version as select 2 as version",
+        "drop view report.version",
+        "alter view report.version rename to v",
+        "comment on view report.version is ''",
+      ],
+    ],
+    [
+      "makes things",
+      [
+        "create table t (a int)",
+        "create table public.t (a int)",
+        "create table report.t (a int)",
+        "create temp table t (a int)",
+        "create schema s",
+        "create function f() returns int language sql as 'select 1'",
+        "create function pg_temp.f() returns int language sql as 'select 1'",
+        "create view v as select 1",
+        "create role other",
+        "create database other",
+        "create extension dblink",
+        "create publication p for all tables",
+        "create server s foreign data wrapper postgres_fdw",
+        "select lo_create(0)",
+        "select lo_from_bytea(0, 'x')",
+        "create event trigger e on ddl_command_start execute function f()",
+      ],
+    ],
+    [
+      "reaches the server",
+      [
+        "select pg_read_file('/etc/passwd')",
+        "select pg_ls_dir('.')",
+        "select pg_stat_file('PG_VERSION')",
+        "copy (select 1) to program 'id'",
+        "copy (select 1) to '/tmp/pressrun-breakout'",
+        "copy report.version from '/etc/passwd'",
+        "select lo_import('/etc/passwd')",
+        "select lo_export(1, '/tmp/pressrun-breakout')",
+        "load '/tmp/x.so'",
+        "alter system set work_mem = '1GB'",
+        "select pg_reload_conf()",
+        "select pg_rotate_logfile()",
+        "checkpoint",
+        "select pg_switch_wal()",
+        "select current_setting('data_directory')",
+        "select pg_create_physical_replication_slot('s')",
+        "select pg_logical_emit_message(false, 'x', 'y')",
+        "set log_statement = 'none'",
+      ],
+    ],
+    [
+      "becomes another",
+      [
+        "set role pressrun",
+        "set session authorization pressrun",
+        "grant pressrun to analyst",
+        "alter role analyst superuser",
+        "alter role analyst createrole",
+        "alter role analyst connection limit 1000",
+        "alter role pressrun password 'x'",
+        "reassign owned by pressrun to analyst",
+        "select rolpassword from pg_authid",
+        "select passwd from pg_shadow",
+        "select * from pg_user_mapping",
+        "alter database pressrun set work_mem = '1GB'",
+        "set session_replication_role = replica",
+      ],
+    ],
+    [
+      "holds us up",
+      [
+        "select pg_advisory_lock(8102099357864814446)",
+        "select pg_try_advisory_lock(8102099357864587886)",
+        "select pg_advisory_xact_lock(8102099357864912227)",
+        "select pg_try_advisory_xact_lock(1, 2)",
+        "select pg_advisory_lock_shared(8102099357864587886)",
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'pressrun'",
+        "select pg_cancel_backend(pid) from pg_stat_activity where usename = 'pressrun'",
+        "select pg_notify('pressrun_hosts', 'x')",
+      ],
+    ],
   ];
   for (const [what, statements] of ATTEMPTS) {
     test(`never ${what}, whatever it sets first`, async () => {
       const analyst = await connect(url);
       // What a session sets for itself is no wall: only rights are.
-      await analyst.query("set default_transaction_read_only = off; set statement_timeout = 0; set search_path = report, public, pg_catalog");
+      await analyst.query(
+        "set default_transaction_read_only = off; set statement_timeout = 0; set search_path = report, public, pg_catalog",
+      );
       for (const statement of statements) {
         const said = await codeOf(analyst.query(statement));
-        // 42501 no right; 3F000 no schema to make it in; 42704 and 42883 no such thing here; 0A000 not of a view; 55000 a view that cannot be written.
-        assert.ok(said === DENIED || (/^(create|update|insert|delete|truncate|lock|select \* from report)/.test(statement) && ["3F000", "42704", "42809", "42883", "0A000", "55000", "0LP01"].includes(said)), `${statement}: ${said}`);
+        // 42501 no right; 3F000 no schema to make it in; 42704 and 42883 no such thing here; 0A000 not of a view; 55000 a view
+        // that cannot be written.
+        assert.ok(
+          said === DENIED ||
+            (/^(create|update|insert|delete|truncate|lock|select \* from report)/.test(statement) &&
+              ["3F000", "42704", "42809", "42883", "0A000", "55000", "0LP01"].includes(said)),
+          `${statement}: ${said}`,
+        );
       }
       // Says no more than a warning where there is nothing to give.
       await analyst.query("grant all on all tables in schema report to public");
       await analyst.end();
-      const { rows } = await owner.query("select count(*)::int as n from pg_class where relname = 't' union all select count(*)::int from information_schema.role_table_grants where grantee = 'PUBLIC' and table_schema = 'report' union all select count(*)::int from pg_largeobject_metadata union all select version from report.version");
-      assert.deepEqual(rows.map(({ n }) => n as number), [0, 0, 0, 1]);
+      const { rows } = await owner.query(
+        "select count(*)::int as n from pg_class where relname = 't' union all select count(*)::int from information_schema.role_table_grants where grantee = 'PUBLIC' and table_schema = 'report' union all select count(*)::int from pg_largeobject_metadata union all select version from report.version",
+      );
+      assert.deepEqual(
+        rows.map(({ n }) => n as number),
+        [0, 0, 0, 1],
+      );
     });
   }
 
@@ -112,7 +238,10 @@ describe("a report user of the embedded database", () => {
     while (open.length < 10) open.push(await connect(url));
     assert.equal(await codeOf(connect(url)), "53300");
     for (const client of open) await client.end();
-    await eventually("the sessions to end", async () => (await owner.query("select 1 from pg_stat_activity where usename = 'analyst'")).rowCount === 0);
+    await eventually(
+      "the sessions to end",
+      async () => (await owner.query("select 1 from pg_stat_activity where usename = 'analyst'")).rowCount === 0,
+    );
   });
 
   test("has views that a later version adds as well", async () => {
@@ -128,15 +257,26 @@ describe("a report user of the embedded database", () => {
 
   test("is nobody that is there already, and no name that would have to be quoted", async () => {
     for (const [words, said] of [
-      [["create", "analyst"], /There is a role "analyst" already.+report-user rotate analyst/], [["create", "pressrun"], /already/], [["rotate", "pressrun"], /was not made by.+left alone/], [["drop", "pressrun"], /was not made by.+left alone/],
-      [["drop", "nobody_here"], /no role "nobody_here"/], [["create", "Robert'); drop table batch; --"], /lower-case letters/], [["create", "pg_monitor"], /lower-case letters/], [["create", "public"], /lower-case letters/], [["create"], /missing required argument 'NAME'/], [["destroy", "analyst"], /unknown command 'destroy'/],
+      [["create", "analyst"], /There is a role "analyst" already.+report-user rotate analyst/],
+      [["create", "pressrun"], /already/],
+      [["rotate", "pressrun"], /was not made by.+left alone/],
+      [["drop", "pressrun"], /was not made by.+left alone/],
+      [["drop", "nobody_here"], /no role "nobody_here"/],
+      [["create", "Robert'); drop table batch; --"], /lower-case letters/],
+      [["create", "pg_monitor"], /lower-case letters/],
+      [["create", "public"], /lower-case letters/],
+      [["create"], /missing required argument 'NAME'/],
+      [["destroy", "analyst"], /unknown command 'destroy'/],
     ] as [string[], RegExp][]) {
       const { code, stdout, stderr } = await pressrun(["report-user", ...words], env);
       assert.deepEqual([code === 0, stdout], [false, ""], words.join(" "));
       assert.match(stderr, said);
     }
     const { rows } = await owner.query("select rolname from pg_roles where rolcanlogin order by 1");
-    assert.deepEqual(rows.map(({ rolname }) => rolname as string), ["analyst", "pressrun"]);
+    assert.deepEqual(
+      rows.map(({ rolname }) => rolname as string),
+      ["analyst", "pressrun"],
+    );
   });
 
   test("with a new password ends the old one's sessions, and is gone without a trace when dropped", async () => {
@@ -154,7 +294,14 @@ describe("a report user of the embedded database", () => {
     const { rows } = await owner.query("select 1 from pg_roles where rolname = 'analyst' union all select 1 from pg_default_acl");
     assert.deepEqual(rows, []);
     // The server has been told no password at any time.
-    assert.equal((await owner.query("select 1 from pg_stat_activity where query like '%' || $1 || '%' and pid <> pg_backend_pid()", [new URL(url).password])).rowCount, 0);
+    assert.equal(
+      (
+        await owner.query("select 1 from pg_stat_activity where query like '%' || $1 || '%' and pid <> pg_backend_pid()", [
+          new URL(url).password,
+        ])
+      ).rowCount,
+      0,
+    );
   });
 });
 
@@ -173,7 +320,11 @@ describe("a report user on a server of others", () => {
       await server.query(`drop database ${name} with (force)`);
       await server.query(`drop role ${name}`);
     });
-    const url = Object.assign(new URL(process.env["TEST_POSTGRES_URL"] ?? ""), { username: name, password: "secret", pathname: `/${name}` }).href;
+    const url = Object.assign(new URL(process.env["TEST_POSTGRES_URL"] ?? ""), {
+      username: name,
+      password: "secret",
+      pathname: `/${name}`,
+    }).href;
     await migrateDatabase(url);
     return { name, url };
   };
@@ -187,7 +338,13 @@ describe("a report user on a server of others", () => {
     const analyst = await connect(stdout.trim());
     await analyst.query("set default_transaction_read_only = off");
     assert.equal(await codeOf(analyst.query("select * from report.batches")), "done");
-    for (const statement of ["select * from public.batch", "create temp table t (a int)", "create table public.t (a int)", "select * from drizzle.__drizzle_migrations"]) assert.equal(await codeOf(analyst.query(statement)), "42501", statement);
+    for (const statement of [
+      "select * from public.batch",
+      "create temp table t (a int)",
+      "create table public.t (a int)",
+      "select * from drizzle.__drizzle_migrations",
+    ])
+      assert.equal(await codeOf(analyst.query(statement)), "42501", statement);
     const rotated = await pressrun(["report-user", "rotate", user], { DATABASE_URL: url });
     assert.equal(rotated.code, 0, rotated.stderr);
     await eventually("the old session to end", async () => (await codeOf(analyst.query("select 1"))) !== "done");
@@ -223,7 +380,10 @@ describe("a report user on a server of others", () => {
     await server.query(`create database ${name}`);
     onCleanup(() => server.query(`drop database ${name} with (force)`));
     const url = Object.assign(new URL(process.env["TEST_POSTGRES_URL"] ?? ""), { pathname: `/${name}` }).href;
-    for (const words of [["report-user", "create", `${name}_bi`], ["report", "batches"]]) {
+    for (const words of [
+      ["report-user", "create", `${name}_bi`],
+      ["report", "batches"],
+    ]) {
       const { code, stderr } = await pressrun(words, { DATABASE_URL: url });
       assert.equal(code, 1);
       assert.match(stderr, /no reports yet: run `pressrun migrate`/);

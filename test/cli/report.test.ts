@@ -25,7 +25,11 @@ describe("pressrun report", () => {
     env = { DATABASE_URL: url };
   });
 
-  const start = (words: string[], more: Record<string, string> = {}) => spawn(process.execPath, ["bin/pressrun.js", "report", ...words], { cwd: ROOT, env: { PATH: process.env["PATH"] ?? "", ...env, ...more } });
+  const start = (words: string[], more: Record<string, string> = {}) =>
+    spawn(process.execPath, ["bin/pressrun.js", "report", ...words], {
+      cwd: ROOT,
+      env: { PATH: process.env["PATH"] ?? "", ...env, ...more },
+    });
   const report = async (words: string[], more: Record<string, string> = {}) => {
     const child = start(words, more);
     const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
@@ -47,17 +51,29 @@ describe("pressrun report", () => {
   test("prints CSV and JSON, bounded by batch, time and number", async () => {
     const csv = await rowsByFastCsv((await report(["images", "--batch", WINTER, "--format", "csv"])).stdout);
     assert.equal(csv.length, 8);
-    const json = JSON.parse((await report(["batches", "--format", "json", "--since", "2026-11-21", "--until", "2026-11-24T08:00Z"])).stdout) as Record<string, unknown>[];
-    assert.deepEqual(json.map((row) => [row["file_name"], row["images_failed"], row["created_at"]]), [["winter.csv", 4, "2026-11-23T22:58:00.000Z"], ["autumn.csv", 0, "2026-11-21T08:00:00.000Z"]]);
+    const json = JSON.parse(
+      (await report(["batches", "--format", "json", "--since", "2026-11-21", "--until", "2026-11-24T08:00Z"])).stdout,
+    ) as Record<string, unknown>[];
+    assert.deepEqual(
+      json.map((row) => [row["file_name"], row["images_failed"], row["created_at"]]),
+      [
+        ["winter.csv", 4, "2026-11-23T22:58:00.000Z"],
+        ["autumn.csv", 0, "2026-11-21T08:00:00.000Z"],
+      ],
+    );
     assert.deepEqual(JSON.parse((await report(["savings", "--format", "json", "--limit", "1"])).stdout).length, 1);
     assert.equal((await report(["batches", "--format", "json", "--until", "2020-01-01"])).stdout, "[]\n");
   });
 
   test("says what was expected, and prints nothing then", async () => {
     for (const [words, said] of [
-      [[], /missing required argument 'NAME'/], [["sales"], /batches, products, images.+got "sales"/], [["batches", "--format", "xml"], /--format: expected table, csv, json, got "xml"/],
-      [["batches", "--limit", "0"], /--limit: expected a whole number from 1 to 1000000, got "0"/], [["batches", "--since", "yesterday"], /--since: expected 2026-11-24.+24h.+got "yesterday"/],
-      [["throughput_hourly", "--batch", WINTER], /of all batches/], [["images", "--batch", "1"], /--batch: expected a batchId/],
+      [[], /missing required argument 'NAME'/],
+      [["sales"], /batches, products, images.+got "sales"/],
+      [["batches", "--format", "xml"], /--format: expected table, csv, json, got "xml"/],
+      [["batches", "--limit", "0"], /--limit: expected a whole number from 1 to 1000000, got "0"/],
+      [["batches", "--since", "yesterday"], /--since: expected 2026-11-24.+24h.+got "yesterday"/],
+      [["throughput_hourly", "--batch", WINTER], /of all batches/],
+      [["images", "--batch", "1"], /--batch: expected a batchId/],
     ] as [string[], RegExp][]) {
       const { code, stdout, stderr } = await report(words);
       assert.deepEqual([code, stdout], [2, ""], words.join(" "));
@@ -70,7 +86,10 @@ describe("pressrun report", () => {
   });
 
   test("a table of many rows is cut and says so; who reads of a CSV what he needs may go", async () => {
-    await db.executor.executeSql("insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record) select $1, n, 1000, n, repeat('x', 1000), n, '{}', '' from generate_series(100, 3099) n", [WINTER]);
+    await db.executor.executeSql(
+      "insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record) select $1, n, 1000, n, repeat('x', 1000), n, '{}', '' from generate_series(100, 3099) n",
+      [WINTER],
+    );
     const table = await report(["products", "--batch", WINTER]);
     assert.deepEqual([table.stdout.trimEnd().split("\n").at(-1), table.code], ["(1000 rows)", 0]);
     assert.match(table.stderr, /more than 1000 rows: --limit N/);

@@ -15,7 +15,10 @@ type Found = { facts: CatalogueFacts; products: CatalogueProduct[]; reading: Csv
 /** In pieces, so that cells and characters are cut in two. */
 const PIECES = [1_001];
 
-async function read(bytes: string | Buffer, { baseUrl = null, onInvalid = "reject" }: { baseUrl?: string | null; onInvalid?: "reject" | "skip" } = {}): Promise<Found> {
+async function read(
+  bytes: string | Buffer,
+  { baseUrl = null, onInvalid = "reject" }: { baseUrl?: string | null; onInvalid?: "reject" | "skip" } = {},
+): Promise<Found> {
   const reading = await readCsv(bytes, { baseUrl, onInvalid, chunks: PIECES });
   assert.ok(reading.ok, `refused: ${JSON.stringify(reading)}`);
   return { facts: reading.facts, products: reading.found, reading };
@@ -51,9 +54,20 @@ for (const fixture of DIALECT_FIXTURES) {
     test("is accepted as it is", async () => {
       const { facts, products } = await readOnce();
       const { dialect, encoding, delimiter, headerLine, rows, rowsWithoutImage, images } = facts;
-      const expected = { dialect: fixture.dialect, encoding: fixture.encoding, delimiter: fixture.delimiter, headerLine: fixture.headerLine, rows: fixture.rows, rowsWithoutImage: fixture.rowsWithoutImage, images: fixture.images };
+      const expected = {
+        dialect: fixture.dialect,
+        encoding: fixture.encoding,
+        delimiter: fixture.delimiter,
+        headerLine: fixture.headerLine,
+        rows: fixture.rows,
+        rowsWithoutImage: fixture.rowsWithoutImage,
+        images: fixture.images,
+      };
       assert.deepEqual({ dialect, encoding, delimiter, headerLine, rows, rowsWithoutImage, images }, expected);
-      assert.deepEqual(facts.columns.images.map(({ index }) => facts.header[index]), fixture.imageColumns);
+      assert.deepEqual(
+        facts.columns.images.map(({ index }) => facts.header[index]),
+        fixture.imageColumns,
+      );
       assert.equal(products.length, fixture.rows);
       for (const [line, id, name, urls] of fixture.products) {
         const product = products.find((one) => one.line === line);
@@ -68,16 +82,31 @@ for (const fixture of DIALECT_FIXTURES) {
     test("comes back with nothing but image cells changed where everything was delivered", async () => {
       const found = await readOnce();
       const before = await rowsByFastCsv(textOf(original, fixture.encoding), fixture.delimiter);
-      const after = await rowsByFastCsv(textOf(write(found, "import", () => true), fixture.encoding), fixture.delimiter);
+      const after = await rowsByFastCsv(
+        textOf(
+          write(found, "import", () => true),
+          fixture.encoding,
+        ),
+        fixture.delimiter,
+      );
       const top = headerAt(before, found.facts);
       assert.deepEqual(after.slice(0, top + 1), before.slice(0, top + 1));
-      assert.deepEqual(after.slice(top + 1), before.slice(top + 1).map((row, at) => replaceImages(row, found, fixture, at)));
-      assert.equal(found.products.reduce((sum, { urls }) => sum + urls.length, 0), fixture.images);
+      assert.deepEqual(
+        after.slice(top + 1),
+        before.slice(top + 1).map((row, at) => replaceImages(row, found, fixture, at)),
+      );
+      assert.equal(
+        found.products.reduce((sum, { urls }) => sum + urls.length, 0),
+        fixture.images,
+      );
     });
 
     test("comes back with every other byte the same where the first image of each row was delivered", async () => {
       const found = await readOnce();
-      let text = textOf(write(found, "import", (position) => position === 0), fixture.encoding);
+      let text = textOf(
+        write(found, "import", (position) => position === 0),
+        fixture.encoding,
+      );
       for (const product of found.products.filter(({ urls }) => urls.length > 0)) {
         assert.equal(text.split(outputOf(product, 0)).length, 2, `line ${product.line}`);
         text = text.replace(outputOf(product, 0), () => product.urls[0] ?? "");
@@ -88,12 +117,29 @@ for (const fixture of DIALECT_FIXTURES) {
     test("keeps its own columns where ours are added", async () => {
       const found = await readOnce();
       const before = await rowsByFastCsv(textOf(original, fixture.encoding), fixture.delimiter);
-      const after = await rowsByFastCsv(textOf(write(found, "append", () => true), fixture.encoding), fixture.delimiter);
+      const after = await rowsByFastCsv(
+        textOf(
+          write(found, "append", () => true),
+          fixture.encoding,
+        ),
+        fixture.delimiter,
+      );
       const top = headerAt(before, found.facts);
       const width = found.facts.header.length;
-      assert.deepEqual(after.map((row, at) => (at < top ? row : row.slice(0, width))), before);
-      assert.deepEqual(after[top]?.slice(width), RESULT_COLUMNS.map((name) => (found.facts.header.some((header) => reduceHeader(header) === reduceHeader(name)) ? `${name} 2` : name)));
-      assert.deepEqual(after.slice(top + 1).map((row) => row.slice(width)), found.products.map((product) => [product.urls.map((_, position) => outputOf(product, position)).join(","), "completed", ""]));
+      assert.deepEqual(
+        after.map((row, at) => (at < top ? row : row.slice(0, width))),
+        before,
+      );
+      assert.deepEqual(
+        after[top]?.slice(width),
+        RESULT_COLUMNS.map((name) =>
+          found.facts.header.some((header) => reduceHeader(header) === reduceHeader(name)) ? `${name} 2` : name,
+        ),
+      );
+      assert.deepEqual(
+        after.slice(top + 1).map((row) => row.slice(width)),
+        found.products.map((product) => [product.urls.map((_, position) => outputOf(product, position)).join(","), "completed", ""]),
+      );
     });
 
     test("is read the same with its columns in another order", async () => {
@@ -110,7 +156,10 @@ for (const fixture of DIALECT_FIXTURES) {
 
     test("fits no other dialect", async () => {
       const headers = (await readOnce()).facts.header.map(reduceHeader);
-      assert.deepEqual(DIALECTS.filter((dialect) => fits(dialect, headers)).map(({ name }) => name), fixture.dialect === null ? [] : [fixture.dialect]);
+      assert.deepEqual(
+        DIALECTS.filter((dialect) => fits(dialect, headers)).map(({ name }) => name),
+        fixture.dialect === null ? [] : [fixture.dialect],
+      );
     });
   });
 }
@@ -145,7 +194,10 @@ function fits({ required, excluding }: Dialect, headers: readonly string[]): boo
 
 describe("the dialects", () => {
   test("have a file each, and no file is without a test", () => {
-    assert.deepEqual([...new Set(DIALECT_FIXTURES.flatMap(({ dialect }) => dialect ?? []))].toSorted(), DIALECTS.map(({ name }) => name).toSorted());
+    assert.deepEqual(
+      [...new Set(DIALECT_FIXTURES.flatMap(({ dialect }) => dialect ?? []))].toSorted(),
+      DIALECTS.map(({ name }) => name).toSorted(),
+    );
     assert.deepEqual(DIALECT_FIXTURES.map(({ file }) => file).toSorted(), readdirSync(FOLDER).toSorted());
   });
 
@@ -169,14 +221,30 @@ describe("the dialects", () => {
   const URL_A = "https://shop.example/a.jpg";
   const headers: Record<string, string[]> = {
     seed: [
-      "S. No,Product Name,Input Image Urls", "S. No.,Product Name,Input Image Urls", '"Serial Number",PRODUCT_NAME, input image  URLs ', "Sr. No,Product,Image URL",
-      "Sl No,Name,Images", "#No,Product Names,Input URLs", "Serial No.,Name,Image_Urls", "Number,product name,Input Images",
+      "S. No,Product Name,Input Image Urls",
+      "S. No.,Product Name,Input Image Urls",
+      '"Serial Number",PRODUCT_NAME, input image  URLs ',
+      "Sr. No,Product,Image URL",
+      "Sl No,Name,Images",
+      "#No,Product Names,Input URLs",
+      "Serial No.,Name,Image_Urls",
+      "Number,product name,Input Images",
     ],
-    woocommerce: ["ID,Nome,Imagens", "REF,Nome,Imagens", "SKU,Nome,Immagini", "UGS,Nom,Images", "SKU,Nombre,Imagenes", "Varenummer,Navn,Billeder", "SKU,Nazwa,Zdje\u0328cia"],
+    woocommerce: [
+      "ID,Nome,Imagens",
+      "REF,Nome,Imagens",
+      "SKU,Nome,Immagini",
+      "UGS,Nom,Images",
+      "SKU,Nombre,Imagenes",
+      "Varenummer,Navn,Billeder",
+      "SKU,Nazwa,Zdje\u0328cia",
+    ],
     shopify: ["URL handle,Title,Product image URL", "Handle,Title,Product image URL"],
     wix: ["handle,name,productImageUrl,fieldType", "handleId,name,media,fieldType"],
     "google-merchant": ["ID,Title,Image link", "sku_id,title,image_link", "g:id,g:title,g:image_link", "id,title,image link"],
-    amazon: ["contribution_sku#1.value,item_name[marketplace_id=A1PA6795UKMFR9][language_tag=de_DE]#1.value,main_product_image_locator[marketplace_id=A1PA6795UKMFR9]#1.media_location"],
+    amazon: [
+      "contribution_sku#1.value,item_name[marketplace_id=A1PA6795UKMFR9][language_tag=de_DE]#1.value,main_product_image_locator[marketplace_id=A1PA6795UKMFR9]#1.media_location",
+    ],
     prestashop: ["ID;Nom *;URL des images (x,y,z...)", "Product ID;Name*;Image URLs (x,y,z…)"],
   };
   for (const [dialect, lines] of Object.entries(headers)) {
@@ -185,8 +253,14 @@ describe("the dialects", () => {
         const delimiter = line.includes(";") ? ";" : ",";
         const { facts, products } = await read(`${line}\n7${delimiter}Mug${delimiter}${URL_A}\n`);
         assert.equal(facts.dialect, dialect);
-        assert.deepEqual(DIALECTS.filter((one) => fits(one, facts.header.map(reduceHeader))).map(({ name }) => name), [dialect]);
-        assert.deepEqual(products.map(({ serial, name, urls }) => [serial, name, urls]), [["7", "Mug", [URL_A]]]);
+        assert.deepEqual(
+          DIALECTS.filter((one) => fits(one, facts.header.map(reduceHeader))).map(({ name }) => name),
+          [dialect],
+        );
+        assert.deepEqual(
+          products.map(({ serial, name, urls }) => [serial, name, urls]),
+          [["7", "Mug", [URL_A]]],
+        );
       });
     }
   }
@@ -200,16 +274,27 @@ describe("the dialects", () => {
   });
 
   test("a cell that says there is no image stays as it is, and the next ones keep their positions", async () => {
-    const found = await read("sku,name,base_image,small_image,thumbnail_image\n1,Bag,no_selection,/a.jpg, no_selection \n", { baseUrl: "https://shop.example" });
+    const found = await read("sku,name,base_image,small_image,thumbnail_image\n1,Bag,no_selection,/a.jpg, no_selection \n", {
+      baseUrl: "https://shop.example",
+    });
     assert.deepEqual(found.products[0]?.urls, ["/a.jpg"]);
-    assert.equal(write(found, "import", () => true).toString(), "sku,name,base_image,small_image,thumbnail_image\n1,Bag,no_selection,https://out.example/o/t0k3n/2-1.webp, no_selection \n");
+    assert.equal(
+      write(found, "import", () => true).toString(),
+      "sku,name,base_image,small_image,thumbnail_image\n1,Bag,no_selection,https://out.example/o/t0k3n/2-1.webp, no_selection \n",
+    );
   });
 
   test("a column that the caller names is read as the dialect has it", async () => {
-    const csv = "sku,name,base_image,small_image\n1,Bag,no_selection,/a.jpg\n2,Cap,/w_1, h_2.jpg,/b.jpg\n".replace("/w_1, h_2.jpg", '"/w_1, h_2.jpg"');
+    const csv = "sku,name,base_image,small_image\n1,Bag,no_selection,/a.jpg\n2,Cap,/w_1, h_2.jpg,/b.jpg\n".replace(
+      "/w_1, h_2.jpg",
+      '"/w_1, h_2.jpg"',
+    );
     const reading = await readCsv(csv, { baseUrl: "https://shop.example", wishes: { images: ["base_image"], name: null, id: null } });
     assert.ok(reading.ok, JSON.stringify(reading));
-    assert.deepEqual(reading.found.map(({ urls }) => urls), [[], ["/w_1, h_2.jpg"]]);
+    assert.deepEqual(
+      reading.found.map(({ urls }) => urls),
+      [[], ["/w_1, h_2.jpg"]],
+    );
   });
 
   test("WooCommerce's escaped comma does not divide, even before another address", async () => {
@@ -224,7 +309,9 @@ describe("the dialects", () => {
 
   test("labels above the header of a template do not pass for it", async () => {
     const labels = "Seller SKU\tProduct Name\tMain Image URL\tOther Image Url1";
-    const { facts } = await read(`TemplateType=fptcustom\tVersion=2021\t\t\n${labels}\nitem_sku\titem_name\tmain_image_url\tother_image_url1\nP1\tPan\t${URL_A}\t\n`);
+    const { facts } = await read(
+      `TemplateType=fptcustom\tVersion=2021\t\t\n${labels}\nitem_sku\titem_name\tmain_image_url\tother_image_url1\nP1\tPan\t${URL_A}\t\n`,
+    );
     assert.equal(facts.headerLine, 3);
     assert.equal(facts.rows, 1);
   });

@@ -20,7 +20,10 @@ async function assertUnchanged(text: string, rows: readonly (readonly string[])[
   assert.deepEqual(writeResult(reading, "import"), bytes);
   const appended = new TextDecoder(encoding).decode(writeResult(reading, "append"));
   const width = reading.facts.header.length;
-  assert.deepEqual((await rowsByFastCsv(appended, delimiter)).map((row) => row.slice(0, width)), rows);
+  assert.deepEqual(
+    (await rowsByFastCsv(appended, delimiter)).map((row) => row.slice(0, width)),
+    rows,
+  );
 }
 
 describe("csv-spectrum", () => {
@@ -31,7 +34,8 @@ describe("csv-spectrum", () => {
 
   for (const file of files) {
     const name = basename(file, ".csv");
-    const given = JSON.parse(readFileSync(join(folder, "json", `${name}.json`), "utf8")) as Record<string, string> | Record<string, string>[];
+    const given = JSON.parse(readFileSync(join(folder, "json", `${name}.json`), "utf8")) as
+      Record<string, string> | Record<string, string>[];
     // The package has a row instead of rows for this one file, and another telephone number in it.
     const expected = Array.isArray(given) ? given : [{ ...given, "Contact Phone Number": "2095257564" }];
     for (const newline of ["\n", "\r\n"]) {
@@ -40,7 +44,11 @@ describe("csv-spectrum", () => {
           const text = withImages(readFileSync(join(folder, "csvs", file), "utf8"), newline);
           const header = Object.keys(expected[0] ?? {});
           const rows = [["Image", ...header], ...expected.map((row) => [IMAGE, ...header.map((key) => row[key] ?? "")])];
-          await assertUnchanged(text, rows.map((row) => row.map((cell) => cell.replaceAll(/\r?\n/g, newline))), encoding);
+          await assertUnchanged(
+            text,
+            rows.map((row) => row.map((cell) => cell.replaceAll(/\r?\n/g, newline))),
+            encoding,
+          );
         });
       }
     }
@@ -49,11 +57,14 @@ describe("csv-spectrum", () => {
   /** The file with an image column in front, in one kind of line breaks. */
   function withImages(csv: string, newline: string): string {
     let isInQuotes = false;
-    const lines = csv.replace(/\r?\n$/, "").split(/\r?\n/).map((line, index) => {
-      const prefix = isInQuotes ? "" : `${index === 0 ? "Image" : IMAGE},`;
-      if ((line.split('"').length - 1) % 2 === 1) isInQuotes = !isInQuotes;
-      return prefix + line;
-    });
+    const lines = csv
+      .replace(/\r?\n$/, "")
+      .split(/\r?\n/)
+      .map((line, index) => {
+        const prefix = isInQuotes ? "" : `${index === 0 ? "Image" : IMAGE},`;
+        if ((line.split('"').length - 1) % 2 === 1) isInQuotes = !isInQuotes;
+        return prefix + line;
+      });
     return lines.join(newline) + newline;
   }
 
@@ -87,12 +98,18 @@ describe("the big list of naughty strings", () => {
   test("gives the names as they are, without blanks around them", async () => {
     const csv = await writeToString([["Name", "Image"], ...strings.map((text) => [text, IMAGE])], { headers: false, quoteColumns: true });
     const { found } = await readCsv(csv);
-    assert.deepEqual(found.map(({ name }) => name), strings.map((text) => text.trim()));
+    assert.deepEqual(
+      found.map(({ name }) => name),
+      strings.map((text) => text.trim()),
+    );
   });
 
   test("comes back unchanged as headers of other columns", async () => {
     const headers = strings.filter((text) => !/^(https?:)?\/\//.test(text));
-    const rows = [["Image", ...headers], [IMAGE, ...headers]];
+    const rows = [
+      ["Image", ...headers],
+      [IMAGE, ...headers],
+    ];
     const csv = await writeToString(rows, { headers: false, quoteColumns: true, includeEndRowDelimiter: true });
     await assertUnchanged(csv, rows, "utf-8");
   });
@@ -101,7 +118,12 @@ describe("the big list of naughty strings", () => {
     for (const text of strings) {
       const csv = `Image,Name\n${IMAGE},"${text.replaceAll('"', '""')}`;
       const faults = [];
-      for (const bytes of [Buffer.from(`${csv}\0"\n`), Buffer.from(`\uFEFF${csv}\0"\n`, "utf16le"), Buffer.from(`\uFEFF${csv}\uD800"\n`, "utf16le"), Buffer.concat([Buffer.from(csv), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"\n')])]) {
+      for (const bytes of [
+        Buffer.from(`${csv}\0"\n`),
+        Buffer.from(`\uFEFF${csv}\0"\n`, "utf16le"),
+        Buffer.from(`\uFEFF${csv}\uD800"\n`, "utf16le"),
+        Buffer.concat([Buffer.from(csv), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"\n')]),
+      ]) {
         const reading = await readCsv(bytes);
         faults.push(reading.ok ? "accepted" : `${reading.problems[0]?.line} ${reading.problems[0]?.code}`);
       }

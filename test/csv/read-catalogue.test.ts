@@ -67,7 +67,7 @@ describe("the seed's CSV", () => {
     "with a no-break space before a quote": `${HEADER}\n1,Mug,\u00A0"${A},\n${B}"\n`,
     "with other white space before a quote": `${HEADER}\n1,Mug,\f\u3000 "${A},\n${B}"\n`,
     "with a separator too many": `${HEADER}\n1,Mug,"${A},, ${B},"\n`,
-    "gzipped": gzipSync(plain),
+    gzipped: gzipSync(plain),
     "gzipped, in UTF-16": gzipSync(Buffer.from(`\uFEFF${plain}`, "utf16le")),
     "gzipped in two parts": Buffer.concat([gzipSync(plain.slice(0, 40)), gzipSync(plain.slice(40))]),
     "gzipped in parts that cut a byte order mark": cutMark(Buffer.from(`\uFEFF${plain}`, "utf16le")),
@@ -80,16 +80,27 @@ describe("the seed's CSV", () => {
 
   test("a comma inside a URL does not split it", async () => {
     const cdn = "https://cdn.test/w_200,h_100,c_fill/mug.jpg";
-    for (const cell of [`"${cdn},${A}"`, `${cdn},${A}`]) assert.deepEqual(await productsOf(`${HEADER}\n1,Mug,${cell}\n`), [["1", "Mug", [cdn, A]]]);
+    for (const cell of [`"${cdn},${A}"`, `${cdn},${A}`])
+      assert.deepEqual(await productsOf(`${HEADER}\n1,Mug,${cell}\n`), [["1", "Mug", [cdn, A]]]);
   });
 
   test("a word behind a URL is an item of its own, a space within a URL is not", async () => {
     const rows = `${HEADER}\n1,Mug,"${A}, n/a"\n2,Mug,"${A}\nwww.b.test/2.jpg"\n3,Mug,"https://shop.test/my mug.jpg,${A}"\n`;
-    assert.deepEqual((await productsOf(rows, { onInvalid: "skip" })).map(([, , urls]) => urls), [[A, "n/a"], [A, "www.b.test/2.jpg"], ["https://shop.test/my mug.jpg", A]]);
+    assert.deepEqual(
+      (await productsOf(rows, { onInvalid: "skip" })).map(([, , urls]) => urls),
+      [
+        [A, "n/a"],
+        [A, "www.b.test/2.jpg"],
+        ["https://shop.test/my mug.jpg", A],
+      ],
+    );
   });
 
   test("text before and after non-ASCII letters in quotes stays text", async () => {
-    assert.deepEqual((await productsOf(`${HEADER}\n1,é"x" y,${A}\n2,語 ok,${A}\n`)).map(([, name]) => name), ['é"x" y', "語 ok"]);
+    assert.deepEqual(
+      (await productsOf(`${HEADER}\n1,é"x" y,${A}\n2,語 ok,${A}\n`)).map(([, name]) => name),
+      ['é"x" y', "語 ok"],
+    );
   });
 
   test("keeps every row as it came, `__proto__`, `constructor` and formulas included", async () => {
@@ -111,14 +122,20 @@ describe("the seed's CSV", () => {
     const rows = Array.from({ length: 2 * PAGE_PRODUCTS + 1 }, (_, index) => `${index},Mug,${A}\n`);
     const { found, pages } = await accepted(`${HEADER}\n${rows.join("")}\n\n`);
     assert.deepEqual(pages, [PAGE_PRODUCTS, PAGE_PRODUCTS, 1]);
-    assert.deepEqual(found.map(({ serial }) => serial), rows.map((_, index) => String(index)));
+    assert.deepEqual(
+      found.map(({ serial }) => serial),
+      rows.map((_, index) => String(index)),
+    );
     assert.equal(found.at(-1)?.record, `${2 * PAGE_PRODUCTS},Mug,${A}\n\n\n`);
   });
 });
 
 describe("any CSV", () => {
   test("needs a column of image URLs and nothing else: the line is the id", async () => {
-    assert.deepEqual(await productsOf(`photo\n${A}\n\n${B}\n`), [["2", "", [A]], ["4", "", [B]]]);
+    assert.deepEqual(await productsOf(`photo\n${A}\n\n${B}\n`), [
+      ["2", "", [A]],
+      ["4", "", [B]],
+    ]);
   });
 
   test("an image column is known by its URLs, whatever it is called, with or without a last line break", async () => {
@@ -127,12 +144,20 @@ describe("any CSV", () => {
 
   test("an empty id is the line number, an empty name that of the same id above", async () => {
     const csv = `sku,name,image\nMUG,Mug,${A}\nMUG,,${B}\n,,${A}\nCUP,,${B}\n`;
-    assert.deepEqual(await productsOf(csv), [["MUG", "Mug", [A]], ["MUG", "Mug", [B]], ["4", "", [A]], ["CUP", "", [B]]]);
+    assert.deepEqual(await productsOf(csv), [
+      ["MUG", "Mug", [A]],
+      ["MUG", "Mug", [B]],
+      ["4", "", [A]],
+      ["CUP", "", [B]],
+    ]);
   });
 
   test("a row without a URL passes as such", async () => {
     const { facts, found } = await accepted(`sku,name,image\nMUG,Mug,\nCUP\nPOT,Pot,${A}\n`);
-    assert.deepEqual(found.map(({ urls }) => urls), [[], [], [A]]);
+    assert.deepEqual(
+      found.map(({ urls }) => urls),
+      [[], [], [A]],
+    );
     assert.deepEqual([facts.rows, facts.rowsWithoutImage, facts.images], [3, 2, 1]);
   });
 
@@ -141,8 +166,14 @@ describe("any CSV", () => {
     assert.deepEqual(await productsOf(csv, { wishes: { images: ["back"], name: "ref", id: "Name" } }), [["Mug", "R1", [B]]]);
     assert.deepEqual(await problemsOf(csv, { wishes: { images: ["side"], name: null, id: null } }), [[1, "side", "column_not_found"]]);
     assert.deepEqual(await productsOf(`my|photo\n${A}\n`, { wishes: { images: ["my|photo"], name: null, id: null } }), [["2", "", [A]]]);
-    const below = await accepted(`Export of 1 May 2026\n\nRef;back;Text\nR1;${B};x\n`, { wishes: { images: ["back"], name: "Text", id: null } });
-    assert.deepEqual([below.facts.headerLine, below.facts.delimiter, below.found.map(({ urls }) => urls)], [3, ";", [[B]]], "the header need not be the first line");
+    const below = await accepted(`Export of 1 May 2026\n\nRef;back;Text\nR1;${B};x\n`, {
+      wishes: { images: ["back"], name: "Text", id: null },
+    });
+    assert.deepEqual(
+      [below.facts.headerLine, below.facts.delimiter, below.found.map(({ urls }) => urls)],
+      [3, ";", [[B]]],
+      "the header need not be the first line",
+    );
   });
 
   test("two columns of one name do no harm where nothing is written", async () => {
@@ -153,19 +184,31 @@ describe("any CSV", () => {
     const long = "x".repeat(100_000);
     const { facts, found } = await accepted(`\n \nsku,image,note\n,,\n\n1,${A},${long}\n\n"","",""\n2,${B},\n \n`);
     assert.equal(facts.head, "\n \nsku,image,note\n,,\n\n");
-    assert.deepEqual(found.map(({ record }) => record), [`1,${A},${long}\n\n"","",""\n`, `2,${B},\n \n`]);
+    assert.deepEqual(
+      found.map(({ record }) => record),
+      [`1,${A},${long}\n\n"","",""\n`, `2,${B},\n \n`],
+    );
   });
 
   test("blank rows between products are capped for each of them, above the first and in all of what follows", async () => {
     const blank = "\n".repeat(50_000);
-    assert.deepEqual((await accepted(`sku,image\n${blank}1,${A}\n${blank}2,${B}\n${blank}`)).found.map(({ serial }) => serial), ["1", "2"]);
+    assert.deepEqual(
+      (await accepted(`sku,image\n${blank}1,${A}\n${blank}2,${B}\n${blank}`)).found.map(({ serial }) => serial),
+      ["1", "2"],
+    );
     const { facts, found } = await accepted(`sku,image\n${blank}${blank}1,${A}\n${blank}${blank}`);
-    assert.deepEqual(found.map(({ urls }) => urls.length), [0, 1, 0]);
+    assert.deepEqual(
+      found.map(({ urls }) => urls.length),
+      [0, 1, 0],
+    );
     assert.equal(facts.head + found.map(({ record }) => record).join(""), `sku,image\n${blank}${blank}1,${A}\n${blank}${blank}`);
   });
 
   test("has no blank row where a cell begins with a blank or a letter beyond ASCII", async () => {
-    assert.deepEqual((await accepted(`sku,image\n1,${A}\n 2,\n語,\n\u00A0,\n`)).found.map(({ serial }) => serial), ["1", "2", "語"]);
+    assert.deepEqual(
+      (await accepted(`sku,image\n1,${A}\n 2,\n語,\n\u00A0,\n`)).found.map(({ serial }) => serial),
+      ["1", "2", "語"],
+    );
   });
 
   test("can have its header below other lines, and further down than the first piece", async () => {
@@ -178,12 +221,25 @@ describe("any CSV", () => {
 
   test("can have rows longer than the sample that the layout is chosen by", async () => {
     const long = "x".repeat(600_000);
-    assert.deepEqual((await productsOf(`${HEADER},Note\n1,Mug,${A},"${long}"\n2,Cup,${B},${long}\n`)).map(([serial, name, urls]) => [serial, name, urls]), [["1", "Mug", [A]], ["2", "Cup", [B]]]);
+    assert.deepEqual(
+      (await productsOf(`${HEADER},Note\n1,Mug,${A},"${long}"\n2,Cup,${B},${long}\n`)).map(([serial, name, urls]) => [serial, name, urls]),
+      [
+        ["1", "Mug", [A]],
+        ["2", "Cup", [B]],
+      ],
+    );
   });
 
   test("that we made of JSON has a product in every row, blank ones too", async () => {
     const csv = tableHead() + tableRow({ images: [] }) + tableRow({ id: " ", images: [A, B] }) + tableRow({ name: "Mug", images: [] });
-    assert.deepEqual((await accepted(csv, { layout: TABLE_LAYOUT })).found.map(({ line, urls }) => [line, urls.length]), [[1, 0], [2, 2], [3, 0]]);
+    assert.deepEqual(
+      (await accepted(csv, { layout: TABLE_LAYOUT })).found.map(({ line, urls }) => [line, urls.length]),
+      [
+        [1, 0],
+        [2, 2],
+        [3, 0],
+      ],
+    );
   });
 });
 
@@ -201,34 +257,70 @@ describe("a CSV with problems", () => {
     "no image column": ["S. No,Product Name,Colour\n1,Mug,x\n", [[1, null, "no_image_column"]]],
     "no header": [`1,Mug,${A}\n`, [[1, null, "missing_header"]]],
     "no image in any row": [`${HEADER}\n1,Mug,\n2,Cup,\n`, [[1, null, "no_images"]]],
-    "an image column twice": [`S. No,Product Name,Input Image Urls,Input Image Urls\n1,Mug,${A},${B}\n`, [[1, "Input Image Urls", "duplicate_column"]]],
+    "an image column twice": [
+      `S. No,Product Name,Input Image Urls,Input Image Urls\n1,Mug,${A},${B}\n`,
+      [[1, "Input Image Urls", "duplicate_column"]],
+    ],
     "a quote that is never closed": [`${HEADER}\n1,Mug,${A}\n2,"Cup,${A}\n3,Pot,${A}\n`, [[3, null, "unclosed_quote"]]],
     "a quote in the header that is never closed": [`S. No,"Product Name,Input Image Urls\n1,Mug,${A}\n`, [[1, null, "unclosed_quote"]]],
     "text after a quote": [`${HEADER}\n1,Mug,${A}\n2,"Cup" blue,${A}\n`, [[3, null, "stray_quote"]]],
     "text after a quote in the header": [`"S. No" x,Product Name,Input Image Urls\n1,Mug,${A}\n`, [[1, null, "stray_quote"]]],
-    "problems before a quote that is never closed": [`${HEADER}\n1,Mug,nowhere\n2,"Cup,${A}\n`, [[2, "Input Image Urls", "url_invalid"], [3, null, "unclosed_quote"]]],
+    "problems before a quote that is never closed": [
+      `${HEADER}\n1,Mug,nowhere\n2,"Cup,${A}\n`,
+      [
+        [2, "Input Image Urls", "url_invalid"],
+        [3, null, "unclosed_quote"],
+      ],
+    ],
     "text between two quoted parts": [`${HEADER}\n1,"Mug" "large",${A}\n`, [[2, null, "stray_quote"]]],
     "a NUL byte": [`${HEADER}\n1,Mug\0,${A}\n`, [[2, null, "not_csv"]]],
     "a NUL byte, CR alone": [`${HEADER}\r1,Mug\0,${A}\r`, [[2, null, "not_csv"]]],
     "a NUL byte in UTF-16": [Buffer.from(`\uFEFF${HEADER}\r1,Mug\0,${A}\r`, "utf16le"), [[2, null, "invalid_utf16"]]],
-    "half a character of UTF-16": [Buffer.from(`\uFEFF${HEADER}\r\n1,Mug,${A}\r\n2,\uD83D,${A}\r\n`, "utf16le"), [[3, null, "invalid_utf16"]]],
+    "half a character of UTF-16": [
+      Buffer.from(`\uFEFF${HEADER}\r\n1,Mug,${A}\r\n2,\uD83D,${A}\r\n`, "utf16le"),
+      [[3, null, "invalid_utf16"]],
+    ],
     "half a byte pair of UTF-16": [Buffer.from(`\uFEFF${HEADER}\n1,Mug,${A}\n2`, "utf16le").subarray(0, -1), [[3, null, "invalid_utf16"]]],
     "UTF-16 without a byte order mark": [Buffer.from(`${HEADER}\n1,Mug,${A}\n`, "utf16le"), [[1, null, "not_csv"]]],
-    "UTF-8 that breaks off": [Buffer.concat([Buffer.from(`${HEADER}\n1,Müßli,${A}\n2,Tässe,${A}\n3,`), Buffer.from([0xe2, 0x82])]), [[4, null, "invalid_utf8"]]],
-    "a byte order mark and no UTF-8": [Buffer.concat([Buffer.from(`\uFEFF${HEADER}\n1,M`), Buffer.from([0xfc]), Buffer.from(`g,${A}\n`)]), [[2, null, "invalid_utf8"]]],
-    "a byte that no encoding has": [Buffer.concat([Buffer.from(`${HEADER}\r1,M`), Buffer.from([0x81]), Buffer.from(`g,${A}\r`)]), [[2, null, "invalid_utf8"]]],
-    "a surrogate in UTF-8": [Buffer.concat([Buffer.from(`${HEADER}\n1,M`), Buffer.from([0xed, 0xa0, 0xbd]), Buffer.from(`g,${A}\n`)]), [[2, null, "invalid_utf8"]]],
+    "UTF-8 that breaks off": [
+      Buffer.concat([Buffer.from(`${HEADER}\n1,Müßli,${A}\n2,Tässe,${A}\n3,`), Buffer.from([0xe2, 0x82])]),
+      [[4, null, "invalid_utf8"]],
+    ],
+    "a byte order mark and no UTF-8": [
+      Buffer.concat([Buffer.from(`\uFEFF${HEADER}\n1,M`), Buffer.from([0xfc]), Buffer.from(`g,${A}\n`)]),
+      [[2, null, "invalid_utf8"]],
+    ],
+    "a byte that no encoding has": [
+      Buffer.concat([Buffer.from(`${HEADER}\r1,M`), Buffer.from([0x81]), Buffer.from(`g,${A}\r`)]),
+      [[2, null, "invalid_utf8"]],
+    ],
+    "a surrogate in UTF-8": [
+      Buffer.concat([Buffer.from(`${HEADER}\n1,M`), Buffer.from([0xed, 0xa0, 0xbd]), Buffer.from(`g,${A}\n`)]),
+      [[2, null, "invalid_utf8"]],
+    ],
     "too many cells": [`Input Image Urls,S. No,Product Name\n${A},1,Mug,extra\n`, [[2, null, "row_too_wide"]]],
     "a URL without scheme": [`${HEADER}\n1,Mug,shop.test/a.jpg\n`, [[2, "Input Image Urls", "url_invalid"]]],
     "a URL with a password": [`${HEADER}\n1,Mug,https://user:secret@shop.test/a.jpg\n`, [[2, "Input Image Urls", "url_invalid"]]],
-    "a script and an image in an address": [`${HEADER}\n1,Mug,javascript:alert(1)\n2,Cup,data:image/png\n`, [[2, "Input Image Urls", "url_invalid"], [3, "Input Image Urls", "url_invalid"]]],
+    "a script and an image in an address": [
+      `${HEADER}\n1,Mug,javascript:alert(1)\n2,Cup,data:image/png\n`,
+      [
+        [2, "Input Image Urls", "url_invalid"],
+        [3, "Input Image Urls", "url_invalid"],
+      ],
+    ],
     "a header of more than a record": [`${HEADER},${long}\n1,Mug,${A},\n`, [[1, null, "row_too_long"]]],
     "a header that does not end": [`${HEADER},"${long}`, [[1, null, "unclosed_quote"]]],
     "too many columns": [`${HEADER}${",x".repeat(100_000)}\n1,Mug,${A}\n`, [[1, null, "too_many_columns"]]],
-    "too many columns, with semicolons": [`${HEADER.replaceAll(",", ";")}${";x".repeat(100_000)}\n1;Mug;${A}\n`, [[1, null, "too_many_columns"]]],
+    "too many columns, with semicolons": [
+      `${HEADER.replaceAll(",", ";")}${";x".repeat(100_000)}\n1;Mug;${A}\n`,
+      [[1, null, "too_many_columns"]],
+    ],
     "a gzip file that breaks off": [gzipSync(`${HEADER}\n1,Mug,${A}\n`).subarray(0, -12), [[1, null, "damaged_gzip"]]],
     "a gzip file within another": [gzipSync(gzipSync(HEADER)), [[1, null, "wrong_file_type"]]],
-    "a gzip file that unpacks to a thousand times its size": [gzipSync(Buffer.alloc(10 * 1024 * 1024, `1,Mug,${A}\n`)), [[1, null, "unpacked_too_large"]]],
+    "a gzip file that unpacks to a thousand times its size": [
+      gzipSync(Buffer.alloc(10 * 1024 * 1024, `1,Mug,${A}\n`)),
+      [[1, null, "unpacked_too_large"]],
+    ],
   };
   for (const [name, [csv, expected]] of Object.entries(cases)) {
     test(`${name}: tells where and what, however it is cut`, async () => {
@@ -241,13 +333,16 @@ describe("a CSV with problems", () => {
   const otherTypes: Record<string, [string | Buffer, RegExp]> = {
     "an Excel workbook": [Buffer.from("PK\x03\x04\x14\0\x06\0[Content_Types].xml", "latin1"), /Excel workbook \(\.xlsx\).*CSV UTF-8/],
     "an old Excel workbook": [Buffer.from("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "latin1"), /old Excel workbook/],
-    "an OpenDocument table": [Buffer.from("PK\x03\x04\x14\0mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "latin1"), /OpenDocument/],
+    "an OpenDocument table": [
+      Buffer.from("PK\x03\x04\x14\0mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "latin1"),
+      /OpenDocument/,
+    ],
     "a ZIP archive": [Buffer.from("PK\x03\x04\x14\0\x06\0products.csv", "latin1"), /ZIP archive.*unpack/],
     "a PDF": ["%PDF-1.7\n", /PDF.*export/],
     "a PNG": [Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), /PNG.*URLs/],
     "a web page": ["\uFEFF\n<!DOCTYPE html>\n<html>", /web page.*sign-in/],
-    "XML": ['<?xml version="1.0"?><rss/>', /XML.*POST \/v1\/batches/],
-    "JSON": ['[ { "products": [] } ]', /JSON.*application\/json/],
+    XML: ['<?xml version="1.0"?><rss/>', /XML.*POST \/v1\/batches/],
+    JSON: ['[ { "products": [] } ]', /JSON.*application\/json/],
   };
   for (const [name, [file, message]] of Object.entries(otherTypes)) {
     test(`${name} named .csv is told by its name, with a way out, gzipped and byte by byte too`, async () => {
@@ -285,9 +380,15 @@ describe("a CSV with problems", () => {
     assert.deepEqual(await problemsOf(rows, { limits: { imagesMax: 2 } }), [[3, null, "too_many_images"]]);
     assert.deepEqual(await problemsOf(rows, { limits: { urlsPerProductMax: 1 } }), [[2, "Input Image Urls", "too_many_urls"]]);
     assert.deepEqual(await problemsOf(rows, { limits: { columnsMax: 2 } }), [[1, null, "too_many_columns"]]);
-    assert.deepEqual(await problemsOf(`${HEADER}\n1,${"x".repeat(2_000)},${A}\n`, { limits: { recordCharsMax: 1_000 } }), [[2, null, "row_too_long"]]);
-    assert.deepEqual(await problemsOf(`${HEADER}\n1,"${"x\n".repeat(2_000)}`, { limits: { recordCharsMax: 1_000 } }), [[2, null, "unclosed_quote"]]);
-    assert.deepEqual(await problemsOf(gzipSync(rows), { limits: { unpackedBytesMax: rows.length - 1 } }), [[1, null, "unpacked_too_large"]]);
+    assert.deepEqual(await problemsOf(`${HEADER}\n1,${"x".repeat(2_000)},${A}\n`, { limits: { recordCharsMax: 1_000 } }), [
+      [2, null, "row_too_long"],
+    ]);
+    assert.deepEqual(await problemsOf(`${HEADER}\n1,"${"x\n".repeat(2_000)}`, { limits: { recordCharsMax: 1_000 } }), [
+      [2, null, "unclosed_quote"],
+    ]);
+    assert.deepEqual(await problemsOf(gzipSync(rows), { limits: { unpackedBytesMax: rows.length - 1 } }), [
+      [1, null, "unpacked_too_large"],
+    ]);
     assert.equal((await readCsv(gzipSync(rows), { limits: { unpackedBytesMax: rows.length } })).ok, true);
   });
 
@@ -297,7 +398,10 @@ describe("a CSV with problems", () => {
         yield head;
         throw new Error("the disk is gone");
       };
-      await assert.rejects(readCatalogue(open, { onInvalid: "reject", limits: CATALOGUE_LIMITS, onProducts: async () => {} }), /the disk is gone/);
+      await assert.rejects(
+        readCatalogue(open, { onInvalid: "reject", limits: CATALOGUE_LIMITS, onProducts: async () => {} }),
+        /the disk is gone/,
+      );
     }
   });
 });
@@ -315,7 +419,11 @@ describe("an encoding", () => {
 
   test("of a file with one broken character among many whole ones is damaged UTF-8, wherever it stands", async () => {
     for (const chunks of [[1], [500], [100_000]]) {
-      const bytes = Buffer.concat([Buffer.from(`${HEADER}\n1,${"ü".repeat(5_000)},${A}\n2,`), Buffer.from([0xfc, 0x20, 0xfc]), Buffer.from(`,${A}\n`)]);
+      const bytes = Buffer.concat([
+        Buffer.from(`${HEADER}\n1,${"ü".repeat(5_000)},${A}\n2,`),
+        Buffer.from([0xfc, 0x20, 0xfc]),
+        Buffer.from(`,${A}\n`),
+      ]);
       assert.deepEqual(await problemsOf(bytes, { chunks }), [[3, null, "invalid_utf8"]]);
     }
   });
@@ -324,37 +432,95 @@ describe("an encoding", () => {
 describe("however the bytes are cut", () => {
   // The beginning always comes in one piece: the cuts are behind it.
   const lead = `0,first,${A},${"-".repeat(HEAD_BYTES)}`;
-  const sizes = (bytes: Buffer, chunks: readonly number[]) => [Math.max(1, bytes.length - chunks.reduce((sum, size) => sum + size, 0)), ...chunks];
+  const sizes = (bytes: Buffer, chunks: readonly number[]) => [
+    Math.max(1, bytes.length - chunks.reduce((sum, size) => sum + size, 0)),
+    ...chunks,
+  ];
   const cell = fc.string({ unit: fc.constantFrom("a", " ", '"', ",", ";", "\t", "\n", "\r\n", "\r", "é", "€", "ÿ", "="), maxLength: 12 });
   const wide = fc.string({ unit: fc.constantFrom("a", '"', "\r\n", "語", "😀", "\uFEFF", "é"), maxLength: 12 });
-  const row = (note: fc.Arbitrary<string>) => fc.record({ serial: fc.stringMatching(/^[a-z0-9]{1,8}$/), name: fc.stringMatching(/^[a-z]{1,8}$/), note, urls: fc.array(fc.constantFrom(A, B), { maxLength: 3 }) });
+  const row = (note: fc.Arbitrary<string>) =>
+    fc.record({
+      serial: fc.stringMatching(/^[a-z0-9]{1,8}$/),
+      name: fc.stringMatching(/^[a-z]{1,8}$/),
+      note,
+      urls: fc.array(fc.constantFrom(A, B), { maxLength: 3 }),
+    });
   const table = (note: fc.Arbitrary<string>) => fc.array(row(note), { minLength: 1, maxLength: 6 });
   const file = fc.oneof(
     fc.record({ encoding: fc.constantFrom(...ENCODINGS), rows: table(cell) }),
     fc.record({ encoding: fc.constantFrom("utf-8" as const, "utf-16le" as const, "utf-16be" as const), rows: table(wide) }),
   );
-  const format = fc.record({ delimiter: fc.constantFrom(",", ";", "\t", "|", "~"), rowDelimiter: fc.constantFrom("\n", "\r\n", "\r"), quoteColumns: fc.boolean(), includeEndRowDelimiter: fc.boolean() });
+  const format = fc.record({
+    delimiter: fc.constantFrom(",", ";", "\t", "|", "~"),
+    rowDelimiter: fc.constantFrom("\n", "\r\n", "\r"),
+    quoteColumns: fc.boolean(),
+    includeEndRowDelimiter: fc.boolean(),
+  });
 
   test("a file is read the same, in every encoding", async () => {
-    await fc.assert(fc.asyncProperty(file, format, fc.boolean(), fc.boolean(), fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 30 }), async ({ encoding, rows }, format, hasMark, isPacked, chunks) => {
-      const cells = rows.map(({ serial, name, note, urls }) => [serial, name, urls.join(", "), note]);
-      const text = await writeToString([["S. No", "Product Name", "Input Image Urls", "Note"], lead.split(","), ...cells], { ...format, headers: false });
-      const bytes = encodeText((hasMark && encoding !== "windows-1252") || encoding.startsWith("utf-16") ? `\uFEFF${text}` : text, encoding);
-      const [whole, inPieces, byBytes] = [await accepted(bytes), await accepted(isPacked ? gzipSync(bytes) : bytes, { chunks: isPacked ? chunks : sizes(bytes, chunks) }), await accepted(bytes, { chunks: sizes(bytes, Array.from({ length: 100 }, () => 1)) })];
-      assert.deepEqual(inPieces, whole);
-      assert.deepEqual(byBytes, whole);
-      assert.deepEqual(whole.found.slice(1).map(({ serial, name, urls }) => ({ serial, name, urls })), rows.map(({ serial, name, urls }) => ({ serial, name, urls })));
-    }), { numRuns: 400 });
+    await fc.assert(
+      fc.asyncProperty(
+        file,
+        format,
+        fc.boolean(),
+        fc.boolean(),
+        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 30 }),
+        async ({ encoding, rows }, format, hasMark, isPacked, chunks) => {
+          const cells = rows.map(({ serial, name, note, urls }) => [serial, name, urls.join(", "), note]);
+          const text = await writeToString([["S. No", "Product Name", "Input Image Urls", "Note"], lead.split(","), ...cells], {
+            ...format,
+            headers: false,
+          });
+          const bytes = encodeText(
+            (hasMark && encoding !== "windows-1252") || encoding.startsWith("utf-16") ? `\uFEFF${text}` : text,
+            encoding,
+          );
+          const [whole, inPieces, byBytes] = [
+            await accepted(bytes),
+            await accepted(isPacked ? gzipSync(bytes) : bytes, { chunks: isPacked ? chunks : sizes(bytes, chunks) }),
+            await accepted(bytes, {
+              chunks: sizes(
+                bytes,
+                Array.from({ length: 100 }, () => 1),
+              ),
+            }),
+          ];
+          assert.deepEqual(inPieces, whole);
+          assert.deepEqual(byBytes, whole);
+          assert.deepEqual(
+            whole.found.slice(1).map(({ serial, name, urls }) => ({ serial, name, urls })),
+            rows.map(({ serial, name, urls }) => ({ serial, name, urls })),
+          );
+        },
+      ),
+      { numRuns: 400 },
+    );
   });
 
   test("random bytes get the same answer", async () => {
-    const bytes = fc.array(fc.constantFrom(0x22, 0x2c, 0x0a, 0x0d, 0x61, 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xed, 0xa0, 0x81, 0xff, 0xfe, 0x00, 0xf0, 0x9f), { maxLength: 40 });
-    const heads = ["utf-8", "utf-8 with mark", "utf-16le", "utf-16be"].map((name) => encodeText(`${name === "utf-8" ? "" : "\uFEFF"}${HEADER},Note\r\n${lead}\r\n`, ENCODINGS.find((encoding) => encoding === name) ?? "utf-8"));
-    await fc.assert(fc.asyncProperty(bytes, fc.constantFrom(...heads), fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }), async (tail, head, chunks) => {
-      const file = Buffer.concat([head, Buffer.from(tail)]);
-      const whole = await readCsv(file);
-      assert.deepEqual(await readCsv(file, { chunks: sizes(file, chunks) }), whole);
-      assert.deepEqual(await readCsv(file, { chunks: [head.length, 1] }), whole);
-    }), { numRuns: 1_500 });
+    const bytes = fc.array(
+      fc.constantFrom(0x22, 0x2c, 0x0a, 0x0d, 0x61, 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xed, 0xa0, 0x81, 0xff, 0xfe, 0x00, 0xf0, 0x9f),
+      { maxLength: 40 },
+    );
+    const heads = ["utf-8", "utf-8 with mark", "utf-16le", "utf-16be"].map((name) =>
+      encodeText(
+        `${name === "utf-8" ? "" : "\uFEFF"}${HEADER},Note\r\n${lead}\r\n`,
+        ENCODINGS.find((encoding) => encoding === name) ?? "utf-8",
+      ),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        bytes,
+        fc.constantFrom(...heads),
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
+        async (tail, head, chunks) => {
+          const file = Buffer.concat([head, Buffer.from(tail)]);
+          const whole = await readCsv(file);
+          assert.deepEqual(await readCsv(file, { chunks: sizes(file, chunks) }), whole);
+          assert.deepEqual(await readCsv(file, { chunks: [head.length, 1] }), whole);
+        },
+      ),
+      { numRuns: 1_500 },
+    );
   });
 });

@@ -15,10 +15,18 @@ function decode(bytes: Buffer, encoding: Encoding, size = Math.max(1, bytes.leng
 
 describe("an encoding", () => {
   test("gives back every text as the same bytes, however they are cut, the byte order mark too", () => {
-    fc.assert(fc.property(fc.string({ unit: "binary" }).map((text) => text.toWellFormed()), fc.constantFrom(...ENCODINGS.slice(0, 3)), fc.integer({ min: 1, max: 5 }), (text, encoding, size) => {
-      const bytes = encodeText(`\uFEFF${text}`, encoding);
-      assert.equal(decode(bytes, encoding, size), `\uFEFF${text}`);
-    }), { numRuns: 1_000 });
+    fc.assert(
+      fc.property(
+        fc.string({ unit: "binary" }).map((text) => text.toWellFormed()),
+        fc.constantFrom(...ENCODINGS.slice(0, 3)),
+        fc.integer({ min: 1, max: 5 }),
+        (text, encoding, size) => {
+          const bytes = encodeText(`\uFEFF${text}`, encoding);
+          assert.equal(decode(bytes, encoding, size), `\uFEFF${text}`);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
   });
 
   test("that is Windows-1252 has a character for all 256 bytes, and the same byte for it", () => {
@@ -27,7 +35,8 @@ describe("an encoding", () => {
     assert.equal(text.slice(0x80, 0xa0), UPPER_CONTROLS);
     assert.equal(text.slice(0, 0x80) + text.slice(0xa0), bytes.toString("latin1").slice(0, 0x80) + bytes.toString("latin1").slice(0xa0));
     assert.deepEqual(encodeText(text, "windows-1252"), bytes);
-    for (const [byte, character] of Array.from(text).entries()) assert.deepEqual(encodeText(character, "windows-1252"), Buffer.from([byte]));
+    for (const [byte, character] of Array.from(text).entries())
+      assert.deepEqual(encodeText(character, "windows-1252"), Buffer.from([byte]));
   });
 
   test("that is Windows-1252 has a question mark for what it has no byte for", () => {

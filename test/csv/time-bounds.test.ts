@@ -68,7 +68,10 @@ describe("a file made to be slow is answered at once", () => {
     const reader = new RecordReader({ delimiter: ",", columnsMax: 2, recordCharsMax: 1024 * 1024, lines: "physical" });
     const pieces = Array.from(`a,"${"x\n".repeat(500_000)}"\n`);
     const records = await timed(() => [...pieces.flatMap((piece) => reader.push(piece).records), ...reader.end().records]);
-    assert.deepEqual(records.map(({ text }) => text.length), [pieces.length]);
+    assert.deepEqual(
+      records.map(({ text }) => text.length),
+      [pieces.length],
+    );
   });
 
   test("100 kB that come a byte at a time, a row of all of it among them", async () => {
@@ -85,7 +88,9 @@ describe("a file made to be slow is answered at once", () => {
 
   for (const shape of ["append", "import"] satisfies ResultShape[]) {
     test(`also where its result is written, ${shape}`, async () => {
-      const quotes = await readCsv(`${HEADER},Note\n1,Mug,"${`${A},\n`.repeat(1_000)}","${'""'.repeat(200_000)}"\n${"\n".repeat(64_000)}2,Mug,${A},${"\r".repeat(64_000)}`);
+      const quotes = await readCsv(
+        `${HEADER},Note\n1,Mug,"${`${A},\n`.repeat(1_000)}","${'""'.repeat(200_000)}"\n${"\n".repeat(64_000)}2,Mug,${A},${"\r".repeat(64_000)}`,
+      );
       assert.ok(quotes.ok);
       await timed(() => writeResult(quotes, shape, ({ urls }) => ({ outputs: urls.map(() => "https://o.test/1.webp") })));
       const top = await readCsv(`${"x\n".repeat(8)}${"\n".repeat(200_000)}sku,base_image\n1,${A}\n`);

@@ -19,7 +19,9 @@ test("a batch that an earlier version took goes on after the migration, with its
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   onCleanup(() => client.end());
-  const journal = JSON.parse(await readFile(new URL("meta/_journal.json", migrations), "utf8")) as { entries: { tag: string; when: number }[] };
+  const journal = JSON.parse(await readFile(new URL("meta/_journal.json", migrations), "utf8")) as {
+    entries: { tag: string; when: number }[];
+  };
   const [first] = journal.entries;
   assert.ok(first);
   await client.query("drop schema public cascade; create schema public; drop schema drizzle cascade; create schema drizzle");
@@ -27,14 +29,29 @@ test("a batch that an earlier version took goes on after the migration, with its
   await client.query(await readFile(new URL(`${first.tag}.sql`, migrations), "utf8"));
   await client.query("insert into drizzle.__drizzle_migrations (hash, created_at) values ('old', $1)", [first.when]);
   const facts = {
-    header: ["S. No", "Product Name", "Input Image Urls"], headerLine: 1, columns: { serial: 0, name: 1, urls: 2 },
-    delimiter: ";", encoding: "utf-8", hasBom: true, newline: "\r\n", products: 2, images: 2,
+    header: ["S. No", "Product Name", "Input Image Urls"],
+    headerLine: 1,
+    columns: { serial: 0, name: 1, urls: 2 },
+    delimiter: ";",
+    encoding: "utf-8",
+    hasBom: true,
+    newline: "\r\n",
+    products: 2,
+    images: 2,
   };
-  await client.query("insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total) values ($1, $2, 't', '{}', 'skip', 1, $3, 2, 2)", [BATCH_ID, DEFAULT_TENANT_ID, facts]);
-  await client.query(`insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, cells) values
+  await client.query(
+    "insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total) values ($1, $2, 't', '{}', 'skip', 1, $3, 2, 2)",
+    [BATCH_ID, DEFAULT_TENANT_ID, facts],
+  );
+  await client.query(
+    `insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, cells) values
     ($1, 2, 0, '1', 'Mug', '1', '{https://a.test/1}', $2), ($1, 3, 1, '2', 'Cup', '2', '{https://a.test/2}', $3)`,
-  [BATCH_ID, ["1", 'A "mug"; blue', "https://a.test/1"], ["2", "Cup", " https://a.test/2"]]);
-  await client.query("insert into image (batch_id, ordinal, line, position, slug, url, host) values ($1, 0, 2, 1, '1', 'https://a.test/1', 'a.test')", [BATCH_ID]);
+    [BATCH_ID, ["1", 'A "mug"; blue', "https://a.test/1"], ["2", "Cup", " https://a.test/2"]],
+  );
+  await client.query(
+    "insert into image (batch_id, ordinal, line, position, slug, url, host) values ($1, 0, 2, 1, '1', 'https://a.test/1', 'a.test')",
+    [BATCH_ID],
+  );
 
   await migrateDatabase(url);
   const db = connectDatabase({ url, poolMax: 1, onError: () => {} });
@@ -42,10 +59,21 @@ test("a batch that an earlier version took goes on after the migration, with its
   assert.deepEqual((await db.executor.executeSql("select stem from image")).rows, [{ stem: "1-1" }]);
   const batch = await findBatch(db.executor, DEFAULT_TENANT_ID, BATCH_ID);
   const pieces = [];
-  for await (const piece of writeResultFile({ facts: batch?.csvFacts as CatalogueFacts, shape: "append", names: ["main"], products: productPages(db.executor, BATCH_ID), outputUrl: String })) pieces.push(piece);
-  assert.equal(Buffer.concat(pieces).toString(), [
-    "\uFEFFS. No;Product Name;Input Image Urls;Output Image Urls;Status;Errors",
-    '1;"A ""mug""; blue";https://a.test/1;;pending;',
-    '2;Cup;" https://a.test/2";;pending;', "",
-  ].join("\r\n"));
+  for await (const piece of writeResultFile({
+    facts: batch?.csvFacts as CatalogueFacts,
+    shape: "append",
+    names: ["main"],
+    products: productPages(db.executor, BATCH_ID),
+    outputUrl: String,
+  }))
+    pieces.push(piece);
+  assert.equal(
+    Buffer.concat(pieces).toString(),
+    [
+      "\uFEFFS. No;Product Name;Input Image Urls;Output Image Urls;Status;Errors",
+      '1;"A ""mug""; blue";https://a.test/1;;pending;',
+      '2;Cup;" https://a.test/2";;pending;',
+      "",
+    ].join("\r\n"),
+  );
 });

@@ -13,11 +13,13 @@ describe("schema report", () => {
   let columns: Column[];
   before(async () => {
     db = await openTestDatabase();
-    columns = (await db.executor.executeSql(
-      `select c.relname as view, a.attname as column, format_type(a.atttypid, a.atttypmod) as type, col_description(c.oid, a.attnum) as comment
+    columns = (
+      await db.executor.executeSql(
+        `select c.relname as view, a.attname as column, format_type(a.atttypid, a.atttypmod) as type, col_description(c.oid, a.attnum) as comment
        from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
        where c.relnamespace = 'report'::regnamespace order by c.relname, a.attnum`,
-    )).rows as Column[];
+      )
+    ).rows as Column[];
   });
   const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
 
@@ -25,14 +27,26 @@ describe("schema report", () => {
     assert.deepEqual(await rowsOf("select version from report.version"), [{ version: REPORT_VERSION }]);
     // A column or view more is written into this file; what stands in it is never changed or taken out.
     const frozen = (await readFile(new URL(`../fixtures/report-${REPORT_VERSION}.txt`, import.meta.url), "utf8")).trimEnd().split("\n");
-    assert.deepEqual(columns.map(({ view, column, type }) => `${view}.${column} ${type}`), frozen);
+    assert.deepEqual(
+      columns.map(({ view, column, type }) => `${view}.${column} ${type}`),
+      frozen,
+    );
   });
 
   test("says of every view and every column what it is", async () => {
-    assert.deepEqual(columns.filter(({ comment }) => comment === null || !/^\S.*[.)]$/.test(comment)), []);
-    const views = await rowsOf("select relname, relkind, obj_description(oid, 'pg_class') as comment from pg_class where relnamespace = 'report'::regnamespace order by 1");
-    assert.deepEqual(views.map(({ relname }) => relname), [...REPORT_NAMES, "version"].toSorted());
-    for (const { relname, relkind, comment } of views) assert.ok(relkind === "v" && typeof comment === "string" && comment.length > 10, String(relname));
+    assert.deepEqual(
+      columns.filter(({ comment }) => comment === null || !/^\S.*[.)]$/.test(comment)),
+      [],
+    );
+    const views = await rowsOf(
+      "select relname, relkind, obj_description(oid, 'pg_class') as comment from pg_class where relnamespace = 'report'::regnamespace order by 1",
+    );
+    assert.deepEqual(
+      views.map(({ relname }) => relname),
+      [...REPORT_NAMES, "version"].toSorted(),
+    );
+    for (const { relname, relkind, comment } of views)
+      assert.ok(relkind === "v" && typeof comment === "string" && comment.length > 10, String(relname));
   });
 
   test("has texts for states, times with their zone, and units in names", () => {
@@ -48,35 +62,78 @@ describe("schema report", () => {
   });
 
   test("has no column of a secret, whatever tables hold", async () => {
-    const secrets = (await rowsOf(`select distinct a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid where c.relnamespace = 'public'::regnamespace and a.attnum > 0`)).map(({ attname }) => String(attname)).filter((name) => /token|secret|header|record|authorization|body|urls$/.test(name));
-    assert.ok(["token", "secret", "source_headers", "record", "body", "urls"].every((name) => secrets.includes(name)), secrets.join());
-    assert.deepEqual(columns.filter(({ column }) => secrets.includes(column)), []);
+    const secrets = (
+      await rowsOf(
+        `select distinct a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid where c.relnamespace = 'public'::regnamespace and a.attnum > 0`,
+      )
+    )
+      .map(({ attname }) => String(attname))
+      .filter((name) => /token|secret|header|record|authorization|body|urls$/.test(name));
+    assert.ok(
+      ["token", "secret", "source_headers", "record", "body", "urls"].every((name) => secrets.includes(name)),
+      secrets.join(),
+    );
+    assert.deepEqual(
+      columns.filter(({ column }) => secrets.includes(column)),
+      [],
+    );
   });
 
   test("names every failure code's stage, and whether trying again can help, as the service decides it", async () => {
     const batchId = "019abc12-3456-7def-8123-456789abcdef";
     const codes = Object.keys(IMAGE_CODES).filter((code) => code !== "cancelled");
-    await rowsOf("insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total) values ($1, '00000000-0000-7000-8000-000000000000', 't', '{}', 'skip', 1, '{}', 1, 30)", batchId);
-    await rowsOf(`insert into image (batch_id, ordinal, line, position, stem, url, host, state, code) select $1, n, 2, n, 's-' || n, 'https://a.test/' || n, 'a.test', 'failed', code from unnest($2::text[]) with ordinality as t(code, n)`, batchId, codes);
+    await rowsOf(
+      "insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total) values ($1, '00000000-0000-7000-8000-000000000000', 't', '{}', 'skip', 1, '{}', 1, 30)",
+      batchId,
+    );
+    await rowsOf(
+      `insert into image (batch_id, ordinal, line, position, stem, url, host, state, code) select $1, n, 2, n, 's-' || n, 'https://a.test/' || n, 'a.test', 'failed', code from unnest($2::text[]) with ordinality as t(code, n)`,
+      batchId,
+      codes,
+    );
     const found = await rowsOf("select code, stage, is_retryable as retry, images from report.failures_by_code order by code");
-    assert.deepEqual(found, codes.toSorted().map((code) => {
-      const { stage, retry } = IMAGE_CODES[code as keyof typeof IMAGE_CODES];
-      return { code, stage, retry, images: 1 };
-    }));
+    assert.deepEqual(
+      found,
+      codes.toSorted().map((code) => {
+        const { stage, retry } = IMAGE_CODES[code as keyof typeof IMAGE_CODES];
+        return { code, stage, retry, images: 1 };
+      }),
+    );
   });
 
   test("counts what a cancelled batch never tried as skipped, and as nothing else", async () => {
     const batchId = "019abc12-3456-7def-8123-456789abcde0";
-    await rowsOf(`insert into batch (batch_id, tenant_id, token, status, outcome, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, images_done, images_skipped, is_planned, input_bytes, output_bytes, finished_at)
-      values ($1, '00000000-0000-7000-8000-000000000000', 'cancelled', 'cancelled', 'some', '{}', 'skip', 1, '{}', 2, 3, 1, 2, true, 1000, 300, now())`, batchId);
-    await rowsOf("insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record) values ($1, 2, 0, 'a', 'A', 'a', '{x,y}', ''), ($1, 3, 2, 'b', 'B', 'b', '{z}', '')", batchId);
-    await rowsOf(`insert into image (batch_id, ordinal, line, position, stem, url, host, state, code, attempts, source_bytes, started_at, finished_at) values
-      ($1, 0, 2, 1, 'a-1', 'https://a.test/x', 'a.test', 'done', null, 1, 1000, now(), now()), ($1, 1, 2, 2, 'a-2', 'https://a.test/y', 'a.test', 'cancelled', 'cancelled', 1, null, null, now()), ($1, 2, 3, 1, 'b-1', 'https://a.test/z', 'a.test', 'cancelled', 'cancelled', 0, null, null, now())`, batchId);
+    await rowsOf(
+      `insert into batch (batch_id, tenant_id, token, status, outcome, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, images_done, images_skipped, is_planned, input_bytes, output_bytes, finished_at)
+      values ($1, '00000000-0000-7000-8000-000000000000', 'cancelled', 'cancelled', 'some', '{}', 'skip', 1, '{}', 2, 3, 1, 2, true, 1000, 300, now())`,
+      batchId,
+    );
+    await rowsOf(
+      "insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record) values ($1, 2, 0, 'a', 'A', 'a', '{x,y}', ''), ($1, 3, 2, 'b', 'B', 'b', '{z}', '')",
+      batchId,
+    );
+    await rowsOf(
+      `insert into image (batch_id, ordinal, line, position, stem, url, host, state, code, attempts, source_bytes, started_at, finished_at) values
+      ($1, 0, 2, 1, 'a-1', 'https://a.test/x', 'a.test', 'done', null, 1, 1000, now(), now()), ($1, 1, 2, 2, 'a-2', 'https://a.test/y', 'a.test', 'cancelled', 'cancelled', 1, null, null, now()), ($1, 2, 3, 1, 'b-1', 'https://a.test/z', 'a.test', 'cancelled', 'cancelled', 0, null, null, now())`,
+      batchId,
+    );
     const one = async (sql: string) => (await rowsOf(`${sql} where batch_id = $1`, batchId)).map((row) => Object.values(row));
-    assert.deepEqual(await one("select images, images_done, images_failed, images_skipped, images_open, settled_percent, failed_percent::float8 from report.batches"), [[3, 1, 0, 2, 0, 100, 0]]);
-    assert.deepEqual(await one("select state, images, images_done, images_failed, images_skipped, failure_codes from report.products"), [["partial", 2, 1, 0, 1, null], ["failed", 1, 0, 0, 1, null]]);
-    assert.deepEqual(await one("select images, images_done, images_failed, failed_percent::float8, commonest_code from report.failures_by_host"), [[3, 1, 0, 0, null]]);
-    for (const view of ["failures_by_code", "backlog", "stage_seconds"]) assert.deepEqual(await one(`select * from report.${view}`), [], view);
+    assert.deepEqual(
+      await one(
+        "select images, images_done, images_failed, images_skipped, images_open, settled_percent, failed_percent::float8 from report.batches",
+      ),
+      [[3, 1, 0, 2, 0, 100, 0]],
+    );
+    assert.deepEqual(await one("select state, images, images_done, images_failed, images_skipped, failure_codes from report.products"), [
+      ["partial", 2, 1, 0, 1, null],
+      ["failed", 1, 0, 0, 1, null],
+    ]);
+    assert.deepEqual(
+      await one("select images, images_done, images_failed, failed_percent::float8, commonest_code from report.failures_by_host"),
+      [[3, 1, 0, 0, null]],
+    );
+    for (const view of ["failures_by_code", "backlog", "stage_seconds"])
+      assert.deepEqual(await one(`select * from report.${view}`), [], view);
     assert.deepEqual(await one("select ordinal, outcome from report.image_attempts"), [[0, "done"]]);
   });
 
@@ -84,7 +141,8 @@ describe("schema report", () => {
     const names = new Set(columns.map(({ view, column }) => `${view}.${column}`));
     for (const name of REPORT_NAMES) {
       const { time, hasBatch } = REPORTS[name];
-      for (const column of [time, "tenant_id", ...(hasBatch ? ["batch_id"] : [])]) assert.ok(names.has(`${name}.${column}`), `${name}.${column}`);
+      for (const column of [time, "tenant_id", ...(hasBatch ? ["batch_id"] : [])])
+        assert.ok(names.has(`${name}.${column}`), `${name}.${column}`);
     }
   });
 });

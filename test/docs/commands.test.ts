@@ -21,10 +21,12 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** What the commands of a checkout need of it. */
 const CHECKOUT = ["bin", "examples", "node_modules", "openapi.json", "package.json"];
 
-const pages = await Promise.all(PAGES.map(async (name) => {
-  const text = await readFile(join(ROOT, name), "utf8");
-  return { name, text, blocks: commandBlocksOf(text) };
-}));
+const pages = await Promise.all(
+  PAGES.map(async (name) => {
+    const text = await readFile(join(ROOT, name), "utf8");
+    return { name, text, blocks: commandBlocksOf(text) };
+  }),
+);
 
 describe("the commands in README and docs", { timeout: 120_000, concurrency: true }, () => {
   let service: Service;
@@ -46,11 +48,16 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
 
     test(`${name} has the blocks and commands that are listed`, () => {
       const names = blocks.map((block) => block.name);
-      for (const gone of Object.keys(EXIT_CODES[name] ?? {})) assert.ok(steps.some(({ code }) => code.trim() === gone), `${name} has no command any more that is ${gone}`);
+      for (const gone of Object.keys(EXIT_CODES[name] ?? {}))
+        assert.ok(
+          steps.some(({ code }) => code.trim() === gone),
+          `${name} has no command any more that is ${gone}`,
+        );
       for (const gone of Object.keys(listed)) assert.ok(names.includes(gone), `${name} has no block any more that begins with ${gone}`);
     });
 
-    if (steps.length > 0) test(`${name} can be followed from its first command to its last, and shows what comes`, () => follow(name, steps));
+    if (steps.length > 0)
+      test(`${name} can be followed from its first command to its last, and shows what comes`, () => follow(name, steps));
   }
 
   async function follow(name: string, steps: readonly Step[]): Promise<void> {
@@ -60,7 +67,8 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
     const here = { service: service.url, origin: origin.url, databaseUrl: pageDatabaseUrl, analystUrl: "", receiverPort: await freePort() };
     const { folder, env } = await makeReader(name, { origin, databaseUrl: pageDatabaseUrl });
     const shell = await openPageShell(folder, await createTestFolder(), env);
-    for (const [file, text] of Object.entries(FILES)) await writeFile(join(folder, file), text.replaceAll("https://shop.example", origin.url));
+    for (const [file, text] of Object.entries(FILES))
+      await writeFile(join(folder, file), text.replaceAll("https://shop.example", origin.url));
     try {
       for (const step of steps) await take(step);
     } finally {
@@ -70,8 +78,14 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
     async function take(step: Step): Promise<void> {
       const where = `${name}:${step.line}`;
       const replaced = replacementsFor(here);
-      const output = await run(replaced.reduce((text, [from, to]) => text.replaceAll(from, to), step.code), where);
-      assert.ok(!output.includes('"type":"about:blank"') || step.shown?.includes('"type":"about:blank"'), `${where} is refused, which the page does not say:\n${output}`);
+      const output = await run(
+        replaced.reduce((text, [from, to]) => text.replaceAll(from, to), step.code),
+        where,
+      );
+      assert.ok(
+        !output.includes('"type":"about:blank"') || step.shown?.includes('"type":"about:blank"'),
+        `${where} is refused, which the page does not say:\n${output}`,
+      );
       if (step.shown !== null) assertSameOutput(output, step.shown, { folder, replaced }, where);
       here.analystUrl = /^postgres:\/\/analyst:\S+$/m.exec(output)?.[0] ?? here.analystUrl;
     }
@@ -85,15 +99,27 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
         return ran.output;
       }
       const printed = await shell.start(code);
-      if (ready === null) await eventually(where, () => fetch(`http://127.0.0.1:${here.receiverPort}`).then(() => true, () => false));
-      else await eventually(where, async () => ready.test(await printed())).catch(async () => assert.fail(`${where} did not begin:\n${await printed()}`));
+      if (ready === null)
+        await eventually(where, () =>
+          fetch(`http://127.0.0.1:${here.receiverPort}`).then(
+            () => true,
+            () => false,
+          ),
+        );
+      else
+        await eventually(where, async () => ready.test(await printed())).catch(async () =>
+          assert.fail(`${where} did not begin:\n${await printed()}`),
+        );
       here.service = ready?.exec(await printed())?.groups?.["url"] ?? here.service;
       return printed();
     }
   }
 
   /** A folder that looks like a checkout, `pressrun` in PATH, and the variables that a page takes for given. */
-  async function makeReader(name: string, given: { origin: Origin; databaseUrl: string }): Promise<{ folder: string; env: Record<string, string> }> {
+  async function makeReader(
+    name: string,
+    given: { origin: Origin; databaseUrl: string },
+  ): Promise<{ folder: string; env: Record<string, string> }> {
     const [folder, tools] = [await createTestFolder(), await createTestFolder()];
     for (const part of CHECKOUT) await symlink(join(ROOT, part), join(folder, part));
     await mkdir(join(tools, "bin"));
@@ -102,10 +128,14 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
     return {
       folder,
       env: {
-        PATH: [join(tools, "bin"), dirname(process.execPath), process.env["PATH"]].join(":"), HOME: tools, npm_config_loglevel: "silent",
+        PATH: [join(tools, "bin"), dirname(process.execPath), process.env["PATH"]].join(":"),
+        HOME: tools,
+        npm_config_loglevel: "silent",
         // What installs does so in CI: here node_modules is the checkout's own.
         npm_config_dry_run: "true",
-        ALLOW_CIDRS: "127.0.0.1/32", EMBEDDED_PG_PORT: "0", LOG_LEVEL: "warn",
+        ALLOW_CIDRS: "127.0.0.1/32",
+        EMBEDDED_PG_PORT: "0",
+        LOG_LEVEL: "warn",
         ...(name === "README.md" ? {} : { DATABASE_URL: given.databaseUrl, SECRET_KEY: "x".repeat(32) }),
         ...(await variablesOf(name, given.origin)),
       },
@@ -121,7 +151,8 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
   }
 
   async function variablesOf(name: string, origin: Origin): Promise<Record<string, string>> {
-    if (name === "docs/webhooks.md") return { WEBHOOK_SECRET: createSecret(Buffer.alloc(32)), id: "msg_1", timestamp: "1795000000", TOKEN: "secret" };
+    if (name === "docs/webhooks.md")
+      return { WEBHOOK_SECRET: createSecret(Buffer.alloc(32)), id: "msg_1", timestamp: "1795000000", TOKEN: "secret" };
     if (name === "docs/pausing.md") {
       const urls = ["/held/1.jpg", ...Array.from({ length: 30 }, (_, index) => `/gone/${index}.jpg`)];
       const { requestId } = await service.upload(catalogueOf(urls.map((path) => [origin.url + path])), { pauseHostAtFailurePercent: "50" });

@@ -8,7 +8,9 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const LINK = /\[[^\]]*\]\((?<target>[^)\s]+)\)/g;
 const MENTION = /(?<![\w/.])docs\/[\w/-]+(?:\.md)?(?![\w/-]|\.\w)/g;
 
-const files = (await readdir(ROOT, { withFileTypes: true })).flatMap((entry) => (entry.isFile() && entry.name.endsWith(".md") ? [entry.name] : []));
+const files = (await readdir(ROOT, { withFileTypes: true })).flatMap((entry) =>
+  entry.isFile() && entry.name.endsWith(".md") ? [entry.name] : [],
+);
 for (const folder of ["bench", "docs", "examples", "test"]) {
   for await (const file of glob(`${folder}/**/*.md`, { cwd: ROOT })) files.push(file);
 }
@@ -20,25 +22,37 @@ function withoutFences(page: string): string {
 /** As GitHub makes them of headings. */
 function anchorsOf(page: string): string[] {
   const headings = [...withoutFences(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => heading);
-  return headings.map((heading) => heading.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-"));
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
 }
 
 describe("in every page", () => {
   for (const file of files) {
     test(`relative links and anchors lead somewhere: ${file}`, async () => {
       const page = await readFile(join(ROOT, file), "utf8");
-      for (const { groups } of withoutFences(page).replaceAll(/`[^`\n]*`/g, "").matchAll(LINK)) {
+      for (const { groups } of withoutFences(page)
+        .replaceAll(/`[^`\n]*`/g, "")
+        .matchAll(LINK)) {
         const [path = "", anchor] = (groups?.["target"] ?? "").split("#");
         if (/^[a-z]+:/.test(path)) continue;
         const target = path === "" ? file : relative(ROOT, join(ROOT, dirname(file), path));
         assert.ok(await stat(join(ROOT, target)).catch(() => null), `${file} links to ${path}, which is not there`);
-        if (anchor !== undefined) assert.ok(anchorsOf(await readFile(join(ROOT, target), "utf8")).includes(anchor), `${file} links to #${anchor}, which ${target} does not have`);
+        if (anchor !== undefined)
+          assert.ok(
+            anchorsOf(await readFile(join(ROOT, target), "utf8")).includes(anchor),
+            `${file} links to #${anchor}, which ${target} does not have`,
+          );
       }
     });
 
     test(`pages that are named are there: ${file}`, async () => {
       const page = withoutFences(await readFile(join(ROOT, file), "utf8"));
-      for (const [mention] of page.matchAll(MENTION)) assert.ok(await stat(join(ROOT, mention)).catch(() => null), `${file} names ${mention}, which is not there`);
+      for (const [mention] of page.matchAll(MENTION))
+        assert.ok(await stat(join(ROOT, mention)).catch(() => null), `${file} names ${mention}, which is not there`);
     });
   }
 });

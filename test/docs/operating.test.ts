@@ -18,7 +18,9 @@ describe("docs/operating.md", () => {
   test("has every setting that is read, and no other", async () => {
     const config = await readFile(join(ROOT, "src/config.ts"), "utf8");
     const read = new Set([...config.matchAll(/"([A-Z][A-Z_]{3,})"/g)].map(([, name]) => name));
-    const listed = firstCells("Settings").flatMap((cell) => cell.split(", ")).map((name) => name.replaceAll("`", ""));
+    const listed = firstCells("Settings")
+      .flatMap((cell) => cell.split(", "))
+      .map((name) => name.replaceAll("`", ""));
     assert.deepEqual(listed.toSorted(), [...read].toSorted());
   });
 
@@ -27,6 +29,10 @@ describe("docs/operating.md", () => {
     for await (const file of glob("src/**/*.ts", { cwd: ROOT })) sources.push(await readFile(join(ROOT, file), "utf8"));
     const messages = firstCells("Logs").map((cell) => cell.replaceAll("`", ""));
     assert.ok(messages.length > 5);
-    for (const message of messages) assert.ok(sources.some((source) => source.includes(`"${message}"`)), message);
+    for (const message of messages)
+      assert.ok(
+        sources.some((source) => source.includes(`"${message}"`)),
+        message,
+      );
   });
 });

@@ -21,7 +21,9 @@ describe("docs/reporting.md", async () => {
     const db = await openTestDatabase();
     await fillReportFixture(db);
     const name = `docs_${randomBytes(6).toString("hex")}`;
-    await db.transaction((tx) => createReportRole(tx, { name, verifier: scramVerifier("password", randomBytes(16)), isDatabaseOurs: false }));
+    await db.transaction((tx) =>
+      createReportRole(tx, { name, verifier: scramVerifier("password", randomBytes(16)), isDatabaseOurs: false }),
+    );
     analyst = new pg.Client({ connectionString: Object.assign(new URL(db.url), { username: name, password: "password" }).href });
     await analyst.connect();
     await analyst.query("set timezone = 'UTC'");
@@ -46,7 +48,9 @@ describe("docs/reporting.md", async () => {
   }
 
   test("says of each view what its comment says", async () => {
-    const { rows } = await analyst.query<{ name: string; comment: string }>("select relname as name, obj_description(oid, 'pg_class') as comment from pg_class where relnamespace = 'report'::regnamespace");
+    const { rows } = await analyst.query<{ name: string; comment: string }>(
+      "select relname as name, obj_description(oid, 'pg_class') as comment from pg_class where relnamespace = 'report'::regnamespace",
+    );
     for (const { name, comment } of rows) assert.ok(page.includes(`| \`${name}\` | ${comment} |`), `${name}: ${comment}`);
   });
 });

@@ -12,7 +12,10 @@ const SAME = [
   ['{"input":30470,"output":8478}', '{"input":1,"output":2}'],
   ['{"status":"completed","run":1,"products":[]}', '{"status":"completed",…}'],
   ["one\ntwo\nthree\n", "one\n…\nthree"],
-  ["  0 %  0/41 images, 0 failed\n 53 %  22/41 images, 1 failed (not_found 1), 34 images/s, 0.6 s left\n100 %  41/41 images, 2 failed\ndone", " 24 %  10/41 images, 0 failed\n100 %  41/41 images, 2 failed (not_found 2), 39 images/s\ndone"],
+  [
+    "  0 %  0/41 images, 0 failed\n 53 %  22/41 images, 1 failed (not_found 1), 34 images/s, 0.6 s left\n100 %  41/41 images, 2 failed\ndone",
+    " 24 %  10/41 images, 0 failed\n100 %  41/41 images, 2 failed (not_found 2), 39 images/s\ndone",
+  ],
 ] as const;
 
 const DIFFERENT = [
@@ -31,6 +34,9 @@ const DIFFERENT = [
 ] as const;
 
 describe("what a page shows", () => {
-  for (const [came, shown] of SAME) test(`is true where only what varies differs: ${JSON.stringify(shown)}`, () => assertSameOutput(came, shown, NAMES, "page"));
-  for (const [came, shown] of DIFFERENT) test(`is not true where anything else does: ${JSON.stringify([came, shown])}`, () => assert.throws(() => assertSameOutput(came, shown, NAMES, "page")));
+  for (const [came, shown] of SAME)
+    test(`is true where only what varies differs: ${JSON.stringify(shown)}`, () => assertSameOutput(came, shown, NAMES, "page"));
+  for (const [came, shown] of DIFFERENT)
+    test(`is not true where anything else does: ${JSON.stringify([came, shown])}`, () =>
+      assert.throws(() => assertSameOutput(came, shown, NAMES, "page")));
 });

@@ -43,7 +43,12 @@ function tableIn(text: string): string[][] {
   const first = lines.findIndex((line) => line.startsWith("|"));
   const table = lines.slice(first);
   const end = table.findIndex((line) => !line.startsWith("|"));
-  return table.slice(2, end === -1 ? undefined : end).map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+  return table.slice(2, end === -1 ? undefined : end).map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
 }
 
 /** Blocks of code in one language, in order. */
@@ -58,18 +63,24 @@ async function listening(server: Server): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const answering = (status: number, headers: Record<string, string> = {}) => async () => (await startReceiver((response) => void response.writeHead(status, headers).end())).url;
+const answering =
+  (status: number, headers: Record<string, string> = {}) =>
+  async () =>
+    (await startReceiver((response) => void response.writeHead(status, headers).end())).url;
 const tcp = (answer: string | null) => async () =>
-  `http://${await listening(createTcpServer((socket) => {
-    socket.on("error", () => {}).once("data", () => (answer === null ? socket.resetAndDestroy() : socket.end(answer)));
-  }))}/`;
+  `http://${await listening(
+    createTcpServer((socket) => {
+      socket.on("error", () => {}).once("data", () => (answer === null ? socket.resetAndDestroy() : socket.end(answer)));
+    }),
+  )}/`;
 const refusing = async () => {
   const server = createTcpServer();
   const host = await listening(server);
   await new Promise((resolve) => server.close(resolve));
   return `http://${host}/`;
 };
-const tls = (certificate: Certificate) => async () => `https://${await listening(createHttpsServer(certificate, (_, response) => response.end()))}/`;
+const tls = (certificate: Certificate) => async () =>
+  `https://${await listening(createHttpsServer(certificate, (_, response) => response.end()))}/`;
 const POLICY = { policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "test" };
 
 type Case = { urls: (() => Promise<string>)[]; post?: Post; attempts?: number; waitsSeconds?: [number, number] };
@@ -80,15 +91,24 @@ const proofs = ({ selfSigned, expired, otherHost }: Certificates): Record<string
   "3xx": { urls: [301, 302, 303, 304, 307, 308].map((status) => answering(status, { location: "http://127.0.0.1:1/" })) },
   "4xx": { urls: [400, 401, 403, 404, 409, 413, 422, 499].map((status) => answering(status)) },
   "410": { urls: [answering(410)] },
-  "429 or 503 with `Retry-After`": { urls: [answering(429, { "retry-after": "90000" }), answering(503, { "retry-after": new Date(Date.now() + 90_000_000).toUTCString() })], waitsSeconds: [86_395, 86_401] },
+  "429 or 503 with `Retry-After`": {
+    urls: [answering(429, { "retry-after": "90000" }), answering(503, { "retry-after": new Date(Date.now() + 90_000_000).toUTCString() })],
+    waitsSeconds: [86_395, 86_401],
+  },
   "5xx": { urls: [500, 502, 503, 504, 599].map((status) => answering(status)), waitsSeconds: [2, 5] },
   "nothing within 20 seconds": { urls: [async () => (await startReceiver(() => {})).url] },
   "connection refused": { urls: [refusing] },
   "connection lost": { urls: [tcp(null), tcp("")] },
   "what is no HTTP": { urls: [tcp("220 smtp.example ESMTP\r\n\r\n")] },
   "TLS error": { urls: [selfSigned, expired, otherHost].map(tls) },
-  "name that cannot be resolved": { urls: [async () => "http://shop.example/"], post: createPost({ ...POLICY, resolve: () => Promise.reject(Object.assign(new Error("no"), { code: "ENOTFOUND" })) }) },
-  "address that the guard refuses": { urls: [answering(200)], post: createPost({ ...POLICY, policy: createAddressPolicy({ allowCidrs: [] }) }) },
+  "name that cannot be resolved": {
+    urls: [async () => "http://shop.example/"],
+    post: createPost({ ...POLICY, resolve: () => Promise.reject(Object.assign(new Error("no"), { code: "ENOTFOUND" })) }),
+  },
+  "address that the guard refuses": {
+    urls: [answering(200)],
+    post: createPost({ ...POLICY, policy: createAddressPolicy({ allowCidrs: [] }) }),
+  },
   "the tenth failure": { urls: [answering(500)], attempts: DELIVERY_ATTEMPTS_MAX },
 });
 
@@ -104,8 +124,12 @@ describe("docs/webhooks.md", () => {
     [deliveries, certificates, receiver] = await Promise.all([openDeliveries(), makeCertificates(), startReceiver()]);
     await writeFile(join(folder, "authority.pem"), certificates.authority);
     service = await startService({
-      DATABASE_URL: await createTestDatabase(), DATA_DIR: folder, NODE_EXTRA_CA_CERTS: join(folder, "authority.pem"), SECRET_KEY: randomBytes(32).toString("base64"),
-      WEBHOOK_URL: receiver.url, WEBHOOK_SECRET: secrets.join(","),
+      DATABASE_URL: await createTestDatabase(),
+      DATA_DIR: folder,
+      NODE_EXTRA_CA_CERTS: join(folder, "authority.pem"),
+      SECRET_KEY: randomBytes(32).toString("base64"),
+      WEBHOOK_URL: receiver.url,
+      WEBHOOK_SECRET: secrets.join(","),
     });
   });
 
@@ -126,7 +150,8 @@ describe("docs/webhooks.md", () => {
         assert.equal(follows.startsWith("sent again"), found.state === "pending", where);
         const [, code] = /\(`(\w+)`\)/.exec(follows) ?? [];
         assert.match(found.detail, code ? new RegExp(`^${code}: `) : /^The receiver answered with status \d{3}\.$/, where);
-        if (waitsSeconds) assert.ok(found.inSeconds >= waitsSeconds[0] && found.inSeconds <= waitsSeconds[1], `${where}: ${found.inSeconds} s`);
+        if (waitsSeconds)
+          assert.ok(found.inSeconds >= waitsSeconds[0] && found.inSeconds <= waitsSeconds[1], `${where}: ${found.inSeconds} s`);
       }
     }
     assert.deepEqual(new Set(rows.map(([, , state]) => state)), new Set(DELIVERY_STATES.map((state) => `\`${state}\``)));
@@ -134,10 +159,19 @@ describe("docs/webhooks.md", () => {
 
   test("has the schedule of domain/backoff.ts", () => {
     const inWords = (ms: number) => {
-      const [unit, size] = ([["hours", 3_600_000], ["minutes", 60_000], ["seconds", 1_000]] as const).find(([, unitMs]) => ms >= unitMs) ?? ["seconds", 1_000];
+      const [unit, size] = (
+        [
+          ["hours", 3_600_000],
+          ["minutes", 60_000],
+          ["seconds", 1_000],
+        ] as const
+      ).find(([, unitMs]) => ms >= unitMs) ?? ["seconds", 1_000];
       return { value: Number((ms / size).toFixed(1)), unit };
     };
-    const waits = Array.from({ length: DELIVERY_ATTEMPTS_MAX - 1 }, (_, index) => [deliveryRetryDelayMs(index + 1, 0), deliveryRetryDelayMs(index + 1, 1)] as const);
+    const waits = Array.from(
+      { length: DELIVERY_ATTEMPTS_MAX - 1 },
+      (_, index) => [deliveryRetryDelayMs(index + 1, 0), deliveryRetryDelayMs(index + 1, 1)] as const,
+    );
     const expected = waits.map(([least, most], index) => {
       const { value, unit } = inWords(most);
       const divisor = most / value;
@@ -151,8 +185,14 @@ describe("docs/webhooks.md", () => {
   test("names every type and every header that comes", async () => {
     const target = await startReceiver();
     await deliveries.attempt(await deliveries.record(target.url, null), { url: target.url, secrets: [SECRET], authorization: "Bearer x" });
-    const [types, headers] = [tableIn(section("What comes, and when")), tableIn(section("What comes, and when").split("`BatchEvent`")[1] ?? "")].map((rows) => rows.map(([name]) => name));
-    assert.deepEqual(types, EVENT_TYPES.map((type) => `\`${type}\``));
+    const [types, headers] = [
+      tableIn(section("What comes, and when")),
+      tableIn(section("What comes, and when").split("`BatchEvent`")[1] ?? ""),
+    ].map((rows) => rows.map(([name]) => name));
+    assert.deepEqual(
+      types,
+      EVENT_TYPES.map((type) => `\`${type}\``),
+    );
     const sent = Object.keys(target.deliveries[0]?.headers ?? {}).filter((name) => !["host", "connection"].includes(name));
     assert.deepEqual(headers?.toSorted(), sent.map((name) => `\`${name}\``).toSorted());
   });
@@ -161,7 +201,10 @@ describe("docs/webhooks.md", () => {
     const [event, seed] = blocks(PAGE, "json").map((block) => JSON.parse(block) as unknown);
     assert.deepEqual([...Value.Errors(BatchEvent, event)], []);
     assert.deepEqual([...Value.Errors(SeedEvent, seed)], []);
-    assert.deepEqual(Object.keys((event as { data: object }).data).toSorted(), Object.keys(BatchEvent.properties.data.properties).toSorted());
+    assert.deepEqual(
+      Object.keys((event as { data: object }).data).toSorted(),
+      Object.keys(BatchEvent.properties.data.properties).toSorted(),
+    );
     assert.deepEqual(Object.keys(seed as object).toSorted(), Object.keys(SeedEvent.properties).toSorted());
   });
 
@@ -170,7 +213,10 @@ describe("docs/webhooks.md", () => {
     const message = { id: "msg_1", timestampSeconds: 1_795_000_000, body: '{"name":"Müller"}' };
     await writeFile(join(folder, "body.json"), message.body);
     const env = { PATH: process.env["PATH"] ?? "", WEBHOOK_SECRET: SECRET, id: message.id, timestamp: String(message.timestampSeconds) };
-    assert.equal(`v1,${execFileSync("sh", ["-euc", command], { cwd: folder, env, encoding: "utf8" })}`, signatureHeaders([SECRET], message)["webhook-signature"]);
+    assert.equal(
+      `v1,${execFileSync("sh", ["-euc", command], { cwd: folder, env, encoding: "utf8" })}`,
+      signatureHeaders([SECRET], message)["webhook-signature"],
+    );
   });
 
   test("has the limits of the code", () => {
@@ -178,7 +224,10 @@ describe("docs/webhooks.md", () => {
     const number = (value: number) => value.toLocaleString("en");
     assert.match(limits["`webhookAuthorization`"] ?? "", new RegExp(`^${number(AUTHORIZATION_CHARS_MAX)} characters`));
     assert.equal(limits["`webhookPayload=seed`"], `${SEED_PRODUCTS_MAX} products, ${number(SEED_BODY_BYTES_MAX)} bytes`);
-    assert.match(section("As the seed sent it"), new RegExp(`at most ${SEED_PRODUCTS_MAX}, and fewer where the body would have more than ${number(SEED_BODY_BYTES_MAX)} bytes`));
+    assert.match(
+      section("As the seed sent it"),
+      new RegExp(`at most ${SEED_PRODUCTS_MAX}, and fewer where the body would have more than ${number(SEED_BODY_BYTES_MAX)} bytes`),
+    );
     assert.equal(limits["time to answer"], `${ANSWER_MS / 1_000} seconds, the connection included`);
     assert.ok(PAGE.includes(`| nothing within ${ANSWER_MS / 1_000} seconds |`));
     assert.equal(limits["attempts"], String(DELIVERY_ATTEMPTS_MAX));
@@ -202,10 +251,18 @@ describe("docs/webhooks.md", () => {
     const [, oneLine = ""] = blocks(section("On your own machine"), "sh");
     // The line's own server says nothing of where it listens.
     const host = (await refusing()).slice("http://".length, -1);
-    const child = spawn("sh", ["-c", `exec ${oneLine}`], { env: { PATH: `${join(process.execPath, "..")}:${process.env["PATH"] ?? ""}`, PORT: host.split(":")[1] }, stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn("sh", ["-c", `exec ${oneLine}`], {
+      env: { PATH: `${join(process.execPath, "..")}:${process.env["PATH"] ?? ""}`, PORT: host.split(":")[1] },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     onCleanup(() => child.kill("SIGKILL"));
     const printed = text(child.stdout);
-    await eventually("the receiver", async () => fetch(`http://${host}/`, { method: "POST", body: "hello" }).then(() => true, () => null));
+    await eventually("the receiver", async () =>
+      fetch(`http://${host}/`, { method: "POST", body: "hello" }).then(
+        () => true,
+        () => null,
+      ),
+    );
     const origin = await startOrigin();
     const { requestId } = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`]]), { webhookUrl: `http://${host}/` });
     await service.finished(requestId);
@@ -218,11 +275,17 @@ describe("docs/webhooks.md", () => {
 
   test("is right that a certificate of one's own authority is taken with NODE_EXTRA_CA_CERTS, and a header sent over it", async () => {
     const received = Promise.withResolvers<{ authorization: string | undefined; body: string }>();
-    const host = await listening(createHttpsServer(certificates.good, async (request, response) => {
-      received.resolve({ authorization: request.headers.authorization, body: await text(request) });
-      response.end();
-    }));
-    const { requestId } = await service.upload(catalogueOf([["nowhere"]]), { onInvalid: "skip", webhookUrl: `https://${host}/hooks`, webhookAuthorization: "Basic c2hvcDpzZWNyZXQ=" });
+    const host = await listening(
+      createHttpsServer(certificates.good, async (request, response) => {
+        received.resolve({ authorization: request.headers.authorization, body: await text(request) });
+        response.end();
+      }),
+    );
+    const { requestId } = await service.upload(catalogueOf([["nowhere"]]), {
+      onInvalid: "skip",
+      webhookUrl: `https://${host}/hooks`,
+      webhookAuthorization: "Basic c2hvcDpzZWNyZXQ=",
+    });
     const { authorization, body } = await received.promise;
     assert.equal(authorization, "Basic c2hvcDpzZWNyZXQ=");
     assert.equal((JSON.parse(body) as { data: { requestId: string } }).data.requestId, requestId);

@@ -11,25 +11,32 @@ const random = fc.double({ min: 0, max: 0.999_999, noNaN: true });
 
 describe("waiting before another try", () => {
   test("lies between half of the step and the whole, and grows from attempt to attempt", () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 8 }), random, random, (attempt, one, other) => {
-      for (const delay of [imageRetryDelayMs, deliveryRetryDelayMs]) {
-        assert.ok(delay(attempt, one) >= delay(attempt, 0) && delay(attempt, one) <= 2 * delay(attempt, 0));
-        assert.ok(delay(attempt + 1, one) >= delay(attempt, other) || attempt >= 4, "later tries wait longer");
-      }
-    }));
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 8 }), random, random, (attempt, one, other) => {
+        for (const delay of [imageRetryDelayMs, deliveryRetryDelayMs]) {
+          assert.ok(delay(attempt, one) >= delay(attempt, 0) && delay(attempt, one) <= 2 * delay(attempt, 0));
+          assert.ok(delay(attempt + 1, one) >= delay(attempt, other) || attempt >= 4, "later tries wait longer");
+        }
+      }),
+    );
   });
 
   test("is never shorter than the server asked, up to a cap", () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 9 }), random, fc.nat(10 ** 9), (attempt, one, asked) => {
-      assert.ok(imageRetryDelayMs(attempt, one, asked) >= Math.min(asked, 600_000));
-      assert.ok(imageRetryDelayMs(attempt, one, asked) <= 601_000);
-      assert.ok(deliveryRetryDelayMs(attempt, one, asked) >= Math.min(asked, 86_400_000));
-      assert.ok(deliveryRetryDelayMs(attempt, one, asked) <= 86_401_000);
-    }));
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 9 }), random, fc.nat(10 ** 9), (attempt, one, asked) => {
+        assert.ok(imageRetryDelayMs(attempt, one, asked) >= Math.min(asked, 600_000));
+        assert.ok(imageRetryDelayMs(attempt, one, asked) <= 601_000);
+        assert.ok(deliveryRetryDelayMs(attempt, one, asked) >= Math.min(asked, 86_400_000));
+        assert.ok(deliveryRetryDelayMs(attempt, one, asked) <= 86_401_000);
+      }),
+    );
   });
 
   test("a delivery is tried for about three days", () => {
-    const total = Array.from({ length: DELIVERY_ATTEMPTS_MAX - 1 }, (_, index) => deliveryRetryDelayMs(index + 1, 0.5)).reduce((sum, ms) => sum + ms, 0);
+    const total = Array.from({ length: DELIVERY_ATTEMPTS_MAX - 1 }, (_, index) => deliveryRetryDelayMs(index + 1, 0.5)).reduce(
+      (sum, ms) => sum + ms,
+      0,
+    );
     assert.ok(total > 48 * 3_600_000 && total < 96 * 3_600_000);
   });
 
@@ -43,6 +50,11 @@ describe("waiting before another try", () => {
 
   test("Retry-After is read as seconds or as a date", () => {
     const now = Date.parse("2026-11-24T00:00:00Z");
-    assert.deepEqual(["7", " 7 ", "Tue, 24 Nov 2026 00:00:09 GMT", "Mon, 23 Nov 2026 00:00:00 GMT", "soon", "-3", undefined].map((value) => parseRetryAfterMs(value, now)), [7_000, 7_000, 9_000, 0, undefined, undefined, undefined]);
+    assert.deepEqual(
+      ["7", " 7 ", "Tue, 24 Nov 2026 00:00:09 GMT", "Mon, 23 Nov 2026 00:00:00 GMT", "soon", "-3", undefined].map((value) =>
+        parseRetryAfterMs(value, now),
+      ),
+      [7_000, 7_000, 9_000, 0, undefined, undefined, undefined],
+    );
   });
 });

@@ -5,18 +5,24 @@ import { createDownloadWindow } from "../../src/domain/download-window.ts";
 
 describe("the download window", () => {
   test("stays within its bounds, widens for idle encoders and narrows for a backlog", () => {
-    fc.assert(fc.property(fc.array(fc.option(fc.record({ fetchMs: fc.nat(60_000), waiting: fc.nat(30) }), { nil: null })), fc.nat(1_000), (events, encodeMs) => {
-      const window = createDownloadWindow({ min: 8, max: 100, backlogMax: 4, encoders: 2 });
-      window.onEncoded(encodeMs);
-      for (const event of events) {
-        const before = window.size;
-        if (event === null) window.onStarved();
-        else window.onFetched(event.fetchMs, event.waiting);
-        assert.ok(window.size >= 8 && window.size <= 100);
-        if (event === null) assert.ok(window.size >= before);
-        else assert.ok(window.size >= before - 1);
-      }
-    }));
+    fc.assert(
+      fc.property(
+        fc.array(fc.option(fc.record({ fetchMs: fc.nat(60_000), waiting: fc.nat(30) }), { nil: null })),
+        fc.nat(1_000),
+        (events, encodeMs) => {
+          const window = createDownloadWindow({ min: 8, max: 100, backlogMax: 4, encoders: 2 });
+          window.onEncoded(encodeMs);
+          for (const event of events) {
+            const before = window.size;
+            if (event === null) window.onStarved();
+            else window.onFetched(event.fetchMs, event.waiting);
+            assert.ok(window.size >= 8 && window.size <= 100);
+            if (event === null) assert.ok(window.size >= before);
+            else assert.ok(window.size >= before - 1);
+          }
+        },
+      ),
+    );
   });
 
   test("holds a quarter more than all encoders work off while one image comes, and a quarter of a second more", () => {

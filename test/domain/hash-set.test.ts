@@ -17,7 +17,11 @@ describe("a set of hashes", () => {
 
   test("is filled with whole numbers from 1 that it can hold", () => {
     for (const text of ["", "a", "語", "x".repeat(10_000)]) {
-      for (const [hash, bits] of [[hash32(text), 32], [hash53(text), 53]] as const) assert.ok(Number.isInteger(hash) && hash > 0 && hash < 2 ** bits, `${hash}`);
+      for (const [hash, bits] of [
+        [hash32(text), 32],
+        [hash53(text), 53],
+      ] as const)
+        assert.ok(Number.isInteger(hash) && hash > 0 && hash < 2 ** bits, `${hash}`);
     }
     assert.notEqual(hash53("a"), hash53("b"));
   });

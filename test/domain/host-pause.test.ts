@@ -4,11 +4,15 @@ import { givenUpHost, returnDelayMs, strikePauseMs, STRIKES_MAX, whatHostDid } f
 import { IMAGE_CODES, type ImageCode } from "../../src/domain/image-code.ts";
 import { failed } from "../../src/domain/stage-result.ts";
 
-const did = (code: ImageCode, retryAfterMs?: number) => whatHostDid(failed(code, "x", retryAfterMs === undefined ? {} : { retryAfterMs }).failure);
+const did = (code: ImageCode, retryAfterMs?: number) =>
+  whatHostDid(failed(code, "x", retryAfterMs === undefined ? {} : { retryAfterMs }).failure);
 
 describe("a host's pause", () => {
   test("is what the host asks for, ten minutes at most", () => {
-    assert.deepEqual([did("rate_limited", 2_000), did("server_error", 5_000), did("rate_limited", 86_400_000), did("rate_limited")], [2_000, 5_000, 600_000, 2_000].map((pauseMs) => ({ kind: "asked", pauseMs })));
+    assert.deepEqual(
+      [did("rate_limited", 2_000), did("server_error", 5_000), did("rate_limited", 86_400_000), did("rate_limited")],
+      [2_000, 5_000, 600_000, 2_000].map((pauseMs) => ({ kind: "asked", pauseMs })),
+    );
   });
 
   test("is earned by failures of the host, not of one image, and not of ours", () => {
@@ -19,7 +23,10 @@ describe("a host's pause", () => {
   });
 
   test("doubles from 30 s to ten minutes; five make a quarter of an hour", () => {
-    assert.deepEqual([1, 2, 3, 4, 5, 6, 60].map(strikePauseMs), [30, 60, 120, 240, 480, 600, 600].map((seconds) => seconds * 1_000));
+    assert.deepEqual(
+      [1, 2, 3, 4, 5, 6, 60].map(strikePauseMs),
+      [30, 60, 120, 240, 480, 600, 600].map((seconds) => seconds * 1_000),
+    );
     const sumMs = Array.from({ length: STRIKES_MAX }, (_, index) => strikePauseMs(index + 1)).reduce((total, ms) => total + ms);
     assert.equal(sumMs, 15.5 * 60_000);
   });
@@ -27,7 +34,9 @@ describe("a host's pause", () => {
   test("gives images back one after the other, and never before its end", () => {
     const delayOf = (place: number, strikes = 0, random = 0) => returnDelayMs({ remainingMs: 2_000, place, strikes, random });
     assert.deepEqual([delayOf(0), delayOf(1), delayOf(2_000), delayOf(1_000_000)], [2_000, 2_005, 12_000, 32_000]);
-    for (const random of [0, 0.5, 0.999]) for (const place of [0, 1, 500]) assert.ok(delayOf(place, 0, random) >= 2_000 && delayOf(place, 0, random) <= 2_000 + place * 5 + 1_000);
+    for (const random of [0, 0.5, 0.999])
+      for (const place of [0, 1, 500])
+        assert.ok(delayOf(place, 0, random) >= 2_000 && delayOf(place, 0, random) <= 2_000 + place * 5 + 1_000);
     assert.ok(delayOf(0, 1, 0.99) < 2_100, "one comes first and tries the host");
     assert.ok(delayOf(1, 1) >= 7_000, "the others give it time for an answer");
   });

@@ -4,38 +4,92 @@ import fc from "fast-check";
 import { findUrlSpans, parseImageUrl, splitImageUrls } from "../../src/domain/image-url.ts";
 
 describe("image URLs", () => {
-  const url = fc.webUrl({ validSchemes: ["http", "https"], withQueryParameters: true }).map((text) => text.replaceAll(/[\s;|]/g, "_").replaceAll(/,+$/g, "").replaceAll(/,(?=https?:)/g, "_"));
-  const withCommas = fc.oneof(url, fc.constantFrom("https://cdn.test/w_200,h_100,c_fill/a.jpg", "http://shop.test/a\\,b.jpg", "https://shop.test/?of=1\\,https://x.test/b.jpg", "https://shop.test/my mug,red.jpg", "https://shop.test/?a=1,2&b=http:x"));
+  const url = fc.webUrl({ validSchemes: ["http", "https"], withQueryParameters: true }).map((text) =>
+    text
+      .replaceAll(/[\s;|]/g, "_")
+      .replaceAll(/,+$/g, "")
+      .replaceAll(/,(?=https?:)/g, "_"),
+  );
+  const withCommas = fc.oneof(
+    url,
+    fc.constantFrom(
+      "https://cdn.test/w_200,h_100,c_fill/a.jpg",
+      "http://shop.test/a\\,b.jpg",
+      "https://shop.test/?of=1\\,https://x.test/b.jpg",
+      "https://shop.test/my mug,red.jpg",
+      "https://shop.test/?a=1,2&b=http:x",
+    ),
+  );
 
   test("of a cell come out as they went in, whatever separates them, commas inside included", () => {
-    fc.assert(fc.property(fc.array(withCommas, { minLength: 1, maxLength: 6 }), fc.constantFrom(",", ", ", " , ", " ", ";", "; ", "\n", ",\n", "|", " | ", "\r\n"), (urls, separator) => {
-      assert.deepEqual(splitImageUrls(urls.join(separator)), urls);
-      assert.deepEqual(splitImageUrls(`${separator}${urls.join(separator)}${separator}`), urls);
-    }), { numRuns: 1_000 });
+    fc.assert(
+      fc.property(
+        fc.array(withCommas, { minLength: 1, maxLength: 6 }),
+        fc.constantFrom(",", ", ", " , ", " ", ";", "; ", "\n", ",\n", "|", " | ", "\r\n"),
+        (urls, separator) => {
+          assert.deepEqual(splitImageUrls(urls.join(separator)), urls);
+          assert.deepEqual(splitImageUrls(`${separator}${urls.join(separator)}${separator}`), urls);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
   });
 
   test("of a cell with a URL on each line keep whatever a line holds", () => {
-    fc.assert(fc.property(fc.array(fc.string({ unit: fc.constantFrom("a", ",", ";", " ", "|", "h", "/"), minLength: 1 }).map((text) => `x${text}x`), { minLength: 1 }), fc.constantFrom("\n", "\r\n", " \n\n "), (items, separator) => {
-      const cell = items.join(separator);
-      assert.deepEqual(findUrlSpans(cell, "lines").map(([start, end]) => cell.slice(start, end)), items);
-    }));
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.string({ unit: fc.constantFrom("a", ",", ";", " ", "|", "h", "/"), minLength: 1 }).map((text) => `x${text}x`),
+          { minLength: 1 },
+        ),
+        fc.constantFrom("\n", "\r\n", " \n\n "),
+        (items, separator) => {
+          const cell = items.join(separator);
+          assert.deepEqual(
+            findUrlSpans(cell, "lines").map(([start, end]) => cell.slice(start, end)),
+            items,
+          );
+        },
+      ),
+    );
   });
 
   test("stand where their spans say: in order, without blanks around them, separators and nothing else between", () => {
-    fc.assert(fc.property(fc.string({ unit: fc.constantFrom("https://", "a", ".", ",", ", ", ";", "|", " ", "\n", "\\,", "n/a"), maxLength: 30 }), fc.constantFrom("single" as const, "list" as const, "lines" as const), (cell, kind) => {
-      let done = 0;
-      for (const [start, end] of [...findUrlSpans(cell, kind), [cell.length, cell.length] as const]) {
-        assert.match(cell.slice(done, start), /^[\s,;|]*$/);
-        assert.equal(cell.slice(start, end), cell.slice(start, end).trim());
-        assert.ok(end > start || start === cell.length);
-        done = end;
-      }
-    }), { numRuns: 2_000 });
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.constantFrom("https://", "a", ".", ",", ", ", ";", "|", " ", "\n", "\\,", "n/a"), maxLength: 30 }),
+        fc.constantFrom("single" as const, "list" as const, "lines" as const),
+        (cell, kind) => {
+          let done = 0;
+          for (const [start, end] of [...findUrlSpans(cell, kind), [cell.length, cell.length] as const]) {
+            assert.match(cell.slice(done, start), /^[\s,;|]*$/);
+            assert.equal(cell.slice(start, end), cell.slice(start, end).trim());
+            assert.ok(end > start || start === cell.length);
+            done = end;
+          }
+        },
+      ),
+      { numRuns: 2_000 },
+    );
   });
 
   test("are absolute, http or https, without credentials, and lose their fragment", () => {
     assert.deepEqual(parseImageUrl("HTTPS://Shop.Test/Ä b.jpg#top"), { ok: true, href: "https://shop.test/%C3%84%20b.jpg" });
-    for (const text of ["", "shop.test/a.jpg", "//shop.test/a.jpg", "ftp://shop.test/a", "file:///etc/passwd", "javascript:alert(1)", "data:image/png;base64,AAAA", "https://", "https://user@shop.test/", "https://a:b@shop.test/", "https://shop.test/\u0000", "https://shop.test/a\tb", `https://shop.test/${"a".repeat(9_000)}`]) {
+    for (const text of [
+      "",
+      "shop.test/a.jpg",
+      "//shop.test/a.jpg",
+      "ftp://shop.test/a",
+      "file:///etc/passwd",
+      "javascript:alert(1)",
+      "data:image/png;base64,AAAA",
+      "https://",
+      "https://user@shop.test/",
+      "https://a:b@shop.test/",
+      "https://shop.test/\u0000",
+      "https://shop.test/a\tb",
+      `https://shop.test/${"a".repeat(9_000)}`,
+    ]) {
       const parsed = parseImageUrl(text);
       assert.equal(parsed.ok, false, text);
     }

@@ -12,12 +12,14 @@ function drawFrom(items: readonly number[], size: number, random: () => number):
 
 describe("a reservoir", () => {
   test("holds as many different items as it may and as there are", () => {
-    fc.assert(fc.property(fc.uniqueArray(fc.integer(), { maxLength: 300 }), fc.nat(50), fc.integer(), (items, size, seed) => {
-      const drawn = drawFrom(items, size, seededRandom(seed));
-      assert.equal(drawn.length, Math.min(size, items.length));
-      assert.equal(new Set(drawn).size, drawn.length);
-      assert.ok(drawn.every((item) => items.includes(item)));
-    }));
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.integer(), { maxLength: 300 }), fc.nat(50), fc.integer(), (items, size, seed) => {
+        const drawn = drawFrom(items, size, seededRandom(seed));
+        assert.equal(drawn.length, Math.min(size, items.length));
+        assert.equal(new Set(drawn).size, drawn.length);
+        assert.ok(drawn.every((item) => items.includes(item)));
+      }),
+    );
   });
 
   test("holds each item with the same chance, and in each place", () => {
@@ -26,7 +28,11 @@ describe("a reservoir", () => {
     const seen = Array.from({ length: items }, () => 0);
     const first = Array.from({ length: items }, () => 0);
     for (let draw = 0; draw < draws; draw += 1) {
-      const drawn = drawFrom(seen.map((_, item) => item), size, random);
+      const drawn = drawFrom(
+        seen.map((_, item) => item),
+        size,
+        random,
+      );
       for (const item of drawn) seen[item] = (seen[item] ?? 0) + 1;
       first[drawn[0] ?? 0] = (first[drawn[0] ?? 0] ?? 0) + 1;
     }

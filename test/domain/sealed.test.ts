@@ -9,13 +9,15 @@ const sealed = (text: string) => seal(text, { key: KEY, nonce: randomBytes(NONCE
 
 describe("sealed text", () => {
   test("opens with its key, at its place", () => {
-    for (const text of ["", "Bearer abc", "schlüssel 🔑", "x".repeat(10_000)]) assert.equal(unseal(sealed(text), { key: KEY, about: "batch 1" }), text);
+    for (const text of ["", "Bearer abc", "schlüssel 🔑", "x".repeat(10_000)])
+      assert.equal(unseal(sealed(text), { key: KEY, about: "batch 1" }), text);
     assert.deepEqual(deriveKey(SECRET, "tests"), KEY, "the same from the same secret, in every process");
   });
 
   test("stays closed with another key, for another purpose and at another place", () => {
     const text = sealed("Bearer abc");
-    for (const key of [deriveKey(`${SECRET}!`, "tests"), deriveKey(SECRET, "others")]) assert.equal(unseal(text, { key, about: "batch 1" }), null);
+    for (const key of [deriveKey(`${SECRET}!`, "tests"), deriveKey(SECRET, "others")])
+      assert.equal(unseal(text, { key, about: "batch 1" }), null);
     assert.equal(unseal(text, { key: KEY, about: "batch 2" }), null);
   });
 
@@ -27,7 +29,8 @@ describe("sealed text", () => {
       turned[bit >> 3] = (turned[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       assert.equal(unseal(`v1.${turned.toString("base64url")}`, { key: KEY, about: "batch 1" }), null, String(bit));
     }
-    for (const odd of ["", "v1.", "v1.AAAA", "Bearer abc", text.slice(0, -4), `v2${text.slice(2)}`]) assert.equal(unseal(odd, { key: KEY, about: "batch 1" }), null, odd);
+    for (const odd of ["", "v1.", "v1.AAAA", "Bearer abc", text.slice(0, -4), `v2${text.slice(2)}`])
+      assert.equal(unseal(odd, { key: KEY, about: "batch 1" }), null, odd);
   });
 
   test("shows nothing of what it holds, and differs each time", () => {

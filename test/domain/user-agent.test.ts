@@ -10,5 +10,17 @@ test("the user agent names us, our version and who can be asked", () => {
 
 test("a contact is an address of the web or of mail that fits into a header", () => {
   for (const text of ["https://shop.example/bots", "http://shop.example", "images@shop.example"]) assert.ok(isContact(text), text);
-  for (const text of ["", "shop", "shop.example", "a b@shop.example", "images@shop", "https://shop.example/(bots)", "x@shop.example\r\nCookie: a", "https://bücher.example", "ftp://shop.example", `https://${"a".repeat(300)}`]) assert.ok(!isContact(text), text);
+  for (const text of [
+    "",
+    "shop",
+    "shop.example",
+    "a b@shop.example",
+    "images@shop",
+    "https://shop.example/(bots)",
+    "x@shop.example\r\nCookie: a",
+    "https://bücher.example",
+    "ftp://shop.example",
+    `https://${"a".repeat(300)}`,
+  ])
+    assert.ok(!isContact(text), text);
 });

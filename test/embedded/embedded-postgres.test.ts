@@ -28,7 +28,9 @@ describe("the embedded PostgreSQL", () => {
   test("takes a client at the string it gives, listens on loopback alone and demands its password", async () => {
     const postgres = await start(await createTestFolder());
     const db = connectDatabase({ url: postgres.url, poolMax: 1, onError: () => {} });
-    const { rows } = await db.executor.executeSql("select current_database() as name, inet_server_addr()::text as at, current_setting('fsync') as fsync, current_setting('synchronous_commit') as sync");
+    const { rows } = await db.executor.executeSql(
+      "select current_database() as name, inet_server_addr()::text as at, current_setting('fsync') as fsync, current_setting('synchronous_commit') as sync",
+    );
     assert.deepEqual(rows, [{ name: "pressrun", at: "127.0.0.1/32", fsync: "on", sync: "on" }]);
     await db.close();
     const stranger = connectDatabase({ url: postgres.url.replace(/:[^:@]+@/, ":guess@"), poolMax: 1, onError: () => {} });
@@ -52,7 +54,10 @@ describe("the embedded PostgreSQL", () => {
   test("is not given to a second process, which says so and leaves the first alone", async () => {
     const dataDir = await createTestFolder();
     const first = await startService({ DATA_DIR: dataDir });
-    const second = spawn(process.execPath, ["bin/pressrun.js", "serve"], { env: { PATH: process.env["PATH"] ?? "", PORT: "0", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" }, stdio: ["ignore", "ignore", "pipe"] });
+    const second = spawn(process.execPath, ["bin/pressrun.js", "serve"], {
+      env: { PATH: process.env["PATH"] ?? "", PORT: "0", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     const [[code], said] = await Promise.all([once(second, "exit") as Promise<[number]>, text(second.stderr)]);
     assert.equal(code, 1);
     assert.match(said, /in use by another Pressrun process/);
@@ -69,7 +74,10 @@ describe("the embedded PostgreSQL", () => {
     assert.deepEqual((await readdir(dataDir)).toSorted(), ["postgres"]);
     await first.stop();
     // A process that lives, but is no server of ours: the number was used again.
-    await writeFile(join(dataDir, "postgres", "postmaster.pid"), `${process.pid}\n${join(dataDir, "postgres")}\n1\n1\n\n127.0.0.1\n1 1\nready   \n`);
+    await writeFile(
+      join(dataDir, "postgres", "postmaster.pid"),
+      `${process.pid}\n${join(dataDir, "postgres")}\n1\n1\n\n127.0.0.1\n1 1\nready   \n`,
+    );
     const second = await start(dataDir);
     assert.equal(second.adopted, false);
     assert.equal(second.port, first.port, "the port stays, so that a psql command can be kept");
@@ -100,56 +108,82 @@ describe("the embedded PostgreSQL", () => {
     assert.deepEqual(processesNaming(closed), []);
   });
 
-  test("runs for an ordinary user", { skip: canBecomeNobody ? false : "the tests run as one already, or the checkout is closed to others" }, async () => {
-    const dataDir = await createTestFolder();
-    await chown(dataDir, 65_534, 65_534);
-    const child = spawn("setpriv", [...AS_NOBODY, process.execPath, "bin/pressrun.js", "serve"], {
-      env: { PATH: process.env["PATH"] ?? "", PORT: "0", DATA_DIR: join(dataDir, "data"), EMBEDDED_PG_PORT: "0", LOG_LEVEL: "warn", NODE_COMPILE_CACHE: join(dataDir, "cache") }, stdio: ["ignore", "pipe", "pipe"],
-    });
-    const said = text(child.stderr);
-    const exited = once(child, "exit") as Promise<[number]>;
-    onCleanup(() => child.kill("SIGKILL"));
-    let printed = "";
-    for await (const chunk of child.stdout) {
-      printed += String(chunk);
-      if (printed.includes("psql")) break;
-    }
-    if (!printed.includes("listens on")) assert.fail(await said);
-    child.kill("SIGTERM");
-    assert.deepEqual((await exited)[0], 0);
-    assert.deepEqual(processesNaming(dataDir), []);
-  });
+  test(
+    "runs for an ordinary user",
+    { skip: canBecomeNobody ? false : "the tests run as one already, or the checkout is closed to others" },
+    async () => {
+      const dataDir = await createTestFolder();
+      await chown(dataDir, 65_534, 65_534);
+      const child = spawn("setpriv", [...AS_NOBODY, process.execPath, "bin/pressrun.js", "serve"], {
+        env: {
+          PATH: process.env["PATH"] ?? "",
+          PORT: "0",
+          DATA_DIR: join(dataDir, "data"),
+          EMBEDDED_PG_PORT: "0",
+          LOG_LEVEL: "warn",
+          NODE_COMPILE_CACHE: join(dataDir, "cache"),
+        },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      const said = text(child.stderr);
+      const exited = once(child, "exit") as Promise<[number]>;
+      onCleanup(() => child.kill("SIGKILL"));
+      let printed = "";
+      for await (const chunk of child.stdout) {
+        printed += String(chunk);
+        if (printed.includes("psql")) break;
+      }
+      if (!printed.includes("listens on")) assert.fail(await said);
+      child.kill("SIGTERM");
+      assert.deepEqual((await exited)[0], 0);
+      assert.deepEqual(processesNaming(dataDir), []);
+    },
+  );
 });
 
 const DEBIAN = "/usr/lib/postgresql/15/bin";
 
-test("PostgreSQL 15 does the main job as well", { skip: existsSync(join(DEBIAN, "initdb")) ? false : "Debian's postgresql-15 is not installed" }, async () => {
-  const folder = await createTestFolder();
-  const cluster = join(folder, "cluster");
-  await mkdir(cluster);
-  const asServer = isRoot ? ["setpriv", ...AS_NOBODY] : ["env"];
-  if (isRoot) {
-    await chmod(folder, 0o755);
-    await chown(cluster, 65_534, 65_534);
-  }
-  const run = (...command: string[]) => {
-    const { status, stderr } = spawnSync(asServer[0] ?? "env", [...asServer.slice(1), ...command], { encoding: "utf8", cwd: "/" });
-    assert.equal(status, 0, stderr);
-  };
-  run(join(DEBIAN, "initdb"), "-D", join(cluster, "data"), "-U", "pressrun", "-A", "trust", "-E", "UTF8", "--locale=C");
-  const free = createServer().listen(0, "127.0.0.1");
-  await once(free, "listening");
-  const { port } = free.address() as AddressInfo;
-  free.close();
-  const control = (...words: string[]) => run(join(DEBIAN, "pg_ctl"), "-D", join(cluster, "data"), "-w", "-l", join(cluster, "log"), ...words);
-  control("-o", `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${cluster}`, "start");
-  onCleanup(() => control("-m", "immediate", "stop"));
+test(
+  "PostgreSQL 15 does the main job as well",
+  { skip: existsSync(join(DEBIAN, "initdb")) ? false : "Debian's postgresql-15 is not installed" },
+  async () => {
+    const folder = await createTestFolder();
+    const cluster = join(folder, "cluster");
+    await mkdir(cluster);
+    const asServer = isRoot ? ["setpriv", ...AS_NOBODY] : ["env"];
+    if (isRoot) {
+      await chmod(folder, 0o755);
+      await chown(cluster, 65_534, 65_534);
+    }
+    const run = (...command: string[]) => {
+      const { status, stderr } = spawnSync(asServer[0] ?? "env", [...asServer.slice(1), ...command], { encoding: "utf8", cwd: "/" });
+      assert.equal(status, 0, stderr);
+    };
+    run(join(DEBIAN, "initdb"), "-D", join(cluster, "data"), "-U", "pressrun", "-A", "trust", "-E", "UTF8", "--locale=C");
+    const free = createServer().listen(0, "127.0.0.1");
+    await once(free, "listening");
+    const { port } = free.address() as AddressInfo;
+    free.close();
+    const control = (...words: string[]) =>
+      run(join(DEBIAN, "pg_ctl"), "-D", join(cluster, "data"), "-w", "-l", join(cluster, "log"), ...words);
+    control("-o", `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${cluster}`, "start");
+    onCleanup(() => control("-m", "immediate", "stop"));
 
-  const service = await startService({ DATABASE_URL: `postgres://pressrun@127.0.0.1:${port}/postgres`, DATA_DIR: join(folder, "data") });
+    const service = await startService({ DATABASE_URL: `postgres://pressrun@127.0.0.1:${port}/postgres`, DATA_DIR: join(folder, "data") });
 
-  const origin = await startOrigin();
-  const { requestId } = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`, `${origin.url}/photo/1.jpg`], [`${origin.url}/gone.jpg`]]));
-  assert.deepEqual((await service.finished(requestId)).progress, { total: 3, completed: 2, failed: 1, skipped: 0, reused: 0, percent: 100 });
-  assert.equal(existsSync(join(folder, "data", "postgres")), false, "nothing embedded was started");
-  assert.equal((await service.kill("SIGTERM")).code, 0);
-});
+    const origin = await startOrigin();
+    const { requestId } = await service.upload(
+      catalogueOf([[`${origin.url}/photo/1.jpg`, `${origin.url}/photo/1.jpg`], [`${origin.url}/gone.jpg`]]),
+    );
+    assert.deepEqual((await service.finished(requestId)).progress, {
+      total: 3,
+      completed: 2,
+      failed: 1,
+      skipped: 0,
+      reused: 0,
+      percent: 100,
+    });
+    assert.equal(existsSync(join(folder, "data", "postgres")), false, "nothing embedded was started");
+    assert.equal((await service.kill("SIGTERM")).code, 0);
+  },
+);

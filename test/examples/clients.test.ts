@@ -34,15 +34,24 @@ describe("examples", { concurrency: 4 }, () => {
       const path = join(folder, file);
       if (csv !== null) await writeFile(path, csv);
       const ended = await new Promise<Ended>((resolve) => {
-        execFile(program, [script, path, `${path}.results`], { cwd: folder, timeout: 60_000, env: { PATH: process.env["PATH"] ?? "", BASE_URL: service.url, API_KEY: KEY, ...env } }, (error, stdout, stderr) => {
-          resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
-        });
+        execFile(
+          program,
+          [script, path, `${path}.results`],
+          { cwd: folder, timeout: 60_000, env: { PATH: process.env["PATH"] ?? "", BASE_URL: service.url, API_KEY: KEY, ...env } },
+          (error, stdout, stderr) => {
+            resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
+          },
+        );
       });
       return { ...ended, results: await readFile(`${path}.results`, "utf8").catch(() => "") };
     };
 
     test(`examples/${name} uploads, waits and downloads the results`, async () => {
-      const { code, stdout, stderr, results } = await run("good.csv", catalogueOf([[`${origin.url}/photo/1.jpg`], [`${origin.url}/photo/2.jpg`]]), { OPTIONS: "format=webp&quality=70" });
+      const { code, stdout, stderr, results } = await run(
+        "good.csv",
+        catalogueOf([[`${origin.url}/photo/1.jpg`], [`${origin.url}/photo/2.jpg`]]),
+        { OPTIONS: "format=webp&quality=70" },
+      );
       assert.equal(code, 0, stderr);
       assert.match(stderr, /^accepted: 2 products with 2 images, http/);
       assert.match(stderr, /^100 %$/m);

@@ -29,12 +29,24 @@ const TOLERANCE_SECONDS = 300;
 const ANSWER_MS_MAX = 10_000;
 
 type Running = { url: string; folder: string };
-type Example = { name: string; start(secrets: string): Promise<Running>; /** Where its work leaves the result CSV. */ resultFile(of: { requestId: string; messageId: string }): string };
+type Example = {
+  name: string;
+  start(secrets: string): Promise<Running>;
+  /** Where its work leaves the result CSV. */ resultFile(of: { requestId: string; messageId: string }): string;
+};
 
 const byRequest: Example["resultFile"] = ({ requestId }) => `${requestId}.csv`;
 const EXAMPLES: Example[] = [
-  { name: "express.js", start: (secrets) => startProcess([process.execPath, join(RECEIVERS, "express.js")], secrets), resultFile: byRequest },
-  { name: "fastify.js", start: (secrets) => startProcess([process.execPath, join(RECEIVERS, "fastify.js")], secrets), resultFile: byRequest },
+  {
+    name: "express.js",
+    start: (secrets) => startProcess([process.execPath, join(RECEIVERS, "express.js")], secrets),
+    resultFile: byRequest,
+  },
+  {
+    name: "fastify.js",
+    start: (secrets) => startProcess([process.execPath, join(RECEIVERS, "fastify.js")], secrets),
+    resultFile: byRequest,
+  },
   { name: "receiver.py", start: (secrets) => startProcess(["python3", join(RECEIVERS, "receiver.py")], secrets), resultFile: byRequest },
   { name: "receiver.sh", start: startScript, resultFile: ({ messageId }) => join("inbox", `${messageId}.csv`) },
 ];
@@ -69,7 +81,11 @@ type Message = { id: string; body: string; headers: Record<string, string> };
 
 /** node:http, which reads an answer that comes before the body was sent, and sends no header of its own accord. */
 async function post(url: string, { body, headers }: Pick<Message, "body" | "headers">): Promise<{ status: number; text: string }> {
-  const sending = request(url, { method: "POST", headers: { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)), ...headers }, agent: false });
+  const sending = request(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)), ...headers },
+    agent: false,
+  });
   // What is refused before it has come whole ends in a reset, behind the answer.
   sending.on("error", () => {});
   sending.setTimeout(ANSWER_MS_MAX, () => sending.destroy(new Error("there was no answer in time")));
@@ -92,9 +108,23 @@ async function startResults(): Promise<{ url: string; asked: Map<string, ServerR
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
 }
 
-function eventOf(requestId: string, resultsUrl: string, note = "ü, \"quoted\" and \\"): string {
+function eventOf(requestId: string, resultsUrl: string, note = 'ü, "quoted" and \\'): string {
   const progress = { total: 2, completed: 2, failed: 0, skipped: 0, reused: 0 };
-  const data = { requestId, status: "completed", outcome: "all", run: 1, fileName: null, metadata: { requestId: "another", outputCsvUrl: "http://127.0.0.1:1/not-this", note }, progress, bytes: { input: 1, output: 1 }, pausedAt: null, pauseReason: null, pausedHost: null, outputCsvUrl: `${resultsUrl}/${requestId}.csv`, statusUrl: `${resultsUrl}/status` };
+  const data = {
+    requestId,
+    status: "completed",
+    outcome: "all",
+    run: 1,
+    fileName: null,
+    metadata: { requestId: "another", outputCsvUrl: "http://127.0.0.1:1/not-this", note },
+    progress,
+    bytes: { input: 1, output: 1 },
+    pausedAt: null,
+    pauseReason: null,
+    pausedHost: null,
+    outputCsvUrl: `${resultsUrl}/${requestId}.csv`,
+    statusUrl: `${resultsUrl}/status`,
+  };
   return JSON.stringify({ type: "batch.completed", timestamp: new Date().toISOString(), data });
 }
 
@@ -107,7 +137,9 @@ for (const { name, start, resultFile } of EXAMPLES) {
     });
 
     const nowSeconds = () => Math.floor(Date.now() / 1_000);
-    const messageOf = (given: { secret?: string; ageSeconds?: number; id?: string; body?: string } = {}): Message & { requestId: string } => {
+    const messageOf = (
+      given: { secret?: string; ageSeconds?: number; id?: string; body?: string } = {},
+    ): Message & { requestId: string } => {
       const requestId = randomUUID();
       const { secret = SECRET, ageSeconds = 0, id = randomUUID(), body = eventOf(requestId, results.url) } = given;
       return { id, requestId, body, headers: signatureHeaders([secret], { id, timestampSeconds: nowSeconds() - ageSeconds, body }) };
@@ -145,7 +177,10 @@ for (const { name, start, resultFile } of EXAMPLES) {
       for (const message of [old, next]) assert.equal((await post(receiver.url, message)).status, 204);
       const message = messageOf();
       const wrong = `v1,${randomBytes(32).toString("base64")}`;
-      const headers = { ...message.headers, "webhook-signature": `${wrong} v1a,${randomBytes(64).toString("base64")} ${message.headers["webhook-signature"]}` };
+      const headers = {
+        ...message.headers,
+        "webhook-signature": `${wrong} v1a,${randomBytes(64).toString("base64")} ${message.headers["webhook-signature"]}`,
+      };
       assert.equal((await post(receiver.url, { ...message, headers })).status, 204);
       for (const { requestId } of [old, next, message]) {
         await eventually("the work to begin", async () => isAskedFor(requestId));
@@ -156,22 +191,48 @@ for (const { name, start, resultFile } of EXAMPLES) {
     test("refuses a signature that is not right", async () => {
       const message = messageOf();
       const right = message.headers["webhook-signature"] ?? "";
-      const wrong = [messageOf({ secret: createSecret(randomBytes(32)) }).headers["webhook-signature"] ?? "", right.slice(0, -2), `${right}=`, right.slice(3), right.replace("v1,", "v2,"), `v1,${right}`, right.toLowerCase(), "v1,", "v1,*", "*", `v1,${randomBytes(32).toString("hex")}`, ",", `v1,${"A".repeat(900)}`];
-      for (const signature of wrong) await refused({ ...message, headers: { ...message.headers, "webhook-signature": signature } }, /signature is not right/);
+      const wrong = [
+        messageOf({ secret: createSecret(randomBytes(32)) }).headers["webhook-signature"] ?? "",
+        right.slice(0, -2),
+        `${right}=`,
+        right.slice(3),
+        right.replace("v1,", "v2,"),
+        `v1,${right}`,
+        right.toLowerCase(),
+        "v1,",
+        "v1,*",
+        "*",
+        `v1,${randomBytes(32).toString("hex")}`,
+        ",",
+        `v1,${"A".repeat(900)}`,
+      ];
+      for (const signature of wrong)
+        await refused({ ...message, headers: { ...message.headers, "webhook-signature": signature } }, /signature is not right/);
     });
 
     test("refuses a body in which one byte was changed, added or taken away", async () => {
       const message = messageOf();
-      for (const body of [message.body.replace("completed", "completee"), `${message.body} `, message.body.slice(0, -1), "", "{}", `${message.body}\n`]) await refused({ ...message, body }, /signature is not right/);
+      for (const body of [
+        message.body.replace("completed", "completee"),
+        `${message.body} `,
+        message.body.slice(0, -1),
+        "",
+        "{}",
+        `${message.body}\n`,
+      ])
+        await refused({ ...message, body }, /signature is not right/);
     });
 
     test("refuses what is older or newer than five minutes, and takes what is not", async () => {
-      for (const ageSeconds of [TOLERANCE_SECONDS + 2, -TOLERANCE_SECONDS - 5, 7 * 86_400, -86_400]) await refused(messageOf({ ageSeconds }), /older or newer/);
-      for (const ageSeconds of [TOLERANCE_SECONDS - 30, -TOLERANCE_SECONDS + 30]) assert.equal((await post(receiver.url, messageOf({ ageSeconds }))).status, 204);
+      for (const ageSeconds of [TOLERANCE_SECONDS + 2, -TOLERANCE_SECONDS - 5, 7 * 86_400, -86_400])
+        await refused(messageOf({ ageSeconds }), /older or newer/);
+      for (const ageSeconds of [TOLERANCE_SECONDS - 30, -TOLERANCE_SECONDS + 30])
+        assert.equal((await post(receiver.url, messageOf({ ageSeconds }))).status, 204);
       // A timestamp that is moved into the tolerance is no longer what was signed.
       const old = messageOf({ ageSeconds: 86_400 });
       await refused({ ...old, headers: { ...old.headers, "webhook-timestamp": String(nowSeconds()) } }, /signature is not right/);
-      for (const timestamp of ["soon", "-1", "1e9", "0x5f5e100", `${nowSeconds()}.5`, "9".repeat(30), ` `]) await refused({ ...old, headers: { ...old.headers, "webhook-timestamp": timestamp } }, /timestamp|older or newer/);
+      for (const timestamp of ["soon", "-1", "1e9", "0x5f5e100", `${nowSeconds()}.5`, "9".repeat(30), ` `])
+        await refused({ ...old, headers: { ...old.headers, "webhook-timestamp": timestamp } }, /timestamp|older or newer/);
     });
 
     test("refuses a message without one of its headers, or with an id that is none", async () => {
@@ -180,27 +241,45 @@ for (const { name, start, resultFile } of EXAMPLES) {
         const headers = Object.fromEntries(Object.entries(message.headers).filter(([header]) => header !== missing));
         await refused({ ...message, headers }, missing === "webhook-signature" ? /signature/ : new RegExp(missing));
       }
-      for (const id of ["../../../tmp/x", "a.b", "a b", "a/b", "x".repeat(200), "$(id)", "*"]) await refused(messageOf({ id }), /webhook-id|too long/);
-      assert.deepEqual((await readdir(receiver.folder)).filter((file) => !/\.csv$|^inbox$/.test(file)), [], "nothing else was written");
+      for (const id of ["../../../tmp/x", "a.b", "a b", "a/b", "x".repeat(200), "$(id)", "*"])
+        await refused(messageOf({ id }), /webhook-id|too long/);
+      assert.deepEqual(
+        (await readdir(receiver.folder)).filter((file) => !/\.csv$|^inbox$/.test(file)),
+        [],
+        "nothing else was written",
+      );
     });
 
     test("refuses a body above its limit, however well it is signed", async () => {
       const frame = eventOf(randomUUID(), results.url, "").length;
-      const [largest, tooLarge] = [0, 1].map((more) => messageOf({ body: eventOf(randomUUID(), results.url, "x".repeat(BODY_BYTES_MAX - frame + more)) }));
+      const [largest, tooLarge] = [0, 1].map((more) =>
+        messageOf({ body: eventOf(randomUUID(), results.url, "x".repeat(BODY_BYTES_MAX - frame + more)) }),
+      );
       assert.ok(largest && tooLarge);
       assert.equal(Buffer.byteLength(largest.body), BODY_BYTES_MAX);
       assert.equal((await post(receiver.url, largest)).status, 204);
       assert.equal((await post(receiver.url, tooLarge)).status, 413);
       assert.equal((await post(receiver.url, { ...tooLarge, body: "x".repeat(3_000_000) })).status, 413);
       // In pieces, without a length: what does not read them on may close before its answer is read.
-      const inPieces = await fetch(receiver.url, { method: "POST", headers: tooLarge.headers, body: new Blob([tooLarge.body]).stream(), duplex: "half" } as RequestInit).then(({ status }) => status, () => "closed");
+      const inPieces = await fetch(receiver.url, {
+        method: "POST",
+        headers: tooLarge.headers,
+        body: new Blob([tooLarge.body]).stream(),
+        duplex: "half",
+      } as RequestInit).then(
+        ({ status }) => status,
+        () => "closed",
+      );
       assert.ok([411, 413, "closed"].includes(inPieces), String(inPieces));
       assert.equal((await post(receiver.url, messageOf())).status, 204, "and takes the next");
     });
 
     test("does not begin to listen, or answers 500, with a secret that anybody could guess", async () => {
       for (const secret of ["", "whsec_", `${SECRET},whsec_`, "c2hvcnQ="]) {
-        const started = await start(secret).then(({ url }) => post(url, messageOf()), (error: Error) => ({ status: 500, text: error.message }));
+        const started = await start(secret).then(
+          ({ url }) => post(url, messageOf()),
+          (error: Error) => ({ status: 500, text: error.message }),
+        );
         assert.equal(started.status, 500);
         assert.match(started.text, /WEBHOOK_SECRET/);
       }
@@ -217,13 +296,19 @@ describe("every receiver in examples/receivers", () => {
   });
 
   test("is one of those that are tested", async () => {
-    assert.deepEqual((await readdir(RECEIVERS)).filter((file) => !file.endsWith(".md")).toSorted(), EXAMPLES.map(({ name }) => name).toSorted());
+    assert.deepEqual(
+      (await readdir(RECEIVERS)).filter((file) => !file.endsWith(".md")).toSorted(),
+      EXAMPLES.map(({ name }) => name).toSorted(),
+    );
   });
 
   for (const { name, start } of EXAMPLES) {
     test(`takes a real batch's webhook and fetches its result: ${name}`, async () => {
       const { url, folder } = await start(SECRET);
-      const { requestId, outputCsvUrl } = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`, `${origin.url}/gone.jpg`]]), { webhookUrl: url, webhookSecret: SECRET });
+      const { requestId, outputCsvUrl } = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`, `${origin.url}/gone.jpg`]]), {
+        webhookUrl: url,
+        webhookSecret: SECRET,
+      });
       const find = async () => (await readdir(folder, { recursive: true })).find((file) => file.endsWith(".csv"));
       const file = await eventually(`${name} to fetch the result`, find);
       const expected = await (await fetch(outputCsvUrl)).text();

@@ -22,7 +22,17 @@ import type { HostileCase, Sent } from "./hostile/hostile-case.ts";
 import { ODD_FILES, ODD_PRODUCTS } from "./hostile/odd-but-good.ts";
 import { OTHER_FILES } from "./hostile/other-files.ts";
 
-const CASES: HostileCase[] = [...OTHER_FILES, ...BAD_TEXT, ...BAD_TABLES, ...BAD_URLS, ...BAD_OPTIONS, ...BAD_FORMS, ...BAD_JSON, ...BAD_LINES, ...BAD_CSV_URLS];
+const CASES: HostileCase[] = [
+  ...OTHER_FILES,
+  ...BAD_TEXT,
+  ...BAD_TABLES,
+  ...BAD_URLS,
+  ...BAD_OPTIONS,
+  ...BAD_FORMS,
+  ...BAD_JSON,
+  ...BAD_LINES,
+  ...BAD_CSV_URLS,
+];
 const UPLOAD_BYTES_MAX = 32 * 1024 * 1024;
 const ANSWER_MS = 1_000;
 const HEALTH_MS = 100;
@@ -44,7 +54,12 @@ describe("a hostile upload", () => {
   });
 
   const send = ({ body, type, query = "", path = "/v1/batches", headers = {} }: Sent) =>
-    fetch(`${service.url}${path}${query}`, { method: "POST", signal: AbortSignal.timeout(10 * ANSWER_MS), body: Buffer.isBuffer(body) ? new Uint8Array(body) : body, headers: { ...headers, ...(type === undefined ? {} : { "content-type": type }) } });
+    fetch(`${service.url}${path}${query}`, {
+      method: "POST",
+      signal: AbortSignal.timeout(10 * ANSWER_MS),
+      body: Buffer.isBuffer(body) ? new Uint8Array(body) : body,
+      headers: { ...headers, ...(type === undefined ? {} : { "content-type": type }) },
+    });
   /** Judged by the clock, or by the CPU that the service took where the machine was busy with something else. */
   const sendInTime = async (sent: Sent): Promise<{ response: Response; text: string }> => {
     const start = { ms: performance.now(), cpuMs: cpuMsOf(service.pid) };
@@ -54,8 +69,14 @@ describe("a hostile upload", () => {
     assert.ok(ms < ANSWER_MS, `the answer took ${Math.round(ms)} ms`);
     return { response, text };
   };
-  const filesLeft = async () => (await readdir(join(dataDir, "uploads"), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ name }) => name);
-  const rowsLeft = async () => (await db.executor.executeSql(TABLES.map((table) => `select '${table}' as name, count(*)::int as n from ${table}`).join(" union all "))).rows.filter(({ n }) => n !== 0);
+  const filesLeft = async () =>
+    (await readdir(join(dataDir, "uploads"), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name);
+  const rowsLeft = async () =>
+    (
+      await db.executor.executeSql(TABLES.map((table) => `select '${table}' as name, count(*)::int as n from ${table}`).join(" union all "))
+    ).rows.filter(({ n }) => n !== 0);
   const demandNothingLeft = async () => {
     assert.deepEqual(await rowsLeft(), []);
     assert.deepEqual(await filesLeft(), []);
@@ -86,7 +107,11 @@ describe("a hostile upload", () => {
     test(`is refused: ${name}`, async () => {
       const { response, text } = await sendInTime(make(origin.url));
       const problem = JSON.parse(text) as Problem;
-      assert.deepEqual([response.status, problem.status, problem.code], [expected.status, expected.status, expected.code], text.slice(0, 2_000));
+      assert.deepEqual(
+        [response.status, problem.status, problem.code],
+        [expected.status, expected.status, expected.code],
+        text.slice(0, 2_000),
+      );
       assert.match(response.headers.get("content-type") ?? "", /^application\/problem\+json/);
       if (expected.first !== undefined) assert.deepEqual(placeOf(problem.errors?.[0]), expected.first, text.slice(0, 2_000));
       assert.match([problem.detail, ...(problem.errors ?? []).map(({ message }) => message)].join("\n"), expected.says);
@@ -105,10 +130,18 @@ describe("a hostile upload", () => {
       const batch = JSON.parse(text) as Batch;
       if (odd.fileName !== undefined) assert.equal(batch.fileName, odd.fileName);
       if (odd.metadata !== undefined) assert.equal(await metadataOf(batch), odd.metadata);
-      if (odd.products) assert.deepEqual((await productsOf(batch)).map(({ id, name }) => [id, name]), odd.products);
+      if (odd.products)
+        assert.deepEqual(
+          (await productsOf(batch)).map(({ id, name }) => [id, name]),
+          odd.products,
+        );
       if (odd.isElsewhere) return;
       await service.finished(batch.batchId);
-      if (odd.comesBack) assert.ok(Buffer.from(odd.comesBack(image)).equals(await bytesOf(`${batch.links.resultsCsv}?shape=import`)), "the file has changed");
+      if (odd.comesBack)
+        assert.ok(
+          Buffer.from(odd.comesBack(image)).equals(await bytesOf(`${batch.links.resultsCsv}?shape=import`)),
+          "the file has changed",
+        );
       await demandAwake();
     });
   }
@@ -116,7 +149,10 @@ describe("a hostile upload", () => {
   test("leaves a service that takes the next good file, and has nothing to report", async () => {
     const accepted = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`]]));
     assert.equal((await service.finished(accepted.requestId)).outcome, "all");
-    assert.deepEqual(service.output.filter((line) => /failed unexpectedly|level":[56]0/.test(line)), []);
+    assert.deepEqual(
+      service.output.filter((line) => /failed unexpectedly|level":[56]0/.test(line)),
+      [],
+    );
   });
 });
 

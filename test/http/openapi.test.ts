@@ -46,9 +46,14 @@ describe("the API's documents", () => {
   test("Redocly's strict rules have nothing to say, without exceptions", async () => {
     const linter = fileURLToPath(import.meta.resolve("@redocly/cli/bin/cli.js"));
     // In a folder of its own, so that no configuration softens the rules.
-    const { stdout, stderr } = await run(process.execPath, [linter, "lint", "--extends=recommended-strict", "--format=stylish", fileURLToPath(DOCUMENT_URL)], {
-      cwd: await createTestFolder(), env: { ...process.env, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true", CI: "true" },
-    }).catch((error: { stdout: string; stderr: string }) => error);
+    const { stdout, stderr } = await run(
+      process.execPath,
+      [linter, "lint", "--extends=recommended-strict", "--format=stylish", fileURLToPath(DOCUMENT_URL)],
+      {
+        cwd: await createTestFolder(),
+        env: { ...process.env, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true", CI: "true" },
+      },
+    ).catch((error: { stdout: string; stderr: string }) => error);
     assert.match(stderr, /Your API description is valid/, `${stdout}${stderr}`);
   });
 
@@ -56,13 +61,20 @@ describe("the API's documents", () => {
     const isShown = ({ schema = {}, example, examples }: MediaType): boolean => {
       const name = /^#\/components\/schemas\/(.+)$/.exec("$ref" in schema ? String(schema.$ref) : "")?.[1];
       const isBinary = "format" in schema && schema.format === "binary";
-      return isBinary || example !== undefined || examples !== undefined || (name !== undefined && document.components.schemas[name]?.examples !== undefined);
+      return (
+        isBinary ||
+        example !== undefined ||
+        examples !== undefined ||
+        (name !== undefined && document.components.schemas[name]?.examples !== undefined)
+      );
     };
     for (const { operationId, description, requestBody, responses } of operations()) {
       assert.ok(description, operationId);
-      for (const [mediaType, media] of Object.entries(requestBody?.content ?? {})) assert.ok(isShown(media), `${operationId} takes ${mediaType}`);
+      for (const [mediaType, media] of Object.entries(requestBody?.content ?? {}))
+        assert.ok(isShown(media), `${operationId} takes ${mediaType}`);
       for (const [status, { content = {} }] of Object.entries(responses)) {
-        for (const [mediaType, media] of Object.entries(content)) assert.ok(isShown(media), `${operationId} answers ${status} ${mediaType}`);
+        for (const [mediaType, media] of Object.entries(content))
+          assert.ok(isShown(media), `${operationId} answers ${status} ${mediaType}`);
       }
     }
   });
@@ -85,7 +97,12 @@ describe("the API's documents", () => {
     assert.equal(new Set(ids).size, ids.length);
     for (const { operationId, summary, responses } of operations()) {
       assert.ok(operationId && summary);
-      assert.ok(Object.entries(responses).some(([status, response]) => Number(status) >= 400 && "application/problem+json" in (response.content ?? {})), operationId);
+      assert.ok(
+        Object.entries(responses).some(
+          ([status, response]) => Number(status) >= 400 && "application/problem+json" in (response.content ?? {}),
+        ),
+        operationId,
+      );
     }
   });
 
@@ -94,11 +111,25 @@ describe("the API's documents", () => {
       assert.ok(document.paths[`${prefix}/uploadAndProcessDocument`]?.["post"]);
       assert.ok(document.paths[`${prefix}/getProcessingStatus/{requestId}`]?.["get"]);
     }
-    for (const name of ["batchEnded", "batchPaused", "batchResumed", "batchHostPaused", "batchHostResumed"]) assert.ok(document.webhooks[name]?.post, name);
+    for (const name of ["batchEnded", "batchPaused", "batchResumed", "batchHostPaused", "batchHostResumed"])
+      assert.ok(document.webhooks[name]?.post, name);
   });
 
   test("every example fits its schema", () => {
-    for (const [name, schema] of Object.entries({ Accepted, AcceptedBatch, Batch, BatchEvent, ProcessingStatus: BatchStatusView, Preflight, Problem, Product, ProductInput, Report, ResumeRequest, SeedEvent })) {
+    for (const [name, schema] of Object.entries({
+      Accepted,
+      AcceptedBatch,
+      Batch,
+      BatchEvent,
+      ProcessingStatus: BatchStatusView,
+      Preflight,
+      Problem,
+      Product,
+      ProductInput,
+      Report,
+      ResumeRequest,
+      SeedEvent,
+    })) {
       const examples = document.components.schemas[name]?.examples ?? [];
       assert.ok(examples.length > 0, name);
       for (const example of examples) assert.deepEqual([...Value.Errors(schema, example)], [], name);

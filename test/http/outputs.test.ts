@@ -58,12 +58,18 @@ describe("outputs", () => {
   test("a copy that is fresh is not sent again", async () => {
     const { headers } = await get(imageUrl);
     const etag = headers.get("etag") ?? "";
-    for (const given of [{ "if-none-match": etag }, { "if-none-match": `"other", W/${etag}` }, { "if-none-match": "*" }, { "if-modified-since": headers.get("last-modified") ?? "" }]) {
+    for (const given of [
+      { "if-none-match": etag },
+      { "if-none-match": `"other", W/${etag}` },
+      { "if-none-match": "*" },
+      { "if-modified-since": headers.get("last-modified") ?? "" },
+    ]) {
       const response = await get(imageUrl, given);
       assert.equal(response.status, 304, JSON.stringify(given));
       assert.equal((await response.arrayBuffer()).byteLength, 0);
     }
-    for (const given of [{ "if-none-match": '"other"' }, { "if-modified-since": "Thu, 01 Jan 1970 00:00:00 GMT" }]) assert.equal((await get(imageUrl, given)).status, 200);
+    for (const given of [{ "if-none-match": '"other"' }, { "if-modified-since": "Thu, 01 Jan 1970 00:00:00 GMT" }])
+      assert.equal((await get(imageUrl, given)).status, 200);
   });
 
   test("a range is that part of the file, an impossible one a 416", async () => {
@@ -96,9 +102,20 @@ describe("outputs", () => {
     const base = imageUrl.slice(0, imageUrl.lastIndexOf("/"));
     const token = base.slice(base.lastIndexOf("/") + 1);
     const paths = [
-      `/outputs/${token}/../../../../../etc/passwd`, `/outputs/${token}/..%2f..%2f..%2fetc%2fpasswd`, `/outputs/${token}/%2e%2e/%2e%2e/x`, `/outputs/${token}/..%5c..%5cx`,
-      `/outputs/${token}/1-1.jpg%00.png`, `/outputs/${token}/2-1.jpg`, `/outputs/${token}/`, `/outputs/${token.slice(0, -1)}${token.endsWith("A") ? "Q" : "A"}/1-1.jpg`, `/outputs/${token.toUpperCase()}/1-1.jpg`,
-      `/outputs/${"A".repeat(22)}/results.csv`, `/outputs//1-1.jpg`, `/outputs/%/1-1.jpg`, `/outputs/${token}/${"a".repeat(5_000)}`, `/outputs/'%20or%201=1--/1-1.jpg`,
+      `/outputs/${token}/../../../../../etc/passwd`,
+      `/outputs/${token}/..%2f..%2f..%2fetc%2fpasswd`,
+      `/outputs/${token}/%2e%2e/%2e%2e/x`,
+      `/outputs/${token}/..%5c..%5cx`,
+      `/outputs/${token}/1-1.jpg%00.png`,
+      `/outputs/${token}/2-1.jpg`,
+      `/outputs/${token}/`,
+      `/outputs/${token.slice(0, -1)}${token.endsWith("A") ? "Q" : "A"}/1-1.jpg`,
+      `/outputs/${token.toUpperCase()}/1-1.jpg`,
+      `/outputs/${"A".repeat(22)}/results.csv`,
+      `/outputs//1-1.jpg`,
+      `/outputs/%/1-1.jpg`,
+      `/outputs/${token}/${"a".repeat(5_000)}`,
+      `/outputs/'%20or%201=1--/1-1.jpg`,
     ];
     for (const path of paths) {
       const status = await rawStatus(path);
@@ -113,7 +130,9 @@ describe("outputs", () => {
       httpRequest({ host: "127.0.0.1", port: new URL(service.url).port, path }, (response) => {
         response.resume();
         resolve(response.statusCode ?? 0);
-      }).on("error", reject).end();
+      })
+        .on("error", reject)
+        .end();
     });
 
   test("a result that is not there yet says so", async () => {

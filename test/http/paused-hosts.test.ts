@@ -13,7 +13,10 @@ import { catalogueOf, startOrigin, type Origin } from "../support/origin.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { startService, type Service } from "../support/service.ts";
 
-type Event = { type: string; data: { status: string; pausedAt: string | null; pauseReason: string | null; pausedHost: Batch["pausedHosts"][number] | null } };
+type Event = {
+  type: string;
+  data: { status: string; pausedAt: string | null; pauseReason: string | null; pausedHost: Batch["pausedHosts"][number] | null };
+};
 type Answer = { status: number; answer: Omit<Batch, "status"> & Pick<Problem, "code" | "detail"> };
 
 describe("a host that is paused in a batch", () => {
@@ -36,27 +39,46 @@ describe("a host that is paused in a batch", () => {
   });
 
   const hostOf = ({ url }: Origin) => new URL(url).host;
-  const photos = (origin: Origin, name: string, count: number) => Array.from({ length: count }, (_, index) => `${origin.url}/photo/${name}${index}.jpg`);
+  const photos = (origin: Origin, name: string, count: number) =>
+    Array.from({ length: count }, (_, index) => `${origin.url}/photo/${name}${index}.jpg`);
   const refused = (name: string, count: number) => Array.from({ length: count }, (_, index) => `${bad.url}/${name}/${index}.jpg`);
-  const mixed = (one: string[], other: string[]) => Array.from({ length: Math.max(one.length, other.length) }, (_, index) => [one[index], other[index]]).flat().flatMap((url) => url ?? []);
-  const post = (url: string, body?: unknown) => fetch(url, { method: "POST", ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }) });
+  const mixed = (one: string[], other: string[]) =>
+    Array.from({ length: Math.max(one.length, other.length) }, (_, index) => [one[index], other[index]])
+      .flat()
+      .flatMap((url) => url ?? []);
+  const post = (url: string, body?: unknown) =>
+    fetch(url, {
+      method: "POST",
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    });
   const begin = async (images: string[], options: Record<string, unknown> = {}): Promise<AcceptedBatch> => {
-    const response = await post(`${service.url}/v1/batches`, { products: images.map((url, index) => ({ id: `p${index}`, images: [url] })), ...options });
+    const response = await post(`${service.url}/v1/batches`, {
+      products: images.map((url, index) => ({ id: `p${index}`, images: [url] })),
+      ...options,
+    });
     assert.equal(response.status, 202, await response.clone().text());
     return (await response.json()) as AcceptedBatch;
   };
   const look = async ({ batchId }: { batchId: string }) => (await (await fetch(`${service.url}/v1/batches/${batchId}`)).json()) as Batch;
-  const until = (what: string, batch: Batch, isSo: (now: Batch) => boolean, withinMs?: number) => eventually(what, async () => {
-    const now = await look(batch);
-    return isSo(now) ? now : null;
-  }, withinMs);
-  const ended = (batch: Batch, withinMs?: number) => until(`the end of ${batch.batchId}`, batch, (now) => now.finishedAt !== null, withinMs);
-  const standingStill = (batch: Batch, withinMs?: number) => until("the others to be done", batch, (now) => now.pausedAt !== null, withinMs);
+  const until = (what: string, batch: Batch, isSo: (now: Batch) => boolean, withinMs?: number) =>
+    eventually(
+      what,
+      async () => {
+        const now = await look(batch);
+        return isSo(now) ? now : null;
+      },
+      withinMs,
+    );
+  const ended = (batch: Batch, withinMs?: number) =>
+    until(`the end of ${batch.batchId}`, batch, (now) => now.finishedAt !== null, withinMs);
+  const standingStill = (batch: Batch, withinMs?: number) =>
+    until("the others to be done", batch, (now) => now.pausedAt !== null, withinMs);
   const resume = async (batch: Batch, query = "", body?: unknown): Promise<Answer> => {
     const response = await post(`${service.url}/v1/batches/${batch.batchId}/resume${query}`, body);
     return { status: response.status, answer: (await response.json()) as Answer["answer"] };
   };
-  const hits = (origin: Origin, prefix: string) => [...origin.hits].filter(([path]) => path.startsWith(prefix)).reduce((sum, [, count]) => sum + count, 0);
+  const hits = (origin: Origin, prefix: string) =>
+    [...origin.hits].filter(([path]) => path.startsWith(prefix)).reduce((sum, [, count]) => sum + count, 0);
   const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
 
   test("is asked for nothing more while all of the others is done, is told of, and goes on where it was when it is resumed", async () => {
@@ -69,12 +91,21 @@ describe("a host that is paused in a batch", () => {
     const [host] = still.pausedHosts;
     assert.ok(host);
     const asked = hits(bad, "/denied/");
-    assert.deepEqual([still.status, still.progress.completed, still.progress.failed, hits(good, "/photo/a"), still.hostsPaused], ["processing", 150, asked, 150, 1]);
+    assert.deepEqual(
+      [still.status, still.progress.completed, still.progress.failed, hits(good, "/photo/a"), still.hostsPaused],
+      ["processing", 150, asked, 150, 1],
+    );
     assert.ok(asked >= 20 && asked < 700, `${asked} of 700 were asked for`);
     assert.deepEqual([host.host, host.settled, host.failed, host.imagesHeld], [hostOf(bad), asked, asked, 700 - asked]);
     assert.equal(still.imagesHeld, 700 - asked);
-    assert.match(host.pauseReason, /^\d+ of \d+ images of 127\.0\.0\.1:\d+ failed \(\d+(\.\d+)? %\), more than the 50 % that pauseHostAtFailurePercent allows; mostly forbidden\.$/);
-    assert.equal(still.pauseReason, `Nothing is left to try but ${700 - asked} images of ${host.host}, which is paused: ${host.pauseReason}`);
+    assert.match(
+      host.pauseReason,
+      /^\d+ of \d+ images of 127\.0\.0\.1:\d+ failed \(\d+(\.\d+)? %\), more than the 50 % that pauseHostAtFailurePercent allows; mostly forbidden\.$/,
+    );
+    assert.equal(
+      still.pauseReason,
+      `Nothing is left to try but ${700 - asked} images of ${host.host}, which is paused: ${host.pauseReason}`,
+    );
     const { pausedHosts, hostsPaused, imagesHeld, pausedAt } = await service.status(batch.batchId);
     assert.deepEqual([pausedHosts, hostsPaused, imagesHeld, pausedAt], [[host], 1, 700 - asked, still.pausedAt]);
     const { batches } = (await (await fetch(`${service.url}/v1/batches`)).json()) as { batches: Batch[] };
@@ -91,15 +122,34 @@ describe("a host that is paused in a batch", () => {
     assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 409]);
     const end = await ended(batch);
     refuse = forbid;
-    assert.deepEqual([end.status, end.progress.completed, end.progress.failed, end.pausedHosts, end.imagesHeld], ["completed", 850 - asked, asked, [], 0]);
+    assert.deepEqual(
+      [end.status, end.progress.completed, end.progress.failed, end.pausedHosts, end.imagesHeld],
+      ["completed", 850 - asked, asked, [], 0],
+    );
     for (const url of images) assert.equal((url.startsWith(bad.url) ? bad : good).hits.get(new URL(url).pathname), 1, url);
-    assert.deepEqual(await rowsOf("select state, count(*)::int as n, max(attempts) as attempts from image where batch_id = $1 group by 1 order by 1", batch.batchId), [{ state: "done", n: 850 - asked, attempts: 1 }, { state: "failed", n: asked, attempts: 1 }]);
+    assert.deepEqual(
+      await rowsOf(
+        "select state, count(*)::int as n, max(attempts) as attempts from image where batch_id = $1 group by 1 order by 1",
+        batch.batchId,
+      ),
+      [
+        { state: "done", n: 850 - asked, attempts: 1 },
+        { state: "failed", n: asked, attempts: 1 },
+      ],
+    );
 
     await eventually("four events", async () => receiver.deliveries.length === 4);
-    const events = new Map(receiver.deliveries.map(({ body, headers }) => new Webhook(batch.webhookSecret ?? "").verify(body, headers as Record<string, string>) as Event).map((event) => [event.type, event.data]));
+    const events = new Map(
+      receiver.deliveries
+        .map(({ body, headers }) => new Webhook(batch.webhookSecret ?? "").verify(body, headers as Record<string, string>) as Event)
+        .map((event) => [event.type, event.data]),
+    );
     assert.deepEqual([...events.keys()].toSorted(), ["batch.completed", "batch.host_paused", "batch.host_resumed", "batch.paused"]);
     const told = events.get("batch.host_paused");
-    assert.deepEqual([told?.status, told?.pausedAt, told?.pausedHost?.host, told?.pausedHost?.pauseReason, told?.pausedHost?.resumeUrl], ["processing", null, host.host, host.pauseReason, host.resumeUrl]);
+    assert.deepEqual(
+      [told?.status, told?.pausedAt, told?.pausedHost?.host, told?.pausedHost?.pauseReason, told?.pausedHost?.resumeUrl],
+      ["processing", null, host.host, host.pauseReason, host.resumeUrl],
+    );
     assert.deepEqual([events.get("batch.paused")?.pauseReason, events.get("batch.paused")?.pausedHost], [still.pauseReason, null]);
     assert.deepEqual(events.get("batch.host_resumed")?.pausedHost, { ...host });
   });
@@ -109,8 +159,14 @@ describe("a host that is paused in a batch", () => {
     const still = await standingStill(batch);
     assert.equal(still.hostsPaused, 1);
     const cases: [string, unknown, number, string][] = [
-      [`?host=${hostOf(good)}`, undefined, 409, "host_not_paused"], ["?host=", undefined, 422, "invalid_options"], [`?host=${hostOf(bad)}&host=b`, undefined, 422, "invalid_options"], [`?host=${"h".repeat(300)}`, undefined, 422, "invalid_options"],
-      [`?hots=${hostOf(bad)}`, undefined, 422, "invalid_options"], [`?host=${hostOf(bad)}`, { pauseAtFailurePercent: 50 }, 422, "invalid_options"], [`?host=${hostOf(bad)}`, { pauseHostAtFailurePercent: 0 }, 422, "invalid_options"], ["", { host: hostOf(bad) }, 422, "invalid_options"],
+      [`?host=${hostOf(good)}`, undefined, 409, "host_not_paused"],
+      ["?host=", undefined, 422, "invalid_options"],
+      [`?host=${hostOf(bad)}&host=b`, undefined, 422, "invalid_options"],
+      [`?host=${"h".repeat(300)}`, undefined, 422, "invalid_options"],
+      [`?hots=${hostOf(bad)}`, undefined, 422, "invalid_options"],
+      [`?host=${hostOf(bad)}`, { pauseAtFailurePercent: 50 }, 422, "invalid_options"],
+      [`?host=${hostOf(bad)}`, { pauseHostAtFailurePercent: 0 }, 422, "invalid_options"],
+      ["", { host: hostOf(bad) }, 422, "invalid_options"],
     ];
     for (const [query, body, status, code] of cases) {
       const refusal = await resume(batch, query, body);
@@ -120,7 +176,17 @@ describe("a host that is paused in a batch", () => {
     assert.deepEqual(await look(batch), still);
 
     const resumed = await resume(batch, "", { pauseHostAtFailurePercent: null });
-    assert.deepEqual([resumed.status, resumed.answer.pausedAt, resumed.answer.pausedHosts, resumed.answer.hostsPaused, resumed.answer.imagesHeld, resumed.answer.pauseHostAtFailurePercent], [200, null, [], 0, 0, null]);
+    assert.deepEqual(
+      [
+        resumed.status,
+        resumed.answer.pausedAt,
+        resumed.answer.pausedHosts,
+        resumed.answer.hostsPaused,
+        resumed.answer.imagesHeld,
+        resumed.answer.pauseHostAtFailurePercent,
+      ],
+      [200, null, [], 0, 0, null],
+    );
     const end = await ended(batch);
     assert.deepEqual([end.progress.completed, end.progress.failed], [5, 800]);
     assert.equal(hits(bad, "/whole/"), 800);
@@ -153,7 +219,11 @@ describe("a host that is paused in a batch", () => {
     const csv = catalogueOf([photos(good, "option", 1)]);
     const seed = await service.upload(csv, { pauseHostAtFailurePercent: "25" });
     assert.equal((await look({ batchId: seed.requestId })).pauseHostAtFailurePercent, 25);
-    const query = await fetch(`${service.url}/v1/batches?pauseHostAtFailurePercent=1`, { method: "POST", body: csv, headers: { "content-type": "text/csv" } });
+    const query = await fetch(`${service.url}/v1/batches?pauseHostAtFailurePercent=1`, {
+      method: "POST",
+      body: csv,
+      headers: { "content-type": "text/csv" },
+    });
     assert.equal(((await query.json()) as Batch).pauseHostAtFailurePercent, 1);
     assert.equal((await begin(photos(good, "option", 1))).pauseHostAtFailurePercent, null);
     for (const pauseHostAtFailurePercent of [0, 101, "many", 1.5]) {
@@ -163,46 +233,63 @@ describe("a host that is paused in a batch", () => {
     }
   });
 
-  test("stays paused through the death of workers, and none of its images is lost or settled twice by two of them", { timeout: 120_000 }, async () => {
-    const start = () => startService({ ...env, ROLE: "worker" });
-    await service.kill("SIGTERM");
-    service = await startService({ ...env, ROLE: "api" });
-    const [one, two] = await Promise.all([start(), start()]);
-    const kept: ServerResponse[] = [];
-    refuse = (response) => void kept.push(response);
-    const images = mixed(refused("killed", 1_200), photos(good, "killed", 2_200));
-    const batch = await begin(images, { pauseHostAtFailurePercent: 50 });
-    await eventually("both to have some in hand", async () => hits(bad, "/killed/") >= 12);
-    await one.kill("SIGKILL");
-    refuse = forbid;
-    kept.splice(0).forEach(forbid);
-    const three = await start();
-    const still = await standingStill(batch, 60_000);
-    const [host] = still.pausedHosts;
-    assert.ok(host);
-    assert.deepEqual([still.progress.completed, still.progress.failed + still.imagesHeld, host.failed], [2_200, 1_200, still.progress.failed]);
-    assert.ok(still.imagesHeld > 100, `${still.imagesHeld} are held`);
-    const asked = hits(bad, "/killed/");
-    assert.deepEqual([...bad.hits].filter(([path, count]) => path.startsWith("/killed/") && count > 1), [], "what a dead worker had in hand is not tried again");
+  test(
+    "stays paused through the death of workers, and none of its images is lost or settled twice by two of them",
+    { timeout: 120_000 },
+    async () => {
+      const start = () => startService({ ...env, ROLE: "worker" });
+      await service.kill("SIGTERM");
+      service = await startService({ ...env, ROLE: "api" });
+      const [one, two] = await Promise.all([start(), start()]);
+      const kept: ServerResponse[] = [];
+      refuse = (response) => void kept.push(response);
+      const images = mixed(refused("killed", 1_200), photos(good, "killed", 2_200));
+      const batch = await begin(images, { pauseHostAtFailurePercent: 50 });
+      await eventually("both to have some in hand", async () => hits(bad, "/killed/") >= 12);
+      await one.kill("SIGKILL");
+      refuse = forbid;
+      kept.splice(0).forEach(forbid);
+      const three = await start();
+      const still = await standingStill(batch, 60_000);
+      const [host] = still.pausedHosts;
+      assert.ok(host);
+      assert.deepEqual(
+        [still.progress.completed, still.progress.failed + still.imagesHeld, host.failed],
+        [2_200, 1_200, still.progress.failed],
+      );
+      assert.ok(still.imagesHeld > 100, `${still.imagesHeld} are held`);
+      const asked = hits(bad, "/killed/");
+      assert.deepEqual(
+        [...bad.hits].filter(([path, count]) => path.startsWith("/killed/") && count > 1),
+        [],
+        "what a dead worker had in hand is not tried again",
+      );
 
-    // Those of a dead worker come back to nobody's queue.
-    refuse = (response) => void kept.push(response);
-    await two.kill("SIGKILL");
-    await three.kill("SIGKILL");
-    const [four, five] = await Promise.all([start(), start()]);
-    assert.equal((await ended(await begin(photos(good, "after", 30)))).outcome, "all");
-    assert.deepEqual([hits(bad, "/killed/"), (await look(batch)).pausedHosts], [asked, [host]]);
+      // Those of a dead worker come back to nobody's queue.
+      refuse = (response) => void kept.push(response);
+      await two.kill("SIGKILL");
+      await three.kill("SIGKILL");
+      const [four, five] = await Promise.all([start(), start()]);
+      assert.equal((await ended(await begin(photos(good, "after", 30)))).outcome, "all");
+      assert.deepEqual([hits(bad, "/killed/"), (await look(batch)).pausedHosts], [asked, [host]]);
 
-    assert.equal((await resume(batch, `?host=${host.host}`, { pauseHostAtFailurePercent: 100 })).status, 200);
-    await eventually("some to be in hand again", async () => hits(bad, "/killed/") >= asked + 12);
-    await four.kill("SIGKILL");
-    refuse = forbid;
-    kept.splice(0).forEach(forbid);
-    const end = await ended(batch, 60_000);
-    assert.deepEqual([end.progress.completed, end.progress.failed], [2_200, 1_200]);
-    const [rows] = await rowsOf("select count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'failed')::int as failed, max(attempts) as attempts from image where batch_id = $1", batch.batchId);
-    assert.deepEqual(rows, { done: 2_200, failed: 1_200, attempts: 1 });
-    assert.deepEqual(await rowsOf("select 1 from host_share where batch_id = $1 union all select 1 from held_image where batch_id = $1", batch.batchId), []);
-    await five.kill("SIGTERM");
-  });
+      assert.equal((await resume(batch, `?host=${host.host}`, { pauseHostAtFailurePercent: 100 })).status, 200);
+      await eventually("some to be in hand again", async () => hits(bad, "/killed/") >= asked + 12);
+      await four.kill("SIGKILL");
+      refuse = forbid;
+      kept.splice(0).forEach(forbid);
+      const end = await ended(batch, 60_000);
+      assert.deepEqual([end.progress.completed, end.progress.failed], [2_200, 1_200]);
+      const [rows] = await rowsOf(
+        "select count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'failed')::int as failed, max(attempts) as attempts from image where batch_id = $1",
+        batch.batchId,
+      );
+      assert.deepEqual(rows, { done: 2_200, failed: 1_200, attempts: 1 });
+      assert.deepEqual(
+        await rowsOf("select 1 from host_share where batch_id = $1 union all select 1 from held_image where batch_id = $1", batch.batchId),
+        [],
+      );
+      await five.kill("SIGTERM");
+    },
+  );
 });

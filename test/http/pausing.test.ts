@@ -36,7 +36,13 @@ describe("a batch that is paused", () => {
 
   const photos = (name: string, count: number) => Array.from({ length: count }, (_, index) => `${origin.url}/photo/${name}${index}.jpg`);
   const refusing = (name: string, count: number) => Array.from({ length: count }, (_, index) => `${origin.url}/${name}/${index}.jpg`);
-  const post = (path: string, body?: unknown) => fetch(`${service.url}${path}`, { method: "POST", ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body), headers: { "content-type": "application/json" } }) });
+  const post = (path: string, body?: unknown) =>
+    fetch(`${service.url}${path}`, {
+      method: "POST",
+      ...(body === undefined
+        ? {}
+        : { body: typeof body === "string" ? body : JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    });
   const begin = async (images: string[], options: Record<string, unknown> = {}): Promise<AcceptedBatch> => {
     const response = await post("/v1/batches", { products: images.map((url, index) => ({ id: `p${index}`, images: [url] })), ...options });
     assert.equal(response.status, 202, await response.clone().text());
@@ -44,7 +50,8 @@ describe("a batch that is paused", () => {
   };
   const look = async ({ batchId }: { batchId: string }) => (await (await fetch(`${service.url}/v1/batches/${batchId}`)).json()) as Batch;
   const paused = (batch: Batch) => eventually("the pause", async () => ((await look(batch)).pausedAt === null ? null : look(batch)));
-  const ended = (batch: Batch) => eventually(`the end of ${batch.batchId}`, async () => ((await look(batch)).finishedAt === null ? null : look(batch)));
+  const ended = (batch: Batch) =>
+    eventually(`the end of ${batch.batchId}`, async () => ((await look(batch)).finishedAt === null ? null : look(batch)));
   const change = async (batch: Batch, what: "pause" | "resume", body?: unknown) => {
     const response = await post(`/v1/batches/${batch.batchId}/${what}`, body);
     const answer = (await response.json()) as Omit<Batch, "status"> & Pick<Problem, "code">;
@@ -58,10 +65,14 @@ describe("a batch that is paused", () => {
     return answering;
   };
   /** Nothing of it is in hand or waits in the queue. */
-  const atRest = ({ batchId }: Batch) => eventually("what is in hand to be settled", async () => {
-    const [row] = await rowsOf("select count(*)::int as n from pgboss.job where name = 'image' and data->>'batchId' = $1 and state < 'completed'", batchId);
-    return row?.["n"] === 0;
-  });
+  const atRest = ({ batchId }: Batch) =>
+    eventually("what is in hand to be settled", async () => {
+      const [row] = await rowsOf(
+        "select count(*)::int as n from pgboss.job where name = 'image' and data->>'batchId' = $1 and state < 'completed'",
+        batchId,
+      );
+      return row?.["n"] === 0;
+    });
 
   test("because too much fails says so, tries nothing more, and ends whole after it is resumed", async () => {
     const receiver = await startReceiver();
@@ -71,7 +82,10 @@ describe("a batch that is paused", () => {
 
     const { pausedAt, pauseReason, status } = await paused(batch);
     assert.equal(status, "processing");
-    assert.match(pauseReason ?? "", /^\d+ of \d+ images failed \(\d+(\.\d+)? %\), more than the 30 % that pauseAtFailurePercent allows; mostly forbidden from 127\.0\.0\.1:\d+\.$/);
+    assert.match(
+      pauseReason ?? "",
+      /^\d+ of \d+ images failed \(\d+(\.\d+)? %\), more than the 30 % that pauseAtFailurePercent allows; mostly forbidden from 127\.0\.0\.1:\d+\.$/,
+    );
     await atRest(batch);
     const { progress } = await look(batch);
     const settled = progress.completed + progress.failed;
@@ -88,7 +102,10 @@ describe("a batch that is paused", () => {
     const { batches } = (await (await fetch(`${service.url}/v1/batches?limit=50`)).json()) as { batches: Batch[] };
     assert.equal(batches.find(({ batchId }) => batchId === batch.batchId)?.pauseReason, pauseReason);
 
-    const answers = await Promise.all([change(batch, "resume", { pauseAtFailurePercent: null }), change(batch, "resume", { pauseAtFailurePercent: null })]);
+    const answers = await Promise.all([
+      change(batch, "resume", { pauseAtFailurePercent: null }),
+      change(batch, "resume", { pauseAtFailurePercent: null }),
+    ]);
     assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 409]);
     const resumed = answers.find(({ status }) => status === 200)?.answer;
     assert.deepEqual([resumed?.pausedAt, resumed?.pauseReason, resumed?.pauseAtFailurePercent], [null, null, null]);
@@ -97,38 +114,58 @@ describe("a batch that is paused", () => {
     const end = await ended(batch);
     assert.deepEqual([end.status, end.progress.completed, end.progress.failed], ["completed", 113, 87]);
     for (const url of images) assert.equal(origin.hits.get(new URL(url).pathname), 1, url);
-    assert.deepEqual(await rowsOf("select state, count(*)::int as n, max(attempts) as attempts from image where batch_id = $1 group by 1 order by 1", batch.batchId), [{ state: "done", n: 113, attempts: 1 }, { state: "failed", n: 87, attempts: 1 }]);
+    assert.deepEqual(
+      await rowsOf(
+        "select state, count(*)::int as n, max(attempts) as attempts from image where batch_id = $1 group by 1 order by 1",
+        batch.batchId,
+      ),
+      [
+        { state: "done", n: 113, attempts: 1 },
+        { state: "failed", n: 87, attempts: 1 },
+      ],
+    );
 
     await eventually("three events", async () => receiver.deliveries.length === 3);
-    const events = receiver.deliveries.map(({ body, headers }) => new Webhook(batch.webhookSecret ?? "").verify(body, headers as Record<string, string>) as Event).toSorted((a, b) => a.type.localeCompare(b.type));
-    assert.deepEqual(events.map(({ type, data }) => [type, data.status, data.outcome, data.pausedAt, data.pauseReason]), [
-      ["batch.completed", "completed", "some", null, null], ["batch.paused", "processing", null, pausedAt, pauseReason], ["batch.resumed", "processing", null, null, null],
-    ]);
+    const events = receiver.deliveries
+      .map(({ body, headers }) => new Webhook(batch.webhookSecret ?? "").verify(body, headers as Record<string, string>) as Event)
+      .toSorted((a, b) => a.type.localeCompare(b.type));
+    assert.deepEqual(
+      events.map(({ type, data }) => [type, data.status, data.outcome, data.pausedAt, data.pauseReason]),
+      [
+        ["batch.completed", "completed", "some", null, null],
+        ["batch.paused", "processing", null, pausedAt, pauseReason],
+        ["batch.resumed", "processing", null, null, null],
+      ],
+    );
   });
 
-  test("stays paused when the service is killed, and what was in hand is not tried again before the resume", { timeout: 90_000 }, async () => {
-    const names = Array.from({ length: 40 }, (_, index) => `/kept/killed-${index}.jpg`);
-    const batch = await begin(names.map((name) => `${origin.url}${name}`));
-    await eventually("some to be in hand", async () => hits("/kept/killed") >= 4);
-    const { status, answer } = await change(batch, "pause");
-    assert.deepEqual([status, answer.pauseReason], [200, "Paused by hand."]);
-    await service.kill("SIGKILL");
-    const asked = hits("/kept/killed");
-    assert.ok(asked < 40, `${asked} of 40 were asked for`);
-    kept.splice(0);
-    service = await startService(env);
-    // The dead worker's claims come back to us, and leave the queue without a try.
-    await atRest(batch);
-    assert.equal((await ended(await begin(photos("after", 30)))).outcome, "all");
-    assert.equal(hits("/kept/killed"), asked);
-    assert.equal((await look(batch)).pausedAt, answer.pausedAt);
+  test(
+    "stays paused when the service is killed, and what was in hand is not tried again before the resume",
+    { timeout: 90_000 },
+    async () => {
+      const names = Array.from({ length: 40 }, (_, index) => `/kept/killed-${index}.jpg`);
+      const batch = await begin(names.map((name) => `${origin.url}${name}`));
+      await eventually("some to be in hand", async () => hits("/kept/killed") >= 4);
+      const { status, answer } = await change(batch, "pause");
+      assert.deepEqual([status, answer.pauseReason], [200, "Paused by hand."]);
+      await service.kill("SIGKILL");
+      const asked = hits("/kept/killed");
+      assert.ok(asked < 40, `${asked} of 40 were asked for`);
+      kept.splice(0);
+      service = await startService(env);
+      // The dead worker's claims come back to us, and leave the queue without a try.
+      await atRest(batch);
+      assert.equal((await ended(await begin(photos("after", 30)))).outcome, "all");
+      assert.equal(hits("/kept/killed"), asked);
+      assert.equal((await look(batch)).pausedAt, answer.pausedAt);
 
-    assert.equal((await change(batch, "resume")).status, 200);
-    const answering = answerKept();
-    assert.equal((await ended(batch)).progress.failed, 40);
-    clearInterval(answering);
-    assert.deepEqual(await rowsOf("select max(attempts) as attempts from image where batch_id = $1", batch.batchId), [{ attempts: 1 }]);
-  });
+      assert.equal((await change(batch, "resume")).status, 200);
+      const answering = answerKept();
+      assert.equal((await ended(batch)).progress.failed, 40);
+      clearInterval(answering);
+      assert.deepEqual(await rowsOf("select max(attempts) as attempts from image where batch_id = $1", batch.batchId), [{ attempts: 1 }]);
+    },
+  );
 
   test("ends when the last of it was in hand, and is paused no longer", async () => {
     const batch = await begin([`${origin.url}/kept/last-1.jpg`, `${origin.url}/kept/last-2.jpg`]);
@@ -138,7 +175,13 @@ describe("a batch that is paused", () => {
     const end = await ended(batch);
     assert.deepEqual([end.status, end.pausedAt, end.pauseReason], ["failed", null, null]);
     const answers = [await change(batch, "pause"), await change(batch, "resume")];
-    assert.deepEqual(answers.map(({ status, answer }) => [status, answer.code]), [[409, "batch_ended"], [409, "batch_not_paused"]]);
+    assert.deepEqual(
+      answers.map(({ status, answer }) => [status, answer.code]),
+      [
+        [409, "batch_ended"],
+        [409, "batch_not_paused"],
+      ],
+    );
   });
 
   test("gives back what does not come in time: its requests end, nothing counts as tried, and a resume asks again", async () => {
@@ -149,7 +192,9 @@ describe("a batch that is paused", () => {
     await atRest(batch);
     const { progress, pausedAt } = await look(batch);
     assert.deepEqual([progress.failed, pausedAt === null], [0, false]);
-    assert.deepEqual(await rowsOf("select distinct state, attempts from image where batch_id = $1", batch.batchId), [{ state: "planned", attempts: 0 }]);
+    assert.deepEqual(await rowsOf("select distinct state, attempts from image where batch_id = $1", batch.batchId), [
+      { state: "planned", attempts: 0 },
+    ]);
 
     assert.equal((await change(batch, "resume")).status, 200);
     const answering = answerKept();
@@ -160,15 +205,23 @@ describe("a batch that is paused", () => {
 
   test("by hand is paused once, and a resume that is not understood changes nothing", async () => {
     // Many more than are in hand at once, so that no two settles can end it before the budget is looked at.
-    const batch = await begin(Array.from({ length: 150 }, (_, index) => `${origin.url}/kept/hand-${index}.jpg`), { pauseAtFailurePercent: 20 });
+    const batch = await begin(
+      Array.from({ length: 150 }, (_, index) => `${origin.url}/kept/hand-${index}.jpg`),
+      { pauseAtFailurePercent: 20 },
+    );
     const first = await change(batch, "pause");
     const again = await change(batch, "pause");
     assert.deepEqual([first.status, again.status, again.answer.pausedAt], [200, 200, first.answer.pausedAt]);
     assert.deepEqual(await rowsOf("select type from event where batch_id = $1", batch.batchId), [{ type: "batch.paused" }]);
 
     const cases: [unknown, number, string][] = [
-      ["{", 400, "bad_request"], ["[]", 422, "invalid_options"], [{ pauseAtFailurePercent: 0 }, 422, "invalid_options"], [{ pauseAtFailurePercent: 101 }, 422, "invalid_options"],
-      [{ pauseAtFailurePercent: "50" }, 422, "invalid_options"], [{ percent: 50 }, 422, "invalid_options"], [" ".repeat(2_000), 413, "upload_too_large"],
+      ["{", 400, "bad_request"],
+      ["[]", 422, "invalid_options"],
+      [{ pauseAtFailurePercent: 0 }, 422, "invalid_options"],
+      [{ pauseAtFailurePercent: 101 }, 422, "invalid_options"],
+      [{ pauseAtFailurePercent: "50" }, 422, "invalid_options"],
+      [{ percent: 50 }, 422, "invalid_options"],
+      [" ".repeat(2_000), 413, "upload_too_large"],
     ];
     for (const [body, status, code] of cases) {
       const refused = await change(batch, "resume", body);
@@ -176,7 +229,8 @@ describe("a batch that is paused", () => {
     }
     assert.equal((await post(`/v1/batches/${batch.batchId}/resume`, "")).status, 200);
     assert.equal((await look(batch)).pauseAtFailurePercent, 20);
-    for (const id of ["019abc12-3456-7def-8123-456789abcdef", "nothing"]) assert.equal((await change({ batchId: id } as Batch, "pause")).status, 404);
+    for (const id of ["019abc12-3456-7def-8123-456789abcdef", "nothing"])
+      assert.equal((await change({ batchId: id } as Batch, "pause")).status, 404);
     const answering = answerKept();
     const { pausedAt } = await paused(batch);
     assert.ok(pausedAt, "the budget that it had still holds");
@@ -189,7 +243,11 @@ describe("a batch that is paused", () => {
     const csv = catalogueOf([photos("option", 1)]);
     const seed = await service.upload(csv, { pauseAtFailurePercent: "25" });
     assert.equal((await look({ batchId: seed.requestId })).pauseAtFailurePercent, 25);
-    const query = await fetch(`${service.url}/v1/batches?pauseAtFailurePercent=1`, { method: "POST", body: csv, headers: { "content-type": "text/csv" } });
+    const query = await fetch(`${service.url}/v1/batches?pauseAtFailurePercent=1`, {
+      method: "POST",
+      body: csv,
+      headers: { "content-type": "text/csv" },
+    });
     assert.equal(((await query.json()) as Batch).pauseAtFailurePercent, 1);
     assert.equal((await begin(photos("option", 1))).pauseAtFailurePercent, null);
     for (const pauseAtFailurePercent of [0, 101, "many"]) {

@@ -31,7 +31,9 @@ describe("POST /v1/preflight", () => {
         response.once("close", () => (hanging.closed += 1));
       } else response.writeHead(404).end();
     });
-    broken = await startOrigin((_, response, url) => (url.pathname.startsWith("/page") ? response.end("<!doctype html><title>Sign in</title>") : response.writeHead(503).end()));
+    broken = await startOrigin((_, response, url) =>
+      url.pathname.startsWith("/page") ? response.end("<!doctype html><title>Sign in</title>") : response.writeHead(503).end(),
+    );
     const url = await createTestDatabase();
     dataDir = await createTestFolder();
     db = connectDatabase({ url, poolMax: 1, onError: () => {} });
@@ -57,7 +59,10 @@ describe("POST /v1/preflight", () => {
     assert.match(response.headers.get("content-type") ?? "", /^application\/problem\+json/);
     return (await response.json()) as Problem;
   };
-  const filesLeft = async () => (await readdir(join(dataDir, "uploads"), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ name }) => name);
+  const filesLeft = async () =>
+    (await readdir(join(dataDir, "uploads"), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name);
   const assertNothingStored = async () => {
     for (const table of ["batch", "product", "image", "endpoint", "event", "delivery", "pgboss.job"]) {
       assert.deepEqual((await db.executor.executeSql(`select count(*)::int as n from ${table}`)).rows, [{ n: 0 }], table);
@@ -70,16 +75,31 @@ describe("POST /v1/preflight", () => {
   test("tells what a shop's export is and what is in it", async () => {
     const found = await report(post(await readFile("test/fixtures/dialects/shopify.csv")));
     assert.equal(found.ok, true);
-    assert.deepEqual({ ...found.file, traps: found.file?.traps.length, columns: { ...found.file?.columns, all: found.file?.columns.all.length } }, {
-      dialect: "shopify", encoding: "utf-8", hasBom: false, delimiter: ",", headerLine: 1, baseUrl: null, traps: 3,
-      columns: { all: 57, images: ["Product image URL", "Variant image URL"], name: ["Title"], id: ["URL handle", "SKU"] },
-    });
-    assert.deepEqual([found.rows, found.rowsWithoutImage, found.products, found.images, found.imagesDistinct, found.imagesInvalid], [4, 1, 2, 5, 3, 0]);
+    assert.deepEqual(
+      { ...found.file, traps: found.file?.traps.length, columns: { ...found.file?.columns, all: found.file?.columns.all.length } },
+      {
+        dialect: "shopify",
+        encoding: "utf-8",
+        hasBom: false,
+        delimiter: ",",
+        headerLine: 1,
+        baseUrl: null,
+        traps: 3,
+        columns: { all: 57, images: ["Product image URL", "Variant image URL"], name: ["Title"], id: ["URL handle", "SKU"] },
+      },
+    );
+    assert.deepEqual(
+      [found.rows, found.rowsWithoutImage, found.products, found.images, found.imagesDistinct, found.imagesInvalid],
+      [4, 1, 2, 5, 3, 0],
+    );
     assert.deepEqual([found.hosts, found.hostCount], [[{ host: "cdn.shopify.example", images: 5, imagesDistinct: 3 }], 1]);
     assert.deepEqual([found.problems, found.problemCount, found.probe, found.warnings], [[], 0, null, undefined]);
 
     const amazon = await report(post(await readFile("test/fixtures/dialects/amazon-listings.txt")));
-    assert.deepEqual([amazon.file?.encoding, amazon.file?.hasBom, amazon.file?.delimiter, amazon.file?.headerLine], ["utf-16le", true, "\t", 6]);
+    assert.deepEqual(
+      [amazon.file?.encoding, amazon.file?.hasBom, amazon.file?.delimiter, amazon.file?.headerLine],
+      ["utf-16le", true, "\t", 6],
+    );
   });
 
   test("takes all that an upload takes, with the options of one", async () => {
@@ -89,12 +109,18 @@ describe("POST /v1/preflight", () => {
     form.set("file", new Blob([csv]), "katalog.csv");
     for (const [name, value] of new URLSearchParams(query)) form.set(name, value);
     const multipart = await report(fetch(`${service.url}/v1/preflight`, { method: "POST", body: form }));
-    assert.deepEqual([multipart.fileName, multipart.bytes, multipart.products, multipart.images, multipart.file?.baseUrl], ["katalog.csv", csv.length, 1, 2, "https://shop.example/media?…"]);
+    assert.deepEqual(
+      [multipart.fileName, multipart.bytes, multipart.products, multipart.images, multipart.file?.baseUrl],
+      ["katalog.csv", csv.length, 1, 2, "https://shop.example/media?…"],
+    );
     assert.deepEqual((await report(post(csv, "text/csv", query))).hosts, multipart.hosts);
     const packed = await report(post(gzipSync(csv), "application/gzip", query));
     assert.deepEqual([packed.images, packed.bytes], [2, gzipSync(csv).length]);
 
-    const products = [{ id: "M", images: [photo(1), photo(2)] }, { id: "N", images: [photo(1)] }];
+    const products = [
+      { id: "M", images: [photo(1), photo(2)] },
+      { id: "N", images: [photo(1)] },
+    ];
     const json = await report(post(JSON.stringify({ products, recipe: { format: "avif" }, metadata: { a: 1 } }), "application/json"));
     const lines = await report(post(products.map((product) => JSON.stringify(product)).join("\n"), "application/x-ndjson"));
     for (const found of [json, lines]) assert.deepEqual([found.file, found.products, found.images, found.imagesDistinct], [null, 2, 3, 2]);
@@ -103,14 +129,27 @@ describe("POST /v1/preflight", () => {
   });
 
   test("answers a file that has problems with them, and counts what is in it all the same", async () => {
-    const found = await report(post(`S. No,Product Name,Input Image Urls\n1,Mug,${photo(1)}\n2,Cup,"nowhere, ${photo(2)}"\n3,Pot,"${photo(3)}",x\n`));
+    const found = await report(
+      post(`S. No,Product Name,Input Image Urls\n1,Mug,${photo(1)}\n2,Cup,"nowhere, ${photo(2)}"\n3,Pot,"${photo(3)}",x\n`),
+    );
     assert.deepEqual([found.ok, found.rows, found.images, found.imagesInvalid, found.problemCount], [false, 3, 4, 1, 2]);
-    assert.deepEqual(found.problems.map(({ line, column, code }) => [line, column, code]), [[3, "Input Image Urls", "url_invalid"], [4, null, "row_too_wide"]]);
+    assert.deepEqual(
+      found.problems.map(({ line, column, code }) => [line, column, code]),
+      [
+        [3, "Input Image Urls", "url_invalid"],
+        [4, null, "row_too_wide"],
+      ],
+    );
     for (const { message } of found.problems) assert.match(message, /^Expected .+, got .+\.$/);
     const skipping = await report(post("S. No,Product Name,Input Image Urls\n1,Mug,nowhere\n", "text/csv", "?onInvalid=skip"));
     assert.deepEqual([skipping.ok, skipping.imagesInvalid], [true, 1]);
 
-    for (const [csv, code] of [["", "empty_file"], ["a,b\n1,2\n", "no_image_column"], ['id,photo\n1,"x', "unclosed_quote"], [`id,photo\n1,${photo(1)}\0`, "not_csv"]] as const) {
+    for (const [csv, code] of [
+      ["", "empty_file"],
+      ["a,b\n1,2\n", "no_image_column"],
+      ['id,photo\n1,"x', "unclosed_quote"],
+      [`id,photo\n1,${photo(1)}\0`, "not_csv"],
+    ] as const) {
       const { ok, problems, file } = await report(post(Buffer.from(csv)));
       assert.deepEqual([ok, problems[0]?.code, file === null], [false, code, code !== "unclosed_quote"]);
     }
@@ -154,13 +193,21 @@ describe("POST /v1/preflight", () => {
     assert.equal(first?.host, new URL(origin.url).host);
     assert.ok(first.tried >= 196 && first.failed > 0 && first.failed <= 20, JSON.stringify(first));
     assert.deepEqual(first.codes, [{ code: "not_found", images: first.failed, isRetried: false }]);
-    assert.ok(second && second.host === new URL(broken.url).host && second.tried >= 3 && second.failureShare === 1, "a host with few images is tried as well");
+    assert.ok(
+      second && second.host === new URL(broken.url).host && second.tried >= 3 && second.failureShare === 1,
+      "a host with few images is tried as well",
+    );
     assert.ok(second.codes.some(({ code, isRetried }) => code === "html_page" && !isRetried));
 
     const expected = probe.forecast ?? assert.fail();
     // 400 images there and 4 here, each weighed by its own host.
     assert.equal(expected.failures.expected, Math.round((400 * first.failed) / first.tried + 4));
-    assert.ok(expected.failures.low < expected.failures.expected && expected.failures.expected < expected.failures.high && expected.failures.high < 100, JSON.stringify(expected));
+    assert.ok(
+      expected.failures.low < expected.failures.expected &&
+        expected.failures.expected < expected.failures.high &&
+        expected.failures.high < 100,
+      JSON.stringify(expected),
+    );
     const size = (await (await fetch(photo(1))).arrayBuffer()).byteLength;
     const share = (404 - expected.failures.expected) / 404;
     assert.ok(Math.abs(expected.bytes - 404 * share * size) < size, `${expected.bytes}`);
@@ -170,7 +217,10 @@ describe("POST /v1/preflight", () => {
 
     const shown = `${JSON.stringify(found)}${service.output.join("\n")}`;
     assert.ok(!shown.includes(SECRET), "no query is shown");
-    assert.ok(probe.examples.some(({ url, code }) => new RegExp(`^${broken.url}/page/\\d\\?…$`).test(url) && code === "html_page"), JSON.stringify(probe.examples));
+    assert.ok(
+      probe.examples.some(({ url, code }) => new RegExp(`^${broken.url}/page/\\d\\?…$`).test(url) && code === "html_page"),
+      JSON.stringify(probe.examples),
+    );
     await assertNothingStored();
   });
 

@@ -14,18 +14,42 @@ import { startService, type Service } from "../support/service.ts";
 /** Provoked elsewhere, since each takes a service of its own or its time. */
 const ELSEWHERE = new Set(["request_timeout", "storage_full", "internal_error", "unavailable"]);
 const EDGE = "multipart/form-data; boundary=edge";
-const part = (name: string, text: string) => `--edge\r\ncontent-disposition: form-data; name="${name}"${name === "file" || name === "csv" ? '; filename="a.csv"' : ""}\r\n\r\n${text}\r\n`;
+const part = (name: string, text: string) =>
+  `--edge\r\ncontent-disposition: form-data; name="${name}"${name === "file" || name === "csv" ? '; filename="a.csv"' : ""}\r\n\r\n${text}\r\n`;
 
 type Try = { headers?: Record<string, string>; query?: string; type?: string; body?: string | Buffer };
 
 /** Each is sent to every operation, whether it has to do with it or not. */
 const triesFor = (csv: string): Try[] => [
-  {}, { headers: { host: "elsewhere.test" } }, { headers: { origin: "https://elsewhere.test" } }, { headers: { "x-long": "x".repeat(20_000) } }, { headers: { "content-length": "one" } }, { headers: { range: "bytes=999999999-" } },
-  { query: "?limit=0&shape=no&probe=no" }, { query: "?cursor=no" }, { query: "?batchId=none" }, { query: "?host=cdn.test" }, { query: "?quality=0" }, { query: "?webhookUrl=nowhere" },
-  { type: "image/png", body: "x" }, { type: "text/csv", body: "" }, { type: "text/csv", body: "a,b\n1,2\n" }, { type: "text/csv", body: Buffer.from("PK\u0003\u0004", "latin1") }, { type: "text/csv", body: "x".repeat(200_000) },
-  { type: "text/csv", body: csv, query: "?quality=0" }, { type: "text/csv", body: csv, query: "?webhookUrl=nowhere" }, { type: "application/x-ndjson", body: '{"images":1}\n' },
-  { type: "application/json", body: "{" }, { type: "application/json", body: '{"pauseAtFailurePercent":0}' }, { type: "application/json", body: `{"products":[${" ".repeat(5_000_000)}` }, { type: "application/json", body: '{"csvUrl":"http://127.0.0.1:1/a.csv"}' },
-  { type: "multipart/form-data", body: "x" }, { type: EDGE, body: "garbage" }, { type: EDGE, body: `${part("quality", "1")}--edge--\r\n` }, { type: EDGE, body: `${part("csv", csv)}--edge--\r\n` }, { type: EDGE, body: `${part("file", csv)}${part("file", csv)}--edge--\r\n` },
+  {},
+  { headers: { host: "elsewhere.test" } },
+  { headers: { origin: "https://elsewhere.test" } },
+  { headers: { "x-long": "x".repeat(20_000) } },
+  { headers: { "content-length": "one" } },
+  { headers: { range: "bytes=999999999-" } },
+  { query: "?limit=0&shape=no&probe=no" },
+  { query: "?cursor=no" },
+  { query: "?batchId=none" },
+  { query: "?host=cdn.test" },
+  { query: "?quality=0" },
+  { query: "?webhookUrl=nowhere" },
+  { type: "image/png", body: "x" },
+  { type: "text/csv", body: "" },
+  { type: "text/csv", body: "a,b\n1,2\n" },
+  { type: "text/csv", body: Buffer.from("PK\u0003\u0004", "latin1") },
+  { type: "text/csv", body: "x".repeat(200_000) },
+  { type: "text/csv", body: csv, query: "?quality=0" },
+  { type: "text/csv", body: csv, query: "?webhookUrl=nowhere" },
+  { type: "application/x-ndjson", body: '{"images":1}\n' },
+  { type: "application/json", body: "{" },
+  { type: "application/json", body: '{"pauseAtFailurePercent":0}' },
+  { type: "application/json", body: `{"products":[${" ".repeat(5_000_000)}` },
+  { type: "application/json", body: '{"csvUrl":"http://127.0.0.1:1/a.csv"}' },
+  { type: "multipart/form-data", body: "x" },
+  { type: EDGE, body: "garbage" },
+  { type: EDGE, body: `${part("quality", "1")}--edge--\r\n` },
+  { type: EDGE, body: `${part("csv", csv)}--edge--\r\n` },
+  { type: EDGE, body: `${part("file", csv)}${part("file", csv)}--edge--\r\n` },
 ];
 
 describe("the problems of the document", () => {
@@ -41,21 +65,48 @@ describe("the problems of the document", () => {
     const worker = await startService(env);
     const ended = await worker.finished((await worker.upload(catalogueOf([[`${origin.url}/photo/1.jpg`]]))).requestId);
     await worker.kill("SIGTERM");
-    [service, locked] = await Promise.all([startService({ ...env, ROLE: "api", UPLOAD_BYTES_MAX: "100000" }), startService({ ...env, ROLE: "api", API_KEYS: "k" })]);
+    [service, locked] = await Promise.all([
+      startService({ ...env, ROLE: "api", UPLOAD_BYTES_MAX: "100000" }),
+      startService({ ...env, ROLE: "api", API_KEYS: "k" }),
+    ]);
     const open = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`]]));
-    const idsOf = ({ requestId, outputCsvUrl }: { requestId: string; outputCsvUrl: string }) => ({ requestId, batchId: requestId, token: outputCsvUrl.split("/").at(-2) ?? "", fileName: "1-1.jpg", name: "savings" });
+    const idsOf = ({ requestId, outputCsvUrl }: { requestId: string; outputCsvUrl: string }) => ({
+      requestId,
+      batchId: requestId,
+      token: outputCsvUrl.split("/").at(-2) ?? "",
+      fileName: "1-1.jpg",
+      name: "savings",
+    });
     known = [idsOf(ended), idsOf(open), { requestId: "none", batchId: "none", token: "none", fileName: "none", name: "none" }];
   });
 
   /** The code of the problem, if it is one. That every answer is documented is seen to by watch-answers.ts. */
-  const send = (to: Service, method: string, path: string, { headers = {}, query = "", type, body }: Try) => new Promise<string | null>((resolve, reject) => {
-    const request = httpRequest(`${to.url}${path}${query}`, { method, headers: { ...headers, ...(type === undefined ? {} : { "content-type": type }), ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) }) } }, (response) => {
-      if (/problem/.test(response.headers["content-type"] ?? "")) json(response).then((problem) => resolve((problem as Problem).code), reject);
-      else response.resume().on("end", () => resolve(null)).on("error", reject);
+  const send = (to: Service, method: string, path: string, { headers = {}, query = "", type, body }: Try) =>
+    new Promise<string | null>((resolve, reject) => {
+      const request = httpRequest(
+        `${to.url}${path}${query}`,
+        {
+          method,
+          headers: {
+            ...headers,
+            ...(type === undefined ? {} : { "content-type": type }),
+            ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) }),
+          },
+        },
+        (response) => {
+          if (/problem/.test(response.headers["content-type"] ?? ""))
+            json(response).then((problem) => resolve((problem as Problem).code), reject);
+          else
+            response
+              .resume()
+              .on("end", () => resolve(null))
+              .on("error", reject);
+        },
+      );
+      request.on("error", reject).end(body);
     });
-    request.on("error", reject).end(body);
-  });
-  const fill = (template: string, values: Record<string, string>) => template.replaceAll(/\{([^}]+)\}/g, (_, name: string) => values[name] ?? "x");
+  const fill = (template: string, values: Record<string, string>) =>
+    template.replaceAll(/\{([^}]+)\}/g, (_, name: string) => values[name] ?? "x");
 
   for (const { method, template, operation } of OPERATIONS) {
     test(`are those that can be provoked, no more and no fewer: ${method} ${template}`, async () => {
@@ -66,7 +117,9 @@ describe("the problems of the document", () => {
         provoked.add((await send(locked, method, fill(template, values), {})) ?? "");
       }
       provoked.delete("");
-      const listed = Object.values(operation.responses).flatMap(({ content }) => Object.keys(content?.["application/problem+json"]?.examples ?? {}));
+      const listed = Object.values(operation.responses).flatMap(({ content }) =>
+        Object.keys(content?.["application/problem+json"]?.examples ?? {}),
+      );
       assert.deepEqual([...provoked].toSorted(), listed.filter((code) => !ELSEWHERE.has(code)).toSorted());
     });
   }
@@ -74,8 +127,22 @@ describe("the problems of the document", () => {
   test("hold where the database is out of order, and say nothing of it", async () => {
     await db.executor.executeSql("alter table batch rename to batch_away");
     const statuses = new Map<string, string | null>();
-    for (const { method, template, operation } of OPERATIONS) statuses.set(operation.operationId, await send(service, method, fill(template, known[0] ?? {}), { type: "text/csv", body: catalogueOf([["http://10.0.0.1/a.jpg"]]) }));
+    for (const { method, template, operation } of OPERATIONS)
+      statuses.set(
+        operation.operationId,
+        await send(service, method, fill(template, known[0] ?? {}), { type: "text/csv", body: catalogueOf([["http://10.0.0.1/a.jpg"]]) }),
+      );
     await db.executor.executeSql("alter table batch_away rename to batch");
-    for (const id of ["createBatch", "listBatches", "getBatch", "listProducts", "pauseBatch", "uploadAndProcessDocument", "getProcessingStatus", "getResultCsv"]) assert.equal(statuses.get(id), "internal_error", id);
+    for (const id of [
+      "createBatch",
+      "listBatches",
+      "getBatch",
+      "listProducts",
+      "pauseBatch",
+      "uploadAndProcessDocument",
+      "getProcessingStatus",
+      "getResultCsv",
+    ])
+      assert.equal(statuses.get(id), "internal_error", id);
   });
 });

@@ -11,7 +11,10 @@ import { startService, type Service } from "../support/service.ts";
 type Sent = { method?: string; path?: string; headers?: Record<string, string> };
 
 /** fetch sets Host and Origin by itself. */
-function send(service: Service, { method = "GET", path = "/getProcessingStatus/x", headers = {} }: Sent): Promise<{ status: number; code: string }> {
+function send(
+  service: Service,
+  { method = "GET", path = "/getProcessingStatus/x", headers = {} }: Sent,
+): Promise<{ status: number; code: string }> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({ host: "127.0.0.1", port: new URL(service.url).port, method, path, headers }, async (response) => {
       const body = await text(response);
@@ -25,7 +28,12 @@ function send(service: Service, { method = "GET", path = "/getProcessingStatus/x
 describe("an unauthenticated loopback", () => {
   let service: Service;
   before(async () => {
-    service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder(), PUBLIC_URL: "http://images.shop.test:8080", ROLE: "api" });
+    service = await startService({
+      DATABASE_URL: await createTestDatabase(),
+      DATA_DIR: await createTestFolder(),
+      PUBLIC_URL: "http://images.shop.test:8080",
+      ROLE: "api",
+    });
   });
 
   test("answers only to its own names, so that DNS rebinding gains nothing", async () => {
@@ -41,11 +49,29 @@ describe("an unauthenticated loopback", () => {
   test("takes nothing unsafe from a page of another site", async () => {
     const upload = { method: "POST", path: "/uploadAndProcessDocument", headers: { "content-type": "text/csv" } };
     const { host } = new URL(service.url);
-    for (const headers of [{ origin: "https://evil.test" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }, { origin: `https://${host}` }]) {
-      assert.deepEqual(await send(service, { ...upload, headers: { ...upload.headers, ...headers } as Record<string, string> }), { status: 403, code: "forbidden_origin" }, JSON.stringify(headers));
+    for (const headers of [
+      { origin: "https://evil.test" },
+      { origin: "null" },
+      { "sec-fetch-site": "cross-site" },
+      { origin: `https://${host}` },
+    ]) {
+      assert.deepEqual(
+        await send(service, { ...upload, headers: { ...upload.headers, ...headers } as Record<string, string> }),
+        { status: 403, code: "forbidden_origin" },
+        JSON.stringify(headers),
+      );
     }
-    for (const headers of [{}, { origin: `http://${host}` }, { origin: "http://images.shop.test:8080" }, { "sec-fetch-site": "same-origin" }]) {
-      assert.equal((await send(service, { ...upload, headers: { ...upload.headers, ...headers } as Record<string, string> })).code, "invalid_csv", JSON.stringify(headers));
+    for (const headers of [
+      {},
+      { origin: `http://${host}` },
+      { origin: "http://images.shop.test:8080" },
+      { "sec-fetch-site": "same-origin" },
+    ]) {
+      assert.equal(
+        (await send(service, { ...upload, headers: { ...upload.headers, ...headers } as Record<string, string> })).code,
+        "invalid_csv",
+        JSON.stringify(headers),
+      );
     }
   });
 });
@@ -53,16 +79,38 @@ describe("an unauthenticated loopback", () => {
 describe("API_KEYS", () => {
   let service: Service;
   before(async () => {
-    service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder(), API_KEYS: "first-key, second-key", HOST: "0.0.0.0", ROLE: "api" });
+    service = await startService({
+      DATABASE_URL: await createTestDatabase(),
+      DATA_DIR: await createTestFolder(),
+      API_KEYS: "first-key, second-key",
+      HOST: "0.0.0.0",
+      ROLE: "api",
+    });
   });
 
   test("are demanded of every route that tells or takes something", async () => {
-    for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: "Basic first-key" }, { authorization: "Bearer " }, { authorization: "Bearer first-key, second-key" }]) {
-      for (const [method, path] of [["GET", "/getProcessingStatus/x"], ["POST", "/uploadAndProcessDocument"], ["GET", "/api/getProcessingStatus/x"], ["POST", "/api/uploadAndProcessDocument"]] as const) {
-        assert.deepEqual(await send(service, { method, path, headers: headers as Record<string, string> }), { status: 401, code: "unauthorized" }, `${method} ${path} ${JSON.stringify(headers)}`);
+    for (const headers of [
+      {},
+      { authorization: "Bearer wrong" },
+      { authorization: "Basic first-key" },
+      { authorization: "Bearer " },
+      { authorization: "Bearer first-key, second-key" },
+    ]) {
+      for (const [method, path] of [
+        ["GET", "/getProcessingStatus/x"],
+        ["POST", "/uploadAndProcessDocument"],
+        ["GET", "/api/getProcessingStatus/x"],
+        ["POST", "/api/uploadAndProcessDocument"],
+      ] as const) {
+        assert.deepEqual(
+          await send(service, { method, path, headers: headers as Record<string, string> }),
+          { status: 401, code: "unauthorized" },
+          `${method} ${path} ${JSON.stringify(headers)}`,
+        );
       }
     }
-    for (const key of ["first-key", "second-key"]) assert.equal((await send(service, { headers: { authorization: `Bearer ${key}`, host: "anything.test" } })).code, "batch_not_found");
+    for (const key of ["first-key", "second-key"])
+      assert.equal((await send(service, { headers: { authorization: `Bearer ${key}`, host: "anything.test" } })).code, "batch_not_found");
   });
 
   test("are not demanded of health checks, the documents and outputs, whose URLs are secrets themselves", async () => {
@@ -73,7 +121,10 @@ describe("API_KEYS", () => {
 
 describe("another address than loopback", () => {
   const start = async (env: Record<string, string>) => {
-    const child = spawn(process.execPath, ["bin/pressrun.js", "serve"], { env: { PATH: process.env["PATH"] ?? "", PORT: "0", DATA_DIR: await createTestFolder(), ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, ["bin/pressrun.js", "serve"], {
+      env: { PATH: process.env["PATH"] ?? "", PORT: "0", DATA_DIR: await createTestFolder(), ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const [[code], said] = await Promise.all([once(child, "exit") as Promise<[number]>, text(child.stderr)]);
     return { code, said };
   };
@@ -88,13 +139,27 @@ describe("another address than loopback", () => {
   });
 
   test("is taken with AUTH=none", async () => {
-    const service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder(), AUTH: "none", HOST: "0.0.0.0", ROLE: "api" });
+    const service = await startService({
+      DATABASE_URL: await createTestDatabase(),
+      DATA_DIR: await createTestFolder(),
+      AUTH: "none",
+      HOST: "0.0.0.0",
+      ROLE: "api",
+    });
     assert.equal((await send(service, { headers: { host: "anything.test" } })).code, "batch_not_found");
   });
 
   test("every fault of the configuration is told at once", async () => {
-    const { code, said } = await start({ PORT: "x", ENCODERS: "0", DATABASE_URL: "mysql://db", ALLOW_CIDRS: "10.0.0.0/99", LOG_LEVEL: "loud", WEBHOOK_URL: "http://hooks.test" });
+    const { code, said } = await start({
+      PORT: "x",
+      ENCODERS: "0",
+      DATABASE_URL: "mysql://db",
+      ALLOW_CIDRS: "10.0.0.0/99",
+      LOG_LEVEL: "loud",
+      WEBHOOK_URL: "http://hooks.test",
+    });
     assert.equal(code, 1);
-    for (const name of ["PORT", "ENCODERS", "DATABASE_URL", "ALLOW_CIDRS", "LOG_LEVEL", "WEBHOOK_SECRET"]) assert.match(said, new RegExp(`- ${name}`), said);
+    for (const name of ["PORT", "ENCODERS", "DATABASE_URL", "ALLOW_CIDRS", "LOG_LEVEL", "WEBHOOK_SECRET"])
+      assert.match(said, new RegExp(`- ${name}`), said);
   });
 });

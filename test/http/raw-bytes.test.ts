@@ -22,7 +22,7 @@ const ODD: Record<string, string> = {
   "HTTP/1.0": "GET /healthz HTTP/1.0\r\n\r\n",
   "HTTP/9.9": `GET /healthz HTTP/9.9\r\n${HOST}\r\n`,
   "a whole URL": "GET http://elsewhere.test/healthz HTTP/1.1\r\nhost: elsewhere.test\r\n\r\n",
-  "CONNECT": "CONNECT elsewhere.test:443 HTTP/1.1\r\nhost: elsewhere.test:443\r\n\r\n",
+  CONNECT: "CONNECT elsewhere.test:443 HTTP/1.1\r\nhost: elsewhere.test:443\r\n\r\n",
   "an upgrade": `GET /v1/batches HTTP/1.1\r\n${HOST}connection: upgrade\r\nupgrade: websocket\r\n\r\n`,
   "an expectation": `POST /v1/batches HTTP/1.1\r\n${HOST}expect: miracles\r\ncontent-length: 0\r\n\r\n`,
   "a length and chunks": `POST /v1/batches HTTP/1.1\r\n${HOST}content-type: text/csv\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
@@ -51,23 +51,28 @@ describe("bytes that no HTTP client would send", () => {
   });
 
   /** All that came until the service closed the connection, which is half closed once an answer has begun or none has come for a while. */
-  const send = (bytes: Buffer, patienceMs: number) => new Promise<string>((resolve, reject) => {
-    let received = "";
-    const socket = connect({ host: "127.0.0.1", port: Number(new URL(service.url).port) });
-    socket.setEncoding("latin1").setTimeout(CLOSE_MS, () => socket.destroy(new Error(`not closed within ${CLOSE_MS} ms, after ${received}`)));
-    const patience = setTimeout(() => socket.end(), patienceMs);
-    socket.on("data", (text) => {
-      received += String(text);
-      socket.end();
+  const send = (bytes: Buffer, patienceMs: number) =>
+    new Promise<string>((resolve, reject) => {
+      let received = "";
+      const socket = connect({ host: "127.0.0.1", port: Number(new URL(service.url).port) });
+      socket
+        .setEncoding("latin1")
+        .setTimeout(CLOSE_MS, () => socket.destroy(new Error(`not closed within ${CLOSE_MS} ms, after ${received}`)));
+      const patience = setTimeout(() => socket.end(), patienceMs);
+      socket.on("data", (text) => {
+        received += String(text);
+        socket.end();
+      });
+      // Closed before all was taken: what had been answered counts.
+      socket.on("error", (error: NodeJS.ErrnoException) =>
+        error.code === "ECONNRESET" || error.code === "EPIPE" ? resolve(received) : reject(error),
+      );
+      socket.on("close", () => {
+        clearTimeout(patience);
+        resolve(received);
+      });
+      socket.write(bytes);
     });
-    // Closed before all was taken: what had been answered counts.
-    socket.on("error", (error: NodeJS.ErrnoException) => (error.code === "ECONNRESET" || error.code === "EPIPE" ? resolve(received) : reject(error)));
-    socket.on("close", () => {
-      clearTimeout(patience);
-      resolve(received);
-    });
-    socket.write(bytes);
-  });
 
   const demandProblem = (answer: string) => {
     if (answer === "") return;
@@ -90,13 +95,28 @@ describe("bytes that no HTTP client would send", () => {
   }
 
   test("never bring it down: good requests, cut and changed anywhere", async () => {
-    const changed = fc.tuple(fc.constantFrom(...GOOD), fc.array(fc.tuple(fc.nat(), fc.nat({ max: 3 }), fc.uint8Array({ maxLength: 4 })), { minLength: 1, maxLength: 4 })).map(([good, changes]) =>
-      changes.reduce((bytes, [at, removed, added]) => {
-        const place = at % (bytes.length + 1);
-        return Buffer.concat([bytes.subarray(0, place), added, bytes.subarray(place + removed)]);
-      }, Buffer.from(good, "latin1")));
-    await fc.assert(fc.asyncProperty(changed, async (bytes) => demandProblem(await send(bytes, 20))), { seed: SEED, numRuns: RUNS });
+    const changed = fc
+      .tuple(
+        fc.constantFrom(...GOOD),
+        fc.array(fc.tuple(fc.nat(), fc.nat({ max: 3 }), fc.uint8Array({ maxLength: 4 })), { minLength: 1, maxLength: 4 }),
+      )
+      .map(([good, changes]) =>
+        changes.reduce(
+          (bytes, [at, removed, added]) => {
+            const place = at % (bytes.length + 1);
+            return Buffer.concat([bytes.subarray(0, place), added, bytes.subarray(place + removed)]);
+          },
+          Buffer.from(good, "latin1"),
+        ),
+      );
+    await fc.assert(
+      fc.asyncProperty(changed, async (bytes) => demandProblem(await send(bytes, 20))),
+      { seed: SEED, numRuns: RUNS },
+    );
     assert.equal((await fetch(`${service.url}/readyz`)).status, 200);
-    assert.deepEqual(service.output.filter((line) => /"level":(50|60|"error")/.test(line)), []);
+    assert.deepEqual(
+      service.output.filter((line) => /"level":(50|60|"error")/.test(line)),
+      [],
+    );
   });
 });

@@ -20,10 +20,21 @@ except HTTPError as error:
 describe("a client that closes its connection after one answer", () => {
   let service: Service;
   before(async () => {
-    service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder(), ROLE: "api", API_KEYS: "k", UPLOAD_BYTES_MAX: "100000" });
+    service = await startService({
+      DATABASE_URL: await createTestDatabase(),
+      DATA_DIR: await createTestFolder(),
+      ROLE: "api",
+      API_KEYS: "k",
+      UPLOAD_BYTES_MAX: "100000",
+    });
   });
 
-  for (const [path, type, status] of [["/v1/batches", "text/csv", "401"], ["/outputs/x/y.jpg", "text/csv", "405"], ["/healthz", "image/png", "405"], ["/nowhere", "text/csv", "401"]] as const) {
+  for (const [path, type, status] of [
+    ["/v1/batches", "text/csv", "401"],
+    ["/outputs/x/y.jpg", "text/csv", "405"],
+    ["/healthz", "image/png", "405"],
+    ["/nowhere", "text/csv", "401"],
+  ] as const) {
     test(`reads why it was refused, though it was still sending: ${status} of ${path}`, async () => {
       const { stdout } = await promisify(execFile)("python3", ["-c", PYTHON, `${service.url}${path}`, type]);
       assert.equal(stdout.trim(), status);

@@ -30,7 +30,8 @@ describe("reports", () => {
   before(async () => {
     let flaky = 0;
     origin = await startOrigin((_, response, url) => {
-      if (url.pathname === "/flaky.jpg" && (flaky += 1) > 1) response.writeHead(302, { location: "/photo/flaky.jpg?X-Amz-Signature=s1gnatur3" }).end();
+      if (url.pathname === "/flaky.jpg" && (flaky += 1) > 1)
+        response.writeHead(302, { location: "/photo/flaky.jpg?X-Amz-Signature=s1gnatur3" }).end();
       else if (url.pathname === "/flaky.jpg") response.writeHead(500).end();
       else if (url.pathname === "/page.jpg") response.end("<!doctype html><title>Sign in</title>");
       else if (url.pathname.startsWith("/kept/")) kept.push(response);
@@ -40,41 +41,72 @@ describe("reports", () => {
     const url = await createTestDatabase();
     db = connectDatabase({ url, poolMax: 2, onError: () => {} });
     onCleanup(() => db.close());
-    service = await startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), SECRET_KEY: "0123456789abcdef0123456789abcdef", API_KEYS: "" });
+    service = await startService({
+      DATABASE_URL: url,
+      DATA_DIR: await createTestFolder(),
+      SECRET_KEY: "0123456789abcdef0123456789abcdef",
+      API_KEYS: "",
+    });
     listed = await runBatches();
   });
 
   const photo = (path: string) => `${origin.url}/photo/${path}.jpg`;
   const begin = async (body: object): Promise<AcceptedBatch> => {
-    const response = await fetch(`${service.url}/v1/batches`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    const response = await fetch(`${service.url}/v1/batches`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
     assert.equal(response.status, 202, await response.clone().text());
     return (await response.json()) as AcceptedBatch;
   };
   const look = async ({ batchId }: { batchId: string }) => (await (await fetch(`${service.url}/v1/batches/${batchId}`)).json()) as Batch;
-  const ended = (batch: Batch) => eventually(`the end of ${batch.batchId}`, async () => ((await look(batch)).finishedAt === null ? null : look(batch)));
+  const ended = (batch: Batch) =>
+    eventually(`the end of ${batch.batchId}`, async () => ((await look(batch)).finishedAt === null ? null : look(batch)));
 
   async function runBatches(): Promise<Listed[]> {
     const recipe = { quality: 41, outputs: [{ name: "large" }, { name: "thumb", width: 40 }] };
-    const first = await ended(await begin({
-      recipe, onInvalid: "skip", metadata: { shop: "north" }, webhookUrl: `${receiver.url}/T0KEN?key=s3cr3t`, fileName: "=cmd.csv",
-      sourceHeaders: [{ host: new URL(origin.url).host, headers: { authorization: "Bearer h34d3r" } }],
-      products: [
-        { id: "MUG", name: "=HYPERLINK(\"https://evil.test\")", images: [photo("a1"), `${photo("a2")}?token=t0ken`, photo("a1")] },
-        { id: "CUP", name: "Cup, blue", images: [`${origin.url}/gone.jpg?sig=t0ken`, photo("a1"), `${origin.url}/flaky.jpg`] },
-        { id: "POT", name: "Pot", images: [`${origin.url}/gone.jpg?sig=t0ken`, `${origin.url}/page.jpg`, "ftp://user:passw0rd@files.test/pot.jpg?key=t0ken"] },
-        { id: "PAN", name: "Pan", images: [] },
-      ],
-    }));
-    const again = await ended(await begin({ recipe, products: [{ id: "MUG", name: "Mug", images: [photo("a1"), `${photo("a2")}?token=t0ken`, photo("a1"), photo("new")] }] }));
-    const plain = await ended({ batchId: (await service.upload(`S. No,Product Name,Input Image Urls\n1,Jar,${photo("a1")}\n`)).requestId } as Batch);
-    const open = await begin({ products: [{ id: "LID", name: "Lid", images: [`${origin.url}/kept/1.jpg`, photo("a1"), `${origin.url}/kept/1.jpg`] }] });
+    const first = await ended(
+      await begin({
+        recipe,
+        onInvalid: "skip",
+        metadata: { shop: "north" },
+        webhookUrl: `${receiver.url}/T0KEN?key=s3cr3t`,
+        fileName: "=cmd.csv",
+        sourceHeaders: [{ host: new URL(origin.url).host, headers: { authorization: "Bearer h34d3r" } }],
+        products: [
+          { id: "MUG", name: '=HYPERLINK("https://evil.test")', images: [photo("a1"), `${photo("a2")}?token=t0ken`, photo("a1")] },
+          { id: "CUP", name: "Cup, blue", images: [`${origin.url}/gone.jpg?sig=t0ken`, photo("a1"), `${origin.url}/flaky.jpg`] },
+          {
+            id: "POT",
+            name: "Pot",
+            images: [`${origin.url}/gone.jpg?sig=t0ken`, `${origin.url}/page.jpg`, "ftp://user:passw0rd@files.test/pot.jpg?key=t0ken"],
+          },
+          { id: "PAN", name: "Pan", images: [] },
+        ],
+      }),
+    );
+    const again = await ended(
+      await begin({
+        recipe,
+        products: [{ id: "MUG", name: "Mug", images: [photo("a1"), `${photo("a2")}?token=t0ken`, photo("a1"), photo("new")] }],
+      }),
+    );
+    const plain = await ended({
+      batchId: (await service.upload(`S. No,Product Name,Input Image Urls\n1,Jar,${photo("a1")}\n`)).requestId,
+    } as Batch);
+    const open = await begin({
+      products: [{ id: "LID", name: "Lid", images: [`${origin.url}/kept/1.jpg`, photo("a1"), `${origin.url}/kept/1.jpg`] }],
+    });
     await eventually("one done and one in hand", async () => kept.length === 1 && (await look(open)).progress.completed === 1);
     await fetch(`${service.url}/v1/batches/${open.batchId}/pause`, { method: "POST" });
     await eventually("the second delivery", async () => (await rowsOf("select 1 from delivery where state = 'delivered'")).length === 1);
-    return Promise.all([first, again, plain, open].map(async (batch) => ({
-      batch: await look(batch),
-      products: ((await (await fetch(`${service.url}/v1/batches/${batch.batchId}/products`)).json()) as { products: Product[] }).products,
-    })));
+    return Promise.all(
+      [first, again, plain, open].map(async (batch) => ({
+        batch: await look(batch),
+        products: ((await (await fetch(`${service.url}/v1/batches/${batch.batchId}/products`)).json()) as { products: Product[] }).products,
+      })),
+    );
   }
 
   const rowsOf = async (sql: string, ...values: unknown[]): Promise<Row[]> => (await db.executor.executeSql(sql, values)).rows;
@@ -91,36 +123,133 @@ describe("reports", () => {
   };
   const sum = (rows: readonly Row[], column: string) => rows.reduce((total, row) => total + Number(row[column] ?? 0), 0);
   const errorsOf = ({ products }: Listed) => products.flatMap(({ images }) => images.flatMap(({ error }) => (error ? [error.code] : [])));
-  const distinctOutputs = ({ products }: Listed) => [...new Map(products.flatMap(({ images }) => images.flatMap(({ outputs }) => outputs)).map((output) => [output.url, output])).values()];
+  const distinctOutputs = ({ products }: Listed) => [
+    ...new Map(products.flatMap(({ images }) => images.flatMap(({ outputs }) => outputs)).map((output) => [output.url, output])).values(),
+  ];
 
   test("count what was run as it was meant to be", () => {
-    assert.deepEqual(listed.map(({ batch: { status, progress: { total, completed, failed, reused } } }) => [status, total, completed, failed, reused]), [
-      ["completed", 9, 5, 4, 0], ["completed", 4, 4, 0, 2], ["completed", 1, 1, 0, 0], ["processing", 3, 1, 0, 0],
-    ]);
+    assert.deepEqual(
+      listed.map(
+        ({
+          batch: {
+            status,
+            progress: { total, completed, failed, reused },
+          },
+        }) => [status, total, completed, failed, reused],
+      ),
+      [
+        ["completed", 9, 5, 4, 0],
+        ["completed", 4, 4, 0, 2],
+        ["completed", 1, 1, 0, 0],
+        ["processing", 3, 1, 0, 0],
+      ],
+    );
   });
 
   test("say of batches what the API says", async () => {
     const rows = await report("batches");
     assert.deepEqual(
-      rows.toReversed().map((row) => [row["batch_id"], row["status"], row["outcome"], row["run"], row["file_name"], row["dialect"], row["metadata"], row["recipe"], row["products"], row["images"], row["images_done"], row["images_failed"], row["images_skipped"], row["images_reused"], row["settled_percent"], row["source_bytes"], row["output_bytes"], row["paused_at"], row["pause_reason"], row["is_paused"], row["created_at"], row["started_at"], row["finished_at"], row["has_source_headers"], row["pause_host_at_failure_percent"], row["hosts_paused"], row["images_held"]]),
-      listed.map(({ batch: b }) => [b.batchId, b.status, b.outcome, b.run, b.fileName, b.dialect, b.metadata, b.recipe, b.products, b.progress.total, b.progress.completed, b.progress.failed, b.progress.skipped, b.progress.reused, b.progress.percent, b.bytes.input, b.bytes.output, b.pausedAt, b.pauseReason, b.pausedAt !== null, b.createdAt, b.startedAt, b.finishedAt, b.sourceHosts.length > 0, b.pauseHostAtFailurePercent, b.hostsPaused, b.imagesHeld]),
+      rows
+        .toReversed()
+        .map((row) => [
+          row["batch_id"],
+          row["status"],
+          row["outcome"],
+          row["run"],
+          row["file_name"],
+          row["dialect"],
+          row["metadata"],
+          row["recipe"],
+          row["products"],
+          row["images"],
+          row["images_done"],
+          row["images_failed"],
+          row["images_skipped"],
+          row["images_reused"],
+          row["settled_percent"],
+          row["source_bytes"],
+          row["output_bytes"],
+          row["paused_at"],
+          row["pause_reason"],
+          row["is_paused"],
+          row["created_at"],
+          row["started_at"],
+          row["finished_at"],
+          row["has_source_headers"],
+          row["pause_host_at_failure_percent"],
+          row["hosts_paused"],
+          row["images_held"],
+        ]),
+      listed.map(({ batch: b }) => [
+        b.batchId,
+        b.status,
+        b.outcome,
+        b.run,
+        b.fileName,
+        b.dialect,
+        b.metadata,
+        b.recipe,
+        b.products,
+        b.progress.total,
+        b.progress.completed,
+        b.progress.failed,
+        b.progress.skipped,
+        b.progress.reused,
+        b.progress.percent,
+        b.bytes.input,
+        b.bytes.output,
+        b.pausedAt,
+        b.pauseReason,
+        b.pausedAt !== null,
+        b.createdAt,
+        b.startedAt,
+        b.finishedAt,
+        b.sourceHosts.length > 0,
+        b.pauseHostAtFailurePercent,
+        b.hostsPaused,
+        b.imagesHeld,
+      ]),
     );
-    assert.deepEqual(rows.toReversed().map((row) => [row["images_open"], row["images_repeated"], row["outputs_per_image"]]), [[0, 3, 2], [0, 1, 2], [0, 0, 1], [2, 1, 1]]);
+    assert.deepEqual(
+      rows.toReversed().map((row) => [row["images_open"], row["images_repeated"], row["outputs_per_image"]]),
+      [
+        [0, 3, 2],
+        [0, 1, 2],
+        [0, 0, 1],
+        [2, 1, 1],
+      ],
+    );
   });
 
   test("say of products and images what the API says, repeats with their first one's fate and without its bytes", async () => {
     for (const entry of listed) {
       const { batchId } = entry.batch;
       const products = await report(`products?batchId=${batchId}`);
-      assert.deepEqual(products.map((row) => [row["line"], row["product_id"], row["product_name"], row["state"], row["images"]]), entry.products.map(({ line, id, name, status, images }) => [line, id, name, status, images.length]));
+      assert.deepEqual(
+        products.map((row) => [row["line"], row["product_id"], row["product_name"], row["state"], row["images"]]),
+        entry.products.map(({ line, id, name, status, images }) => [line, id, name, status, images.length]),
+      );
       const images = await report(`images?batchId=${batchId}`);
       assert.deepEqual(
         images.map((row) => [row["line"], row["position"], row["state"], row["code"], row["is_repeat"] ? null : row["outputs"]]),
-        entry.products.flatMap((product) => product.images.map(({ outputs, error }, index) => [product.line, index + 1, error ? "failed" : outputs.length > 0 ? "done" : "planned", error?.code ?? null, images.find((row) => row["line"] === product.line && row["position"] === index + 1)?.["is_repeat"] ? null : outputs.length])),
+        entry.products.flatMap((product) =>
+          product.images.map(({ outputs, error }, index) => [
+            product.line,
+            index + 1,
+            error ? "failed" : outputs.length > 0 ? "done" : "planned",
+            error?.code ?? null,
+            images.find((row) => row["line"] === product.line && row["position"] === index + 1)?.["is_repeat"] ? null : outputs.length,
+          ]),
+        ),
       );
       const done = images.filter((row) => row["state"] === "done");
       assert.deepEqual([sum(done, "source_bytes"), sum(done, "output_bytes")], [entry.batch.bytes.input, entry.batch.bytes.output]);
-      assert.deepEqual(images.filter((row) => row["is_repeat"]).map((row) => [row["attempts"], row["source_bytes"], row["outputs"], row["output_bytes"], row["wait_seconds"]]), images.filter((row) => row["is_repeat"]).map(() => [0, null, 0, null, null]));
+      assert.deepEqual(
+        images
+          .filter((row) => row["is_repeat"])
+          .map((row) => [row["attempts"], row["source_bytes"], row["outputs"], row["output_bytes"], row["wait_seconds"]]),
+        images.filter((row) => row["is_repeat"]).map(() => [0, null, 0, null, null]),
+      );
       assert.equal(images.filter((row) => row["is_reused"]).length, entry.batch.progress.reused);
     }
   });
@@ -129,16 +258,46 @@ describe("reports", () => {
     const [entry] = listed;
     assert.ok(entry);
     const byCode = await report(`failures_by_code?batchId=${name(0)}`);
-    assert.deepEqual(byCode.flatMap((row) => Array.from({ length: Number(row["images"]) }, () => row["code"])).toSorted(), errorsOf(entry).toSorted());
-    assert.deepEqual(byCode.map((row) => [row["code"], row["images"], row["distinct_images"], row["attempts"]]), [["not_found", 2, 1, 1], ["html_page", 1, 1, 1], ["url_invalid", 1, 1, 0]]);
+    assert.deepEqual(
+      byCode.flatMap((row) => Array.from({ length: Number(row["images"]) }, () => row["code"])).toSorted(),
+      errorsOf(entry).toSorted(),
+    );
+    assert.deepEqual(
+      byCode.map((row) => [row["code"], row["images"], row["distinct_images"], row["attempts"]]),
+      [
+        ["not_found", 2, 1, 1],
+        ["html_page", 1, 1, 1],
+        ["url_invalid", 1, 1, 0],
+      ],
+    );
     const byHost = await report(`failures_by_host?batchId=${name(0)}`);
-    assert.deepEqual(byHost.map((row) => [row["host"], row["images"], row["images_done"], row["images_failed"], row["distinct_images_failed"], row["failed_percent"], row["commonest_code"]]), [[new URL(origin.url).host, 8, 5, 3, 2, 37.5, "not_found"], ["", 1, 0, 1, 1, 100, "url_invalid"]]);
+    assert.deepEqual(
+      byHost.map((row) => [
+        row["host"],
+        row["images"],
+        row["images_done"],
+        row["images_failed"],
+        row["distinct_images_failed"],
+        row["failed_percent"],
+        row["commonest_code"],
+      ]),
+      [
+        [new URL(origin.url).host, 8, 5, 3, 2, 37.5, "not_found"],
+        ["", 1, 0, 1, 1, 100, "url_invalid"],
+      ],
+    );
     assert.equal(sum(await report("failures_by_code"), "images"), listed.flatMap(errorsOf).length);
     assert.equal(sum(await report("failures_by_host"), "images_failed"), listed.flatMap(errorsOf).length);
 
     const attempts = await report(`image_attempts?batchId=${name(0)}`);
     assert.deepEqual(attempts.map((row) => row["outcome"]).toSorted(), ["done", "done", "done", "give_up", "give_up", "retry"]);
-    assert.deepEqual(attempts.filter((row) => row["ordinal"] === 5).map((row) => [row["attempt"], row["outcome"], row["code"]]), [[1, "retry", "server_error"], [2, "done", null]]);
+    assert.deepEqual(
+      attempts.filter((row) => row["ordinal"] === 5).map((row) => [row["attempt"], row["outcome"], row["code"]]),
+      [
+        [1, "retry", "server_error"],
+        [2, "done", null],
+      ],
+    );
     assert.equal(attempts.length, sum(await report(`images?batchId=${name(0)}`), "attempts"));
   });
 
@@ -148,50 +307,130 @@ describe("reports", () => {
       const row = savings[index] ?? {};
       const outputs = distinctOutputs(entry);
       const { input, output } = entry.batch.bytes;
-      assert.deepEqual([row["batch_id"], row["source_bytes"], row["output_bytes"], row["saved_bytes"], row["outputs"]], [name(index), input, output, input - output, outputs.length]);
-      assert.equal(outputs.reduce((total, { bytes }) => total + bytes, 0), output);
-      assert.equal(row["first_output_bytes"], outputs.filter(({ name }) => name === (index < 2 ? "large" : "main")).reduce((total, { bytes }) => total + bytes, 0));
+      assert.deepEqual(
+        [row["batch_id"], row["source_bytes"], row["output_bytes"], row["saved_bytes"], row["outputs"]],
+        [name(index), input, output, input - output, outputs.length],
+      );
+      assert.equal(
+        outputs.reduce((total, { bytes }) => total + bytes, 0),
+        output,
+      );
+      assert.equal(
+        row["first_output_bytes"],
+        outputs.filter(({ name }) => name === (index < 2 ? "large" : "main")).reduce((total, { bytes }) => total + bytes, 0),
+      );
       assert.equal(row["outputs_kept"], outputs.filter(({ isKept }) => isKept).length);
       assert.equal(row["saved_percent"], input === 0 ? null : Math.round((1_000 * (input - output)) / input) / 10);
-      assert.deepEqual([Number(row["made_source_bytes"]) + Number(row["reused_source_bytes"]), Number(row["made_output_bytes"]) + Number(row["reused_output_bytes"])], [input, output]);
+      assert.deepEqual(
+        [
+          Number(row["made_source_bytes"]) + Number(row["reused_source_bytes"]),
+          Number(row["made_output_bytes"]) + Number(row["reused_output_bytes"]),
+        ],
+        [input, output],
+      );
     }
     // Of the second batch two images are those of the first, with both outputs of each.
     const reusedImages = (await report(`images?batchId=${name(1)}`)).filter((row) => row["is_reused"]);
-    assert.deepEqual([savings[1]?.["reused_source_bytes"], savings[1]?.["reused_output_bytes"], savings[0]?.["reused_source_bytes"]], [sum(reusedImages, "source_bytes"), sum(reusedImages, "output_bytes"), 0]);
+    assert.deepEqual(
+      [savings[1]?.["reused_source_bytes"], savings[1]?.["reused_output_bytes"], savings[0]?.["reused_source_bytes"]],
+      [sum(reusedImages, "source_bytes"), sum(reusedImages, "output_bytes"), 0],
+    );
 
     const hours = await report("throughput_hourly");
     const total = (of: (batch: Batch) => number | undefined) => listed.reduce((count, { batch }) => count + (of(batch) ?? 0), 0);
-    assert.deepEqual(["images_done", "images_failed", "images_reused", "source_bytes", "output_bytes", "images_repeated"].map((column) => sum(hours, column)), [total((b) => b.progress.completed), total((b) => b.progress.failed), total((b) => b.progress.reused), total((b) => b.bytes.input), total((b) => b.bytes.output), 4]);
+    assert.deepEqual(
+      ["images_done", "images_failed", "images_reused", "source_bytes", "output_bytes", "images_repeated"].map((column) =>
+        sum(hours, column),
+      ),
+      [
+        total((b) => b.progress.completed),
+        total((b) => b.progress.failed),
+        total((b) => b.progress.reused),
+        total((b) => b.bytes.input),
+        total((b) => b.bytes.output),
+        4,
+      ],
+    );
     assert.equal(sum(hours, "images_settled"), sum(hours, "images_done") + sum(hours, "images_failed"));
   });
 
   test("measure stages of what came so far, without repeats and reused", async () => {
     const stages = await report(`stage_seconds?batchId=${name(1)}`);
-    assert.deepEqual(stages.map((row) => [row["stage"], row["images"]]), [["wait", 3], ["fetch", 3], ["encode", 1], ["store", 1]]);
+    assert.deepEqual(
+      stages.map((row) => [row["stage"], row["images"]]),
+      [
+        ["wait", 3],
+        ["fetch", 3],
+        ["encode", 1],
+        ["store", 1],
+      ],
+    );
     const images = await report(`images?batchId=${name(1)}`);
     for (const row of stages) {
-      const seconds = images.map((image) => image[`${String(row["stage"])}_seconds`]).filter((value) => value !== null).map(Number).toSorted((a, b) => a - b);
-      assert.deepEqual([row["p50_seconds"], row["p95_seconds"], row["p99_seconds"], row["longest_seconds"]], [seconds[Math.ceil(seconds.length / 2) - 1], seconds.at(-1), seconds.at(-1), seconds.at(-1)], String(row["stage"]));
+      const seconds = images
+        .map((image) => image[`${String(row["stage"])}_seconds`])
+        .filter((value) => value !== null)
+        .map(Number)
+        .toSorted((a, b) => a - b);
+      assert.deepEqual(
+        [row["p50_seconds"], row["p95_seconds"], row["p99_seconds"], row["longest_seconds"]],
+        [seconds[Math.ceil(seconds.length / 2) - 1], seconds.at(-1), seconds.at(-1), seconds.at(-1)],
+        String(row["stage"]),
+      );
     }
   });
 
   test("follow each delivery, and show of its endpoint the host alone", async () => {
     const [delivery, ...others] = (await report("deliveries")).filter((row) => row["batch_id"] === name(0));
-    assert.deepEqual([delivery?.["event_type"], delivery?.["state"], delivery?.["attempts"], delivery?.["last_http_status"], delivery?.["endpoint_host"], delivery?.["next_attempt_at"], others.length], ["batch.completed", "delivered", 2, 204, new URL(receiver.url).host, null, 0]);
+    assert.deepEqual(
+      [
+        delivery?.["event_type"],
+        delivery?.["state"],
+        delivery?.["attempts"],
+        delivery?.["last_http_status"],
+        delivery?.["endpoint_host"],
+        delivery?.["next_attempt_at"],
+        others.length,
+      ],
+      ["batch.completed", "delivered", 2, 204, new URL(receiver.url).host, null, 0],
+    );
     const attempts = await report(`delivery_attempts?batchId=${name(0)}`);
-    assert.deepEqual(attempts.map((row) => [row["attempt"], row["is_delivered"], row["http_status"]]), [[1, false, 500], [2, true, 204]]);
+    assert.deepEqual(
+      attempts.map((row) => [row["attempt"], row["is_delivered"], row["http_status"]]),
+      [
+        [1, false, 500],
+        [2, true, 204],
+      ],
+    );
     assert.equal(receiver.deliveries.length, attempts.length);
   });
 
   test("show what is still to be done", async () => {
     const [row, ...others] = await report("backlog");
     assert.equal(others.length, 0);
-    assert.deepEqual(["batch_id", "is_paused", "images", "images_open", "images_unplanned", "images_queued", "images_repeated", "images_delayed", "images_host_paused", "hosts_paused", "images_held"].map((column) => row?.[column]), [name(3), true, 3, 2, 0, 1, 1, 0, 0, 0, 0]);
+    assert.deepEqual(
+      [
+        "batch_id",
+        "is_paused",
+        "images",
+        "images_open",
+        "images_unplanned",
+        "images_queued",
+        "images_repeated",
+        "images_delayed",
+        "images_host_paused",
+        "hosts_paused",
+        "images_held",
+      ].map((column) => row?.[column]),
+      [name(3), true, 3, 2, 0, 1, 1, 0, 0, 0, 0],
+    );
   });
 
   test("show no secret in any view", async () => {
     const secrets = /t0ken|T0KEN|s3cr3t|passw0rd|h34d3r|s1gnatur3|whsec_/;
-    const tokens = (await rowsOf("select token as secret from batch union all select secret from endpoint where secret is not null")).map((row) => String(row["secret"]));
+    const tokens = (await rowsOf("select token as secret from batch union all select secret from endpoint where secret is not null")).map(
+      (row) => String(row["secret"]),
+    );
     for (const view of REPORT_NAMES) {
       for (const format of ["json", "csv"]) {
         const text = await (await get(`${view}?format=${format}`)).text();
@@ -200,19 +439,31 @@ describe("reports", () => {
       }
     }
     const images = await report(`images?batchId=${name(0)}`);
-    assert.deepEqual([images[1]?.["url"], images[5]?.["final_url"], images[8]?.["url"]], [photo("a2"), photo("flaky"), "...@files.test/pot.jpg"]);
+    assert.deepEqual(
+      [images[1]?.["url"], images[5]?.["final_url"], images[8]?.["url"]],
+      [photo("a2"), photo("flaky"), "...@files.test/pot.jpg"],
+    );
   });
 
   test("come as CSV that no spreadsheet takes for formulas, with numbers left as they are", async () => {
     const response = await get(`products?format=csv&batchId=${name(0)}`);
-    assert.deepEqual(["content-type", "content-disposition", "cache-control"].map((header) => response.headers.get(header)), ["text/csv; charset=utf-8", 'attachment; filename="products.csv"', "no-store"]);
+    assert.deepEqual(
+      ["content-type", "content-disposition", "cache-control"].map((header) => response.headers.get(header)),
+      ["text/csv; charset=utf-8", 'attachment; filename="products.csv"', "no-store"],
+    );
     const [header = [], ...rows] = await rowsByFastCsv(await response.text());
     const json = await report(`products?batchId=${name(0)}`);
     assert.deepEqual(header, Object.keys(json[0] ?? {}));
-    assert.deepEqual(rows.map((row) => row[header.indexOf("product_name")]), ["'=HYPERLINK(\"https://evil.test\")", "Cup, blue", "Pot", "Pan"]);
+    assert.deepEqual(
+      rows.map((row) => row[header.indexOf("product_name")]),
+      ['\'=HYPERLINK("https://evil.test")', "Cup, blue", "Pot", "Pan"],
+    );
     const batches = await rowsByFastCsv(await (await get("batches?format=csv")).text());
     assert.equal(batches.at(-1)?.[batches[0]?.indexOf("file_name") ?? -1], "'=cmd.csv");
-    assert.deepEqual(rows[1], Object.values(json[1] ?? {}).map((cell) => (cell === null ? "" : String(cell))));
+    assert.deepEqual(
+      rows[1],
+      Object.values(json[1] ?? {}).map((cell) => (cell === null ? "" : String(cell))),
+    );
   });
 
   test("are bounded by batch, time and number, and by nothing else", async () => {
@@ -253,13 +504,26 @@ describe("reports", () => {
 
   test("are streamed, four at once, and a client that goes leaves its place and its connection", async () => {
     const filler = "019abc12-3456-7def-8123-456789abcdef";
-    await rowsOf("insert into batch (batch_id, tenant_id, token, status, recipe, on_invalid, csv_bytes, csv_facts, products, images_total) values ($1, '00000000-0000-7000-8000-000000000000', 'filler', 'completed', '{}', 'skip', 1, '{}', 20000, 0)", filler);
-    await rowsOf("insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record) select $1, n, 0, n, repeat('x', 1500), n, '{}', '' from generate_series(2, 20001) n", filler);
-    const openReports = () => rowsOf("select 1 from pg_stat_activity where datname = current_database() and application_name = 'pressrun report'");
+    await rowsOf(
+      "insert into batch (batch_id, tenant_id, token, status, recipe, on_invalid, csv_bytes, csv_facts, products, images_total) values ($1, '00000000-0000-7000-8000-000000000000', 'filler', 'completed', '{}', 'skip', 1, '{}', 20000, 0)",
+      filler,
+    );
+    await rowsOf(
+      "insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record) select $1, n, 0, n, repeat('x', 1500), n, '{}', '' from generate_series(2, 20001) n",
+      filler,
+    );
+    const openReports = () =>
+      rowsOf("select 1 from pg_stat_activity where datname = current_database() and application_name = 'pressrun report'");
     // Nothing of the body is read: what the sockets do not hold stays in the database.
-    const hold = () => new Promise<IncomingMessage>((resolve, reject) => void httpGet(`${service.url}/v1/reports/products?batchId=${filler}`, resolve).on("error", reject));
+    const hold = () =>
+      new Promise<IncomingMessage>(
+        (resolve, reject) => void httpGet(`${service.url}/v1/reports/products?batchId=${filler}`, resolve).on("error", reject),
+      );
     const held = await Promise.all(Array.from({ length: 4 }, hold));
-    assert.deepEqual(held.map(({ statusCode }) => statusCode), [200, 200, 200, 200]);
+    assert.deepEqual(
+      held.map(({ statusCode }) => statusCode),
+      [200, 200, 200, 200],
+    );
     assert.equal((await openReports()).length, 4);
     const [status, code] = await refused("batches");
     assert.deepEqual([status, code], [503, "unavailable"]);

@@ -23,18 +23,32 @@ const FORM = "multipart/form-data; boundary=edge";
 
 /** How an upload begins, and with what it goes on. */
 const BEGINNINGS: { name: string; path: string; type: string; begin: string; more: string; spools: boolean }[] = [
-  { name: "a CSV", path: "/uploadAndProcessDocument", type: "text/csv", begin: "S. No,Product Name,Input Image Urls\n1,", more: "M", spools: true },
+  {
+    name: "a CSV",
+    path: "/uploadAndProcessDocument",
+    type: "text/csv",
+    begin: "S. No,Product Name,Input Image Urls\n1,",
+    more: "M",
+    spools: true,
+  },
   { name: "a form's file", path: "/v1/batches", type: FORM, begin: FILE, more: "M", spools: true },
   { name: "JSON", path: "/v1/batches", type: "application/json", begin: '{"products":[', more: " ", spools: false },
   { name: "NDJSON", path: "/v1/batches", type: "application/x-ndjson", begin: '{"id":"A","images":[]}\n', more: " ", spools: true },
 ];
-const FRAME = { name: "a form that never comes to its file", path: "/v1/batches", type: FORM, begin: '--edge\r\ncontent-disposition: form-data; name="quality"\r\n\r\n', more: "5" };
+const FRAME = {
+  name: "a form that never comes to its file",
+  path: "/v1/batches",
+  type: FORM,
+  begin: '--edge\r\ncontent-disposition: form-data; name="quality"\r\n\r\n',
+  more: "5",
+};
 
 let service: Service;
 let origin: Origin;
 let db: Database;
 let dataDir: string;
-const tempFiles = async () => (await readdir(join(dataDir, "uploads", "temp"), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+const tempFiles = async () =>
+  (await readdir(join(dataDir, "uploads", "temp"), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
 
 describe("an upload that does not end", { concurrency: true, timeout: 60_000 }, () => {
   before(async () => {
@@ -46,7 +60,12 @@ describe("an upload that does not end", { concurrency: true, timeout: 60_000 }, 
     const url = await createTestDatabase();
     db = connectDatabase({ url, poolMax: 2, onError: () => {} });
     onCleanup(() => db.close());
-    service = await startService({ DATABASE_URL: url, DATA_DIR: dataDir, UPLOAD_SECONDS_MAX: String(UPLOAD_MS / 1_000), UPLOAD_BYTES_MAX: "100000" });
+    service = await startService({
+      DATABASE_URL: url,
+      DATA_DIR: dataDir,
+      UPLOAD_SECONDS_MAX: String(UPLOAD_MS / 1_000),
+      UPLOAD_BYTES_MAX: "100000",
+    });
   });
 
   const open = ({ path, type, begin }: { path: string; type: string; begin: string }) => {
@@ -91,7 +110,11 @@ describe("an upload that does not end", { concurrency: true, timeout: 60_000 }, 
 
   test("to a csvUrl that trickles is refused at its deadline", async () => {
     const start = performance.now();
-    const response = await fetch(`${service.url}/v1/batches`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ csvUrl: `${origin.url}/slow.csv` }) });
+    const response = await fetch(`${service.url}/v1/batches`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ csvUrl: `${origin.url}/slow.csv` }),
+    });
     const problem = (await response.json()) as Problem;
     assert.deepEqual([response.status, problem.code], [422, "csv_url_failed"]);
     assert.match(problem.detail, /timed_out.+1000 ms/);
@@ -128,7 +151,13 @@ describe("an upload that does not end", { concurrency: true, timeout: 60_000 }, 
     ["a form over the cap", "/v1/batches", FORM, `${FILE}${"x".repeat(150_000)}\r\n--edge--\r\n`, "upload_too_large"],
     ["JSON over the cap", "/v1/batches", "application/json", " ".repeat(4_500_000), "upload_too_large"],
     ["a line over the cap", "/v1/batches", "application/x-ndjson", "x".repeat(150_000), "upload_too_large"],
-    ["a file in another field", "/v1/batches", FORM, `${FILE.replace('"file"', '"csv"')}${"x".repeat(90_000)}\r\n--edge--\r\n`, "file_missing"],
+    [
+      "a file in another field",
+      "/v1/batches",
+      FORM,
+      `${FILE.replace('"file"', '"csv"')}${"x".repeat(90_000)}\r\n--edge--\r\n`,
+      "file_missing",
+    ],
   ] as const) {
     test(`that is refused leaves its connection to the next request: ${name}`, async () => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -146,17 +175,27 @@ describe("an upload that does not end", { concurrency: true, timeout: 60_000 }, 
 describe("when all of them have gone", () => {
   test("nothing of them is left, and the operator was not woken", async () => {
     await eventually("the last spool file's end", async () => (await tempFiles()).length === 0);
-    const { rows } = await db.executor.executeSql("select count(*)::int as batches, (select count(*)::int from product) as products from batch");
+    const { rows } = await db.executor.executeSql(
+      "select count(*)::int as batches, (select count(*)::int from product) as products from batch",
+    );
     assert.deepEqual(rows, [{ batches: 1, products: 1 }]);
     assert.equal((await readdir(join(dataDir, "uploads", "inputCsvFiles"))).length, 1);
-    assert.deepEqual(service.output.filter((line) => /"level":(50|60|"error")/.test(line)), []);
+    assert.deepEqual(
+      service.output.filter((line) => /"level":(50|60|"error")/.test(line)),
+      [],
+    );
     assert.equal((await fetch(`${service.url}/readyz`)).status, 200);
   });
 });
 
-function send(url: string, { agent, type, body }: { agent: Agent; type: string; body: string }): Promise<{ body: unknown; isReused: boolean }> {
+function send(
+  url: string,
+  { agent, type, body }: { agent: Agent; type: string; body: string },
+): Promise<{ body: unknown; isReused: boolean }> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(url, { method: "POST", agent, headers: { "content-type": type } }, async (response) => resolve({ body: await json(response), isReused: request.reusedSocket }));
+    const request = httpRequest(url, { method: "POST", agent, headers: { "content-type": type } }, async (response) =>
+      resolve({ body: await json(response), isReused: request.reusedSocket }),
+    );
     request.on("error", reject).end(body);
   });
 }

@@ -30,7 +30,8 @@ describe("an upload", () => {
     goodCsv = catalogueOf([[`${origin.url}/photo/1.jpg`]]);
   });
 
-  const post = (path: string, body: string | FormData, headers: Record<string, string> = {}) => fetch(`${service.url}${path}`, { method: "POST", body, headers });
+  const post = (path: string, body: string | FormData, headers: Record<string, string> = {}) =>
+    fetch(`${service.url}${path}`, { method: "POST", body, headers });
   const postCsv = (csv: string, query = "") => post(`/uploadAndProcessDocument${query}`, csv, { "content-type": "text/csv" });
   const problemOf = async (response: Response) => {
     assert.equal(response.headers.get("content-type"), "application/problem+json");
@@ -42,11 +43,17 @@ describe("an upload", () => {
     form.set("file", new Blob([csv]), "products.csv");
     return form;
   };
-  const filesBelow = async (folder: string) => (await readdir(join(dataDir, "uploads", folder), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ name }) => name);
+  const filesBelow = async (folder: string) =>
+    (await readdir(join(dataDir, "uploads", folder), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name);
 
   for (const prefix of ["", "/api"]) {
     test(`is taken at ${prefix}/uploadAndProcessDocument, multipart and text/csv, and answered 202`, async () => {
-      for (const response of [await post(`${prefix}/uploadAndProcessDocument`, formWith(goodCsv)), await post(`${prefix}/uploadAndProcessDocument`, goodCsv, { "content-type": "text/csv; charset=utf-8" })]) {
+      for (const response of [
+        await post(`${prefix}/uploadAndProcessDocument`, formWith(goodCsv)),
+        await post(`${prefix}/uploadAndProcessDocument`, goodCsv, { "content-type": "text/csv; charset=utf-8" }),
+      ]) {
         assert.equal(response.status, 202);
         const accepted = (await response.json()) as Record<string, unknown>;
         assert.equal(accepted["status"], "pending");
@@ -76,7 +83,14 @@ describe("an upload", () => {
   });
 
   test("reports every problem of a file at once, each with line, column, code and a way out", async () => {
-    const csv = ["S. No,Product Name,Input Image Urls", `1,Mug,${origin.url}/photo/1.jpg`, ",Cup,ftp://shop/cup.jpg", "3,,", `4,"Two\nlines","not a url, ${origin.url}/2.jpg"`, ""].join("\n");
+    const csv = [
+      "S. No,Product Name,Input Image Urls",
+      `1,Mug,${origin.url}/photo/1.jpg`,
+      ",Cup,ftp://shop/cup.jpg",
+      "3,,",
+      `4,"Two\nlines","not a url, ${origin.url}/2.jpg"`,
+      "",
+    ].join("\n");
     const response = await postCsv(csv);
     assert.equal(response.status, 422);
     const problem = await problemOf(response);
@@ -84,15 +98,22 @@ describe("an upload", () => {
     assert.equal(problem.error, problem.detail);
     assert.equal(problem.errorCount, 2);
     const errors = problem.errors as { line: number; column: string | null; code: string; message: string }[];
-    assert.deepEqual(errors.map(({ line, column, code }) => [line, column, code]), [
-      [3, "Input Image Urls", "url_invalid"],
-      [5, "Input Image Urls", "url_invalid"],
-    ]);
+    assert.deepEqual(
+      errors.map(({ line, column, code }) => [line, column, code]),
+      [
+        [3, "Input Image Urls", "url_invalid"],
+        [5, "Input Image Urls", "url_invalid"],
+      ],
+    );
     for (const { message } of errors) assert.match(message, /^Expected .+, got .+\.$/);
   });
 
   test("lists the first hundred problems and counts the rest", async () => {
-    const problem = await problemOf(await postCsv(["S. No,Product Name,Input Image Urls", ...Array.from({ length: 250 }, (_, index) => `${index + 1},Mug,nowhere`)].join("\n")));
+    const problem = await problemOf(
+      await postCsv(
+        ["S. No,Product Name,Input Image Urls", ...Array.from({ length: 250 }, (_, index) => `${index + 1},Mug,nowhere`)].join("\n"),
+      ),
+    );
     assert.equal(problem.errors?.length, 100);
     assert.equal(problem.errorCount, 250);
     assert.match(problem.detail, /250 problems; the first 100 are listed/);
@@ -106,14 +127,21 @@ describe("an upload", () => {
     const rows = Array.from({ length: 20_000 }, (_, index) => `${index + 1},Mug,${origin.url}/photo/${index}.jpg`);
     // Small ones are loaded in the API's own thread, large ones in a thread of their own.
     for (const good of [rows.slice(0, 600), rows]) {
-      const response = await fetch(`${other.url}/uploadAndProcessDocument`, { method: "POST", headers: { "content-type": "text/csv" }, body: ["S. No,Product Name,Input Image Urls", ...good, "x,Bad,nowhere"].join("\n") });
+      const response = await fetch(`${other.url}/uploadAndProcessDocument`, {
+        method: "POST",
+        headers: { "content-type": "text/csv" },
+        body: ["S. No,Product Name,Input Image Urls", ...good, "x,Bad,nowhere"].join("\n"),
+      });
       assert.equal(response.status, 422);
     }
     for (const table of ["batch", "product", "image", "endpoint", "pgboss.job"]) {
       assert.deepEqual((await own.executor.executeSql(`select count(*)::int as n from ${table}`)).rows, [{ n: 0 }], table);
     }
     await own.close();
-    assert.deepEqual((await readdir(join(fresh, "uploads"), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()), []);
+    assert.deepEqual(
+      (await readdir(join(fresh, "uploads"), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()),
+      [],
+    );
     assert.deepEqual(await readdir(join(fresh, "uploads", "inputCsvFiles")), []);
   });
 
@@ -124,21 +152,64 @@ describe("an upload", () => {
     misnamed.set("csv", new Blob([goodCsv]), "products.csv");
     const accepted = await service.upload(goodCsv);
     const cases: [string, Promise<Response>, number, string, RegExp][] = [
-      ["no file", post("/uploadAndProcessDocument", (() => { const form = new FormData(); form.set("quality", "50"); return form; })()), 422, "file_missing", /field `file`/],
+      [
+        "no file",
+        post(
+          "/uploadAndProcessDocument",
+          (() => {
+            const form = new FormData();
+            form.set("quality", "50");
+            return form;
+          })(),
+        ),
+        422,
+        "file_missing",
+        /field `file`/,
+      ],
       ["no body at all", fetch(`${service.url}/uploadAndProcessDocument`, { method: "POST" }), 422, "file_missing", /text\/csv/],
       ["another field", post("/uploadAndProcessDocument", misnamed), 422, "file_missing", /`csv`/],
       ["two files", post("/uploadAndProcessDocument", twice), 422, "too_many_files", /one file/],
-      ["no multipart", post("/uploadAndProcessDocument", "garbage", { "content-type": "multipart/form-data; boundary=x" }), 400, "bad_multipart", /multipart/i],
-      ["JSON", post("/uploadAndProcessDocument", '{"products":[]}', { "content-type": "application/json" }), 415, "wrong_file_type", /POST \/v1\/batches/],
-      ["an image as the body", post("/uploadAndProcessDocument", "GIF89a", { "content-type": "image/gif" }), 415, "unsupported_media_type", /text\/csv/],
+      [
+        "no multipart",
+        post("/uploadAndProcessDocument", "garbage", { "content-type": "multipart/form-data; boundary=x" }),
+        400,
+        "bad_multipart",
+        /multipart/i,
+      ],
+      [
+        "JSON",
+        post("/uploadAndProcessDocument", '{"products":[]}', { "content-type": "application/json" }),
+        415,
+        "wrong_file_type",
+        /POST \/v1\/batches/,
+      ],
+      [
+        "an image as the body",
+        post("/uploadAndProcessDocument", "GIF89a", { "content-type": "image/gif" }),
+        415,
+        "unsupported_media_type",
+        /text\/csv/,
+      ],
       ["too large, as it is", postCsv("x".repeat(300_000)), 413, "upload_too_large", /200000 bytes/],
       ["too large, multipart", post("/uploadAndProcessDocument", formWith("x".repeat(300_000))), 413, "upload_too_large", /200000 bytes/],
       ["empty", postCsv(""), 422, "invalid_csv", /1 problem/],
       ["bad options", postCsv(goodCsv, "?quality=0&format=bmp&colour=red"), 422, "invalid_options", /quality.+format.+colour|colour/],
       ["bad webhook", postCsv(goodCsv, "?webhookUrl=http://192.168.1.1/"), 422, "invalid_webhook", /ALLOW_CIDRS/],
       ["webhook without scheme", postCsv(goodCsv, "?webhookUrl=shop.example"), 422, "invalid_webhook", /http/],
-      ["weak secret", postCsv(goodCsv, `?webhookUrl=${encodeURIComponent(origin.url)}&webhookSecret=short`), 422, "invalid_options", /base64/],
-      ["unknown request", fetch(`${service.url}/getProcessingStatus/019abc12-3456-7def-8123-456789abcdef`), 404, "batch_not_found", /requestId/],
+      [
+        "weak secret",
+        postCsv(goodCsv, `?webhookUrl=${encodeURIComponent(origin.url)}&webhookSecret=short`),
+        422,
+        "invalid_options",
+        /base64/,
+      ],
+      [
+        "unknown request",
+        fetch(`${service.url}/getProcessingStatus/019abc12-3456-7def-8123-456789abcdef`),
+        404,
+        "batch_not_found",
+        /requestId/,
+      ],
       ["no id at all", fetch(`${service.url}/getProcessingStatus/1`), 404, "batch_not_found", /requestId/],
       ["bad page", fetch(`${accepted.statusUrl}?limit=0`), 400, "bad_request", /limit/],
       ["bad cursor", fetch(`${accepted.statusUrl}?cursor=abc`), 400, "bad_request", /cursor/],
@@ -155,7 +226,12 @@ describe("an upload", () => {
 
   test("lists every fault of the options at once", async () => {
     const problem = await problemOf(await postCsv(goodCsv, "?quality=0&format=bmp&colour=red&onInvalid=maybe"));
-    assert.deepEqual((problem.errors as { field: string }[]).map(({ field }) => field).toSorted(), ["colour", "format", "onInvalid", "quality"]);
+    assert.deepEqual((problem.errors as { field: string }[]).map(({ field }) => field).toSorted(), [
+      "colour",
+      "format",
+      "onInvalid",
+      "quality",
+    ]);
   });
 
   test("names what a file is that is no CSV", async () => {
@@ -170,12 +246,26 @@ describe("an upload", () => {
   test("takes names and texts that a database would refuse", async () => {
     const boundary = "x";
     const csv = `S. No,Product Name,Input Image Urls\n1,Mug,"${"a".repeat(99)}😀 tail"\n`;
-    const body = [`--${boundary}`, "content-disposition: form-data; name=\"file\"; filename*=UTF-8''a%00b.csv", "content-type: text/csv", "", csv, `--${boundary}`, 'content-disposition: form-data; name="onInvalid"', "", "skip", `--${boundary}--`, ""].join("\r\n");
+    const body = [
+      `--${boundary}`,
+      "content-disposition: form-data; name=\"file\"; filename*=UTF-8''a%00b.csv",
+      "content-type: text/csv",
+      "",
+      csv,
+      `--${boundary}`,
+      'content-disposition: form-data; name="onInvalid"',
+      "",
+      "skip",
+      `--${boundary}--`,
+      "",
+    ].join("\r\n");
     const response = await post("/uploadAndProcessDocument", body, { "content-type": `multipart/form-data; boundary=${boundary}` });
     assert.equal(response.status, 202, await response.clone().text());
     const { requestId } = (await response.json()) as { requestId: string };
     assert.equal((await service.finished(requestId)).products[0]?.errors[0]?.code, "url_invalid");
-    assert.deepEqual((await db.executor.executeSql("select csv_file_name from batch where batch_id = $1", [requestId])).rows, [{ csv_file_name: "ab.csv" }]);
+    assert.deepEqual((await db.executor.executeSql("select csv_file_name from batch where batch_id = $1", [requestId])).rows, [
+      { csv_file_name: "ab.csv" },
+    ]);
   });
 
   test("that the database refuses half-way is a problem of ours, leaves nothing and ends nobody", async () => {
@@ -184,7 +274,9 @@ describe("an upload", () => {
     const before = await filesBelow("inputCsvFiles");
     // Small ones are loaded on the API's connection, large ones in a thread.
     for (const more of [rows.slice(0, 10), rows, [...rows, ...rows]]) {
-      const response = await postCsv(["S. No,Product Name,Input Image Urls", ...more.slice(0, 3_900), `boom,Mug,${origin.url}/photo/1.jpg`].join("\n"));
+      const response = await postCsv(
+        ["S. No,Product Name,Input Image Urls", ...more.slice(0, 3_900), `boom,Mug,${origin.url}/photo/1.jpg`].join("\n"),
+      );
       const problem = await problemOf(response);
       assert.deepEqual([response.status, problem.code], [500, "internal_error"]);
       assert.doesNotMatch(problem.detail, /boom/);
@@ -196,7 +288,10 @@ describe("an upload", () => {
 
   test("that its client breaks off leaves no file", async () => {
     const before = await filesBelow("temp");
-    const request = httpRequest(`${service.url}/uploadAndProcessDocument`, { method: "POST", headers: { "content-type": "text/csv", "transfer-encoding": "chunked" } });
+    const request = httpRequest(`${service.url}/uploadAndProcessDocument`, {
+      method: "POST",
+      headers: { "content-type": "text/csv", "transfer-encoding": "chunked" },
+    });
     request.on("error", () => {});
     request.write("S. No,Product Name,Input Image Urls\n1,Mug,");
     await eventually("the spool file", async () => (await filesBelow("temp")).length > before.length);

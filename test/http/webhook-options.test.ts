@@ -32,7 +32,9 @@ describe("a webhook's options", () => {
   /** Images below /held/ come when they are let go. */
   let held: ServerResponse[] = [];
   before(async () => {
-    origin = await startOrigin((_, response, { pathname }) => (pathname.startsWith("/held/") ? void held.push(response) : response.writeHead(404).end()));
+    origin = await startOrigin((_, response, { pathname }) =>
+      pathname.startsWith("/held/") ? void held.push(response) : response.writeHead(404).end(),
+    );
     databaseUrl = await createTestDatabase();
     dataDir = await createTestFolder();
     db = connectDatabase({ url: databaseUrl, poolMax: 1, onError: () => {} });
@@ -41,9 +43,14 @@ describe("a webhook's options", () => {
   });
 
   const first = (receiver: Receiver) => eventually("the webhook", async () => receiver.deliveries[0]);
-  const payloadOf = ({ body, headers }: Delivered, secret: string) => new Webhook(secret).verify(body, headers as Record<string, string>) as SeedPayload;
+  const payloadOf = ({ body, headers }: Delivered, secret: string) =>
+    new Webhook(secret).verify(body, headers as Record<string, string>) as SeedPayload;
   const postJson = async (body: object, query = "", at = service) => {
-    const response = await fetch(`${at.url}/v1/batches${query}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    const response = await fetch(`${at.url}/v1/batches${query}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
     return { status: response.status, text: await response.text() };
   };
   const products = () => [{ id: "A", images: [`${origin.url}/photo/1.jpg`] }];
@@ -52,29 +59,60 @@ describe("a webhook's options", () => {
     test("sends requestId, status, message and products, signed, as the seed's status has them", async () => {
       const receiver = await startReceiver();
       const csv = catalogueOf([[`${origin.url}/photo/1.jpg`, `${origin.url}/gone.jpg`], [`${origin.url}/photo/2.jpg`]]);
-      const { requestId, outputCsvUrl } = await service.upload(csv, { webhookUrl: receiver.url, webhookSecret: SECRET, webhookPayload: "seed" });
+      const { requestId, outputCsvUrl } = await service.upload(csv, {
+        webhookUrl: receiver.url,
+        webhookSecret: SECRET,
+        webhookPayload: "seed",
+      });
       const delivered = await first(receiver);
       const payload = payloadOf(delivered, SECRET);
       const status = await service.status(requestId);
-      assert.deepEqual(payload, { requestId, status: "completed", message: "2 of 3 images are done, 1 failed.", products: status.products, productsTotal: 2, isTruncated: false, nextUrl: null, outputCsvUrl });
+      assert.deepEqual(payload, {
+        requestId,
+        status: "completed",
+        message: "2 of 3 images are done, 1 failed.",
+        products: status.products,
+        productsTotal: 2,
+        isTruncated: false,
+        nextUrl: null,
+        outputCsvUrl,
+      });
       assert.deepEqual([...Value.Errors(SeedEvent, payload)], []);
     });
 
     test("can be asked for in a query and in JSON; what does not ask gets an event", async () => {
       const receivers = [await startReceiver(), await startReceiver(), await startReceiver()] as const;
       const query = new URLSearchParams({ webhookUrl: receivers[0].url, webhookPayload: "seed" });
-      assert.equal((await fetch(`${service.url}/v1/batches?${query}`, { method: "POST", headers: { "content-type": "text/csv" }, body: catalogueOf([["nonsense"]]).replace("nonsense", `${origin.url}/photo/1.jpg`) })).status, 202);
+      assert.equal(
+        (
+          await fetch(`${service.url}/v1/batches?${query}`, {
+            method: "POST",
+            headers: { "content-type": "text/csv" },
+            body: catalogueOf([["nonsense"]]).replace("nonsense", `${origin.url}/photo/1.jpg`),
+          })
+        ).status,
+        202,
+      );
       assert.equal((await postJson({ products: products(), webhookUrl: receivers[1].url, webhookPayload: "seed" })).status, 202);
       assert.equal((await postJson({ products: products(), webhookUrl: receivers[2].url })).status, 202);
-      const [byQuery, byJson, plain] = await Promise.all(receivers.map(async (receiver) => JSON.parse((await first(receiver)).body) as SeedPayload & { type?: string }));
+      const [byQuery, byJson, plain] = await Promise.all(
+        receivers.map(async (receiver) => JSON.parse((await first(receiver)).body) as SeedPayload & { type?: string }),
+      );
       assert.deepEqual([byQuery?.message, byJson?.message, plain?.type], ["The image is done.", "The image is done.", "batch.completed"]);
     });
 
     test("is cut at whole products, by number or by bytes, and leads to the rest", async () => {
-      const shapes = [{ rows: SEED_PRODUCTS_MAX + 50, name: "Mug", expected: (shown: number) => shown === SEED_PRODUCTS_MAX }, { rows: 150, name: "ü".repeat(1_000), expected: (shown: number) => shown > 10 && shown < 100 }];
+      const shapes = [
+        { rows: SEED_PRODUCTS_MAX + 50, name: "Mug", expected: (shown: number) => shown === SEED_PRODUCTS_MAX },
+        { rows: 150, name: "ü".repeat(1_000), expected: (shown: number) => shown > 10 && shown < 100 },
+      ];
       for (const { rows, name, expected } of shapes) {
         const receiver = await startReceiver();
-        const csv = ["S. No,Product Name,Input Image Urls", ...Array.from({ length: rows }, (_, index) => `${index + 1},${name},nowhere`), ""].join("\n");
+        const csv = [
+          "S. No,Product Name,Input Image Urls",
+          ...Array.from({ length: rows }, (_, index) => `${index + 1},${name},nowhere`),
+          "",
+        ].join("\n");
         await service.upload(csv, { webhookUrl: receiver.url, webhookSecret: SECRET, webhookPayload: "seed", onInvalid: "skip" });
         const delivered = await first(receiver);
         const payload = payloadOf(delivered, SECRET);
@@ -83,7 +121,10 @@ describe("a webhook's options", () => {
         assert.ok(Buffer.byteLength(delivered.body) <= SEED_BODY_BYTES_MAX);
         assert.deepEqual([payload.productsTotal, payload.isTruncated, payload.status], [rows, true, "failed"]);
         const rest = (await (await fetch(payload.nextUrl ?? "")).json()) as BatchStatusView;
-        assert.deepEqual([...payload.products, ...rest.products].map(({ serialNumber }) => Number(serialNumber)), Array.from({ length: rows }, (_, index) => index + 1));
+        assert.deepEqual(
+          [...payload.products, ...rest.products].map(({ serialNumber }) => Number(serialNumber)),
+          Array.from({ length: rows }, (_, index) => index + 1),
+        );
       }
     });
 
@@ -95,12 +136,16 @@ describe("a webhook's options", () => {
       const plainBatch = await service.upload(csv, { webhookUrl: plain.url });
       await eventually("both images to be asked for", async () => held.length === 2);
       for (const { requestId } of [seedBatch, plainBatch]) {
-        for (const change of ["pause", "resume"]) assert.equal((await fetch(`${service.url}/v1/batches/${requestId}/${change}`, { method: "POST" })).status, 200);
+        for (const change of ["pause", "resume"])
+          assert.equal((await fetch(`${service.url}/v1/batches/${requestId}/${change}`, { method: "POST" })).status, 200);
       }
       await eventually("the pause to be told", async () => plain.deliveries.length === 2);
       for (const response of held) response.writeHead(404).end();
       await eventually("the end to be told", async () => plain.deliveries.length === 3 && seed.deliveries.length > 0);
-      assert.deepEqual(seed.deliveries.map(({ body }) => (JSON.parse(body) as SeedPayload).status), ["failed"]);
+      assert.deepEqual(
+        seed.deliveries.map(({ body }) => (JSON.parse(body) as SeedPayload).status),
+        ["failed"],
+      );
     });
   });
 
@@ -112,7 +157,9 @@ describe("a webhook's options", () => {
         response.writeHead(404).end();
       });
       const elsewhere = await startReceiver();
-      const receiver = await startReceiver((response, count) => (count === 1 ? response.writeHead(307, { location: elsewhere.url }).end() : response.end()));
+      const receiver = await startReceiver((response, count) =>
+        count === 1 ? response.writeHead(307, { location: elsewhere.url }).end() : response.end(),
+      );
       const fields = { webhookUrl: receiver.url, webhookSecret: SECRET, webhookAuthorization: ` Bearer ${TOKEN} ` };
       const accepted = await service.upload(catalogueOf([[`${images.url}/a.jpg`]]), fields);
       const during = await textOfEveryRow(db);
@@ -122,11 +169,18 @@ describe("a webhook's options", () => {
       assert.deepEqual([seen, elsewhere.deliveries.length], [[undefined], 0]);
       const attempts = () => db.executor.executeSql("select 1 from delivery_attempt where http_status = 307");
       await eventually("the attempt to be recorded", async () => (await attempts()).rows.length === 1);
-      const pages = await Promise.all([accepted.statusUrl, accepted.outputCsvUrl, `${service.url}/v1/batches`, `${service.url}/v1/batches/${accepted.requestId}`].map(async (url) => (await fetch(url)).text()));
+      const pages = await Promise.all(
+        [accepted.statusUrl, accepted.outputCsvUrl, `${service.url}/v1/batches`, `${service.url}/v1/batches/${accepted.requestId}`].map(
+          async (url) => (await fetch(url)).text(),
+        ),
+      );
       for (const text of [JSON.stringify(accepted), ...during, ...(await textOfEveryRow(db)), ...service.output, ...pages]) {
         assert.ok(!text.includes(TOKEN) && !text.includes(Buffer.from(TOKEN).toString("base64").slice(0, -2)), text);
       }
-      assert.ok(during.some((text) => text.includes(receiver.url) && text.includes("v1.")), "the sealed text is there");
+      assert.ok(
+        during.some((text) => text.includes(receiver.url) && text.includes("v1.")),
+        "the sealed text is there",
+      );
     });
 
     test("is refused where it is not good, would go in the clear, or has nowhere to go", async () => {
@@ -143,7 +197,11 @@ describe("a webhook's options", () => {
       for (const [options, says] of cases) {
         const { status, text } = await postJson({ products: products(), ...options });
         const problem = JSON.parse(text) as Problem;
-        assert.deepEqual([status, problem.code, problem.errors?.map((error) => ("field" in error ? error.field : null))], [422, "invalid_options", ["webhookAuthorization"]], text);
+        assert.deepEqual(
+          [status, problem.code, problem.errors?.map((error) => ("field" in error ? error.field : null))],
+          [422, "invalid_options", ["webhookAuthorization"]],
+          text,
+        );
         assert.match(problem.detail, says);
         assert.ok(!text.includes(TOKEN), text);
       }
@@ -158,7 +216,11 @@ describe("a webhook's options", () => {
       const { status } = await postJson({ products: products(), webhookUrl: receiver.url, webhookAuthorization: TOKEN }, "", stranger);
       assert.equal(status, 202);
       await stranger.kill("SIGTERM");
-      const find = () => db.executor.executeSql("select a.detail, d.state from delivery_attempt a join delivery d using (event_id, endpoint_id) join endpoint e using (endpoint_id) where e.url = $1", [receiver.url]);
+      const find = () =>
+        db.executor.executeSql(
+          "select a.detail, d.state from delivery_attempt a join delivery d using (event_id, endpoint_id) join endpoint e using (endpoint_id) where e.url = $1",
+          [receiver.url],
+        );
       const [attempt] = await eventually("an attempt", async () => ((await find()).rows.length > 0 ? (await find()).rows : null));
       assert.match(String(attempt?.["detail"]), /another SECRET_KEY/);
       assert.deepEqual([attempt?.["state"], receiver.deliveries.length], ["pending", 0]);
@@ -168,8 +230,13 @@ describe("a webhook's options", () => {
   test("WEBHOOK_PAYLOAD is for all that say nothing, WEBHOOK_AUTHORIZATION for WEBHOOK_URL alone; an upload's own header needs a key", async () => {
     const [configured, own] = [await startReceiver(), await startReceiver()];
     const operated = await startService({
-      DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder(), LOG_LEVEL: "debug",
-      WEBHOOK_URL: configured.url, WEBHOOK_SECRET: SECRET, WEBHOOK_AUTHORIZATION: `Basic ${OTHER_TOKEN}`, WEBHOOK_PAYLOAD: "seed",
+      DATABASE_URL: await createTestDatabase(),
+      DATA_DIR: await createTestFolder(),
+      LOG_LEVEL: "debug",
+      WEBHOOK_URL: configured.url,
+      WEBHOOK_SECRET: SECRET,
+      WEBHOOK_AUTHORIZATION: `Basic ${OTHER_TOKEN}`,
+      WEBHOOK_PAYLOAD: "seed",
     });
     const csv = catalogueOf([[`${origin.url}/photo/1.jpg`]]);
     await operated.upload(csv);

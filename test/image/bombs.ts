@@ -1,6 +1,16 @@
 import sharp from "sharp";
 import type { ImageCode } from "../../src/domain/image-code.ts";
-import { avifGrid, blackPng, blackTiff, gif, pngBomb, progressiveJpeg, withAvifSize, withJpegSegments, withJpegSize } from "../support/hostile-files.ts";
+import {
+  avifGrid,
+  blackPng,
+  blackTiff,
+  gif,
+  pngBomb,
+  progressiveJpeg,
+  withAvifSize,
+  withJpegSegments,
+  withJpegSize,
+} from "../support/hostile-files.ts";
 
 /** Name, file, and how it must end under the seed's recipe with 512 MB. */
 export type Bomb = [name: string, file: Buffer, end: ImageCode | "done"];
@@ -8,7 +18,8 @@ export type Bomb = [name: string, file: Buffer, end: ImageCode | "done"];
 const GIB = 1024 ** 3;
 
 export async function makeBombs(): Promise<Bomb[]> {
-  const colour = (width: number, height: number) => sharp({ create: { width, height, channels: 3, background: "#336699" }, limitInputPixels: 2e8 });
+  const colour = (width: number, height: number) =>
+    sharp({ create: { width, height, channels: 3, background: "#336699" }, limitInputPixels: 2e8 });
   const jpeg = await colour(640, 480).jpeg().toBuffer();
   const avif = await colour(64, 64).avif({ effort: 0 }).toBuffer();
   const tile: [number, number] = [64, 64];
@@ -27,12 +38,32 @@ export async function makeBombs(): Promise<Bomb[]> {
 
     ["an AVIF of a few hundred bytes that claims 16k x 17k", withAvifSize(avif, 16_384, 17_000), "too_many_pixels"],
     ["an AVIF that claims more than its data has", withAvifSize(avif, 4_000, 4_000), "corrupt_image"],
-    ["an AVIF that claims less than its data has", withAvifSize(await colour(3_000, 2_000).avif({ effort: 0 }).toBuffer(), 16, 16), "corrupt_image"],
+    [
+      "an AVIF that claims less than its data has",
+      withAvifSize(await colour(3_000, 2_000).avif({ effort: 0 }).toBuffer(), 16, 16),
+      "corrupt_image",
+    ],
     ["an AVIF of tiles as it should be", avifGrid(avif, { rows: 2, columns: 2, tileSize: tile, claimed: [128, 128] }), "done"],
-    ["an AVIF of small tiles that claims to be large", avifGrid(avif, { rows: 2, columns: 2, tileSize: tile, claimed: [16_384, 17_000] }), "too_many_pixels"],
-    ["an AVIF of small tiles that claims to be fairly large", avifGrid(avif, { rows: 2, columns: 2, tileSize: tile, claimed: [4_000, 4_000] }), "corrupt_image"],
-    ["an AVIF of tiles that claim to be large", avifGrid(avif, { rows: 2, columns: 2, tileSize: [16_384, 17_000], claimed: [128, 128] }), "too_many_pixels"],
-    ["an AVIF of 10,000 tiles that claims to be small", avifGrid(avif, { rows: 100, columns: 100, tileSize: tile, claimed: [64, 64] }), "corrupt_image"],
+    [
+      "an AVIF of small tiles that claims to be large",
+      avifGrid(avif, { rows: 2, columns: 2, tileSize: tile, claimed: [16_384, 17_000] }),
+      "too_many_pixels",
+    ],
+    [
+      "an AVIF of small tiles that claims to be fairly large",
+      avifGrid(avif, { rows: 2, columns: 2, tileSize: tile, claimed: [4_000, 4_000] }),
+      "corrupt_image",
+    ],
+    [
+      "an AVIF of tiles that claim to be large",
+      avifGrid(avif, { rows: 2, columns: 2, tileSize: [16_384, 17_000], claimed: [128, 128] }),
+      "too_many_pixels",
+    ],
+    [
+      "an AVIF of 10,000 tiles that claims to be small",
+      avifGrid(avif, { rows: 100, columns: 100, tileSize: tile, claimed: [64, 64] }),
+      "corrupt_image",
+    ],
 
     ["a GIF of 10,000 frames", gif({ screen: [300, 200], frame: [300, 200], frames: 10_000 }), "done"],
     ["a GIF with a huge screen and a small frame", gif({ screen: [65_535, 65_535], frame: [10, 10] }), "too_many_pixels"],
@@ -48,7 +79,15 @@ export async function makeBombs(): Promise<Bomb[]> {
     ["a JPEG without height", withJpegSize(jpeg, 640, 0), "corrupt_image"],
     ["a JPEG of 65,535 pixels a side", withJpegSize(jpeg, 65_535, 65_535), "too_many_pixels"],
     ["a JPEG with a profile of 16 MB", withJpegSegments(jpeg, 0xe2, profile(255)), "done"],
-    ["a JPEG with 300 times 64 kB of Exif", withJpegSegments(jpeg, 0xe1, Array<Buffer>(300).fill(Buffer.concat([Buffer.from("Exif\0\0II*\0\b\0\0\0", "latin1"), Buffer.alloc(65_000, 1)]))), "done"],
+    [
+      "a JPEG with 300 times 64 kB of Exif",
+      withJpegSegments(
+        jpeg,
+        0xe1,
+        Array<Buffer>(300).fill(Buffer.concat([Buffer.from("Exif\0\0II*\0\b\0\0\0", "latin1"), Buffer.alloc(65_000, 1)])),
+      ),
+      "done",
+    ],
     ["a JPEG with a million comments", withJpegSegments(jpeg, 0xfe, Array<Buffer>(1_000_000).fill(Buffer.alloc(1))), "corrupt_image"],
 
     ["a WebP of few bytes at the limit", await colour(16_383, 6_000).webp({ lossless: true, effort: 0 }).toBuffer(), "too_many_pixels"],
@@ -62,7 +101,11 @@ export async function makeBombs(): Promise<Bomb[]> {
     ["a TIFF without width", blackTiff({ width: 0, height: 60 }), "corrupt_image"],
     ["a BigTIFF", Buffer.concat([Buffer.from("II+\0\b\0\0\0", "latin1"), Buffer.alloc(64)]), "unsupported_format"],
 
-    ["a HEIC", Buffer.concat([Buffer.from([0, 0, 0, 24]), Buffer.from("ftypheic\0\0\0\0mif1heic", "latin1"), Buffer.alloc(600)]), "unsupported_format"],
+    [
+      "a HEIC",
+      Buffer.concat([Buffer.from([0, 0, 0, 24]), Buffer.from("ftypheic\0\0\0\0mif1heic", "latin1"), Buffer.alloc(600)]),
+      "unsupported_format",
+    ],
     ["an SVG", Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="100000" height="100000"/>'), "unsupported_format"],
     ["nothing", Buffer.alloc(0), "not_an_image"],
   ];
@@ -77,12 +120,16 @@ function blackPngClaiming(width: number, height: number): Buffer {
 
 /** ICC.1, B.4: a profile goes in up to 255 numbered pieces of 64 kB. */
 function profile(pieces: number): Buffer[] {
-  return Array.from({ length: pieces }, (_, index) => Buffer.concat([Buffer.from("ICC_PROFILE\0", "latin1"), Buffer.from([index + 1, pieces]), Buffer.alloc(65_000, index)]));
+  return Array.from({ length: pieces }, (_, index) =>
+    Buffer.concat([Buffer.from("ICC_PROFILE\0", "latin1"), Buffer.from([index + 1, pieces]), Buffer.alloc(65_000, index)]),
+  );
 }
 
 async function animatedWebp(frames: number): Promise<Buffer> {
   const height = 16;
   const pixels = Buffer.alloc(32 * height * frames * 3);
   for (let frame = 0; frame < frames; frame += 1) pixels.fill(frame % 251, frame * 32 * height * 3, (frame + 1) * 32 * height * 3);
-  return sharp(pixels, { raw: { width: 32, height: height * frames, channels: 3, pageHeight: height } }).webp({ effort: 0, delay: Array<number>(frames).fill(40) }).toBuffer();
+  return sharp(pixels, { raw: { width: 32, height: height * frames, channels: 3, pageHeight: height } })
+    .webp({ effort: 0, delay: Array<number>(frames).fill(40) })
+    .toBuffer();
 }

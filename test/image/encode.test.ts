@@ -27,7 +27,10 @@ describe("encoding", () => {
     const bytes = await readFile(path);
     const inspected = await inspectImage({ head: bytes, path, bytes: bytes.length }, { pixelsMax: 1e8, allowSvg: true });
     assert.ok(inspected.ok, JSON.stringify(inspected));
-    const outputs = outputsOf({ ...PRESETS.seed, ...recipe }).map((output) => ({ ...output, path: join(folder, `${count}-${output.name}.out`) }));
+    const outputs = outputsOf({ ...PRESETS.seed, ...recipe }).map((output) => ({
+      ...output,
+      path: join(folder, `${count}-${output.name}.out`),
+    }));
     const made = await encodeImage({ input: { ...inspected.value, path, bytes: bytes.length }, outputs }, { pixelsMax: 1e8 });
     return Promise.all(made.map(async (output) => ({ ...output, file: await readFile(output.path) })));
   };
@@ -38,7 +41,8 @@ describe("encoding", () => {
     return output;
   };
   const pixels = (file: Buffer) => sharp(file).raw().toBuffer();
-  const cutOut = (alpha: number) => sharp({ create: { width: 300, height: 200, channels: 4, background: { r: 200, g: 30, b: 30, alpha } } }).png();
+  const cutOut = (alpha: number) =>
+    sharp({ create: { width: 300, height: 200, channels: 4, background: { r: 200, g: 30, b: 30, alpha } } }).png();
 
   describe("auto", () => {
     test("is JPEG for a photograph, and for a picture whose alpha channel hides nothing", async () => {
@@ -52,17 +56,40 @@ describe("encoding", () => {
     });
     test("sees a small hole in a large picture", async () => {
       const hole = await sharp({ create: { width: 2000, height: 1500, channels: 4, background: "#336699" } })
-        .composite([{ input: Buffer.from([0, 0, 0, 255]), raw: { width: 1, height: 1, channels: 4 }, tile: false, left: 1000, top: 700, blend: "dest-out" }]).png().toBuffer();
+        .composite([
+          {
+            input: Buffer.from([0, 0, 0, 255]),
+            raw: { width: 1, height: 1, channels: 4 },
+            tile: false,
+            left: 1000,
+            top: 700,
+            blend: "dest-out",
+          },
+        ])
+        .png()
+        .toBuffer();
       assert.equal((await one(hole, { format: "auto" })).format, "webp");
     });
   });
 
   test("several outputs come from one decode, each with its own settings", async () => {
     const turned = sharp(photo).withMetadata({ orientation: 6 }).jpeg({ quality: 95 });
-    const made = await encode(turned, { quality: 80, outputs: [{ name: "large", width: 600, height: 600 }, { name: "thumb", width: 100, height: 100, fit: "cover", format: "webp" }, { name: "wide", width: 300 }] });
-    assert.deepEqual(made.map(({ name, format, width, height, quality }) => [name, format, width, height, quality]), [
-      ["large", "jpeg", 400, 600, 80], ["thumb", "webp", 100, 100, 80], ["wide", "jpeg", 300, 450, 80],
-    ]);
+    const made = await encode(turned, {
+      quality: 80,
+      outputs: [
+        { name: "large", width: 600, height: 600 },
+        { name: "thumb", width: 100, height: 100, fit: "cover", format: "webp" },
+        { name: "wide", width: 300 },
+      ],
+    });
+    assert.deepEqual(
+      made.map(({ name, format, width, height, quality }) => [name, format, width, height, quality]),
+      [
+        ["large", "jpeg", 400, 600, 80],
+        ["thumb", "webp", 100, 100, 80],
+        ["wide", "jpeg", 300, 450, 80],
+      ],
+    );
     // The same picture as from an own decode, but for rounding: as alike as two encodings of it.
     const [alone] = await encode(turned, { quality: 80, width: 600, height: 600 });
     const [together, apart] = [await pixels(made[0]?.file ?? Buffer.alloc(0)), await pixels(alone?.file ?? Buffer.alloc(0))];
@@ -71,8 +98,19 @@ describe("encoding", () => {
   });
 
   test("an image is never enlarged, by none of its outputs", async () => {
-    const made = await encode(photo, { outputs: [{ name: "a", width: 5000 }, { name: "b", width: 5000, height: 5000, fit: "inside" }] });
-    assert.deepEqual(made.map(({ width, height }) => [width, height]), [[1200, 800], [1200, 800]]);
+    const made = await encode(photo, {
+      outputs: [
+        { name: "a", width: 5000 },
+        { name: "b", width: 5000, height: 5000, fit: "inside" },
+      ],
+    });
+    assert.deepEqual(
+      made.map(({ width, height }) => [width, height]),
+      [
+        [1200, 800],
+        [1200, 800],
+      ],
+    );
   });
 
   test("the background is what shows through in a JPEG", async () => {
@@ -85,7 +123,11 @@ describe("encoding", () => {
     const metadata = { exif: { IFD0: { Copyright: "somebody", ImageDescription: "a secret place" } } };
     const optimal: Record<string, () => Promise<Buffer>> = {
       jpeg: async () => sharp(photo).jpeg({ quality: 30, mozjpeg: true }).withExif(metadata.exif).toBuffer(),
-      png: async () => sharp({ create: { width: 400, height: 300, channels: 3, background: "#123456" } }).png({ palette: true, compressionLevel: 9, effort: 10 }).withExif(metadata.exif).toBuffer(),
+      png: async () =>
+        sharp({ create: { width: 400, height: 300, channels: 3, background: "#123456" } })
+          .png({ palette: true, compressionLevel: 9, effort: 10 })
+          .withExif(metadata.exif)
+          .toBuffer(),
       webp: async () => sharp(photo).webp({ quality: 20, effort: 6 }).withExif(metadata.exif).toBuffer(),
     };
     for (const [format, make] of Object.entries(optimal)) {
@@ -101,14 +143,17 @@ describe("encoding", () => {
       });
     }
     test("not where the output has another size, format or orientation", async () => {
-      const input = await optimal["jpeg"]?.() ?? Buffer.alloc(0);
+      const input = (await optimal["jpeg"]?.()) ?? Buffer.alloc(0);
       assert.equal((await one(input, { quality: 100, width: 1199 })).isKept, false);
       assert.equal((await one(input, { quality: 100, format: "png" })).isKept, false);
-      assert.equal((await one(sharp(input).withMetadata({ orientation: 3 }).jpeg({ quality: 30, mozjpeg: true }), { quality: 100 })).isKept, false);
+      assert.equal(
+        (await one(sharp(input).withMetadata({ orientation: 3 }).jpeg({ quality: 30, mozjpeg: true }), { quality: 100 })).isKept,
+        false,
+      );
       assert.equal((await one(photo, { quality: 50 })).isKept, false, "and not where the output is smaller");
     });
     test("what stands behind the end of the picture goes", async () => {
-      const input = await optimal["jpeg"]?.() ?? Buffer.alloc(0);
+      const input = (await optimal["jpeg"]?.()) ?? Buffer.alloc(0);
       const output = await one(Buffer.concat([input, Buffer.from("a secret place")]), { quality: 100 });
       assert.equal(output.isKept, true);
       assert.deepEqual([output.file.at(-2), output.file.at(-1)], [0xff, 0xd9]);
@@ -116,7 +161,11 @@ describe("encoding", () => {
   });
 
   describe("metadata", () => {
-    const wide = async () => sharp(photo).withIccProfile("p3").withExifMerge({ IFD0: { Copyright: "Anna Example", Artist: "Anna", Model: "a camera" } }).toBuffer();
+    const wide = async () =>
+      sharp(photo)
+        .withIccProfile("p3")
+        .withExifMerge({ IFD0: { Copyright: "Anna Example", Artist: "Anna", Model: "a camera" } })
+        .toBuffer();
     test("none unless told otherwise: colours become sRGB", async () => {
       const { icc, exif } = await sharp((await one(await wide())).file).metadata();
       assert.deepEqual([icc, exif], [undefined, undefined]);
@@ -153,7 +202,12 @@ describe("encoding", () => {
   });
 
   test("a drawing is drawn, where it is switched on", async () => {
-    const output = await one(Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 80"><circle cx="60" cy="40" r="30" fill="red"/></svg>'), { format: "auto" });
+    const output = await one(
+      Buffer.from(
+        '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 80"><circle cx="60" cy="40" r="30" fill="red"/></svg>',
+      ),
+      { format: "auto" },
+    );
     assert.deepEqual([output.format, output.width, output.height], ["webp", 120, 80]);
   });
 });

@@ -28,12 +28,30 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
   });
 
   /** One image in an encoder of its own, and the most that it had in memory. */
-  const encode = async (path: string, recipe: Partial<Recipe>, memoryBytesMax = 4_096 * MIB): Promise<{ result: StageResult<Encoded>; peak: number; lost: string[]; task: Parameters<typeof decodeFacts>[1] }> => {
-    const inspected = await inspectImage({ head: Buffer.from((await readFile(path)).subarray(0, 16_384)), path, bytes: (await stat(path)).size }, { pixelsMax: 1e8, allowSvg: false });
+  const encode = async (
+    path: string,
+    recipe: Partial<Recipe>,
+    memoryBytesMax = 4_096 * MIB,
+  ): Promise<{ result: StageResult<Encoded>; peak: number; lost: string[]; task: Parameters<typeof decodeFacts>[1] }> => {
+    const inspected = await inspectImage(
+      { head: Buffer.from((await readFile(path)).subarray(0, 16_384)), path, bytes: (await stat(path)).size },
+      { pixelsMax: 1e8, allowSvg: false },
+    );
     assert.ok(inspected.ok, JSON.stringify(inspected));
-    const task = { input: { ...inspected.value, path, bytes: (await stat(path)).size }, outputs: [{ ...PRESETS.seed, ...recipe, name: "main", path: join(folder, "out") }] };
+    const task = {
+      input: { ...inspected.value, path, bytes: (await stat(path)).size },
+      outputs: [{ ...PRESETS.seed, ...recipe, name: "main", path: join(folder, "out") }],
+    };
     const lost: string[] = [];
-    const pool = createEncoderPool({ size: 1, pixelsMax: 1e8, allowSvg: false, taskMs: 60_000, memoryBytesMax, tasksMax: 9, onLost: ({ why }) => lost.push(why) });
+    const pool = createEncoderPool({
+      size: 1,
+      pixelsMax: 1e8,
+      allowSvg: false,
+      taskMs: 60_000,
+      memoryBytesMax,
+      tasksMax: 9,
+      onLost: ({ why }) => lost.push(why),
+    });
     try {
       const result = await pool.encode(task, { signal: never, priority: 0 });
       const status = await readFile(`/proc/${pool.pids[0]}/status`, "utf8");
@@ -57,18 +75,24 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
       return path;
     };
     const inputs: Record<string, () => Promise<string>> = {
-      "JPEG": async () => photo,
+      JPEG: async () => photo,
       "turned JPEG": make((image) => image.withMetadata({ orientation: 6 }).jpeg()),
       "progressive JPEG": make((image) => image.jpeg({ progressive: true, chromaSubsampling: "4:4:4" })),
-      "PNG": make((image) => image.ensureAlpha(0.5).png({ compressionLevel: 1 })),
-      "interlaced PNG of 16 bits": make((image) => image.ensureAlpha(0.5).toColourspace("rgb16").png({ compressionLevel: 1, progressive: true })),
+      PNG: make((image) => image.ensureAlpha(0.5).png({ compressionLevel: 1 })),
+      "interlaced PNG of 16 bits": make((image) =>
+        image.ensureAlpha(0.5).toColourspace("rgb16").png({ compressionLevel: 1, progressive: true }),
+      ),
       "turned WebP": make((image) => image.withMetadata({ orientation: 8 }).webp({ effort: 0 })),
-      "AVIF": make((image) => image.avif({ effort: 0 })),
+      AVIF: make((image) => image.avif({ effort: 0 })),
       "AVIF of 10 bits": make((image) => image.toColourspace("rgb16").avif({ effort: 0, bitdepth: 10 })),
       "tiled TIFF": make((image) => image.tiff({ compression: "lzw", tile: true, tileWidth: 1024, tileHeight: 1024 })),
     };
     const outputs: Record<string, Partial<Recipe>> = {
-      "JPEG": {}, "a box": { width: 1600, height: 1600, format: "webp" }, "WebP": { format: "webp", effort: "fast" }, "PNG": { format: "png", effort: "fast" }, "AVIF": { format: "avif", effort: "fast" },
+      JPEG: {},
+      "a box": { width: 1600, height: 1600, format: "webp" },
+      WebP: { format: "webp", effort: "fast" },
+      PNG: { format: "png", effort: "fast" },
+      AVIF: { format: "avif", effort: "fast" },
     };
     for (const [from, makeInput] of Object.entries(inputs)) {
       for (const [to, recipe] of Object.entries(outputs)) {
@@ -78,7 +102,14 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
           const [made] = result.value.outputs;
           assert.ok(made);
           const facts = decodeFacts(await sharp(task.input.path).metadata(), task);
-          const estimate = encoderBytes(facts, { format: made.format, effort: recipe.effort ?? "balanced", quality: 50, width: made.width, height: made.height, isThrifty: false });
+          const estimate = encoderBytes(facts, {
+            format: made.format,
+            effort: recipe.effort ?? "balanced",
+            quality: 50,
+            width: made.width,
+            height: made.height,
+            isThrifty: false,
+          });
           assert.ok(peak <= estimate, `${Math.round(peak / MIB)} MB instead of ${Math.round(estimate / MIB)}`);
           assert.ok(peak >= estimate * 0.5, `${Math.round(peak / MIB)} MB of ${Math.round(estimate / MIB)}`);
         });
@@ -104,7 +135,10 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
       const { result, peak } = await encode(camera, { format: "avif", effort: "fast" }, 512 * MIB);
       assert.ok(!result.ok);
       assert.equal(result.failure.code, "too_many_pixels");
-      const [, needed] = /JPEG to AVIF, an encoder's 512 MB hold 1\d\.\d megapixels\. Ask for a smaller width and height, or let the operator set ENCODER_MEMORY_MB to (\d+) or more/.exec(result.failure.detail) ?? [];
+      const [, needed] =
+        /JPEG to AVIF, an encoder's 512 MB hold 1\d\.\d megapixels\. Ask for a smaller width and height, or let the operator set ENCODER_MEMORY_MB to (\d+) or more/.exec(
+          result.failure.detail,
+        ) ?? [];
       assert.ok(needed, result.failure.detail);
       assert.ok(peak < 150 * MIB);
       assert.ok((await encode(camera, { format: "avif", effort: "fast", width: 2048 }, 512 * MIB)).result.ok);
@@ -116,12 +150,23 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
 
   test("that earlier images have worn does not cost a later one a try", async () => {
     const lost: string[] = [];
-    const pool = createEncoderPool({ size: 1, pixelsMax: 1e8, allowSvg: false, taskMs: 60_000, memoryBytesMax: 280 * MIB, tasksMax: 1_000, onLost: ({ why }) => lost.push(why) });
+    const pool = createEncoderPool({
+      size: 1,
+      pixelsMax: 1e8,
+      allowSvg: false,
+      taskMs: 60_000,
+      memoryBytesMax: 280 * MIB,
+      tasksMax: 1_000,
+      onLost: ({ why }) => lost.push(why),
+    });
     try {
       const outputs = [{ ...PRESETS.seed, name: "main", path: join(folder, "worn") }];
       const [first] = pool.pids;
       for (let index = 0; index < 6; index += 1) {
-        const result = await pool.encode({ input: { path: camera, format: "jpeg", width: 6000, height: 4000, bytes: 1e9 }, outputs }, { signal: never, priority: 0 });
+        const result = await pool.encode(
+          { input: { path: camera, format: "jpeg", width: 6000, height: 4000, bytes: 1e9 }, outputs },
+          { signal: never, priority: 0 },
+        );
         assert.ok(result.ok, JSON.stringify(result));
       }
       assert.notEqual(pool.pids[0], first, "it was not replaced");

@@ -29,11 +29,23 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
 
   const startPool = (options: Partial<EncoderPoolOptions> = {}): { pool: EncoderPool; lost: string[] } => {
     const lost: string[] = [];
-    const pool = createEncoderPool({ size: 1, pixelsMax: 1e8, allowSvg: false, taskMs: 20_000, memoryBytesMax: 512 * 1024 * 1024, tasksMax: 1_000, onLost: ({ why }) => lost.push(why), ...options });
+    const pool = createEncoderPool({
+      size: 1,
+      pixelsMax: 1e8,
+      allowSvg: false,
+      taskMs: 20_000,
+      memoryBytesMax: 512 * 1024 * 1024,
+      tasksMax: 1_000,
+      onLost: ({ why }) => lost.push(why),
+      ...options,
+    });
     onCleanup(() => pool.close());
     return { pool, lost };
   };
-  const task = (inputPath = large) => ({ input: { path: inputPath, format: "jpeg" as const, width: 1, height: 1, bytes: 1e9 }, outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, `${(count += 1)}.jpg`) }] });
+  const task = (inputPath = large) => ({
+    input: { path: inputPath, format: "jpeg" as const, width: 1, height: 1, bytes: 1e9 },
+    outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, `${(count += 1)}.jpg`) }],
+  });
   const encode = (pool: EncoderPool, given = task(), priority = 0, signal = never) => pool.encode(given, { signal, priority });
 
   test("compresses to the path it was given", async () => {
@@ -46,7 +58,10 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
 
   test("has the memory for a turned image of 100 megapixels", async () => {
     const path = join(folder, "huge.jpg");
-    await sharp({ create: { width: 12_500, height: 8_000, channels: 3, background: "#884422" } }).withMetadata({ orientation: 6 }).jpeg().toFile(path);
+    await sharp({ create: { width: 12_500, height: 8_000, channels: 3, background: "#884422" } })
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toFile(path);
     const { pool, lost } = startPool({ memoryBytesMax: readConfig({}).encoderMemoryBytes });
     const given = task(path);
     const result = await encode(pool, { ...given, input: { ...given.input, width: 12_500, height: 8_000 } });
@@ -109,7 +124,8 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     const { pool } = startPool();
     const order: string[] = [];
     const abort = new AbortController();
-    const named = async (name: string, priority: number, signal = never) => encode(pool, task(), priority, signal).then(() => order.push(name));
+    const named = async (name: string, priority: number, signal = never) =>
+      encode(pool, task(), priority, signal).then(() => order.push(name));
     const all = [named("running", 0), named("in the pipe", 0), named("low", -9), named("high", -1)];
     const aborted = named("aborted", 5, abort.signal);
     abort.abort(new Error("no longer wanted"));
@@ -151,7 +167,9 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     const { pool } = startPool();
     const frame = (shade: number) => ({ create: { width: 40, height: 30, channels: 3 as const, background: { r: shade, g: 0, b: 0 } } });
     const animated = join(folder, "animated.gif");
-    await sharp([await sharp(frame(250)).png().toBuffer(), await sharp(frame(10)).png().toBuffer()], { join: { animated: true } }).gif({ delay: [100, 100] }).toFile(animated);
+    await sharp([await sharp(frame(250)).png().toBuffer(), await sharp(frame(10)).png().toBuffer()], { join: { animated: true } })
+      .gif({ delay: [100, 100] })
+      .toFile(animated);
     const cmyk = join(folder, "cmyk.jpg");
     await sharp(frame(200)).toColourspace("cmyk").jpeg().toFile(cmyk);
     for (const path of [animated, cmyk]) {

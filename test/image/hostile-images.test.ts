@@ -30,9 +30,16 @@ describe("a catalogue of hostile images", { timeout: 180_000 }, () => {
       if (bomb) response.end(bomb[1]);
       else response.writeHead(404).end();
     });
-    service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: dataDir, ENCODER_MEMORY_MB: String(MEMORY_MB), ENCODERS: "2" });
+    service = await startService({
+      DATABASE_URL: await createTestDatabase(),
+      DATA_DIR: dataDir,
+      ENCODER_MEMORY_MB: String(MEMORY_MB),
+      ENCODERS: "2",
+    });
     const watch = setInterval(async () => (peakMb = Math.max(peakMb, await peakOf(encodersOf(service.pid)))), 20);
-    const accepted = await service.upload(catalogueOf(bombs.map((_, index) => [`${origin.url}/${index}`, `${origin.url}/photo/${index}.jpg`])));
+    const accepted = await service.upload(
+      catalogueOf(bombs.map((_, index) => [`${origin.url}/${index}`, `${origin.url}/photo/${index}.jpg`])),
+    );
     status = await service.finished(accepted.requestId, 120_000);
     clearInterval(watch);
   });
@@ -50,7 +57,10 @@ describe("a catalogue of hostile images", { timeout: 180_000 }, () => {
 
   test("says what would help where memory was the reason, and what a HEIC is", () => {
     const detail = (name: string) => status.products[bombs.findIndex(([other]) => other === name)]?.errors[0]?.message ?? "";
-    assert.match(detail("an interlaced PNG at the limit"), /interlaced PNG to JPEG, an encoder's 512 MB hold 9\d\.\d megapixels.*ENCODER_MEMORY_MB to \d+ or more/);
+    assert.match(
+      detail("an interlaced PNG at the limit"),
+      /interlaced PNG to JPEG, an encoder's 512 MB hold 9\d\.\d megapixels.*ENCODER_MEMORY_MB to \d+ or more/,
+    );
     assert.match(detail("a HEIC"), /HEIC photograph, which needs a patented decoder/);
     assert.match(detail("an SVG"), /ALLOW_SVG/);
     assert.match(detail("a JPEG of 880 scans"), /more than 100 scans/);
@@ -59,15 +69,23 @@ describe("a catalogue of hostile images", { timeout: 180_000 }, () => {
   test("kept every encoder under its memory, and lost none", () => {
     assert.ok(peakMb > 100, `the peaks were not seen (${peakMb} MB)`);
     assert.ok(peakMb < MEMORY_MB, `an encoder took ${peakMb} MB`);
-    assert.deepEqual(service.output.filter((line) => line.includes("an encoder ended")), []);
+    assert.deepEqual(
+      service.output.filter((line) => line.includes("an encoder ended")),
+      [],
+    );
   });
 
   test("leaves no file but inputs and outputs of what is done", async () => {
-    const files = (await readdir(dataDir, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+    const files = (await readdir(dataDir, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
     const done = bombs.filter(([, , end]) => end === "done").length + bombs.length;
     const countIn = (folder: string) => files.filter((file) => file.includes(`/uploads/${folder}/`)).length;
     assert.deepEqual([countIn("inputImages"), countIn("outputImages")], [done, done]);
-    assert.deepEqual(files.filter((file) => !/\/uploads\/(inputImages|outputImages|inputCsvFiles|outputCsvFiles)\//.test(file)), []);
+    assert.deepEqual(
+      files.filter((file) => !/\/uploads\/(inputImages|outputImages|inputCsvFiles|outputCsvFiles)\//.test(file)),
+      [],
+    );
   });
 
   test("takes the next batch as if nothing had been", async () => {
@@ -77,19 +95,31 @@ describe("a catalogue of hostile images", { timeout: 180_000 }, () => {
   });
 
   test("shows the colours of ink as they are meant, whoever wrote the JPEG", async () => {
-    const [red, black, white] = [[200, 0, 0], [0, 0, 0], [255, 255, 255]] as const;
+    const [red, black, white] = [
+      [200, 0, 0],
+      [0, 0, 0],
+      [255, 255, 255],
+    ] as const;
     // How much ink is missing, as such (0) or as light and colour (2); without Adobe's marker taken as browsers take it.
     const cases: [string, Buffer, readonly [number, number, number]][] = [
-      ["adobe-red", flatJpeg([255, 0, 0, 255], 0), red], ["adobe-black", flatJpeg([255, 255, 255, 0], 0), black], ["adobe-white", flatJpeg([255, 255, 255, 255], 0), white],
-      ["ycck-red", flatJpeg([179, 171, 0, 255], 2), red], ["ycck-black", flatJpeg([0, 128, 128, 0], 2), black], ["ycck-white", flatJpeg([0, 128, 128, 255], 2), white],
-      ["plain-red", flatJpeg([255, 0, 0, 255]), red], ["plain-black", flatJpeg([255, 255, 255, 0]), black], ["plain-white", flatJpeg([255, 255, 255, 255]), white],
+      ["adobe-red", flatJpeg([255, 0, 0, 255], 0), red],
+      ["adobe-black", flatJpeg([255, 255, 255, 0], 0), black],
+      ["adobe-white", flatJpeg([255, 255, 255, 255], 0), white],
+      ["ycck-red", flatJpeg([179, 171, 0, 255], 2), red],
+      ["ycck-black", flatJpeg([0, 128, 128, 0], 2), black],
+      ["ycck-white", flatJpeg([0, 128, 128, 255], 2), white],
+      ["plain-red", flatJpeg([255, 0, 0, 255]), red],
+      ["plain-black", flatJpeg([255, 255, 255, 0]), black],
+      ["plain-white", flatJpeg([255, 255, 255, 255]), white],
     ];
     const origin = await startOrigin((_, response, url) => response.end(cases.find(([name]) => url.pathname === `/${name}`)?.[1]));
     const accepted = await service.upload(catalogueOf(cases.map(([name]) => [`${origin.url}/${name}`])), { quality: "95" });
     const { products } = await service.finished(accepted.requestId);
     for (const [index, [name, , expected]] of cases.entries()) {
       const response = await fetch(products[index]?.outputImageUrls[0] ?? "");
-      const [r = 0, g = 0, b = 0] = await sharp(Buffer.from(await response.arrayBuffer())).raw().toBuffer();
+      const [r = 0, g = 0, b = 0] = await sharp(Buffer.from(await response.arrayBuffer()))
+        .raw()
+        .toBuffer();
       assert.ok(Math.max(...[r, g, b].map((value, at) => Math.abs(value - (expected[at] ?? 0)))) < 60, `${name} is ${r} ${g} ${b}`);
     }
   });

@@ -23,7 +23,12 @@ function pngClaiming(width: number, height: number): Buffer {
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
   header.set([8, 2, 0, 0, 0], 8);
-  return Buffer.concat([Buffer.from("\u0089PNG\r\n\u001A\n", "latin1"), chunk("IHDR", header), chunk("IDAT", deflateSync(Buffer.alloc(64))), chunk("IEND", Buffer.alloc(0))]);
+  return Buffer.concat([
+    Buffer.from("\u0089PNG\r\n\u001A\n", "latin1"),
+    chunk("IHDR", header),
+    chunk("IDAT", deflateSync(Buffer.alloc(64))),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
 }
 
 describe("a look at the bytes", () => {
@@ -48,8 +53,12 @@ describe("a look at the bytes", () => {
 
   test("finds type and size of every format we take, also where the headers are not in memory", async () => {
     const files = {
-      jpeg: await picture().jpeg().toBuffer(), png: await picture().png().toBuffer(), webp: await picture().webp().toBuffer(),
-      avif: await picture().avif({ effort: 0 }).toBuffer(), gif: await picture().gif().toBuffer(), tiff: await picture().tiff().toBuffer(),
+      jpeg: await picture().jpeg().toBuffer(),
+      png: await picture().png().toBuffer(),
+      webp: await picture().webp().toBuffer(),
+      avif: await picture().avif({ effort: 0 }).toBuffer(),
+      gif: await picture().gif().toBuffer(),
+      tiff: await picture().tiff().toBuffer(),
     };
     for (const [format, bytes] of Object.entries(files)) {
       for (const headBytes of [bytes.length, 64]) {
@@ -58,10 +67,18 @@ describe("a look at the bytes", () => {
         assert.deepEqual([result.value.format, result.value.width, result.value.height], [format, 123, 77]);
       }
     }
-    for (const other of [await picture().webp({ lossless: true }).toBuffer(), await picture().ensureAlpha(0.5).webp().toBuffer(), await picture().jpeg({ progressive: true }).toBuffer(), await picture().withMetadata({ icc: "p3", orientation: 6 }).jpeg().toBuffer()]) {
+    for (const other of [
+      await picture().webp({ lossless: true }).toBuffer(),
+      await picture().ensureAlpha(0.5).webp().toBuffer(),
+      await picture().jpeg({ progressive: true }).toBuffer(),
+      await picture().withMetadata({ icc: "p3", orientation: 6 }).jpeg().toBuffer(),
+    ]) {
       const result = await inspect(other);
       assert.ok(result.ok);
-      assert.deepEqual([result.value.width, result.value.height].toSorted((a, b) => a - b), [77, 123]);
+      assert.deepEqual(
+        [result.value.width, result.value.height].toSorted((a, b) => a - b),
+        [77, 123],
+      );
     }
   });
 
@@ -101,15 +118,31 @@ describe("a look at the bytes", () => {
   });
 
   test("never fails on bytes cut off or garbled, and never says a size that is none", async () => {
-    const files = [await picture().jpeg().toBuffer(), await picture().png().toBuffer(), await picture().webp().toBuffer(), await picture().avif({ effort: 0 }).toBuffer(), await picture().gif().toBuffer(), await picture().tiff().toBuffer()];
+    const files = [
+      await picture().jpeg().toBuffer(),
+      await picture().png().toBuffer(),
+      await picture().webp().toBuffer(),
+      await picture().avif({ effort: 0 }).toBuffer(),
+      await picture().gif().toBuffer(),
+      await picture().tiff().toBuffer(),
+    ];
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...files), fc.nat(2_000), fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 6 }), async (file, length, changes) => {
-        const bytes = Buffer.from(file.subarray(0, Math.max(1, Math.min(length, file.length))));
-        for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
-        const result = await inspectImage({ head: bytes, path: "/nowhere", bytes: bytes.length }, { pixelsMax: PIXELS_MAX, allowSvg: false });
-        if (result.ok) assert.ok(result.value.width > 0 && result.value.height > 0 && result.value.width * result.value.height <= PIXELS_MAX);
-        else assert.match(result.failure.code, /^(not_an_image|corrupt_image|unsupported_format|too_many_pixels|html_page)$/);
-      }),
+      fc.asyncProperty(
+        fc.constantFrom(...files),
+        fc.nat(2_000),
+        fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 6 }),
+        async (file, length, changes) => {
+          const bytes = Buffer.from(file.subarray(0, Math.max(1, Math.min(length, file.length))));
+          for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+          const result = await inspectImage(
+            { head: bytes, path: "/nowhere", bytes: bytes.length },
+            { pixelsMax: PIXELS_MAX, allowSvg: false },
+          );
+          if (result.ok)
+            assert.ok(result.value.width > 0 && result.value.height > 0 && result.value.width * result.value.height <= PIXELS_MAX);
+          else assert.match(result.failure.code, /^(not_an_image|corrupt_image|unsupported_format|too_many_pixels|html_page)$/);
+        },
+      ),
       { numRuns: 600 },
     );
   });

@@ -20,7 +20,11 @@ const FIRST_SEED = 20_261_124;
 const CRASHES_MAX = 3;
 const LIMITS = { pixelsMax: 100_000_000, allowSvg: false };
 /** Codes that inspecting and encoding may give; `encode_timed_out` is not among them. */
-const CODES = new Set(Object.entries(IMAGE_CODES).filter(([code, { stage }]) => (stage === "inspect" || stage === "encode") && code !== "encode_timed_out").map(([code]) => code));
+const CODES = new Set(
+  Object.entries(IMAGE_CODES)
+    .filter(([code, { stage }]) => (stage === "inspect" || stage === "encode") && code !== "encode_timed_out")
+    .map(([code]) => code),
+);
 
 describe("mutants of images", { timeout: 120_000 }, () => {
   let folder: string;
@@ -32,11 +36,21 @@ describe("mutants of images", { timeout: 120_000 }, () => {
 
   before(async () => {
     folder = await createTestFolder();
-    pool = createEncoderPool({ size: 2, ...LIMITS, taskMs: 10_000, memoryBytesMax: 512 * 1024 * 1024, tasksMax: 1_000, onLost: ({ why }) => lost.push(why) });
+    pool = createEncoderPool({
+      size: 2,
+      ...LIMITS,
+      taskMs: 10_000,
+      memoryBytesMax: 512 * 1024 * 1024,
+      tasksMax: 1_000,
+      onLost: ({ why }) => lost.push(why),
+    });
     onCleanup(() => pool.close());
-    const sources = await Promise.all(FORMATS.map((format) => makeSamplePhoto({ width: 64, height: 48, seed: 5, format, isTransparent: format === "png" })));
-    const tasks = FORMATS.flatMap((format, at) => Array.from({ length: MUTANTS_EACH }, (_, index) => ({ format, source: sources[at] ?? Buffer.alloc(0), seed: FIRST_SEED + index })))
-      .filter(({ format, seed }) => !REPLAY || (format === REPLAY[0] && seed === Number(REPLAY[1])));
+    const sources = await Promise.all(
+      FORMATS.map((format) => makeSamplePhoto({ width: 64, height: 48, seed: 5, format, isTransparent: format === "png" })),
+    );
+    const tasks = FORMATS.flatMap((format, at) =>
+      Array.from({ length: MUTANTS_EACH }, (_, index) => ({ format, source: sources[at] ?? Buffer.alloc(0), seed: FIRST_SEED + index })),
+    ).filter(({ format, seed }) => !REPLAY || (format === REPLAY[0] && seed === Number(REPLAY[1])));
     await inParallel(8, tasks, async ({ format, source, seed }) => {
       const end = await takeThrough(`${format}:${seed}`, mutate(source, sources, seed));
       const counts = ends.get(format) ?? new Map<string, number>();
@@ -51,7 +65,10 @@ describe("mutants of images", { timeout: 120_000 }, () => {
       await writeFile(input, bytes);
       const inspected = await inspectImage({ head: bytes.subarray(0, 16 * 1024), path: input, bytes: bytes.length }, LIMITS);
       const result = inspected.ok
-        ? await pool.encode({ input: { ...inspected.value, path: input, bytes: bytes.length }, outputs: [{ ...SEED_RECIPE, name: "main", path: output }] }, { signal: AbortSignal.timeout(60_000), priority: 0 })
+        ? await pool.encode(
+            { input: { ...inspected.value, path: input, bytes: bytes.length }, outputs: [{ ...SEED_RECIPE, name: "main", path: output }] },
+            { signal: AbortSignal.timeout(60_000), priority: 0 },
+          )
         : inspected;
       if (REPLAY) told.push(`MUTANT=${name} (${how}): ${JSON.stringify(result)}`);
       const end = result.ok ? "done" : result.failure.code;
@@ -70,13 +87,17 @@ describe("mutants of images", { timeout: 120_000 }, () => {
     const count = [...ends.values()].flatMap((counts) => [...counts.values()]).reduce((sum, value) => sum + value, 0);
     assert.equal(count, 6_000);
     // Neither all harmless nor all hopeless: the decoders were reached.
-    for (const [format, counts] of ends) for (const end of ["done", "corrupt_image"]) assert.ok((counts.get(end) ?? 0) >= 20, `${format}: ${JSON.stringify([...counts])}`);
+    for (const [format, counts] of ends)
+      for (const end of ["done", "corrupt_image"]) assert.ok((counts.get(end) ?? 0) >= 20, `${format}: ${JSON.stringify([...counts])}`);
   });
 
   test("make no encoder hang or outgrow its memory, and crash few", { skip: REPLAY !== undefined }, () => {
     const crashed = [...ends.values()].reduce((sum, counts) => sum + (counts.get("encoder_crashed") ?? 0), 0);
     assert.ok(crashed <= CRASHES_MAX, `${crashed} crashed`);
-    assert.deepEqual(lost.filter((why) => why === "deadline" || why === "memory"), []);
+    assert.deepEqual(
+      lost.filter((why) => why === "deadline" || why === "memory"),
+      [],
+    );
     // Each costs itself and the encoder of its second try, nothing else.
     assert.ok(lost.length <= 2 * crashed, lost.join());
   });
@@ -98,7 +119,9 @@ async function isWholeJpeg(path: string): Promise<boolean> {
 
 async function inParallel<T>(count: number, items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const rest = items.values();
-  await Promise.all(Array.from({ length: count }, async () => {
-    for (const item of rest) await work(item);
-  }));
+  await Promise.all(
+    Array.from({ length: count }, async () => {
+      for (const item of rest) await work(item);
+    }),
+  );
 }

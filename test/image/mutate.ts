@@ -21,7 +21,9 @@ export function mutate(file: Buffer, others: readonly Buffer[], seed: number): M
     bytes = Buffer.from(MUTATIONS[name]?.(bytes, random, others) ?? bytes);
   }
   if (isUnpacked) return { seed, bytes: packRows(file, bytes), how: `within the rows: ${how.join(", ")}` };
-  return random(4) > 0 && isPng(bytes) ? { seed, bytes: sumAnew(bytes), how: [...how, "sum anew"].join(", ") } : { seed, bytes, how: how.join(", ") };
+  return random(4) > 0 && isPng(bytes)
+    ? { seed, bytes: sumAnew(bytes), how: [...how, "sum anew"].join(", ") }
+    : { seed, bytes, how: how.join(", ") };
 }
 
 function isPng(file: Buffer): boolean {
@@ -48,7 +50,7 @@ function packRows(file: Buffer, rows: Buffer): Buffer {
 
 function sumAnew(file: Buffer): Buffer {
   const copy = Buffer.from(file);
-  for (let at = 8; at + 12 <= copy.length; ) {
+  for (let at = 8; at + 12 <= copy.length;) {
     const end = at + 8 + copy.readUInt32BE(at);
     if (end + 4 > copy.length) break;
     copy.writeUInt32BE(crc32(copy.subarray(at + 4, end)), end);
@@ -77,7 +79,7 @@ const MUTATIONS: Record<string, Mutation> = {
     }
     return copy;
   },
-  "truncate": (file, random) => file.subarray(0, random(file.length + 1)),
+  truncate: (file, random) => file.subarray(0, random(file.length + 1)),
   "write an extreme number": (file, random) => {
     const copy = Buffer.from(file);
     if (copy.length < 8) return copy;

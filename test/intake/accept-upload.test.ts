@@ -28,7 +28,12 @@ describe("accepting an upload", () => {
     dataDir = await createTestFolder();
     storage = await createStorage({ dataDir });
     deps = {
-      storage, limits: CATALOGUE_LIMITS, defaultWebhookUrl: null, defaultPayload: "event", sealHeaders: null, sealAuthorization: null,
+      storage,
+      limits: CATALOGUE_LIMITS,
+      defaultWebhookUrl: null,
+      defaultPayload: "event",
+      sealHeaders: null,
+      sealAuthorization: null,
       checkTarget: async () => ({ ok: true, mayCarrySecrets: true }),
       load: (order) => loadBatch({ queue, transaction: db.keyedTransaction }, order),
       findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
@@ -37,7 +42,14 @@ describe("accepting an upload", () => {
   const accept = async (overrides: Partial<IntakeDeps>) => {
     const path = storage.tempPath("csv");
     await writeFile(path, "S. No,Product Name,Input Image Urls\n1,Mug,https://shop.test/a.jpg\n");
-    return acceptUpload({ ...deps, ...overrides }, { spool: { path, bytes: 1 }, fileName: null, options: { recipe: SEED_RECIPE, refresh: "auto", metadata: {}, reading: DEFAULT_READING } });
+    return acceptUpload(
+      { ...deps, ...overrides },
+      {
+        spool: { path, bytes: 1 },
+        fileName: null,
+        options: { recipe: SEED_RECIPE, refresh: "auto", metadata: {}, reading: DEFAULT_READING },
+      },
+    );
   };
   const uploads = () => readdir(join(dataDir, "uploads", "inputCsvFiles"));
 
@@ -89,14 +101,18 @@ test("a turnstile lets so many in at once and nobody is left outside", async () 
   const inTurn = createTurnstile(3);
   let running = 0;
   let most = 0;
-  const results = await Promise.allSettled(Array.from({ length: 20 }, (_, index) => inTurn(async () => {
-    running += 1;
-    most = Math.max(most, running);
-    await new Promise((resolve) => setImmediate(resolve));
-    running -= 1;
-    if (index % 4 === 0) throw new Error("no");
-    return index;
-  })));
+  const results = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, index) =>
+      inTurn(async () => {
+        running += 1;
+        most = Math.max(most, running);
+        await new Promise((resolve) => setImmediate(resolve));
+        running -= 1;
+        if (index % 4 === 0) throw new Error("no");
+        return index;
+      }),
+    ),
+  );
   assert.equal(most, 3);
   assert.equal(results.filter(({ status }) => status === "rejected").length, 5);
 });

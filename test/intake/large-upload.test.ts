@@ -56,7 +56,11 @@ describe("a catalogue of 60,000 rows", { skip: process.platform !== "linux" && "
 
     await service.loopDelay();
     const memory = watchMemory();
-    const uploading = uploadFile(service.url, path).then((accepted) => ({ accepted, acceptedAt: Date.now(), growthBytes: memory.growthBytes() }));
+    const uploading = uploadFile(service.url, path).then((accepted) => ({
+      accepted,
+      acceptedAt: Date.now(),
+      growthBytes: memory.growthBytes(),
+    }));
     const answers = await poll(statusUrl, uploading);
     const { accepted, acceptedAt, growthBytes } = await uploading;
     const { maxMs } = await service.loopDelay();
@@ -68,7 +72,10 @@ describe("a catalogue of 60,000 rows", { skip: process.platform !== "linux" && "
     assert.ok(maxMs < STANDSTILL_MS_MAX, `the event loop stood still for ${maxMs.toFixed(0)} ms`);
     assert.ok(growthBytes < GROWTH_BYTES_MAX, `memory grew by ${mebibytes(growthBytes)}`);
     const startedAt = await eventually("the first image", async () => (await status(batchId)).startedAt, 5_000);
-    assert.ok(Date.parse(startedAt) - acceptedAt < 1_000, `the first image was claimed at ${startedAt}, accepted at ${new Date(acceptedAt).toISOString()}`);
+    assert.ok(
+      Date.parse(startedAt) - acceptedAt < 1_000,
+      `the first image was claimed at ${startedAt}, accepted at ${new Date(acceptedAt).toISOString()}`,
+    );
     await eventually("the origin to be asked", async () => origin.hits.size > 0, 1_000);
   });
 
@@ -93,7 +100,11 @@ describe("a catalogue of 60,000 rows", { skip: process.platform !== "linux" && "
   });
 
   async function upload(csv: string): Promise<Accepted> {
-    const response = await fetch(`${service.url}/uploadAndProcessDocument`, { method: "POST", headers: { "content-type": "text/csv" }, body: csv });
+    const response = await fetch(`${service.url}/uploadAndProcessDocument`, {
+      method: "POST",
+      headers: { "content-type": "text/csv" },
+      body: csv,
+    });
     assert.equal(response.status, 202);
     return (await response.json()) as Accepted;
   }

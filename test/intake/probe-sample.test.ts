@@ -4,10 +4,11 @@ import { failed, succeeded } from "../../src/domain/stage-result.ts";
 import { probeSample, type ProbeImage } from "../../src/intake/probe-sample.ts";
 
 const never = new AbortController().signal;
-const untilAborted = (signal: AbortSignal) => new Promise<never>((_, reject) => {
-  if (signal.aborted) reject(signal.reason);
-  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-});
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 const urls = (count: number) => Array.from({ length: count }, (_, index) => `https://shop.example/${index}.jpg`);
 
 describe("trying a sample", () => {
@@ -28,7 +29,8 @@ describe("trying a sample", () => {
   });
 
   test("ends in time, and what had not ended is neither good nor bad", async () => {
-    const probe: ProbeImage = (url, signal) => (url.endsWith("/0.jpg") ? Promise.resolve(succeeded({ bytes: 1, megapixels: 1 })) : untilAborted(signal));
+    const probe: ProbeImage = (url, signal) =>
+      url.endsWith("/0.jpg") ? Promise.resolve(succeeded({ bytes: 1, megapixels: 1 })) : untilAborted(signal);
     const { trials, unfinished } = await probeSample(probe, urls(40), never, 20);
     assert.deepEqual([trials.map(({ url }) => url), unfinished], [["https://shop.example/0.jpg"], 39]);
   });
@@ -45,6 +47,9 @@ describe("trying a sample", () => {
     gone.abort(new Error("gone"));
     await assert.rejects(probing, /gone/);
     assert.equal(ended, 5, "nothing runs on");
-    await assert.rejects(probeSample(async () => Promise.reject(new TypeError("a surprise")), urls(5), never), /a surprise/);
+    await assert.rejects(
+      probeSample(async () => Promise.reject(new TypeError("a surprise")), urls(5), never),
+      /a surprise/,
+    );
   });
 });

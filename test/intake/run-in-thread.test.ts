@@ -13,7 +13,9 @@ type Answer = { thread: number; count: number };
 /** A thread that says which one it is, and of how many tasks this is its last. */
 async function makeEntry(): Promise<URL> {
   const entry = pathToFileURL(join(await createTestFolder(), "entry.ts"));
-  await writeFile(entry, `
+  await writeFile(
+    entry,
+    `
     import { threadId } from "node:worker_threads";
     import { answerFromThread } from ${JSON.stringify(new URL("../../src/intake/run-in-thread.ts", import.meta.url).href)};
     let count = 0;
@@ -23,7 +25,8 @@ async function makeEntry(): Promise<URL> {
       if (hangs) await new Promise(() => {});
       if (fails) throw Object.assign(new Error("no such file"), { code: "ENOENT" });
       return { thread: threadId, count };
-    });`);
+    });`,
+  );
   return entry;
 }
 
@@ -42,17 +45,21 @@ test("one file after another is read by the same thread, after an error too", as
   assert.deepEqual(await run({}), { thread: first.thread, count: 3 });
 });
 
-test("files that come at once have a thread each, of which one is kept", { skip: process.platform !== "linux" && "threads are counted in /proc" }, async () => {
-  const before = await countThreads();
-  const entry = await makeEntry();
-  const run = () => runInThread<Task, Answer>(entry, {});
-  const [one, other] = await Promise.all([run(), run()]);
-  assert.notEqual(one.thread, other.thread);
-  const next = await run();
-  assert.ok([one.thread, other.thread].includes(next.thread));
-  assert.equal(next.count, 2);
-  await eventually("the other to end", async () => (await countThreads()) === before + 1, 5_000);
-});
+test(
+  "files that come at once have a thread each, of which one is kept",
+  { skip: process.platform !== "linux" && "threads are counted in /proc" },
+  async () => {
+    const before = await countThreads();
+    const entry = await makeEntry();
+    const run = () => runInThread<Task, Answer>(entry, {});
+    const [one, other] = await Promise.all([run(), run()]);
+    assert.notEqual(one.thread, other.thread);
+    const next = await run();
+    assert.ok([one.thread, other.thread].includes(next.thread));
+    assert.equal(next.count, 2);
+    await eventually("the other to end", async () => (await countThreads()) === before + 1, 5_000);
+  },
+);
 
 test("a thread that ends, or is given up, is never used again", async () => {
   const entry = await makeEntry();

@@ -19,14 +19,24 @@ describe("a survey", () => {
   const survey = async (csv: string, reading: Partial<ReadingOptions> = {}, sampleSize = 0): Promise<Survey> => {
     const path = join(folder, "file.csv");
     await writeFile(path, csv);
-    return surveyCatalogue({ random: seededRandom(1) }, { path, reading: { ...DEFAULT_READING, ...reading }, limits: CATALOGUE_LIMITS, sampleSize, now: Date.parse("2026-11-24T12:00:00Z") });
+    return surveyCatalogue(
+      { random: seededRandom(1) },
+      { path, reading: { ...DEFAULT_READING, ...reading }, limits: CATALOGUE_LIMITS, sampleSize, now: Date.parse("2026-11-24T12:00:00Z") },
+    );
   };
 
   test("counts what every dialect's file holds", async () => {
     for (const fixture of DIALECT_FIXTURES) {
       const reading: ReadingOptions = { ...DEFAULT_READING, onInvalid: fixture.onInvalid ?? "reject", baseUrl: fixture.baseUrl ?? null };
-      const found = await surveyCatalogue({ random: Math.random }, { path: `test/fixtures/dialects/${fixture.file}`, reading, limits: CATALOGUE_LIMITS, sampleSize: 0, now: 0 });
-      assert.deepEqual([found.rows, found.rowsWithoutImage, found.images, found.problemCount], [fixture.rows, fixture.rowsWithoutImage, fixture.images, 0], fixture.file);
+      const found = await surveyCatalogue(
+        { random: Math.random },
+        { path: `test/fixtures/dialects/${fixture.file}`, reading, limits: CATALOGUE_LIMITS, sampleSize: 0, now: 0 },
+      );
+      assert.deepEqual(
+        [found.rows, found.rowsWithoutImage, found.images, found.problemCount],
+        [fixture.rows, fixture.rowsWithoutImage, fixture.images, 0],
+        fixture.file,
+      );
       const counted = found.hosts.reduce((sum, { images }) => sum + images, 0);
       assert.equal(counted + found.imagesInvalid, found.images, fixture.file);
       assert.equal(found.facts?.dialect, fixture.dialect);
@@ -36,7 +46,10 @@ describe("a survey", () => {
   test("goes on past problems, and counts what was read before one that ends the reading", async () => {
     const bad = await survey("id,photo\n1,https://a.example/1.jpg\n2,nowhere\n3,https://b.example/3.jpg\n3,https://b.example/3.jpg#top\n");
     assert.deepEqual([bad.rows, bad.products, bad.images, bad.imagesDistinct, bad.imagesInvalid, bad.problemCount], [4, 3, 4, 2, 1, 1]);
-    assert.deepEqual(bad.hosts, [{ host: "b.example", images: 2, imagesDistinct: 1 }, { host: "a.example", images: 1, imagesDistinct: 1 }]);
+    assert.deepEqual(bad.hosts, [
+      { host: "b.example", images: 2, imagesDistinct: 1 },
+      { host: "a.example", images: 1, imagesDistinct: 1 },
+    ]);
     const open = await survey('id,photo\n1,https://a.example/1.jpg\n2,https://a.example/2.jpg\n3,"https://a.example/3.jpg\n');
     assert.deepEqual([open.rows, open.images, open.problems.map(({ code }) => code)], [2, 2, ["unclosed_quote"]]);
     const skipping = await survey("id,photo\n1,nowhere\n2,https://b.example/3.jpg\n", { onInvalid: "skip" });
@@ -45,11 +58,17 @@ describe("a survey", () => {
 
   test("points out signed links that end", async () => {
     const { warnings } = await survey("id,photo\n1,https://s3.example/1.jpg?AWSAccessKeyId=k&Expires=1141889120&Signature=x\n");
-    assert.deepEqual(warnings.map(({ code, line, images }) => [code, line, images]), [["links_expired", 2, 1]]);
+    assert.deepEqual(
+      warnings.map(({ code, line, images }) => [code, line, images]),
+      [["links_expired", 2, 1]],
+    );
   });
 
   test("draws different URLs, some of every host", async () => {
-    const rows = Array.from({ length: 1_000 }, (_, index) => `${index},https://${index < 990 ? "large" : `small-${index}`}.example/${index}.jpg`);
+    const rows = Array.from(
+      { length: 1_000 },
+      (_, index) => `${index},https://${index < 990 ? "large" : `small-${index}`}.example/${index}.jpg`,
+    );
     const { sample } = await survey(["id,photo", ...rows, ...rows].join("\n"), {}, 30);
     assert.equal(sample.length, 30);
     assert.equal(new Set(sample).size, 30);

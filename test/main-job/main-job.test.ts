@@ -55,9 +55,19 @@ describe("the main job", () => {
     assert.equal(status.status, "completed");
     assert.equal(status.outcome, "some");
     assert.deepEqual(status.progress, { total: 6, completed: 4, failed: 2, skipped: 0, reused: 0, percent: 100 });
-    assert.deepEqual(status.products[0]?.inputImageUrls, [`${origin.url}/photo/1.jpg`, `${origin.url}/gone.jpg`, `${origin.url}/photo/2.jpg`]);
-    assert.deepEqual(status.products[0]?.errors.map((error) => error?.code ?? null), [null, "not_found", null]);
-    assert.deepEqual(status.products[1]?.errors.map((error) => error?.code), ["html_page"]);
+    assert.deepEqual(status.products[0]?.inputImageUrls, [
+      `${origin.url}/photo/1.jpg`,
+      `${origin.url}/gone.jpg`,
+      `${origin.url}/photo/2.jpg`,
+    ]);
+    assert.deepEqual(
+      status.products[0]?.errors.map((error) => error?.code ?? null),
+      [null, "not_found", null],
+    );
+    assert.deepEqual(
+      status.products[1]?.errors.map((error) => error?.code),
+      ["html_page"],
+    );
     assert.equal(status.products[0]?.outputImageUrls[1], null);
     assert.equal(status.products[2]?.outputImageUrls[0], status.products[0]?.outputImageUrls[0]);
     assert.equal(origin.hits.get("/photo/1.jpg"), 1, "a repeated URL is fetched once");
@@ -78,7 +88,10 @@ describe("the main job", () => {
     assert.ok(lines[1]?.includes(`"${outputUrl},,`), "positions hold where an image failed");
 
     const delivered = await eventually("the webhook", async () => receiver.deliveries[0]);
-    const event = new Webhook(accepted.webhookSecret ?? "").verify(delivered.body, delivered.headers as Record<string, string>) as { type: string; data: Record<string, unknown> };
+    const event = new Webhook(accepted.webhookSecret ?? "").verify(delivered.body, delivered.headers as Record<string, string>) as {
+      type: string;
+      data: Record<string, unknown>;
+    };
     assert.equal(event.type, "batch.completed");
     assert.equal(event.data["requestId"], accepted.requestId);
     assert.equal(event.data["outputCsvUrl"], accepted.outputCsvUrl);
@@ -89,12 +102,17 @@ describe("the main job", () => {
   test("applies orientation, drops metadata and puts transparency on white", async () => {
     const { requestId } = await service.upload(catalogueOf([[`${origin.url}/rotated.jpg`, `${origin.url}/cut-out.png`]]));
     const status = await service.finished(requestId);
-    const [rotated, cutOut] = await Promise.all((status.products[0]?.outputImageUrls ?? []).map(async (url) => sharp(Buffer.from(await (await fetch(url ?? "")).arrayBuffer()))));
+    const [rotated, cutOut] = await Promise.all(
+      (status.products[0]?.outputImageUrls ?? []).map(async (url) => sharp(Buffer.from(await (await fetch(url ?? "")).arrayBuffer()))),
+    );
     assert.ok(rotated && cutOut);
     const metadata = await rotated.metadata();
     assert.deepEqual([metadata.width, metadata.height, metadata.orientation, metadata.exif], [200, 300, undefined, undefined]);
     const corner = await cutOut.extract({ left: 0, top: 0, width: 1, height: 1 }).raw().toBuffer();
-    assert.ok(corner.every((value) => value > 250), `expected white, got ${[...corner].join(",")}`);
+    assert.ok(
+      corner.every((value) => value > 250),
+      `expected white, got ${[...corner].join(",")}`,
+    );
   });
 
   test("ends as failed where nothing succeeded, with an event that says so", async () => {
@@ -109,8 +127,14 @@ describe("the main job", () => {
   test("skips a bad URL on request and keeps its neighbours in place", async () => {
     const { requestId } = await service.upload(catalogueOf([["ftp://x/y.jpg", `${origin.url}/photo/3.jpg`]]), { onInvalid: "skip" });
     const status = await service.finished(requestId);
-    assert.deepEqual(status.products[0]?.errors.map((error) => error?.code ?? null), ["url_invalid", null]);
-    assert.deepEqual(status.products[0]?.outputImageUrls.map((url) => url !== null), [false, true]);
+    assert.deepEqual(
+      status.products[0]?.errors.map((error) => error?.code ?? null),
+      ["url_invalid", null],
+    );
+    assert.deepEqual(
+      status.products[0]?.outputImageUrls.map((url) => url !== null),
+      [false, true],
+    );
     assert.deepEqual(status.products[0]?.inputImageUrls[0], "ftp://x/y.jpg");
   });
 
@@ -132,9 +156,16 @@ describe("the main job", () => {
 
   test("refuses loopback addresses unless they are admitted", async () => {
     const guarded = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder(), ALLOW_CIDRS: "" });
-    const { requestId } = await guarded.upload(catalogueOf([[`${origin.url}/secret.jpg`, `http://localhost:${new URL(origin.url).port}/secret.jpg`, "http://[::ffff:127.0.0.1]/secret.jpg"]]));
+    const { requestId } = await guarded.upload(
+      catalogueOf([
+        [`${origin.url}/secret.jpg`, `http://localhost:${new URL(origin.url).port}/secret.jpg`, "http://[::ffff:127.0.0.1]/secret.jpg"],
+      ]),
+    );
     const status = await guarded.finished(requestId);
-    assert.deepEqual(status.products[0]?.errors.map((error) => error?.code), ["address_blocked", "address_blocked", "address_blocked"]);
+    assert.deepEqual(
+      status.products[0]?.errors.map((error) => error?.code),
+      ["address_blocked", "address_blocked", "address_blocked"],
+    );
     assert.equal(origin.hits.get("/secret.jpg"), undefined);
   });
 });

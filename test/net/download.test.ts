@@ -38,7 +38,11 @@ describe("a download", () => {
     const [, kind, argument] = url.pathname.split("/");
     switch (kind) {
       case "body":
-        return response.setHeader("etag", '"tag"').setHeader("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT").setHeader("content-length", BODY.length).end(BODY);
+        return response
+          .setHeader("etag", '"tag"')
+          .setHeader("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+          .setHeader("content-length", BODY.length)
+          .end(BODY);
       case "large":
         return response.end(LARGE);
       case "empty":
@@ -77,10 +81,25 @@ describe("a download", () => {
   };
 
   const LIMITS = { ...DOWNLOAD_LIMITS, connectMs: 300, firstByteMs: 300, idleMs: 300, totalMs: 900 };
-  const download = async (url: string, options: { limits?: Partial<typeof LIMITS>; allow?: string[]; resolve?: (host: string) => Promise<{ address: string; family: number }[]>; signal?: AbortSignal } = {}) => {
+  const download = async (
+    url: string,
+    options: {
+      limits?: Partial<typeof LIMITS>;
+      allow?: string[];
+      resolve?: (host: string) => Promise<{ address: string; family: number }[]>;
+      signal?: AbortSignal;
+    } = {},
+  ) => {
     count += 1;
     const path = join(folder, `${count}.tmp`);
-    const downloader = createDownloader({ policy: createAddressPolicy({ allowCidrs: options.allow ?? ["127.0.0.1/32"] }), limits: { ...LIMITS, ...options.limits }, userAgent: "test", accept: "image/*", perHostMax: 8, ...(options.resolve ? { resolve: options.resolve } : {}) });
+    const downloader = createDownloader({
+      policy: createAddressPolicy({ allowCidrs: options.allow ?? ["127.0.0.1/32"] }),
+      limits: { ...LIMITS, ...options.limits },
+      userAgent: "test",
+      accept: "image/*",
+      perHostMax: 8,
+      ...(options.resolve ? { resolve: options.resolve } : {}),
+    });
     try {
       const result = await downloader.download({ url, path, signal: options.signal ?? new AbortController().signal });
       assert.equal(existsSync(path), result.ok, "a file is whole at its path or not there");
@@ -95,7 +114,11 @@ describe("a download", () => {
   };
 
   test("is written whole, hashed, with what the server said of it", async () => {
-    for (const [path, body] of [["body", BODY], ["large", LARGE], ["empty", Buffer.alloc(0)]] as const) {
+    for (const [path, body] of [
+      ["body", BODY],
+      ["large", LARGE],
+      ["empty", Buffer.alloc(0)],
+    ] as const) {
       const result = await download(`${origin.url}/${path}`);
       assert.ok(result.ok);
       assert.ok((await readFile(result.path)).equals(body), path);
@@ -123,8 +146,19 @@ describe("a download", () => {
 
   test("says in one code what the status means, and whether to try again", async () => {
     const expected: [number, string, boolean][] = [
-      [400, "http_error", false], [401, "unauthorized", false], [403, "forbidden", false], [404, "not_found", false], [408, "server_error", true], [410, "not_found", false],
-      [425, "server_error", true], [429, "rate_limited", true], [500, "server_error", true], [502, "server_error", true], [503, "server_error", true], [204, "http_error", false], [206, "http_error", false],
+      [400, "http_error", false],
+      [401, "unauthorized", false],
+      [403, "forbidden", false],
+      [404, "not_found", false],
+      [408, "server_error", true],
+      [410, "not_found", false],
+      [425, "server_error", true],
+      [429, "rate_limited", true],
+      [500, "server_error", true],
+      [502, "server_error", true],
+      [503, "server_error", true],
+      [204, "http_error", false],
+      [206, "http_error", false],
     ];
     for (const [status, code, retry] of expected) {
       const failure = failureOf(await download(`${origin.url}/status/${status}`));
@@ -154,7 +188,11 @@ describe("a download", () => {
   });
 
   test("has a deadline for the answer, for silence and for the whole", async () => {
-    for (const [path, word] of [["silent", /No answer/], ["stalling", /Nothing came/], ["trickling", /whole download/]] as const) {
+    for (const [path, word] of [
+      ["silent", /No answer/],
+      ["stalling", /Nothing came/],
+      ["trickling", /whole download/],
+    ] as const) {
       const startedAt = performance.now();
       const failure = failureOf(await download(`${origin.url}/${path}`));
       assert.equal(failure.code, "timed_out", path);
@@ -168,8 +206,15 @@ describe("a download", () => {
     assert.deepEqual([slow.code, slow.retry], ["timed_out", true]);
     assert.match(slow.detail, /less than 100 bytes a second for 200 ms/);
     // 50 bytes a second, measured again and again; on a busy machine fewer.
-    assert.match(failureOf(await download(`${origin.url}/trickling`, { limits: { rateBytesMin: 5, rateMs: 400, totalMs: 1_500 } })).detail, /whole download/);
-    assert.match(failureOf(await download(`${origin.url}/bursting`, { limits: { rateBytesMin: 1_000, rateMs: 200, totalMs: 5_000 } })).detail, /less than/, "what came before a stretch does not count in it");
+    assert.match(
+      failureOf(await download(`${origin.url}/trickling`, { limits: { rateBytesMin: 5, rateMs: 400, totalMs: 1_500 } })).detail,
+      /whole download/,
+    );
+    assert.match(
+      failureOf(await download(`${origin.url}/bursting`, { limits: { rateBytesMin: 1_000, rateMs: 200, totalMs: 5_000 } })).detail,
+      /less than/,
+      "what came before a stretch does not count in it",
+    );
   });
 
   test("has a deadline for the connection, TLS included", async () => {
@@ -188,7 +233,11 @@ describe("a download", () => {
   test("says what kept it from connecting", async () => {
     assert.equal(failureOf(await download("http://127.0.0.1:1/")).code, "connect_failed");
     assert.equal(failureOf(await download(`https://127.0.0.1:${new URL(origin.url).port}/`)).code, "tls_failed");
-    const dns = failureOf(await download("http://nowhere.test/", { resolve: async () => Promise.reject(Object.assign(new Error("no such host"), { code: "ENOTFOUND" })) }));
+    const dns = failureOf(
+      await download("http://nowhere.test/", {
+        resolve: async () => Promise.reject(Object.assign(new Error("no such host"), { code: "ENOTFOUND" })),
+      }),
+    );
     assert.deepEqual([dns.code, dns.retry], ["dns_failed", true]);
   });
 
@@ -205,10 +254,25 @@ describe("a download", () => {
     const start = () => {
       paused.clear();
       heard.length = 0;
-      const hosts: HostWatch = { isPaused: (host) => paused.has(host), onSuccess: (host) => void heard.push(`${host} ok`), onFailure: (host, { code }) => void heard.push(`${host} ${code}`) };
-      const downloader = createDownloader({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.0/8"] }), limits: LIMITS, userAgent: "test", accept: "image/*", perHostMax: 1, hosts });
+      const hosts: HostWatch = {
+        isPaused: (host) => paused.has(host),
+        onSuccess: (host) => void heard.push(`${host} ok`),
+        onFailure: (host, { code }) => void heard.push(`${host} ${code}`),
+      };
+      const downloader = createDownloader({
+        policy: createAddressPolicy({ allowCidrs: ["127.0.0.0/8"] }),
+        limits: LIMITS,
+        userAgent: "test",
+        accept: "image/*",
+        perHostMax: 1,
+        hosts,
+      });
       onCleanup(() => downloader.close());
-      return { downloader, download: (url: string) => downloader.download({ url, path: join(folder, `${(count += 1)}.tmp`), signal: AbortSignal.timeout(5_000) }) };
+      return {
+        downloader,
+        download: (url: string) =>
+          downloader.download({ url, path: join(folder, `${(count += 1)}.tmp`), signal: AbortSignal.timeout(5_000) }),
+      };
     };
 
     test("is not begun, not even where it waited for its turn when the pause began", async () => {
@@ -255,11 +319,21 @@ describe("a download", () => {
         else if (url.pathname === "/forth") response.writeHead(307, { location: `${other.url}/back` }).end();
         else response.writeHead(request.headers.authorization === "Bearer abc" ? 200 : 401).end("body");
       });
-      return { own, other, sourceHeaders: [{ host: new URL(own.url).host, headers: { authorization: "Bearer abc", "user-agent": "shop/1" } }] };
+      return {
+        own,
+        other,
+        sourceHeaders: [{ host: new URL(own.url).host, headers: { authorization: "Bearer abc", "user-agent": "shop/1" } }],
+      };
     };
     const fetchFrom = (url: string, sourceHeaders: SourceHeaders[], isNamed = true) => {
       const policy = createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] });
-      const downloader = createDownloader({ policy: isNamed ? policy : { ...policy, isNamed: () => false }, limits: LIMITS, userAgent: "test", accept: "image/*", perHostMax: 8 });
+      const downloader = createDownloader({
+        policy: isNamed ? policy : { ...policy, isNamed: () => false },
+        limits: LIMITS,
+        userAgent: "test",
+        accept: "image/*",
+        perHostMax: 8,
+      });
       onCleanup(() => downloader.close());
       return downloader.download({ url, path: join(folder, `${(count += 1)}.tmp`), signal: AbortSignal.timeout(5_000), sourceHeaders });
     };
@@ -269,8 +343,13 @@ describe("a download", () => {
       for (const path of ["/protected", "/away", "/forth"]) assert.ok((await fetchFrom(`${own.url}${path}`, sourceHeaders)).ok, path);
       assert.ok((await fetchFrom(`${other.url}/file`, sourceHeaders)).ok);
       assert.deepEqual(sent, [
-        ["own/protected", "Bearer abc"], ["own/away", "Bearer abc"], ["other/file", undefined],
-        ["own/forth", "Bearer abc"], ["other/back", undefined], ["own/protected", "Bearer abc"], ["other/file", undefined],
+        ["own/protected", "Bearer abc"],
+        ["own/away", "Bearer abc"],
+        ["other/file", undefined],
+        ["own/forth", "Bearer abc"],
+        ["other/back", undefined],
+        ["own/protected", "Bearer abc"],
+        ["other/file", undefined],
       ]);
     });
 
@@ -293,7 +372,24 @@ describe("a download", () => {
 
     test("never connects, however the address is written", async () => {
       const { port } = new URL(canary.url);
-      for (const host of ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]", "169.254.169.254", "10.0.0.1", "[fd00::1]", "[fe80::1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"]) {
+      for (const host of [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "0.0.0.0",
+        "[::]",
+        "169.254.169.254",
+        "10.0.0.1",
+        "[fd00::1]",
+        "[fe80::1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+      ]) {
         await blocked(`http://${host}:${port}/`);
         await blocked(`http://${host}/`);
       }
@@ -303,7 +399,12 @@ describe("a download", () => {
     test("never connects when any answer of the name is one", async () => {
       const { port } = new URL(canary.url);
       await blocked(`http://shop.test:${port}/`, { resolve: async () => [{ address: "127.0.0.1", family: 4 }] });
-      await blocked("http://shop.test/", { resolve: async () => [{ address: "93.184.216.34", family: 4 }, { address: "127.0.0.1", family: 4 }] });
+      await blocked("http://shop.test/", {
+        resolve: async () => [
+          { address: "93.184.216.34", family: 4 },
+          { address: "127.0.0.1", family: 4 },
+        ],
+      });
       await blocked("http://shop.test/", { resolve: async () => [{ address: "::ffff:10.0.0.1", family: 6 }] });
     });
 

@@ -27,31 +27,55 @@ const ENDLESS = 1_000_000;
 type Answer = (socket: Socket, path: string) => unknown;
 type Case = [name: string, end: ImageCode | "ok", answer: Answer];
 
-const say = (text: string | Buffer): Answer => (socket) => socket.end(text);
-const sayAndStay = (text: string | Buffer): Answer => (socket) => socket.write(text);
-const sayAndReset = (text: string): Answer => (socket) => (text === "" ? socket.resetAndDestroy() : socket.write(text, () => setTimeout(() => socket.resetAndDestroy(), 20)));
+const say =
+  (text: string | Buffer): Answer =>
+  (socket) =>
+    socket.end(text);
+const sayAndStay =
+  (text: string | Buffer): Answer =>
+  (socket) =>
+    socket.write(text);
+const sayAndReset =
+  (text: string): Answer =>
+  (socket) =>
+    text === "" ? socket.resetAndDestroy() : socket.write(text, () => setTimeout(() => socket.resetAndDestroy(), 20));
 const redirect = (to: string) => say(`HTTP/1.1 302 Found\r\nLocation: ${to}\r\nContent-Length: 0\r\n\r\n`);
 
 /** Says the beginning, then this again and again: as fast as it is taken, or piece by piece. */
-const sayForEver = (beginning: string, piece: string | Buffer, everyMs = 0): Answer => (socket) => {
-  socket.write(beginning);
-  let isOpen = true;
-  socket.once("close", () => (isOpen = false));
-  const next = (left: number) => {
-    if (!isOpen || left === 0) return;
-    socket.write(piece, () => (everyMs === 0 ? setImmediate(next, left - 1) : setTimeout(next, everyMs, left - 1)));
+const sayForEver =
+  (beginning: string, piece: string | Buffer, everyMs = 0): Answer =>
+  (socket) => {
+    socket.write(beginning);
+    let isOpen = true;
+    socket.once("close", () => (isOpen = false));
+    const next = (left: number) => {
+      if (!isOpen || left === 0) return;
+      socket.write(piece, () => (everyMs === 0 ? setImmediate(next, left - 1) : setTimeout(next, everyMs, left - 1)));
+    };
+    next(ENDLESS);
   };
-  next(ENDLESS);
-};
 
 const ZEROS = Buffer.alloc(20_000_000);
-const packed = (name: string, body: Buffer) => say(Buffer.concat([Buffer.from(`${OK}Content-Encoding: ${name}\r\nContent-Length: ${body.length}\r\n\r\n`), body]));
+const packed = (name: string, body: Buffer) =>
+  say(Buffer.concat([Buffer.from(`${OK}Content-Encoding: ${name}\r\nContent-Length: ${body.length}\r\n\r\n`), body]));
 
 const CASES: Case[] = [
   ["a body that never ends", "too_large", sayForEver(`${OK}\r\n`, Buffer.alloc(10_000))],
-  ["a chunked body that never ends", "too_large", sayForEver(`${OK}Transfer-Encoding: chunked\r\n\r\n`, `2710\r\n${"x".repeat(10_000)}\r\n`)],
-  ["a body of empty chunks' extensions that never ends", "http_error", sayForEver(`${OK}Transfer-Encoding: chunked\r\n\r\n1;`, "x".repeat(10_000))],
-  ["trailers that never end", "http_error", sayForEver(`${OK}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n`, `A: ${"x".repeat(1_000)}\r\n`)],
+  [
+    "a chunked body that never ends",
+    "too_large",
+    sayForEver(`${OK}Transfer-Encoding: chunked\r\n\r\n`, `2710\r\n${"x".repeat(10_000)}\r\n`),
+  ],
+  [
+    "a body of empty chunks' extensions that never ends",
+    "http_error",
+    sayForEver(`${OK}Transfer-Encoding: chunked\r\n\r\n1;`, "x".repeat(10_000)),
+  ],
+  [
+    "trailers that never end",
+    "http_error",
+    sayForEver(`${OK}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n`, `A: ${"x".repeat(1_000)}\r\n`),
+  ],
   ["one byte at a time", "timed_out", sayForEver(`${OK}Content-Length: 90000\r\n\r\n`, "x", 20)],
   ["headers one byte at a time", "timed_out", sayForEver(OK, "x", 20)],
   ["a body that stops", "timed_out", sayAndStay(`${OK}Content-Length: 10\r\n\r\nhalf`)],
@@ -64,7 +88,11 @@ const CASES: Case[] = [
   ["a Content-Length below zero", "http_error", say(`${OK}Content-Length: -4\r\n\r\nhalf`)],
   ["a Content-Length that is no number", "http_error", say(`${OK}Content-Length: four\r\n\r\nhalf`)],
   ["two Content-Lengths", "http_error", say(`${OK}Content-Length: 4\r\nContent-Length: 5\r\n\r\nhalf`)],
-  ["a Content-Length beside chunks", "http_error", say(`${OK}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n\r\n`)],
+  [
+    "a Content-Length beside chunks",
+    "http_error",
+    say(`${OK}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n\r\n`),
+  ],
   ["chunks that are none", "http_error", say(`${OK}Transfer-Encoding: chunked\r\n\r\nwhat is this?`)],
   ["a chunk longer than numbers", "http_error", say(`${OK}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffffff\r\nx`)],
   ["chunks without an end", "truncated", say(`${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n`)],
@@ -78,7 +106,11 @@ const CASES: Case[] = [
   ["a gzip bomb that does not say so", "ok", say(Buffer.concat([Buffer.from(`${OK}\r\n`), gzipSync(ZEROS)]))],
 
   ["a redirect to itself", "too_many_redirects", (socket, path) => redirect(path)(socket, path)],
-  ["two that redirect to each other", "too_many_redirects", (socket, path) => redirect(path.endsWith("?b") ? path.slice(0, -2) : `${path}?b`)(socket, path)],
+  [
+    "two that redirect to each other",
+    "too_many_redirects",
+    (socket, path) => redirect(path.endsWith("?b") ? path.slice(0, -2) : `${path}?b`)(socket, path),
+  ],
   ["redirects without end", "too_many_redirects", (socket, path) => redirect(`${path}x`)(socket, path)],
   ["a redirect to a script", "http_error", redirect("javascript:alert(1)")],
   ["a redirect to a file", "http_error", redirect("file:///etc/passwd")],
@@ -95,7 +127,11 @@ const CASES: Case[] = [
   ["hints before the answer, for ever", "timed_out", sayForEver("", "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n")],
   ["100 Continue, for ever", "timed_out", sayForEver("", "HTTP/1.1 100 Continue\r\n\r\n", 1)],
   ["a hint, then the answer", "ok", say(`HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n${OK}Content-Length: 4\r\n\r\nbody`)],
-  ["another protocol from now on", "http_error", sayAndStay("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")],
+  [
+    "another protocol from now on",
+    "http_error",
+    sayAndStay("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+  ],
   ["an answer of status 0", "http_error", say("HTTP/1.1 000 Nothing\r\n\r\n")],
   ["an answer of status 999", "server_error", say("HTTP/1.1 999 Denied\r\nContent-Length: 0\r\n\r\n")],
 
@@ -122,18 +158,31 @@ describe("a hostile origin", { timeout: 60_000 }, () => {
   const endOf = async (url: string, server: Server): Promise<StageResult<Download>> => {
     count += 1;
     const path = join(folder, String(count));
-    const downloader = createDownloader({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), limits: LIMITS, userAgent: "test", accept: "image/*", perHostMax: 8 });
+    const downloader = createDownloader({
+      policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }),
+      limits: LIMITS,
+      userAgent: "test",
+      accept: "image/*",
+      perHostMax: 8,
+    });
     const startedAt = performance.now();
     const result = await downloader.download({ url, path, signal: new AbortController().signal });
     const tookMs = performance.now() - startedAt;
     assert.ok(tookMs < SLOWEST_MS, `it took ${Math.round(tookMs)} ms`);
     assert.equal(existsSync(path), result.ok);
-    if (!result.ok) await eventually("the socket to be closed, or to be idle", async () => (await openSockets(server)) === 0, 5_000).finally(() => downloader.close());
+    if (!result.ok)
+      await eventually("the socket to be closed, or to be idle", async () => (await openSockets(server)) === 0, 5_000).finally(() =>
+        downloader.close(),
+      );
     downloader.close();
     return result;
   };
   const judge = (result: StageResult<Download>, end: ImageCode | "ok") => {
-    assert.deepEqual(result.ok ? { code: "ok" } : { code: result.failure.code, retry: result.failure.retry }, end === "ok" ? { code: end } : { code: end, retry: IMAGE_CODES[end].retry }, JSON.stringify(result));
+    assert.deepEqual(
+      result.ok ? { code: "ok" } : { code: result.failure.code, retry: result.failure.retry },
+      end === "ok" ? { code: end } : { code: end, retry: IMAGE_CODES[end].retry },
+      JSON.stringify(result),
+    );
   };
 
   for (const [name, end, answer] of CASES) {
@@ -144,8 +193,18 @@ describe("a hostile origin", { timeout: 60_000 }, () => {
   }
 
   test("gets nothing into the next download on the same connection", async () => {
-    const { url } = await listenWith((socket) => onRequest(socket, (path) => socket.write(`${OK}Content-Length: 1\r\n\r\n${path.slice(1)}${path === "/a" ? `${OK}Content-Length: 4\r\n\r\nevil` : ""}`)));
-    const downloader = createDownloader({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), limits: LIMITS, userAgent: "test", accept: "image/*", perHostMax: 1 });
+    const { url } = await listenWith((socket) =>
+      onRequest(socket, (path) =>
+        socket.write(`${OK}Content-Length: 1\r\n\r\n${path.slice(1)}${path === "/a" ? `${OK}Content-Length: 4\r\n\r\nevil` : ""}`),
+      ),
+    );
+    const downloader = createDownloader({
+      policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }),
+      limits: LIMITS,
+      userAgent: "test",
+      accept: "image/*",
+      perHostMax: 1,
+    });
     onCleanup(() => downloader.close());
     for (const name of ["a", "b", "c"]) {
       const result = await downloader.download({ url: `${url}/${name}`, path: join(folder, name), signal: new AbortController().signal });
@@ -177,11 +236,29 @@ describe("a hostile origin", { timeout: 60_000 }, () => {
       ["HTTP in the clear", "tls_failed", () => (socket) => socket.once("data", () => socket.end(`${OK}\r\nbody`))],
       ["noise", "tls_failed", () => (socket) => socket.once("data", () => socket.write(Buffer.alloc(5_000, 0xa5)))],
       ["an alert", "tls_failed", () => (socket) => socket.once("data", () => socket.end(Buffer.from([0x15, 3, 3, 0, 2, 2, 40])))],
-      ["a record that never comes whole", "timed_out", () => (socket) => socket.once("data", () => socket.write(Buffer.from([0x16, 3, 3, 0x40, 0, 2])))],
+      [
+        "a record that never comes whole",
+        "timed_out",
+        () => (socket) => socket.once("data", () => socket.write(Buffer.from([0x16, 3, 3, 0x40, 0, 2]))),
+      ],
       ["a reset during the handshake", "connect_failed", () => (socket) => socket.once("data", () => socket.resetAndDestroy())],
       ["an end during the handshake", "connect_failed", () => (socket) => socket.once("data", () => socket.end())],
-      ["a reset within the body", "truncated", () => (socket) => secure(certificates.good, (over) => over.write(`${OK}Content-Length: 10\r\n\r\nhalf`, () => setTimeout(() => socket.resetAndDestroy(), 20)))(socket)],
-      ["a body cut off by whoever is between", "truncated", () => (socket) => secure(certificates.good, (over) => over.write(`${OK}Content-Length: 10\r\n\r\nhalf`, () => setTimeout(() => socket.end(), 20)))(socket)],
+      [
+        "a reset within the body",
+        "truncated",
+        () => (socket) =>
+          secure(certificates.good, (over) =>
+            over.write(`${OK}Content-Length: 10\r\n\r\nhalf`, () => setTimeout(() => socket.resetAndDestroy(), 20)),
+          )(socket),
+      ],
+      [
+        "a body cut off by whoever is between",
+        "truncated",
+        () => (socket) =>
+          secure(certificates.good, (over) => over.write(`${OK}Content-Length: 10\r\n\r\nhalf`, () => setTimeout(() => socket.end(), 20)))(
+            socket,
+          ),
+      ],
     ];
     for (const [name, end, accept] of cases) {
       test(`with ${name} is ${end}`, async () => {

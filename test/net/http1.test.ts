@@ -28,39 +28,100 @@ describe("the HTTP client", () => {
     const target = new URL(url);
     const parts: Buffer[] = [];
     const head = await client.get({
-      url: target, port: Number(target.port), hostname: target.hostname, lookup: () => assert.fail("no name to look up"), headers: {}, watch: NO_WATCH,
-      onHead: () => ({ take: (bytes) => void parts.push(Buffer.from(bytes)), drain: () => null }), ...more,
+      url: target,
+      port: Number(target.port),
+      hostname: target.hostname,
+      lookup: () => assert.fail("no name to look up"),
+      headers: {},
+      watch: NO_WATCH,
+      onHead: () => ({ take: (bytes) => void parts.push(Buffer.from(bytes)), drain: () => null }),
+      ...more,
     });
     return { status: head.status, headers: { ...head.headers }, body: Buffer.concat(parts).toString("latin1") };
   };
 
   test("sends what was meant and nothing that could be read as more", () => {
-    assert.equal(formatRequest(new URL("http://shop.test:8080/a b?c=ü#d"), { accept: "image/*" }), "GET /a%20b?c=%C3%BC HTTP/1.1\r\nhost: shop.test:8080\r\naccept: image/*\r\nconnection: keep-alive\r\n\r\n");
-    for (const [name, value] of [["x", "a\r\nevil: b"], ["x", "a\nb"], ["x\r\nevil", "b"], ["x y", "b"], ["", "b"], ["x", "\u0000"], ["x", "snow ☃"]] as const) {
+    assert.equal(
+      formatRequest(new URL("http://shop.test:8080/a b?c=ü#d"), { accept: "image/*" }),
+      "GET /a%20b?c=%C3%BC HTTP/1.1\r\nhost: shop.test:8080\r\naccept: image/*\r\nconnection: keep-alive\r\n\r\n",
+    );
+    for (const [name, value] of [
+      ["x", "a\r\nevil: b"],
+      ["x", "a\nb"],
+      ["x\r\nevil", "b"],
+      ["x y", "b"],
+      ["", "b"],
+      ["x", "\u0000"],
+      ["x", "snow ☃"],
+    ] as const) {
       assert.throws(() => formatRequest(new URL("http://shop.test/"), { [name]: value }), TypeError, JSON.stringify([name, value]));
     }
   });
 
   describe("reads", () => {
-    /** An answer as a server may write it, well or not: headers in any case and order, chunks with extensions, a byte changed here and there. */
-    const body = fc.string({ unit: fc.constantFrom("a", "\r", "\n", "0", ";", "é"), maxLength: 40 }).map((text) => Buffer.from(text, "latin1"));
-    const chunked = fc.array(fc.tuple(body, fc.constantFrom("", ";a", ";a=\"b\""))).map((chunks) =>
-      Buffer.concat([...chunks.filter(([part]) => part.length > 0).flatMap(([part, extension]) => [Buffer.from(`${part.length.toString(16)}${extension}\r\n`), part, Buffer.from("\r\n")]), Buffer.from("0\r\n\r\n")]));
-    const other = fc.constantFrom("Content-Type: image/jpeg", "ETag: \"é\"", "X-Empty:", "connection: close", "Connection: keep-alive", "Keep-Alive: timeout=5", "X: a\tb", "Set-Cookie: a=b");
+    /**
+     * An answer as a server may write it, well or not: headers in any case and order, chunks with extensions, a byte changed
+     * here and there.
+     */
+    const body = fc
+      .string({ unit: fc.constantFrom("a", "\r", "\n", "0", ";", "é"), maxLength: 40 })
+      .map((text) => Buffer.from(text, "latin1"));
+    const chunked = fc
+      .array(fc.tuple(body, fc.constantFrom("", ";a", ';a="b"')))
+      .map((chunks) =>
+        Buffer.concat([
+          ...chunks
+            .filter(([part]) => part.length > 0)
+            .flatMap(([part, extension]) => [Buffer.from(`${part.length.toString(16)}${extension}\r\n`), part, Buffer.from("\r\n")]),
+          Buffer.from("0\r\n\r\n"),
+        ]),
+      );
+    const other = fc.constantFrom(
+      "Content-Type: image/jpeg",
+      'ETag: "é"',
+      "X-Empty:",
+      "connection: close",
+      "Connection: keep-alive",
+      "Keep-Alive: timeout=5",
+      "X: a\tb",
+      "Set-Cookie: a=b",
+    );
     const framed = fc.oneof(
       body.map((bytes) => ({ line: [`Content-Length: ${bytes.length}`], bytes })),
       body.map((bytes) => ({ line: [], bytes })),
       chunked.map((bytes) => ({ line: ["transfer-encoding: Chunked"], bytes })),
     );
-    const answer = fc.record({
-      first: fc.constantFrom("HTTP/1.1 200 OK", "HTTP/1.1 200", "HTTP/1.0 200 ", "HTTP/1.1 404 Not Found", "HTTP/1.1 204 x", "HTTP/1.1 304 x", "HTTP/1.1 103 Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 200 OK"),
-      others: fc.array(other, { maxLength: 3 }), framed,
-    }).map(({ first, others, framed: { line, bytes } }) => Buffer.concat([Buffer.from([first, ...others, ...line, "", ""].join("\r\n"), "latin1"), / (204|304) /.test(first) ? Buffer.alloc(0) : bytes]));
-    const mutated = fc.tuple(answer, fc.option(fc.tuple(fc.nat(), fc.constantFrom(..."\r\n \t:;0129aAfH\u0000é")), { freq: 2 }), fc.option(fc.nat(), { freq: 1 })).map(([bytes, change, cut]) => {
-      const changed = Buffer.from(bytes);
-      if (change) changed.write(change[1], change[0] % changed.length, "latin1");
-      return cut === null ? changed : changed.subarray(0, cut % (changed.length + 1));
-    });
+    const answer = fc
+      .record({
+        first: fc.constantFrom(
+          "HTTP/1.1 200 OK",
+          "HTTP/1.1 200",
+          "HTTP/1.0 200 ",
+          "HTTP/1.1 404 Not Found",
+          "HTTP/1.1 204 x",
+          "HTTP/1.1 304 x",
+          "HTTP/1.1 103 Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 200 OK",
+        ),
+        others: fc.array(other, { maxLength: 3 }),
+        framed,
+      })
+      .map(({ first, others, framed: { line, bytes } }) =>
+        Buffer.concat([
+          Buffer.from([first, ...others, ...line, "", ""].join("\r\n"), "latin1"),
+          / (204|304) /.test(first) ? Buffer.alloc(0) : bytes,
+        ]),
+      );
+    const mutated = fc
+      .tuple(
+        answer,
+        fc.option(fc.tuple(fc.nat(), fc.constantFrom(..."\r\n \t:;0129aAfH\u0000é")), { freq: 2 }),
+        fc.option(fc.nat(), { freq: 1 }),
+      )
+      .map(([bytes, change, cut]) => {
+        const changed = Buffer.from(bytes);
+        if (change) changed.write(change[1], change[0] % changed.length, "latin1");
+        return cut === null ? changed : changed.subarray(0, cut % (changed.length + 1));
+      });
 
     /** Each connection is answered with the bytes that are next, in these pieces, and ended. */
     const startServer = async () => {
@@ -77,15 +138,22 @@ describe("the HTTP client", () => {
       onCleanup(() => server.close());
       return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, answerWith: (next: Buffer[]) => (pieces = next) };
     };
-    const viaNode = (url: string): Promise<Answered | null> => new Promise((resolve) => {
-      const request = http.get(url, { agent: false }, (response) => {
-        const parts: Buffer[] = [];
-        response.on("data", (part: Buffer) => parts.push(part));
-        response.on("error", () => resolve(null));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers as Answered["headers"], body: Buffer.concat(parts).toString("latin1") }));
+    const viaNode = (url: string): Promise<Answered | null> =>
+      new Promise((resolve) => {
+        const request = http.get(url, { agent: false }, (response) => {
+          const parts: Buffer[] = [];
+          response.on("data", (part: Buffer) => parts.push(part));
+          response.on("error", () => resolve(null));
+          response.on("end", () =>
+            resolve({
+              status: response.statusCode ?? 0,
+              headers: response.headers as Answered["headers"],
+              body: Buffer.concat(parts).toString("latin1"),
+            }),
+          );
+        });
+        request.on("error", () => resolve(null));
       });
-      request.on("error", () => resolve(null));
-    });
     const split = (bytes: Buffer, cuts: readonly number[]): Buffer[] => {
       const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1))), bytes.length].toSorted((a, b) => a - b);
       return ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end)).filter((piece) => piece.length > 0);
@@ -94,43 +162,55 @@ describe("the HTTP client", () => {
     test("what Node's own client reads, as it does, and accepts nothing that that refuses", async () => {
       const server = await startServer();
       let [accepted, refused] = [0, 0];
-      await fc.assert(fc.asyncProperty(mutated, fc.array(fc.nat(), { maxLength: 4 }), async (bytes, cuts) => {
-        server.answerWith(split(bytes, cuts));
-        const ours = await get(startClient(), server.url).catch(() => null);
-        const theirs = await viaNode(server.url);
-        if (ours === null) return void (refused += 1);
-        // What comes after an answer that has no body is nobody's; Node refuses the answer with it.
-        if (theirs === null && (ours.status === 204 || ours.status === 304)) return;
-        // Blanks around a chunk's extension are HTTP (RFC 9112 §7.1.1), though Node has none of them.
-        if (theirs === null && /\r\n[\da-f]+[^\r]*[ \t]/i.test(bytes.toString("latin1"))) return;
-        accepted += 1;
-        assert.ok(theirs, `accepted what Node refuses: ${JSON.stringify(bytes.toString("latin1"))}`);
-        assert.deepEqual([ours.status, ours.body], [theirs.status, theirs.body]);
-        for (const name of ["content-type", "etag", "content-length"]) assert.equal(ours.headers[name], theirs.headers[name]);
-      }), { numRuns: 400 });
+      await fc.assert(
+        fc.asyncProperty(mutated, fc.array(fc.nat(), { maxLength: 4 }), async (bytes, cuts) => {
+          server.answerWith(split(bytes, cuts));
+          const ours = await get(startClient(), server.url).catch(() => null);
+          const theirs = await viaNode(server.url);
+          if (ours === null) return void (refused += 1);
+          // What comes after an answer that has no body is nobody's; Node refuses the answer with it.
+          if (theirs === null && (ours.status === 204 || ours.status === 304)) return;
+          // Blanks around a chunk's extension are HTTP (RFC 9112 §7.1.1), though Node has none of them.
+          if (theirs === null && /\r\n[\da-f]+[^\r]*[ \t]/i.test(bytes.toString("latin1"))) return;
+          accepted += 1;
+          assert.ok(theirs, `accepted what Node refuses: ${JSON.stringify(bytes.toString("latin1"))}`);
+          assert.deepEqual([ours.status, ours.body], [theirs.status, theirs.body]);
+          for (const name of ["content-type", "etag", "content-length"]) assert.equal(ours.headers[name], theirs.headers[name]);
+        }),
+        { numRuns: 400 },
+      );
       assert.ok(accepted > 50 && refused > 20, `${accepted} accepted, ${refused} refused`);
     });
 
     test("every well-formed answer, however it is cut into pieces", async () => {
       const server = await startServer();
-      await fc.assert(fc.asyncProperty(answer, fc.array(fc.nat(), { maxLength: 8 }), async (bytes, cuts) => {
-        server.answerWith(split(bytes, cuts));
-        const ours = await get(startClient(), server.url);
-        assert.deepEqual([ours.status, ours.body], await viaNode(server.url).then((theirs) => [theirs?.status, theirs?.body]));
-      }), { numRuns: 150 });
+      await fc.assert(
+        fc.asyncProperty(answer, fc.array(fc.nat(), { maxLength: 8 }), async (bytes, cuts) => {
+          server.answerWith(split(bytes, cuts));
+          const ours = await get(startClient(), server.url);
+          assert.deepEqual([ours.status, ours.body], await viaNode(server.url).then((theirs) => [theirs?.status, theirs?.body]));
+        }),
+        { numRuns: 150 },
+      );
     });
 
     test("a body of chunks the same in any pieces", () => {
-      fc.assert(fc.property(chunked, fc.array(fc.nat()), (bytes, cuts) => {
-        const read = (pieces: Buffer[]) => {
-          const framing = framingOf(parseHead("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked"));
-          const parts: Buffer[] = [];
-          const ends = pieces.map((piece) => framing.push(piece, (part) => void parts.push(part)));
-          assert.equal(ends.findIndex((end) => end !== null), pieces.length - 1, "whole with the last byte and not before");
-          return Buffer.concat(parts).toString("latin1");
-        };
-        assert.equal(read(split(bytes, cuts)), read([bytes]));
-      }));
+      fc.assert(
+        fc.property(chunked, fc.array(fc.nat()), (bytes, cuts) => {
+          const read = (pieces: Buffer[]) => {
+            const framing = framingOf(parseHead("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked"));
+            const parts: Buffer[] = [];
+            const ends = pieces.map((piece) => framing.push(piece, (part) => void parts.push(part)));
+            assert.equal(
+              ends.findIndex((end) => end !== null),
+              pieces.length - 1,
+              "whole with the last byte and not before",
+            );
+            return Buffer.concat(parts).toString("latin1");
+          };
+          assert.equal(read(split(bytes, cuts)), read([bytes]));
+        }),
+      );
     });
 
     test("chunks with blanks around their extensions, and no others that are not hexadecimal", () => {
@@ -140,9 +220,27 @@ describe("the HTTP client", () => {
         const end = framing.push(Buffer.from(text, "latin1"), (part) => void parts.push(part.toString("latin1")));
         return end === null ? null : parts.join("|");
       };
-      assert.equal(read("3 ;a\r\nabc\r\n2\t; b=\"c\"\r\nde\r\n0000\r\nA: b\r\n\r\n"), "abc|de");
+      assert.equal(read('3 ;a\r\nabc\r\n2\t; b="c"\r\nde\r\n0000\r\nA: b\r\n\r\n'), "abc|de");
       assert.equal(read("A\r\n0123456789\r\n0\r\n"), null);
-      for (const text of ["x", "\r\n", "1\n", "1\r\naX", "1\r\na\n", "-1\r\n", "0x1\r\n", "1 1\r\n", "1;\u0000\r\n", "1;a\"b\"\r\n", "1;a=\"b\r\n", "1;a=\"\r\"\r\na\r\n", "1;a=\"\\\r\"\r\n", "0\r\nno header\r\n\r\n", `${"0".repeat(14)}1\r\n`, `1;${"a".repeat(17_000)}`, `0\r\n${"a: b\r\n".repeat(4_000)}`]) {
+      for (const text of [
+        "x",
+        "\r\n",
+        "1\n",
+        "1\r\naX",
+        "1\r\na\n",
+        "-1\r\n",
+        "0x1\r\n",
+        "1 1\r\n",
+        "1;\u0000\r\n",
+        '1;a"b"\r\n',
+        '1;a="b\r\n',
+        '1;a="\r"\r\na\r\n',
+        '1;a="\\\r"\r\n',
+        "0\r\nno header\r\n\r\n",
+        `${"0".repeat(14)}1\r\n`,
+        `1;${"a".repeat(17_000)}`,
+        `0\r\n${"a: b\r\n".repeat(4_000)}`,
+      ]) {
         assert.throws(() => read(text), ProtocolError, JSON.stringify(text.slice(0, 30)));
       }
       // Long bodies in small chunks are no overhead.
@@ -150,15 +248,44 @@ describe("the HTTP client", () => {
     });
 
     test("heads as RFC 9112 has them, and no others", () => {
-      const { status, headers, isHttp11 } = parseHead("HTTP/1.0 206 Partial Content\r\nETag:  \"a b\"\t\r\netag: second\r\nConnection: a\r\nconnection: b");
-      assert.deepEqual([status, isHttp11, { ...headers }], [206, false, { etag: "\"a b\"", connection: "a, b" }]);
-      for (const text of ["HTTP/2 200 OK", "HTTP/1.1 20 OK", "HTTP/1.1 000 x", "http/1.1 200 OK", " HTTP/1.1 200 OK", "HTTP/1.1  200 OK", "HTTP/1.1 200 O\u0007K",
-        `${OK}no colon`, `${OK}: nameless`, `${OK}a b: c`, `${OK}a : c`, `${OK} folded: x`, `${OK}a: b\r`, `${OK}a:\r b`, `${OK}a: b\rc`, `${OK}a: b\nc`, `${OK}a: \u0000`,
-        `${OK}content-length: 1\r\ncontent-length: 1`, `${OK}${"x: y\r\n".repeat(2_001)}x: y`]) {
+      const { status, headers, isHttp11 } = parseHead(
+        'HTTP/1.0 206 Partial Content\r\nETag:  "a b"\t\r\netag: second\r\nConnection: a\r\nconnection: b',
+      );
+      assert.deepEqual([status, isHttp11, { ...headers }], [206, false, { etag: '"a b"', connection: "a, b" }]);
+      for (const text of [
+        "HTTP/2 200 OK",
+        "HTTP/1.1 20 OK",
+        "HTTP/1.1 000 x",
+        "http/1.1 200 OK",
+        " HTTP/1.1 200 OK",
+        "HTTP/1.1  200 OK",
+        "HTTP/1.1 200 O\u0007K",
+        `${OK}no colon`,
+        `${OK}: nameless`,
+        `${OK}a b: c`,
+        `${OK}a : c`,
+        `${OK} folded: x`,
+        `${OK}a: b\r`,
+        `${OK}a:\r b`,
+        `${OK}a: b\rc`,
+        `${OK}a: b\nc`,
+        `${OK}a: \u0000`,
+        `${OK}content-length: 1\r\ncontent-length: 1`,
+        `${OK}${"x: y\r\n".repeat(2_001)}x: y`,
+      ]) {
         assert.throws(() => parseHead(text), ProtocolError, JSON.stringify(text));
       }
       assert.equal(Object.getPrototypeOf(parseHead("HTTP/1.1 200 OK\r\n__proto__: x").headers), null);
-      for (const lines of ["content-length: 1\r\ntransfer-encoding: chunked", "content-length: +1", "content-length: 1, 1", "content-length: 0x1", "content-length: 9007199254740993", "transfer-encoding: gzip, chunked", "transfer-encoding: chunked, chunked", "transfer-encoding: identity"]) {
+      for (const lines of [
+        "content-length: 1\r\ntransfer-encoding: chunked",
+        "content-length: +1",
+        "content-length: 1, 1",
+        "content-length: 0x1",
+        "content-length: 9007199254740993",
+        "transfer-encoding: gzip, chunked",
+        "transfer-encoding: chunked, chunked",
+        "transfer-encoding: identity",
+      ]) {
         assert.throws(() => framingOf(parseHead(OK + lines)), ProtocolError, lines);
       }
     });
@@ -171,11 +298,13 @@ describe("the HTTP client", () => {
       const server = createServer((socket) => {
         const asked: string[] = [];
         connections.push({ socket, asked });
-        socket.on("error", () => {}).on("data", (data) => {
-          const path = data.toString("latin1").split(" ")[1] ?? "";
-          asked.push(path);
-          answer(socket, path, asked.length);
-        });
+        socket
+          .on("error", () => {})
+          .on("data", (data) => {
+            const path = data.toString("latin1").split(" ")[1] ?? "";
+            asked.push(path);
+            answer(socket, path, asked.length);
+          });
       });
       server.listen(0, "127.0.0.1");
       await new Promise((resolve) => server.once("listening", resolve));
@@ -183,9 +312,16 @@ describe("the HTTP client", () => {
         for (const { socket } of connections) socket.destroy();
         server.close();
       });
-      return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, connections, asked: () => connections.map(({ asked }) => asked) };
+      return {
+        url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        connections,
+        asked: () => connections.map(({ asked }) => asked),
+      };
     };
-    const echo = (more = ""): Said => (socket, path) => socket.write(`${OK}${more}Content-Length: ${path.length}\r\n\r\n${path}`);
+    const echo =
+      (more = ""): Said =>
+      (socket, path) =>
+        socket.write(`${OK}${more}Content-Length: ${path.length}\r\n\r\n${path}`);
 
     test("after an answer with a length, in chunks or without a body, and not after one without an end", async () => {
       const server = await startServer((socket, path) => {
@@ -197,14 +333,22 @@ describe("the HTTP client", () => {
         if (path === "/end") socket.end(`${OK}\r\nx`);
       });
       const client = startClient();
-      for (const path of ["/length", "/chunks", "/none", "/end", "/length", "/close", "/old", "/length"]) await get(client, server.url + path);
+      for (const path of ["/length", "/chunks", "/none", "/end", "/length", "/close", "/old", "/length"])
+        await get(client, server.url + path);
       assert.deepEqual(server.asked(), [["/length", "/chunks", "/none", "/end"], ["/length", "/close"], ["/old"], ["/length"]]);
     });
 
     test("whose last answer nobody wanted, where all of it came at once", async () => {
-      const server = await startServer((socket, path) => socket.write(path === "/short" ? `HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone` : `HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n\r\n${"x".repeat(10)}`));
+      const server = await startServer((socket, path) =>
+        socket.write(
+          path === "/short"
+            ? `HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone`
+            : `HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n\r\n${"x".repeat(10)}`,
+        ),
+      );
       const client = startClient();
-      for (const path of ["/short", "/long", "/short"]) assert.equal((await get(client, server.url + path, { onHead: () => null })).status, 404);
+      for (const path of ["/short", "/long", "/short"])
+        assert.equal((await get(client, server.url + path, { onHead: () => null })).status, 404);
       assert.deepEqual(server.asked(), [["/short", "/long"], ["/short"]]);
     });
 
@@ -242,7 +386,9 @@ describe("the HTTP client", () => {
     });
 
     test("no longer than the server announced", async () => {
-      const server = await startServer((socket, path, asked) => echo(path === "/brief" ? "Keep-Alive: timeout=1\r\n" : "Keep-Alive: timeout=60\r\n")(socket, path, asked));
+      const server = await startServer((socket, path, asked) =>
+        echo(path === "/brief" ? "Keep-Alive: timeout=1\r\n" : "Keep-Alive: timeout=60\r\n")(socket, path, asked),
+      );
       const client = startClient();
       for (const path of ["/brief", "/long", "/more"]) await get(client, server.url + path);
       assert.deepEqual(server.asked(), [["/brief"], ["/long", "/more"]]);
@@ -252,7 +398,10 @@ describe("the HTTP client", () => {
       const server = await startServer((socket, path, asked) => setTimeout(() => echo()(socket, path, asked), 10));
       const client = startClient();
       const bodies = await Promise.all(["/a", "/b", "/c"].map((path) => get(client, server.url + path)));
-      assert.deepEqual(bodies.map((answer) => answer.body), ["/a", "/b", "/c"]);
+      assert.deepEqual(
+        bodies.map((answer) => answer.body),
+        ["/a", "/b", "/c"],
+      );
       assert.equal(server.connections.length, 3);
       client.close();
       await eventually("all to be closed", async () => server.connections.every(({ socket }) => socket.closed));
@@ -268,7 +417,11 @@ describe("the HTTP client", () => {
 
   test("holds the server back while the sink works off what it has", async () => {
     const size = 30_000_000;
-    const server = createServer((socket) => socket.on("error", () => {}).once("data", () => socket.end(Buffer.concat([Buffer.from(`${OK}Content-Length: ${size}\r\n\r\n`), Buffer.alloc(size, "x")]))));
+    const server = createServer((socket) =>
+      socket
+        .on("error", () => {})
+        .once("data", () => socket.end(Buffer.concat([Buffer.from(`${OK}Content-Length: ${size}\r\n\r\n`), Buffer.alloc(size, "x")]))),
+    );
     server.listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     onCleanup(() => server.close());
@@ -295,9 +448,26 @@ describe("the HTTP client", () => {
     onCleanup(() => void server.close());
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     const full = Object.assign(new Error("no space"), { code: "ENOSPC" });
-    await assert.rejects(get(startClient(), url, { onHead: () => ({ take: () => { throw full; }, drain: () => null }) }), full);
+    await assert.rejects(
+      get(startClient(), url, {
+        onHead: () => ({
+          take: () => {
+            throw full;
+          },
+          drain: () => null,
+        }),
+      }),
+      full,
+    );
     await assert.rejects(get(startClient(), url, { onHead: () => ({ take() {}, drain: () => Promise.reject(full) }) }), full);
-    await assert.rejects(get(startClient(), url, { onHead: () => { throw full; } }), full);
+    await assert.rejects(
+      get(startClient(), url, {
+        onHead: () => {
+          throw full;
+        },
+      }),
+      full,
+    );
   });
 
   describe("over TLS", () => {
@@ -314,13 +484,16 @@ describe("the HTTP client", () => {
       const resumed: boolean[] = [];
       const server = tls.createServer({ ...(await certificates()).good }, (socket) => {
         resumed.push(socket.isSessionReused());
-        socket.on("error", () => {}).once("data", () => socket.end(`${OK}Connection: close\r\nContent-Length: 300000\r\n\r\n${"x".repeat(300_000)}`));
+        socket
+          .on("error", () => {})
+          .once("data", () => socket.end(`${OK}Connection: close\r\nContent-Length: 300000\r\n\r\n${"x".repeat(300_000)}`));
       });
       server.listen(0, "127.0.0.1");
       await new Promise((resolve) => server.once("listening", resolve));
       onCleanup(() => server.close());
       const client = startClient();
-      for (let time = 0; time < 2; time += 1) assert.equal((await get(client, `https://127.0.0.1:${(server.address() as AddressInfo).port}/`)).body.length, 300_000);
+      for (let time = 0; time < 2; time += 1)
+        assert.equal((await get(client, `https://127.0.0.1:${(server.address() as AddressInfo).port}/`)).body.length, 300_000);
       assert.deepEqual(resumed, [false, true]);
     });
   });

@@ -31,17 +31,33 @@ test("proxy variables change nothing, not even where Node is told to heed them",
   const origin = createHttpServer((_, response) => response.end("body")).listen(0, "127.0.0.1");
   const proxied: string[] = [];
   const proxy = createServer((socket) => {
-    socket.on("error", () => {}).once("data", (data) => {
-      proxied.push(data.toString().split("\r\n")[0] ?? "");
-      socket.end("HTTP/1.1 418 Proxied\r\nContent-Length: 0\r\n\r\n");
-    });
+    socket
+      .on("error", () => {})
+      .once("data", (data) => {
+        proxied.push(data.toString().split("\r\n")[0] ?? "");
+        socket.end("HTTP/1.1 418 Proxied\r\nContent-Length: 0\r\n\r\n");
+      });
   }).listen(0, "127.0.0.1");
   onCleanup(() => (origin.close(), origin.closeAllConnections(), proxy.close()));
-  await Promise.all([origin, proxy].map((server) => (server.listening ? null : new Promise((resolve) => server.once("listening", resolve)))));
+  await Promise.all(
+    [origin, proxy].map((server) => (server.listening ? null : new Promise((resolve) => server.once("listening", resolve)))),
+  );
   const proxyUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-  const env = { PATH: process.env["PATH"] ?? "", NODE_USE_ENV_PROXY: "1", HTTP_PROXY: proxyUrl, HTTPS_PROXY: proxyUrl, ALL_PROXY: proxyUrl, http_proxy: proxyUrl, https_proxy: proxyUrl };
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    NODE_USE_ENV_PROXY: "1",
+    HTTP_PROXY: proxyUrl,
+    HTTPS_PROXY: proxyUrl,
+    ALL_PROXY: proxyUrl,
+    http_proxy: proxyUrl,
+    https_proxy: proxyUrl,
+  };
   const url = `http://127.0.0.1:${(origin.address() as AddressInfo).port}/`;
-  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", SCRIPT, url, join(await createTestFolder(), "body")], { env });
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--input-type=module", "--eval", SCRIPT, url, join(await createTestFolder(), "body")],
+    { env },
+  );
   assert.deepEqual(JSON.parse(stdout), { download: true, post: true, proxied: 418 });
   assert.equal(proxied.length, 1, `the proxy heard ${proxied.join(", ")}`);
 });

@@ -40,16 +40,21 @@ describe("an address that is refused", () => {
 
   before(async () => {
     folder = await createTestFolder();
-    const canary = () => createTcpServer((socket) => {
-      heard += 1;
-      socket.on("error", () => {}).end("HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\ncanary");
-    });
+    const canary = () =>
+      createTcpServer((socket) => {
+        heard += 1;
+        socket.on("error", () => {}).end("HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\ncanary");
+      });
     canaryPort = await listening(canary(), 0, "127.0.0.1");
     await listening(canary(), canaryPort, "::1");
     const answer = ({ socket, url }: IncomingMessage) => {
       asked += 1;
       // Past Node's own check of headers: a hostile server writes what it likes.
-      socket.end(Buffer.from(`HTTP/1.1 ${url === "/307" ? 307 : 302} Found\r\nLocation: ${location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`));
+      socket.end(
+        Buffer.from(
+          `HTTP/1.1 ${url === "/307" ? 307 : 302} Found\r\nLocation: ${location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
+        ),
+      );
     };
     originUrl = `http://127.0.0.2:${await listening(createServer(answer), 0, "127.0.0.2")}`;
     spellings = spellForbidden(canaryPort);
@@ -98,13 +103,26 @@ describe("an address that is refused", () => {
     let blocked = 0;
     for (const { url, how } of spellings) {
       const parsed = parseImageUrl(url);
-      const codes = [await check(url), await post(url), ...(URL.canParse(url) ? [await download(url)] : []), ...(parsed.ok ? [await download(parsed.href)] : [])];
+      const codes = [
+        await check(url),
+        await post(url),
+        ...(URL.canParse(url) ? [await download(url)] : []),
+        ...(parsed.ok ? [await download(parsed.href)] : []),
+      ];
       for (const code of codes) assert.ok(REFUSALS.has(code), `${how}: ${url} gave ${code}`);
       blocked += codes.includes("address_blocked") ? 1 : 0;
       assert.equal(heard, 0, `the canary was reached by ${how}: ${url}`);
     }
     for (const host of ["localhost", "LOCALHOST", "localhost.", "lo%63alhost", "ⓛocalhost", "ｌocalhost"]) {
-      assert.deepEqual([await download(`http://${host}:${canaryPort}/`), await post(`http://${host}:${canaryPort}/`), await check(`http://${host}:${canaryPort}/`)], Array(3).fill("address_blocked"), host);
+      assert.deepEqual(
+        [
+          await download(`http://${host}:${canaryPort}/`),
+          await post(`http://${host}:${canaryPort}/`),
+          await check(`http://${host}:${canaryPort}/`),
+        ],
+        Array(3).fill("address_blocked"),
+        host,
+      );
     }
     assert.ok(blocked >= 300, `${blocked} were refused by the guard and not earlier`);
     assert.equal(heard, 0);
@@ -149,7 +167,11 @@ describe("an address that is refused", () => {
   test("is never connected to by a redirect, from a download or a webhook", async () => {
     const { download, post } = partsOf(async (host) => (host === "private.example" ? [LOOPBACK] : unknown(host)));
     let blocked = 0;
-    for (const { url, how } of [...spellings, { how: "by name", url: `http://private.example:${canaryPort}/` }, { how: "without a scheme", url: `//127.0.0.1:${canaryPort}/` }]) {
+    for (const { url, how } of [
+      ...spellings,
+      { how: "by name", url: `http://private.example:${canaryPort}/` },
+      { how: "without a scheme", url: `//127.0.0.1:${canaryPort}/` },
+    ]) {
       location = url;
       for (const status of [302, 307]) {
         const code = await download(`${originUrl}/${status}`);
@@ -168,16 +190,29 @@ describe("an address that is refused", () => {
 
   test("would be heard by the canary if it were reached", async () => {
     const { download, post } = partsOf(unknown, ["127.0.0.0/8", "::1/128"]);
-    assert.deepEqual([await download(`http://0x7f.1:${canaryPort}/`), await download(`http://[::1]:${canaryPort}/`), await post(`http://127.0.0.1:${canaryPort}/`)], ["done", "done", "status 200"]);
+    assert.deepEqual(
+      [
+        await download(`http://0x7f.1:${canaryPort}/`),
+        await download(`http://[::1]:${canaryPort}/`),
+        await post(`http://127.0.0.1:${canaryPort}/`),
+      ],
+      ["done", "done", "status 200"],
+    );
     assert.equal(heard, 3);
   });
 });
 
 test("at least 50 public forms pass the guard", async (t) => {
-  const guard = createGuard({ policy: createAddressPolicy({ allowCidrs: [] }), resolve: async (host) => [PUBLIC, ...(host.includes("images") ? [{ address: "2606:4700::1", family: 6 }] : [])] });
+  const guard = createGuard({
+    policy: createAddressPolicy({ allowCidrs: [] }),
+    resolve: async (host) => [PUBLIC, ...(host.includes("images") ? [{ address: "2606:4700::1", family: 6 }] : [])],
+  });
   let passed = 0;
   for (const host of PUBLIC_HOSTS) {
-    for (const [scheme, port] of [["http", 80], ["https", 443]] as const) {
+    for (const [scheme, port] of [
+      ["http", 80],
+      ["https", 443],
+    ] as const) {
       const parsed = parseImageUrl(`${scheme}://${host}/a.jpg`);
       assert.ok(parsed.ok, host);
       await assert.doesNotReject(guard.check(new URL(parsed.href).hostname, port), host);

@@ -24,7 +24,10 @@ describe("the package, installed into an empty folder", { timeout: 240_000 }, ()
     folder = await createTestFolder();
     origin = await startOrigin();
     const npm = (cwd: string, ...words: string[]) => {
-      const { status, stdout, stderr } = spawnSync("npm", [...words, "--no-audit", "--no-fund", "--prefer-offline"], { cwd, encoding: "utf8" });
+      const { status, stdout, stderr } = spawnSync("npm", [...words, "--no-audit", "--no-fund", "--prefer-offline"], {
+        cwd,
+        encoding: "utf8",
+      });
       assert.equal(status, 0, stdout + stderr);
       return stdout;
     };
@@ -35,7 +38,13 @@ describe("the package, installed into an empty folder", { timeout: 240_000 }, ()
 
   const installed = () => join(folder, "shop", "node_modules", ".bin", "pressrun");
   /** As from a shell that knows nothing of a checkout, with whatever Node the machine has. */
-  const env = () => ({ PATH: (process.env["PATH"] ?? "").split(":").filter((entry) => !entry.includes("node_modules")).join(":"), HOME: folder });
+  const env = () => ({
+    PATH: (process.env["PATH"] ?? "")
+      .split(":")
+      .filter((entry) => !entry.includes("node_modules"))
+      .join(":"),
+    HOME: folder,
+  });
   const run = async (...words: string[]) => {
     const child = spawn(installed(), words, { cwd: join(folder, "shop"), timeout: 60_000, env: { ...env(), ALLOW_CIDRS: "127.0.0.1/32" } });
     const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
@@ -50,7 +59,10 @@ describe("the package, installed into an empty folder", { timeout: 240_000 }, ()
   });
 
   test("runs a file to its end", async () => {
-    await writeFile(join(folder, "shop", "products.csv"), catalogueOf([[`${origin.url}/photo/1.jpg`], [`${origin.url}/photo/2.jpg`, `${origin.url}/gone.jpg`]]));
+    await writeFile(
+      join(folder, "shop", "products.csv"),
+      catalogueOf([[`${origin.url}/photo/1.jpg`], [`${origin.url}/photo/2.jpg`, `${origin.url}/gone.jpg`]]),
+    );
     const { status, stdout, stderr } = await run("process", "products.csv", "--out", "made", "--json");
     assert.equal(status, 1, stdout + stderr);
     const { images, failures } = JSON.parse(stdout) as { images: { done: number }; failures: { code: string }[] };
@@ -59,7 +71,10 @@ describe("the package, installed into an empty folder", { timeout: 240_000 }, ()
   });
 
   test("serves", async () => {
-    const service = await startService({ ...env(), DATA_DIR: join(folder, "data"), DATABASE_URL: await createTestDatabase() }, { command: [installed(), "serve"] });
+    const service = await startService(
+      { ...env(), DATA_DIR: join(folder, "data"), DATABASE_URL: await createTestDatabase() },
+      { command: [installed(), "serve"] },
+    );
     const { requestId } = await service.upload(catalogueOf([[`${origin.url}/photo/3.jpg`]]));
     const status = await service.finished(requestId);
     assert.deepEqual([status.outcome, status.products[0]?.outputImageUrls.length], ["all", 1]);
@@ -70,7 +85,14 @@ describe("the package, installed into an empty folder", { timeout: 240_000 }, ()
   test("runs the demo, and leaves nothing running", async () => {
     const demo = await run("demo");
     assert.equal(demo.status, 0, demo.stdout + demo.stderr);
-    for (const line of [/27\/27 images, 2 failed/, /batch\.completed, signature verified/, /25 done, 2 failed, [\d.]+ images per second/, /gone\.jpg: not_found/, /login\.jpg: html_page/]) assert.match(demo.stdout, line);
+    for (const line of [
+      /27\/27 images, 2 failed/,
+      /batch\.completed, signature verified/,
+      /25 done, 2 failed, [\d.]+ images per second/,
+      /gone\.jpg: not_found/,
+      /login\.jpg: html_page/,
+    ])
+      assert.match(demo.stdout, line);
     const shown = blocksOf(await readFile(join(ROOT, "README.md"), "utf8")).find(({ text }) => text.startsWith("Starting: "))?.text ?? "";
     assertSameOutput(demo.stdout, shown, { folder: join(folder, "shop"), replaced: [] }, "README.md");
     assert.deepEqual(processesNaming(folder), []);

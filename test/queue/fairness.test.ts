@@ -15,7 +15,10 @@ describe("between batches", () => {
   });
 
   const load = async (images: number) => {
-    const batchId = await loadCatalogue({ db, queue }, Array.from({ length: images }, (_, index) => [`https://shop.test/${index}.jpg`]));
+    const batchId = await loadCatalogue(
+      { db, queue },
+      Array.from({ length: images }, (_, index) => [`https://shop.test/${index}.jpg`]),
+    );
     await planBatch({ transaction: db.keyedTransaction, queue }, batchId, new AbortController().signal);
     return batchId;
   };

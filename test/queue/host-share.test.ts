@@ -17,7 +17,8 @@ import { resumeBatch, resumeShare } from "../../src/queue/resume-batch.ts";
 import { finishBatch } from "../../src/worker/finish-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
-import { createSettler, type ImageOutcome, type Settler } from "../../src/worker/settler.ts";
+import { createSettler, type Settler } from "../../src/worker/settler.ts";
+import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openTestQueue } from "../support/queue.ts";
@@ -36,7 +37,10 @@ describe("a host's share of a batch", () => {
     ({ db, queue } = await openTestQueue());
     folder = await createTestFolder();
     settler = createSettler({
-      transaction: db.keyedTransaction, queue, flush: async (items) => items, onError: assert.fail,
+      transaction: db.keyedTransaction,
+      queue,
+      flush: async (items) => items,
+      onError: assert.fail,
       pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent),
       countShares: (tx, state, ordinals) => countShares(tx, deps(), state, ordinals),
     });
@@ -49,18 +53,52 @@ describe("a host's share of a batch", () => {
   const deps = () => ({ queue, publicUrl: () => "http://127.0.0.1" });
   const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
   const load = (urls: readonly string[], { host = 30, batch = null }: Budgets = {}) =>
-    loadCatalogue({ db, queue }, urls.map((url) => [url]), { pauseAtFailurePercent: batch, pauseHostAtFailurePercent: host, endpoint: someEndpoint() });
-  const urlsOf = (host: string, count: number, name = "i") => Array.from({ length: count }, (_, index) => `https://${host}/${name}${index}.jpg`);
+    loadCatalogue(
+      { db, queue },
+      urls.map((url) => [url]),
+      { pauseAtFailurePercent: batch, pauseHostAtFailurePercent: host, endpoint: someEndpoint() },
+    );
+  const urlsOf = (host: string, count: number, name = "i") =>
+    Array.from({ length: count }, (_, index) => `https://${host}/${name}${index}.jpg`);
   /** One of each host in turn, as far as they go. */
-  const mixed = (...lists: string[][]) => Array.from({ length: Math.max(...lists.map(({ length }) => length)) }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
+  const mixed = (...lists: string[][]) =>
+    Array.from({ length: Math.max(...lists.map(({ length }) => length)) }, (_, index) =>
+      lists.flatMap((list) => list.slice(index, index + 1)),
+    ).flat();
   const batchOf = async (batchId: string): Promise<BatchRow> => (await findBatch(db.executor, DEFAULT_TENANT_ID, batchId)) ?? assert.fail();
-  const jobs = async (batchId: string, name = "image") => (await rowsOf(
-    "select (data->>'ordinal')::int as ordinal, state, priority, start_after > now() as later from pgboss.job where name = $2 and data->>'batchId' = $1 and state < 'completed' order by 1", batchId, name)) as { ordinal: number; state: string; priority: number; later: boolean }[];
-  const openFirsts = async (batchId: string, host?: string) => (await rowsOf("select ordinal from image where batch_id = $1 and state = 'planned' and same_as is null and ($2::text is null or host = $2) order by 1", batchId, host ?? null)).map(({ ordinal }) => Number(ordinal));
-  const heldOf = async (batchId: string) => (await rowsOf("select ordinal from held_image where batch_id = $1 order by 1", batchId)).map(({ ordinal }) => Number(ordinal));
-  const eventsOf = async (batchId: string) => (await rowsOf("select type, body::jsonb->'data' as data from event where batch_id = $1 order by sequence", batchId)) as { type: string; data: Record<string, unknown> & { pausedHost: Record<string, unknown> | null } }[];
+  const jobs = async (batchId: string, name = "image") =>
+    (await rowsOf(
+      "select (data->>'ordinal')::int as ordinal, state, priority, start_after > now() as later from pgboss.job where name = $2 and data->>'batchId' = $1 and state < 'completed' order by 1",
+      batchId,
+      name,
+    )) as { ordinal: number; state: string; priority: number; later: boolean }[];
+  const openFirsts = async (batchId: string, host?: string) =>
+    (
+      await rowsOf(
+        "select ordinal from image where batch_id = $1 and state = 'planned' and same_as is null and ($2::text is null or host = $2) order by 1",
+        batchId,
+        host ?? null,
+      )
+    ).map(({ ordinal }) => Number(ordinal));
+  const heldOf = async (batchId: string) =>
+    (await rowsOf("select ordinal from held_image where batch_id = $1 order by 1", batchId)).map(({ ordinal }) => Number(ordinal));
+  const eventsOf = async (batchId: string) =>
+    (await rowsOf("select type, body::jsonb->'data' as data from event where batch_id = $1 order by sequence", batchId)) as {
+      type: string;
+      data: Record<string, unknown> & { pausedHost: Record<string, unknown> | null };
+    }[];
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
-  const outcome = (claim: Claim, kind: ImageOutcome["outcome"]): ImageOutcome => ({ claim, startedAt: new Date(), attempt: 1, tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), isOfSmallBatch: true, source: null, stageMs: NO_TIMES, outcome: kind });
+  const outcome = (claim: Claim, kind: ImageOutcome["outcome"]): ImageOutcome => ({
+    claim,
+    startedAt: new Date(),
+    attempt: 1,
+    tenantId: DEFAULT_TENANT_ID,
+    key: randomUUIDv7(),
+    isOfSmallBatch: true,
+    source: null,
+    stageMs: NO_TIMES,
+    outcome: kind,
+  });
   const done = (held: Claim) => settler.settle(outcome(held, { kind: "done", result: { outputs: [], isReused: false } }));
   const failure = (code: ImageCode) => ({ code, detail: "so it is", retry: false });
   const fail = (held: Claim, code: ImageCode = "forbidden") => settler.settle(outcome(held, { kind: "give_up", failure: failure(code) }));
@@ -72,13 +110,28 @@ describe("a host's share of a batch", () => {
     let isOver = false;
     while (!isOver) {
       isOver = true;
-      await planBatch({ transaction: db.keyedTransaction, queue: { ...queue, sendPlan: async () => void (isOver = false) } }, batchId, AbortSignal.timeout(60_000));
+      await planBatch(
+        { transaction: db.keyedTransaction, queue: { ...queue, sendPlan: async () => void (isOver = false) } },
+        batchId,
+        AbortSignal.timeout(60_000),
+      );
     }
   };
   const pause = (batchId: string) => db.transaction((tx) => pauseBatch(tx, deps(), batchId, PAUSED_BY_HAND));
   const resume = (batchId: string, change: BudgetChange = null) => db.transaction((tx) => resumeBatch(tx, deps(), batchId, change));
-  const resumeHost = (batchId: string, host = BAD, percent?: number | null) => db.transaction((tx) => resumeShare(tx, deps(), batchId, host, percent));
-  const finish = (batchId: string) => finishBatch({ db, queue, storage: { tempPath: () => join(folder, randomUUIDv7()), keepResult: async () => {}, discard: async () => {} }, publicUrl: () => "http://127.0.0.1" }, { batchId, run: 1 }, AbortSignal.timeout(30_000));
+  const resumeHost = (batchId: string, host = BAD, percent?: number | null) =>
+    db.transaction((tx) => resumeShare(tx, deps(), batchId, host, percent));
+  const finish = (batchId: string) =>
+    finishBatch(
+      {
+        db,
+        queue,
+        storage: { tempPath: () => join(folder, randomUUIDv7()), keepResult: async () => {}, discard: async () => {} },
+        publicUrl: () => "http://127.0.0.1",
+      },
+      { batchId, run: 1 },
+      AbortSignal.timeout(30_000),
+    );
   const reconciled = async () => {
     await rowsOf("update image set queued_at = now() - interval '2 minutes'");
     await rowsOf("update batch set created_at = now() - interval '2 minutes'");
@@ -87,7 +140,13 @@ describe("a host's share of a batch", () => {
   const claimOf = async (limit: number) => {
     const { claims, images } = await db.keyedTransaction(async (tx) => {
       const claims = await queue.claimImages(tx, limit);
-      return { claims, images: await findClaimedImages(tx, claims.map(({ data }) => data)) };
+      return {
+        claims,
+        images: await findClaimedImages(
+          tx,
+          claims.map(({ data }) => data),
+        ),
+      };
     });
     const byKey = new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image]));
     return claims.map((held) => ({ held, image: byKey.get(`${held.data.batchId}/${held.data.ordinal}`) }));
@@ -101,12 +160,35 @@ describe("a host's share of a batch", () => {
   };
   /** Whatever happened, every open first is somewhere, once, and the counters say where. */
   const assertNothingLost = async (batchId: string) => {
-    const [queued, held, open, row] = [(await jobs(batchId)).map(({ ordinal }) => ordinal), await heldOf(batchId), await openFirsts(batchId), await batchOf(batchId)];
-    assert.deepEqual([...queued, ...held].toSorted((a, b) => a - b), open);
+    const [queued, held, open, row] = [
+      (await jobs(batchId)).map(({ ordinal }) => ordinal),
+      await heldOf(batchId),
+      await openFirsts(batchId),
+      await batchOf(batchId),
+    ];
+    assert.deepEqual(
+      [...queued, ...held].toSorted((a, b) => a - b),
+      open,
+    );
     assert.deepEqual([row.imagesQueued, row.imagesHeld + row.imagesDue], [queued.length, held.length]);
-    const [backlog] = await rowsOf("select images_queued, images_held, hosts_paused, images_repeated, images_open - images_unplanned as planned, images_delayed, images_host_paused from report.backlog where batch_id = $1", batchId);
-    const [later] = await rowsOf("select count(*)::int as n from image where batch_id = $1 and not_before > now() and state = 'planned' and not ordinal = any($2::int[])", batchId, row.hostsPaused > 0 ? held : []);
-    assert.deepEqual(backlog, { images_queued: row.imagesQueued + row.imagesDue, images_held: row.imagesHeld, hosts_paused: row.hostsPaused, images_repeated: 0, planned: open.length, images_delayed: later?.["n"], images_host_paused: 0 });
+    const [backlog] = await rowsOf(
+      "select images_queued, images_held, hosts_paused, images_repeated, images_open - images_unplanned as planned, images_delayed, images_host_paused from report.backlog where batch_id = $1",
+      batchId,
+    );
+    const [later] = await rowsOf(
+      "select count(*)::int as n from image where batch_id = $1 and not_before > now() and state = 'planned' and not ordinal = any($2::int[])",
+      batchId,
+      row.hostsPaused > 0 ? held : [],
+    );
+    assert.deepEqual(backlog, {
+      images_queued: row.imagesQueued + row.imagesDue,
+      images_held: row.imagesHeld,
+      hosts_paused: row.hostsPaused,
+      images_repeated: 0,
+      planned: open.length,
+      images_delayed: later?.["n"],
+      images_host_paused: 0,
+    });
   };
 
   test("is paused by the failure that is one too many: its jobs leave the queue, the others' stay, and it is announced once", async () => {
@@ -122,16 +204,27 @@ describe("a host's share of a batch", () => {
     await fail(bad[19] as Claim, "not_found");
 
     const row = await batchOf(batchId);
-    assert.deepEqual([row.pausedAt, row.hostsPaused, row.imagesHeld, row.imagesDue], [null, 1, 21, 0], "20 waited for their turn, one for its time");
+    assert.deepEqual(
+      [row.pausedAt, row.hostsPaused, row.imagesHeld, row.imagesDue],
+      [null, 1, 21, 0],
+      "20 waited for their turn, one for its time",
+    );
     const [share] = row.pausedShares;
     assert.deepEqual([share?.host, share?.settled, share?.failed, share?.imagesHeld], [BAD, 20, 7, 21]);
-    assert.equal(share?.pauseReason, "7 of 20 images of bad.test failed (35 %), more than the 30 % that pauseHostAtFailurePercent allows; mostly forbidden.");
+    assert.equal(
+      share?.pauseReason,
+      "7 of 20 images of bad.test failed (35 %), more than the 30 % that pauseHostAtFailurePercent allows; mostly forbidden.",
+    );
     await assertNothingLost(batchId);
     await rowsOf("insert into host_pause (host, paused_until, reason) values ($1, now() + interval '1 hour', 'timed_out')", BAD);
     const [backlog] = await rowsOf("select images_host_paused from report.backlog where batch_id = $1", batchId);
     await rowsOf("delete from host_pause");
     assert.equal(backlog?.["images_host_paused"], 9, "of those that are not held: in hand");
-    const [image] = await rowsOf("select code, not_before > now() as later from image where batch_id = $1 and ordinal = $2", batchId, retried.data.ordinal);
+    const [image] = await rowsOf(
+      "select code, not_before > now() as later from image where batch_id = $1 and ordinal = $2",
+      batchId,
+      retried.data.ordinal,
+    );
     assert.deepEqual(image, { code: "timed_out", later: true });
 
     // In hand: it counts, and is not announced again; what is to be tried later is still there.
@@ -139,31 +232,72 @@ describe("a host's share of a batch", () => {
     await all(bad.slice(21), fail);
     await assertNothingLost(batchId);
     const events = await eventsOf(batchId);
-    assert.deepEqual(events.map(({ type }) => type), ["batch.host_paused"]);
-    const pausedHost = { host: BAD, settled: 20, failed: 7, failedPercent: 35, pausedAt: new Date(share.pausedAt).toISOString(), pauseReason: share.pauseReason, imagesHeld: 21, resumeUrl: `http://127.0.0.1/v1/batches/${batchId}/resume?host=bad.test` };
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ["batch.host_paused"],
+    );
+    const pausedHost = {
+      host: BAD,
+      settled: 20,
+      failed: 7,
+      failedPercent: 35,
+      pausedAt: new Date(share.pausedAt).toISOString(),
+      pauseReason: share.pauseReason,
+      imagesHeld: 21,
+      resumeUrl: `http://127.0.0.1/v1/batches/${batchId}/resume?host=bad.test`,
+    };
     assert.deepEqual(events[0]?.data.pausedHost, pausedHost);
-    const [deliveries] = await rowsOf("select count(*)::int as n from pgboss.job j join event e on j.data->>'eventId' = e.event_id::text where name = 'deliver' and batch_id = $1", batchId);
+    const [deliveries] = await rowsOf(
+      "select count(*)::int as n from pgboss.job j join event e on j.data->>'eventId' = e.event_id::text where name = 'deliver' and batch_id = $1",
+      batchId,
+    );
     assert.equal(deliveries?.["n"], 1);
-    await all(claims.filter((one) => !isBad(one)).map(({ held }) => held), done);
-    assert.deepEqual((await batchOf(batchId)).pausedShares.map(({ settled, failed }) => [settled, failed]), [[28, 15]]);
+    await all(
+      claims.filter((one) => !isBad(one)).map(({ held }) => held),
+      done,
+    );
+    assert.deepEqual(
+      (await batchOf(batchId)).pausedShares.map(({ settled, failed }) => [settled, failed]),
+      [[28, 15]],
+    );
 
     assert.ok(await resumeHost(batchId));
     await plan(batchId);
     await assertNothingLost(batchId);
     const delayed = (await jobs(batchId)).filter((job) => job.later).map(({ ordinal }) => ordinal);
-    assert.deepEqual(delayed, [retried, bad[20]].map((held) => held?.data.ordinal).toSorted((a, b) => Number(a) - Number(b)), "a delay outlives the pause");
+    assert.deepEqual(
+      delayed,
+      [retried, bad[20]].map((held) => held?.data.ordinal).toSorted((a, b) => Number(a) - Number(b)),
+      "a delay outlives the pause",
+    );
   });
 
   test("counts what was tried, of its own host only, and needs as many as a batch does", async () => {
     const many = Array.from({ length: 60 }, (_, index) => `https://h${index}.test/a.jpg`);
-    const batchId = await load(["nowhere", ...Array.from({ length: 40 }, () => `https://${BAD}/placeholder.jpg`), ...urlsOf(BAD, 18), ...many, ...urlsOf(GOOD, 30)]);
+    const batchId = await load([
+      "nowhere",
+      ...Array.from({ length: 40 }, () => `https://${BAD}/placeholder.jpg`),
+      ...urlsOf(BAD, 18),
+      ...many,
+      ...urlsOf(GOOD, 30),
+    ]);
     await plan(batchId);
     const claims = await claimOf(200);
     const failing = claims.filter(({ image }) => image?.host !== GOOD).map(({ held }) => held);
     await all(failing, fail);
-    assert.deepEqual([(await batchOf(batchId)).hostsPaused, (await eventsOf(batchId)).length], [0, 0], "19 of one host, and one of each of sixty");
-    const shares = await rowsOf("select host, settled, failed from host_share where batch_id = $1 and host in ('bad.test', 'h7.test') order by 1", batchId);
-    assert.deepEqual(shares, [{ host: BAD, settled: 19, failed: 19 }, { host: "h7.test", settled: 1, failed: 1 }]);
+    assert.deepEqual(
+      [(await batchOf(batchId)).hostsPaused, (await eventsOf(batchId)).length],
+      [0, 0],
+      "19 of one host, and one of each of sixty",
+    );
+    const shares = await rowsOf(
+      "select host, settled, failed from host_share where batch_id = $1 and host in ('bad.test', 'h7.test') order by 1",
+      batchId,
+    );
+    assert.deepEqual(shares, [
+      { host: BAD, settled: 19, failed: 19 },
+      { host: "h7.test", settled: 1, failed: 1 },
+    ]);
   });
 
   test("of a batch without the option is not counted, and costs no statement of a settle, a claim or a page", async () => {
@@ -173,70 +307,107 @@ describe("a host's share of a batch", () => {
         statements.push(given.name ?? "?");
         return Reflect.apply(tx.client.query, tx.client, [given, ...more]) as unknown;
       };
-      return { ...tx, client: new Proxy(tx.client, { get: (client, key) => (key === "query" ? query : (Reflect.get(client, key) as unknown)) }) };
+      return {
+        ...tx,
+        client: new Proxy(tx.client, { get: (client, key) => (key === "query" ? query : (Reflect.get(client, key) as unknown)) }),
+      };
     };
     const transaction: Transaction = (work) => db.keyedTransaction((tx) => work(listening(tx)));
-    const listened = createSettler({ queue, transaction, flush: async (items) => items, onError: assert.fail, pause: () => assert.fail(), countShares: () => assert.fail() });
+    const listened = createSettler({
+      queue,
+      transaction,
+      flush: async (items) => items,
+      onError: assert.fail,
+      pause: () => assert.fail(),
+      countShares: () => assert.fail(),
+    });
     const batchId = await load(urlsOf(BAD, 160), { host: null });
     const [held] = await claim(1);
     assert.ok(held);
     await transaction((tx) => findClaimedImages(tx, [held.data]));
     await listened.settle(outcome(held, { kind: "give_up", failure: failure("forbidden") }));
     await planBatch({ transaction, queue }, batchId, AbortSignal.timeout(30_000));
-    assert.deepEqual(statements, ["claimed_images", "lock_claims", "settle_images", "add_to_counters", "lock_plan", "products_to_plan", "insert_images", "advance_virtual_time", "record_plan"]);
+    assert.deepEqual(statements, [
+      "claimed_images",
+      "lock_claims",
+      "settle_images",
+      "add_to_counters",
+      "lock_plan",
+      "products_to_plan",
+      "insert_images",
+      "advance_virtual_time",
+      "record_plan",
+    ]);
     await all(await claim(159), fail);
     assert.deepEqual(await rowsOf("select 1 from host_share where batch_id = $1", batchId), []);
   });
 
-  test("that is paused leaves its room to others: planning goes on, its later images are kept, and few are queued when it is resumed", { timeout: 120_000 }, async () => {
-    const batchId = await load([...urlsOf(BAD, 1_950), ...mixed(urlsOf(BAD, 300, "late"), urlsOf(GOOD, 2_300))]);
-    await plan(batchId);
-    assert.equal((await jobs(batchId)).length, QUEUED_MAX);
-    await rowsOf("delete from pgboss.job where name = 'plan'");
-    await all(await claim(20), fail);
-    await assertNothingLost(batchId);
-    assert.equal((await jobs(batchId, "plan")).length, 1, "the room that it leaves is planned for");
-    await plan(batchId);
-    await assertNothingLost(batchId);
-    const hosts = await rowsOf("select distinct i.host from pgboss.job j join image i on i.batch_id = $1 and i.ordinal = (j.data->>'ordinal')::int where name = 'image' and data->>'batchId' = $1::text", batchId);
-    assert.deepEqual(hosts, [{ host: GOOD }]);
-    const full = await batchOf(batchId);
-    assert.ok(full.imagesQueued > QUEUED_MAX - 100 && full.imagesQueued <= QUEUED_MAX, String(full.imagesQueued));
-    assert.ok(full.imagesHeld > 1_930 && full.imagesHeld === full.pausedShares[0]?.imagesHeld, String(full.imagesHeld));
+  test(
+    "that is paused leaves its room to others: planning goes on, its later images are kept, and few are queued when it is resumed",
+    { timeout: 120_000 },
+    async () => {
+      const batchId = await load([...urlsOf(BAD, 1_950), ...mixed(urlsOf(BAD, 300, "late"), urlsOf(GOOD, 2_300))]);
+      await plan(batchId);
+      assert.equal((await jobs(batchId)).length, QUEUED_MAX);
+      await rowsOf("delete from pgboss.job where name = 'plan'");
+      await all(await claim(20), fail);
+      await assertNothingLost(batchId);
+      assert.equal((await jobs(batchId, "plan")).length, 1, "the room that it leaves is planned for");
+      await plan(batchId);
+      await assertNothingLost(batchId);
+      const hosts = await rowsOf(
+        "select distinct i.host from pgboss.job j join image i on i.batch_id = $1 and i.ordinal = (j.data->>'ordinal')::int where name = 'image' and data->>'batchId' = $1::text",
+        batchId,
+      );
+      assert.deepEqual(hosts, [{ host: GOOD }]);
+      const full = await batchOf(batchId);
+      assert.ok(full.imagesQueued > QUEUED_MAX - 100 && full.imagesQueued <= QUEUED_MAX, String(full.imagesQueued));
+      assert.ok(full.imagesHeld > 1_930 && full.imagesHeld === full.pausedShares[0]?.imagesHeld, String(full.imagesHeld));
 
-    // Of the other host all is settled, in turns with the planner.
-    while ((await work(fail, 400)) > 0) await plan(batchId);
-    const paused = await batchOf(batchId);
-    assert.deepEqual([paused.imagesQueued, paused.imagesHeld, paused.isPlanned, paused.imagesDone], [0, 2_230, true, 2_300]);
+      // Of the other host all is settled, in turns with the planner.
+      while ((await work(fail, 400)) > 0) await plan(batchId);
+      const paused = await batchOf(batchId);
+      assert.deepEqual([paused.imagesQueued, paused.imagesHeld, paused.isPlanned, paused.imagesDone], [0, 2_230, true, 2_300]);
 
-    await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -500 }]));
-    await rowsOf("delete from pgboss.job where name = 'plan'");
-    assert.ok(await resumeHost(batchId));
-    assert.equal((await jobs(batchId)).length, 0, "none in the statement that resumes it");
-    assert.equal((await jobs(batchId, "plan")).length, 1);
-    await plan(batchId);
-    await assertNothingLost(batchId);
-    const queued = await jobs(batchId);
-    assert.ok(queued.length > QUEUED_MAX - 100 && queued.length <= QUEUED_MAX, String(queued.length));
-    const priorities = [...new Set(queued.map(({ priority }) => priority))].toSorted((a, b) => b - a);
-    assert.equal(priorities[0], -501, "beside what is served now and not before it");
-    assert.ok(priorities.every((each) => queued.filter(({ priority }) => priority === each).length <= TAG_IMAGES));
+      await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -500 }]));
+      await rowsOf("delete from pgboss.job where name = 'plan'");
+      assert.ok(await resumeHost(batchId));
+      assert.equal((await jobs(batchId)).length, 0, "none in the statement that resumes it");
+      assert.equal((await jobs(batchId, "plan")).length, 1);
+      await plan(batchId);
+      await assertNothingLost(batchId);
+      const queued = await jobs(batchId);
+      assert.ok(queued.length > QUEUED_MAX - 100 && queued.length <= QUEUED_MAX, String(queued.length));
+      const priorities = [...new Set(queued.map(({ priority }) => priority))].toSorted((a, b) => b - a);
+      assert.equal(priorities[0], -501, "beside what is served now and not before it");
+      assert.ok(priorities.every((each) => queued.filter(({ priority }) => priority === each).length <= TAG_IMAGES));
 
-    await rowsOf("delete from pgboss.job where name = 'plan'");
-    await all((await claimOf(queued.length - QUEUED_LOW_WATER + 30)).flatMap(({ held, image }) => (image ? [held] : [])), done);
-    assert.equal((await jobs(batchId, "plan")).length, 1, "and the others when there is room");
-    do await plan(batchId); while ((await work(done, 400)) > 0);
-    const end = await batchOf(batchId);
-    assert.deepEqual([end.imagesDone, end.imagesFailed, end.imagesHeld, end.imagesDue, end.imagesQueued], [4_530, 20, 0, 0, 0]);
-    assert.equal((await jobs(batchId, "finish")).length > 0, true);
-  });
+      await rowsOf("delete from pgboss.job where name = 'plan'");
+      await all(
+        (await claimOf(queued.length - QUEUED_LOW_WATER + 30)).flatMap(({ held, image }) => (image ? [held] : [])),
+        done,
+      );
+      assert.equal((await jobs(batchId, "plan")).length, 1, "and the others when there is room");
+      do await plan(batchId);
+      while ((await work(done, 400)) > 0);
+      const end = await batchOf(batchId);
+      assert.deepEqual([end.imagesDone, end.imagesFailed, end.imagesHeld, end.imagesDue, end.imagesQueued], [4_530, 20, 0, 0, 0]);
+      assert.equal((await jobs(batchId, "finish")).length > 0, true);
+    },
+  );
 
   test("that is paused is planned on in turns with other batches", async () => {
     const batchId = await load([...urlsOf(GOOD, 1), ...urlsOf(BAD, QUEUED_MAX + 2_300)]);
     await plan(batchId);
     const claims = await claimOf(21);
-    await all(claims.filter(isBad).map(({ held }) => held), fail);
-    for (const [imagesPlanned, plans] of [[2 * QUEUED_MAX, 1], [QUEUED_MAX + 2_301, 0]] as const) {
+    await all(
+      claims.filter(isBad).map(({ held }) => held),
+      fail,
+    );
+    for (const [imagesPlanned, plans] of [
+      [2 * QUEUED_MAX, 1],
+      [QUEUED_MAX + 2_301, 0],
+    ] as const) {
       await rowsOf("delete from pgboss.job where name = 'plan'");
       await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(60_000));
       const [images] = await rowsOf("select count(*)::int as n from image where batch_id = $1", batchId);
@@ -248,19 +419,37 @@ describe("a host's share of a batch", () => {
   test("that is all there is left pauses its batch, which says why; the resume of the host is enough", async () => {
     const batchId = await load(mixed(urlsOf(BAD, 40), urlsOf(GOOD, 10)));
     const claims = await claimOf(30);
-    await all(claims.filter((one) => !isBad(one)).map(({ held }) => held), done);
-    await all(claims.filter(isBad).map(({ held }) => held), fail);
+    await all(
+      claims.filter((one) => !isBad(one)).map(({ held }) => held),
+      done,
+    );
+    await all(
+      claims.filter(isBad).map(({ held }) => held),
+      fail,
+    );
     assert.deepEqual([(await batchOf(batchId)).imagesHeld, (await jobs(batchId, "finish")).length], [20, 1]);
     await finish(batchId);
     const still = await batchOf(batchId);
     assert.deepEqual([still.status, still.finishedAt, still.waitsForHosts], ["pending", null, true]);
     assert.ok(still.pausedAt);
-    assert.equal(still.pauseReason, `Nothing is left to try but 20 images of bad.test, which is paused: ${still.pausedShares[0]?.pauseReason}`);
+    assert.equal(
+      still.pauseReason,
+      `Nothing is left to try but 20 images of bad.test, which is paused: ${still.pausedShares[0]?.pauseReason}`,
+    );
     await finish(batchId);
-    assert.deepEqual((await eventsOf(batchId)).map(({ type, data }) => [type, data["pauseReason"]]), [["batch.host_paused", null], ["batch.paused", still.pauseReason]]);
+    assert.deepEqual(
+      (await eventsOf(batchId)).map(({ type, data }) => [type, data["pauseReason"]]),
+      [
+        ["batch.host_paused", null],
+        ["batch.paused", still.pauseReason],
+      ],
+    );
 
     const resumed = await resumeHost(batchId);
-    assert.deepEqual([resumed?.pausedAt, resumed?.pauseReason, resumed?.hostsPaused, resumed?.imagesHeld, resumed?.imagesDue, resumed?.pausedShares], [null, null, 0, 0, 20, []]);
+    assert.deepEqual(
+      [resumed?.pausedAt, resumed?.pauseReason, resumed?.hostsPaused, resumed?.imagesHeld, resumed?.imagesDue, resumed?.pausedShares],
+      [null, null, 0, 0, 20, []],
+    );
     await plan(batchId);
     await assertNothingLost(batchId);
     await all(await claim(100), done);
@@ -268,9 +457,16 @@ describe("a host's share of a batch", () => {
     const end = await batchOf(batchId);
     assert.deepEqual([end.status, end.imagesDone, end.imagesFailed], ["completed", 30, 20]);
     const events = await eventsOf(batchId);
-    assert.deepEqual(events.map(({ type }) => type), ["batch.host_paused", "batch.paused", "batch.host_resumed", "batch.completed"]);
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ["batch.host_paused", "batch.paused", "batch.host_resumed", "batch.completed"],
+    );
     assert.deepEqual(events[2]?.data.pausedHost, events[0]?.data.pausedHost, "as it stood until then");
-    assert.deepEqual(await rowsOf("select 1 from host_share where batch_id = $1 union all select 1 from held_image where batch_id = $1", batchId), [], "nothing stays of it");
+    assert.deepEqual(
+      await rowsOf("select 1 from host_share where batch_id = $1 union all select 1 from held_image where batch_id = $1", batchId),
+      [],
+      "nothing stays of it",
+    );
   });
 
   test("that is all there is left is noticed by whoever takes the last of the others away: a settle, a claim that is put back, a page", async () => {
@@ -278,7 +474,11 @@ describe("a host's share of a batch", () => {
       await rowsOf("delete from pgboss.job");
       const batchId = await load(urls);
       const claims = await claimOf(100);
-      return { batchId, bad: claims.filter(isBad).map(({ held }) => held), good: claims.filter((one) => !isBad(one)).map(({ held }) => held) };
+      return {
+        batchId,
+        bad: claims.filter(isBad).map(({ held }) => held),
+        good: claims.filter((one) => !isBad(one)).map(({ held }) => held),
+      };
     };
     const finishes = async (batchId: string) => (await jobs(batchId, "finish")).length;
 
@@ -308,18 +508,39 @@ describe("a host's share of a batch", () => {
   test("that is paused where nothing of it is left is not: the batch ends", async () => {
     const batchId = await load([...urlsOf(BAD, 20), ...urlsOf(GOOD, 3)]);
     const claims = await claimOf(100);
-    await all(claims.filter(isBad).map(({ held }) => held), fail);
+    await all(
+      claims.filter(isBad).map(({ held }) => held),
+      fail,
+    );
     assert.deepEqual([(await batchOf(batchId)).hostsPaused, (await eventsOf(batchId)).length], [0, 0], "there is nothing to hold back");
-    await all(claims.filter((one) => !isBad(one)).map(({ held }) => held), done);
+    await all(
+      claims.filter((one) => !isBad(one)).map(({ held }) => held),
+      done,
+    );
     await finish(batchId);
     assert.equal((await batchOf(batchId)).status, "completed");
 
     const inHand = await load([...urlsOf(BAD, 22), ...urlsOf(GOOD, 1)]);
     const last = await claimOf(100);
-    await all(last.filter(isBad).slice(0, 20).map(({ held }) => held), fail);
+    await all(
+      last
+        .filter(isBad)
+        .slice(0, 20)
+        .map(({ held }) => held),
+      fail,
+    );
     assert.deepEqual([(await batchOf(inHand)).hostsPaused, (await batchOf(inHand)).imagesHeld], [1, 0]);
-    await all(last.filter((one) => !isBad(one)).map(({ held }) => held), done);
-    await all(last.filter(isBad).slice(20).map(({ held }) => held), done);
+    await all(
+      last.filter((one) => !isBad(one)).map(({ held }) => held),
+      done,
+    );
+    await all(
+      last
+        .filter(isBad)
+        .slice(20)
+        .map(({ held }) => held),
+      done,
+    );
     await finish(inHand);
     const end = await batchOf(inHand);
     assert.deepEqual([end.status, end.pausedAt, end.hostsPaused], ["completed", null, 0], "what was in hand was the last");
@@ -334,7 +555,13 @@ describe("a host's share of a batch", () => {
     await settler.settle(outcome(bad[20] as Claim, { kind: "retry", failure: failure("timed_out"), delayMs: 0 }));
     await settler.settle(outcome(bad[21] as Claim, { kind: "release", delayMs: 0 }));
     const again = await claimOf(10);
-    assert.deepEqual(again.map(({ image }) => [image?.host, image?.isPaused]), [[BAD, true], [BAD, true]]);
+    assert.deepEqual(
+      again.map(({ image }) => [image?.host, image?.isPaused]),
+      [
+        [BAD, true],
+        [BAD, true],
+      ],
+    );
     await shelve((again[0] as (typeof again)[0]).held);
     assert.equal((await batchOf(batchId)).imagesHeld, 1);
     await assertNothingLost(batchId);
@@ -343,14 +570,27 @@ describe("a host's share of a batch", () => {
     await shelve((again[1] as (typeof again)[0]).held);
     await plan(batchId);
     await assertNothingLost(batchId);
-    assert.deepEqual((await jobs(batchId)).filter(({ state }) => state === "created").map(({ ordinal }) => ordinal), [bad[20], bad[21]].map((held) => held?.data.ordinal));
-    assert.deepEqual(await rowsOf("select attempts from image where batch_id = $1 and ordinal = any($2::int[]) order by 1", batchId, [bad[20], bad[21]].map((held) => held?.data.ordinal)), [{ attempts: 0 }, { attempts: 1 }]);
+    assert.deepEqual(
+      (await jobs(batchId)).filter(({ state }) => state === "created").map(({ ordinal }) => ordinal),
+      [bad[20], bad[21]].map((held) => held?.data.ordinal),
+    );
+    assert.deepEqual(
+      await rowsOf(
+        "select attempts from image where batch_id = $1 and ordinal = any($2::int[]) order by 1",
+        batchId,
+        [bad[20], bad[21]].map((held) => held?.data.ordinal),
+      ),
+      [{ attempts: 0 }, { attempts: 1 }],
+    );
   });
 
   test("is left alone by the reconciler, which mends what is lost beside it", async () => {
     const batchId = await load(mixed(urlsOf(BAD, 60), urlsOf(GOOD, 40)));
     await plan(batchId);
-    await all((await claimOf(60)).filter(isBad).map(({ held }) => held), fail);
+    await all(
+      (await claimOf(60)).filter(isBad).map(({ held }) => held),
+      fail,
+    );
     await rowsOf("delete from pgboss.job");
     const { imagesHeld } = await batchOf(batchId);
     assert.ok(imagesHeld > 0);
@@ -376,14 +616,20 @@ describe("a host's share of a batch", () => {
     const batchId = await load(mixed(urlsOf(BAD, 60), urlsOf("worse.test", 60), urlsOf(GOOD, 40)));
     await plan(batchId);
     const claims = await claimOf(120);
-    await all(claims.filter(({ image }) => image?.host !== GOOD).map(({ held }) => held), fail);
+    await all(
+      claims.filter(({ image }) => image?.host !== GOOD).map(({ held }) => held),
+      fail,
+    );
     assert.deepEqual((await batchOf(batchId)).pausedShares.map(({ host }) => host).toSorted(), [BAD, "worse.test"]);
     await pause(batchId);
     assert.equal(await resumeHost(batchId, GOOD), null);
     const answers = await Promise.all([resumeHost(batchId), resumeHost(batchId), resumeHost(batchId)]);
     assert.equal(answers.filter((row) => row !== null).length, 1);
     const alone = await batchOf(batchId);
-    assert.deepEqual([alone.pauseReason, alone.hostsPaused, alone.pausedShares.map(({ host }) => host)], [PAUSED_BY_HAND, 1, ["worse.test"]]);
+    assert.deepEqual(
+      [alone.pauseReason, alone.hostsPaused, alone.pausedShares.map(({ host }) => host)],
+      [PAUSED_BY_HAND, 1, ["worse.test"]],
+    );
     await plan(batchId);
     assert.equal((await jobs(batchId)).filter(({ state }) => state === "created").length, 0, "the batch is paused");
 
@@ -414,7 +660,10 @@ describe("a host's share of a batch", () => {
     assert.equal((await batchOf(batchId)).hostsPaused, 0, "what failed before counts no longer");
     await all(await claim(1), fail);
     const again = await batchOf(batchId);
-    assert.deepEqual([again.hostsPaused, again.imagesHeld, again.imagesDue, again.imagesQueued, again.pausedShares[0]?.settled], [1, more - 20, 0, 0, 20]);
+    assert.deepEqual(
+      [again.hostsPaused, again.imagesHeld, again.imagesDue, again.imagesQueued, again.pausedShares[0]?.settled],
+      [1, more - 20, 0, 0, 20],
+    );
     await assertNothingLost(batchId);
 
     await resumeHost(batchId, BAD, 60);
@@ -431,7 +680,13 @@ describe("a host's share of a batch", () => {
 
   test("is not paused beside its batch: where both budgets are spent it is the batch that is", async () => {
     const batchId = await load(mixed(urlsOf(BAD, 60), urlsOf(GOOD, 60)), { host: 30, batch: 30 });
-    await all((await claimOf(60)).filter(isBad).map(({ held }) => held).slice(0, 20), fail);
+    await all(
+      (await claimOf(60))
+        .filter(isBad)
+        .map(({ held }) => held)
+        .slice(0, 20),
+      fail,
+    );
     const row = await batchOf(batchId);
     assert.deepEqual([row.hostsPaused, (await eventsOf(batchId)).map(({ type }) => type)], [0, ["batch.paused"]]);
     await resume(batchId);
@@ -461,13 +716,21 @@ describe("a host's share of a batch", () => {
     const workAll = async () => {
       while (!isOver) {
         const claims = await claimOf(25);
-        await Promise.all(claims.map((one) => (one.image?.isPaused ? shelve(one.held) : tryImage(one.held, isBad(one) && one.held.data.ordinal % 4 !== 0 ? fail : done))));
+        await Promise.all(
+          claims.map((one) =>
+            one.image?.isPaused ? shelve(one.held) : tryImage(one.held, isBad(one) && one.held.data.ordinal % 4 !== 0 ? fail : done),
+          ),
+        );
         for (const batchId of batchIds) await plan(batchId);
       }
     };
     const meddle = async (batchId: string) => {
       const seen = { host: 0, batch: 0 };
-      for (let turn = 0; (await batchOf(batchId)).imagesDone + (await batchOf(batchId)).imagesFailed < (await batchOf(batchId)).imagesTotal; turn += 1) {
+      for (
+        let turn = 0;
+        (await batchOf(batchId)).imagesDone + (await batchOf(batchId)).imagesFailed < (await batchOf(batchId)).imagesTotal;
+        turn += 1
+      ) {
         if ((await batchOf(batchId)).hostsPaused > 0) await finish(batchId);
         if (turn % 7 === 3) await pause(batchId);
         const host = await Promise.all([resumeHost(batchId), resumeHost(batchId)]);
@@ -486,7 +749,10 @@ describe("a host's share of a batch", () => {
     assert.deepEqual([tries.size, [...tries.values()].filter((count) => count > 1)], [1_100, []]);
     for (const batchId of batchIds) {
       const row = await batchOf(batchId);
-      const [counted] = await rowsOf("select count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'failed')::int as failed, max(attempts) as attempts from image where batch_id = $1", batchId);
+      const [counted] = await rowsOf(
+        "select count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'failed')::int as failed, max(attempts) as attempts from image where batch_id = $1",
+        batchId,
+      );
       assert.deepEqual(counted, { done: row.imagesDone, failed: row.imagesFailed, attempts: 1 });
       assert.deepEqual([row.imagesQueued, row.imagesHeld, row.imagesDue, (await jobs(batchId)).length], [0, 0, 0, 0]);
     }

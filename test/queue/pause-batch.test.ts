@@ -12,7 +12,8 @@ import type { Claim, Queue } from "../../src/queue/queue.ts";
 import { resumeBatch } from "../../src/queue/resume-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
-import { createSettler, type ImageOutcome, type Settler } from "../../src/worker/settler.ts";
+import { createSettler, type Settler } from "../../src/worker/settler.ts";
+import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openTestQueue } from "../support/queue.ts";
 
@@ -26,7 +27,14 @@ describe("pausing and resuming", () => {
   let settler: Settler;
   before(async () => {
     ({ db, queue } = await openTestQueue());
-    settler = createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent), countShares: () => assert.fail(), onError: assert.fail });
+    settler = createSettler({
+      transaction: db.keyedTransaction,
+      queue,
+      flush: async (items) => items,
+      pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent),
+      countShares: () => assert.fail(),
+      onError: assert.fail,
+    });
   });
   beforeEach(async () => {
     await db.executor.executeSql("delete from pgboss.job");
@@ -35,16 +43,37 @@ describe("pausing and resuming", () => {
 
   const deps = () => ({ queue, publicUrl: () => "http://127.0.0.1" });
   const load = (urls: readonly string[], pauseAtFailurePercent: number | null = 30) =>
-    loadCatalogue({ db, queue }, urls.map((url) => [url]), { pauseAtFailurePercent, endpoint: someEndpoint() });
+    loadCatalogue(
+      { db, queue },
+      urls.map((url) => [url]),
+      { pauseAtFailurePercent, endpoint: someEndpoint() },
+    );
   const urls = (count: number, host = "cdn.test") => Array.from({ length: count }, (_, index) => `https://${host}/${index}.jpg`);
   const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
   const batchRow = async (batchId: string) => (await rowsOf("select * from batch where batch_id = $1", batchId))[0] ?? {};
   const isPaused = async (batchId: string) => (await batchRow(batchId))["paused_at"] !== null;
-  const jobs = async (batchId: string, name = "image") => (await rowsOf(
-    "select (data->>'ordinal')::int as ordinal, state, priority, start_after > now() as later from pgboss.job where name = $2 and data->>'batchId' = $1 and state < 'completed' order by 1", batchId, name)) as { ordinal: number; state: string; priority: number; later: boolean }[];
-  const openFirsts = async (batchId: string) => (await rowsOf("select ordinal from image where batch_id = $1 and state = 'planned' and same_as is null order by 1", batchId)).map(({ ordinal }) => ordinal);
+  const jobs = async (batchId: string, name = "image") =>
+    (await rowsOf(
+      "select (data->>'ordinal')::int as ordinal, state, priority, start_after > now() as later from pgboss.job where name = $2 and data->>'batchId' = $1 and state < 'completed' order by 1",
+      batchId,
+      name,
+    )) as { ordinal: number; state: string; priority: number; later: boolean }[];
+  const openFirsts = async (batchId: string) =>
+    (await rowsOf("select ordinal from image where batch_id = $1 and state = 'planned' and same_as is null order by 1", batchId)).map(
+      ({ ordinal }) => ordinal,
+    );
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
-  const outcome = (claim: Claim, kind: ImageOutcome["outcome"]): ImageOutcome => ({ claim, startedAt: new Date(), attempt: 1, tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), isOfSmallBatch: true, source: null, stageMs: NO_TIMES, outcome: kind });
+  const outcome = (claim: Claim, kind: ImageOutcome["outcome"]): ImageOutcome => ({
+    claim,
+    startedAt: new Date(),
+    attempt: 1,
+    tenantId: DEFAULT_TENANT_ID,
+    key: randomUUIDv7(),
+    isOfSmallBatch: true,
+    source: null,
+    stageMs: NO_TIMES,
+    outcome: kind,
+  });
   const done = (claim: Claim) => settler.settle(outcome(claim, { kind: "done", result: { outputs: [], isReused: false } }));
   const fail = (claim: Claim, code: ImageCode = "forbidden") => settler.settle(outcome(claim, { kind: "give_up", failure: failure(code) }));
   const shelve = (claim: Claim) => settler.settle(outcome(claim, { kind: "shelve" }));
@@ -68,28 +97,53 @@ describe("pausing and resuming", () => {
     await all(claims.slice(19, 20), (held) => fail(held, "not_found"));
     assert.equal(await isPaused(batchId), true, "7 of 20 are more than 30 %");
 
-    assert.deepEqual((await jobs(batchId)).map(({ state }) => state), Array.from({ length: 5 }, () => "active"));
+    assert.deepEqual(
+      (await jobs(batchId)).map(({ state }) => state),
+      Array.from({ length: 5 }, () => "active"),
+    );
     await all(claims.slice(20), fail);
     const row = await batchRow(batchId);
-    assert.deepEqual([row["status"], row["images_done"], row["images_failed"], row["images_queued"], row["budget_settled"]], ["pending", 13, 12, 225, 25]);
-    assert.equal(row["pause_reason"], "7 of 20 images failed (35 %), more than the 30 % that pauseAtFailurePercent allows; mostly forbidden from cdn.test.");
+    assert.deepEqual(
+      [row["status"], row["images_done"], row["images_failed"], row["images_queued"], row["budget_settled"]],
+      ["pending", 13, 12, 225, 25],
+    );
+    assert.equal(
+      row["pause_reason"],
+      "7 of 20 images failed (35 %), more than the 30 % that pauseAtFailurePercent allows; mostly forbidden from cdn.test.",
+    );
 
-    const events = await rowsOf("select type, sequence, body::jsonb as body from event join delivery using (event_id) where batch_id = $1", batchId);
+    const events = await rowsOf(
+      "select type, sequence, body::jsonb as body from event join delivery using (event_id) where batch_id = $1",
+      batchId,
+    );
     assert.equal(events.length, 1, "once, however much fails after that");
     const event = events[0]?.["body"] as { type: string; data: Record<string, unknown> } | undefined;
-    assert.deepEqual([event?.type, event?.data["pauseReason"], event?.data["outcome"], event?.data["progress"]], ["batch.paused", row["pause_reason"], null, { total: 250, completed: 13, failed: 7, skipped: 0, reused: 0 }]);
-    const [deliveryJobs] = await rowsOf("select count(*)::int as n from pgboss.job j join event e on j.data->>'eventId' = e.event_id::text where name = 'deliver' and batch_id = $1", batchId);
+    assert.deepEqual(
+      [event?.type, event?.data["pauseReason"], event?.data["outcome"], event?.data["progress"]],
+      ["batch.paused", row["pause_reason"], null, { total: 250, completed: 13, failed: 7, skipped: 0, reused: 0 }],
+    );
+    const [deliveryJobs] = await rowsOf(
+      "select count(*)::int as n from pgboss.job j join event e on j.data->>'eventId' = e.event_id::text where name = 'deliver' and batch_id = $1",
+      batchId,
+    );
     assert.equal(deliveryJobs?.["n"], 1);
   });
 
   test("what was known before and what cost no try does not spend the budget", async () => {
-    const batchId = await load([...Array.from({ length: 30 }, () => "nowhere"), ...Array.from({ length: 40 }, () => "https://cdn.test/placeholder.jpg"), ...urls(30)]);
+    const batchId = await load([
+      ...Array.from({ length: 30 }, () => "nowhere"),
+      ...Array.from({ length: 40 }, () => "https://cdn.test/placeholder.jpg"),
+      ...urls(30),
+    ]);
     const claims = await claim(100);
     const placeholder = claims.filter(({ data }) => data.ordinal === 30);
     await all(placeholder, fail);
     await all(claims.filter((held) => !placeholder.includes(held)).slice(0, 25), done);
     const row = await batchRow(batchId);
-    assert.deepEqual([row["images_failed"], row["images_done"], row["budget_settled"], row["budget_failed"], row["paused_at"]], [70, 25, 26, 1, null]);
+    assert.deepEqual(
+      [row["images_failed"], row["images_done"], row["budget_settled"], row["budget_failed"], row["paused_at"]],
+      [70, 25, 26, 1, null],
+    );
   });
 
   test("neither the reconciler nor the planner touches what is paused, and its claims are put back without a try", async () => {
@@ -112,7 +166,9 @@ describe("pausing and resuming", () => {
     assert.deepEqual([image?.isPaused, image?.isPending], [true, false]);
     await shelve(slipped);
     assert.deepEqual(await jobs(batchId), []);
-    assert.deepEqual(await rowsOf("select state, attempts from image where batch_id = $1 and ordinal = 7", batchId), [{ state: "planned", attempts: 0 }]);
+    assert.deepEqual(await rowsOf("select state, attempts from image where batch_id = $1 and ordinal = 7", batchId), [
+      { state: "planned", attempts: 0 },
+    ]);
   });
 
   test("a resume queues each open image once, whoever else resumes: jobs and open images are the same", async () => {
@@ -132,15 +188,29 @@ describe("pausing and resuming", () => {
     assert.equal(resumed.filter((row) => row !== null).length, 1);
     assert.equal(await resume(batchId), null);
     const queued = await jobs(batchId);
-    assert.deepEqual(queued.map(({ ordinal }) => ordinal), await openFirsts(batchId));
+    assert.deepEqual(
+      queued.map(({ ordinal }) => ordinal),
+      await openFirsts(batchId),
+    );
     assert.equal(queued.length, 245);
-    assert.deepEqual(queued.filter(({ later }) => later).map(({ ordinal }) => ordinal), [5, 6], "a delay outlives the pause");
+    assert.deepEqual(
+      queued.filter(({ later }) => later).map(({ ordinal }) => ordinal),
+      [5, 6],
+      "a delay outlives the pause",
+    );
     const waiting = queued.filter(({ state, later }) => state === "created" && !later);
     const priorities = [...new Set(waiting.map(({ priority }) => priority))];
-    assert.deepEqual(priorities, priorities.map((_, index) => -501 - index), "beside what is served now and not before it");
+    assert.deepEqual(
+      priorities,
+      priorities.map((_, index) => -501 - index),
+      "beside what is served now and not before it",
+    );
     for (const each of priorities) assert.ok(waiting.filter(({ priority }) => priority === each).length <= TAG_IMAGES, "a few at a time");
     assert.equal((await jobs(batchId, "plan")).length, 0, "nothing was left to plan");
-    assert.deepEqual((await rowsOf("select type, sequence from event where batch_id = $1 order by sequence", batchId)), [{ type: "batch.paused", sequence: 1 }, { type: "batch.resumed", sequence: 2 }]);
+    assert.deepEqual(await rowsOf("select type, sequence from event where batch_id = $1 order by sequence", batchId), [
+      { type: "batch.paused", sequence: 1 },
+      { type: "batch.resumed", sequence: 2 },
+    ]);
   });
 
   test("what was not planned when it was paused is planned after it is resumed", async () => {
@@ -151,7 +221,10 @@ describe("pausing and resuming", () => {
     assert.equal((await jobs(batchId, "plan")).length > 0, true);
     await plan(batchId);
     assert.equal((await jobs(batchId)).length, 250);
-    assert.deepEqual((await jobs(batchId)).map(({ ordinal }) => ordinal), await openFirsts(batchId));
+    assert.deepEqual(
+      (await jobs(batchId)).map(({ ordinal }) => ordinal),
+      await openFirsts(batchId),
+    );
   });
 
   test("a claim of a paused batch that is put back after the resume saw it goes on", async () => {
@@ -161,7 +234,14 @@ describe("pausing and resuming", () => {
     await pause(batchId);
     await resume(batchId);
     await shelve(held);
-    assert.deepEqual((await jobs(batchId)).map(({ ordinal, state }) => [ordinal, state]), [[0, "created"], [1, "created"], [2, "created"]]);
+    assert.deepEqual(
+      (await jobs(batchId)).map(({ ordinal, state }) => [ordinal, state]),
+      [
+        [0, "created"],
+        [1, "created"],
+        [2, "created"],
+      ],
+    );
   });
 
   test("after a resume the budget counts anew, under another percentage where one is given", async () => {
@@ -176,7 +256,11 @@ describe("pausing and resuming", () => {
     await resume(batchId, { percent: 10 });
     await all(await claim(2), (held) => fail(held, "timed_out"));
     const row = await batchRow(batchId);
-    assert.match(String(row["pause_reason"]), /^7 of 21 images failed \(33 %\), more than the 30 % .+; mostly timed_out from cdn\.test\.$/, "one that is not paused keeps its budget, and what failed before is forgotten");
+    assert.match(
+      String(row["pause_reason"]),
+      /^7 of 21 images failed \(33 %\), more than the 30 % .+; mostly timed_out from cdn\.test\.$/,
+      "one that is not paused keeps its budget, and what failed before is forgotten",
+    );
 
     await resume(batchId, { percent: 60 });
     await all(await claim(20), (held) => (held.data.ordinal % 2 === 0 ? done(held) : fail(held)));
@@ -220,7 +304,13 @@ describe("pausing and resuming", () => {
       while (!isOver) {
         const { claims, images } = await db.keyedTransaction(async (tx) => {
           const claims = await queue.claimImages(tx, 15);
-          return { claims, images: await findClaimedImages(tx, claims.map(({ data }) => data)) };
+          return {
+            claims,
+            images: await findClaimedImages(
+              tx,
+              claims.map(({ data }) => data),
+            ),
+          };
         });
         const heldBack = new Set(images.filter((image) => image.isPaused).map(({ batchId, ordinal }) => `${batchId}/${ordinal}`));
         await Promise.all(claims.map((held) => workClaim(held, heldBack.has(`${held.data.batchId}/${held.data.ordinal}`))));
@@ -238,13 +328,27 @@ describe("pausing and resuming", () => {
     const changes = await Promise.all(batchIds.map(meddle)).finally(() => (isOver = true));
     await working;
     t.diagnostic(`paused ${changes.join(" and ")} times`);
-    assert.ok(changes.every((count) => count > 3), `paused ${changes.join(" and ")} times`);
+    assert.ok(
+      changes.every((count) => count > 3),
+      `paused ${changes.join(" and ")} times`,
+    );
     assert.deepEqual([tries.size, [...tries.values()].filter((count) => count > 1)], [800, []]);
     for (const batchId of batchIds) {
       const row = await batchRow(batchId);
-      const [counted] = await rowsOf("select count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'failed')::int as failed, max(attempts) as attempts from image where batch_id = $1", batchId);
+      const [counted] = await rowsOf(
+        "select count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'failed')::int as failed, max(attempts) as attempts from image where batch_id = $1",
+        batchId,
+      );
       assert.deepEqual(counted, { done: row["images_done"], failed: row["images_failed"], attempts: 1 });
-      assert.deepEqual([row["images_queued"], row["budget_failed"] === row["images_failed"], (await jobs(batchId)).length, (await jobs(batchId, "finish")).length], [0, false, 0, 1]);
+      assert.deepEqual(
+        [
+          row["images_queued"],
+          row["budget_failed"] === row["images_failed"],
+          (await jobs(batchId)).length,
+          (await jobs(batchId, "finish")).length,
+        ],
+        [0, false, 0, 1],
+      );
     }
   });
 });

@@ -13,7 +13,12 @@ describe("the image queue", () => {
     ({ db, queue } = await openTestQueue());
   });
   const send = (count: number, priority: number, batchId = randomUUIDv7()) =>
-    db.transaction((tx) => queue.sendImages(tx, Array.from({ length: count }, (_, ordinal) => ({ data: { batchId, ordinal }, priority }))));
+    db.transaction((tx) =>
+      queue.sendImages(
+        tx,
+        Array.from({ length: count }, (_, ordinal) => ({ data: { batchId, ordinal }, priority })),
+      ),
+    );
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
   const touch = (claims: Awaited<ReturnType<Queue["claimImages"]>>) => db.keyedTransaction((tx) => queue.touch(tx, claims));
   const endAll = async (claims: Awaited<ReturnType<Queue["claimImages"]>>) => db.transaction((tx) => queue.endClaims(tx, claims));
@@ -57,12 +62,23 @@ describe("the image queue", () => {
     await db.executor.executeSql("analyze pgboss.job");
     const claims = [...kept, ...(await claim(30))];
     const middle = claims.map(({ id }) => id).toSorted()[30];
-    const blocked = async () => Number((await db.executor.executeSql("select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")).rows[0]?.["n"]);
+    const blocked = async () =>
+      Number(
+        (
+          await db.executor.executeSql(
+            "select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+          )
+        ).rows[0]?.["n"],
+      );
     // Each comes as far as the row in the middle and waits there, with what it has locked on the way.
     const working: Promise<unknown>[] = [];
     await db.transaction(async (tx) => {
       await tx.executor.executeSql("select 1 from pgboss.job where id = $1 for update", [middle]);
-      for (const work of [() => touch(claims.toReversed()), () => db.keyedTransaction((own) => queue.endClaims(own, claims)), () => touch(claims)]) {
+      for (const work of [
+        () => touch(claims.toReversed()),
+        () => db.keyedTransaction((own) => queue.endClaims(own, claims)),
+        () => touch(claims),
+      ]) {
         working.push(work());
         await eventually("it to wait", async () => (await blocked()) === working.length);
       }
@@ -71,10 +87,13 @@ describe("the image queue", () => {
   });
 
   test("jobs sent in a transaction that is rolled back never were", async () => {
-    await assert.rejects(db.transaction(async (tx) => {
-      await queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -1 }]);
-      throw new Error("no");
-    }), /no/);
+    await assert.rejects(
+      db.transaction(async (tx) => {
+        await queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -1 }]);
+        throw new Error("no");
+      }),
+      /no/,
+    );
     assert.deepEqual(await claim(1), []);
   });
 

@@ -15,7 +15,17 @@ const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DOCUMENT = join(ROOT, "openapi.json");
 const TSCONFIG = {
-  compilerOptions: { strict: true, noUncheckedIndexedAccess: true, module: "nodenext", moduleResolution: "nodenext", target: "es2024", lib: ["es2024", "dom", "dom.iterable"], types: ["node"], outDir: "out", rootDir: "." },
+  compilerOptions: {
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    module: "nodenext",
+    moduleResolution: "nodenext",
+    target: "es2024",
+    lib: ["es2024", "dom", "dom.iterable"],
+    types: ["node"],
+    outDir: "out",
+    rootDir: ".",
+  },
   include: ["*.ts", "sdk"],
 };
 
@@ -37,7 +47,9 @@ describe("a client that was generated from openapi.json", () => {
       run(bin("openapi-typescript"), [DOCUMENT, "-o", "pressrun.d.ts"], { cwd: folder, env }),
       run(bin("openapi-ts"), ["-i", DOCUMENT, "-o", "sdk", "-c", "@hey-api/client-fetch", "--no-log-file"], { cwd: folder, env }),
     ]);
-    await run(bin("tsc"), ["-p", "."], { cwd: folder }).catch((error: { stdout: string }) => assert.fail(`the generated code and its use are not type-safe:\n${error.stdout}`));
+    await run(bin("tsc"), ["-p", "."], { cwd: folder }).catch((error: { stdout: string }) =>
+      assert.fail(`the generated code and its use are not type-safe:\n${error.stdout}`),
+    );
     const origin = await startOrigin();
     service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder() });
     csvPath = join(folder, "products.csv");
@@ -62,7 +74,17 @@ describe("a client that was generated from openapi.json", () => {
   test("@hey-api/openapi-ts uploads, waits and downloads, typed under strict", async () => {
     const { said, image } = await use("use-hey-api");
     const { results, ...rest } = said;
-    assert.deepEqual(rest, { status: "completed", completed: 1, outputs: [{ name: "large", width: 300 }, { name: "thumb", width: 100 }], metadata: { import: 42 }, products: 1, code: "batch_not_found" });
+    assert.deepEqual(rest, {
+      status: "completed",
+      completed: 1,
+      outputs: [
+        { name: "large", width: 300 },
+        { name: "thumb", width: 100 },
+      ],
+      metadata: { import: 42 },
+      products: 1,
+      code: "batch_not_found",
+    });
     assert.match(String(results), /Output Image Urls.+\n1,Product 1,.+1-1-large\.jpg/);
     assert.deepEqual([image.format, image.width], ["jpeg", 300]);
   });

@@ -64,14 +64,20 @@ describe("the storage", () => {
     const at = (ordinal: number) => ({ batchId: BATCH, ordinal, fileName: `${ordinal}-1.jpg`, isLinked: false });
     await storage.keepOutput(await temp("out"), at(1));
     await storage.keepOutput(await temp("out"), at(1_001));
-    assert.deepEqual((await storage.flushOutputs([at(1), at(2), at(1_001)])).map(({ ok }) => ok), [true, false, true]);
+    assert.deepEqual(
+      (await storage.flushOutputs([at(1), at(2), at(1_001)])).map(({ ok }) => ok),
+      [true, false, true],
+    );
     assert.deepEqual(await storage.flushOutputs([]), []);
     const [gone] = await storage.flushOutputs([at(2)]);
     assert.ok(gone?.ok === false);
     assert.deepEqual([gone.failure.code, gone.failure.retry], ["storage_failed", true]);
     // Where the folder's names cannot be put on the disk, no file in it counts as there.
     await rm(join(dataDir, "uploads", "outputImages", BATCH, "00001"), { recursive: true });
-    assert.deepEqual((await storage.flushOutputs([at(1_001), { ...at(1_001), isLinked: true }, at(1)])).map(({ ok }) => ok), [false, false, true]);
+    assert.deepEqual(
+      (await storage.flushOutputs([at(1_001), { ...at(1_001), isLinked: true }, at(1)])).map(({ ok }) => ok),
+      [false, false, true],
+    );
   });
 
   test("makes no path of what is no plain name", async () => {
@@ -104,6 +110,9 @@ describe("the storage", () => {
     await utimes(join(folder, names.foreignOld), 0, 0);
     await storage.sweep();
     assert.ok(existsSync(own));
-    assert.deepEqual((await readdir(folder)).filter((name) => Object.values(names).includes(name)), [names.foreign]);
+    assert.deepEqual(
+      (await readdir(folder)).filter((name) => Object.values(names).includes(name)),
+      [names.foreign],
+    );
   });
 });

@@ -5,10 +5,17 @@ import { text } from "node:stream/consumers";
 import { onCleanup } from "./cleanup.ts";
 
 /** A web server that runs one CGI script (RFC 3875) for each request: headers in its environment, the body on its stdin. */
-export async function serveCgi(command: readonly [string, ...string[]], options: { cwd: string; env: Record<string, string> }): Promise<{ url: string }> {
+export async function serveCgi(
+  command: readonly [string, ...string[]],
+  options: { cwd: string; env: Record<string, string> },
+): Promise<{ url: string }> {
   const [file, ...args] = command;
   const server = createServer(async (request, response) => {
-    const script = spawn(file, args, { cwd: options.cwd, env: { ...options.env, ...metaVariables(request.headers) }, stdio: ["pipe", "pipe", "pipe"] });
+    const script = spawn(file, args, {
+      cwd: options.cwd,
+      env: { ...options.env, ...metaVariables(request.headers) },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
     // A script need not read a body that it refuses.
     script.stdin.on("error", () => {});
     request.pipe(script.stdin);

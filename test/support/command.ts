@@ -11,12 +11,19 @@ export type Command = { process: ChildProcess; ended: Promise<Ended> };
 
 /** Starts a command of Pressrun as a process of its own, as from a shell; origins on loopback are admitted. */
 export function startCommand(words: readonly string[], env: Record<string, string> = {}, input = ""): Command {
-  const child = spawn(process.execPath, ["bin/pressrun.js", ...words], { cwd: ROOT, env: { PATH: process.env["PATH"] ?? "", ALLOW_CIDRS: "127.0.0.1/32", ...env } });
+  const child = spawn(process.execPath, ["bin/pressrun.js", ...words], {
+    cwd: ROOT,
+    env: { PATH: process.env["PATH"] ?? "", ALLOW_CIDRS: "127.0.0.1/32", ...env },
+  });
   onCleanup(() => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
   });
   child.stdin.end(input);
-  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]).then(([stdout, stderr, [code]]) => ({ code: code as number | null, stdout, stderr }));
+  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]).then(([stdout, stderr, [code]]) => ({
+    code: code as number | null,
+    stdout,
+    stderr,
+  }));
   ended.catch(() => {}); // its pipes may be closed by the caller
   return { process: child, ended };
 }

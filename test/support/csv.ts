@@ -33,10 +33,16 @@ export async function* cutBytes(bytes: Buffer, sizes: readonly number[]): AsyncG
 }
 
 /** The result of a file that was read, each product's outputs as `resultFor` says; none where it is left out. */
-export function writeResult(reading: CsvReading, shape: ResultShape, resultFor: (product: CatalogueProduct) => Partial<ResultCells> = () => ({})): Buffer {
+export function writeResult(
+  reading: CsvReading,
+  shape: ResultShape,
+  resultFor: (product: CatalogueProduct) => Partial<ResultCells> = () => ({}),
+): Buffer {
   if (!reading.ok) throw new Error(`the file was refused: ${JSON.stringify(reading.problems)}`);
   const writer = createResultWriter(reading.facts, shape);
-  const rows = reading.found.map((product) => writer.row(product.record, { outputs: product.urls.map(() => null), status: "failed", errors: [], ...resultFor(product) }));
+  const rows = reading.found.map((product) =>
+    writer.row(product.record, { outputs: product.urls.map(() => null), status: "failed", errors: [], ...resultFor(product) }),
+  );
   return Buffer.concat([writer.head(), ...rows]);
 }
 
@@ -44,6 +50,9 @@ export function writeResult(reading: CsvReading, shape: ResultShape, resultFor: 
 export function rowsByFastCsv(csv: string, delimiter = ","): Promise<string[][]> {
   return new Promise((resolve, reject) => {
     const rows: string[][] = [];
-    parseString<string[], string[]>(csv, { delimiter, headers: false }).on("data", (row) => rows.push(row)).on("error", reject).on("end", () => resolve(rows));
+    parseString<string[], string[]>(csv, { delimiter, headers: false })
+      .on("data", (row) => rows.push(row))
+      .on("error", reject)
+      .on("end", () => resolve(rows));
   });
 }

@@ -24,8 +24,11 @@ export async function openTestDatabase(): Promise<Database> {
 
 /** Every row of every table, queue included, as text. */
 export async function textOfEveryRow(db: Database): Promise<string[]> {
-  const { rows: tables } = await db.executor.executeSql("select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('public', 'pgboss')");
+  const { rows: tables } = await db.executor.executeSql(
+    "select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('public', 'pgboss')",
+  );
   const texts: string[] = [];
-  for (const { name } of tables) texts.push(...(await db.executor.executeSql(`select t::text as text from ${String(name)} t`)).rows.map(({ text }) => String(text)));
+  for (const { name } of tables)
+    texts.push(...(await db.executor.executeSql(`select t::text as text from ${String(name)} t`)).rows.map(({ text }) => String(text)));
   return texts;
 }

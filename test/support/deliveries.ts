@@ -22,20 +22,52 @@ export async function openDeliveries() {
     async record(url: string, secret: string | null = SECRET): Promise<Key> {
       const [batchId, eventId, endpointId] = [randomUUIDv7(), randomUUIDv7(), randomUUIDv7()];
       await db.transaction(async (tx) => {
-        await insertBatch(tx, { batchId, tenantId: DEFAULT_TENANT_ID, token: batchId, recipe: SEED_RECIPE, refresh: "auto", onInvalid: "reject", metadata: {}, csvFileName: null, csvBytes: 1, csvFacts: {}, products: 1, imagesTotal: 1 });
+        await insertBatch(tx, {
+          batchId,
+          tenantId: DEFAULT_TENANT_ID,
+          token: batchId,
+          recipe: SEED_RECIPE,
+          refresh: "auto",
+          onInvalid: "reject",
+          metadata: {},
+          csvFileName: null,
+          csvBytes: 1,
+          csvFacts: {},
+          products: 1,
+          imagesTotal: 1,
+        });
         await insertEndpoint(tx, { endpointId, tenantId: DEFAULT_TENANT_ID, batchId, url, secret });
-        await recordEvent(tx, { eventId, batchId, run: 1, type: "batch.completed", sequence: 1, body: JSON.stringify({ type: "batch.completed", data: { requestId: batchId } }) });
+        await recordEvent(tx, {
+          eventId,
+          batchId,
+          run: 1,
+          type: "batch.completed",
+          sequence: 1,
+          body: JSON.stringify({ type: "batch.completed", data: { requestId: batchId } }),
+        });
       });
       return { eventId, endpointId };
     },
     attempt: (key: Key, configured: DeliveryTarget | null = null, by = post) =>
-      deliver({ db, queue, configured, openAuthorization: null, random: () => 0.5, send: (target, event) => deliverEvent({ post: by, now: () => new Date() }, target, event, AbortSignal.timeout(5_000)) }, key),
+      deliver(
+        {
+          db,
+          queue,
+          configured,
+          openAuthorization: null,
+          random: () => 0.5,
+          send: (target, event) => deliverEvent({ post: by, now: () => new Date() }, target, event, AbortSignal.timeout(5_000)),
+        },
+        key,
+      ),
     async stateOf({ eventId }: { eventId: string }) {
       const { rows } = await db.executor.executeSql(
         `select state, attempts, extract(epoch from next_at - now())::int as "inSeconds",
            (select count(*)::int from pgboss.job where name = 'deliver' and data->>'eventId' = $1::text and state = 'created') as jobs,
            (select detail from delivery_attempt a where a.event_id = $1::uuid order by attempt desc limit 1) as detail
-         from delivery where event_id = $1::uuid`, [eventId]);
+         from delivery where event_id = $1::uuid`,
+        [eventId],
+      );
       return rows[0] as { state: string; attempts: number; inSeconds: number; jobs: number; detail: string };
     },
   };

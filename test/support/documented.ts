@@ -16,7 +16,18 @@ const PROBLEM = { $ref: "#/components/schemas/Problem" };
 /** Pages for people. */
 const PAGES = /^\/(docs(\/.*)?)?$/;
 /** What can be said before there is an operation to speak of. */
-const OF_NO_OPERATION = ["bad_request", "not_found", "method_not_allowed", "request_timeout", "headers_too_large", "unauthorized", "forbidden_host", "forbidden_origin", "unsupported_media_type", "internal_error"];
+const OF_NO_OPERATION = [
+  "bad_request",
+  "not_found",
+  "method_not_allowed",
+  "request_timeout",
+  "headers_too_large",
+  "unauthorized",
+  "forbidden_host",
+  "forbidden_origin",
+  "unsupported_media_type",
+  "internal_error",
+];
 
 /** Compiling takes a while that no test should be measured by. */
 export function prepare(): void {
@@ -41,7 +52,8 @@ function faultOf(answer: Answer, responses: Record<string, ApiResponse>): string
   if (response.content === undefined) return answer.body ? "it has a body, and none is listed." : null;
   const mediaType = mediaTypeOf(answer);
   const media = response.content[mediaType];
-  if (media === undefined) return `the type ${mediaType} is not listed for ${answer.status}; there are ${Object.keys(response.content).join(", ")}.`;
+  if (media === undefined)
+    return `the type ${mediaType} is not listed for ${answer.status}; there are ${Object.keys(response.content).join(", ")}.`;
   if (!isJson(mediaType) || answer.body === null || answer.method === "HEAD") return null;
   const value = parse(answer.body);
   if (value === undefined) return "the body is no JSON.";
@@ -94,7 +106,9 @@ function faultOfValue(schema: object, value: unknown): string | null {
   const validate = compiled.get(key) ?? ajv.compile(absolute(closed(schema)) as object);
   compiled.set(key, validate);
   if (validate(value)) return null;
-  return (validate.errors ?? []).map(({ instancePath, message, params }) => `${instancePath || "the body"} ${message} ${JSON.stringify(params)}`).join("; ");
+  return (validate.errors ?? [])
+    .map(({ instancePath, message, params }) => `${instancePath || "the body"} ${message} ${JSON.stringify(params)}`)
+    .join("; ");
 }
 
 /** A member that the document does not name is a fault of the document. */
@@ -102,11 +116,15 @@ function closed(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(closed);
   if (typeof node !== "object" || node === null) return node;
   const copy: Record<string, unknown> = Object.fromEntries(Object.entries(node).map(([key, value]) => [key, closed(value)]));
-  return copy["type"] === "object" && "properties" in copy && !("additionalProperties" in copy) ? { ...copy, additionalProperties: false } : copy;
+  return copy["type"] === "object" && "properties" in copy && !("additionalProperties" in copy)
+    ? { ...copy, additionalProperties: false }
+    : copy;
 }
 
 function absolute(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(absolute);
   if (typeof node !== "object" || node === null) return node;
-  return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, key === "$ref" ? `document${String(value)}` : absolute(value)]));
+  return Object.fromEntries(
+    Object.entries(node).map(([key, value]) => [key, key === "$ref" ? `document${String(value)}` : absolute(value)]),
+  );
 }

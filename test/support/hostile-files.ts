@@ -21,7 +21,14 @@ export function pngChunk(type: string, data: Buffer): Buffer {
 
 /** Colour types of PNG 3rd edition, 11.2.1. */
 const PNG_COLOURS = { grey: [0, 1], rgb: [2, 3], palette: [3, 1], rgba: [6, 4] } as const;
-export type BlackPng = { width: number; height: number; bits?: number; colour?: keyof typeof PNG_COLOURS; isInterlaced?: boolean; extra?: Buffer[] };
+export type BlackPng = {
+  width: number;
+  height: number;
+  bits?: number;
+  colour?: keyof typeof PNG_COLOURS;
+  isInterlaced?: boolean;
+  extra?: Buffer[];
+};
 
 /** A whole, valid PNG, all black. */
 export function blackPng({ width, height, bits = 8, colour = "rgb", isInterlaced = false, extra = [] }: BlackPng): Buffer {
@@ -32,11 +39,26 @@ export function blackPng({ width, height, bits = 8, colour = "rgb", isInterlaced
     : rowBytes(width) * height;
   const header = Buffer.concat([u32(width), u32(height), Buffer.from([bits, type, 0, 0, isInterlaced ? 1 : 0])]);
   const palette = colour === "palette" ? [pngChunk("PLTE", Buffer.alloc(3 * 2 ** Math.min(8, bits)))] : [];
-  return Buffer.concat([Buffer.from("\u0089PNG\r\n\u001A\n", "latin1"), pngChunk("IHDR", header), ...palette, ...extra, pngChunk("IDAT", deflateZeros(bytes)), pngChunk("IEND", Buffer.alloc(0))]);
+  return Buffer.concat([
+    Buffer.from("\u0089PNG\r\n\u001A\n", "latin1"),
+    pngChunk("IHDR", header),
+    ...palette,
+    ...extra,
+    pngChunk("IDAT", deflateZeros(bytes)),
+    pngChunk("IEND", Buffer.alloc(0)),
+  ]);
 }
 
 /** First column and row of each pass, and its steps. */
-const ADAM7 = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]] as const;
+const ADAM7 = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+] as const;
 
 /** Text, or a profile, that unpacks to so many bytes. */
 export function pngBomb(type: "zTXt" | "iCCP" | "iTXt", bytes: number): Buffer {
@@ -46,7 +68,12 @@ export function pngBomb(type: "zTXt" | "iCCP" | "iTXt", bytes: number): Buffer {
 
 /** A GIF of so many frames, each of one colour. */
 export function gif({ screen, frame, frames = 1 }: { screen: [number, number]; frame: [number, number]; frames?: number }): Buffer {
-  const header = Buffer.concat([Buffer.from("GIF89a", "latin1"), u16le(screen[0]), u16le(screen[1]), Buffer.from([0x80, 0, 0, 200, 30, 30, 0, 0, 0])]);
+  const header = Buffer.concat([
+    Buffer.from("GIF89a", "latin1"),
+    u16le(screen[0]),
+    u16le(screen[1]),
+    Buffer.from([0x80, 0, 0, 200, 30, 30, 0, 0, 0]),
+  ]);
   const control = Buffer.from([0x21, 0xf9, 4, 0, 5, 0, 0, 0]);
   const descriptor = Buffer.concat([Buffer.from([0x2c, 0, 0, 0, 0]), u16le(frame[0]), u16le(frame[1]), Buffer.from([0])]);
   const image = Buffer.concat([control, descriptor, lzwZeros(frame[0] * frame[1])]);
@@ -62,7 +89,8 @@ function lzwZeros(pixels: number): Buffer {
   codes.push(end);
   const bits = Buffer.alloc(Math.ceil((codes.length * 3) / 8));
   codes.forEach((code, index) => {
-    for (let bit = 0; bit < 3; bit += 1) if (code & (1 << bit)) bits[(index * 3 + bit) >> 3] = (bits[(index * 3 + bit) >> 3] ?? 0) | (1 << ((index * 3 + bit) & 7));
+    for (let bit = 0; bit < 3; bit += 1)
+      if (code & (1 << bit)) bits[(index * 3 + bit) >> 3] = (bits[(index * 3 + bit) >> 3] ?? 0) | (1 << ((index * 3 + bit) & 7));
   });
   const blocks: Buffer[] = [Buffer.from([2])];
   for (let at = 0; at < bits.length; at += 255) blocks.push(Buffer.from([Math.min(255, bits.length - at)]), bits.subarray(at, at + 255));
@@ -84,7 +112,8 @@ export function progressiveJpeg({ width, height, scans }: { width: number; heigh
     segment(0xc4, Buffer.concat([Buffer.from([0x00, 1]), Buffer.alloc(15), Buffer.from([0x00])])),
     segment(0xc4, Buffer.concat([Buffer.from([0x10, 1]), Buffer.alloc(15), Buffer.from([0xe0])])),
   ];
-  const scan = (spectrum: [number, number], approximation: number, data: Buffer) => parts.push(segment(0xda, Buffer.from([1, 1, 0, ...spectrum, approximation])), data);
+  const scan = (spectrum: [number, number], approximation: number, data: Buffer) =>
+    parts.push(segment(0xda, Buffer.from([1, 1, 0, ...spectrum, approximation])), data);
   scan([0, 0], 0, Buffer.alloc(Math.ceil(blocks / 8)));
   const runs = endOfBandRuns(blocks);
   for (let made = 1; made < scans; made += 1) {
@@ -97,7 +126,7 @@ export function progressiveJpeg({ width, height, scans }: { width: number; heigh
 function endOfBandRuns(blocks: number): Buffer {
   const [least, most] = [16_384, 32_767];
   const runs: number[] = [];
-  for (let left = blocks; left > 0; ) {
+  for (let left = blocks; left > 0;) {
     // The last two share what is left, so that neither is too short to be said.
     const run = left <= most ? left : left < least + most ? left - least : most;
     runs.push(run);
@@ -112,15 +141,19 @@ export function flatJpeg(stored: readonly [number, number, number, number], tran
   const segment = (marker: number, data: Buffer) => Buffer.concat([Buffer.from([0xff, marker]), u16(data.length + 2), data]);
   const components = (tail: number[]) => Buffer.from([1, 2, 3, 4].flatMap((id) => [id, ...tail]));
   // Codes of four bits for the twelve lengths that a value can have, and one of one bit for "nothing else in this block".
-  const bits = stored.map((value) => {
-    const coefficient = (value - 128) * 8;
-    const length = coefficient === 0 ? 0 : Math.abs(coefficient).toString(2).length;
-    const said = coefficient < 0 ? coefficient + 2 ** length - 1 : coefficient;
-    return length.toString(2).padStart(4, "0") + (length === 0 ? "" : said.toString(2).padStart(length, "0")) + "0";
-  }).join("");
+  const bits = stored
+    .map((value) => {
+      const coefficient = (value - 128) * 8;
+      const length = coefficient === 0 ? 0 : Math.abs(coefficient).toString(2).length;
+      const said = coefficient < 0 ? coefficient + 2 ** length - 1 : coefficient;
+      return length.toString(2).padStart(4, "0") + (length === 0 ? "" : said.toString(2).padStart(length, "0")) + "0";
+    })
+    .join("");
   return Buffer.concat([
     Buffer.from([0xff, 0xd8]),
-    ...(transform === undefined ? [] : [segment(0xee, Buffer.concat([Buffer.from("Adobe", "latin1"), Buffer.from([0, 100, 0, 0, 0, 0, transform])]))]),
+    ...(transform === undefined
+      ? []
+      : [segment(0xee, Buffer.concat([Buffer.from("Adobe", "latin1"), Buffer.from([0, 100, 0, 0, 0, 0, transform])]))]),
     segment(0xdb, Buffer.concat([Buffer.from([0]), Buffer.alloc(64, 1)])),
     segment(0xc0, Buffer.concat([Buffer.from([8, 0, 8, 0, 8, 4]), components([0x11, 0])])),
     segment(0xc4, Buffer.from([0x00, 0, 0, 0, 12, ...Array<number>(12).fill(0), ...Array.from({ length: 12 }, (_, index) => index)])),
@@ -137,10 +170,30 @@ function packBits(bits: string): Buffer {
   return Buffer.from(bytes.flatMap((byte) => (byte === 0xff ? [0xff, 0] : [byte])));
 }
 
-export type BlackTiff = { width: number; height: number; rowsPerStrip?: number; tile?: number; pages?: number; isDeflated?: boolean; samples?: number; bits?: number; next?: "loop" };
+export type BlackTiff = {
+  width: number;
+  height: number;
+  rowsPerStrip?: number;
+  tile?: number;
+  pages?: number;
+  isDeflated?: boolean;
+  samples?: number;
+  bits?: number;
+  next?: "loop";
+};
 
 /** A TIFF, all black; its strips or tiles are all the same bytes of the file. */
-export function blackTiff({ width, height, rowsPerStrip = height, tile, pages = 1, isDeflated = true, samples = 3, bits = 8, next }: BlackTiff): Buffer {
+export function blackTiff({
+  width,
+  height,
+  rowsPerStrip = height,
+  tile,
+  pages = 1,
+  isDeflated = true,
+  samples = 3,
+  bits = 8,
+  next,
+}: BlackTiff): Buffer {
   const pieces = tile ? Math.ceil(width / tile) * Math.ceil(height / tile) : Math.ceil(height / rowsPerStrip);
   const bytes = ((tile ? tile * tile : width * rowsPerStrip) * samples * bits) / 8;
   const data = isDeflated ? deflateZeros(bytes) : Buffer.alloc(bytes);
@@ -155,10 +208,28 @@ export function blackTiff({ width, height, rowsPerStrip = height, tile, pages = 
   const list = (values: number[]) => (values.length === 1 ? (values[0] ?? 0) : put(values));
   const [offsets, lengths] = [list(Array<number>(pieces).fill(8)), list(Array<number>(pieces).fill(data.length))];
   const pieceTags: Tag[] = tile
-    ? [[322, 1, tile], [323, 1, tile], [324, pieces, offsets], [325, pieces, lengths]]
-    : [[273, pieces, offsets], [278, 1, rowsPerStrip], [279, pieces, lengths]];
+    ? [
+        [322, 1, tile],
+        [323, 1, tile],
+        [324, pieces, offsets],
+        [325, pieces, lengths],
+      ]
+    : [
+        [273, pieces, offsets],
+        [278, 1, rowsPerStrip],
+        [279, pieces, lengths],
+      ];
   const bitsPerSample = samples === 1 ? bits : put(Array<number>(samples).fill(bits));
-  const tags: Tag[] = [[256, 1, width], [257, 1, height], [258, samples, bitsPerSample], [259, 1, isDeflated ? 8 : 1], [262, 1, samples >= 3 ? 2 : 1], [277, 1, samples], ...(samples === 4 ? [[338, 1, 2] as Tag] : []), ...pieceTags];
+  const tags: Tag[] = [
+    [256, 1, width],
+    [257, 1, height],
+    [258, samples, bitsPerSample],
+    [259, 1, isDeflated ? 8 : 1],
+    [262, 1, samples >= 3 ? 2 : 1],
+    [277, 1, samples],
+    ...(samples === 4 ? [[338, 1, 2] as Tag] : []),
+    ...pieceTags,
+  ];
   const directoryBytes = 2 + 12 * tags.length + 4;
   const first = at;
   for (let page = 0; page < pages; page += 1) {
@@ -171,7 +242,9 @@ export function blackTiff({ width, height, rowsPerStrip = height, tile, pages = 
 type Tag = [tag: number, count: number, value: number];
 
 function directory(tags: Tag[], next: number): Buffer {
-  const entries = tags.toSorted(([a], [b]) => a - b).map(([tag, count, value]) => Buffer.concat([u16le(tag), u16le(4), u32le(count), u32le(value)]));
+  const entries = tags
+    .toSorted(([a], [b]) => a - b)
+    .map(([tag, count, value]) => Buffer.concat([u16le(tag), u16le(4), u32le(count), u32le(value)]));
   return Buffer.concat([u16le(tags.length), ...entries, u32le(next)]);
 }
 
@@ -200,7 +273,10 @@ export function withAvifSize(avif: Buffer, width: number, height: number): Buffe
 }
 
 /** An AVIF of rows x columns times the same tile; ISO/IEC 23008-12, 6.6.2.3. `claimed`: what the grid says of itself. */
-export function avifGrid(tile: Buffer, { rows, columns, tileSize, claimed }: { rows: number; columns: number; tileSize: [number, number]; claimed: [number, number] }): Buffer {
+export function avifGrid(
+  tile: Buffer,
+  { rows, columns, tileSize, claimed }: { rows: number; columns: number; tileSize: [number, number]; claimed: [number, number] },
+): Buffer {
   const av1c = boxAt(tile, "av1C");
   const data = boxAt(tile, "mdat").subarray(8);
   const count = rows * columns;
@@ -208,17 +284,45 @@ export function avifGrid(tile: Buffer, { rows, columns, tileSize, claimed }: { r
   const itemInfo = (id: number, type: string) => fullBox("infe", 2, 0, u16(id), u16(0), Buffer.from(`${type}\0`, "latin1"));
   const ids = Array.from({ length: count }, (_, index) => index + 2);
   const size = ([width, height]: [number, number]) => fullBox("ispe", 0, 0, u32(width), u32(height));
-  const properties = box("iprp",
+  const properties = box(
+    "iprp",
     box("ipco", av1c, size(tileSize), size(claimed), fullBox("pixi", 0, 0, Buffer.from([3, 8, 8, 8]))),
-    fullBox("ipma", 0, 0, u32(count + 1), u16(1), Buffer.from([2, 3, 4]), ...ids.map((id) => Buffer.concat([u16(id), Buffer.from([3, 0x81, 2, 4])]))));
-  const meta = (dataAt: number) => fullBox("meta", 0, 0,
-    fullBox("hdlr", 0, 0, u32(0), Buffer.from("pict", "latin1"), Buffer.alloc(12), Buffer.from([0])),
-    fullBox("pitm", 0, 0, u16(1)),
-    fullBox("iloc", 1, 0, Buffer.from([0x44, 0]), u16(count + 1), u16(1), u16(1), u16(0), u16(1), u32(0), u32(grid.length), ...ids.map((id) => Buffer.concat([u16(id), u16(0), u16(0), u16(1), u32(dataAt), u32(data.length)]))),
-    fullBox("iinf", 0, 0, u16(count + 1), itemInfo(1, "grid"), ...ids.map((id) => itemInfo(id, "av01"))),
-    fullBox("iref", 0, 0, box("dimg", u16(1), u16(count), ...ids.map(u16))),
-    properties,
-    box("idat", grid));
+    fullBox(
+      "ipma",
+      0,
+      0,
+      u32(count + 1),
+      u16(1),
+      Buffer.from([2, 3, 4]),
+      ...ids.map((id) => Buffer.concat([u16(id), Buffer.from([3, 0x81, 2, 4])])),
+    ),
+  );
+  const meta = (dataAt: number) =>
+    fullBox(
+      "meta",
+      0,
+      0,
+      fullBox("hdlr", 0, 0, u32(0), Buffer.from("pict", "latin1"), Buffer.alloc(12), Buffer.from([0])),
+      fullBox("pitm", 0, 0, u16(1)),
+      fullBox(
+        "iloc",
+        1,
+        0,
+        Buffer.from([0x44, 0]),
+        u16(count + 1),
+        u16(1),
+        u16(1),
+        u16(0),
+        u16(1),
+        u32(0),
+        u32(grid.length),
+        ...ids.map((id) => Buffer.concat([u16(id), u16(0), u16(0), u16(1), u32(dataAt), u32(data.length)])),
+      ),
+      fullBox("iinf", 0, 0, u16(count + 1), itemInfo(1, "grid"), ...ids.map((id) => itemInfo(id, "av01"))),
+      fullBox("iref", 0, 0, box("dimg", u16(1), u16(count), ...ids.map(u16))),
+      properties,
+      box("idat", grid),
+    );
   const type = box("ftyp", Buffer.from("avif\0\0\0\0avifmif1miaf", "latin1"));
   return Buffer.concat([type, meta(type.length + meta(0).length + 8), box("mdat", data)]);
 }

@@ -33,7 +33,12 @@ export async function buildImageTree({ context, folder }: { context: string; fol
 }
 
 function readSteps(text: string): Step[] {
-  const lines = text.replaceAll(/^\s*#.*\n/gm, "").replaceAll(/\\\n/g, " ").split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const lines = text
+    .replaceAll(/^\s*#.*\n/gm, "")
+    .replaceAll(/\\\n/g, " ")
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
   return lines.map((line) => {
     const [, name = "", rest = ""] = /^(\S+)\s+(.*)$/.exec(line) ?? [];
     return { name: name.toUpperCase(), rest };
@@ -53,7 +58,11 @@ async function startStage(root: string): Promise<Stage> {
   return { root, workdir: "/", env: {}, user: "root", command: [], healthcheck: [] };
 }
 
-async function follow({ name, rest }: Step, stage: Stage, { context, stages }: { context: string; stages: Map<string, Stage> }): Promise<void> {
+async function follow(
+  { name, rest }: Step,
+  stage: Stage,
+  { context, stages }: { context: string; stages: Map<string, Stage> },
+): Promise<void> {
   switch (name) {
     case "WORKDIR":
       stage.workdir = rest;
@@ -93,25 +102,41 @@ async function copy(rest: string, stage: Stage, { context, stages }: { context: 
     // Docker copies what is in a folder; into a name that ends with a slash, or `.`, it copies a file under its own.
     const isWhole = name === ".";
     if (isWhole) for (const entry of await listContext(context)) duplicate(join(context, entry), join(target, entry));
-    else duplicate(join(source, name), /(^|\/)\.?\/?$/.test(words.split(/\s+/).at(-1) ?? "") ? join(target, name.split("/").at(-1) ?? "") : target);
+    else
+      duplicate(
+        join(source, name),
+        /(^|\/)\.?\/?$/.test(words.split(/\s+/).at(-1) ?? "") ? join(target, name.split("/").at(-1) ?? "") : target,
+      );
   }
 }
 
 async function listContext(context: string): Promise<string[]> {
-  const ignored = (await readFile(join(context, ".dockerignore"), "utf8")).split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const ignored = (await readFile(join(context, ".dockerignore"), "utf8"))
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
   if (ignored.some((pattern) => /[*!/]/.test(pattern))) throw new Error("expected plain names in .dockerignore");
   return (await readdir(context)).filter((entry) => !ignored.includes(entry));
 }
 
 function duplicate(source: string, target: string): void {
-  const { status, stderr } = spawnSync("sh", ["-c", 'mkdir -p "$(dirname "$2")" && cp -a --reflink=auto -T "$1" "$2"', "sh", source, target], { encoding: "utf8" });
+  const { status, stderr } = spawnSync(
+    "sh",
+    ["-c", 'mkdir -p "$(dirname "$2")" && cp -a --reflink=auto -T "$1" "$2"', "sh", source, target],
+    { encoding: "utf8" },
+  );
   if (status !== 0) throw new Error(`COPY failed: ${stderr}`);
 }
 
 function run(command: string, stage: Stage): void {
   // The caches and settings of npm are the machine's; nothing else of it is known inside.
-  const npm = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(npm_config_|https?_proxy|no_proxy|node_extra_ca_certs)/i.test(name)));
-  const { status, stdout, stderr } = spawnSync(...enter(stage, "root", ["sh", "-c", command]), { encoding: "utf8", env: { ...npm, npm_config_prefer_offline: "true", ...environmentOf(stage), HOME: "/root" } });
+  const npm = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => /^(npm_config_|https?_proxy|no_proxy|node_extra_ca_certs)/i.test(name)),
+  );
+  const { status, stdout, stderr } = spawnSync(...enter(stage, "root", ["sh", "-c", command]), {
+    encoding: "utf8",
+    env: { ...npm, npm_config_prefer_offline: "true", ...environmentOf(stage), HOME: "/root" },
+  });
   if (status !== 0) throw new Error(`RUN ${command} failed:\n${stdout}${stderr}`);
 }
 
@@ -143,5 +168,20 @@ exec chroot "$root" setpriv --reuid="$user" --regid="$user" --clear-groups sh -c
 
 function enter(stage: Stage, user: string, command: readonly string[]): [string, string[]] {
   const home = process.env["HOME"] ?? dirname(process.cwd());
-  return ["unshare", ["--mount", "--propagation", "private", "sh", "-c", ENTER.replaceAll("$HOST_HOME", home), "sh", stage.root, user, stage.workdir, ...command]];
+  return [
+    "unshare",
+    [
+      "--mount",
+      "--propagation",
+      "private",
+      "sh",
+      "-c",
+      ENTER.replaceAll("$HOST_HOME", home),
+      "sh",
+      stage.root,
+      user,
+      stage.workdir,
+      ...command,
+    ],
+  ];
 }

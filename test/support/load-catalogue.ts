@@ -11,14 +11,30 @@ import { createTestFolder } from "./folder.ts";
 import { catalogueOf } from "./origin.ts";
 
 /** Loads a batch whose products have these images, without HTTP; returns its id. URLs that are none are skipped. */
-export async function loadCatalogue({ db, queue }: { db: Database; queue: Queue }, rows: readonly (readonly string[])[], more: Partial<BatchOrder> = {}): Promise<string> {
+export async function loadCatalogue(
+  { db, queue }: { db: Database; queue: Queue },
+  rows: readonly (readonly string[])[],
+  more: Partial<BatchOrder> = {},
+): Promise<string> {
   const batchId = randomUUIDv7();
   const path = join(await createTestFolder(), "upload.csv");
   await writeFile(path, catalogueOf(rows));
-  const loaded = await loadBatch({ queue, transaction: db.keyedTransaction }, {
-    batchId, token: batchId, csv: { path, bytes: 1, fileName: null }, recipe: SEED_RECIPE, refresh: "auto", metadata: {},
-    reading: { ...DEFAULT_READING, onInvalid: "skip" }, now: Date.now(), limits: CATALOGUE_LIMITS, endpoint: null, ...more,
-  });
+  const loaded = await loadBatch(
+    { queue, transaction: db.keyedTransaction },
+    {
+      batchId,
+      token: batchId,
+      csv: { path, bytes: 1, fileName: null },
+      recipe: SEED_RECIPE,
+      refresh: "auto",
+      metadata: {},
+      reading: { ...DEFAULT_READING, onInvalid: "skip" },
+      now: Date.now(),
+      limits: CATALOGUE_LIMITS,
+      endpoint: null,
+      ...more,
+    },
+  );
   assert.ok(loaded.ok);
   return batchId;
 }

@@ -4,7 +4,10 @@ export type MediaType = { schema?: object; example?: unknown; examples?: Record<
 export type ApiResponse = { description: string; headers?: Record<string, object>; content?: Record<string, MediaType> };
 export type Parameter = { name: string; in: "path" | "query" | "header"; required?: boolean; schema: object; example?: unknown };
 export type Operation = {
-  operationId: string; summary?: string; description?: string; parameters?: Parameter[];
+  operationId: string;
+  summary?: string;
+  description?: string;
+  parameters?: Parameter[];
   requestBody?: { required?: boolean; content: Record<string, MediaType> };
   responses: Record<string, ApiResponse>;
 };
@@ -21,10 +24,15 @@ export const DOCUMENT = JSON.parse(readFileSync(new URL("../../openapi.json", im
 export type Place = { template: string; operation: Operation };
 
 export const OPERATIONS: readonly (Place & { method: string })[] = Object.entries(DOCUMENT.paths).flatMap(([template, path]) =>
-  Object.entries(path).map(([method, operation]) => ({ template, method: method.toUpperCase(), operation })));
+  Object.entries(path).map(([method, operation]) => ({ template, method: method.toUpperCase(), operation })),
+);
 
 const TEMPLATES = Object.keys(DOCUMENT.paths)
-  .map((template) => ({ template, pattern: new RegExp(`^${template.replaceAll(".", "\\.").replaceAll(/\{[^}]+\}/g, "[^/]*")}$`), parameters: template.split("{").length }))
+  .map((template) => ({
+    template,
+    pattern: new RegExp(`^${template.replaceAll(".", "\\.").replaceAll(/\{[^}]+\}/g, "[^/]*")}$`),
+    parameters: template.split("{").length,
+  }))
   // `/outputs/{token}/results.csv` goes before `/outputs/{token}/{fileName}`.
   .toSorted((a, b) => a.parameters - b.parameters);
 

@@ -32,5 +32,9 @@ export async function startOrigin(handle: Handler = (_, response) => response.wr
 }
 
 export function catalogueOf(rows: readonly (readonly string[])[]): string {
-  return ["S. No,Product Name,Input Image Urls", ...rows.map((urls, index) => `${index + 1},Product ${index + 1},"${urls.join(",")}"`), ""].join("\n");
+  return [
+    "S. No,Product Name,Input Image Urls",
+    ...rows.map((urls, index) => `${index + 1},Product ${index + 1},"${urls.join(",")}"`),
+    "",
+  ].join("\n");
 }

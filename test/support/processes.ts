@@ -4,20 +4,26 @@ type Listed = { pid: number; parent: number; command: string };
 
 /** Every process that lives now, as /proc lists them. */
 function listProcesses(): Listed[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-      const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      if (state === "Z") return [];
-      return [{ pid: Number(name), parent: Number(parent), command: readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ") }];
-    } catch {
-      return [];
-    }
-  });
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+        const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+        if (state === "Z") return [];
+        return [
+          { pid: Number(name), parent: Number(parent), command: readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ") },
+        ];
+      } catch {
+        return [];
+      }
+    });
 }
 
 export function encodersOf(pid: number): number[] {
-  return listProcesses().filter(({ parent, command }) => parent === pid && command.includes("encoder")).map((found) => found.pid);
+  return listProcesses()
+    .filter(({ parent, command }) => parent === pid && command.includes("encoder"))
+    .map((found) => found.pid);
 }
 
 /** Processes whose command line names this text, a folder say. */

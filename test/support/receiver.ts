@@ -7,7 +7,9 @@ export type Delivered = { headers: IncomingHttpHeaders; body: string; at: number
 export type Receiver = { url: string; deliveries: Delivered[] };
 
 /** Takes webhooks; answers 200 unless the test says otherwise. */
-export async function startReceiver(answer: (response: ServerResponse, count: number) => void = (response) => response.end()): Promise<Receiver> {
+export async function startReceiver(
+  answer: (response: ServerResponse, count: number) => void = (response) => response.end(),
+): Promise<Receiver> {
   const deliveries: Delivered[] = [];
   const server = createServer(async (request, response) => {
     const body = await text(request);

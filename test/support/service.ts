@@ -23,12 +23,23 @@ export type Service = {
 };
 
 /** Starts the real thing as a process of its own and waits until it says where it listens. */
-export async function startService(env: Record<string, string>, options: { detached?: boolean; command?: readonly [string, ...string[]] } = {}): Promise<Service> {
+export async function startService(
+  env: Record<string, string>,
+  options: { detached?: boolean; command?: readonly [string, ...string[]] } = {},
+): Promise<Service> {
   const [program, ...words] = options.command ?? [process.execPath, "bin/pressrun.js", "serve"];
   const child = spawn(program, words, {
     cwd: ROOT,
     detached: options.detached ?? false,
-    env: { PATH: process.env["PATH"] ?? "", HOST: "127.0.0.1", PORT: "0", ALLOW_CIDRS: "127.0.0.1/32", LOG_LEVEL: "warn", EMBEDDED_PG_PORT: "0", ...env },
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOST: "127.0.0.1",
+      PORT: "0",
+      ALLOW_CIDRS: "127.0.0.1/32",
+      LOG_LEVEL: "warn",
+      EMBEDDED_PG_PORT: "0",
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
@@ -58,7 +69,11 @@ export async function startService(env: Record<string, string>, options: { detac
     return (await response.json()) as BatchStatusView;
   };
   return {
-    url, process: child, pid: child.pid ?? -1, output, status,
+    url,
+    process: child,
+    pid: child.pid ?? -1,
+    output,
+    status,
     async kill(signal) {
       child.kill(signal);
       const [code, by] = await exited;
@@ -73,9 +88,13 @@ export async function startService(env: Record<string, string>, options: { detac
       return (await response.json()) as Accepted;
     },
     finished: (requestId, withinMs) =>
-      eventually(`the end of ${requestId}`, async () => {
-        const found = await status(requestId).catch(() => null);
-        return found?.finishedAt ? found : null;
-      }, withinMs),
+      eventually(
+        `the end of ${requestId}`,
+        async () => {
+          const found = await status(requestId).catch(() => null);
+          return found?.finishedAt ? found : null;
+        },
+        withinMs,
+      ),
   };
 }

@@ -1,10 +1,45 @@
 /** Addresses that nobody on the internet has a business to make us reach; every cloud's metadata service among them. */
 export const FORBIDDEN_V4 = [
-  "127.0.0.1", "127.1.2.3", "0.0.0.0", "10.0.0.1", "100.64.0.1", "100.100.100.200", "168.63.129.16", "169.254.0.1", "169.254.169.254", "169.254.170.2",
-  "172.16.0.1", "172.31.255.254", "192.0.0.192", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
+  "127.0.0.1",
+  "127.1.2.3",
+  "0.0.0.0",
+  "10.0.0.1",
+  "100.64.0.1",
+  "100.100.100.200",
+  "168.63.129.16",
+  "169.254.0.1",
+  "169.254.169.254",
+  "169.254.170.2",
+  "172.16.0.1",
+  "172.31.255.254",
+  "192.0.0.192",
+  "192.0.2.1",
+  "192.88.99.1",
+  "192.168.1.1",
+  "198.18.0.1",
+  "198.51.100.1",
+  "203.0.113.1",
+  "224.0.0.1",
+  "240.0.0.1",
+  "255.255.255.255",
 ] as const;
 export const FORBIDDEN_V6 = [
-  "::1", "::", "fe80::1", "fec0::1", "fc00::1", "fd00::1", "fd00:ec2::254", "fd20:ce::254", "ff02::1", "100::1", "2001::1", "2001:10::1", "2001:db8::1", "3fff::1", "5f00::1", "4000::1",
+  "::1",
+  "::",
+  "fe80::1",
+  "fec0::1",
+  "fc00::1",
+  "fd00::1",
+  "fd00:ec2::254",
+  "fd20:ce::254",
+  "ff02::1",
+  "100::1",
+  "2001::1",
+  "2001:10::1",
+  "2001:db8::1",
+  "3fff::1",
+  "5f00::1",
+  "4000::1",
 ] as const;
 
 /** One URL and the forbidden address that it spells. */
@@ -16,7 +51,9 @@ export function spellForbidden(port: number): Spelling[] {
     ...Object.entries(hostsOfV4(address)).map(([how, host]) => ({ how: `${address} ${how}`, url: `http://${host}:${port}/` })),
     ...Object.entries(tricksWith(address, port)).map(([how, url]) => ({ how: `${address} ${how}`, url })),
   ]);
-  const v6 = FORBIDDEN_V6.flatMap((address) => Object.entries(hostsOfV6(address)).map(([how, host]) => ({ how: `${address} ${how}`, url: `http://[${host}]:${port}/` })));
+  const v6 = FORBIDDEN_V6.flatMap((address) =>
+    Object.entries(hostsOfV6(address)).map(([how, host]) => ({ how: `${address} ${how}`, url: `http://[${host}]:${port}/` })),
+  );
   return [...new Map([...v4, ...v6].map((spelling) => [spelling.url, spelling])).values()];
 }
 
@@ -111,7 +148,10 @@ function hostsOfV6(address: string): Record<string, string> {
     "in capitals": address.toUpperCase(),
     "in full": full.join(":"),
     "in full with zeros": full.map((part) => part.padStart(4, "0")).join(":"),
-    "with four bytes as IPv4": `${full.slice(0, 6).join(":")}:${full.slice(6).flatMap((part) => [Number.parseInt(part, 16) >> 8, Number.parseInt(part, 16) & 255]).join(".")}`,
+    "with four bytes as IPv4": `${full.slice(0, 6).join(":")}:${full
+      .slice(6)
+      .flatMap((part) => [Number.parseInt(part, 16) >> 8, Number.parseInt(part, 16) & 255])
+      .join(".")}`,
     "with a zone": `${address}%25lo`,
     "with a bare zone": `${address}%lo`,
     "percent-encoded": address.replaceAll(":", "%3a"),
@@ -127,7 +167,10 @@ function expand(address: string): string[] {
 /** What a resolver can answer that must be refused: as addresses are written by getaddrinfo. */
 export function forbiddenAnswers(): { address: string; family: number }[] {
   const bare = Object.fromEntries(FORBIDDEN_V4.map((address) => [address, Object.values(hostsOfV4(address))]));
-  const embedded = Object.values(bare).flat().filter((host) => host.startsWith("[")).map((host) => host.slice(1, -1).replace("%25", "%"));
+  const embedded = Object.values(bare)
+    .flat()
+    .filter((host) => host.startsWith("["))
+    .map((host) => host.slice(1, -1).replace("%25", "%"));
   return [
     ...FORBIDDEN_V4.map((address) => ({ address, family: 4 })),
     ...[...FORBIDDEN_V6, ...FORBIDDEN_V6.map((address) => `${address}%eth0`), ...embedded].map((address) => ({ address, family: 6 })),
@@ -136,9 +179,64 @@ export function forbiddenAnswers(): { address: string; family: number }[] {
 
 /** Edges of the forbidden ranges from outside, well-known services, and odd spellings of both. */
 export const PUBLIC_HOSTS = [
-  "8.8.8.8", "1.1.1.1", "93.184.216.34", "9.255.255.255", "11.0.0.0", "1.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0", "168.63.129.15", "168.63.129.17", "169.253.255.255", "169.255.0.0",
-  "172.15.255.255", "172.32.0.0", "191.255.255.255", "192.0.1.0", "192.0.3.0", "192.88.98.255", "192.88.100.0", "192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0", "198.51.99.255", "198.51.101.0",
-  "203.0.112.255", "203.0.114.0", "223.255.255.255", "8.8.8.8.", "134744072", "0x08080808", "010.8.8.8", "0x8.8.8.8", "8.8.2056", "8.526344", "８.８.８.８", "8。8。8。8", "%38.8.8.8",
-  "[2606:4700:4700::1111]", "[2A00:1450:4001:81B::200E]", "[2001:4860:4860:0:0:0:0:8888]", "[2001:200::1]", "[2003::1]", "[2400:cb00::1]", "[2c00::1]", "[2001:4860:4860::8.8.8.8]", "[::ffff:8.8.8.8]", "[::ffff:808:808]",
-  "shop.example", "SHOP.EXAMPLE", "shop.example.", "bücher.example", "xn--bcher-kva.example", "images.shop.example", "127.0.0.1.shop.example", "localhost.shop.example", "10.example", "a_b.shop.example",
+  "8.8.8.8",
+  "1.1.1.1",
+  "93.184.216.34",
+  "9.255.255.255",
+  "11.0.0.0",
+  "1.0.0.0",
+  "100.63.255.255",
+  "100.128.0.0",
+  "126.255.255.255",
+  "128.0.0.0",
+  "168.63.129.15",
+  "168.63.129.17",
+  "169.253.255.255",
+  "169.255.0.0",
+  "172.15.255.255",
+  "172.32.0.0",
+  "191.255.255.255",
+  "192.0.1.0",
+  "192.0.3.0",
+  "192.88.98.255",
+  "192.88.100.0",
+  "192.167.255.255",
+  "192.169.0.0",
+  "198.17.255.255",
+  "198.20.0.0",
+  "198.51.99.255",
+  "198.51.101.0",
+  "203.0.112.255",
+  "203.0.114.0",
+  "223.255.255.255",
+  "8.8.8.8.",
+  "134744072",
+  "0x08080808",
+  "010.8.8.8",
+  "0x8.8.8.8",
+  "8.8.2056",
+  "8.526344",
+  "８.８.８.８",
+  "8。8。8。8",
+  "%38.8.8.8",
+  "[2606:4700:4700::1111]",
+  "[2A00:1450:4001:81B::200E]",
+  "[2001:4860:4860:0:0:0:0:8888]",
+  "[2001:200::1]",
+  "[2003::1]",
+  "[2400:cb00::1]",
+  "[2c00::1]",
+  "[2001:4860:4860::8.8.8.8]",
+  "[::ffff:8.8.8.8]",
+  "[::ffff:808:808]",
+  "shop.example",
+  "SHOP.EXAMPLE",
+  "shop.example.",
+  "bücher.example",
+  "xn--bcher-kva.example",
+  "images.shop.example",
+  "127.0.0.1.shop.example",
+  "localhost.shop.example",
+  "10.example",
+  "a_b.shop.example",
 ] as const;

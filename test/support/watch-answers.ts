@@ -54,7 +54,13 @@ subscribe("http.client.response.finish", (message) => {
     return push(chunk, encoding);
   };
   const look = () => {
-    const fault = findUndocumented({ method: request.method, path: request.path, status: response.statusCode ?? 0, contentType: response.headers["content-type"] ?? null, body: Buffer.concat(chunks).toString() });
+    const fault = findUndocumented({
+      method: request.method,
+      path: request.path,
+      status: response.statusCode ?? 0,
+      contentType: response.headers["content-type"] ?? null,
+      body: Buffer.concat(chunks).toString(),
+    });
     if (fault !== null) faults.push(fault);
   };
 });

@@ -17,31 +17,47 @@ const IMAGES = 150;
 
 const canMount = process.platform === "linux" && process.getuid?.() === 0;
 
-test("a full disk: nothing corrupt, claiming pauses, status answers, work resumes when there is room", { timeout: 90_000, skip: canMount ? false : "only root can mount a small disk" }, async (t) => {
-  const disk = await createTestFolder();
-  if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=48m", "tmpfs", disk]).status !== 0) return t.skip("this system does not allow a mount");
-  onCleanup(() => spawnSync("umount", ["-l", disk]));
-  const photo = await makeSamplePhoto({ width: 900, height: 600, seed: 3, format: "jpeg" });
-  const origin = await startSlowOrigin(60, photo);
-  const service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: disk, DISK_FREE_MB_MIN: "4", DOWNLOADS: "1", ENCODERS: "1" });
-  const { requestId } = await service.upload(slowCatalogue(origin, IMAGES));
-  await eventually("the first images", async () => (await service.status(requestId)).progress.completed >= 5);
+test(
+  "a full disk: nothing corrupt, claiming pauses, status answers, work resumes when there is room",
+  { timeout: 90_000, skip: canMount ? false : "only root can mount a small disk" },
+  async (t) => {
+    const disk = await createTestFolder();
+    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=48m", "tmpfs", disk]).status !== 0)
+      return t.skip("this system does not allow a mount");
+    onCleanup(() => spawnSync("umount", ["-l", disk]));
+    const photo = await makeSamplePhoto({ width: 900, height: 600, seed: 3, format: "jpeg" });
+    const origin = await startSlowOrigin(60, photo);
+    const service = await startService({
+      DATABASE_URL: await createTestDatabase(),
+      DATA_DIR: disk,
+      DISK_FREE_MB_MIN: "4",
+      DOWNLOADS: "1",
+      ENCODERS: "1",
+    });
+    const { requestId } = await service.upload(slowCatalogue(origin, IMAGES));
+    await eventually("the first images", async () => (await service.status(requestId)).progress.completed >= 5);
 
-  await fill(disk);
-  await eventually("the pause", async () => service.output.some((line) => line.includes("the disk is full")));
-  const paused = await service.status(requestId);
-  assert.equal(paused.progress.failed, 0);
-  assert.ok(paused.progress.completed < IMAGES, "the batch was caught in the middle");
-  const refused = await fetch(`${service.url}/uploadAndProcessDocument`, { method: "POST", headers: { "content-type": "text/csv" }, body: "x".repeat(8 * MIB) });
-  assert.equal(refused.status, 507);
+    await fill(disk);
+    await eventually("the pause", async () => service.output.some((line) => line.includes("the disk is full")));
+    const paused = await service.status(requestId);
+    assert.equal(paused.progress.failed, 0);
+    assert.ok(paused.progress.completed < IMAGES, "the batch was caught in the middle");
+    const refused = await fetch(`${service.url}/uploadAndProcessDocument`, {
+      method: "POST",
+      headers: { "content-type": "text/csv" },
+      body: "x".repeat(8 * MIB),
+    });
+    assert.equal(refused.status, 507);
 
-  await rm(join(disk, "ballast"));
-  const status = await service.finished(requestId);
-  assert.deepEqual([status.progress.completed, status.progress.failed], [IMAGES, 0]);
-  const folder = join(disk, "uploads", "outputImages", requestId, "00000");
-  for (const name of await readdir(folder)) assert.equal((await sharp(join(folder, name), { failOn: "warning" }).stats()).isOpaque, true, name);
-  assert.equal((await service.kill("SIGTERM")).code, 0);
-});
+    await rm(join(disk, "ballast"));
+    const status = await service.finished(requestId);
+    assert.deepEqual([status.progress.completed, status.progress.failed], [IMAGES, 0]);
+    const folder = join(disk, "uploads", "outputImages", requestId, "00000");
+    for (const name of await readdir(folder))
+      assert.equal((await sharp(join(folder, name), { failOn: "warning" }).stats()).isOpaque, true, name);
+    assert.equal((await service.kill("SIGTERM")).code, 0);
+  },
+);
 
 /** Leaves 1 MiB: less than the reserve, and no room for an upload. */
 async function fill(disk: string): Promise<void> {

@@ -15,7 +15,7 @@ import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 const IMAGES = 60;
 
 for (const [name, stop] of Object.entries({
-  "SIGTERM": (service: Service): boolean => process.kill(service.pid, "SIGTERM"),
+  SIGTERM: (service: Service): boolean => process.kill(service.pid, "SIGTERM"),
   "Ctrl-C to the whole process group": (service: Service): boolean => process.kill(-service.pid, "SIGINT"),
 })) {
   test(`${name} in the middle of a batch drains it, counts no failure and leaves no process`, { timeout: 90_000 }, async () => {
@@ -43,7 +43,9 @@ for (const [name, stop] of Object.entries({
     const [, url] = /psql "([^"]+)"/.exec(again.output.join("\n")) ?? [];
     const client = new pg.Client({ connectionString: url ?? "" });
     await client.connect();
-    const { rows } = await client.query("select count(*)::int as count, max(attempts)::int as attempts from image left join image_attempt using (batch_id, ordinal)");
+    const { rows } = await client.query(
+      "select count(*)::int as count, max(attempts)::int as attempts from image left join image_attempt using (batch_id, ordinal)",
+    );
     await client.end();
     assert.equal(rows[0]?.attempts, 1, "no image needed a second attempt");
     await again.kill("SIGTERM");
@@ -52,7 +54,10 @@ for (const [name, stop] of Object.entries({
 
 test("SIGTERM in the middle of a start leaves no process either", async () => {
   const dataDir = await createTestFolder();
-  const child = spawn(process.execPath, ["bin/pressrun.js", "serve"], { env: { PATH: process.env["PATH"] ?? "", PORT: "0", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" }, stdio: "ignore" });
+  const child = spawn(process.execPath, ["bin/pressrun.js", "serve"], {
+    env: { PATH: process.env["PATH"] ?? "", PORT: "0", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" },
+    stdio: "ignore",
+  });
   const exited = once(child, "exit");
   await eventually("PostgreSQL to begin", async () => existsSync(join(dataDir, "postgres", "postmaster.pid")));
   child.kill("SIGTERM");

@@ -10,12 +10,15 @@ function collect() {
   mock.timers.enable({ apis: ["setTimeout"] });
   mock.method(performance, "now", () => now);
   const collector = createCollector<number>({
-    pageMax: 3, collectMs: 100, firstMs: 20,
+    pageMax: 3,
+    collectMs: 100,
+    firstMs: 20,
     write: (items) => new Promise((resolve) => (pages.push([...items]), writing.push(resolve))),
   });
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   return {
-    pages, collector,
+    pages,
+    collector,
     async pass(ms: number) {
       now += ms;
       mock.timers.tick(ms);
@@ -57,7 +60,10 @@ describe("the collector", () => {
     await pass(50);
     assert.deepEqual(pages, [[1, 2, 3]], "the first is still being written");
     await written();
-    assert.deepEqual(pages, [[1, 2, 3], [4, 5, 6]]);
+    assert.deepEqual(pages, [
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
     await written();
     await pass(100);
     assert.deepEqual(pages.at(-1), [7]);

@@ -31,7 +31,9 @@ describe("a delivery", () => {
     assert.equal(delivery.headers["webhook-id"], key.eventId);
     assert.equal(delivery.headers["content-type"], "application/json");
     assert.deepEqual(new Webhook(SECRET).verify(delivery.body, delivery.headers as Record<string, string>), JSON.parse(delivery.body));
-    assert.throws(() => new Webhook(SECRET).verify(delivery.body.replace("completed", "failed"), delivery.headers as Record<string, string>));
+    assert.throws(() =>
+      new Webhook(SECRET).verify(delivery.body.replace("completed", "failed"), delivery.headers as Record<string, string>),
+    );
     assert.throws(() => new Webhook(createSecret(randomBytes(32))).verify(delivery.body, delivery.headers as Record<string, string>));
     await attempt(key);
     assert.equal(receiver.deliveries.length, 1, "a job that runs once more after it is done sends nothing");
@@ -63,7 +65,10 @@ describe("a delivery", () => {
     const configured = { url: receiver.url, secrets: [SECRET], authorization: "Bearer abc" };
     for (const url of [former.url, receiver.url]) await attempt(await record(url, null), configured);
     await attempt(await record(receiver.url), configured);
-    assert.deepEqual([...former.deliveries, ...receiver.deliveries].map(({ headers }) => headers.authorization), [undefined, "Bearer abc", undefined]);
+    assert.deepEqual(
+      [...former.deliveries, ...receiver.deliveries].map(({ headers }) => headers.authorization),
+      [undefined, "Bearer abc", undefined],
+    );
   });
 
   test("with an Authorization header is not sent in the clear to the internet", async () => {
@@ -77,7 +82,11 @@ describe("a delivery", () => {
     assert.deepEqual([receiver.deliveries.length, (await stateOf(key)).state], [0, "pending"]);
     const { rows } = await db.executor.executeSql("select detail from delivery_attempt where event_id = $1", [key.eventId]);
     assert.match(String(rows[0]?.["detail"]), /^authorization_withheld: .+https.+ALLOW_CIDRS/);
-    await attempt(await record(target.url, null), { ...target, authorization: null }, createPost({ policy: open, userAgent: "test", resolve: async () => [{ address: "127.0.0.1", family: 4 }] }));
+    await attempt(
+      await record(target.url, null),
+      { ...target, authorization: null },
+      createPost({ policy: open, userAgent: "test", resolve: async () => [{ address: "127.0.0.1", family: 4 }] }),
+    );
     assert.equal(receiver.deliveries.length, 1, "without the header it is");
   });
 
@@ -124,8 +133,14 @@ describe("a delivery", () => {
     for (let count = 1; count <= DELIVERY_ATTEMPTS_MAX; count += 1) await attempt(hopeless);
     const { state, attempts } = await stateOf(hopeless);
     assert.deepEqual([state, attempts], ["failed", DELIVERY_ATTEMPTS_MAX]);
-    const { rows } = await db.executor.executeSql("select attempt, http_status from delivery_attempt where event_id = $1 order by attempt", [hopeless.eventId]);
-    assert.deepEqual(rows, Array.from({ length: DELIVERY_ATTEMPTS_MAX }, (_, index) => ({ attempt: index + 1, http_status: 500 })));
+    const { rows } = await db.executor.executeSql(
+      "select attempt, http_status from delivery_attempt where event_id = $1 order by attempt",
+      [hopeless.eventId],
+    );
+    assert.deepEqual(
+      rows,
+      Array.from({ length: DELIVERY_ATTEMPTS_MAX }, (_, index) => ({ attempt: index + 1, http_status: 500 })),
+    );
   });
 
   test("to a private address is refused by the guard at the time of sending", async () => {

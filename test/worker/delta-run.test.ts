@@ -26,7 +26,9 @@ describe("a catalogue that comes again", () => {
       if (!file) return void response.writeHead(404).end();
       if (file.etag !== undefined) response.setHeader("etag", file.etag);
       if (file.lastModified !== undefined) response.setHeader("last-modified", file.lastModified);
-      const isFresh = (file.etag !== undefined && request.headers["if-none-match"] === file.etag) || (file.etag === undefined && file.lastModified !== undefined && request.headers["if-modified-since"] === file.lastModified);
+      const isFresh =
+        (file.etag !== undefined && request.headers["if-none-match"] === file.etag) ||
+        (file.etag === undefined && file.lastModified !== undefined && request.headers["if-modified-since"] === file.lastModified);
       answers.push(`${url.pathname} ${isFresh ? 304 : 200}`);
       if (isFresh) response.writeHead(304).end();
       else response.setHeader("content-type", "image/jpeg").end(file.photo);
@@ -45,12 +47,19 @@ describe("a catalogue that comes again", () => {
 
   afterEach(async () => {
     const left = await readdir(join(dataDir, "uploads", "temp"), { recursive: true, withFileTypes: true });
-    assert.deepEqual(left.filter((entry) => entry.isFile()).map(({ name }) => name), []);
+    assert.deepEqual(
+      left.filter((entry) => entry.isFile()).map(({ name }) => name),
+      [],
+    );
   });
 
   const run = async (body: object): Promise<{ batch: Batch; products: Product[] }> => {
     const images = [...files.keys()].map((path) => `${origin.url}${path}`);
-    const response = await fetch(`${service.url}/v1/batches`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ products: images.map((image, index) => ({ id: `p${index}`, images: [image] })), ...body }) });
+    const response = await fetch(`${service.url}/v1/batches`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ products: images.map((image, index) => ({ id: `p${index}`, images: [image] })), ...body }),
+    });
     assert.equal(response.status, 202, await response.clone().text());
     const accepted = (await response.json()) as AcceptedBatch;
     const batch = await eventually("the end", async () => {
@@ -73,11 +82,22 @@ describe("a catalogue that comes again", () => {
     assert.deepEqual([second.batch.progress.completed, second.batch.progress.reused], [3, 3]);
     assert.deepEqual(answers.toSorted(), ["/bare.jpg 200", "/date.jpg 304", "/tag.jpg 304"]);
     assert.deepEqual(second.batch.bytes, first.batch.bytes);
-    const shapeOf = ({ products }: typeof first) => products.map(({ images }) => images.map(({ outputs }) => outputs.map(({ url: _, ...output }) => output)));
+    const shapeOf = ({ products }: typeof first) =>
+      products.map(({ images }) => images.map(({ outputs }) => outputs.map(({ url: _, ...output }) => output)));
     assert.deepEqual(shapeOf(second), shapeOf(first));
-    assert.deepEqual(await filesOf("outputImages", second.batch), await filesOf("outputImages", first.batch), "the same files under a second name");
-    assert.deepEqual((await filesOf("inputImages", second.batch)).map(({ name }) => name), ["0.jpg", "1.jpg", "2.jpg"]);
-    for (const { images: [image] } of second.products) assert.equal((await fetch(image?.outputs[0]?.url ?? "")).headers.get("content-type"), "image/jpeg");
+    assert.deepEqual(
+      await filesOf("outputImages", second.batch),
+      await filesOf("outputImages", first.batch),
+      "the same files under a second name",
+    );
+    assert.deepEqual(
+      (await filesOf("inputImages", second.batch)).map(({ name }) => name),
+      ["0.jpg", "1.jpg", "2.jpg"],
+    );
+    for (const {
+      images: [image],
+    } of second.products)
+      assert.equal((await fetch(image?.outputs[0]?.url ?? "")).headers.get("content-type"), "image/jpeg");
 
     // Each batch owns its files: without the first, the second is whole, and serves the third.
     await rm(join(dataDir, "uploads", "outputImages", first.batch.batchId), { recursive: true });
@@ -102,7 +122,10 @@ describe("a catalogue that comes again", () => {
     answers.length = 0;
     const again = await run({ recipe, refresh: "always" });
     assert.equal(again.batch.progress.reused, 0);
-    assert.ok(answers.every((answer) => answer.endsWith(" 200")), answers.join());
+    assert.ok(
+      answers.every((answer) => answer.endsWith(" 200")),
+      answers.join(),
+    );
     assert.equal((await run({ recipe })).batch.progress.reused, 3);
   });
 
@@ -119,6 +142,9 @@ describe("a catalogue that comes again", () => {
     const recipe = { quality: 46 };
     files.set("/broken.jpg", { photo: Buffer.from("not an image"), etag: '"broken"' });
     assert.equal((await run({ recipe })).batch.progress.failed, 1);
-    assert.deepEqual([(await run({ recipe })).batch.progress].map(({ reused, failed }) => [reused, failed]), [[3, 1]]);
+    assert.deepEqual(
+      [(await run({ recipe })).batch.progress].map(({ reused, failed }) => [reused, failed]),
+      [[3, 1]],
+    );
   });
 });

@@ -9,12 +9,23 @@ import type { FreshOutput } from "../../src/storage/storage.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { flushOutcomes } from "../../src/worker/flush-outcomes.ts";
-import { createSettler, type ImageOutcome } from "../../src/worker/settler.ts";
+import { createSettler } from "../../src/worker/settler.ts";
+import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";
 import { openTestQueue } from "../support/queue.ts";
 
 const NO_TIMES = { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 };
-const SOURCE = { finalUrl: "https://shop.test/", httpStatus: 200, sourceType: "image/jpeg", sourceBytes: 1_000, sha256: "00", etag: null, lastModified: null, sourceWidth: 10, sourceHeight: 10 };
+const SOURCE = {
+  finalUrl: "https://shop.test/",
+  httpStatus: 200,
+  sourceType: "image/jpeg",
+  sourceBytes: 1_000,
+  sha256: "00",
+  etag: null,
+  lastModified: null,
+  sourceWidth: 10,
+  sourceHeight: 10,
+};
 
 /** Effects are exactly once however often a job runs: the database's side of every stage, without the network. */
 describe("planning and settling", () => {
@@ -26,14 +37,60 @@ describe("planning and settling", () => {
 
   const load = (urls: readonly string[][]) => loadCatalogue({ db, queue }, urls);
   const distinct = (count: number, name = "p") => Array.from({ length: count }, (_, index) => [`https://shop.test/${name}/${index}.jpg`]);
-  const batchRow = async (batchId: string) => (await db.executor.executeSql("select * from batch where batch_id = $1", [batchId])).rows[0] ?? {};
-  const jobsOf = async (name: string, batchId: string) => Number((await db.executor.executeSql("select count(*) as n from pgboss.job where name = $1 and data->>'batchId' = $2 and state < 'completed'", [name, batchId])).rows[0]?.["n"]);
-  const settlerOf = () => createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: () => assert.fail(), countShares: () => assert.fail(), onError: assert.fail });
+  const batchRow = async (batchId: string) =>
+    (await db.executor.executeSql("select * from batch where batch_id = $1", [batchId])).rows[0] ?? {};
+  const jobsOf = async (name: string, batchId: string) =>
+    Number(
+      (
+        await db.executor.executeSql(
+          "select count(*) as n from pgboss.job where name = $1 and data->>'batchId' = $2 and state < 'completed'",
+          [name, batchId],
+        )
+      ).rows[0]?.["n"],
+    );
+  const settlerOf = () =>
+    createSettler({
+      transaction: db.keyedTransaction,
+      queue,
+      flush: async (items) => items,
+      pause: () => assert.fail(),
+      countShares: () => assert.fail(),
+      onError: assert.fail,
+    });
   const done = (claim: Claim): ImageOutcome => ({
-    claim, startedAt: new Date(), attempt: 1, tenantId: DEFAULT_TENANT_ID, key: randomUUIDv7(), isOfSmallBatch: true, source: SOURCE, stageMs: NO_TIMES,
-    outcome: { kind: "done", result: { outputs: [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, format: "jpeg", width: 10, height: 10, bytes: 100, quality: 50, isKept: false, encodeMs: 1 }], isReused: false } },
+    claim,
+    startedAt: new Date(),
+    attempt: 1,
+    tenantId: DEFAULT_TENANT_ID,
+    key: randomUUIDv7(),
+    isOfSmallBatch: true,
+    source: SOURCE,
+    stageMs: NO_TIMES,
+    outcome: {
+      kind: "done",
+      result: {
+        outputs: [
+          {
+            name: "main",
+            fileName: `${claim.data.ordinal}-1.jpg`,
+            format: "jpeg",
+            width: 10,
+            height: 10,
+            bytes: 100,
+            quality: 50,
+            isKept: false,
+            encodeMs: 1,
+          },
+        ],
+        isReused: false,
+      },
+    },
   });
-  const givenUp = (claim: Claim): ImageOutcome => ({ ...done(claim), source: null, outcome: { kind: "give_up", failure: { code: "not_found", detail: "gone", retry: false } } });
+  const givenUp = (claim: Claim): ImageOutcome => ({
+    ...done(claim),
+    source: null,
+    outcome: { kind: "give_up", failure: { code: "not_found", detail: "gone", retry: false } },
+  });
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
   const drainQueue = async () => {
     const claims = await claim(10_000);
@@ -68,12 +125,19 @@ describe("planning and settling", () => {
     await Promise.all([...claims, ...claims].map((claim) => settler.settle(done(claim))));
     await Promise.all(claims.map((claim) => settler.settle(givenUp(claim))));
     const row = await batchRow(batchId);
-    assert.deepEqual([row["images_done"], row["images_failed"], row["images_queued"], row["input_bytes"], row["output_bytes"]], [3, 0, 0, "3000", "300"]);
+    assert.deepEqual(
+      [row["images_done"], row["images_failed"], row["images_queued"], row["input_bytes"], row["output_bytes"]],
+      [3, 0, 0, "3000", "300"],
+    );
     assert.equal(await jobsOf("finish", batchId), 1);
   });
 
   test("a repeated URL has one job, whichever of the two is planned or settled first", async () => {
-    const batchId = await load([...distinct(120, "r"), ["https://shop.test/r/0.jpg"], ["https://shop.test/r/119.jpg", "https://shop.test/r/5.jpg"]]);
+    const batchId = await load([
+      ...distinct(120, "r"),
+      ["https://shop.test/r/0.jpg"],
+      ["https://shop.test/r/119.jpg", "https://shop.test/r/5.jpg"],
+    ]);
     const settler = settlerOf();
     // The first page is settled before the repeats have rows; the other firsts after.
     const early = await claim(1_000);
@@ -93,14 +157,26 @@ describe("planning and settling", () => {
     assert.ok(first && second);
     const settler = settlerOf();
     await Promise.all([
-      settler.settle({ ...givenUp(first), outcome: { kind: "retry", failure: { code: "server_error", detail: "503", retry: true }, delayMs: 60_000 } }),
+      settler.settle({
+        ...givenUp(first),
+        outcome: { kind: "retry", failure: { code: "server_error", detail: "503", retry: true }, delayMs: 60_000 },
+      }),
       settler.settle({ ...givenUp(second), outcome: { kind: "release", delayMs: 0 } }),
     ]);
-    const { rows } = await db.executor.executeSql("select attempts, state, code from image where batch_id = $1 order by ordinal", [batchId]);
-    assert.deepEqual(rows, [{ attempts: 1, state: "planned", code: "server_error" }, { attempts: 0, state: "planned", code: null }]);
+    const { rows } = await db.executor.executeSql("select attempts, state, code from image where batch_id = $1 order by ordinal", [
+      batchId,
+    ]);
+    assert.deepEqual(rows, [
+      { attempts: 1, state: "planned", code: "server_error" },
+      { attempts: 0, state: "planned", code: null },
+    ]);
     assert.equal(await jobsOf("image", batchId), 2);
     const again = await claim(10);
-    assert.deepEqual(again.map(({ data }) => data.ordinal), [second.data.ordinal], "the retry waits for its time");
+    assert.deepEqual(
+      again.map(({ data }) => data.ordinal),
+      [second.data.ordinal],
+      "the retry waits for its time",
+    );
     const row = await batchRow(batchId);
     assert.deepEqual([row["images_done"], row["images_failed"], row["images_queued"]], [0, 0, 2]);
     await db.executor.executeSql("delete from pgboss.job");
@@ -109,10 +185,25 @@ describe("planning and settling", () => {
   test("an outcome that the database refuses is given up, and the others with it are not", async () => {
     const batchId = await load(distinct(3, "odd"));
     const claims = await claim(3);
-    const settler = createSettler({ transaction: db.keyedTransaction, queue, flush: async (items) => items, pause: () => assert.fail(), countShares: () => assert.fail(), onError: () => {} });
-    await Promise.all(claims.map((held, index) => settler.settle(index === 1 ? { ...done(held), source: { ...SOURCE, finalUrl: "https://shop.test/\u0000" } } : done(held))));
+    const settler = createSettler({
+      transaction: db.keyedTransaction,
+      queue,
+      flush: async (items) => items,
+      pause: () => assert.fail(),
+      countShares: () => assert.fail(),
+      onError: () => {},
+    });
+    await Promise.all(
+      claims.map((held, index) =>
+        settler.settle(index === 1 ? { ...done(held), source: { ...SOURCE, finalUrl: "https://shop.test/\u0000" } } : done(held)),
+      ),
+    );
     const { rows } = await db.executor.executeSql("select state, code from image where batch_id = $1 order by ordinal", [batchId]);
-    assert.deepEqual(rows.map(({ state, code }) => [state, code]).toSorted(), [["done", null], ["done", null], ["failed", "storage_failed"]]);
+    assert.deepEqual(rows.map(({ state, code }) => [state, code]).toSorted(), [
+      ["done", null],
+      ["done", null],
+      ["failed", "storage_failed"],
+    ]);
     assert.equal(await jobsOf("image", batchId), 0);
     assert.equal(await jobsOf("finish", batchId), 1);
   });
@@ -122,21 +213,35 @@ describe("planning and settling", () => {
     const flushing = Promise.withResolvers<void>();
     const release = Promise.withResolvers<void>();
     const settler = createSettler({
-      transaction: db.keyedTransaction, queue, pause: () => assert.fail(), countShares: () => assert.fail(), onError: assert.fail,
+      transaction: db.keyedTransaction,
+      queue,
+      pause: () => assert.fail(),
+      countShares: () => assert.fail(),
+      onError: assert.fail,
       flush: async (items) => {
         flushing.resolve();
         await release.promise;
-        const storage = { flushOutputs: async (files: readonly FreshOutput[]) => files.map(({ ordinal }) => (ordinal === 0 ? failed("storage_failed") : succeeded(null))) };
+        const storage = {
+          flushOutputs: async (files: readonly FreshOutput[]) =>
+            files.map(({ ordinal }) => (ordinal === 0 ? failed("storage_failed") : succeeded(null))),
+        };
         return flushOutcomes({ storage, disk: { check: async () => true } }, items);
       },
     });
     const settled = Promise.all((await claim(2)).map((held) => settler.settle(done(held))));
     await flushing.promise;
-    const states = async () => (await db.executor.executeSql("select state, code, attempts from image where batch_id = $1 order by ordinal", [batchId])).rows;
-    assert.deepEqual(await states(), [{ state: "planned", code: null, attempts: 0 }, { state: "planned", code: null, attempts: 0 }]);
+    const states = async () =>
+      (await db.executor.executeSql("select state, code, attempts from image where batch_id = $1 order by ordinal", [batchId])).rows;
+    assert.deepEqual(await states(), [
+      { state: "planned", code: null, attempts: 0 },
+      { state: "planned", code: null, attempts: 0 },
+    ]);
     release.resolve();
     await settled;
-    assert.deepEqual(await states(), [{ state: "planned", code: "storage_failed", attempts: 1 }, { state: "done", code: null, attempts: 1 }]);
+    assert.deepEqual(await states(), [
+      { state: "planned", code: "storage_failed", attempts: 1 },
+      { state: "done", code: null, attempts: 1 },
+    ]);
     await db.executor.executeSql("delete from pgboss.job");
   });
 
@@ -144,7 +249,11 @@ describe("planning and settling", () => {
     const batchId = await load(distinct(2, "passing"));
     const codes = ["57014", "40P01", "25006"];
     const settler = createSettler({
-      queue, flush: async (items) => items, pause: () => assert.fail(), countShares: () => assert.fail(), onError: () => {},
+      queue,
+      flush: async (items) => items,
+      pause: () => assert.fail(),
+      countShares: () => assert.fail(),
+      onError: () => {},
       transaction: async (work) => {
         const code = codes.shift();
         if (code) throw Object.assign(new Error("not now"), { code });
@@ -158,13 +267,20 @@ describe("planning and settling", () => {
 
   test("what waits for its time does not hold the clock of fairness", async () => {
     await db.executor.executeSql("delete from pgboss.job");
-    await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -3, delayMs: 600_000 }, { data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -500 }]));
+    await db.transaction((tx) =>
+      queue.sendImages(tx, [
+        { data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -3, delayMs: 600_000 },
+        { data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -500 },
+      ]),
+    );
     assert.equal(await db.transaction((tx) => queue.headTag(tx)), 500);
     await db.executor.executeSql("delete from pgboss.job");
   });
 
   test("a page of products is cut where it holds many images, and the pages together are the file", async () => {
-    const batchId = await load(Array.from({ length: 50 }, (_, product) => Array.from({ length: 900 }, (_, index) => `https://shop.test/${product}/${index}.jpg`)));
+    const batchId = await load(
+      Array.from({ length: 50 }, (_, product) => Array.from({ length: 900 }, (_, index) => `https://shop.test/${product}/${index}.jpg`)),
+    );
     const seen: string[] = [];
     let pages = 0;
     for (let afterLine: number | null = 0; afterLine !== null; pages += 1) {
@@ -173,7 +289,10 @@ describe("planning and settling", () => {
       seen.push(...page.products.map(({ serial }) => serial));
       afterLine = page.nextLine;
     }
-    assert.deepEqual(seen, Array.from({ length: 50 }, (_, index) => String(index + 1)));
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 50 }, (_, index) => String(index + 1)),
+    );
     assert.equal(pages, 3);
     await db.executor.executeSql("delete from pgboss.job");
   });
@@ -204,7 +323,9 @@ describe("planning and settling", () => {
     assert.deepEqual(await reconcile({ transaction: db.transaction, queue }), { images: 0, batches: 0, deliveries: 0 });
     await db.executor.executeSql("update image set queued_at = now() - interval '2 minutes'");
     await db.executor.executeSql("update batch set created_at = now() - interval '2 minutes'");
-    await db.executor.executeSql("update batch set status = 'completed' where batch_id <> all($1::uuid[])", [[planned, unplanned, settled]]);
+    await db.executor.executeSql("update batch set status = 'completed' where batch_id <> all($1::uuid[])", [
+      [planned, unplanned, settled],
+    ]);
     assert.deepEqual(await reconcile({ transaction: db.transaction, queue }), { images: 150, batches: 2, deliveries: 0 });
     assert.equal(await jobsOf("image", planned), 50);
     assert.equal(await jobsOf("image", unplanned), 100);

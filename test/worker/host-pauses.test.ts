@@ -20,7 +20,12 @@ describe("pauses of hosts", () => {
   /** A process of the fleet, with a clock of its own that the test moves on. */
   const startProcess = async () => {
     let ahead = 0;
-    const pauses = new HostPauses({ executor: db.executor, now: () => performance.now() + ahead, random: () => 0, onError: (error) => assert.fail(String(error)) });
+    const pauses = new HostPauses({
+      executor: db.executor,
+      now: () => performance.now() + ahead,
+      random: () => 0,
+      onError: (error) => assert.fail(String(error)),
+    });
     const connected = Promise.withResolvers<void>();
     const listener = listen({ url: db.url, channels: { [HOSTS_CHANNEL]: (payload) => (pauses.onNotify(payload), connected.resolve()) } });
     onCleanup(async () => {
@@ -28,14 +33,24 @@ describe("pauses of hosts", () => {
       await listener.close();
     });
     await connected.promise;
-    const fail = (code: ImageCode, retryAfterMs?: number) => pauses.onFailure(HOST, failed(code, "x", retryAfterMs === undefined ? {} : { retryAfterMs }).failure);
+    const fail = (code: ImageCode, retryAfterMs?: number) =>
+      pauses.onFailure(HOST, failed(code, "x", retryAfterMs === undefined ? {} : { retryAfterMs }).failure);
     return { pauses, fail, forward: (ms: number) => (ahead += ms) };
   };
-  const rows = async () => (await db.executor.executeSql(`select host, reason, strikes, round(extract(epoch from paused_until - now()))::int as seconds from host_pause`)).rows;
+  const rows = async () =>
+    (
+      await db.executor.executeSql(
+        `select host, reason, strikes, round(extract(epoch from paused_until - now()))::int as seconds from host_pause`,
+      )
+    ).rows;
   const row = () => eventually("the row", async () => (await rows())[0]);
   const reset = () => db.executor.executeSql("delete from host_pause");
   /** As if the pause, and so much more time, had passed. */
-  const age = (seconds: number) => db.executor.executeSql(`update host_pause set paused_until = now() - $1 * interval '1 s', updated_at = updated_at - $1 * interval '1 s'`, [seconds]);
+  const age = (seconds: number) =>
+    db.executor.executeSql(
+      `update host_pause set paused_until = now() - $1 * interval '1 s', updated_at = updated_at - $1 * interval '1 s'`,
+      [seconds],
+    );
 
   test("one process is asked for patience, and every process knows", async () => {
     const [asked, other] = [await startProcess(), await startProcess()];
@@ -59,7 +74,10 @@ describe("pauses of hosts", () => {
     let told = 0;
     const { pauses, fail } = await startProcess();
     const connected = Promise.withResolvers<void>();
-    const listener = listen({ url: db.url, channels: { [HOSTS_CHANNEL]: (payload) => (payload === null ? connected.resolve() : void (told += 1)) } });
+    const listener = listen({
+      url: db.url,
+      channels: { [HOSTS_CHANNEL]: (payload) => (payload === null ? connected.resolve() : void (told += 1)) },
+    });
     onCleanup(() => listener.close());
     await connected.promise;
     fail("rate_limited", 60_000);
@@ -67,7 +85,7 @@ describe("pauses of hosts", () => {
     await row();
     await pauseHost(db.executor, { host: HOST, pauseMs: 1_000, reason: "server_error" });
     await eventually("the news", async () => told > 0);
-    assert.ok((await row())["seconds"] as number > 58);
+    assert.ok(((await row())["seconds"] as number) > 58);
     assert.ok(told <= 2, `${told} messages`);
     assert.ok(pauses.isPaused(HOST));
     await reset();
@@ -116,7 +134,15 @@ describe("pauses of hosts", () => {
       ladder.push([strikes, seconds]);
       await age(1);
     }
-    assert.deepEqual(ladder, [[1, 30], [2, 60], [3, 120], [4, 240], [5, 480], [6, 600], [7, 600]]);
+    assert.deepEqual(ladder, [
+      [1, 30],
+      [2, 60],
+      [3, 120],
+      [4, 240],
+      [5, 480],
+      [6, 600],
+      [7, 600],
+    ]);
     await age(31 * 60);
     assert.deepEqual(await listHostPauses(db.executor), []);
     await strikeHost(db.executor, { host: HOST, reason: "dns_failed" });
@@ -144,7 +170,10 @@ describe("pauses of hosts", () => {
   });
 
   test("after five strikes images are given up at once, but for one that tries when the pause is over", async () => {
-    await db.executor.executeSql(`insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'dns_failed', 5)`, [HOST]);
+    await db.executor.executeSql(
+      `insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'dns_failed', 5)`,
+      [HOST],
+    );
     const { pauses, forward } = await startProcess();
     const met = await eventually("the news", async () => pauses.meet(HOST));
     assert.ok(met.kind === "give_up" && met.failure.code === "dns_failed");
@@ -170,7 +199,17 @@ describe("pauses of hosts", () => {
 
   test("what is no news, and hosts that cannot be, change nothing", async () => {
     const { pauses } = await startProcess();
-    for (const payload of ["", "x", "null", "[]", "{}", '{"host":1}', '{"host":"a","remainingMs":"1","reason":"dns_failed","strikes":1}', '{"host":"a","remainingMs":99999,"reason":"toString","strikes":1}']) pauses.onNotify(payload);
+    for (const payload of [
+      "",
+      "x",
+      "null",
+      "[]",
+      "{}",
+      '{"host":1}',
+      '{"host":"a","remainingMs":"1","reason":"dns_failed","strikes":1}',
+      '{"host":"a","remainingMs":99999,"reason":"toString","strikes":1}',
+    ])
+      pauses.onNotify(payload);
     assert.equal(pauses.isPaused("a"), false);
     const long = "a".repeat(3_000);
     for (let index = 0; index < FAILURES_MAX; index += 1) pauses.onFailure(long, failed("dns_failed").failure);

@@ -13,20 +13,29 @@ type Work = { claim: Claim; hold: Hold; end: () => void };
 function startPump(pages: Claim[][]) {
   const works: Work[] = [];
   const limits: number[] = [];
-  const rows = (keys: { batchId: string; ordinal: number }[]) => keys.map((key) => ({ ...key, isPending: false }) as unknown as ClaimedImage);
-  const client = { query: async ({ values: [batchIds, ordinals] }: { values: [string[], number[]] }) => ({ rows: rows(batchIds.map((batchId, index) => ({ batchId, ordinal: ordinals[index] ?? 0 }))) }) };
+  const rows = (keys: { batchId: string; ordinal: number }[]) =>
+    keys.map((key) => ({ ...key, isPending: false }) as unknown as ClaimedImage);
+  const client = {
+    query: async ({ values: [batchIds, ordinals] }: { values: [string[], number[]] }) => ({
+      rows: rows(batchIds.map((batchId, index) => ({ batchId, ordinal: ordinals[index] ?? 0 }))),
+    }),
+  };
   const pump = new Pump({
-    queue: { claimImages: async (_tx, limit) => {
+    queue: {
+      claimImages: async (_tx, limit) => {
         limits.push(limit);
         return pages.shift() ?? [];
-      }, touch: async (_tx, claims) => new Set(claims.map(({ id }) => id)) },
+      },
+      touch: async (_tx, claims) => new Set(claims.map(({ id }) => id)),
+    },
     transaction: (work) => work({ client } as unknown as Tx),
     window: createDownloadWindow({ min: 4, max: 4, backlogMax: 4, encoders: 1 }),
     startBatches: async () => {},
-    work: (claim, _image, hold) => new Promise((resolve) => {
-      works.push({ claim, hold, end: resolve });
-      hold.signal.addEventListener("abort", () => resolve());
-    }),
+    work: (claim, _image, hold) =>
+      new Promise((resolve) => {
+        works.push({ claim, hold, end: resolve });
+        hold.signal.addEventListener("abort", () => resolve());
+      }),
     onAllWorked: () => {},
     drop: async () => {},
     waitingForHost: () => 0,

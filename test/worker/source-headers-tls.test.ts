@@ -32,7 +32,12 @@ describe("headers for an origin, over https", () => {
     own = await listen("https", (answer) => createHttpsServer(certificates.good, answer));
     other = await listen("https", (answer) => createHttpsServer(certificates.good, answer));
     plain = await listen("http", createServer);
-    service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: folder, SECRET_KEY: "one key of at least thirty-two characters", NODE_EXTRA_CA_CERTS: authority });
+    service = await startService({
+      DATABASE_URL: await createTestDatabase(),
+      DATA_DIR: folder,
+      SECRET_KEY: "one key of at least thirty-two characters",
+      NODE_EXTRA_CA_CERTS: authority,
+    });
   });
 
   type Host = { host: string; port: number; url: string; redirects: Map<string, string>; asked: IncomingMessage[] };
@@ -43,7 +48,8 @@ describe("headers for an origin, over https", () => {
       asked.push(request);
       const path = request.url ?? "/";
       const location = redirects.get(path);
-      const isRefused = path.startsWith("/protected/") && !Object.entries(SECRETS).every(([name, value]) => request.headers[name] === value);
+      const isRefused =
+        path.startsWith("/protected/") && !Object.entries(SECRETS).every(([name, value]) => request.headers[name] === value);
       if (location !== undefined) response.writeHead(302, { location }).end();
       else if (isRefused) response.writeHead(401).end();
       else response.setHeader("content-type", "image/jpeg").end(photo);
@@ -72,7 +78,11 @@ describe("headers for an origin, over https", () => {
   });
 
   test("go to no other host that it redirects to: another port, another name of the same server, or one in the clear", async () => {
-    const targets = { "/to-port.jpg": `${other.url}/landed-port.jpg`, "/to-name.jpg": `https://localhost:${own.port}/landed-name.jpg`, "/to-clear.jpg": `${plain.url}/landed-clear.jpg` };
+    const targets = {
+      "/to-port.jpg": `${other.url}/landed-port.jpg`,
+      "/to-name.jpg": `https://localhost:${own.port}/landed-name.jpg`,
+      "/to-clear.jpg": `${plain.url}/landed-clear.jpg`,
+    };
     for (const [path, target] of Object.entries(targets)) own.redirects.set(path, target);
     const { progress } = await run(Object.keys(targets).map((path) => own.url + path));
     assert.deepEqual([progress.completed, progress.failed], [3, 0]);
@@ -87,14 +97,23 @@ describe("headers for an origin, over https", () => {
     own.redirects.set("/around.jpg", `${other.url}/back.jpg`);
     const { progress } = await run([`${own.url}/around.jpg`]);
     assert.equal(progress.completed, 1);
-    assert.deepEqual([askedFor(own, "/around.jpg"), askedFor(other, "/back.jpg"), askedFor(own, "/protected/back.jpg")].map((asked) => asked.map(hasSecret)), [[true], [false], [true]]);
+    assert.deepEqual(
+      [askedFor(own, "/around.jpg"), askedFor(other, "/back.jpg"), askedFor(own, "/protected/back.jpg")].map((asked) =>
+        asked.map(hasSecret),
+      ),
+      [[true], [false], [true]],
+    );
   });
 
   test("are not sent to who cannot prove to be it: its images fail with tls_failed", async () => {
     for (const name of ["selfSigned", "expired", "otherHost"] as const) {
       const impostor = await listen("https", (answer) => createHttpsServer(certificates[name], answer));
       own.redirects.set(`/to-${name}.jpg`, `${impostor.url}/landed.jpg`);
-      assert.deepEqual(errorsOf(await run([`${impostor.url}/1.jpg`, `${own.url}/to-${name}.jpg`], [own, impostor])), ["tls_failed", "tls_failed"], name);
+      assert.deepEqual(
+        errorsOf(await run([`${impostor.url}/1.jpg`, `${own.url}/to-${name}.jpg`], [own, impostor])),
+        ["tls_failed", "tls_failed"],
+        name,
+      );
       assert.deepEqual(impostor.asked, [], name);
     }
   });

@@ -25,7 +25,9 @@ describe("a batch with headers for its origins", () => {
 
   before(async () => {
     const photo = await makeSamplePhoto({ width: 64, height: 48, seed: 1, format: "jpeg" });
-    origin = await startOrigin(({ headers }, response) => (headers.authorization === `Bearer ${TOKEN}` ? response.end(photo) : response.writeHead(401).end()));
+    origin = await startOrigin(({ headers }, response) =>
+      headers.authorization === `Bearer ${TOKEN}` ? response.end(photo) : response.writeHead(401).end(),
+    );
     databaseUrl = await createTestDatabase();
     dataDir = await createTestFolder();
     db = connectDatabase({ url: databaseUrl, poolMax: 1, onError: () => {} });
@@ -35,16 +37,21 @@ describe("a batch with headers for its origins", () => {
 
   const headersFor = (url: string) => [{ host: new URL(url).host, headers: { Authorization: `Bearer ${TOKEN}` } }];
   const postJson = async (at: Service, body: object, query = "") => {
-    const response = await fetch(`${at.url}/v1/batches${query}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    const response = await fetch(`${at.url}/v1/batches${query}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
     const text = await response.text();
     assert.ok(!text.includes(TOKEN), text);
     return { status: response.status, body: JSON.parse(text) as Batch & Omit<Problem, "status"> };
   };
   const textOf = async (url: string) => (await fetch(url)).text();
-  const ended = (batch: Batch) => eventually(`the end of ${batch.batchId}`, async () => {
-    const now = JSON.parse(await textOf(batch.links.self)) as Batch;
-    return now.finishedAt === null ? null : now;
-  });
+  const ended = (batch: Batch) =>
+    eventually(`the end of ${batch.batchId}`, async () => {
+      const now = JSON.parse(await textOf(batch.links.self)) as Batch;
+      return now.finishedAt === null ? null : now;
+    });
   const everything = () => textOfEveryRow(db);
 
   test("gets its images, and its headers stand nowhere in the clear", async () => {
@@ -54,10 +61,21 @@ describe("a batch with headers for its origins", () => {
     assert.deepEqual(body.sourceHosts, [new URL(origin.url).host]);
     const during = await everything();
     assert.equal((await ended(body)).progress.completed, 2);
-    for (const text of [...during, ...(await everything()), ...service.output, await textOf(body.links.self), await textOf(body.links.products), await textOf(body.links.resultsJsonl), await textOf(body.links.resultsCsv)]) {
+    for (const text of [
+      ...during,
+      ...(await everything()),
+      ...service.output,
+      await textOf(body.links.self),
+      await textOf(body.links.products),
+      await textOf(body.links.resultsJsonl),
+      await textOf(body.links.resultsCsv),
+    ]) {
       assert.ok(!text.includes(TOKEN) && !text.includes(Buffer.from(TOKEN).toString("base64").slice(0, -2)), text);
     }
-    assert.ok(during.some((text) => text.includes("v1.")), "the sealed text is there");
+    assert.ok(
+      during.some((text) => text.includes("v1.")),
+      "the sealed text is there",
+    );
   });
 
   test("takes them as a form field on every route, and only its own batch has them", async () => {
@@ -71,18 +89,34 @@ describe("a batch with headers for its origins", () => {
   test("is refused where they are not good, or come in a URL", async () => {
     const products = [{ id: "A", images: [`${origin.url}/a.jpg`] }];
     const [host] = headersFor(origin.url);
-    for (const sourceHeaders of [[{ ...host, headers: { host: TOKEN } }], [{ ...host, headers: { authorization: `${TOKEN}\r\nx: y` } }], [{ ...host, host: "https://shop.example" }], [], {}, TOKEN, [{ host: TOKEN }], [{ ...host, [TOKEN.slice(0, 3)]: TOKEN }]]) {
+    for (const sourceHeaders of [
+      [{ ...host, headers: { host: TOKEN } }],
+      [{ ...host, headers: { authorization: `${TOKEN}\r\nx: y` } }],
+      [{ ...host, host: "https://shop.example" }],
+      [],
+      {},
+      TOKEN,
+      [{ host: TOKEN }],
+      [{ ...host, [TOKEN.slice(0, 3)]: TOKEN }],
+    ]) {
       const { status, body } = await postJson(service, { products, sourceHeaders });
       assert.deepEqual([status, body.code], [422, "invalid_options"], JSON.stringify(sourceHeaders));
     }
-    const { status, body } = await postJson(service, { products }, `?sourceHeaders=${encodeURIComponent(JSON.stringify(headersFor(origin.url)))}`);
+    const { status, body } = await postJson(
+      service,
+      { products },
+      `?sourceHeaders=${encodeURIComponent(JSON.stringify(headersFor(origin.url)))}`,
+    );
     assert.deepEqual([status, body.code], [422, "invalid_options"]);
     assert.match(body.detail ?? "", /form field or in a JSON body/);
   });
 
   test("is refused with the way out where the service has no key", async () => {
     const keyless = await startService({ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ROLE: "api" });
-    const { status, body } = await postJson(keyless, { products: [{ id: "A", images: [`${origin.url}/a.jpg`] }], sourceHeaders: headersFor(origin.url) });
+    const { status, body } = await postJson(keyless, {
+      products: [{ id: "A", images: [`${origin.url}/a.jpg`] }],
+      sourceHeaders: headersFor(origin.url),
+    });
     assert.deepEqual([status, body.code], [422, "invalid_options"]);
     assert.match(body.detail ?? "", /SECRET_KEY.*openssl/);
     await keyless.kill("SIGTERM");
@@ -90,9 +124,19 @@ describe("a batch with headers for its origins", () => {
 
   test("fails with a reason where the key is another one", async () => {
     const stranger = await startService({ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ROLE: "api", SECRET_KEY: `${KEY}!` });
-    const { body } = await postJson(stranger, { products: [{ id: "A", images: [`${origin.url}/other-key.jpg`] }], sourceHeaders: headersFor(origin.url) });
+    const { body } = await postJson(stranger, {
+      products: [{ id: "A", images: [`${origin.url}/other-key.jpg`] }],
+      sourceHeaders: headersFor(origin.url),
+    });
     await stranger.kill("SIGTERM");
-    const batch = { ...body, links: { ...body.links, self: `${service.url}/v1/batches/${body.batchId}`, products: `${service.url}/v1/batches/${body.batchId}/products` } };
+    const batch = {
+      ...body,
+      links: {
+        ...body.links,
+        self: `${service.url}/v1/batches/${body.batchId}`,
+        products: `${service.url}/v1/batches/${body.batchId}/products`,
+      },
+    };
     assert.equal((await ended(batch)).outcome, "none");
     const { products } = JSON.parse(await textOf(batch.links.products)) as { products: Product[] };
     assert.equal(products[0]?.images[0]?.error?.code, "unauthorized");
@@ -105,11 +149,14 @@ test("headers are read and opened once for a batch; a database that is away is a
   const seal = createHeaderSeal(KEY);
   const given = [{ host: "shop.example", headers: { authorization: "Bearer x" } }];
   let asked = 0;
-  const headers = createBatchHeaders({ open: seal.open, find: async (batchId) => {
-    asked += 1;
-    if (asked === 1) throw new Error("away");
-    return seal.seal(given, batchId).sealed;
-  } });
+  const headers = createBatchHeaders({
+    open: seal.open,
+    find: async (batchId) => {
+      asked += 1;
+      if (asked === 1) throw new Error("away");
+      return seal.seal(given, batchId).sealed;
+    },
+  });
   await assert.rejects(headers("one"), /away/);
   for (let index = 0; index < 100; index += 1) assert.deepEqual(await headers("one"), { ok: true, value: given });
   assert.equal(asked, 2);
@@ -120,7 +167,9 @@ test("a service with a database of its own makes its own key", { timeout: 60_000
   const dataDir = await createTestFolder();
   const service = await startService({ DATA_DIR: dataDir });
   const origin = await startOrigin(({ headers }, response) => response.writeHead(headers["x-key"] === "k" ? 404 : 401).end());
-  const { requestId } = await service.upload(catalogueOf([[`${origin.url}/a.jpg`]]), { sourceHeaders: JSON.stringify([{ host: new URL(origin.url).host, headers: { "x-key": "k" } }]) });
+  const { requestId } = await service.upload(catalogueOf([[`${origin.url}/a.jpg`]]), {
+    sourceHeaders: JSON.stringify([{ host: new URL(origin.url).host, headers: { "x-key": "k" } }]),
+  });
   assert.equal((await service.finished(requestId)).products[0]?.errors[0]?.code, "not_found");
   await service.kill("SIGTERM");
 });

@@ -16,7 +16,10 @@ export function addProcess(program: Command): void {
     .option("--json", "print one JSON object at the end; progress goes to stderr as always")
     .option("--again", "run over a finished DIR once more: what failed is tried again, what changed is made anew, the rest stays")
     .option("--public-url <URL>", "where DIR/images will be reached: the result CSV has URLs below it, and import.csv is written")
-    .option("--source-headers <FILE>", 'JSON: request headers for protected origins, [{"host":"images.shop.example","headers":{"authorization":"Bearer …"}}]')
+    .option(
+      "--source-headers <FILE>",
+      'JSON: request headers for protected origins, [{"host":"images.shop.example","headers":{"authorization":"Bearer …"}}]',
+    )
     .optionsGroup("Recipe (docs/recipes.md):")
     .option("--preset <NAME>", "seed, balanced (default) or small")
     .option("--format <WORD>", "jpeg, webp, avif, png or auto")

@@ -10,7 +10,9 @@ export function addReportUser(program: Command): void {
     .description("makes it, and prints its connection string")
     .argument("<NAME>", "lower-case letters, digits and _")
     .option("--rotate", "give one that is there a new password")
-    .action(async (name: string, flags: { rotate?: boolean }) => (await import("../report-user.ts")).reportUser({ action: flags.rotate ? "rotate" : "create", name }));
+    .action(async (name: string, flags: { rotate?: boolean }) =>
+      (await import("../report-user.ts")).reportUser({ action: flags.rotate ? "rotate" : "create", name }),
+    );
   command
     .command("rotate")
     .description("gives it a new password, prints the connection string, and ends its sessions")

@@ -14,5 +14,16 @@ import { WOOCOMMERCE } from "./woocommerce.ts";
 
 /** Where two fit a header equally well, the first is taken. */
 export const DIALECTS: readonly Dialect[] = [
-  SEED, SHOPIFY, SHOPIFY_OLD, WOOCOMMERCE, GOOGLE_MERCHANT, MAGENTO, AMAZON, ETSY, BIGCOMMERCE, PRESTASHOP, WIX, SQUARESPACE,
+  SEED,
+  SHOPIFY,
+  SHOPIFY_OLD,
+  WOOCOMMERCE,
+  GOOGLE_MERCHANT,
+  MAGENTO,
+  AMAZON,
+  ETSY,
+  BIGCOMMERCE,
+  PRESTASHOP,
+  WIX,
+  SQUARESPACE,
 ];

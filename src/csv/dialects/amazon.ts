@@ -7,7 +7,10 @@ import type { Dialect } from "./dialect.ts";
 export const AMAZON: Dialect = {
   name: "amazon",
   title: "Amazon",
-  required: [["itemsku", /^contributionsku\d*value$/], ["mainimageurl", /^mainproductimagelocator.*medialocation$/]],
+  required: [
+    ["itemsku", /^contributionsku\d*value$/],
+    ["mainimageurl", /^mainproductimagelocator.*medialocation$/],
+  ],
   strong: ["feedproducttype", "itemname", "brandname", "parentchild", "recordaction", /^producttype\d*value$/, /^itemname.*value$/],
   excluding: [],
   id: ["itemsku", /^contributionsku\d*value$/],

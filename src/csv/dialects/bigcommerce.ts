@@ -8,7 +8,10 @@ import type { Dialect } from "./dialect.ts";
 export const BIGCOMMERCE: Dialect = {
   name: "bigcommerce",
   title: "BigCommerce",
-  required: [["productcodesku", "productsku", "item"], [/^productimage(url|file)\d*$/, "internalimageurlexport", "imageurlimport"]],
+  required: [
+    ["productcodesku", "productsku", "item"],
+    [/^productimage(url|file)\d*$/, "internalimageurlexport", "imageurlimport"],
+  ],
   strong: ["itemtype", "productname", "productid", "variantimageurl", "options"],
   excluding: [],
   id: ["productcodesku", "productsku", "sku", "productid", "id"],

@@ -35,7 +35,11 @@ export type Dialect = {
 /** Case, spaces and punctuation do not matter: `S. No.` and `s no` are the same, and so are `g:image_link` and `image link`. */
 export function reduceHeader(header: string): string {
   // Composed first: macOS writes `á` as a letter and an accent, and the accent alone is no letter.
-  return header.normalize("NFC").toLowerCase().replace(/^\s*g:/, "").replaceAll(/[^\p{L}\p{N}]+/gu, "");
+  return header
+    .normalize("NFC")
+    .toLowerCase()
+    .replace(/^\s*g:/, "")
+    .replaceAll(/[^\p{L}\p{N}]+/gu, "");
 }
 
 /** `reduced` as reduceHeader() gives it. */

@@ -1,6 +1,9 @@
 import type { Dialect } from "./dialect.ts";
 
-/** Product data for Google Merchant Center, which Meta, Pinterest and TikTok read too: https://support.google.com/merchants/answer/7052112 */
+/**
+ * Product data for Google Merchant Center, which Meta, Pinterest and TikTok read too:
+ * https://support.google.com/merchants/answer/7052112
+ */
 export const GOOGLE_MERCHANT: Dialect = {
   name: "google-merchant",
   title: "Google Merchant Center",

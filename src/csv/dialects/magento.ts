@@ -2,7 +2,11 @@ import type { Dialect } from "./dialect.ts";
 
 const SINGLE = ["baseimage", "smallimage", "thumbnailimage", "swatchimage", "image", "thumbnail", "mediaimage"];
 
-/** Magento 2 and Adobe Commerce (https://experienceleague.adobe.com/en/docs/commerce-admin/systems/data-transfer/data-attributes-product); `image`, `thumbnail` and `_media_image` are Magento 1. */
+/**
+ * Magento 2 and Adobe Commerce
+ * (https://experienceleague.adobe.com/en/docs/commerce-admin/systems/data-transfer/data-attributes-product); `image`,
+ * `thumbnail` and `_media_image` are Magento 1.
+ */
 export const MAGENTO: Dialect = {
   name: "magento",
   title: "Magento, Adobe Commerce",

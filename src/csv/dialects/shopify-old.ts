@@ -10,7 +10,10 @@ export const SHOPIFY_OLD: Dialect = {
   // Not the SKU: the rows of a product share the handle alone, and the name stands in the first of them.
   id: ["handle", "variantsku"],
   productName: ["title"],
-  images: [{ header: "imagesrc", cell: "single" }, { header: "variantimage", cell: "single" }],
+  images: [
+    { header: "imagesrc", cell: "single" },
+    { header: "variantimage", cell: "single" },
+  ],
   traps: [
     "A product takes as many rows as it has variants or images, whichever are more; only the first has its name.",
     "A row that is there for a variant has no image, one that is there for an image has no variant.",

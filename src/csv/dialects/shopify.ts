@@ -9,7 +9,10 @@ export const SHOPIFY: Dialect = {
   excluding: ["handleid", "fieldtype"],
   id: ["urlhandle", "handle", "sku"],
   productName: ["title"],
-  images: [{ header: "productimageurl", cell: "single" }, { header: "variantimageurl", cell: "single" }],
+  images: [
+    { header: "productimageurl", cell: "single" },
+    { header: "variantimageurl", cell: "single" },
+  ],
   traps: [
     "A product takes as many rows as it has variants or images, whichever are more; only the first has its name.",
     "A row that is there for a variant has no image, one that is there for an image has no variant.",

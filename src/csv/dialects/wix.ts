@@ -9,7 +9,10 @@ export const WIX: Dialect = {
   excluding: [],
   id: ["handleid", "handle", "sku"],
   productName: ["name"],
-  images: [{ header: "productimageurl", cell: "list" }, { header: "media", cell: "list" }],
+  images: [
+    { header: "productimageurl", cell: "list" },
+    { header: "media", cell: "list" },
+  ],
   // Exports name files of Wix's media manager, which serves every shop from here.
   baseUrl: "https://static.wixstatic.com/media/",
   traps: [

@@ -4,7 +4,19 @@ import type { Dialect } from "./dialect.ts";
 // Portuguese, Polish, Swedish, Danish and Norwegian, with the words that earlier releases had.
 const SKUS = ["sku", "artikelnummer", "ugs", "cod", "ref", "referencia", "varenummer"];
 const NAMES = ["name", "nom", "nombre", "nome", "naam", "nazwa", "namn", "navn"];
-const IMAGES = ["images", "bilder", "imágenes", "imagenes", "immagini", "immagine", "afbeeldingen", "imagens", "obrazki", "zdjęcia", "billeder"];
+const IMAGES = [
+  "images",
+  "bilder",
+  "imágenes",
+  "imagenes",
+  "immagini",
+  "immagine",
+  "afbeeldingen",
+  "imagens",
+  "obrazki",
+  "zdjęcia",
+  "billeder",
+];
 
 /**
  * The built-in exporter, not the CSV suites sold beside it:
@@ -15,10 +27,29 @@ export const WOOCOMMERCE: Dialect = {
   title: "WooCommerce",
   required: [["id", ...SKUS], NAMES, IMAGES],
   strong: [
-    "type", "typ", "tipo", "rodzaj",
-    "published", "veröffentlicht", "publié", "publicado", "pubblicato", "gepubliceerd", "opublikowano", "publicerad", "udgivet",
-    "visibilityincatalog", "sichtbarkeitimkatalog", "visibilitédanslecatalogue", "visibilidadenelcatálogo", "visibilitànelcatalogo",
-    "zichtbaarheidincatalogus", "visibilidadenocatálogo", "visibilidadenocatalogo", "widocznośćwkatalogu", "synlighetikatalog",
+    "type",
+    "typ",
+    "tipo",
+    "rodzaj",
+    "published",
+    "veröffentlicht",
+    "publié",
+    "publicado",
+    "pubblicato",
+    "gepubliceerd",
+    "opublikowano",
+    "publicerad",
+    "udgivet",
+    "visibilityincatalog",
+    "sichtbarkeitimkatalog",
+    "visibilitédanslecatalogue",
+    "visibilidadenelcatálogo",
+    "visibilitànelcatalogo",
+    "zichtbaarheidincatalogus",
+    "visibilidadenocatálogo",
+    "visibilidadenocatalogo",
+    "widocznośćwkatalogu",
+    "synlighetikatalog",
   ],
   excluding: ["handle", "handleid"],
   id: [...SKUS, "id"],

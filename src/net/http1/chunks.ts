@@ -31,7 +31,8 @@ export function createChunkReader(): Framing {
     overhead += part.length;
     if (overhead > HEAD_BYTES_MAX) throw new ProtocolError(`there are more than ${HEAD_BYTES_MAX} bytes beside the chunks`);
     line += part;
-    if (!BEGINNINGS[state].test(line)) throw new ProtocolError(state === "after" ? "a chunk is longer than it was said to be" : "a chunk does not begin with its size");
+    if (!BEGINNINGS[state].test(line))
+      throw new ProtocolError(state === "after" ? "a chunk is longer than it was said to be" : "a chunk does not begin with its size");
     if (end === -1) return null;
     if (line.charCodeAt(line.length - 1) !== CR) throw new ProtocolError("a line between chunks does not end in CR LF");
     const text = line.slice(0, -1);
@@ -59,7 +60,7 @@ export function createChunkReader(): Framing {
   return {
     isWholeAtEnd: false,
     push(bytes: Buffer, take: Take) {
-      for (let at = 0; at < bytes.length; ) {
+      for (let at = 0; at < bytes.length;) {
         if (state === "data") {
           const end = Math.min(bytes.length, at + left);
           take(bytes.subarray(at, end));

@@ -41,24 +41,20 @@ const SESSIONS_MAX = 1_000;
 export function createHttpClient(): HttpClient {
   const idle = new IdleConnections();
   const open = new Set<Connection>();
-  /** Of TLS, by target: a handshake that resumes one is shorter. */
-  const sessions = new Map<string, Buffer>();
+  const sessions = createSessions();
 
-  const remember = (target: string, session: Buffer) => {
-    sessions.delete(target);
-    sessions.set(target, session);
-    const [oldest] = sessions.keys();
-    if (sessions.size > SESSIONS_MAX && oldest !== undefined) sessions.delete(oldest);
-  };
   const connect = (target: string, { url, port, hostname, lookup, watch }: HttpGet): Connection => {
-    const connection = new Connection({ isSecure: url.protocol === "https:", hostname, port, lookup, session: sessions.get(target) }, {
-      connect: () => watch.onConnected(),
-      session: (session) => remember(target, session),
-      close: () => {
-        open.delete(connection);
-        idle.remove(connection);
+    const connection = new Connection(
+      { isSecure: url.protocol === "https:", hostname, port, lookup, session: sessions.get(target) },
+      {
+        connect: () => watch.onConnected(),
+        session: (session) => sessions.keep(target, session),
+        close: () => {
+          open.delete(connection);
+          idle.remove(connection);
+        },
       },
-    });
+    );
     open.add(connection);
     return connection;
   };
@@ -92,13 +88,28 @@ export function createHttpClient(): HttpClient {
       try {
         return await ask(get, target, fresh);
       } catch (error) {
-        if (!fresh.hasAnswered) sessions.delete(target);
+        if (!fresh.hasAnswered) sessions.forget(target);
         throw error;
       }
     },
     close() {
       idle.close();
       for (const connection of open) connection.destroy(new Error("the client is closed"));
+    },
+  };
+}
+
+/** Of TLS, by target: a handshake that resumes one is shorter. The oldest goes. */
+function createSessions() {
+  const sessions = new Map<string, Buffer>();
+  return {
+    get: (target: string) => sessions.get(target),
+    forget: (target: string) => void sessions.delete(target),
+    keep(target: string, session: Buffer) {
+      sessions.delete(target);
+      sessions.set(target, session);
+      const [oldest] = sessions.keys();
+      if (sessions.size > SESSIONS_MAX && oldest !== undefined) sessions.delete(oldest);
     },
   };
 }

@@ -62,7 +62,15 @@ export class Connection {
     if (target.isSecure) {
       const names = isIP(host) === 0 ? { servername: host } : {};
       // `onread` is documented for tls.connect and missing in its types.
-      const options: tls.ConnectionOptions & { onread: typeof onread } = { host, port, lookup, ...names, ALPNProtocols: ["http/1.1"], onread, ...(target.session ? { session: target.session } : {}) };
+      const options: tls.ConnectionOptions & { onread: typeof onread } = {
+        host,
+        port,
+        lookup,
+        ...names,
+        ALPNProtocols: ["http/1.1"],
+        onread,
+        ...(target.session ? { session: target.session } : {}),
+      };
       this.socket = tls.connect(options, on.connect).on("session", on.session);
     } else this.socket = net.connect({ host, port, lookup, noDelay: true, onread }, on.connect);
     this.socket.on("error", (error) => this.#onGone(error));
@@ -133,13 +141,14 @@ export class Connection {
   /** Where the body begins in these bytes, or null while the head goes on. */
   #readHead(current: Current, bytes: Buffer): number | null {
     // Heads that announce the answer (100, 103) may come before it.
-    for (let from = 0; ; ) {
+    for (let from = 0; ;) {
       const before = this.#head.length;
       const found = before === 0 ? bytes.indexOf(HEAD_END, from) : -1;
       this.#head += bytes.toString("latin1", from, found === -1 ? Math.min(bytes.length, from + HEAD_BYTES_MAX + 4) : found + 4);
       if (!mayBeHead(this.#head)) throw new ProtocolError("it does not begin with HTTP/1");
       const end = this.#head.indexOf(HEAD_END, Math.max(0, before - 3));
-      if (end === -1 ? this.#head.length > HEAD_BYTES_MAX : end > HEAD_BYTES_MAX) throw new ProtocolError(`the head is longer than ${HEAD_BYTES_MAX} bytes`);
+      if (end === -1 ? this.#head.length > HEAD_BYTES_MAX : end > HEAD_BYTES_MAX)
+        throw new ProtocolError(`the head is longer than ${HEAD_BYTES_MAX} bytes`);
       if (end === -1) return null;
       const head = parseHead(this.#head.slice(0, end));
       from += end + 4 - before;
@@ -156,7 +165,13 @@ export class Connection {
     current.framing = framingOf(head);
     current.head = head;
     const connection = head.headers["connection"]?.toLowerCase() ?? "";
-    if (current.framing.isWholeAtEnd || connection.includes("close") || !(head.isHttp11 || connection.includes("keep-alive")) || head.status === 101) this.#isReusable = false;
+    if (
+      current.framing.isWholeAtEnd ||
+      connection.includes("close") ||
+      !(head.isHttp11 || connection.includes("keep-alive")) ||
+      head.status === 101
+    )
+      this.#isReusable = false;
     const [, seconds] = /timeout=(\d+)/i.exec(head.headers["keep-alive"] ?? "") ?? [];
     this.keepMs = seconds === undefined ? Infinity : Number(seconds) * 1_000;
     const sink = current.exchange.onHead(head);

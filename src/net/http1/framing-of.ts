@@ -10,8 +10,10 @@ const DIGITS = /^\d+$/;
 export function framingOf({ status, headers }: Head): Framing {
   const { "transfer-encoding": encoding, "content-length": length } = headers;
   if (encoding !== undefined && length !== undefined) throw new ProtocolError("there is a Content-Length beside a Transfer-Encoding");
-  if (length !== undefined && !(DIGITS.test(length) && Number.isSafeInteger(Number(length)))) throw new ProtocolError("the Content-Length is no number");
-  if (encoding !== undefined && encoding.toLowerCase() !== "chunked") throw new ProtocolError("the Transfer-Encoding is not `chunked`, alone");
+  if (length !== undefined && !(DIGITS.test(length) && Number.isSafeInteger(Number(length))))
+    throw new ProtocolError("the Content-Length is no number");
+  if (encoding !== undefined && encoding.toLowerCase() !== "chunked")
+    throw new ProtocolError("the Transfer-Encoding is not `chunked`, alone");
   if (NO_BODY.has(status)) return ofLength(0);
   if (encoding !== undefined) return createChunkReader();
   return length === undefined ? UNTIL_CLOSE : ofLength(Number(length));

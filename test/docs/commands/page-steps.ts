@@ -1,5 +1,10 @@
 /** A block between fences, without the indentation that it has in a list. */
-export type Block = { language: string; text: string; line: number; /** Nothing but blank lines stands between it and the block before. */ isNext: boolean };
+export type Block = {
+  language: string;
+  text: string;
+  line: number;
+  /** Nothing but blank lines stands between it and the block before. */ isNext: boolean;
+};
 
 /** What a reader runs at once, and what the page says comes of it (null: it does not say). */
 export type Step = { code: string; shown: string | null; line: number };
@@ -43,7 +48,12 @@ export function commandBlocksOf(page: string): CommandBlock[] {
 /** Blocks that show what nothing on the page was run for. */
 export function strayOutputsOf(page: string): Block[] {
   const blocks = blocksOf(page);
-  return blocks.filter((block, index) => ["", "json"].includes(block.language) && !isTranscript(block) && !(isOutput(block) && ["sh", "sql"].includes(blocks[index - 1]?.language ?? "")));
+  return blocks.filter(
+    (block, index) =>
+      ["", "json"].includes(block.language) &&
+      !isTranscript(block) &&
+      !(isOutput(block) && ["sh", "sql"].includes(blocks[index - 1]?.language ?? "")),
+  );
 }
 
 function isTranscript({ language, text }: Block): boolean {

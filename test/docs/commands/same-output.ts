@@ -18,7 +18,8 @@ const VARYING: [RegExp, string][] = [
 const FOLDER = /\/home\/you\/\w+/g;
 
 /** Progress comes in lines whose number depends on the machine: all but the last are only looked at, and of that the counts. */
-const PROGRESS = /^ *(?<percent>\d+) %  (?<settled>\d+)\/(?<total>\d+) images, (?<failed>\d+) failed(?: \((?:\w+ \d+(?:, )?)+\))?(?:, [\d.,]+ images\/s)?(?:, [\d.,]+ (?:ms|s|min) left)?$/;
+const PROGRESS =
+  /^ *(?<percent>\d+) %  (?<settled>\d+)\/(?<total>\d+) images, (?<failed>\d+) failed(?: \((?:\w+ \d+(?:, )?)+\))?(?:, [\d.,]+ images\/s)?(?:, [\d.,]+ (?:ms|s|min) left)?$/;
 
 export type Names = { folder: string; /** What the page calls it, and what it is here. */ replaced: [string, string][] };
 
@@ -27,8 +28,12 @@ export function assertSameOutput(came: string, shown: string, { folder, replaced
   // What we say ourselves may hold a name that is replaced (an example of a URL): both sides lose it.
   const here = (text: string) => replaced.reduce((rest, [name, value]) => rest.replaceAll(name, value), text);
   const [actual, pattern] = [plain(here(came), where), plain(here(shown.replaceAll(FOLDER, folder)), where)];
-  const source = pattern.split("\n").map((line) => (line === "…" ? "(?:.*\\n)*?" : `${line.split("…").map(escape).join(".*")}\\n`)).join("");
-  if (!new RegExp(`^${source}$`).test(`${actual}\n`)) assert.equal(actual, pattern, `${where} shows what does not come. What came:\n${came}`);
+  const source = pattern
+    .split("\n")
+    .map((line) => (line === "…" ? "(?:.*\\n)*?" : `${line.split("…").map(escape).join(".*")}\\n`))
+    .join("");
+  if (!new RegExp(`^${source}$`).test(`${actual}\n`))
+    assert.equal(actual, pattern, `${where} shows what does not come. What came:\n${came}`);
 }
 
 function escape(text: string): string {
@@ -36,7 +41,13 @@ function escape(text: string): string {
 }
 
 function plain(output: string, where: string): string {
-  let text = withoutProgress(output.trimEnd().split("\n").map((line) => line.trimEnd()), where).join("\n");
+  let text = withoutProgress(
+    output
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.trimEnd()),
+    where,
+  ).join("\n");
   for (const [pattern, name] of VARYING) text = text.replaceAll(pattern, name);
   return text;
 }

@@ -13,7 +13,13 @@ export type HostileCase = {
   says: RegExp;
 };
 
-export type Sent = { body: string | Buffer | FormData | null; type?: string; query?: string; path?: string; headers?: Record<string, string> };
+export type Sent = {
+  body: string | Buffer | FormData | null;
+  type?: string;
+  query?: string;
+  path?: string;
+  headers?: Record<string, string>;
+};
 export type Expected = Omit<HostileCase, "name" | "make">;
 type First = NonNullable<HostileCase["first"]>;
 

@@ -2,11 +2,31 @@ import { formOf, gzip, latin1, utf16, wrongType, type HostileCase } from "./host
 
 /** What people upload in the place of a CSV, each by its first bytes. */
 export const OTHER_FILES: HostileCase[] = [
-  wrongType("an Excel workbook", () => latin1(`PK\x03\x04\x14\x00\x06\x00${"\x00".repeat(22)}[Content_Types].xml`), /Excel workbook \(\.xlsx\).+CSV UTF-8/),
-  wrongType("an Excel workbook whose first entry is a sheet", () => latin1(`PK\x03\x04${"\x00".repeat(26)}xl/worksheets/sheet1.xml`), /Excel workbook \(\.xlsx\)/),
-  wrongType("an old Excel workbook", () => latin1(`\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1${"\x00".repeat(500)}`), /old Excel workbook.+CSV UTF-8/),
-  wrongType("a Word document", () => latin1(`PK\x03\x04${"\x00".repeat(26)}[Content_Types].xml${"\x01".repeat(300)}PK\x03\x04${"\x00".repeat(26)}word/document.xml`), /Word document/),
-  wrongType("an OpenDocument table", () => latin1(`PK\x03\x04${"\x00".repeat(26)}mimetypeapplication/vnd.oasis.opendocument.spreadsheet`), /OpenDocument/),
+  wrongType(
+    "an Excel workbook",
+    () => latin1(`PK\x03\x04\x14\x00\x06\x00${"\x00".repeat(22)}[Content_Types].xml`),
+    /Excel workbook \(\.xlsx\).+CSV UTF-8/,
+  ),
+  wrongType(
+    "an Excel workbook whose first entry is a sheet",
+    () => latin1(`PK\x03\x04${"\x00".repeat(26)}xl/worksheets/sheet1.xml`),
+    /Excel workbook \(\.xlsx\)/,
+  ),
+  wrongType(
+    "an old Excel workbook",
+    () => latin1(`\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1${"\x00".repeat(500)}`),
+    /old Excel workbook.+CSV UTF-8/,
+  ),
+  wrongType(
+    "a Word document",
+    () => latin1(`PK\x03\x04${"\x00".repeat(26)}[Content_Types].xml${"\x01".repeat(300)}PK\x03\x04${"\x00".repeat(26)}word/document.xml`),
+    /Word document/,
+  ),
+  wrongType(
+    "an OpenDocument table",
+    () => latin1(`PK\x03\x04${"\x00".repeat(26)}mimetypeapplication/vnd.oasis.opendocument.spreadsheet`),
+    /OpenDocument/,
+  ),
   wrongType("a ZIP archive", () => latin1(`PK\x03\x04${"\x00".repeat(26)}products.csv`), /ZIP archive.+unpack/),
   wrongType("an empty ZIP archive", () => latin1(`PK\x05\x06${"\x00".repeat(18)}`), /ZIP archive/),
   wrongType("a PDF", () => "%PDF-1.7\n%âãÏÓ\n1 0 obj", /PDF.+export the table/),
@@ -22,7 +42,11 @@ export const OTHER_FILES: HostileCase[] = [
   wrongType("a bzip2 archive", () => latin1("BZh91AY&SY"), /bzip2.+gzip/),
   wrongType("an xz archive", () => latin1("\xfd7zXZ\x00\x00\x04"), /xz archive.+gzip/),
   wrongType("a Zstandard archive", () => latin1("\x28\xb5\x2f\xfd\x24\x05"), /Zstandard/),
-  wrongType("a tar archive", () => Buffer.concat([latin1("products.csv".padEnd(257, "\x00")), latin1("ustar\x0000"), Buffer.alloc(247)]), /tar archive.+unpack/),
+  wrongType(
+    "a tar archive",
+    () => Buffer.concat([latin1("products.csv".padEnd(257, "\x00")), latin1("ustar\x0000"), Buffer.alloc(247)]),
+    /tar archive.+unpack/,
+  ),
   wrongType("a Parquet file", () => latin1("PAR1\x15\x04\x15"), /Parquet/),
   wrongType("an SQLite database", () => latin1("SQLite format 3\x00\x10\x00"), /SQLite/),
   wrongType("a rich text document", () => "{\\rtf1\\ansi S. No}", /rich text/),
@@ -36,6 +60,18 @@ export const OTHER_FILES: HostileCase[] = [
   wrongType("a gzip within a gzip", () => gzip(gzip("S. No")), /gzip archive within another.+once/),
   wrongType("a PNG within a gzip", () => gzip(latin1("\x89PNG\r\n\x1a\n")), /PNG image/),
   wrongType("a workbook within a gzip", () => gzip(latin1("PK\x03\x04....[Content_Types].xml")), /Excel workbook/),
-  { name: "a workbook to /v1/batches as what Excel calls a CSV", make: () => ({ body: latin1("PK\x03\x04....xl/workbook.xml"), type: "application/vnd.ms-excel" }), status: 415, code: "wrong_file_type", says: /Excel workbook/ },
-  { name: "a workbook as a form's file to /v1/batches", make: () => ({ body: formOf(latin1("PK\x03\x04....xl/workbook.xml")) }), status: 415, code: "wrong_file_type", says: /Excel workbook/ },
+  {
+    name: "a workbook to /v1/batches as what Excel calls a CSV",
+    make: () => ({ body: latin1("PK\x03\x04....xl/workbook.xml"), type: "application/vnd.ms-excel" }),
+    status: 415,
+    code: "wrong_file_type",
+    says: /Excel workbook/,
+  },
+  {
+    name: "a workbook as a form's file to /v1/batches",
+    make: () => ({ body: formOf(latin1("PK\x03\x04....xl/workbook.xml")) }),
+    status: 415,
+    code: "wrong_file_type",
+    says: /Excel workbook/,
+  },
 ];

@@ -1,13 +1,33 @@
 import { openAsBlob } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { createBatch, getBatch, getOutput, getResultCsv, listProducts, uploadAndProcessDocument, type Batch, type ProblemCode } from "./sdk/index.js";
+import {
+  createBatch,
+  getBatch,
+  getOutput,
+  getResultCsv,
+  listProducts,
+  uploadAndProcessDocument,
+  type Batch,
+  type ProblemCode,
+} from "./sdk/index.js";
 import { client } from "./sdk/client.gen.js";
 
 const [baseUrl = "", csvPath = "", outPath = ""] = process.argv.slice(2);
 client.setConfig({ baseUrl });
 
 // A file and its options as a form; a list of outputs too.
-const { data: accepted } = await uploadAndProcessDocument({ body: { file: await openAsBlob(csvPath), onInvalid: "skip", outputs: [{ name: "large", width: 300 }, { name: "thumb", width: 100 }], metadata: { import: 42 } }, throwOnError: true });
+const { data: accepted } = await uploadAndProcessDocument({
+  body: {
+    file: await openAsBlob(csvPath),
+    onInvalid: "skip",
+    outputs: [
+      { name: "large", width: 300 },
+      { name: "thumb", width: 100 },
+    ],
+    metadata: { import: 42 },
+  },
+  throwOnError: true,
+});
 const batch = await ended(accepted.requestId);
 
 const { data: page } = await listProducts({ path: { batchId: batch.batchId }, query: { limit: 10 }, throwOnError: true });
@@ -21,7 +41,17 @@ const products = await createBatch({ body: { products: [{ id: "MUG-1", images: [
 const refused = await getBatch({ path: { batchId: "nobody" } });
 const code: ProblemCode | undefined = refused.error?.code;
 
-console.log(JSON.stringify({ status: batch.status, completed: batch.progress.completed, results, outputs: outputs.map(({ name, width }) => ({ name, width })), metadata: batch.metadata, products: products.data?.products, code }));
+console.log(
+  JSON.stringify({
+    status: batch.status,
+    completed: batch.progress.completed,
+    results,
+    outputs: outputs.map(({ name, width }) => ({ name, width })),
+    metadata: batch.metadata,
+    products: products.data?.products,
+    code,
+  }),
+);
 
 async function ended(batchId: string): Promise<Batch> {
   for (;;) {

@@ -1,0 +1,186 @@
+import {
+  addToCounters,
+  recordRetries,
+  settleImages,
+  type CounterState,
+  type SettledImage,
+  type SourceFacts,
+  type StageMs,
+} from "../db/settle-images.ts";
+import { rememberSources, type NewSource } from "../db/known-sources.ts";
+import { settleRepeats } from "../db/plan-images.ts";
+import type { Tx } from "../db/connect.ts";
+import { isOverBudget, type BudgetCounts } from "../domain/failure-budget.ts";
+import type { Outcome } from "../domain/outcome.ts";
+import { shelveImages } from "../queue/hold-share.ts";
+import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
+import type { Claim, Queue } from "../queue/queue.ts";
+import type { Processed } from "./stages.ts";
+
+export type ImageOutcome = {
+  claim: Claim;
+  /** `drop` ends a claim whose image needs nothing any more; `shelve` one whose batch is paused, until it is resumed. */
+  outcome: Outcome<Processed> | { kind: "drop" } | { kind: "shelve" };
+  startedAt: Date;
+  /** Counts from 1. */
+  attempt: number;
+  tenantId: string;
+  /** Names the image's URL under its recipe: see domain/source-key.ts. */
+  key: string;
+  isOfSmallBatch: boolean;
+  source: SourceFacts | null;
+  stageMs: StageMs;
+};
+
+export type SettleDeps = {
+  queue: Pick<Queue, "endClaims" | "sendImages" | "sendPlan" | "sendFinish">;
+  /** Pauses a batch of which too much has failed. */
+  pause(tx: Tx, batchId: string, spent: BudgetCounts & { percent: number }): Promise<void>;
+  /** Counts images for the shares of their hosts, of a batch with such a budget, and pauses shares of which too much has failed. */
+  countShares(tx: Tx, state: CounterState, ordinals: readonly number[]): Promise<void>;
+};
+
+/** Records outcomes in the caller's transaction: image rows, counters and jobs change together, and only of claims that are still ours. */
+export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly ImageOutcome[]): Promise<void> {
+  const { queue } = deps;
+  // First the claims: what is no longer ours is somebody else's to settle.
+  const ours = await queue.endClaims(
+    tx,
+    items.map(({ claim }) => claim),
+  );
+  const held = items.filter(({ claim }) => ours.has(claim.id));
+  await requeue(queue, tx, held);
+  const counted = await settleImages(tx, onePerImage(held.flatMap(toSettled)));
+  await rememberSources(tx, held.flatMap(toSource));
+  const shelved = held.filter(({ outcome }) => outcome.kind === "shelve").map(({ claim }) => claim);
+
+  // The counters last and in the order of ids: they lock their batches.
+  const batchIds = [...new Set([...counted.map(({ batchId }) => batchId), ...shelved.map(({ data }) => data.batchId)])].toSorted();
+  for (const batchId of batchIds) {
+    const state = await countBatch(
+      deps,
+      tx,
+      batchId,
+      counted.filter((image) => image.batchId === batchId),
+    );
+    if (state)
+      await shelveImages(
+        tx,
+        queue,
+        state,
+        shelved.filter(({ data }) => data.batchId === batchId),
+      );
+  }
+}
+
+/** An image whose job was sent once too often can be in one collection twice: one outcome is enough. */
+function onePerImage(images: readonly SettledImage[]): SettledImage[] {
+  return [...new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image])).values()];
+}
+
+async function requeue(queue: SettleDeps["queue"], tx: Tx, held: readonly ImageOutcome[]): Promise<void> {
+  const retries = held.flatMap(({ claim, outcome, startedAt }) =>
+    outcome.kind === "retry"
+      ? [
+          {
+            ...claim.data,
+            code: outcome.failure.code,
+            detail: outcome.failure.detail,
+            startedAt: startedAt.toISOString(),
+            delayMs: outcome.delayMs,
+          },
+        ]
+      : [],
+  );
+  if (retries.length > 0) await recordRetries(tx, retries);
+  const jobs = held.flatMap(({ claim, outcome }) =>
+    outcome.kind === "retry" || outcome.kind === "release"
+      ? [{ data: claim.data, priority: claim.priority, delayMs: outcome.delayMs }]
+      : [],
+  );
+  await queue.sendImages(tx, jobs);
+}
+
+async function countBatch(
+  deps: SettleDeps,
+  tx: Tx,
+  batchId: string,
+  images: Awaited<ReturnType<typeof settleImages>>,
+): Promise<CounterState | null> {
+  const { queue } = deps;
+  const sum = (pick: (image: (typeof images)[number]) => number) => images.reduce((total, image) => total + pick(image), 0);
+  const failed = sum((image) => (image.state === "failed" ? 1 : 0));
+  const state = await addToCounters(tx, {
+    batchId,
+    settledFirsts: images.length,
+    failedFirsts: failed,
+    done: sum((image) => (image.state === "done" ? 1 : 0)),
+    reused: sum((image) => (image.isReused ? 1 : 0)),
+    failed,
+    inputBytes: sum((image) => image.inputBytes),
+    outputBytes: sum((image) => image.outputBytes),
+  });
+  if (!state || images.length === 0) return state;
+
+  // With the batch locked, no repeat can be planned past us: those that are there take their first one's state.
+  let { isSettled } = state;
+  if (state.hasRepeats) {
+    const repeats = await settleRepeats(tx, batchId, { firsts: images.map(({ ordinal }) => ordinal) });
+    const after = await addToCounters(tx, {
+      batchId,
+      settledFirsts: 0,
+      failedFirsts: 0,
+      ...repeats,
+      reused: 0,
+      inputBytes: 0,
+      outputBytes: 0,
+    });
+    isSettled = after?.isSettled ?? false;
+  }
+  if (isSettled || state.standsStill) await queue.sendFinish(tx, { batchId, run: state.run });
+  if (isSettled) return state;
+  const isPaused = await pauseWhenSpent(deps, tx, state);
+  if (state.hostPercent !== null)
+    await deps.countShares(
+      tx,
+      { ...state, isPaused },
+      images.map(({ ordinal }) => ordinal),
+    );
+  const hasCrossedLowWater = state.queued < QUEUED_LOW_WATER && state.queued + images.length >= QUEUED_LOW_WATER;
+  if (hasCrossedLowWater && (!state.isPlanned || state.hasDue)) await queue.sendPlan(tx, { batchId });
+  return { ...state, isPaused };
+}
+
+/** Whether it is paused now. The row that was counted on tells all that is needed, so that a batch within its budget costs no query. */
+async function pauseWhenSpent(
+  deps: SettleDeps,
+  tx: Tx,
+  { batchId, isPaused, budgetPercent, budgetSettled, budgetFailed }: CounterState,
+): Promise<boolean> {
+  const spent = { settled: budgetSettled, failed: budgetFailed };
+  if (isPaused || budgetPercent === null || !isOverBudget(spent, budgetPercent)) return isPaused;
+  await deps.pause(tx, batchId, { ...spent, percent: budgetPercent });
+  return true;
+}
+
+function toSettled({ claim, outcome, startedAt, source, stageMs }: ImageOutcome): SettledImage[] {
+  const common = { ...claim.data, ...stageMs, startedAt: startedAt.toISOString(), source };
+  switch (outcome.kind) {
+    case "done":
+      return [{ ...common, state: "done", code: null, detail: null, isReused: outcome.result.isReused, outputs: outcome.result.outputs }];
+    case "give_up":
+      return [{ ...common, state: "failed", code: outcome.failure.code, detail: outcome.failure.detail, isReused: false, outputs: [] }];
+    case "retry":
+    case "release":
+    case "drop":
+    case "shelve":
+      return [];
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function toSource({ claim, outcome, source, tenantId, key }: ImageOutcome): NewSource[] {
+  if (outcome.kind !== "done" || source === null) return [];
+  return [{ ...claim.data, tenantId, key, sha256: source.sha256, etag: source.etag, lastModified: source.lastModified }];
+}
