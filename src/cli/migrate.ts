@@ -21,6 +21,6 @@ export async function migrate(): Promise<void> {
     console.log("The database is up to date.");
   } finally {
     // One that runs for somebody else goes on running.
-    if (embedded && !embedded.adopted) await embedded.stop();
+    await (embedded?.adopted ? embedded.leave() : embedded?.stop());
   }
 }

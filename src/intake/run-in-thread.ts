@@ -6,7 +6,7 @@ type Reply<Output> = { ok: true; output: Output } | { ok: false; message: string
 
 /**
  * A thread's young generation, from its start: 8 MB and not the 1 MB that the process keeps for its downloads (see
- * bin/pressrun.js). Loading a million rows took 2.5 s of CPU instead of 3.4, with 16 MB 3.2 and 80 MB more memory. Only
+ * bin/process-settings.js). Loading a million rows took 2.5 s of CPU instead of 3.4, with 16 MB 3.2 and 80 MB more memory. Only
  * heaps that are made from now on heed it, and the main thread's is there already.
  */
 const YOUNG_GENERATION = "--min-semi-space-size=8";

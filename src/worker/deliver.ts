@@ -1,6 +1,7 @@
 import { findDueDelivery, recordDeliveryAttempt, type DueDelivery, type RecordedAttempt } from "../db/deliveries.ts";
 import type { Database } from "../db/connect.ts";
 import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs } from "../domain/backoff.ts";
+import type { Log } from "../observe/log.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { DeliverableEvent, DeliveryOutcome, DeliveryTarget } from "../webhook/deliver-event.ts";
 
@@ -13,6 +14,7 @@ export type DeliverDeps = {
   /** Null where it was encrypted with another key; no function where there is no key at all. */
   openAuthorization: ((sealed: string, endpointId: string) => string | null) | null;
   random: () => number;
+  log: Pick<Log, "debug" | "warn">;
 };
 
 /** One attempt at one delivery. A job that runs twice sends twice, with the same webhook-id, and is counted once. */
@@ -25,6 +27,26 @@ export async function deliver(deps: DeliverDeps, key: { eventId: string; endpoin
     const isFirst = await recordDeliveryAttempt(tx, recorded);
     if (isFirst && recorded.state === "pending") await deps.queue.sendDeliver(tx, key, recorded.delayMs);
   });
+  const facts = describeAttempt(due, recorded);
+  if (recorded.state === "delivered" || recorded.state === "pending") deps.log.debug(facts, "delivery");
+  else deps.log.warn({ ...facts, detail: recorded.detail }, "a delivery was given up");
+}
+
+/** One wide event for each attempt. Of the receiver's URL its host alone: the rest may be secret. */
+function describeAttempt(
+  { eventId, type, url }: DueDelivery,
+  { attempt, state, httpStatus, durationMs, delayMs }: RecordedAttempt,
+): object {
+  return {
+    eventId,
+    type,
+    host: new URL(url).host,
+    attempt,
+    state,
+    status: httpStatus,
+    durationMs,
+    ...(state === "pending" ? { delayMs } : {}),
+  };
 }
 
 async function attempt(deps: DeliverDeps, due: DueDelivery): Promise<DeliveryOutcome> {

@@ -8,6 +8,7 @@ import { decideFailure, type Disk } from "./decide-failure.ts";
 import type { HostPauses } from "./host-pauses.ts";
 import { processImage } from "./process-image.ts";
 import { LostClaim, type Hold } from "./pump.ts";
+import type { ImageOutcome } from "./settle-together.ts";
 import type { Settler } from "./settler.ts";
 import type { BatchHeaders } from "./source-headers.ts";
 import type { Attempt, Processed, Stages } from "./stages.ts";
@@ -51,7 +52,7 @@ export async function workImage(
   if (signal.reason instanceof LostClaim) return;
   const attempt = "kind" in tried ? null : tried;
   const outcome = "kind" in tried ? tried : await decide(tried, image, disk);
-  const settled = settler.settle({
+  const item: ImageOutcome = {
     claim,
     outcome,
     startedAt,
@@ -61,9 +62,30 @@ export async function workImage(
     isOfSmallBatch: image.isOfSmallBatch,
     source: attempt?.source ?? null,
     stageMs: { waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
-  });
+  };
+  log.debug(describeAttempt(item, image.host), "image");
+  const settled = settler.settle(item);
   onWorked();
   await settled;
+}
+
+/** One wide event for each attempt. No URL: its query may hold what signs it, and batchId and ordinal find it. */
+function describeAttempt({ claim, outcome, attempt, source, stageMs }: ImageOutcome, host: string): object {
+  return {
+    ...claim.data,
+    host,
+    attempt,
+    outcome: outcome.kind,
+    ...("failure" in outcome ? { code: outcome.failure.code } : {}),
+    ...("delayMs" in outcome ? { delayMs: outcome.delayMs } : {}),
+    ...(outcome.kind === "done" ? { isReused: outcome.result.isReused, outputBytes: bytesOf(outcome.result.outputs) } : {}),
+    ...(source === null ? {} : { status: source.httpStatus, sourceBytes: source.sourceBytes }),
+    ...stageMs,
+  };
+}
+
+function bytesOf(outputs: Processed["outputs"]): number {
+  return outputs.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Every download of a batch that has headers for its origins takes them along. */

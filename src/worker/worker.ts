@@ -115,14 +115,14 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 }
 
 /** All but images, which the pump claims. */
-async function workQueues({ db, queue, storage, settings, send, openAuthorization }: WorkerDeps) {
+async function workQueues({ db, queue, storage, settings, send, openAuthorization, log }: WorkerDeps) {
   return {
     plan: await queue.work("plan", 1, (job, signal) => planBatch({ transaction: db.keyedTransaction, queue }, job.batchId, signal)),
     finish: await queue.work("finish", 1, (job, signal) =>
       finishBatch({ db, queue, storage: storage, publicUrl: settings.publicUrl }, job, signal),
     ),
     deliver: await queue.work("deliver", DELIVERIES_AT_ONCE, (job) =>
-      deliver({ db, queue, send, configured: settings.webhook, openAuthorization, random: Math.random }, job),
+      deliver({ db, queue, send, configured: settings.webhook, openAuthorization, random: Math.random, log }, job),
     ),
   };
 }

@@ -6,6 +6,7 @@ import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
 import { createPost } from "../../src/net/post.ts";
+import { createLog } from "../../src/observe/log.ts";
 import { deliverEvent, type DeliveryTarget } from "../../src/webhook/deliver-event.ts";
 import { deliver } from "../../src/worker/deliver.ts";
 import { openTestQueue } from "./queue.ts";
@@ -56,6 +57,7 @@ export async function openDeliveries() {
           configured,
           openAuthorization: null,
           random: () => 0.5,
+          log: createLog("silent"),
           send: (target, event) => deliverEvent({ post: by, now: () => new Date() }, target, event, AbortSignal.timeout(5_000)),
         },
         key,
