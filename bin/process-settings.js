@@ -1,0 +1,17 @@
+// What Node is told once a process, before anything else is loaded.
+import { enableCompileCache, getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
+import { setFlagsFromString } from "node:v8";
+
+// Compiled code and stripped types are kept between starts: half a second less each time. A thread that loads a
+// catalogue finds it in its environment: its start takes 0.16 s of CPU instead of 0.43.
+enableCompileCache();
+const cache = getCompileCacheDir();
+if (cache !== undefined) process.env.NODE_COMPILE_CACHE ??= dirname(cache);
+
+// V8's young generation stays at its first size of 1 MB. Left to grow to 16 MB it saved 9 % of the CPU for images that come again
+// and 1 ms of a photo of 1 MB, and a large upload took 110 to 116 MiB more than the idle service, instead of 63 to 66.
+setFlagsFromString("--semi-space-growth-factor=1");
+
+// Look-ups and files share libuv's pool threads, of which there are four: a slow resolver would hold up every write.
+process.env.UV_THREADPOOL_SIZE ??= "16";
