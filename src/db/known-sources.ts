@@ -45,12 +45,12 @@ const KNOWN = `
     select * from known_source where tenant_id = asked.tenant_id and key = asked.key offset 0
   ) k
   cross join lateral (
-    select jsonb_build_object('finalUrl', final_url, 'httpStatus', http_status, 'sourceType', source_type, 'sourceBytes', source_bytes,
+    select json_build_object('finalUrl', final_url, 'httpStatus', http_status, 'sourceType', source_type, 'sourceBytes', source_bytes,
       'sha256', sha256, 'etag', etag, 'lastModified', last_modified, 'sourceWidth', source_width, 'sourceHeight', source_height) as source
     from image where batch_id = k.batch_id and ordinal = k.ordinal and state = 'done' offset 0
   ) i
   cross join lateral (
-    select jsonb_agg(jsonb_build_object('name', name, 'fileName', file_name, 'format', format, 'width', width, 'height', height, 'bytes', bytes, 'quality', quality, 'isKept', is_kept)) as outputs
+    select json_agg(json_build_object('name', name, 'fileName', file_name, 'format', format, 'width', width, 'height', height, 'bytes', bytes, 'quality', quality, 'isKept', is_kept)) as outputs
     from output where batch_id = k.batch_id and ordinal = k.ordinal
   ) o
   where o.outputs is not null`;
@@ -74,7 +74,7 @@ export async function rememberSources(tx: Tx, sources: readonly NewSource[]): Pr
 const REMEMBER = `
   insert into known_source (tenant_id, key, batch_id, ordinal, sha256, etag, last_modified)
   select distinct on ("tenantId", key) "tenantId", key, "batchId", ordinal, sha256, etag, "lastModified"
-  from jsonb_to_recordset($1::jsonb) as s("tenantId" uuid, key uuid, "batchId" uuid, ordinal int, sha256 text, etag text, "lastModified" text)
+  from json_to_recordset($1::json) as s("tenantId" uuid, key uuid, "batchId" uuid, ordinal int, sha256 text, etag text, "lastModified" text)
   order by "tenantId", key, "batchId" desc
   on conflict (tenant_id, key) do update set batch_id = excluded.batch_id, ordinal = excluded.ordinal,
     sha256 = excluded.sha256, etag = excluded.etag, last_modified = excluded.last_modified`;

@@ -64,7 +64,7 @@ const PRODUCTS = `select line, first_ordinal as "firstOrdinal", serial, name, ur
 const IMAGES = `select i.ordinal, i.state, i.url, i.url_rules as "urlRules", i.code, i.detail, o.outputs
   from image i
   left join lateral ( -- by key, so that no statistics can turn the look-up into a scan of the batch
-    select jsonb_agg(jsonb_build_object('name', name, 'fileName', file_name, 'format', format, 'width', width, 'height', height, 'bytes', bytes, 'isKept', is_kept)) as outputs
+    select json_agg(json_build_object('name', name, 'fileName', file_name, 'format', format, 'width', width, 'height', height, 'bytes', bytes, 'isKept', is_kept)) as outputs
     from output where batch_id = i.batch_id and ordinal = coalesce(i.same_as, i.ordinal)
   ) o on i.state = 'done'
   where i.batch_id = $1 and i.ordinal between $2 and $3`;

@@ -73,8 +73,8 @@ export async function insertImages(
 const INSERT_IMAGES = `
   with planned as (
     select p.*, min(p.ordinal) over (partition by p.url) as first_here
-    from jsonb_to_recordset($2::jsonb) as p(
-      ordinal int, line int, position int, stem text, url text, "urlRules" jsonb, host text, code text, detail text)
+    from json_to_recordset($2::json) as p(
+      ordinal int, line int, position int, stem text, url text, "urlRules" json, host text, code text, detail text)
   ), placed as (
     select p.*, case when p.code is null
       then coalesce(f.ordinal, nullif(p.first_here, p.ordinal)) end as same_as
@@ -86,7 +86,7 @@ const INSERT_IMAGES = `
   ), inserted as (
     insert into image (batch_id, ordinal, line, position, stem, url, url_rules, host, same_as, state, code, detail, finished_at)
     select $1, ordinal, line, position, stem, url,
-      case when jsonb_array_length("urlRules") > 0 then array(select jsonb_array_elements_text("urlRules")) end, host, same_as,
+      case when json_array_length("urlRules") > 0 then array(select json_array_elements_text("urlRules")) end, host, same_as,
       case when code is null then 'planned' else 'failed' end, code, detail,
       case when code is null then null else now() end
     from placed
