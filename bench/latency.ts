@@ -4,6 +4,7 @@ import { percentile, withPressrun } from "./scenario.ts";
 /** 50 origins that answer after 300 ms, 5 % of the answers after 5 s, beside one that answers at once; by turns. */
 const IMAGES = Number(process.argv[3] ?? 3_000);
 const ROUNDS = Number(process.argv[4] ?? 3);
+const WARM_UP_IMAGES = 1_000;
 const SIZE = { width: 600, height: 450 };
 const CASES = {
   "one origin, no latency": SIZE,
@@ -19,7 +20,8 @@ await withPressrun(async (service) => {
     for (const [name, options] of Object.entries(CASES)) {
       const origins = await startOrigins(options);
       const startedAt = performance.now();
-      await service.process(Array.from({ length: IMAGES }, (_, index) => origins.urlOf(index, String(round))));
+      const images = round === 0 ? Math.min(IMAGES, WARM_UP_IMAGES) : IMAGES;
+      await service.process(Array.from({ length: images }, (_, index) => origins.urlOf(index, String(round))));
       if (round > 0) rates.get(name)?.push((1_000 * IMAGES) / (performance.now() - startedAt));
       origins.close();
     }
