@@ -6,6 +6,7 @@ import type { BatchStatusView } from "../contract/batch.ts";
 import type { Accepted } from "../contract/upload.ts";
 import { createLog } from "../observe/log.ts";
 import { startDemoOrigin } from "./demo-origin.ts";
+import { endProcess } from "./end-process.ts";
 import { startDemoReceiver, type DemoReceiver } from "./demo-receiver.ts";
 import { createProgress } from "./progress.ts";
 
@@ -52,7 +53,7 @@ export async function demo(): Promise<void> {
     receiver.close();
     await app.stop();
   }
-  process.exit();
+  await endProcess(Number(process.exitCode ?? 0));
 }
 
 async function upload(url: string, csv: string, webhookUrl: string): Promise<Accepted> {

@@ -2,6 +2,7 @@ import { startApp } from "../app.ts";
 import { readConfig } from "../config.ts";
 import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import { createLog } from "../observe/log.ts";
+import { endProcess } from "./end-process.ts";
 
 /** Serves until SIGTERM or Ctrl-C, then drains: images in hand are finished or given back, the database goes last. */
 export async function serve(): Promise<void> {
@@ -22,8 +23,8 @@ export async function serve(): Promise<void> {
         () => {},
       )
       .then(
-        () => process.exit(0),
-        () => process.exit(1),
+        () => endProcess(0),
+        () => endProcess(1),
       );
   };
   const starting = startApp(config, log, aborting.signal);
