@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { BatchStatusView } from "../src/contract/batch.ts";
+import type { BatchStatusView } from "../src/contract/status.ts";
 import { startOrigins } from "./origins.ts";
 import { percentile, withPressrun } from "./scenario.ts";
 

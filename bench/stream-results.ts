@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { BatchStatusView } from "../src/contract/batch.ts";
+import type { BatchStatusView } from "../src/contract/status.ts";
 import { connectDatabase } from "../src/db/connect.ts";
 import { startEmbeddedPostgres } from "../src/embedded/embedded-postgres.ts";
 import { openSender } from "../src/queue/queue.ts";

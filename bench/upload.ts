@@ -7,7 +7,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { makeSamplePhoto } from "../src/image/sample-photo.ts";
-import type { BatchStatusView } from "../src/contract/batch.ts";
+import type { BatchStatusView } from "../src/contract/status.ts";
 import type { Accepted } from "../src/contract/upload.ts";
 import { writeCatalogue } from "./catalogue-file.ts";
 import { startMeasured, type LoopDelay, type MeasuredService } from "./measured-service.ts";

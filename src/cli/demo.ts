@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { startApp } from "../app.ts";
 import { readConfig } from "../config.ts";
-import type { BatchStatusView } from "../contract/batch.ts";
+import type { BatchStatusView } from "../contract/status.ts";
 import type { Accepted } from "../contract/upload.ts";
 import { createLog } from "../observe/log.ts";
 import { startDemoOrigin } from "./demo-origin.ts";

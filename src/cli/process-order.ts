@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { readOptions, type BatchOptions } from "../http/read-options.ts";
+import { readOptions } from "../http/read-options.ts";
+import type { BatchOptions } from "../intake/accept-upload.ts";
 import { readFlags } from "./read-flags.ts";
 import { Unusable } from "./unusable.ts";
 

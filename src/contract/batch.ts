@@ -2,104 +2,30 @@ import Type, { type Static } from "typebox";
 import { URL_RULES } from "../domain/clean-image-url.ts";
 import { PRODUCT_STATUSES } from "../domain/product-result.ts";
 import { OUTPUT_FORMATS, PRESETS } from "../domain/recipe.ts";
+import { ImageError } from "./status.ts";
 import {
   BASE,
   Bytes,
   count,
   FileName,
   ID,
-  ImageErrorCode,
   Instant,
   Metadata,
   Nullable,
   Outcome,
   PausedAt,
   PAUSED_HOSTS,
+  NOT_PAUSED,
   PauseReason,
   Progress,
-  RequestId,
+  Run,
   Status,
   TOKEN,
   Url,
   words,
 } from "./terms.ts";
-import { PauseAtFailurePercent, PauseHostAtFailurePercent, RecipeView, SHOWN_SECRET, WARNINGS } from "./upload.ts";
-
-const Run = Type.Integer({ minimum: 1, description: "1, and one more for each time that failed images were tried again." });
-
-export const ImageError = Type.Object(
-  { code: ImageErrorCode, message: Type.String({ description: "What happened, for people." }) },
-  { title: "ImageError", description: "Why an image has no output." },
-);
-
-export const ProductStatus = Type.Object(
-  {
-    serialNumber: Type.String(),
-    productName: Type.String(),
-    inputImageUrls: Type.Array(Type.String(), { description: "As they came in the file." }),
-    outputImageUrls: Type.Array(Nullable(Type.String()), { description: "One for each input URL; null where there is no output (yet)." }),
-    errors: Type.Array(Nullable(ImageError), { description: "One for each input URL; null where nothing went wrong." }),
-  },
-  { title: "ProductStatus", description: "A product of the file; its three lists have the same length and order." },
-);
-
-export const BatchStatusView = Type.Object(
-  {
-    requestId: RequestId,
-    status: Status,
-    outcome: Outcome,
-    run: Run,
-    fileName: FileName,
-    metadata: Metadata,
-    progress: Progress,
-    bytes: Bytes,
-    pausedAt: PausedAt,
-    pauseReason: PauseReason,
-    ...PAUSED_HOSTS,
-    createdAt: Instant,
-    startedAt: Nullable(Instant),
-    finishedAt: Nullable(Instant),
-    outputCsvUrl: Url,
-    products: Type.Array(ProductStatus),
-    nextCursor: Nullable(Type.String({ description: "Give it as `cursor` for the next page; null on the last." })),
-  },
-  {
-    $id: "ProcessingStatus",
-    description: "How a batch stands, with a page of its products.",
-    examples: [
-      {
-        requestId: ID,
-        status: "completed",
-        outcome: "some",
-        run: 1,
-        fileName: "products.csv",
-        metadata: {},
-        progress: { total: 2, completed: 1, failed: 1, skipped: 0, percent: 100 },
-        bytes: { input: 140_000, output: 31_000 },
-        pausedAt: null,
-        pauseReason: null,
-        pausedHosts: [],
-        hostsPaused: 0,
-        imagesHeld: 0,
-        createdAt: "2026-11-23T20:00:00.000Z",
-        startedAt: "2026-11-23T20:00:00.100Z",
-        finishedAt: "2026-11-23T20:00:01.000Z",
-        outputCsvUrl: `${BASE}/outputs/${TOKEN}/results.csv`,
-        products: [
-          {
-            serialNumber: "1",
-            productName: "Mug",
-            inputImageUrls: ["https://shop.example/mug.jpg", "https://shop.example/gone.jpg"],
-            outputImageUrls: [`${BASE}/outputs/${TOKEN}/1-1.jpg`, null],
-            errors: [null, { code: "not_found", message: "The server answered with status 404." }],
-          },
-        ],
-        nextCursor: null,
-      },
-    ],
-  },
-);
-export type BatchStatusView = Static<typeof BatchStatusView>;
+import { PauseAtFailurePercent, PauseHostAtFailurePercent, RecipeView } from "./batch-options.ts";
+import { SHOWN_SECRET, WARNINGS } from "./upload.ts";
 
 const Links = Type.Object(
   {
@@ -169,11 +95,7 @@ const BATCH_EXAMPLE = {
   bytes: { input: 0, output: 0 },
   pauseAtFailurePercent: null,
   pauseHostAtFailurePercent: null,
-  pausedAt: null,
-  pauseReason: null,
-  pausedHosts: [],
-  hostsPaused: 0,
-  imagesHeld: 0,
+  ...NOT_PAUSED,
   createdAt: "2026-11-23T20:00:00.000Z",
   startedAt: null,
   finishedAt: null,

@@ -1,7 +1,7 @@
 import Type from "typebox";
 import { BATCH_STATUSES, EVENT_TYPES } from "../domain/batch-state.ts";
 import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX } from "../domain/seed-payload.ts";
-import { ProductStatus } from "./batch.ts";
+import { PRODUCT_STATUS_EXAMPLE, ProductStatus } from "./status.ts";
 import {
   BASE,
   Bytes,
@@ -148,15 +148,7 @@ export const SeedEvent = Type.Object(
         requestId: ID,
         status: "completed",
         message: "1 of 2 images are done, 1 failed.",
-        products: [
-          {
-            serialNumber: "1",
-            productName: "Mug",
-            inputImageUrls: ["https://shop.example/mug.jpg", "https://shop.example/gone.jpg"],
-            outputImageUrls: [`${BASE}/outputs/${TOKEN}/1-1.jpg`, null],
-            errors: [null, { code: "not_found", message: "The server answered with status 404." }],
-          },
-        ],
+        products: [PRODUCT_STATUS_EXAMPLE],
         productsTotal: 1,
         isTruncated: false,
         nextUrl: null,

@@ -104,3 +104,8 @@ export const Progress = Type.Object(
   },
   { title: "Progress", description: "How far a batch is." },
 );
+
+export const Run = Type.Integer({ minimum: 1, description: "1, and one more for each time that failed images were tried again." });
+
+/** In examples. */
+export const NOT_PAUSED = { pausedAt: null, pauseReason: null, pausedHosts: [], hostsPaused: 0, imagesHeld: 0 };

@@ -1,23 +1,14 @@
 import { sourceKey } from "../domain/source-key.ts";
 import type { ClaimedImage } from "./claimed-images.ts";
 import type { Tx } from "./connect.ts";
-import type { SourceFacts } from "./settle-images.ts";
+import type { OutputFacts, SourceFacts } from "./settle-images.ts";
 
 /** What an earlier batch of the tenant made of the same URL under the same recipe. */
 export type KnownSource = {
   batchId: string;
   ordinal: number;
   source: SourceFacts;
-  outputs: {
-    name: string;
-    fileName: string;
-    format: string;
-    width: number;
-    height: number;
-    bytes: number;
-    quality: number;
-    isKept: boolean;
-  }[];
+  outputs: OutputFacts[];
 };
 
 /** An image in hand: `key` names its URL under its recipe, `known` is what an earlier batch made of that. */

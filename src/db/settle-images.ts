@@ -17,6 +17,17 @@ export type SourceFacts = {
   sourceHeight: number | null;
 };
 
+export type OutputFacts = {
+  name: string;
+  fileName: string;
+  format: string;
+  width: number;
+  height: number;
+  bytes: number;
+  quality: number;
+  isKept: boolean;
+};
+
 export type SettledImage = ImageKey &
   StageMs & {
     state: "done" | "failed";
@@ -25,17 +36,7 @@ export type SettledImage = ImageKey &
     startedAt: string;
     source: SourceFacts | null;
     isReused: boolean;
-    outputs: {
-      name: string;
-      fileName: string;
-      format: string;
-      width: number;
-      height: number;
-      bytes: number;
-      quality: number;
-      isKept: boolean;
-      encodeMs: number;
-    }[];
+    outputs: (OutputFacts & { encodeMs: number })[];
   };
 
 export type CountedImage = ImageKey & { state: "done" | "failed"; isReused: boolean; inputBytes: number; outputBytes: number };

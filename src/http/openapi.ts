@@ -1,4 +1,5 @@
-import { AcceptedBatch, Batch, BatchList, BatchStatusView, Product, ProductList, ResumeRequest } from "../contract/batch.ts";
+import { AcceptedBatch, Batch, BatchList, Product, ProductList, ResumeRequest } from "../contract/batch.ts";
+import { BatchStatusView } from "../contract/status.ts";
 import { BatchEvent, SeedEvent } from "../contract/event.ts";
 import { Preflight, PreflightRequest } from "../contract/preflight.ts";
 import { Problem } from "../contract/problem.ts";

@@ -1,29 +1,16 @@
 import Value from "typebox/value";
 import type { Static } from "typebox";
 import { PreflightOptions } from "../contract/preflight.ts";
-import { METADATA_CHARS_MAX, UploadOptions } from "../contract/upload.ts";
+import { METADATA_CHARS_MAX } from "../contract/batch-options.ts";
+import { UploadOptions } from "../contract/upload.ts";
+import type { BatchOptions } from "../intake/accept-upload.ts";
 import type { ReadingOptions } from "../intake/load-batch.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { readSourceHeaders, type SourceHeaders } from "../domain/source-headers.ts";
-import type { WebhookPayload } from "../domain/seed-payload.ts";
 import { findAuthorizationFault } from "../domain/webhook-authorization.ts";
 import { findSecretFault } from "../domain/webhook-signature.ts";
-import { METADATA_KEPT, PRESETS, type Preset, type OutputFormat, type Recipe, type Refresh } from "../domain/recipe.ts";
+import { METADATA_KEPT, PRESETS, type Preset, type OutputFormat } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
-
-export type BatchOptions = {
-  recipe: Recipe;
-  refresh: Refresh;
-  metadata: Record<string, unknown>;
-  reading: ReadingOptions;
-  sourceHeaders?: SourceHeaders[];
-  webhookUrl?: string;
-  webhookSecret?: string;
-  webhookPayload?: WebhookPayload;
-  webhookAuthorization?: string;
-  pauseAtFailurePercent?: number;
-  pauseHostAtFailurePercent?: number;
-};
 
 /** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
 export function readOptions(fields: Readonly<Record<string, unknown>>, presetDefault: Preset): BatchOptions {

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
-import type { BatchStatusView } from "../contract/batch.ts";
+import type { BatchStatusView } from "../contract/status.ts";
 import { RequestId } from "../contract/terms.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";

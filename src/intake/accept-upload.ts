@@ -8,22 +8,25 @@ import type { SourceHeaders } from "../domain/source-headers.ts";
 import { createSecret } from "../domain/webhook-signature.ts";
 import type { BatchOrder, LoadedBatch, ReadingOptions } from "./load-batch.ts";
 
+/** What an upload asks for, with its preset filled in. */
+export type BatchOptions = {
+  recipe: Recipe;
+  refresh: Refresh;
+  metadata: Record<string, unknown>;
+  reading: ReadingOptions;
+  sourceHeaders?: SourceHeaders[];
+  webhookUrl?: string;
+  webhookSecret?: string;
+  webhookPayload?: WebhookPayload;
+  webhookAuthorization?: string;
+  pauseAtFailurePercent?: number;
+  pauseHostAtFailurePercent?: number;
+};
+
 export type Upload = {
   spool: { path: string; bytes: number };
   fileName: string | null;
-  options: {
-    recipe: Recipe;
-    refresh: Refresh;
-    metadata: Record<string, unknown>;
-    reading: ReadingOptions;
-    sourceHeaders?: SourceHeaders[];
-    webhookUrl?: string;
-    webhookSecret?: string;
-    webhookPayload?: WebhookPayload;
-    webhookAuthorization?: string;
-    pauseAtFailurePercent?: number;
-    pauseHostAtFailurePercent?: number;
-  };
+  options: BatchOptions;
 };
 
 export type Acceptance =

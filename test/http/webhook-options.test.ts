@@ -4,7 +4,7 @@ import type { ServerResponse } from "node:http";
 import { before, describe, test } from "node:test";
 import { Webhook } from "standardwebhooks";
 import Value from "typebox/value";
-import type { BatchStatusView } from "../../src/contract/batch.ts";
+import type { BatchStatusView } from "../../src/contract/status.ts";
 import { SeedEvent } from "../../src/contract/event.ts";
 import type { Problem } from "../../src/contract/problem.ts";
 import { connectDatabase, type Database } from "../../src/db/connect.ts";

@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import sharp from "sharp";
-import type { BatchStatusView } from "../../src/contract/batch.ts";
+import type { BatchStatusView } from "../../src/contract/status.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { flatJpeg } from "../support/hostile-files.ts";

@@ -10,7 +10,7 @@ import { startMeasured, type MeasuredService } from "../../bench/measured-servic
 import { settleBySql } from "../../bench/settle-by-sql.ts";
 import { poll } from "../../bench/status-poll.ts";
 import { uploadFile } from "../../bench/upload-file.ts";
-import type { BatchStatusView } from "../../src/contract/batch.ts";
+import type { BatchStatusView } from "../../src/contract/status.ts";
 import type { Accepted } from "../../src/contract/upload.ts";
 import { connectDatabase } from "../../src/db/connect.ts";
 import { openSender } from "../../src/queue/queue.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onCleanup } from "./cleanup.ts";
-import type { BatchStatusView } from "../../src/contract/batch.ts";
+import type { BatchStatusView } from "../../src/contract/status.ts";
 import type { Accepted } from "../../src/contract/upload.ts";
 import { eventually } from "./eventually.ts";
 import { watchAnswers } from "./watch-answers.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import type { BatchStatusView } from "../../src/contract/batch.ts";
+import type { BatchStatusView } from "../../src/contract/status.ts";
 import { connectDatabase, type Database } from "../../src/db/connect.ts";
 import { HOSTS_CHANNEL, parseHostNews } from "../../src/db/host-pauses.ts";
 import { listen } from "../../src/db/listen.ts";

@@ -5,7 +5,7 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import type { BatchStatusView } from "../../src/contract/batch.ts";
+import type { BatchStatusView } from "../../src/contract/status.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { makeCertificates, type Certificates } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
