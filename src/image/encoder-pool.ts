@@ -1,11 +1,12 @@
 import { rm } from "node:fs/promises";
-import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
-import type { EncodedOutput, EncodeTask } from "./encode-task.ts";
+import { failed, type StageResult } from "../domain/stage-result.ts";
+import { resultOf, type Encoded } from "./encode-result.ts";
+import type { EncodeTask } from "./encode-task.ts";
 import { startEncoderProcess, type EncoderProcess } from "./encoder-process.ts";
 import type { EncoderReply } from "./encoder.ts";
 
+export type { Encoded } from "./encode-result.ts";
 export type { EncodeTask } from "./encode-task.ts";
-export type Encoded = { outputs: EncodedOutput[]; encodeMs: number };
 
 export type EncoderPool = {
   /** The best priority waits the shortest; an abort takes a waiting task back and rejects with its reason. */
@@ -242,14 +243,4 @@ function isRunning(encoder: Encoder): boolean {
 function condemn(encoder: Encoder, verdict: string): void {
   encoder.verdict ??= verdict;
   encoder.process.kill();
-}
-
-function resultOf(reply: Extract<EncoderReply, { encodeMs: number }>): StageResult<Encoded> {
-  if ("outputs" in reply) return succeeded({ outputs: reply.outputs, encodeMs: reply.encodeMs });
-  if (reply.kind === "too large") return failed("too_many_pixels", reply.fault);
-  if (reply.kind === "disk") return failed("storage_failed", "The compressed image could not be written.");
-  return failed(
-    "corrupt_image",
-    `The image is damaged and cannot be decoded (${reply.fault.replaceAll(/\s+/g, " ").replaceAll(/\/\S+/g, "…").slice(0, 160)}).`,
-  );
 }

@@ -1,6 +1,5 @@
 import { rm } from "node:fs/promises";
 import type { AddressPolicy } from "../domain/address-policy.ts";
-import { parseRetryAfterMs } from "../domain/retry-after.ts";
 import { headersFor, type SourceHeaders } from "../domain/source-headers.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import { BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";
@@ -12,7 +11,7 @@ import { BodyCut } from "./http1/protocol-error.ts";
 import { portOf } from "./port-of.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
-import { statusFailure } from "./http-status.ts";
+import { judgeAnswer, tooLarge } from "./judge-answer.ts";
 import { netFailure } from "./net-failure.ts";
 
 export type Download = {
@@ -141,7 +140,6 @@ async function ownHeaders(
 }
 
 type Hop = { url: URL; request: DownloadRequest; deadlines: Deadlines; own: Record<string, string> | "withheld" };
-type Redirect = { redirect: URL | "invalid" };
 
 /** One request: its answer's body goes to the file, unless the head tells that it is of no use. */
 async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | Redirect> {
@@ -179,44 +177,31 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
   }
 }
 
+type Redirect = { redirect: URL | "invalid" };
 type Verdict = { file: BodyFile; head: Head } | { result: StageResult<Download> } | Redirect;
 
-/** What the head says of the answer. */
+/** What becomes of an answer: another request, a result without a body, or a file. */
 function judge(context: Context, { url, request, own }: Hop, head: Head): Verdict {
-  const { status, headers } = head;
-  const next = redirectTarget(head, url);
-  if (next) return { redirect: next };
-  if (status === 304 && request.validators !== undefined) {
-    return {
-      result: succeeded({
-        path: request.path,
-        bytes: 0,
-        sha256: "",
-        head: Buffer.alloc(0),
-        finalUrl: url.href,
-        status,
-        contentType: null,
-        etag: null,
-        lastModified: null,
-      }),
-    };
-  }
-  if (status !== 200)
-    return {
-      result: {
-        ok: false,
-        failure: statusFailure(status, parseRetryAfterMs(headers["retry-after"], Date.now()), { isWithheld: own === "withheld" }),
-      },
-    };
-  const encoding = headers["content-encoding"];
-  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
-    return {
-      result: failed("http_error", `The server sent the image compressed (${encoding.slice(0, 20)}) although only identity was accepted.`),
-    };
-  }
   const { bytesMax } = context.limits;
-  if (Number(headers["content-length"] ?? 0) > bytesMax) return { result: tooLarge(bytesMax) };
-  return { file: new BodyFile(request.path, { spare: context.spare, bytesMax }), head };
+  const isConditional = request.validators !== undefined;
+  const judgement = judgeAnswer({ url, isConditional, isWithheld: own === "withheld", bytesMax }, head);
+  switch (judgement.kind) {
+    case "redirect":
+      return { redirect: judgement.to };
+    case "unchanged":
+      return { result: succeeded(unchanged(request.path, url)) };
+    case "refused":
+      return { result: judgement.result };
+    case "body":
+      return { file: new BodyFile(request.path, { spare: context.spare, bytesMax }), head };
+    default:
+      return judgement satisfies never;
+  }
+}
+
+function unchanged(path: string, url: URL): Download {
+  const nothing = { bytes: 0, sha256: "", head: Buffer.alloc(0), contentType: null, etag: null, lastModified: null };
+  return { path, finalUrl: url.href, status: 304, ...nothing };
 }
 
 function conclude({ url, request }: Hop, verdict: Verdict | null): StageResult<Download> | Redirect {
@@ -245,20 +230,7 @@ function fileOf(verdict: Verdict | null): BodyFile | undefined {
   return verdict !== null && "file" in verdict ? verdict.file : undefined;
 }
 
-function tooLarge(bytesMax: number): StageResult<never> {
-  return failed("too_large", `The file has more than the ${bytesMax} bytes that are allowed.`);
-}
-
 function truncated(verdict: Verdict | null): StageResult<never> {
   const announced = verdict !== null && "file" in verdict ? verdict.head.headers["content-length"] : undefined;
   return failed("truncated", `The connection ended before the ${announced ?? "whole"} bytes of the file had come.`);
-}
-
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-
-function redirectTarget({ status, headers: { location } }: Head, from: URL): URL | "invalid" | null {
-  if (!REDIRECTS.has(status) || location === undefined) return null;
-  if (!URL.canParse(location, from.href)) return "invalid";
-  const next = new URL(location, from);
-  return (next.protocol === "http:" || next.protocol === "https:") && next.username === "" && next.password === "" ? next : "invalid";
 }

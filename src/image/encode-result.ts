@@ -1,0 +1,16 @@
+import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
+import type { EncodedOutput } from "./encode-task.ts";
+import type { EncoderReply } from "./encoder.ts";
+
+export type Encoded = { outputs: EncodedOutput[]; encodeMs: number };
+
+/** What an encoder said of a task, as the image's result; of libvips' words only what holds no path. */
+export function resultOf(reply: Extract<EncoderReply, { encodeMs: number }>): StageResult<Encoded> {
+  if ("outputs" in reply) return succeeded({ outputs: reply.outputs, encodeMs: reply.encodeMs });
+  if (reply.kind === "too large") return failed("too_many_pixels", reply.fault);
+  if (reply.kind === "disk") return failed("storage_failed", "The compressed image could not be written.");
+  return failed(
+    "corrupt_image",
+    `The image is damaged and cannot be decoded (${reply.fault.replaceAll(/\s+/g, " ").replaceAll(/\/\S+/g, "…").slice(0, 160)}).`,
+  );
+}
