@@ -2,10 +2,11 @@ import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { CsvProblem, CsvProblemCode } from "../domain/csv-problem.ts";
 import { chooseLayout, type Layout } from "./choose-layout.ts";
 import { NO_WISHES, type ColumnWishes } from "./find-columns.ts";
-import { PAGE_PRODUCTS, PROBLEMS_LISTED_MAX, type CatalogueLimits } from "./limits.ts";
+import { PAGE_PRODUCTS, type CatalogueLimits } from "./limits.ts";
+import { excerpt, ProblemList } from "./problem-list.ts";
 import { readProduct, type CatalogueProduct, type ProductRules } from "./read-product.ts";
 import { RecordReader } from "./record-reader.ts";
-import { isBlankRecord, type CsvRecord } from "./scan-record.ts";
+import { isBlankRecord, lineBreakOf, type CsvRecord } from "./scan-record.ts";
 import { sniffText, type TextShape } from "./sniff-text.ts";
 import { createDecoding } from "./text-encoding.ts";
 import { unpack, UnpackError } from "./unpack.ts";
@@ -95,8 +96,7 @@ const BLANK_CHARS_MAX = 64 * 1024;
 /** One pass over one file, and what was found so far. */
 class Reading {
   readonly #options: ReadOptions;
-  readonly #problems: CsvProblem[] = [];
-  #problemCount = 0;
+  readonly #problems = new ProblemList();
   #start = "";
   #reader: RecordReader | undefined;
   #facts: CatalogueFacts | undefined;
@@ -130,7 +130,7 @@ class Reading {
         "no_products",
         isList ? "Expected at least one product, got none." : "Expected at least one product below the header, got none.",
       );
-    if (facts.images === 0 && this.#problemCount === 0)
+    if (facts.images === 0 && this.#problems.count === 0)
       this.giveUp(
         line,
         "no_images",
@@ -146,8 +146,8 @@ class Reading {
   }
 
   result(): Catalogue {
-    if (this.#problemCount > 0 || !this.#facts)
-      return { ok: false, problems: this.#problems, problemCount: this.#problemCount, facts: this.#facts ?? null };
+    if (this.#problems.count > 0 || !this.#facts)
+      return { ok: false, problems: this.#problems.listed, problemCount: this.#problems.count, facts: this.#facts ?? null };
     return { ok: true, facts: this.#facts };
   }
 
@@ -160,7 +160,7 @@ class Reading {
       ? ({ ok: true, layout: given } as const)
       : chooseLayout(text.slice(0, HEAD_CHARS), { wishes, columnsMax: limits.columnsMax, isWhole });
     if (!chosen.ok) {
-      this.#report(chosen.problems);
+      this.#problems.add(chosen.problems);
       throw new Unreadable("no layout");
     }
     const { layout } = chosen;
@@ -198,7 +198,7 @@ class Reading {
     facts.rows += 1;
     facts.images += product.urls.length;
     if (product.urls.length === 0) facts.rowsWithoutImage += 1;
-    this.#report(problems);
+    this.#problems.add(problems);
     this.#checkSize(record.line, facts);
     if (this.#last) this.#page.push(this.#last);
     this.#last = product;
@@ -224,7 +224,7 @@ class Reading {
     const facts = this.#facts;
     if (!facts) return;
     this.#page = [];
-    for (let at = 0; at < page.length && (this.#problemCount === 0 || this.#options.goesOn); at += PAGE_PRODUCTS) {
+    for (let at = 0; at < page.length && (this.#problems.count === 0 || this.#options.goesOn); at += PAGE_PRODUCTS) {
       await this.#options.onProducts(page.slice(at, at + PAGE_PRODUCTS), facts);
     }
   }
@@ -234,25 +234,10 @@ class Reading {
     return { facts: this.#facts, rules: this.#rules };
   }
 
-  #report(found: readonly CsvProblem[]): void {
-    this.#problemCount += found.length;
-    const listed = found.slice(0, PROBLEMS_LISTED_MAX - this.#problems.length);
-    this.#problems.push(
-      ...listed.map((problem) => ({ ...problem, column: problem.column === null ? null : excerpt(problem.column, COLUMN_CHARS_SHOWN) })),
-    );
-  }
-
   giveUp(line: number, code: CsvProblemCode, message: string): never {
-    this.#report([{ line, column: null, code, message }]);
+    this.#problems.add([{ line, column: null, code, message }]);
     throw new Unreadable(message);
   }
-}
-
-/** A header can have a megabyte, and each of a hundred problems names it. */
-const COLUMN_CHARS_SHOWN = 200;
-
-function excerpt(text: string, charsMax: number): string {
-  return text.length > charsMax ? `${text.slice(0, charsMax).toWellFormed()}…` : text;
 }
 
 function noImages({ columns, header, rows }: CatalogueFacts): string {
@@ -261,10 +246,4 @@ function noImages({ columns, header, rows }: CatalogueFacts): string {
     .slice(0, 10)
     .join(", ");
   return `Expected image URLs in ${names}, got ${rows} rows without any; name the column that has them with imageColumns.`;
-}
-
-/** The header's own, for lines that we write: a cell of several lines can have others. */
-function lineBreakOf(record: string): "\n" | "\r\n" | "\r" {
-  const found = /(\r\n|\n|\r)$/.exec(record)?.[0];
-  return found === "\r\n" || found === "\r" ? found : "\n";
 }

@@ -128,3 +128,9 @@ export function isBlankRecord({ text, spans }: Pick<CsvRecord, "text" | "spans">
 function isVisible(code: number): boolean {
   return code > SPACE && code < NO_BREAK_SPACE;
 }
+
+/** How a record ends: a cell of several lines can have other line breaks in it. */
+export function lineBreakOf(record: string): "\n" | "\r\n" | "\r" {
+  const found = /(\r\n|\n|\r)$/.exec(record)?.[0];
+  return found === "\r\n" || found === "\r" ? found : "\n";
+}

@@ -4,6 +4,7 @@ import { findKnownSources, type HeldImage } from "../db/known-sources.ts";
 import type { Transaction, Tx } from "../db/connect.ts";
 import type { DownloadWindow } from "../domain/download-window.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
+import { createAlarm } from "./alarm.ts";
 
 type PumpDeps = {
   queue: Pick<Queue, "claimImages" | "touch">;
@@ -65,15 +66,14 @@ type InHand = { claim: Claim; abort: AbortController; isFetched: boolean; isWork
 export class Pump {
   readonly #deps: PumpDeps;
   readonly #inHand = new Set<InHand>();
+  readonly #alarm = createAlarm();
   readonly #running: Promise<void>;
   readonly #heartbeat: NodeJS.Timeout;
   /** So many of those in hand are being recorded. */
   #worked = 0;
   #isStopping = false;
   #isQueueEmpty = false;
-  #isWoken = false;
   #hasNewBatch = false;
-  #wakeUp = () => {};
 
   constructor(deps: PumpDeps) {
     this.#deps = deps;
@@ -82,8 +82,7 @@ export class Pump {
   }
 
   wake(): void {
-    this.#isWoken = true;
-    this.#wakeUp();
+    this.#alarm.ring();
   }
 
   /** A batch has begun. */
@@ -109,7 +108,7 @@ export class Pump {
     const deadline = setTimeout(() => this.#giveBack(() => true), deadlineMs);
     // Where the database is away nothing can be recorded: claims without a sign of life go to others.
     const giveUpAt = performance.now() + deadlineMs + SETTLE_MS;
-    while (this.#inHand.size > 0 && performance.now() < giveUpAt) await this.#sleep(POLL_MS);
+    while (this.#inHand.size > 0 && performance.now() < giveUpAt) await this.#alarm.sleep(POLL_MS);
     clearTimeout(deadline);
     clearInterval(this.#heartbeat);
   }
@@ -140,7 +139,7 @@ export class Pump {
         this.#isQueueEmpty = true;
       }
       if (this.#isStopping) break;
-      await this.#sleep(this.#isQueueEmpty ? POLL_MS : GATHER_MS);
+      await this.#alarm.sleep(this.#isQueueEmpty ? POLL_MS : GATHER_MS);
     }
   }
 
@@ -230,22 +229,6 @@ export class Pump {
 
   #giveBack(which: (entry: InHand) => boolean): void {
     for (const entry of this.#inHand) if (which(entry)) entry.abort.abort(new Stopping("the process is stopping"));
-  }
-
-  /** Until somebody wakes us; at once where that happened since the last sleep. */
-  async #sleep(ms: number): Promise<void> {
-    if (!this.#isWoken) await this.#untilWoken(ms);
-    this.#isWoken = false;
-  }
-
-  #untilWoken(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wakeUp = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }
 

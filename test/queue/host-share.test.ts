@@ -18,12 +18,11 @@ import { finishBatch } from "../../src/worker/finish-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { createSettler, type Settler } from "../../src/worker/settler.ts";
-import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
+import { openJobs, outcomeOf } from "../support/outcomes.ts";
 import { openTestQueue } from "../support/queue.ts";
 
-const NO_TIMES = { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 };
 const [BAD, GOOD] = ["bad.test", "good.test"];
 type Budgets = { host?: number | null; batch?: number | null };
 
@@ -66,12 +65,7 @@ describe("a host's share of a batch", () => {
       lists.flatMap((list) => list.slice(index, index + 1)),
     ).flat();
   const batchOf = async (batchId: string): Promise<BatchRow> => (await findBatch(db.executor, DEFAULT_TENANT_ID, batchId)) ?? assert.fail();
-  const jobs = async (batchId: string, name = "image") =>
-    (await rowsOf(
-      "select (data->>'ordinal')::int as ordinal, state, priority, start_after > now() as later from pgboss.job where name = $2 and data->>'batchId' = $1 and state < 'completed' order by 1",
-      batchId,
-      name,
-    )) as { ordinal: number; state: string; priority: number; later: boolean }[];
+  const jobs = (batchId: string, name?: string) => openJobs(db, batchId, name);
   const openFirsts = async (batchId: string, host?: string) =>
     (
       await rowsOf(
@@ -88,22 +82,11 @@ describe("a host's share of a batch", () => {
       data: Record<string, unknown> & { pausedHost: Record<string, unknown> | null };
     }[];
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
-  const outcome = (claim: Claim, kind: ImageOutcome["outcome"]): ImageOutcome => ({
-    claim,
-    startedAt: new Date(),
-    attempt: 1,
-    tenantId: DEFAULT_TENANT_ID,
-    key: randomUUIDv7(),
-    isOfSmallBatch: true,
-    source: null,
-    stageMs: NO_TIMES,
-    outcome: kind,
-  });
-  const done = (held: Claim) => settler.settle(outcome(held, { kind: "done", result: { outputs: [], isReused: false } }));
+  const done = (held: Claim) => settler.settle(outcomeOf(held, { kind: "done", result: { outputs: [], isReused: false } }));
   const failure = (code: ImageCode) => ({ code, detail: "so it is", retry: false });
-  const fail = (held: Claim, code: ImageCode = "forbidden") => settler.settle(outcome(held, { kind: "give_up", failure: failure(code) }));
-  const later = (held: Claim) => settler.settle(outcome(held, { kind: "retry", failure: failure("timed_out"), delayMs: 600_000 }));
-  const shelve = (held: Claim) => settler.settle(outcome(held, { kind: "shelve" }));
+  const fail = (held: Claim, code: ImageCode = "forbidden") => settler.settle(outcomeOf(held, { kind: "give_up", failure: failure(code) }));
+  const later = (held: Claim) => settler.settle(outcomeOf(held, { kind: "retry", failure: failure("timed_out"), delayMs: 600_000 }));
+  const shelve = (held: Claim) => settler.settle(outcomeOf(held, { kind: "shelve" }));
   const all = (claims: readonly Claim[], settle: (held: Claim) => Promise<void>) => Promise.all(claims.map((held) => settle(held)));
   /** With all that it sends itself to go on. */
   const plan = async (batchId: string) => {
@@ -325,7 +308,7 @@ describe("a host's share of a batch", () => {
     const [held] = await claim(1);
     assert.ok(held);
     await transaction((tx) => findClaimedImages(tx, [held.data]));
-    await listened.settle(outcome(held, { kind: "give_up", failure: failure("forbidden") }));
+    await listened.settle(outcomeOf(held, { kind: "give_up", failure: failure("forbidden") }));
     await planBatch({ transaction, queue }, batchId, AbortSignal.timeout(30_000));
     assert.deepEqual(statements, [
       "claimed_images",
@@ -493,7 +476,7 @@ describe("a host's share of a batch", () => {
 
     const shelved = await begin(urlsOf(BAD, 21));
     await all(shelved.bad.slice(0, 20), fail);
-    await settler.settle(outcome(shelved.bad[20] as Claim, { kind: "release", delayMs: 0 }));
+    await settler.settle(outcomeOf(shelved.bad[20] as Claim, { kind: "release", delayMs: 0 }));
     assert.equal(await finishes(shelved.batchId), 0);
     assert.equal(await work(fail), 1);
     assert.equal(await finishes(shelved.batchId), 1);
@@ -552,8 +535,8 @@ describe("a host's share of a batch", () => {
     const bad = claims.filter(isBad).map(({ held }) => held);
     await all(bad.slice(0, 20), fail);
     assert.equal((await batchOf(batchId)).imagesHeld, 0, "all of it is in hand");
-    await settler.settle(outcome(bad[20] as Claim, { kind: "retry", failure: failure("timed_out"), delayMs: 0 }));
-    await settler.settle(outcome(bad[21] as Claim, { kind: "release", delayMs: 0 }));
+    await settler.settle(outcomeOf(bad[20] as Claim, { kind: "retry", failure: failure("timed_out"), delayMs: 0 }));
+    await settler.settle(outcomeOf(bad[21] as Claim, { kind: "release", delayMs: 0 }));
     const again = await claimOf(10);
     assert.deepEqual(
       again.map(({ image }) => [image?.host, image?.isPaused]),

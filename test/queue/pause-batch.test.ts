@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { before, beforeEach, describe, test } from "node:test";
 import { findClaimedImages } from "../../src/db/claimed-images.ts";
-import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import { type Database } from "../../src/db/connect.ts";
 import type { BudgetChange } from "../../src/db/pause-batch.ts";
 import { PAUSED_BY_HAND } from "../../src/domain/failure-budget.ts";
 import { TAG_IMAGES } from "../../src/domain/fair-tag.ts";
@@ -13,11 +13,10 @@ import { resumeBatch } from "../../src/queue/resume-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { createSettler, type Settler } from "../../src/worker/settler.ts";
-import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
+import { openJobs, outcomeOf } from "../support/outcomes.ts";
 import { openTestQueue } from "../support/queue.ts";
 
-const NO_TIMES = { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 };
 const failure = (code: ImageCode) => ({ code, detail: "so it is", retry: false });
 
 /** The database's side of pausing, without the network and a worker's clock. */
@@ -52,31 +51,16 @@ describe("pausing and resuming", () => {
   const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
   const batchRow = async (batchId: string) => (await rowsOf("select * from batch where batch_id = $1", batchId))[0] ?? {};
   const isPaused = async (batchId: string) => (await batchRow(batchId))["paused_at"] !== null;
-  const jobs = async (batchId: string, name = "image") =>
-    (await rowsOf(
-      "select (data->>'ordinal')::int as ordinal, state, priority, start_after > now() as later from pgboss.job where name = $2 and data->>'batchId' = $1 and state < 'completed' order by 1",
-      batchId,
-      name,
-    )) as { ordinal: number; state: string; priority: number; later: boolean }[];
+  const jobs = (batchId: string, name?: string) => openJobs(db, batchId, name);
   const openFirsts = async (batchId: string) =>
     (await rowsOf("select ordinal from image where batch_id = $1 and state = 'planned' and same_as is null order by 1", batchId)).map(
       ({ ordinal }) => ordinal,
     );
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
-  const outcome = (claim: Claim, kind: ImageOutcome["outcome"]): ImageOutcome => ({
-    claim,
-    startedAt: new Date(),
-    attempt: 1,
-    tenantId: DEFAULT_TENANT_ID,
-    key: randomUUIDv7(),
-    isOfSmallBatch: true,
-    source: null,
-    stageMs: NO_TIMES,
-    outcome: kind,
-  });
-  const done = (claim: Claim) => settler.settle(outcome(claim, { kind: "done", result: { outputs: [], isReused: false } }));
-  const fail = (claim: Claim, code: ImageCode = "forbidden") => settler.settle(outcome(claim, { kind: "give_up", failure: failure(code) }));
-  const shelve = (claim: Claim) => settler.settle(outcome(claim, { kind: "shelve" }));
+  const done = (claim: Claim) => settler.settle(outcomeOf(claim, { kind: "done", result: { outputs: [], isReused: false } }));
+  const fail = (claim: Claim, code: ImageCode = "forbidden") =>
+    settler.settle(outcomeOf(claim, { kind: "give_up", failure: failure(code) }));
+  const shelve = (claim: Claim) => settler.settle(outcomeOf(claim, { kind: "shelve" }));
   const pause = (batchId: string) => db.transaction((tx) => pauseBatch(tx, deps(), batchId, PAUSED_BY_HAND));
   const resume = (batchId: string, change: BudgetChange = null) => db.transaction((tx) => resumeBatch(tx, deps(), batchId, change));
   const plan = (batchId: string) => planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
@@ -176,10 +160,10 @@ describe("pausing and resuming", () => {
     await plan(batchId);
     const claims = await claim(20);
     await all(claims.slice(0, 5), done);
-    await settler.settle(outcome(claims[5] as Claim, { kind: "retry", failure: failure("timed_out"), delayMs: 600_000 }));
+    await settler.settle(outcomeOf(claims[5] as Claim, { kind: "retry", failure: failure("timed_out"), delayMs: 600_000 }));
     await pause(batchId);
     // In hand while it is paused: one comes back for later, the others are still being worked.
-    await settler.settle(outcome(claims[6] as Claim, { kind: "retry", failure: failure("timed_out"), delayMs: 600_000 }));
+    await settler.settle(outcomeOf(claims[6] as Claim, { kind: "retry", failure: failure("timed_out"), delayMs: 600_000 }));
     assert.equal((await jobs(batchId)).length, 14);
     await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -500 }]));
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { before, describe, test } from "node:test";
-import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import { type Database } from "../../src/db/connect.ts";
 import { listProducts, type ProductPage } from "../../src/db/list-products.ts";
 import { failed, succeeded } from "../../src/domain/stage-result.ts";
 import type { Claim, Queue } from "../../src/queue/queue.ts";
@@ -12,9 +12,9 @@ import { flushOutcomes } from "../../src/worker/flush-outcomes.ts";
 import { createSettler } from "../../src/worker/settler.ts";
 import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";
+import { outcomeOf } from "../support/outcomes.ts";
 import { openTestQueue } from "../support/queue.ts";
 
-const NO_TIMES = { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 };
 const SOURCE = {
   finalUrl: "https://shop.test/",
   httpStatus: 200,
@@ -57,40 +57,12 @@ describe("planning and settling", () => {
       countShares: () => assert.fail(),
       onError: assert.fail,
     });
-  const done = (claim: Claim): ImageOutcome => ({
-    claim,
-    startedAt: new Date(),
-    attempt: 1,
-    tenantId: DEFAULT_TENANT_ID,
-    key: randomUUIDv7(),
-    isOfSmallBatch: true,
-    source: SOURCE,
-    stageMs: NO_TIMES,
-    outcome: {
-      kind: "done",
-      result: {
-        outputs: [
-          {
-            name: "main",
-            fileName: `${claim.data.ordinal}-1.jpg`,
-            format: "jpeg",
-            width: 10,
-            height: 10,
-            bytes: 100,
-            quality: 50,
-            isKept: false,
-            encodeMs: 1,
-          },
-        ],
-        isReused: false,
-      },
-    },
-  });
-  const givenUp = (claim: Claim): ImageOutcome => ({
-    ...done(claim),
-    source: null,
-    outcome: { kind: "give_up", failure: { code: "not_found", detail: "gone", retry: false } },
-  });
+  const done = (claim: Claim): ImageOutcome => {
+    const facts = { format: "jpeg", width: 10, height: 10, bytes: 100, quality: 50, isKept: false, encodeMs: 1 } as const;
+    const outputs = [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, ...facts }];
+    return { ...outcomeOf(claim, { kind: "done", result: { outputs, isReused: false } }), source: SOURCE };
+  };
+  const givenUp = (claim: Claim) => outcomeOf(claim, { kind: "give_up", failure: { code: "not_found", detail: "gone", retry: false } });
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
   const drainQueue = async () => {
     const claims = await claim(10_000);

@@ -1,0 +1,31 @@
+import { randomUUIDv7 } from "node:crypto";
+import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import type { Claim } from "../../src/queue/queue.ts";
+import type { ImageOutcome } from "../../src/worker/settle-together.ts";
+
+/** What a worker would hand to the settler of a first attempt. */
+export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"]): ImageOutcome {
+  return {
+    claim,
+    startedAt: new Date(),
+    attempt: 1,
+    tenantId: DEFAULT_TENANT_ID,
+    key: randomUUIDv7(),
+    isOfSmallBatch: true,
+    source: null,
+    stageMs: { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 },
+    outcome,
+  };
+}
+
+export type OpenJob = { ordinal: number; state: string; priority: number; later: boolean };
+
+/** A batch's jobs that wait or are in hand, in the order of its images. */
+export async function openJobs({ executor }: Database, batchId: string, name = "image"): Promise<OpenJob[]> {
+  const { rows } = await executor.executeSql(
+    `select (data->>'ordinal')::int as ordinal, state, priority, start_after > now() as later from pgboss.job
+     where name = $2 and data->>'batchId' = $1 and state < 'completed' order by 1`,
+    [batchId, name],
+  );
+  return rows as OpenJob[];
+}
