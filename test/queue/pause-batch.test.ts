@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { before, beforeEach, describe, test } from "node:test";
 import { findClaimedImages } from "../../src/db/claimed-images.ts";
-import { type Database } from "../../src/db/connect.ts";
+import type { Database } from "../../src/db/connect.ts";
 import type { BudgetChange } from "../../src/db/pause-batch.ts";
 import { PAUSED_BY_HAND } from "../../src/domain/failure-budget.ts";
 import { TAG_IMAGES } from "../../src/domain/fair-tag.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { before, describe, test } from "node:test";
-import { type Database } from "../../src/db/connect.ts";
+import type { Database } from "../../src/db/connect.ts";
 import { listProducts, type ProductPage } from "../../src/db/list-products.ts";
 import { failed, succeeded } from "../../src/domain/stage-result.ts";
 import type { Claim, Queue } from "../../src/queue/queue.ts";
