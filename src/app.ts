@@ -1,14 +1,16 @@
+import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import { connectDatabase, isDatabaseAway } from "./db/connect.ts";
 import { migrateDatabase } from "./db/migrate.ts";
-import { takeOwnership } from "./db/ownership.ts";
+import { shareFolder, takeOwnership } from "./db/ownership.ts";
 import { openHeaderSeal } from "./wire/header-seal.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 import { sweepUploads } from "./intake/sweep-uploads.ts";
 import type { Log } from "./observe/log.ts";
 import { openQueue } from "./queue/queue.ts";
+import { readOrMakeFolderId } from "./storage/folder-id.ts";
 import { createStorage } from "./storage/storage.ts";
 import { wireApi } from "./wire/api.ts";
 import type { OnStop, Parts } from "./wire/parts.ts";
@@ -71,6 +73,7 @@ async function startFoundation({ config, log, signal }: Given, onStop: OnStop, s
   await mkdir(config.dataDir, { recursive: true });
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
   await migrateWhenReachable(databaseUrl, log, signal);
+  if (config.databaseUrl !== null) await agreeOnFolder(config, log, onStop, stop);
 
   const storage = await createStorage(config);
   onStop(storage.close);
@@ -120,6 +123,25 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
     );
   onStop(ownership.close);
   return embedded.url;
+}
+
+/** Output, input and result files of a batch lie where any process of its database looks for them. */
+async function agreeOnFolder({ databaseUrl, dataDir }: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<void> {
+  const folderId = await readOrMakeFolderId(dataDir, randomUUID());
+  const share = await shareFolder({
+    url: databaseUrl ?? "",
+    folderId,
+    onLost() {
+      log.error({ dataDir, folderId }, "another process of this database has its files in another DATA_DIR; stopping");
+      void stop().then(() => process.exit(1));
+    },
+  });
+  if (!share)
+    throw new Error(
+      `DATA_DIR ${dataDir} is another folder than the one in which the running processes of this database have their files: expected the same for all, as its file folder-id tells (here ${folderId}). ` +
+        "Mount their folder and let DATA_DIR be its path, or give this process a database of its own with DATABASE_URL.",
+    );
+  onStop(share.close);
 }
 
 /** A database that is still starting (beside us in a compose file) gets a minute; a wrong one is told at once. */

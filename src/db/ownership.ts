@@ -2,18 +2,52 @@ import pg from "pg";
 
 /** "pressown" in ASCII, cut to 63 bits: one process may own a DATA_DIR's embedded database. */
 const OWNER_LOCK = "8102099357864814446";
+/** "file" in ASCII: every process of a database shares the lock that names the folder of its files. */
+const FOLDER_LOCK_CLASS = 0x66696c65;
 const RETRY_MS = 500;
 
 export type Ownership = { close(): Promise<void> };
+type HoldOptions = { url: string; onLost: () => void };
+
+/** Takes the session advisory lock that says "this process serves this DATA_DIR", or resolves null when another process holds it. */
+export async function takeOwnership(options: HoldOptions): Promise<Ownership | null> {
+  return holdLock(options, async (client) => {
+    const { rows } = await client.query<{ locked: boolean }>("select pg_try_advisory_lock($1) as locked", [OWNER_LOCK]);
+    return rows[0]?.locked === true;
+  });
+}
 
 /**
- * Takes the session advisory lock that says "this process serves this DATA_DIR", or resolves null when another
- * process holds it. A lock dies with its connection, so that a broken connection takes it again at once; should
- * another process have been faster, `onLost` is called and this process must stop.
+ * Says for as long as it is open that this process has its files in the folder `folderId` (a UUID), or resolves null when
+ * another process of this database has them in another: each would look in vain for what the other writes.
  */
-export async function takeOwnership(options: { url: string; onLost: () => void }): Promise<Ownership | null> {
+export async function shareFolder(options: HoldOptions & { folderId: string }): Promise<Ownership | null> {
+  // 31 bits of it, as a lock has two signed numbers of 32.
+  const key = Number.parseInt(options.folderId.slice(0, 8), 16) & 0x7fffffff;
+  return holdLock(options, async (client) => {
+    // First it is said, then looked: of two that start together, one at least sees the other.
+    await client.query("select pg_advisory_lock_shared($1, $2)", [FOLDER_LOCK_CLASS, key]);
+    const { rows } = await client.query<{ agreed: boolean }>(ALL_IN_FOLDER, [FOLDER_LOCK_CLASS, key]);
+    return rows[0]?.agreed === true;
+  });
+}
+
+/** objsubid 2: a lock of two numbers. */
+const ALL_IN_FOLDER = `
+  select not exists (
+    select from pg_locks
+    where locktype = 'advisory' and objsubid = 2 and granted
+      and database = (select oid from pg_database where datname = current_database())
+      and classid = $1::int4::oid and objid <> $2::int4::oid
+  ) as agreed`;
+
+/**
+ * A lock dies with its connection, so that a broken connection takes it again at once; should another process have been
+ * faster, `onLost` is called and this process must stop.
+ */
+async function holdLock({ url, onLost }: HoldOptions, take: (client: pg.Client) => Promise<boolean>): Promise<Ownership | null> {
   let isClosed = false;
-  let client = await lockedClient(options.url);
+  let client = await lockedClient(url, take);
   if (!client) return null;
 
   const hold = (held: pg.Client) => {
@@ -24,8 +58,8 @@ export async function takeOwnership(options: { url: string; onLost: () => void }
   const retake = async () => {
     while (!isClosed) {
       try {
-        const next = await lockedClient(options.url);
-        if (!next) return options.onLost();
+        const next = await lockedClient(url, take);
+        if (!next) return onLost();
         client = next;
         return hold(next);
       } catch {
@@ -43,7 +77,7 @@ export async function takeOwnership(options: { url: string; onLost: () => void }
   };
 }
 
-async function lockedClient(url: string): Promise<pg.Client | null> {
+async function lockedClient(url: string, take: (client: pg.Client) => Promise<boolean>): Promise<pg.Client | null> {
   const client = new pg.Client({
     connectionString: url,
     keepAlive: true,
@@ -53,8 +87,7 @@ async function lockedClient(url: string): Promise<pg.Client | null> {
   client.on("error", () => client.end().catch(() => {}));
   await client.connect();
   try {
-    const { rows } = await client.query<{ locked: boolean }>("select pg_try_advisory_lock($1) as locked", [OWNER_LOCK]);
-    if (rows[0]?.locked) return client;
+    if (await take(client)) return client;
   } catch (error) {
     await client.end().catch(() => {});
     throw error;

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import pg from "pg";
+import { shareFolder } from "../../src/db/ownership.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { createTestDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { startService } from "../support/service.ts";
+
+test("processes of one database have one DATA_DIR, under any path; with another folder a second one does not start", async () => {
+  const [folder, elsewhere, mounts] = await Promise.all([createTestFolder(), createTestFolder(), createTestFolder()]);
+  await symlink(folder, join(mounts, "pressrun"));
+  const env = { DATABASE_URL: await createTestDatabase() };
+  const api = await startService({ ...env, ROLE: "api", DATA_DIR: folder });
+  const folderId = (await readFile(join(folder, "folder-id"), "utf8")).trim();
+
+  await assert.rejects(startService({ ...env, ROLE: "worker", DATA_DIR: elsewhere }), (error: Error) => {
+    assert.match(error.message, /^the service ended with 1:/);
+    assert.ok(error.message.includes(`DATA_DIR ${elsewhere} is another folder than the one`), error.message);
+    assert.match(error.message, /Mount their folder and let DATA_DIR be its path/);
+    return true;
+  });
+  const worker = await startService({ ...env, ROLE: "worker", DATA_DIR: join(mounts, "pressrun") });
+  assert.equal((await readFile(join(folder, "folder-id"), "utf8")).trim(), folderId);
+
+  assert.equal((await worker.kill("SIGTERM")).code, 0);
+  assert.equal((await api.kill("SIGTERM")).code, 0);
+  // Nobody is there to disagree: who has moved or lost the folder can go on.
+  const moved = await startService({ ...env, ROLE: "api", DATA_DIR: elsewhere });
+  assert.equal((await moved.kill("SIGTERM")).code, 0);
+});
+
+test("what a process says of its folder holds again after its connection broke; who then finds another there ends", async () => {
+  const url = await createTestDatabase();
+  const [one, other] = ["11111111-0000-4000-8000-000000000000", "f2222222-0000-4000-8000-000000000000"];
+  const admin = new pg.Client({ connectionString: url });
+  await admin.connect();
+  onCleanup(() => admin.end());
+  const breakAll = () =>
+    admin.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pressrun owner' and datname = current_database()",
+    );
+  const isHeld = async () => (await admin.query("select from pg_locks where locktype = 'advisory' and granted")).rowCount === 1;
+  let isLost = false;
+  const share = await shareFolder({ url, folderId: one, onLost: () => (isLost = true) });
+  assert.ok(share);
+  onCleanup(() => share.close());
+
+  await breakAll();
+  await eventually("the lock to be taken again", isHeld);
+  assert.equal(await shareFolder({ url, folderId: other, onLost: () => {} }), null);
+  assert.ok(await isHeld(), "who was refused left its lock behind");
+  assert.equal(isLost, false);
+
+  // A stranger's lock stands in for one that was faster than the broken connection: its class and number as pg_locks shows them.
+  await admin.query("select pg_advisory_lock_shared($1, $2)", [0x66696c65, 0x72222222]);
+  await breakAll();
+  await eventually("the loss to be told", async () => isLost);
+});
+
+test("a folder-id that is none says what it should hold", async () => {
+  const folder = await createTestFolder();
+  await writeFile(join(folder, "folder-id"), "shared\n");
+  await assert.rejects(
+    startService({ DATABASE_URL: await createTestDatabase(), ROLE: "api", DATA_DIR: folder }),
+    /folder-id should hold a UUID, got "shared"\. Remove the file/,
+  );
+});
