@@ -47,6 +47,7 @@ export class BodyFile implements Sink {
   readonly take = (bytes: Buffer): void => {
     this.bytes += bytes.length;
     if (this.bytes > this.#bytesMax) throw new BodyTooLarge();
+    if (this.#writing !== null || this.#filled + bytes.length > PIECE_BYTES) throw new Error("bytes of a body came before there was room");
     this.#filled += bytes.copy(this.#piece, this.#filled);
   };
 

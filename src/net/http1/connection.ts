@@ -53,6 +53,8 @@ export class Connection {
   #current: Current | null = null;
   #head = "";
   #isHeld = false;
+  /** What happened while the socket was held, in order. */
+  readonly #deferred: (() => void)[] = [];
   #isReusable = true;
   #hasAnswered = false;
 
@@ -73,10 +75,10 @@ export class Connection {
       };
       this.socket = tls.connect(options, on.connect).on("session", on.session);
     } else this.socket = net.connect({ host, port, lookup, noDelay: true, onread }, on.connect);
-    this.socket.on("error", (error) => this.#onGone(error));
-    this.socket.on("end", () => this.#onEnd());
+    this.socket.on("error", (error) => this.#inTurn(() => this.#onGone(error)));
+    this.socket.on("end", () => this.#inTurn(() => this.#onEnd()));
     this.socket.on("close", () => {
-      this.#onGone(ended());
+      this.#inTurn(() => this.#onGone(ended()));
       on.close();
     });
   }
@@ -107,6 +109,12 @@ export class Connection {
 
   /** Returns whether the socket may read on. */
   #onRead(bytes: Buffer): boolean {
+    if (this.#isHeld) {
+      // TLS goes on with what it has decrypted already, up to a read of the socket below it.
+      const copy = Buffer.from(bytes);
+      this.#deferred.push(() => void this.#onRead(copy));
+      return false;
+    }
     const current = this.#current;
     if (current === null) {
       // Nobody asked: whatever this is, it must not become somebody's answer.
@@ -191,11 +199,26 @@ export class Connection {
         this.#isHeld = false;
         if (this.#current !== current) return;
         if (isWhole) this.#finish(current, true);
-        // Asked for all the same after the last byte: an idle connection must hear of its end.
-        this.socket.resume();
+        this.#catchUp();
       },
       (error: Error) => this.destroy(error),
     );
+  }
+
+  /** The end of a connection comes after the bytes that came before it. */
+  #inTurn(event: () => void): void {
+    if (this.#isHeld) this.#deferred.push(event);
+    else event();
+  }
+
+  #catchUp(): void {
+    // One of them may hold the socket again.
+    while (!this.#isHeld) {
+      const event = this.#deferred.shift();
+      // Asked for all the same after the last byte: an idle connection must hear of its end.
+      if (event === undefined) return void this.socket.resume();
+      event();
+    }
   }
 
   /** Without its body whole, what is left of it is in the way of anything else. */
