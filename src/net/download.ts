@@ -11,7 +11,7 @@ import { BodyCut } from "./http1/protocol-error.ts";
 import { portOf } from "./port-of.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
-import { judgeAnswer, tooLarge } from "./judge-answer.ts";
+import { BadRedirect, judgeAnswer, tooLarge } from "./judge-answer.ts";
 import { netFailure } from "./net-failure.ts";
 
 export type Download = {
@@ -38,7 +38,8 @@ export type DownloadRequest = {
   sourceHeaders?: readonly SourceHeaders[];
 };
 
-export type Validators = { etag: string | null; lastModified: string | null };
+/** `of` is the URL that gave them: to another, where the way there leads today, they say nothing (RFC 9110 §8.8). */
+export type Validators = { of: string; etag: string | null; lastModified: string | null };
 
 export type Downloader = {
   /** Rejects with the signal's reason, and with HostPaused where a host on the way is left alone for now. */
@@ -104,7 +105,7 @@ async function fetchToFile(context: Context, request: DownloadRequest): Promise<
       hosts.onSuccess(url.host);
       if (hop >= context.limits.redirectsMax)
         return failed("too_many_redirects", `The URL redirects more than ${context.limits.redirectsMax} times.`);
-      if (answer.redirect === "invalid") return failed("http_error", "The server redirects to something that is not an http or https URL.");
+      if (answer.redirect instanceof BadRedirect) return failed("http_error", answer.redirect.message);
       url = answer.redirect;
     }
   } catch (error) {
@@ -117,8 +118,9 @@ async function fetchToFile(context: Context, request: DownloadRequest): Promise<
 }
 
 /** The tag decides where there is one; a server that knows only dates ignores it. */
-function conditional(validators: Validators | undefined): Record<string, string> {
-  const { etag = null, lastModified = null } = validators ?? {};
+function conditional({ url, request: { validators } }: Hop): Record<string, string> {
+  if (validators?.of !== url.href) return {};
+  const { etag, lastModified } = validators;
   return { ...(etag === null ? {} : { "if-none-match": etag }), ...(lastModified === null ? {} : { "if-modified-since": lastModified }) };
 }
 
@@ -143,7 +145,7 @@ type Hop = { url: URL; request: DownloadRequest; deadlines: Deadlines; own: Reco
 
 /** One request: its answer's body goes to the file, unless the head tells that it is of no use. */
 async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | Redirect> {
-  const { url, request, deadlines, own } = hop;
+  const { url, deadlines, own } = hop;
   const port = portOf(url);
   context.guard.checkLiteral(url.hostname, port);
   let verdict: Verdict | null = null;
@@ -158,7 +160,7 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
         "user-agent": context.userAgent,
         accept: context.accept,
         "accept-encoding": "identity",
-        ...conditional(request.validators),
+        ...conditional(hop),
         ...(own === "withheld" ? {} : own),
       },
       onHead(head) {
@@ -177,13 +179,13 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
   }
 }
 
-type Redirect = { redirect: URL | "invalid" };
+type Redirect = { redirect: URL | BadRedirect };
 type Verdict = { file: BodyFile; head: Head } | { result: StageResult<Download> } | Redirect;
 
 /** What becomes of an answer: another request, a result without a body, or a file. */
 function judge(context: Context, { url, request, own }: Hop, head: Head): Verdict {
   const { bytesMax } = context.limits;
-  const isConditional = request.validators !== undefined;
+  const isConditional = request.validators?.of === url.href;
   const judgement = judgeAnswer({ url, isConditional, isWithheld: own === "withheld", bytesMax }, head);
   switch (judgement.kind) {
     case "redirect":
@@ -232,5 +234,8 @@ function fileOf(verdict: Verdict | null): BodyFile | undefined {
 
 function truncated(verdict: Verdict | null): StageResult<never> {
   const announced = verdict !== null && "file" in verdict ? verdict.head.headers["content-length"] : undefined;
-  return failed("truncated", `The connection ended before the ${announced ?? "whole"} bytes of the file had come.`);
+  return failed(
+    "truncated",
+    `The connection ended before ${announced === undefined ? "the whole file" : `the ${announced} bytes of the file`} had come.`,
+  );
 }

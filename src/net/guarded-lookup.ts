@@ -33,7 +33,7 @@ const CACHE_HOSTS_MAX = 10_000;
  * condemns the name: a host that is public and private at once is an attack or a mistake.
  */
 export function createGuard(options: { policy: AddressPolicy; resolve?: Resolve; now?: () => number }): Guard {
-  const resolve = cached(options.resolve ?? resolveWithSystem, options.now ?? Date.now);
+  const resolve = cached(options.resolve ?? resolveWithSystem, options.now ?? (() => performance.now()));
   const demand = (address: string, port: number) => {
     if (!options.policy.isOpen(address, port)) throw new BlockedAddress(`${address} port ${port} is not open to Pressrun`);
   };

@@ -1,14 +1,18 @@
+import { isUtf8 } from "node:buffer";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
 import { failed, type StageResult } from "../domain/stage-result.ts";
 import type { Head } from "./http1/head.ts";
 import { statusFailure } from "./http-status.ts";
 
 export type Judgement =
-  | { kind: "redirect"; to: URL | "invalid" }
+  | { kind: "redirect"; to: URL | BadRedirect }
   /** The 304 to a conditional request. */
   | { kind: "unchanged" }
   | { kind: "refused"; result: StageResult<never> }
   | { kind: "body" };
+
+/** A redirect that is not followed; the message says why. */
+export class BadRedirect extends Error {}
 
 type Asked = {
   url: URL;
@@ -25,26 +29,48 @@ export function judgeAnswer({ url, isConditional, isWithheld, bytesMax }: Asked,
   if (to) return { kind: "redirect", to };
   if (status === 304 && isConditional) return { kind: "unchanged" };
   const refused = (result: StageResult<never>) => ({ kind: "refused", result }) as const;
-  if (status !== 200) {
+  // 203 is a 200 that a proxy has changed (RFC 9110 §15.3.4).
+  if (status !== 200 && status !== 203) {
     const retryAfterMs = parseRetryAfterMs(headers["retry-after"], Date.now());
     return refused({ ok: false, failure: statusFailure(status, retryAfterMs, { isWithheld }) });
   }
-  const encoding = headers["content-encoding"];
-  if (encoding !== undefined && encoding.toLowerCase() !== "identity")
-    return refused(
-      failed("http_error", `The server sent the image compressed (${encoding.slice(0, 20)}) although only identity was accepted.`),
-    );
+  const coding = codingsOf(headers["content-encoding"]).find((name) => COMPRESSIONS.has(name));
+  if (coding !== undefined)
+    return refused(failed("http_error", `The server sent the image compressed (${coding}) although only identity was accepted.`));
   if (Number(headers["content-length"] ?? 0) > bytesMax) return refused(tooLarge(bytesMax));
   return { kind: "body" };
 }
 
+/** Other words stand there by mistake, such as the charset `utf-8` or S3's `aws-chunked`: the body is as it is. */
+const COMPRESSIONS = new Set(["gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"]);
+
+function codingsOf(header: string | undefined): string[] {
+  return (
+    header
+      ?.toLowerCase()
+      .split(",")
+      .map((coding) => coding.trim()) ?? []
+  );
+}
+
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-function redirectTarget(status: number, location: string | undefined, from: URL): URL | "invalid" | null {
-  if (!REDIRECTS.has(status) || location === undefined) return null;
-  if (!URL.canParse(location, from.href)) return "invalid";
-  const next = new URL(location, from);
-  return (next.protocol === "http:" || next.protocol === "https:") && next.username === "" && next.password === "" ? next : "invalid";
+function redirectTarget(status: number, header: string | undefined, from: URL): URL | BadRedirect | null {
+  if (!REDIRECTS.has(status) || header === undefined) return null;
+  const location = readLocation(header);
+  if (location === "") return new BadRedirect("The server redirects, and does not say where to.");
+  const next = URL.canParse(location, from.href) ? new URL(location, from) : null;
+  if (next === null || (next.protocol !== "http:" && next.protocol !== "https:"))
+    return new BadRedirect("The server redirects to something that is not an http or https URL.");
+  if (next.username !== "" || next.password !== "")
+    return new BadRedirect("The server redirects to a URL with a user name or password in it, which is not followed.");
+  return next;
+}
+
+/** A head is read as Latin-1, byte by byte; many servers write a path into it as UTF-8, and browsers and curl take it for that. */
+function readLocation(header: string): string {
+  const bytes = Buffer.from(header, "latin1");
+  return isUtf8(bytes) ? bytes.toString() : header;
 }
 
 export function tooLarge(bytesMax: number): StageResult<never> {

@@ -21,9 +21,14 @@ export async function fetchOrReuse(
 ): Promise<StageResult<Download | Reused>> {
   const { known, url } = work;
   if (known === null) return stages.download({ url, path, signal });
-  const { etag, lastModified, sha256 } = known.source;
+  const { finalUrl, etag, lastModified, sha256 } = known.source;
   const hasValidator = etag !== null || lastModified !== null;
-  const fetched = await stages.download({ url, path, signal, ...(hasValidator ? { validators: { etag, lastModified } } : {}) });
+  const fetched = await stages.download({
+    url,
+    path,
+    signal,
+    ...(hasValidator ? { validators: { of: finalUrl, etag, lastModified } } : {}),
+  });
   if (!fetched.ok) return fetched;
   const isUnchanged = fetched.value.status === 304;
   if (!isUnchanged && fetched.value.sha256 !== sha256) return fetched;

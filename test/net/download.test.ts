@@ -11,7 +11,7 @@ import { before, describe, test } from "node:test";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
 import { HostPaused, type HostWatch } from "../../src/net/host-watch.ts";
-import { createDownloader, type Download } from "../../src/net/download.ts";
+import { createDownloader, type Download, type Validators } from "../../src/net/download.ts";
 import type { SourceHeaders } from "../../src/domain/source-headers.ts";
 import type { StageResult } from "../../src/domain/stage-result.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -35,7 +35,7 @@ describe("a download", () => {
   });
 
   const answer = (url: URL, response: ServerResponse, headers: Record<string, string>): unknown => {
-    const [, kind, argument] = url.pathname.split("/");
+    const [, kind, argument] = decodeURI(url.pathname).split("/");
     switch (kind) {
       case "body":
         return response
@@ -73,6 +73,17 @@ describe("a download", () => {
       }
       case "hop":
         return response.writeHead(302, { location: Number(argument) === 0 ? "/body" : `/hop/${Number(argument) - 1}` }).end();
+      case "ziel-ü.jpg":
+        return response.end(BODY);
+      case "raw-location":
+        // As a server that has decoded a path writes it back: UTF-8, byte by byte.
+        return response.socket?.end(Buffer.from("HTTP/1.1 302 Found\r\nLocation: /ziel-ü.jpg\r\nContent-Length: 0\r\n\r\n"));
+      case "current":
+        return response.writeHead(302, { location: `/version/${argument}` }).end();
+      case "version":
+        // Two files that bear the same tag, as a counter of each one's changes gives it.
+        if (headers["if-none-match"] === '"1"') return response.writeHead(304).end();
+        return response.setHeader("etag", '"1"').end(`version ${argument}`);
       case "to":
         return response.writeHead(302, { location: decodeURIComponent(argument ?? "") }).end();
       default:
@@ -88,6 +99,7 @@ describe("a download", () => {
       allow?: string[];
       resolve?: (host: string) => Promise<{ address: string; family: number }[]>;
       signal?: AbortSignal;
+      validators?: Validators;
     } = {},
   ) => {
     count += 1;
@@ -101,8 +113,9 @@ describe("a download", () => {
       ...(options.resolve ? { resolve: options.resolve } : {}),
     });
     try {
-      const result = await downloader.download({ url, path, signal: options.signal ?? new AbortController().signal });
-      assert.equal(existsSync(path), result.ok, "a file is whole at its path or not there");
+      const { validators, signal = new AbortController().signal } = options;
+      const result = await downloader.download({ url, path, signal, ...(validators ? { validators } : {}) });
+      assert.equal(existsSync(path), result.ok && result.value.status !== 304, "a file is whole at its path or not there");
       return { ...result, path };
     } finally {
       downloader.close();
@@ -112,6 +125,32 @@ describe("a download", () => {
     assert.ok(!result.ok, "it succeeded");
     return result.failure;
   };
+
+  test("asks only the URL that gave a tag or a date whether it still holds, wherever the way there leads today", async () => {
+    const first = await download(`${origin.url}/current/1`);
+    assert.ok(first.ok);
+    const validators = { of: first.value.finalUrl, etag: first.value.etag, lastModified: null };
+    const again = await download(`${origin.url}/current/1`, { validators });
+    assert.ok(again.ok);
+    assert.equal(again.value.status, 304);
+    const other = await download(`${origin.url}/current/2`, { validators });
+    assert.ok(other.ok);
+    assert.deepEqual([other.value.status, other.value.head.toString()], [200, "version 2"]);
+  });
+
+  test("follows a Location that was written as UTF-8", async () => {
+    const result = await download(`${origin.url}/raw-location`);
+    assert.ok(result.ok, JSON.stringify(result));
+    assert.equal(result.value.finalUrl, `${origin.url}/ziel-%C3%BC.jpg`);
+  });
+
+  test("says why a redirect is not followed, and what a cut body lacks", async () => {
+    const to = (location: string) => download(`${origin.url}/to/${encodeURIComponent(location)}`);
+    assert.match(failureOf(await to("http://name:word@127.0.0.1/")).detail, /a user name or password in it/);
+    assert.match(failureOf(await to("ftp://127.0.0.1/")).detail, /not an http or https URL/);
+    assert.match(failureOf(await download(`${origin.url}/cut-chunked`)).detail, /ended before the whole file had come/);
+    assert.match(failureOf(await download(`${origin.url}/cut`)).detail, /ended before the 1000 bytes of the file had come/);
+  });
 
   test("is written whole, hashed, with what the server said of it", async () => {
     for (const [path, body] of [

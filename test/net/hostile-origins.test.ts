@@ -88,6 +88,9 @@ const CASES: Case[] = [
   ["a Content-Length below zero", "http_error", say(`${OK}Content-Length: -4\r\n\r\nhalf`)],
   ["a Content-Length that is no number", "http_error", say(`${OK}Content-Length: four\r\n\r\nhalf`)],
   ["two Content-Lengths", "http_error", say(`${OK}Content-Length: 4\r\nContent-Length: 5\r\n\r\nhalf`)],
+  ["the same Content-Length twice", "ok", say(`${OK}Content-Length: 4\r\nContent-Length: 4\r\n\r\nhalf`)],
+  ["the same Content-Length twice in a line", "ok", say(`${OK}Content-Length: 4, 4\r\n\r\nhalf`)],
+  ["two Content-Lengths in a line", "http_error", say(`${OK}Content-Length: 4, 5\r\n\r\nhalf`)],
   [
     "a Content-Length beside chunks",
     "http_error",
@@ -105,6 +108,11 @@ const CASES: Case[] = [
   // Nothing unpacks it: what is kept is small, and is no image.
   ["a gzip bomb that does not say so", "ok", say(Buffer.concat([Buffer.from(`${OK}\r\n`), gzipSync(ZEROS)]))],
 
+  ["a charset for an encoding", "ok", packed("utf-8", Buffer.from("body"))],
+  ["an encoding that is none, twice", "ok", packed("identity, identity", Buffer.from("body"))],
+  ["an empty encoding", "ok", packed("", Buffer.from("body"))],
+  ["what a proxy has changed", "ok", say("HTTP/1.1 203 Transformed\r\nContent-Length: 4\r\n\r\nbody")],
+
   ["a redirect to itself", "too_many_redirects", (socket, path) => redirect(path)(socket, path)],
   [
     "two that redirect to each other",
@@ -115,11 +123,14 @@ const CASES: Case[] = [
   ["a redirect to a script", "http_error", redirect("javascript:alert(1)")],
   ["a redirect to a file", "http_error", redirect("file:///etc/passwd")],
   ["a redirect to nowhere", "http_error", say("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n")],
+  ["a redirect that does not say where", "http_error", redirect("")],
+  ["a redirect with a password", "http_error", redirect("http://name:word@127.0.0.1/")],
   ["a redirect with an endless body", "http_error", sayForEver("HTTP/1.1 302 Found\r\nLocation: gopher://x/\r\n\r\n", "x".repeat(1_000))],
 
   ["a header of 1 MB", "http_error", say(`${OK}X: ${"x".repeat(1_000_000)}\r\n\r\nbody`)],
   ["10,000 headers", "http_error", say(`${OK}${"X: y\r\n".repeat(10_000)}\r\nbody`)],
   ["headers that never end", "http_error", sayForEver(OK, "X: y\r\n")],
+  ["a head with bare LFs", "http_error", sayAndStay("HTTP/1.1 200 OK\nContent-Length: 4\n\nbody")],
   ["HTTP/0.9", "http_error", say("an image, just so")],
   ["HTTP/2 in the clear", "http_error", sayAndStay(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]))],
   ["another protocol", "http_error", sayAndStay("220 smtp.shop.test ESMTP\r\n")],

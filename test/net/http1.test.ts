@@ -270,7 +270,7 @@ describe("the HTTP client", () => {
         `${OK}a: b\rc`,
         `${OK}a: b\nc`,
         `${OK}a: \u0000`,
-        `${OK}content-length: 1\r\ncontent-length: 1`,
+        `${OK}Content-Length: 1\r\ncontent-length: 2`,
         `${OK}${"x: y\r\n".repeat(2_001)}x: y`,
       ]) {
         assert.throws(() => parseHead(text), ProtocolError, JSON.stringify(text));
@@ -279,7 +279,8 @@ describe("the HTTP client", () => {
       for (const lines of [
         "content-length: 1\r\ntransfer-encoding: chunked",
         "content-length: +1",
-        "content-length: 1, 1",
+        "content-length: 1, 2",
+        "content-length: 1,",
         "content-length: 0x1",
         "content-length: 9007199254740993",
         "transfer-encoding: gzip, chunked",
@@ -357,6 +358,19 @@ describe("the HTTP client", () => {
       const client = startClient();
       for (const path of ["/a", "/b", "/c"]) assert.equal((await get(client, server.url + path)).body, path);
       assert.deepEqual(server.asked(), [["/a", "/b"], ["/b", "/c"], ["/c"]]);
+    });
+
+    test("and on another where the server says only that it was too late", async () => {
+      const tooLate = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+      const server = await startServer((socket, path, asked) =>
+        asked === 1 && path !== "/late" ? echo()(socket, path, asked) : socket.end(tooLate),
+      );
+      const client = startClient();
+      for (const path of ["/a", "/b", "/c"]) assert.equal((await get(client, server.url + path)).body, path);
+      assert.deepEqual(server.asked(), [["/a", "/b"], ["/b", "/c"], ["/c"]]);
+      // Of a connection of its own it is the answer.
+      client.close();
+      assert.equal((await get(startClient(), `${server.url}/late`)).status, 408);
     });
 
     test("and does not ask twice what was answered in part, or was never asked before", async () => {

@@ -78,7 +78,8 @@ export function createHttpClient(): HttpClient {
       const used = idle.take(target);
       if (used) {
         try {
-          return await ask(get, target, used);
+          const head = await ask(unlessTooLate(get), target, used);
+          if (head.status !== TOO_LATE) return head;
         } catch (error) {
           // Closed by the server while the request was on its way (RFC 9110 §9.2.2 allows a GET to be asked again).
           if (used.hasAnswered || !isGone(error)) throw error;
@@ -97,6 +98,13 @@ export function createHttpClient(): HttpClient {
       for (const connection of open) connection.destroy(new Error("the client is closed"));
     },
   };
+}
+
+/** How some servers say that a connection at rest is being closed: what was asked meanwhile may be asked again (RFC 9110 §15.5.9). */
+const TOO_LATE = 408;
+
+function unlessTooLate(get: HttpGet): HttpGet {
+  return { ...get, onHead: (head) => (head.status === TOO_LATE ? null : get.onHead(head)) };
 }
 
 /** Of TLS, by target: a handshake that resumes one is shorter. The oldest goes. */

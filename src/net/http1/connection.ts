@@ -2,8 +2,9 @@ import net, { isIP, type LookupFunction } from "node:net";
 import tls from "node:tls";
 import type { Framing, Take } from "./framing.ts";
 import { framingOf } from "./framing-of.ts";
-import { HEAD_BYTES_MAX, mayBeHead, parseHead, type Head } from "./head.ts";
-import { BodyCut, ProtocolError } from "./protocol-error.ts";
+import type { Head } from "./head.ts";
+import { HeadReader } from "./head-reader.ts";
+import { BodyCut } from "./protocol-error.ts";
 
 /** What takes a body. */
 export type Sink = {
@@ -36,7 +37,6 @@ type Current = {
   reject(error: Error): void;
 };
 
-const HEAD_END = "\r\n\r\n";
 const DISCARD = () => {};
 
 /**
@@ -51,7 +51,7 @@ export class Connection {
   /** Nothing was asked on it before. */
   isFresh = true;
   #current: Current | null = null;
-  #head = "";
+  readonly #heads = new HeadReader();
   #isHeld = false;
   /** What happened while the socket was held, in order. */
   readonly #deferred: (() => void)[] = [];
@@ -134,9 +134,14 @@ export class Connection {
   }
 
   #receive(current: Current, bytes: Buffer): void {
-    const from = current.head === null ? this.#readHead(current, bytes) : 0;
-    if (from === null || current.framing === null) return;
-    const body = from === 0 ? bytes : bytes.subarray(from);
+    let body = bytes;
+    if (current.head === null) {
+      const read = this.#heads.read(bytes);
+      if (read === null) return;
+      this.#begin(current, read.head);
+      body = bytes.subarray(read.length);
+    }
+    if (current.framing === null) return;
     const used = current.framing.push(body, current.take);
     const isWhole = used !== null;
     if (isWhole && used < body.length) this.#isReusable = false;
@@ -144,29 +149,6 @@ export class Connection {
     const draining = current.sink.drain();
     if (draining !== null) this.#hold(current, draining, isWhole);
     else if (isWhole) this.#finish(current, true);
-  }
-
-  /** Where the body begins in these bytes, or null while the head goes on. */
-  #readHead(current: Current, bytes: Buffer): number | null {
-    // Heads that announce the answer (100, 103) may come before it.
-    for (let from = 0; ;) {
-      const before = this.#head.length;
-      const found = before === 0 ? bytes.indexOf(HEAD_END, from) : -1;
-      this.#head += bytes.toString("latin1", from, found === -1 ? Math.min(bytes.length, from + HEAD_BYTES_MAX + 4) : found + 4);
-      if (!mayBeHead(this.#head)) throw new ProtocolError("it does not begin with HTTP/1");
-      const end = this.#head.indexOf(HEAD_END, Math.max(0, before - 3));
-      if (end === -1 ? this.#head.length > HEAD_BYTES_MAX : end > HEAD_BYTES_MAX)
-        throw new ProtocolError(`the head is longer than ${HEAD_BYTES_MAX} bytes`);
-      if (end === -1) return null;
-      const head = parseHead(this.#head.slice(0, end));
-      from += end + 4 - before;
-      this.#head = "";
-      if (head.status >= 200 || head.status === 101) {
-        this.#begin(current, head);
-        return from;
-      }
-      if (from === bytes.length) return null;
-    }
   }
 
   #begin(current: Current, head: Head): void {

@@ -15,7 +15,7 @@ const HEADERS_MAX = 2_000;
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 const PREFIX = "HTTP/1.";
-/** What decides where a message ends must not be said twice; these are lists. */
+/** Of what decides where a message ends, two different values are refused; these are lists. */
 const LISTS: ReadonlySet<string> = new Set(["transfer-encoding", "connection", "content-encoding"]);
 
 /** Whether this can be the beginning of a head: anything else is told at once, and not after a deadline. */
@@ -48,5 +48,5 @@ function addHeader(headers: Record<string, string | undefined>, line: string): v
   const before = headers[name];
   if (before === undefined) headers[name] = value;
   else if (LISTS.has(name)) headers[name] = `${before}, ${value}`;
-  else if (name === "content-length") throw new ProtocolError("there are two Content-Lengths");
+  else if (name === "content-length" && before !== value) throw new ProtocolError("there are two Content-Lengths");
 }
