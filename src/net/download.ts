@@ -34,6 +34,8 @@ export type DownloadRequest = {
   signal: AbortSignal;
   /** What was said of the file the last time: the answer may be a 304, which leaves no file (RFC 9110 §13). */
   validators?: Validators;
+  /** Its host has room for it: from here on it is being asked for. */
+  onTurn?: () => void;
   /** For the origins that they name and no other, at every hop. */
   sourceHeaders?: readonly SourceHeaders[];
 };
@@ -72,6 +74,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     async download(request) {
       const host = new URL(request.url).host;
       const leave = await gate.enter(host, request.signal);
+      request.onTurn?.();
       let isWhole = false;
       try {
         const result = await fetchToFile(context, request);

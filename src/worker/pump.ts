@@ -28,6 +28,8 @@ type PumpDeps = {
 /** What a piece of work shares with the pump that holds its claim. */
 export type Hold = {
   signal: AbortSignal;
+  /** From here on its origin is being asked. */
+  onAsked(): void;
   /** From here on the work is worth finishing when the process stops. */
   onFetched(): void;
   /** From here on it only waits to be recorded, and another image can take its place. */
@@ -60,7 +62,7 @@ export class LostClaim extends Error {}
 export class Stopping extends Error {}
 class Paused extends Error {}
 
-type InHand = { claim: Claim; abort: AbortController; isFetched: boolean; isWorked: boolean };
+type InHand = { claim: Claim; abort: AbortController; isAsked: boolean; isFetched: boolean; isWorked: boolean };
 
 /** Keeps as many images in hand as the window says, from the queue and across loss of the database. */
 export class Pump {
@@ -92,8 +94,8 @@ export class Pump {
   }
 
   /**
-   * Something was paused: what is in hand of it may come within its grace, then it is given back, and shelved by whoever claims
-   * it next.
+   * Something was paused: what is being fetched of it may come within its grace, then it is given back, and shelved by whoever
+   * claims it next; what waits for its host's turn is given back at once.
    */
   giveBackPaused(): void {
     void this.#giveBackPaused().catch(this.#deps.onError);
@@ -168,9 +170,14 @@ export class Pump {
   }
 
   #start(claim: Claim, image: HeldImage | undefined): void {
-    const entry: InHand = { claim, abort: new AbortController(), isFetched: false, isWorked: false };
+    const entry: InHand = { claim, abort: new AbortController(), isAsked: false, isFetched: false, isWorked: false };
     this.#inHand.add(entry);
-    const hold: Hold = { signal: entry.abort.signal, onFetched: () => (entry.isFetched = true), onWorked: () => this.#onWorked(entry) };
+    const hold: Hold = {
+      signal: entry.abort.signal,
+      onAsked: () => (entry.isAsked = true),
+      onFetched: () => (entry.isFetched = true),
+      onWorked: () => this.#onWorked(entry),
+    };
     const done = image && !image.isPaused ? this.#deps.work(claim, image, hold) : this.#deps.drop(claim, image ? "shelve" : "drop");
     void done.catch(this.#deps.onError).finally(() => {
       this.#onWorked(entry);
@@ -208,9 +215,11 @@ export class Pump {
   async #giveBackPaused(): Promise<void> {
     const found = await this.#findPaused();
     if (found.size === 0) return;
+    const giveBack = ({ abort }: InHand) => abort.abort(new Paused("its batch is paused"));
+    for (const entry of found) if (!entry.isAsked) giveBack(entry);
     await delay(PAUSE_GRACE_MS, undefined, { ref: false });
     const still = await this.#findPaused();
-    for (const entry of found) if (still.has(entry)) entry.abort.abort(new Paused("its batch is paused"));
+    for (const entry of found) if (still.has(entry)) giveBack(entry);
   }
 
   /** Of what is being fetched. */

@@ -36,11 +36,12 @@ export async function workImage(
   { stages, settler, disk, log, hosts, batchHeaders }: WorkDeps,
   claim: Claim,
   image: HeldImage,
-  { signal, onFetched, onWorked }: Hold,
+  { signal, onAsked, onFetched, onWorked }: Hold,
 ): Promise<void> {
   const startedAt = new Date();
   const waitMs = Math.min(MS_MAX, Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0)));
-  const download = image.hasSourceHeaders ? withHeaders(stages.download, batchHeaders, image.batchId) : stages.download;
+  const fetch: Stages["download"] = (request) => stages.download({ ...request, onTurn: onAsked });
+  const download = image.hasSourceHeaders ? withHeaders(fetch, batchHeaders, image.batchId) : fetch;
   const ownStages = { ...stages, download, onFetched: (fetchMs: number) => (onFetched(), stages.onFetched(fetchMs)) };
   const tried =
     hosts.meet(image.host) ??

@@ -30,7 +30,7 @@ describe("a batch that is paused", () => {
     const url = await createTestDatabase();
     db = connectDatabase({ url, poolMax: 1, onError: () => {} });
     onCleanup(() => db.close());
-    env = { DATABASE_URL: url, DATA_DIR: await createTestFolder(), DOWNLOADS: "8", ENCODERS: "2" };
+    env = { DATABASE_URL: url, DATA_DIR: await createTestFolder(), DOWNLOADS: "8", DOWNLOADS_PER_HOST: "4", ENCODERS: "2" };
     service = await startService(env);
   });
 
@@ -201,6 +201,20 @@ describe("a batch that is paused", () => {
     const end = await ended(batch);
     clearInterval(answering);
     assert.deepEqual([end.progress.failed, end.pausedAt, end.pauseReason, hits("/kept/back-")], [4, null, null, 8]);
+  });
+
+  test("asks for nothing more: what waits for its host's turn is given back at once, what is being fetched may come", async () => {
+    const batch = await begin(refusing("kept/turn", 60));
+    const inHand = async () => {
+      const sql = "select count(*)::int as n from pgboss.job where name = 'image' and data->>'batchId' = $1 and state = 'active'";
+      return Number((await rowsOf(sql, batch.batchId))[0]?.["n"]);
+    };
+    await eventually("four to be asked for and others to wait", async () => kept.length === 4 && (await inHand()) > 8);
+    assert.equal((await change(batch, "pause")).status, 200);
+    await eventually("those that wait to be given back", async () => (await inHand()) === 4);
+    kept.splice(0).forEach((response) => response.writeHead(404).end());
+    await atRest(batch);
+    assert.deepEqual([(await look(batch)).progress.failed, hits("/kept/turn/")], [4, 4]);
   });
 
   test("by hand is paused once, and a resume that is not understood changes nothing", async () => {
