@@ -9,8 +9,13 @@ export const HOST_LENGTH_MAX = 260;
 
 /** A host can ask for as much, at once. */
 export const ASKED_PAUSE_MS_MAX = 10 * MINUTE;
-/** For a 429 that names no time: the first step of an image's own retries. */
+/** For a 429 that names no time, or none to come: the first step of an image's own retries. */
 const ASKED_PAUSE_MS = 2 * SECOND;
+/**
+ * So long an image whose host asks for patience loses no attempt by it: of a host that lets two through a second every image
+ * is refused now and then. After that it does, so that one that is refused while others come ends as well.
+ */
+export const PATIENCE_MS = 15 * MINUTE;
 
 /**
  * So many failures in a row, with no answer between, open the circuit of a host: more than chance gives to a host that
@@ -46,7 +51,7 @@ const RETURN_SPREAD_MS_MAX = 30 * SECOND;
 /** What a failure says of its host: it asked for a pause, it failed as a host, or it did answer; or nothing at all. */
 export function whatHostDid(failure: StageFailure): { kind: "asked"; pauseMs: number } | { kind: "failed" | "answered" | "unknown" } {
   if (failure.code === "rate_limited" || (failure.code === "server_error" && failure.retryAfterMs !== undefined)) {
-    return { kind: "asked", pauseMs: Math.min(failure.retryAfterMs ?? ASKED_PAUSE_MS, ASKED_PAUSE_MS_MAX) };
+    return { kind: "asked", pauseMs: Math.min(failure.retryAfterMs || ASKED_PAUSE_MS, ASKED_PAUSE_MS_MAX) };
   }
   switch (failure.code) {
     case "connect_failed":

@@ -3,13 +3,15 @@ import type { StageFailure } from "./stage-result.ts";
 
 /**
  * What an attempt at an image returned. `release` is no attempt at all: the image goes back as it was, because
- * this process is stopping, its disk is full or the host is paused.
+ * this process is stopping, its disk is full, or the host is paused or has just asked for a pause.
  */
 export type Outcome<Done> =
   | { kind: "done"; result: Done }
   | { kind: "retry"; failure: StageFailure; delayMs: number }
   | { kind: "give_up"; failure: StageFailure }
-  | { kind: "release"; delayMs: number };
+  | Release;
+/** `askedSince`: its host asked for patience, for the first time then, in ms since 1970. */
+export type Release = { kind: "release"; delayMs: number; askedSince?: number };
 
 /** Tries again what can pass, later each time, until the attempts are used up. `attempt` counts from 1. */
 export function decideAfterFailure(failure: StageFailure, attempt: number, random: number): Outcome<never> {

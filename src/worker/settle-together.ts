@@ -95,10 +95,14 @@ async function requeue(queue: SettleDeps["queue"], tx: Tx, held: readonly ImageO
   if (retries.length > 0) await recordRetries(tx, retries);
   const jobs = held.flatMap(({ claim, outcome }) =>
     outcome.kind === "retry" || outcome.kind === "release"
-      ? [{ data: claim.data, priority: claim.priority, delayMs: outcome.delayMs }]
+      ? [{ data: { ...claim.data, ...askedSinceOf(outcome) }, priority: claim.priority, delayMs: outcome.delayMs }]
       : [],
   );
   await queue.sendImages(tx, jobs);
+}
+
+function askedSinceOf(outcome: ImageOutcome["outcome"]): { askedSince?: number } {
+  return outcome.kind === "release" && outcome.askedSince !== undefined ? { askedSince: outcome.askedSince } : {};
 }
 
 async function countBatch(

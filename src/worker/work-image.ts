@@ -1,6 +1,8 @@
 import { isDatabaseAway } from "../db/connect.ts";
 import type { HeldImage } from "../db/known-sources.ts";
+import { PATIENCE_MS, whatHostDid } from "../domain/host-pause.ts";
 import type { Outcome } from "../domain/outcome.ts";
+import type { StageFailure } from "../domain/stage-result.ts";
 import { HostPaused } from "../net/host-watch.ts";
 import type { Log } from "../observe/log.ts";
 import type { Claim } from "../queue/queue.ts";
@@ -52,7 +54,7 @@ export async function workImage(
     ));
   if (signal.reason instanceof LostClaim) return;
   const attempt = "kind" in tried ? null : tried;
-  const outcome = "kind" in tried ? tried : await decide(tried, image, disk);
+  const outcome = "kind" in tried ? tried : await decide({ disk, hosts }, claim, image, tried);
   const item: ImageOutcome = {
     claim,
     outcome,
@@ -121,7 +123,26 @@ async function tryImage(
   }
 }
 
-async function decide(attempt: Attempt, image: HeldImage, disk: Disk): Promise<Outcome<Processed>> {
-  if (attempt.result.ok) return { kind: "done", result: attempt.result.value };
-  return decideFailure(attempt.result.failure, image.attempts + 1, disk);
+async function decide(
+  { disk, hosts }: Pick<WorkDeps, "disk" | "hosts">,
+  claim: Claim,
+  image: HeldImage,
+  { result }: Attempt,
+): Promise<Outcome<Processed>> {
+  if (result.ok) return { kind: "done", result: result.value };
+  const { failure } = result;
+  return waitAsAsked(hosts, claim, image.host, failure) ?? decideFailure(failure, image.attempts + 1, disk);
+}
+
+/** Where its host asked for patience the image waits as those do that were not tried; null where it did not, or has had it. */
+function waitAsAsked(hosts: WorkDeps["hosts"], { data }: Claim, host: string, failure: StageFailure): Outcome<never> | null {
+  const did = whatHostDid(failure);
+  if (did.kind !== "asked") return null;
+  const now = Date.now();
+  const askedSince = data.askedSince ?? now;
+  // By the clocks of different machines, one of which may be wrong.
+  if (Math.abs(now - askedSince) > PATIENCE_MS) return null;
+  // It may be another host that asked, where a redirect leads: who comes there next is told.
+  const met = hosts.meet(host) ?? { kind: "release", delayMs: did.pauseMs };
+  return met.kind === "release" ? { ...met, askedSince } : met;
 }
