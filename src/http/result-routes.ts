@@ -171,8 +171,8 @@ function addArchive(add: Add, deps: ResultDeps): void {
       description: "Not compressed again, and made while it is sent.",
     },
     async (batch, request, reply) => {
-      const zip = Readable.fromWeb(makeZip(zipEntries(deps, batch)) as import("node:stream/web").ReadableStream);
-      return stream(request, reply, { ...headersOf(RESULT_FILES.archive, batch), "content-type": "application/zip" }, zip);
+      const headers = { ...headersOf(RESULT_FILES.archive, batch), "content-type": "application/zip" };
+      return stream(request, reply, headers, zipBytes(deps, batch));
     },
   );
 }
@@ -227,11 +227,27 @@ async function* jsonLines(deps: ResultDeps, batch: BatchRow): AsyncGenerator<Buf
   }
 }
 
+/** Begun by the first byte that is asked for, so that HEAD opens nothing. client-zip ends no entries where it is cancelled: we do. */
+async function* zipBytes(deps: ResultDeps, batch: BatchRow): AsyncGenerator<Buffer> {
+  const entries = zipEntries(deps, batch);
+  try {
+    yield* Readable.fromWeb(makeZip(entries) as import("node:stream/web").ReadableStream);
+  } finally {
+    await entries.return(undefined);
+  }
+}
+
+/** An entry's file is open until the next one is asked for, or the client is gone. */
 async function* zipEntries(
   deps: ResultDeps,
   batch: BatchRow,
-): AsyncGenerator<{ name: string; input: Readable; size: number; lastModified: Date }> {
+): AsyncGenerator<{ name: string; input: Readable; size: number; lastModified: Date }, void> {
   for await (const { fileName, path, bytes, modifiedAt } of deps.outputFiles(batch.batchId)) {
-    yield { name: fileName, input: createReadStream(path), size: bytes, lastModified: modifiedAt };
+    const input = createReadStream(path);
+    try {
+      yield { name: fileName, input, size: bytes, lastModified: modifiedAt };
+    } finally {
+      input.destroy();
+    }
   }
 }
