@@ -1,16 +1,25 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 /** A running server as its own postmaster.pid describes it (PostgreSQL source: src/include/utils/pidfile.h). */
 export type Postmaster = { pid: number; port: number; isReady: boolean };
 
-/** The live postmaster of this cluster, or null; a file that a dead one left behind is removed. */
+/**
+ * The live postmaster of this cluster, or null; a file that a dead one left behind is removed. Throws where a live process
+ * may or may not be it: PostgreSQL shuts itself down once its file is gone, and a second server would ruin the cluster.
+ */
 export async function findPostmaster(clusterDir: string): Promise<Postmaster | null> {
   const found = readPidFile(clusterDir);
   if (found === null) return null;
-  if (isPostmasterOf(found.pid, clusterDir)) return found;
-  await rm(join(clusterDir, "postmaster.pid"), { force: true });
+  const path = join(clusterDir, "postmaster.pid");
+  const isOurs = isAlive(found.pid) ? isPostmasterOf(found.pid, clusterDir) : false;
+  if (isOurs === null)
+    throw new Error(
+      `Expected to see whether process ${found.pid} is the PostgreSQL of ${clusterDir}, as ${path} says, got no access to it. Stop that process if it is, remove the file if it is not, or run this as the user who started it.`,
+    );
+  if (isOurs) return found;
+  await rm(path, { force: true });
   return null;
 }
 
@@ -26,15 +35,32 @@ function readPidFile(clusterDir: string): Postmaster | null {
   }
 }
 
-/** A process id can belong to somebody else by now: the one we mean has our folder on its command line. */
-function isPostmasterOf(pid: number, clusterDir: string): boolean {
-  if (!isAlive(pid)) return false;
+/**
+ * A process id can belong to somebody else by now: the one we mean works in the cluster's folder, by whatever path that was
+ * named (PostgreSQL changes into it before it writes its file). Null: it cannot be told.
+ */
+function isPostmasterOf(pid: number, clusterDir: string): boolean | null {
+  try {
+    const [its, ours] = [statSync(`/proc/${pid}/cwd`), statSync(clusterDir)];
+    return its.ino === ours.ino && its.dev === ours.dev;
+  } catch {
+    return isPostmasterByCommand(pid, clusterDir);
+  }
+}
+
+/** Where another user's folder is not shown to us (a container's root may not look), its command line is. */
+function isPostmasterByCommand(pid: number, clusterDir: string): boolean | null {
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    return command.length === 1 || command.includes(clusterDir);
+    // It is about to begin or to end.
+    if (command.length === 1) return true;
+    if (!/^postgres(\.exe)?$/.test(basename(command[0] ?? ""))) return false;
+    const folder = command[command.indexOf("-D") + 1] ?? "";
+    return realpathSync(folder) === realpathSync(clusterDir) || null;
   } catch {
     // No /proc on this system: a live process of that number is taken for it, as PostgreSQL itself does.
-    return process.platform !== "linux";
+    if (process.platform !== "linux") return true;
+    return isAlive(pid) ? null : false;
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -10,6 +10,7 @@ import { describe, test } from "node:test";
 import { connectDatabase } from "../../src/db/connect.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { runCommand } from "../support/command.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin } from "../support/origin.ts";
 import { processesNaming } from "../support/processes.ts";
@@ -22,6 +23,17 @@ const start = async (dataDir: string, port = 0) => {
   const postgres = await startEmbeddedPostgres({ dataDir, port, log: () => {} });
   onCleanup(() => postgres.stop());
   return postgres;
+};
+
+/** Asks the database of a folder; root as in a container, who may not look into other users' processes, where it `mayLook` not. */
+const askReport = async (dataDir: string, mayLook: boolean) => {
+  const asWho = mayLook ? ["env"] : ["setpriv", "--bounding-set=-sys_ptrace"];
+  const child = spawn(asWho[0] ?? "", [...asWho.slice(1), process.execPath, "bin/pressrun.js", "report", "batches"], {
+    env: { PATH: process.env["PATH"] ?? "", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const [[code], stderr] = await Promise.all([once(child, "exit") as Promise<[number]>, text(child.stderr)]);
+  return { code, stderr };
 };
 
 describe("the embedded PostgreSQL", () => {
@@ -82,6 +94,46 @@ describe("the embedded PostgreSQL", () => {
     assert.equal(second.adopted, false);
     assert.equal(second.port, first.port, "the port stays, so that a psql command can be kept");
   });
+
+  test("is found by any path to its folder, and left as it is", async () => {
+    const dataDir = await createTestFolder();
+    const link = join(await createTestFolder(), "link");
+    await symlink(dataDir, link);
+    const service = await startService({ DATA_DIR: dataDir });
+    const pidFile = () => readFile(join(dataDir, "postgres", "postmaster.pid"), "utf8");
+    const before = await pidFile();
+    for (const mayLook of isRoot ? [true, false] : [true]) {
+      const { code, stderr } = await askReport(link, mayLook);
+      assert.equal(code, 0, stderr);
+      assert.equal(await pidFile(), before);
+    }
+    const second = await runCommand(["serve"], { DATA_DIR: link, PORT: "0", EMBEDDED_PG_PORT: "0" });
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, /in use by another Pressrun process/);
+    assert.equal(await pidFile(), before);
+    assert.equal((await fetch(`${service.url}/readyz`)).status, 200);
+    assert.equal((await service.kill("SIGTERM")).code, 0);
+  });
+
+  test(
+    "is not started over a process that may be one, and its file stays",
+    { skip: isRoot ? false : "only root can be somebody else" },
+    async () => {
+      const dataDir = await createTestFolder();
+      const { stop } = await start(dataDir);
+      await stop();
+      const stranger = spawn("sleep", ["600"], { argv0: "postgres", uid: 65_534, stdio: "ignore" });
+      onCleanup(() => stranger.kill("SIGKILL"));
+      await once(stranger, "spawn");
+      const pidFile = join(dataDir, "postgres", "postmaster.pid");
+      const line = `${stranger.pid}\n/elsewhere/postgres\n1\n1\n\n127.0.0.1\n1 1\nready   \n`;
+      await writeFile(pidFile, line);
+      const { code, stderr } = await askReport(dataDir, false);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, new RegExp(`Expected to see whether process ${stranger.pid} is the PostgreSQL of .+postmaster\\.pid says`));
+      assert.equal(await readFile(pidFile, "utf8"), line);
+    },
+  );
 
   test("takes another port where the wanted one is in use", async () => {
     const squatter = createServer().listen(0, "127.0.0.1");
