@@ -9,6 +9,7 @@ import { startDemoOrigin } from "./demo-origin.ts";
 import { endProcess } from "./end-process.ts";
 import { startDemoReceiver, type DemoReceiver } from "./demo-receiver.ts";
 import { createProgress } from "./progress.ts";
+import { settingsOfWork } from "./settings-of-work.ts";
 
 const POLL_MS = 100;
 const DEMO_MS = 120_000;
@@ -17,16 +18,10 @@ const WEBHOOK_MS = 10_000;
 /** The main job on this machine: a shop with pictures, a receiver of webhooks, and Pressrun between them over HTTP. */
 export async function demo(): Promise<void> {
   const config = readConfig({
-    ...process.env,
+    ...settingsOfWork(process.env),
     HOST: "127.0.0.1",
     PORT: "0",
     ALLOW_CIDRS: "127.0.0.1/32",
-    API_KEYS: "",
-    AUTH: "",
-    PUBLIC_URL: "",
-    DATABASE_URL: "",
-    WEBHOOK_URL: "",
-    ROLE: "all",
     // A folder of its own: what the demo makes is never mixed with real work.
     DATA_DIR: join(process.env["DATA_DIR"] ?? "./data", "demo"),
     LOG_LEVEL: process.env["LOG_LEVEL"] ?? "error",

@@ -19,6 +19,7 @@ import { prepareRun, type PreparedRun } from "./prepare-run.ts";
 import type { ProcessOrder } from "./process-order.ts";
 import { logTo, type Progress } from "./progress.ts";
 import { readRecord, STATE_FOLDER, writeRecord } from "./run-record.ts";
+import { settingsOfWork } from "./settings-of-work.ts";
 import { Unusable } from "./unusable.ts";
 
 /** Runs a file to its end in its folder. Nothing is left of what cannot be begun. */
@@ -35,19 +36,10 @@ export async function runFile(order: ProcessOrder, progress: Progress, signal: A
   }
 }
 
-/** The service's own settings count where they are about the work; what is about an API or another database does not. */
 function configFor({ dir }: ProcessOrder): Config {
   const { env } = process;
   return readConfig({
-    ...env,
-    HOST: "",
-    PORT: "",
-    PUBLIC_URL: "",
-    API_KEYS: "",
-    AUTH: "",
-    DATABASE_URL: "",
-    WEBHOOK_URL: "",
-    WEBHOOK_SECRET: "",
+    ...settingsOfWork(env),
     ROLE: "worker",
     DATA_DIR: join(dir, STATE_FOLDER),
     // Any free port: several folders can be worked at once.
