@@ -5,6 +5,7 @@ import type { Config } from "./config.ts";
 import { connectDatabase, isDatabaseAway } from "./db/connect.ts";
 import { migrateDatabase } from "./db/migrate.ts";
 import { shareFolder, takeOwnership } from "./db/ownership.ts";
+import { withoutPassword } from "./domain/database-url.ts";
 import { openHeaderSeal } from "./wire/header-seal.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 import { sweepUploads } from "./intake/sweep-uploads.ts";
@@ -161,8 +162,4 @@ async function migrateWhenReachable(databaseUrl: string, log: Log, signal: Abort
       await delay(1_000, undefined, { signal });
     }
   }
-}
-
-export function withoutPassword(url: string): string {
-  return url.replace(/(\/\/[^:@/]*):[^@/]*@/, "$1@");
 }

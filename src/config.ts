@@ -1,6 +1,7 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { createAddressPolicy } from "./domain/address-policy.ts";
+import { withoutPassword } from "./domain/database-url.ts";
 import { SECRET_KEY_LENGTH_MIN } from "./domain/sealed.ts";
 import { WEBHOOK_PAYLOADS, type WebhookPayload } from "./domain/seed-payload.ts";
 import { isContact } from "./domain/user-agent.ts";
@@ -195,11 +196,7 @@ function createReader(env: Readonly<Record<string, string | undefined>>, faults:
     if (value === null) return null;
     return URL.canParse(value) && protocols.includes(new URL(value).protocol)
       ? value
-      : expect(
-          name,
-          `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
-          value.replace(/\/\/[^@/]*@/, "//…@"),
-        );
+      : expect(name, `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`, withoutPassword(value));
   };
   const list = (name: string) =>
     (text(name) ?? "")

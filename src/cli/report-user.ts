@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readConfig } from "../config.ts";
 import { withOwnConnection } from "../db/own-connection.ts";
 import { checkRoleName, createReportRole, dropReportRole, ReportRoleError, rotateReportRole } from "../db/report-role.ts";
+import { withoutPassword } from "../domain/database-url.ts";
 import { scramVerifier } from "../domain/scram.ts";
 import { openDatabase, type OpenedDatabase } from "./open-database.ts";
 import { Unusable } from "./unusable.ts";
@@ -66,6 +67,6 @@ async function drop(database: OpenedDatabase, name: string): Promise<void> {
 
 function makePassword(databaseUrl: string, name: string): { connection: string; verifier: string } {
   const password = randomBytes(PASSWORD_BYTES).toString("base64url");
-  const connection = Object.assign(new URL(databaseUrl), { username: name, password }).href;
+  const connection = Object.assign(new URL(withoutPassword(databaseUrl)), { username: name, password }).href;
   return { connection, verifier: scramVerifier(password, randomBytes(SALT_BYTES)) };
 }

@@ -1,5 +1,6 @@
 import { startApp } from "../app.ts";
 import { readConfig } from "../config.ts";
+import { withoutPassword } from "../domain/database-url.ts";
 import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import { createLog } from "../observe/log.ts";
 import { endProcess } from "./end-process.ts";
@@ -43,5 +44,6 @@ export async function serve(): Promise<void> {
   );
   const publicUrl = config.publicUrl ?? app.url;
   if (publicUrl !== null && !isPublicUrl(publicUrl)) console.log(`Note (outputs_not_public): ${outputsNotPublic(publicUrl).message}`);
-  console.log(`Database: psql "${app.databaseUrl}"`);
+  // The password of our own is needed for psql; whoever gave us another database has its password already.
+  console.log(`Database: psql "${app.isDatabaseEmbedded ? app.databaseUrl : withoutPassword(app.databaseUrl)}"`);
 }
