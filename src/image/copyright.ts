@@ -1,27 +1,90 @@
-import exifReader from "exif-reader";
+import { open } from "node:fs/promises";
+import { crc32 } from "node:zlib";
 import type { Metadata, Sharp } from "sharp";
+import { findExifText } from "./exif-text.ts";
 
-/** Who made an image and who owns it: the tags that stay, and what they are called in IFD0 (Exif 3.0, 4.6.4). */
-const TAGS = ["Copyright", "Artist"] as const;
+/** Who made an image and who owns it: the tags that stay, and their numbers in IFD0 (Exif 3.0, 4.6.4). */
+const TAGS = { Artist: 0x01_3b, Copyright: 0x82_98 } as const;
 const TEXT_CHARS_MAX = 1_000;
 
-/** Writes the input's copyright and artist into the output, and nothing else of its metadata. */
-export function keepCopyright(image: Sharp, { exif }: Pick<Metadata, "exif">): Sharp {
-  const kept = exif ? readTags(exif) : {};
-  return Object.keys(kept).length > 0 ? image.withExif({ IFD0: kept }) : image;
+/** What the input says, in UTF-8. */
+export type Credits = Partial<Record<keyof typeof TAGS, Buffer>>;
+
+/** Null where the input names neither. Exif that cannot be read says nothing: the image itself is whole. */
+export function readCredits({ exif }: Pick<Metadata, "exif">): Credits | null {
+  const found = Object.entries(TAGS).flatMap(([name, tag]) => {
+    const bytes = exif ? findExifText(exif, tag) : null;
+    const text = bytes === null ? "" : [...decode(bytes)].slice(0, TEXT_CHARS_MAX).join("");
+    return text.trim() === "" ? [] : [[name, Buffer.from(text)]];
+  });
+  return found.length === 0 ? null : Object.fromEntries(found);
 }
 
-function readTags(exif: Buffer): Record<string, string> {
+/** Exif says ASCII; cameras and editors write UTF-8 there, older ones the code page of Windows. */
+function decode(bytes: Buffer): string {
   try {
-    const { Image: tags = {} } = exifReader(exif) as { Image?: Record<string, unknown> };
-    return Object.fromEntries(
-      TAGS.flatMap((tag) => {
-        const text = tags[tag];
-        return typeof text === "string" && text.trim() !== "" ? [[tag, text.slice(0, TEXT_CHARS_MAX)]] : [];
-      }),
-    );
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    // Exif that cannot be read says nothing: the image itself is whole.
-    return {};
+    return new TextDecoder("windows-1252").decode(bytes);
   }
+}
+
+/**
+ * Writes copyright and artist into an output, and nothing else of the input's metadata. libvips would make `(C)` of ©
+ * and `??` of 商品: it gets as many question marks as there are bytes, in whose place fillInCredits() puts the text.
+ */
+export function holdCredits(image: Sharp, credits: Credits): Sharp {
+  return image.withExif({
+    IFD0: Object.fromEntries(Object.entries(credits).map(([name, text]) => [name, placeholder(text).toString("latin1")])),
+  });
+}
+
+function placeholder(text: Buffer): Buffer {
+  return Buffer.from(text.map((byte) => (isAscii(byte) ? byte : 0x3f)));
+}
+
+function isAscii(byte: number): boolean {
+  return byte > 0 && byte < 0x80;
+}
+
+/** Exif is the first thing in a JPEG and a PNG, the last in a WebP and an AVIF; two texts of 1,000 characters are 8 kB at most. */
+const WINDOW_BYTES = 64 * 1024;
+/** How libexif begins its block. */
+const BLOCK = Buffer.from("II*\0\b\0\0\0", "latin1");
+
+/** Puts the texts into a file that was written with their placeholders. */
+export async function fillInCredits(path: string, credits: Credits): Promise<void> {
+  if (Object.values(credits).every((text) => text.every(isAscii))) return;
+  const file = await open(path, "r+");
+  try {
+    const { size } = await file.stat();
+    for (const at of new Set([0, Math.max(0, size - WINDOW_BYTES)])) {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(WINDOW_BYTES), 0, WINDOW_BYTES, at);
+      const window = buffer.subarray(0, bytesRead);
+      if (fillIn(window, credits)) return void (await file.write(window, 0, bytesRead, at));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+function fillIn(window: Buffer, credits: Credits): boolean {
+  const from = window.indexOf(BLOCK);
+  if (from === -1) return false;
+  let isFilled = false;
+  for (const [name, text] of Object.entries(credits)) {
+    const held = findExifText(window.subarray(from), TAGS[name as keyof typeof TAGS]);
+    if (!held?.equals(placeholder(text))) continue;
+    held.set(text);
+    isFilled = true;
+  }
+  if (isFilled) renewPngChecksum(window, from);
+  return isFilled;
+}
+
+/** PNG 3rd edition, 5.3 and 5.5: the chunk's length and type stand before its data, and a CRC of type and data behind. */
+function renewPngChecksum(window: Buffer, from: number): void {
+  if (window.toString("latin1", from - 4, from) !== "eXIf") return;
+  const end = from + window.readUInt32BE(from - 8);
+  window.writeUInt32BE(crc32(window.subarray(from - 4, end)), end);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
+import { crc32 } from "node:zlib";
 import exifReader from "exif-reader";
 import sharp, { type Sharp } from "sharp";
 import { outputsOf, PRESETS, type Recipe } from "../../src/domain/recipe.ts";
@@ -182,6 +183,69 @@ describe("encoding", () => {
         assert.equal(icc, undefined);
         const { Image: tags = {} } = exifReader(exif ?? Buffer.alloc(0)) as { Image?: Record<string, unknown> };
         assert.deepEqual([tags["Copyright"], tags["Artist"], tags["Model"]], ["Anna Example", "Anna", undefined], format);
+      }
+    });
+    /** The raw bytes of both, so that nothing of the code under test says what they are. */
+    const credits = (exif: Buffer | undefined) => {
+      const { Image: tags = {} } = exifReader(exif ?? Buffer.alloc(0)) as { Image?: Record<string, string | Buffer> };
+      return ["Copyright", "Artist"].map((tag) =>
+        Buffer.from(tags[tag] ?? "")
+          .toString("utf8")
+          .replace(/\0$/, ""),
+      );
+    };
+    /** An image with these bytes in its Exif, which sharp would turn into ASCII. */
+    const withCredits = async (format: "jpeg" | "webp" | "png" | "avif", copyright: Buffer, artist: Buffer) => {
+      const [c, a] = ["C".repeat(copyright.length), "A".repeat(artist.length)];
+      const made = sharp(photo)
+        .resize(300, 200)
+        .withExif({ IFD0: { Copyright: c, Artist: a, Model: "a camera" } });
+      const input = await made.toFormat(format, { quality: 80, effort: 2 }).toBuffer();
+      for (const [from, to] of [
+        [c, copyright],
+        [a, artist],
+      ] as const)
+        to.copy(input, input.indexOf(`${from}\0`));
+      if (format === "png") input.writeUInt32BE(exifChecksum(input).computed, exifChecksum(input).at);
+      return input;
+    };
+    const exifChecksum = (png: Buffer) => {
+      const type = png.indexOf("eXIf");
+      const at = type + 4 + png.readUInt32BE(type - 4);
+      return { computed: crc32(png.subarray(type, at)), written: png.readUInt32BE(at), at };
+    };
+    for (const format of ["jpeg", "webp", "png", "avif"] as const) {
+      test(`copyright keeps letters of every script, from ${format} to every format`, async () => {
+        const input = await withCredits(format, Buffer.from("© Müller GmbH 商品"), Buffer.from("Jörg"));
+        for (const to of ["jpeg", "webp", "png", "avif"] as const) {
+          const { file } = await one(input, { metadata: "copyright", format: to, effort: "fast" });
+          const { exif, width } = await sharp(file).metadata();
+          assert.deepEqual([to, ...credits(exif), width], [to, "© Müller GmbH 商品", "Jörg", 300]);
+          assert.equal(file.includes("a camera"), false);
+          if (to === "png") assert.equal(exifChecksum(file).written, exifChecksum(file).computed);
+        }
+      });
+    }
+    test("copyright in Latin-1, as older cameras write it, becomes UTF-8", async () => {
+      const input = await withCredits("jpeg", Buffer.from("\u00a9 M\u00fcller", "latin1"), Buffer.from("\u00fc", "latin1"));
+      const { exif } = await sharp((await one(input, { metadata: "copyright" })).file).metadata();
+      assert.deepEqual(credits(exif), ["© Müller", "ü"]);
+    });
+    test("copyright is cut after 1,000 characters, whatever they are", async () => {
+      const input = await withCredits("jpeg", Buffer.from("商".repeat(1_200)), Buffer.from("😀".repeat(1_001)));
+      const { exif } = await sharp((await one(input, { metadata: "copyright", format: "webp" })).file).metadata();
+      assert.deepEqual(credits(exif), ["商".repeat(1_000), "😀".repeat(1_000)]);
+    });
+    test("copyright of a large image, which is written piece by piece, is the same", async () => {
+      const input = await withCredits("jpeg", Buffer.from("© 商品"), Buffer.from("Jörg"));
+      const { exif: block } = await sharp(input).metadata();
+      assert.ok(block);
+      const large = await makeSamplePhoto({ width: 2000, height: 1500, seed: 3, format: "jpeg" });
+      const header = Buffer.from([0xff, 0xd8, 0xff, 0xe1, 0, 0]);
+      header.writeUInt16BE(block.length + 2, 4);
+      for (const format of ["jpeg", "webp", "png"] as const) {
+        const { file } = await one(Buffer.concat([header, block, large.subarray(2)]), { metadata: "copyright", format, effort: "fast" });
+        assert.deepEqual([format, ...credits((await sharp(file).metadata()).exif)], [format, "© 商品", "Jörg"]);
       }
     });
     test("that cannot be read is no fault of the image", async () => {
