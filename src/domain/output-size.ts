@@ -1,23 +1,38 @@
 import type { Fit } from "./recipe.ts";
 
-type Size = { width: number; height: number };
-type Box = { width?: number; height?: number; fit: Fit };
+export type Size = { width: number; height: number };
+export type Box = { width?: number; height?: number; fit: Fit };
 
-/** How much of the input's size an output needs before it is cut to its box: above 1 it would be enlarged. */
-export function scaleInto({ width, height, fit }: Box, input: Size): number {
-  if (width === undefined && height === undefined) return 1;
-  const across = width === undefined ? null : width / input.width;
-  const down = height === undefined ? null : height / input.height;
-  if (across === null || down === null) return across ?? down ?? 1;
-  return fit === "inside" || fit === "contain" ? Math.min(across, down) : Math.max(across, down);
+/** The size that the whole image is brought to, before it is cut to `cover` a box or framed to be `contain`ed in one. It is never enlarged. */
+export function scaledSize(box: Box, input: Size): Size {
+  const { across, down } = scales(box, input);
+  const side = (pixels: number, scale: number) => Math.max(1, Math.round(pixels * Math.min(1, scale)));
+  return { width: side(input.width, across), height: side(input.height, down) };
 }
 
-/** The size of an output, or a little more: what is cut off to `cover` a box is still counted. */
+/** The size of an output; `input` is upright, as the output is. */
 export function outputSize(box: Box, input: Size): Size {
-  const scale = Math.min(1, scaleInto(box, input));
-  const scaled = { width: Math.max(1, Math.ceil(input.width * scale)), height: Math.max(1, Math.ceil(input.height * scale)) };
-  // The frame around a `contain` is part of the output.
-  return box.fit === "contain"
-    ? { width: Math.max(scaled.width, box.width ?? 0), height: Math.max(scaled.height, box.height ?? 0) }
-    : scaled;
+  const { width, height } = scaledSize(box, input);
+  switch (box.fit) {
+    case "cover":
+      return { width: Math.min(width, box.width ?? width), height: Math.min(height, box.height ?? height) };
+    case "contain":
+      return { width: Math.max(width, box.width ?? width), height: Math.max(height, box.height ?? height) };
+    case "inside":
+    case "outside":
+    case "fill":
+      return { width, height };
+    default:
+      return box.fit satisfies never;
+  }
+}
+
+/** A side that is not given follows the other, but for `fill`, which stretches each on its own. */
+function scales({ width, height, fit }: Box, input: Size): { across: number; down: number } {
+  const across = width === undefined ? undefined : width / input.width;
+  const down = height === undefined ? undefined : height / input.height;
+  if (fit === "fill") return { across: across ?? 1, down: down ?? 1 };
+  const [one = 1, other = one] = [across, down].filter((scale) => scale !== undefined);
+  const scale = fit === "inside" || fit === "contain" ? Math.min(one, other) : Math.max(one, other);
+  return { across: scale, down: scale };
 }
