@@ -3,6 +3,7 @@ import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connect.ts";
+import { STILL_PLANNED } from "./settle-images.ts";
 
 /** All of these change shares of a batch that the caller holds locked, so that nobody waits in a circle. */
 
@@ -101,16 +102,21 @@ export async function keepHeldImages(
   return { held, standsStill: batch?.["standsStill"] === true };
 }
 
+/** Where the shares of some images lie, and how many of those each has; `at` as in SETTLE_IMAGES. */
+const sharesOf = (images: string) => `
+      select found.at, k.n from (select host, count(*)::int as n from ${images} group by host) k
+      cross join lateral (select ctid as at from host_share where batch_id = $1 and host = k.host offset 0) found`;
+
 const KEEP_HELD = `
   with open as (
     select distinct i.host, i.ordinal from unnest($3::int[]) as k(ordinal)
     cross join lateral (select host, ordinal from image where batch_id = $1 and ordinal = k.ordinal and state = 'planned' offset 0) i
-    join host_share s on s.batch_id = $1 and s.host = i.host and s.paused_at is not null and s.round = $2
+    cross join lateral (select paused_at, round from host_share where batch_id = $1 and host = i.host offset 0) s
+    where s.paused_at is not null and s.round = $2
   ), kept as (
     insert into held_image (batch_id, host, ordinal) select $1, host, ordinal from open on conflict do nothing returning host, ordinal
   ), counted as (
-    update host_share s set images_held = s.images_held + k.n
-    from (select host, count(*)::int as n from kept group by host) k where s.batch_id = $1 and s.host = k.host
+    update host_share s set images_held = s.images_held + share.n from (${sharesOf("kept")}) share where s.ctid = share.at
   )
   select ordinal, exists (select 1 from kept where kept.ordinal = open.ordinal) as "isNew" from open`;
 
@@ -174,19 +180,22 @@ export async function takeDueImages(
   return rows[0] ?? { taken: 0, images: [] };
 }
 
+/** `at` as in SETTLE_IMAGES. */
 const TAKE_DUE = `
   with due as (
-    select h.host, h.ordinal from host_share s
-    cross join lateral (select host, ordinal from held_image where batch_id = $1 and host = s.host order by ordinal limit $3) h
+    select h.at from host_share s
+    cross join lateral (select ctid as at from held_image where batch_id = $1 and host = s.host order by ordinal limit $3) h
     where s.batch_id = $1 and s.images_held > 0 and (s.paused_at is null or s.round < $2)
     limit $3
   ), taken as (
-    delete from held_image h using due where h.batch_id = $1 and h.host = due.host and h.ordinal = due.ordinal returning h.host, h.ordinal
+    delete from held_image h using due where h.ctid = due.at returning h.host, h.ordinal
   ), counted as (
-    update host_share s set images_held = s.images_held - t.n
-    from (select host, count(*)::int as n from taken group by host) t where s.batch_id = $1 and s.host = t.host
+    update host_share s set images_held = s.images_held - share.n from (${sharesOf("taken")}) share where s.ctid = share.at
+  ), open as (
+    select found.at from taken t
+    cross join lateral (select ctid as at from image where batch_id = $1 and ordinal = t.ordinal and state = 'planned' offset 0) found
   ), reopened as (
-    update image i set queued_at = now() from taken t where i.batch_id = $1 and i.ordinal = t.ordinal and i.state = 'planned'
+    update image i set queued_at = now() from open where i.ctid = open.at and ${STILL_PLANNED}
     returning i.ordinal, greatest(0, coalesce(extract(epoch from i.not_before - now()) * 1000, 0))::int as "delayMs"
   )
   select (select count(*)::int from taken) as taken, coalesce((select json_agg(r) from reopened r), '[]') as images`;

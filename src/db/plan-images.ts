@@ -1,7 +1,7 @@
 import type { Tx } from "./connect.ts";
 import type { UrlRule } from "../domain/clean-image-url.ts";
 import type { ImageCode } from "../domain/image-code.ts";
-import { STANDS_STILL } from "./settle-images.ts";
+import { STILL_PLANNED, STANDS_STILL } from "./settle-images.ts";
 
 export type PlanState = {
   plannedLine: number;
@@ -94,34 +94,52 @@ const INSERT_IMAGES = `
   )
   select ordinal, same_as as "sameAs" from inserted where code is null order by ordinal`;
 
-/** The images of repeats whose first is settled already take its state; returns what the counters must grow by. */
 export type RepeatCounts = { done: number; failed: number };
 
+/** Repeats whose first is settled already take its state; returns what the counters must grow by. */
 export async function settleRepeats(
   tx: Tx,
   batchId: string,
   scope: { firsts: number[] } | { ordinalFrom: number; ordinalTo: number },
 ): Promise<RepeatCounts> {
-  const byFirst = "firsts" in scope;
-  const { rows } = await tx.client.query<RepeatCounts>({
-    name: byFirst ? "settle_repeats_of" : "settle_repeats_in",
-    text: settleRepeatsSql(byFirst ? "r.same_as = any($2::int[])" : "r.ordinal between $2 and $3 and r.same_as is not null"),
-    values: byFirst ? [batchId, scope.firsts] : [batchId, scope.ordinalFrom, scope.ordinalTo],
-  });
+  const { rows } =
+    "firsts" in scope
+      ? await tx.client.query<RepeatCounts>({ name: "settle_repeats_of", text: SETTLE_REPEATS_OF, values: [batchId, scope.firsts] })
+      : await tx.client.query<RepeatCounts>({
+          name: "settle_repeats_in",
+          text: SETTLE_REPEATS_IN,
+          values: [batchId, scope.ordinalFrom, scope.ordinalTo],
+        });
   return rows[0] ?? { done: 0, failed: 0 };
 }
 
-function settleRepeatsSql(scope: string): string {
-  return `
-  with settled as (
-    update image r set state = f.state, code = f.code, detail = f.detail, finished_at = now()
-    from image f
-    where r.batch_id = $1 and ${scope} and r.state = 'planned'
-      and f.batch_id = $1 and f.ordinal = r.same_as and f.state in ('done', 'failed')
-    returning r.state
+/**
+ * `at` as in SETTLE_IMAGES, for both: with statistics from before the batch, all of its repeats were read, and each one's first
+ * looked for in all that is settled. Whether a repeat is planned is asked outside of its look-up, where no index answers it.
+ */
+const settleRepeatsSql = (found: string) => `
+  with found as (${found}
+  ), settled as (
+    update image i set state = f.state, code = f.code, detail = f.detail, finished_at = now()
+    from found f where i.ctid = f.at and ${STILL_PLANNED}
+    returning i.state
   )
   select count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'failed')::int as failed from settled`;
-}
+
+const FIRST = "select state, code, detail from image where batch_id = $1 and state in ('done', 'failed')";
+
+/** The order, and a range of one, leave only the index of repeats: by the others all of the batch would be read and sorted. */
+const SETTLE_REPEATS_OF = settleRepeatsSql(`
+    select r.at, first.* from unnest($2::int[]) as k(ordinal)
+    cross join lateral (${FIRST} and ordinal = k.ordinal offset 0) first
+    cross join lateral (
+      select ctid as at from image where batch_id = $1 and same_as between k.ordinal and k.ordinal order by same_as offset 0
+    ) r`);
+
+const SETTLE_REPEATS_IN = settleRepeatsSql(`
+    select r.at, first.* from generate_series($2::int, $3::int) as k(ordinal)
+    cross join lateral (select ctid as at, same_as from image where batch_id = $1 and ordinal = k.ordinal offset 0) r
+    cross join lateral (${FIRST} and ordinal = r.same_as offset 0) first`);
 
 export type PlanProgress = {
   plannedLine: number;

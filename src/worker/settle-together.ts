@@ -3,10 +3,12 @@ import {
   recordRetries,
   settleImages,
   type CounterState,
+  type FailedAttempt,
   type SettledImage,
   type SourceFacts,
   type StageMs,
 } from "../db/settle-images.ts";
+import type { ImageJob } from "../contract/jobs.ts";
 import { rememberSources, type NewSource } from "../db/known-sources.ts";
 import { settleRepeats } from "../db/plan-images.ts";
 import type { Tx } from "../db/connect.ts";
@@ -78,31 +80,24 @@ function onePerImage(images: readonly SettledImage[]): SettledImage[] {
   return [...new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image])).values()];
 }
 
+/** What is tried again, or goes back untried. A retry of an image that somebody else has settled ends with its claim. */
 async function requeue(queue: SettleDeps["queue"], tx: Tx, held: readonly ImageOutcome[]): Promise<void> {
-  const retries = held.flatMap(({ claim, outcome, startedAt }) =>
-    outcome.kind === "retry"
-      ? [
-          {
-            ...claim.data,
-            code: outcome.failure.code,
-            detail: outcome.failure.detail,
-            startedAt: startedAt.toISOString(),
-            delayMs: outcome.delayMs,
-          },
-        ]
-      : [],
-  );
-  if (retries.length > 0) await recordRetries(tx, retries);
-  const jobs = held.flatMap(({ claim, outcome }) =>
-    outcome.kind === "retry" || outcome.kind === "release"
-      ? [{ data: { ...claim.data, ...askedSinceOf(outcome) }, priority: claim.priority, delayMs: outcome.delayMs }]
-      : [],
-  );
+  const retried = await recordRetries(tx, held.flatMap(toRetry));
+  const jobs = [
+    ...retried.map(({ claim, delayMs }) => ({ ...jobOf(claim), delayMs })),
+    ...held.flatMap(({ claim, outcome }) => (outcome.kind === "release" ? [{ ...jobOf(claim, outcome), delayMs: outcome.delayMs }] : [])),
+  ];
   await queue.sendImages(tx, jobs);
 }
 
-function askedSinceOf(outcome: ImageOutcome["outcome"]): { askedSince?: number } {
-  return outcome.kind === "release" && outcome.askedSince !== undefined ? { askedSince: outcome.askedSince } : {};
+function jobOf({ data, priority }: Claim, { askedSince }: { askedSince?: number } = {}): { data: ImageJob; priority: number } {
+  return { data: askedSince === undefined ? data : { ...data, askedSince }, priority };
+}
+
+function toRetry({ claim, outcome, startedAt }: ImageOutcome): (FailedAttempt & { claim: Claim })[] {
+  if (outcome.kind !== "retry") return [];
+  const { failure, delayMs } = outcome;
+  return [{ ...claim.data, claim, code: failure.code, detail: failure.detail, startedAt: startedAt.toISOString(), delayMs }];
 }
 
 async function countBatch(

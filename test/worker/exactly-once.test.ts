@@ -12,7 +12,7 @@ import { flushOutcomes } from "../../src/worker/flush-outcomes.ts";
 import { createSettler } from "../../src/worker/settler.ts";
 import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";
-import { outcomeOf } from "../support/outcomes.ts";
+import { openJobs, outcomeOf } from "../support/outcomes.ts";
 import { openTestQueue } from "../support/queue.ts";
 
 const SOURCE = {
@@ -151,6 +151,33 @@ describe("planning and settling", () => {
     );
     const row = await batchRow(batchId);
     assert.deepEqual([row["images_done"], row["images_failed"], row["images_queued"]], [0, 0, 2]);
+    await db.executor.executeSql("delete from pgboss.job");
+  });
+
+  test("an image whose job was sent twice is tried again once, and not at all once it is settled", async () => {
+    const batchId = await load(distinct(2, "twice"));
+    await db.transaction((tx) =>
+      queue.sendImages(
+        tx,
+        [0, 1].map((ordinal) => ({ data: { batchId, ordinal }, priority: -1 })),
+      ),
+    );
+    const claims = (await claim(10)).toSorted((a, b) => a.data.ordinal - b.data.ordinal);
+    assert.equal(claims.length, 4);
+    const settler = settlerOf();
+    const retried = (held: Claim): ImageOutcome =>
+      outcomeOf(held, { kind: "retry", failure: { code: "server_error", detail: "503", retry: true }, delayMs: 60_000 });
+    await settler.settle(done(claims[0] ?? assert.fail()));
+    await Promise.all(claims.slice(1).map((held) => settler.settle(retried(held))));
+    assert.deepEqual(
+      (await openJobs(db, batchId)).map(({ ordinal }) => ordinal),
+      [1],
+    );
+    const { rows } = await db.executor.executeSql("select state, attempts from image where batch_id = $1 order by ordinal", [batchId]);
+    assert.deepEqual(rows, [
+      { state: "done", attempts: 1 },
+      { state: "planned", attempts: 1 },
+    ]);
     await db.executor.executeSql("delete from pgboss.job");
   });
 
