@@ -1,4 +1,4 @@
-import { copyFileSync, createWriteStream, linkSync, renameSync, rmSync, statSync } from "node:fs";
+import { createWriteStream, rmSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -11,6 +11,7 @@ import type { Executor } from "../db/connect.ts";
 import { listOutputs, withoutNames } from "../db/find-output.ts";
 import { productPages } from "../db/list-products.ts";
 import { outputNames } from "../domain/recipe.ts";
+import { isLinkOrCopy, linkOrCopy } from "../storage/link-or-copy.ts";
 import type { Storage } from "../storage/storage.ts";
 
 const IMAGES = "images";
@@ -78,7 +79,7 @@ async function exportOutputs({ executor, storage }: ExportDeps, batch: BatchRow,
     for (const { ordinal, fileName } of page) {
       if (!gone.has(fileName)) continue;
       const stored = await storage.findOutput({ batchId: previousBatchId, ordinal, fileName });
-      if (stored && isSame(stored.path, join(folder, fileName))) rmSync(join(folder, fileName), { force: true });
+      if (stored && isLinkOrCopy(stored.path, join(folder, fileName))) rmSync(join(folder, fileName), { force: true });
     }
   }
 }
@@ -94,30 +95,8 @@ async function* inPages<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
   if (page.length > 0) yield page;
 }
 
-/** What a link refuses and a copy does not: another file system, too many links, a file system without any. */
-const NOT_LINKABLE = new Set(["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "ENOSYS"]);
-
-/**
- * A second name for the stored file: it takes no room of its own, and removing one leaves the other. Names are a batch's
- * own (output_file_name is unique), so that what stands there under one is this file or that of an earlier run.
- */
+/** Names are a batch's own (output_file_name is unique): what stands there under one is this file or that of an earlier run. */
 function place(stored: string, path: string): void {
-  if (isSame(stored, path)) return;
-  const aside = `${path}.new`;
-  rmSync(aside, { force: true });
-  try {
-    linkSync(stored, aside);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && NOT_LINKABLE.has(String(error.code)))) throw error;
-    copyFileSync(stored, aside);
-  }
-  renameSync(aside, path);
-}
-
-/** The same file under two names, or a copy of it by size where there are no links. */
-function isSame(stored: string, path: string): boolean {
-  const there = statSync(path, { throwIfNoEntry: false });
-  if (!there) return false;
-  const ours = statSync(stored);
-  return there.ino === ours.ino && there.dev === ours.dev;
+  if (isLinkOrCopy(stored, path)) return;
+  if (!linkOrCopy(stored, { target: path, aside: `${path}.new` })) throw new Error(`the output ${stored} was removed meanwhile`);
 }

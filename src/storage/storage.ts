@@ -1,8 +1,9 @@
-import { copyFileSync, existsSync, linkSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import { mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { StageResult } from "../domain/stage-result.ts";
-import { flushFiles, flushNow } from "./flush-files.ts";
+import { flushFiles } from "./flush-files.ts";
+import { linkOrCopy } from "./link-or-copy.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
 import { checkFileName, createPaths, isBatchId } from "./paths.ts";
 import { createTempFolder } from "./temp-folder.ts";
@@ -66,7 +67,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     join(paths.inputShard(batchId, ordinal), checkFileName(`${ordinal}.${extension}`));
   const linkInto = async (source: string, target: string): Promise<boolean> => {
     await ensureFolder(dirname(target));
-    return linkOrCopy(source, target);
+    return linkOrCopy(source, { target, aside: temp.path() });
   };
 
   return {
@@ -127,28 +128,6 @@ function createFolderCache(): (folder: string) => Promise<void> {
       throw error;
     });
   };
-}
-
-/** What a link refuses and a copy does not: another file system, too many links, a file system without any. */
-const NOT_LINKABLE = new Set(["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "ENOSYS"]);
-
-function linkOrCopy(source: string, target: string): boolean {
-  try {
-    linkSync(source, target);
-    return true;
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (code === "ENOENT") return false;
-    // An earlier run of the job was there.
-    if (code === "EEXIST") {
-      rmSync(target);
-      return linkOrCopy(source, target);
-    }
-    if (!NOT_LINKABLE.has(code)) throw error;
-    copyFileSync(source, target);
-    flushNow(target);
-    return true;
-  }
 }
 
 async function unlinkIfThere(path: string): Promise<void> {

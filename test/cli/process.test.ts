@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, beforeEach, describe, test } from "node:test";
 import sharp from "sharp";
 import { runCommand } from "../support/command.ts";
 import { rowsByFastCsv } from "../support/csv.ts";
-import { createTestFolder } from "../support/folder.ts";
+import { createFolderElsewhere, createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin, type Origin } from "../support/origin.ts";
 import { processesNaming } from "../support/processes.ts";
 
@@ -151,6 +151,26 @@ describe("pressrun process", () => {
     assert.deepEqual((await readdir(join(out, "images"))).toSorted(), ["1-1.jpg", "2-1.jpg"]);
     assert.equal((await stat(join(out, "images", "1-1.jpg"))).ino, made.ino, "what has not changed is the same file");
     assert.deepEqual([json(again.stdout).failuresCsv, existsSync(join(out, "failures.csv"))], [null, false]);
+  });
+
+  test("copies images to a folder on another file system once, and takes away those that are gone", async (t) => {
+    const elsewhere = await createFolderElsewhere();
+    if (elsewhere === null) return t.skip("this machine has no second file system to write to");
+    const out = join(folder, "elsewhere");
+    let rows = [[photo(1)], [photo(2)]];
+    const run = (...words: string[]) => runCommand(["process", "-", "--out", out, ...words], {}, catalogueOf(rows));
+    assert.equal((await run()).code, 0);
+    await rm(join(out, "images"), { recursive: true });
+    await symlink(elsewhere, join(out, "images"));
+
+    assert.equal((await run("--again")).code, 0);
+    assert.deepEqual((await readdir(elsewhere)).toSorted(), ["1-1.jpg", "2-1.jpg"]);
+    const copied = await stat(join(elsewhere, "1-1.jpg"));
+    rows = [[photo(1)]];
+    const again = await run("--again");
+    assert.equal(again.code, 0, again.stderr);
+    assert.deepEqual(await readdir(elsewhere), ["1-1.jpg"]);
+    assert.equal((await stat(join(elsewhere, "1-1.jpg"))).ino, copied.ino, "a copy of what has not changed is not made again");
   });
 
   test("ends with 2 where nothing can be begun, says why and where, and leaves nothing", async () => {

@@ -1,12 +1,22 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, symlink, utimes, watch, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, test } from "node:test";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
-import { createTestFolder } from "../support/folder.ts";
+import { createFolderElsewhere, createTestFolder } from "../support/folder.ts";
 
 const BATCH = "019abc12-3456-7def-8123-456789abcdef";
+
+/** What happens to names of a folder, up to the one that ends it. */
+async function eventsUntil(folder: string, last: string) {
+  const events = [];
+  for await (const event of watch(folder, { persistent: false })) {
+    if (event.filename === last) return events;
+    events.push(event);
+  }
+  return events;
+}
 
 describe("the storage", () => {
   let dataDir: string;
@@ -52,6 +62,40 @@ describe("the storage", () => {
     const found = await storage.findOutput(target);
     assert.equal(found && (await readFile(found.path, "utf8")), "other");
     assert.deepEqual(await storage.linkOutput({ ...one, fileName: "9-1.jpg" }, target), { ok: true, value: false });
+  });
+
+  test("copies what cannot be linked, and the copy is at its place only once it is whole", async (t) => {
+    const elsewhere = await createFolderElsewhere();
+    if (elsewhere === null) return t.skip("this machine has no second file system to write to");
+    // A batch that was moved to another disk.
+    const moved = { batchId: BATCH.replace("abcdef", "000000"), ordinal: 0, fileName: "1-1.jpg" };
+    await storage.keepOutput(await temp("moved"), moved);
+    const outputs = join(dataDir, "uploads", "outputImages");
+    await cp(join(outputs, moved.batchId), elsewhere, { recursive: true, preserveTimestamps: true });
+    await rm(join(outputs, moved.batchId), { recursive: true });
+    await symlink(elsewhere, join(outputs, moved.batchId));
+    const source = await storage.findOutput(moved);
+
+    const target = { ...moved, batchId: BATCH };
+    const shard = join(outputs, BATCH, "00000");
+    await storage.keepOutput(await temp("earlier, and longer"), target);
+    const seen = eventsUntil(shard, "last");
+    for (let times = 0; times < 2; times++) {
+      assert.deepEqual(await storage.linkOutput(moved, target), { ok: true, value: true });
+      const found = await storage.findOutput(target);
+      assert.equal(found && (await readFile(found.path, "utf8")), "moved");
+      assert.equal(found?.modifiedAt.getTime(), source?.modifiedAt.getTime());
+    }
+    await mkdir(join(shard, "last"));
+    // A file that is written at its place gives a change, one that is renamed to it does not.
+    const ofTarget = (await seen).filter(({ filename }) => filename === "1-1.jpg").map(({ eventType }) => eventType);
+    assert.deepEqual(ofTarget, ["rename", "rename"]);
+    assert.deepEqual(await readdir(join(dataDir, "uploads", "temp", (await readdir(join(dataDir, "uploads", "temp")))[0] ?? "")), []);
+
+    assert.deepEqual(await storage.linkOutput({ ...moved, fileName: "9-1.jpg" }, target), { ok: true, value: false });
+    await mkdir(join(elsewhere, "00000", "8-1.jpg"));
+    assert.equal((await storage.linkOutput({ ...moved, fileName: "8-1.jpg" }, target)).ok, false, "a folder cannot be copied");
+    assert.equal(await readFile(join(shard, "1-1.jpg"), "utf8"), "moved", "what was there stays where the copy fails");
   });
 
   test("tells a file that cannot be stored as the image's failure, not as a surprise", async () => {

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,5 +7,14 @@ import { onCleanup } from "./cleanup.ts";
 export async function createTestFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "pressrun-"));
   onCleanup(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+  return folder;
+}
+
+/** A folder of the caller's own on another file system than the rest, where links from there are refused; null: there is none here. */
+export async function createFolderElsewhere(): Promise<string | null> {
+  const [here, there] = [tmpdir(), "/dev/shm"].map((path) => statSync(path, { throwIfNoEntry: false })?.dev);
+  if (there === undefined || here === there) return null;
+  const folder = await mkdtemp("/dev/shm/pressrun-");
+  onCleanup(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }

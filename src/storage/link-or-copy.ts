@@ -1,0 +1,69 @@
+import { copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
+import { flushNow } from "./flush-files.ts";
+
+/** What a link refuses and a copy does not: another file system, too many links, a file system without any. */
+const NOT_LINKABLE = new Set(["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "ENOSYS"]);
+
+/**
+ * Gives a file a second name, in the place of whatever has that name: it takes no room of its own, and removing one leaves
+ * the other. Where links are not possible it is copied, to a place `aside` on the target's file system, which is renamed
+ * when it is whole and on the disk. False where there is no such file.
+ */
+export function linkOrCopy(source: string, { target, aside }: { target: string; aside: string }): boolean {
+  try {
+    const refusal = link(source, target);
+    if (refusal === null || (refusal === "EEXIST" && isSameFile(source, target))) return true;
+    // What a process left aside that was killed.
+    rmSync(aside, { force: true });
+    if (refusal !== "EEXIST" || link(source, aside) !== null) copy(source, aside);
+    renameSync(aside, target);
+    return true;
+  } catch (error) {
+    rmSync(aside, { force: true });
+    if (codeOf(error) === "ENOENT" && !existsSync(source)) return false;
+    throw error;
+  }
+}
+
+/** FAT keeps every other second. */
+const MTIME_STEP_MS = 2_000;
+
+/** Whether `path` is this file under another name, or the copy that was made of it. */
+export function isLinkOrCopy(source: string, path: string): boolean {
+  if (isSameFile(source, path)) return true;
+  const [ours, there] = [statSync(source), statSync(path, { throwIfNoEntry: false })];
+  return there?.size === ours.size && Math.abs(there.mtimeMs - ours.mtimeMs) <= MTIME_STEP_MS;
+}
+
+/** Null where it is done, or why a copy may do what the link could not. */
+function link(source: string, target: string): string | null {
+  try {
+    linkSync(source, target);
+    return null;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "EEXIST" || NOT_LINKABLE.has(code)) return code;
+    throw error;
+  }
+}
+
+function copy(source: string, aside: string): void {
+  copyFileSync(source, aside);
+  const { atime, mtime } = statSync(source);
+  try {
+    utimesSync(aside, atime, mtime);
+  } catch (error) {
+    // Of somebody else's file (a mounted share) it cannot be set: it will be taken for another and copied again.
+    if (codeOf(error) !== "EPERM") throw error;
+  }
+  flushNow(aside);
+}
+
+function isSameFile(one: string, other: string): boolean {
+  const [found, there] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return found !== undefined && found.ino === there?.ino && found.dev === there.dev;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
