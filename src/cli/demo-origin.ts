@@ -1,6 +1,6 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
 import { makeSamplePhoto, type SamplePhoto } from "../image/sample-photo.ts";
+import { listenOnLoopback } from "./listen-on-loopback.ts";
 
 export type DemoOrigin = { url: string; catalogue: string; imagesThatShouldFail: number; close(): void };
 
@@ -50,11 +50,4 @@ export async function startDemoOrigin(): Promise<DemoOrigin> {
     imagesThatShouldFail: 2,
     close: () => server.close(),
   };
-}
-
-export async function listenOnLoopback(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import { text } from "node:stream/consumers";
 import { signatureHeaders } from "../domain/webhook-signature.ts";
-import { listenOnLoopback } from "./demo-origin.ts";
+import { listenOnLoopback } from "./listen-on-loopback.ts";
 
 export type ReceivedEvent = { type: string; isVerified: boolean };
 export type DemoReceiver = { url: string; received: Promise<ReceivedEvent>; expect(secret: string): void; close(): void };

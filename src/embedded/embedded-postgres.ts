@@ -74,8 +74,7 @@ type Launch = { clusterDir: string; binaries: Binaries; user: ServerUser; port: 
 async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Promise<Postmaster> {
   const deadline = Date.now() + START_MS;
   let exit: string | null = null;
-  if ((await findPostmaster(clusterDir)) === null)
-    exit = await spawnPostmaster({ clusterDir, binaries, user, port }, (why) => (exit = why));
+  if ((await findPostmaster(clusterDir)) === null) spawnPostmaster({ clusterDir, binaries, user, port }, (why) => (exit = why));
   while (Date.now() < deadline) {
     const postmaster = await findPostmaster(clusterDir);
     if (postmaster?.isReady) return postmaster;
@@ -87,7 +86,7 @@ async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Prom
   );
 }
 
-async function spawnPostmaster({ clusterDir, binaries, user, port }: Launch, onExit: (why: string) => void): Promise<null> {
+function spawnPostmaster({ clusterDir, binaries, user, port }: Launch, onExit: (why: string) => void): void {
   const { command, args } = user.wrap(binaries.postgres, ["-D", clusterDir, ...serverSettings(port)]);
   const logPath = join(clusterDir, "startup.log");
   const log = openSync(logPath, "w");
@@ -99,7 +98,6 @@ async function spawnPostmaster({ clusterDir, binaries, user, port }: Launch, onE
   } finally {
     closeSync(log);
   }
-  return null;
 }
 
 function readTail(path: string): string {
