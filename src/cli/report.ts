@@ -3,6 +3,7 @@ import { pipeline } from "node:stream/promises";
 import { readConfig } from "../config.ts";
 import { writeTable } from "../csv/write-table.ts";
 import { isReportMissing, isReportTooLong, openReport, type OpenReport } from "../db/read-report.ts";
+import { isUuid } from "../domain/ids.ts";
 import {
   isReportName,
   parseAgoOrInstant,
@@ -29,7 +30,6 @@ export type ReportArgs = {
 const FORMATS = ["table", "csv", "json"] as const;
 /** A table is in memory until its columns' widths are known. */
 const TABLE_ROWS = 1_000;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Asks the database itself, whether or not a service runs; of all tenants, since whoever holds its password sees them anyway. */
 export async function report(args: ReportArgs): Promise<void> {
@@ -113,7 +113,8 @@ function readLimit(text: string): number {
 function readBatch(name: ReportName, text: string | undefined): string | null {
   if (text === undefined) return null;
   if (!REPORTS[name].hasBatch) throw new Unusable(`--batch: ${name} is of all batches; see --since and --until.`);
-  if (!UUID.test(text)) throw new Unusable(`--batch: expected a batchId such as 019abc12-3456-7def-8123-456789abcdef, got "${text}".`);
+  if (!isUuid(text.toLowerCase()))
+    throw new Unusable(`--batch: expected a batchId such as 019abc12-3456-7def-8123-456789abcdef, got "${text}".`);
   return text;
 }
 

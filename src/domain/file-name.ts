@@ -8,6 +8,14 @@ const SLUG_LENGTH_MAX = 60;
 /** More of a serial is not looked at: it is cut to less anyway. */
 const SERIAL_LENGTH_MAX = 500;
 
+/** A slug, the number of an image, an output's own name and an extension fit in. */
+const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}$/;
+
+/** Whether it can only be a name, of the kind that we give: no path, nothing hidden. */
+export function isFileName(text: string): boolean {
+  return FILE_NAME.test(text) && !text.includes("..");
+}
+
 /** What is left as it is: most ids are made of nothing else. */
 const SAFE = /^\w(?:[\w-]{0,58}\w)?$/;
 

@@ -6,6 +6,7 @@ import { UploadForm, UploadQuery } from "../contract/upload.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
 import { writeCursor } from "../domain/cursor.ts";
+import { isUuid } from "../domain/ids.ts";
 import { viewBatch, viewProduct } from "./batch-view.ts";
 import { readBatchCursor, readLineCursor } from "./cursor.ts";
 import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
@@ -23,7 +24,6 @@ export type BatchDeps = TakeDeps & {
   listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage>;
 };
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export const BatchParams = Type.Object({ batchId: Type.String({ description: "The batch's id.", examples: [ID] }) });
 const page = (limitDefault: number, limitMax: number) =>
   Type.Object({
@@ -173,8 +173,10 @@ export function receiveAny(request: FastifyRequest, deps: Parameters<typeof rece
 
 export const NDJSON = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
 
-export async function getBatch(deps: Pick<BatchDeps, "findBatch">, batchId: string): Promise<BatchRow> {
-  const batch = UUID.test(batchId) ? await deps.findBatch(batchId.toLowerCase()) : null;
-  if (!batch) throw new ProblemError("batch_not_found", "Expected the batchId of an upload; this one is not known.");
+/** `called`: its name on the route that asks. */
+export async function getBatch(deps: Pick<BatchDeps, "findBatch">, id: string, called = "batchId"): Promise<BatchRow> {
+  const batchId = id.toLowerCase();
+  const batch = isUuid(batchId) ? await deps.findBatch(batchId) : null;
+  if (!batch) throw new ProblemError("batch_not_found", `Expected the ${called} of an upload; this one is not known.`);
   return batch;
 }

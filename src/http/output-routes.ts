@@ -1,5 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
+import { isFileName } from "../domain/file-name.ts";
+import { isToken } from "../domain/ids.ts";
 import { FORMAT_FILES } from "../domain/recipe.ts";
 import { problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
@@ -18,8 +20,6 @@ const Params = Type.Object({
   }),
   fileName: Type.String({ description: "`{serial}-{n}.{extension}`.", examples: ["1-1.jpg"] }),
 });
-const TOKEN = /^[A-Za-z0-9_-]{22}$/;
-const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}$/;
 const IMAGES = Object.fromEntries(
   Object.values(FORMAT_FILES).map(({ mediaType }) => [
     mediaType,
@@ -48,7 +48,7 @@ export function addOutputRoutes(app: FastifyInstance, deps: OutputDeps): void {
     },
     async (request, reply) => {
       const { token, fileName } = request.params as Static<typeof Params>;
-      const file = TOKEN.test(token) && FILE_NAME.test(fileName) ? await deps.findOutput(token, fileName) : null;
+      const file = isToken(token) && isFileName(fileName) ? await deps.findOutput(token, fileName) : null;
       if (!file) throw new ProblemError("output_not_found", "Expected an output URL as status and result CSV give it.");
       return sendFile(request, reply, { ...file, cacheControl: "public, max-age=31536000, immutable", disposition: "inline" });
     },

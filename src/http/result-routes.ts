@@ -10,6 +10,7 @@ import { RESULT_SHAPES } from "../csv/write-result.ts";
 import { writeFailuresFile, writeResultFile } from "../csv/write-result-file.ts";
 import type { BatchRow } from "../db/batches.ts";
 import { outputUrl, RESULT_FILES } from "../domain/batch-event.ts";
+import { isToken } from "../domain/ids.ts";
 import type { ProblemCode } from "../domain/problem.ts";
 import { outputNames } from "../domain/recipe.ts";
 import type { ProductResult } from "../domain/product-result.ts";
@@ -43,7 +44,6 @@ const Shape = Type.Object({
     ),
   ),
 });
-const TOKEN = /^[A-Za-z0-9_-]{22}$/;
 const PROBLEMS = ["output_not_found", "result_not_ready", "unavailable"] as const;
 
 const CSV = {
@@ -179,7 +179,7 @@ function addArchive(add: Add, deps: ResultDeps): void {
 
 async function getEnded(deps: ResultDeps, request: FastifyRequest): Promise<BatchRow> {
   const { token } = request.params as Static<typeof Params>;
-  const batch = TOKEN.test(token) ? await deps.findBatchByToken(token) : null;
+  const batch = isToken(token) ? await deps.findBatchByToken(token) : null;
   if (!batch) throw new ProblemError("output_not_found", "Expected a link as an upload's answer and status give it.");
   if (batch.finishedAt === null)
     throw new ProblemError("result_not_ready", "The results are there when all images are settled.", {}, { "retry-after": "2" });

@@ -9,6 +9,7 @@ import { percentSettled } from "../domain/batch-state.ts";
 import { writeCursor } from "../domain/cursor.ts";
 import type { ProductResult } from "../domain/product-result.ts";
 import { viewSeedProduct } from "../domain/seed-payload.ts";
+import { getBatch } from "./batch-routes.ts";
 import { viewPausedHosts } from "./batch-view.ts";
 import { readLineCursor } from "./cursor.ts";
 import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
@@ -23,7 +24,6 @@ export type StatusDeps = {
 
 const LIMIT_DEFAULT = 1_000;
 const LIMIT_MAX = 10_000;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const Params = Type.Object({ requestId: RequestId });
 const Query = Type.Object({
@@ -60,8 +60,7 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
     },
     async (request, reply) => {
       const { requestId } = request.params as Static<typeof Params>;
-      const batch = UUID.test(requestId) ? await deps.findBatch(requestId.toLowerCase()) : null;
-      if (!batch) throw new ProblemError("batch_not_found", "Expected the requestId of an upload; this one is not known.");
+      const batch = await getBatch(deps, requestId, "requestId");
       if (request.validationError)
         throw new ProblemError("bad_request", `Expected limit from 1 to ${LIMIT_MAX} and cursor as nextCursor gave it.`);
       const { limit = LIMIT_DEFAULT, cursor } = request.query as Static<typeof Query>;

@@ -1,9 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { isUuid } from "../domain/ids.ts";
 
 const FILE_NAME = "folder-id";
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** So long a process that starts at the same time may take to write what it has just created. */
 const WRITING_MS = 2_000;
 const LOOK_MS = 20;
@@ -20,7 +20,7 @@ export async function readOrMakeFolderId(dataDir: string, fresh: string): Promis
   let text = "";
   for (let waitedMs = 0; waitedMs < WRITING_MS; waitedMs += LOOK_MS) {
     text = (await readFile(path, "utf8")).trim();
-    if (UUID.test(text)) return text;
+    if (isUuid(text)) return text;
     await delay(LOOK_MS);
   }
   throw new Error(

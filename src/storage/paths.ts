@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { isFileName } from "../domain/file-name.ts";
+import { isUuid } from "../domain/ids.ts";
 
 /** The seed's folders, a folder for each batch inside, and shards of a thousand images in that. */
 export type Paths = {
@@ -14,9 +16,6 @@ export type Paths = {
 
 /** A folder of a thousand files is quick on every file system; a million in one is not. */
 const SHARD_IMAGES = 1_000;
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}$/;
 
 export function createPaths(dataDir: string): Paths {
   const folder = (name: string) => (batchId: string) => join(dataDir, "uploads", name, checkBatchId(batchId));
@@ -37,15 +36,11 @@ export function createPaths(dataDir: string): Paths {
 
 /** Nothing that came from outside becomes part of a path unless it can only be a name. */
 export function checkFileName(fileName: string): string {
-  if (!FILE_NAME.test(fileName) || fileName.includes("..")) throw new RangeError(`not a file name: ${JSON.stringify(fileName)}`);
+  if (!isFileName(fileName)) throw new RangeError(`not a file name: ${JSON.stringify(fileName)}`);
   return fileName;
 }
 
-export function isBatchId(text: string): boolean {
-  return UUID.test(text);
-}
-
 function checkBatchId(batchId: string): string {
-  if (!isBatchId(batchId)) throw new RangeError(`not a batch id: ${JSON.stringify(batchId)}`);
+  if (!isUuid(batchId)) throw new RangeError(`not a batch id: ${JSON.stringify(batchId)}`);
   return batchId;
 }

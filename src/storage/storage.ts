@@ -1,11 +1,12 @@
 import { existsSync, renameSync } from "node:fs";
 import { mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isUuid } from "../domain/ids.ts";
 import type { StageResult } from "../domain/stage-result.ts";
 import { flushFiles } from "./flush-files.ts";
 import { linkOrCopy } from "./link-or-copy.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
-import { checkFileName, createPaths, isBatchId } from "./paths.ts";
+import { checkFileName, createPaths } from "./paths.ts";
 import { createTempFolder } from "./temp-folder.ts";
 
 type ImagePlace = { batchId: string; ordinal: number };
@@ -112,7 +113,7 @@ async function listUploads(paths: ReturnType<typeof createPaths>, idleMs: number
       ),
     })),
   );
-  const idle = ages.filter(({ name, modifiedMs }) => isBatchId(name) && Date.now() - modifiedMs > idleMs).map(({ name }) => name);
+  const idle = ages.filter(({ name, modifiedMs }) => isUuid(name) && Date.now() - modifiedMs > idleMs).map(({ name }) => name);
   return idle.filter((name) => ![paths.inputFolder, paths.outputFolder, paths.resultFolder].some((folder) => existsSync(folder(name))));
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { outputFileName, slugOf } from "../../src/domain/file-name.ts";
+import { isFileName, outputFileName, slugOf } from "../../src/domain/file-name.ts";
 import { createSlugs } from "../../src/intake/slugs.ts";
 
 type Row = { serial: string; urls: number };
@@ -22,6 +22,7 @@ describe("output names", () => {
         const name = outputFileName(`${slugOf(serial)}-${number}`, "main", "jpg");
         assert.match(name, /^[A-Za-z0-9_][A-Za-z0-9_-]*-\d+\.jpg$/);
         assert.ok(name.length <= 80);
+        assert.ok(isFileName(name));
         assert.equal(outputFileName(`${slugOf(serial)}-${number}`, "thumb", "webp"), name.replace(/\.jpg$/, "-thumb.webp"));
       }),
     );
@@ -37,6 +38,11 @@ describe("output names", () => {
       "image",
       "image",
     ]);
+  });
+
+  test("are told from what would lead elsewhere or hide", () => {
+    for (const name of ["../x.jpg", "a/b.jpg", "a\\b.jpg", "..", ".hidden", "a..b", "", "x\0.jpg", "x.jpg\n", "-x.jpg", "x".repeat(122)])
+      assert.equal(isFileName(name), false, name);
   });
 
   test("are short, however long the id", () => {

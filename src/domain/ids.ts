@@ -1,0 +1,12 @@
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const TOKEN = /^[A-Za-z0-9_-]{22}$/;
+
+/** As we write it ourselves, in small letters: what comes from outside is made small first. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+/** Of a batch, in URLs: 128 random bits as base64url. */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text);
+}
