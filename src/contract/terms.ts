@@ -105,7 +105,7 @@ export const Progress = Type.Object(
   { title: "Progress", description: "How far a batch is." },
 );
 
-export const Run = Type.Integer({ minimum: 1, description: "1, and one more for each time that failed images were tried again." });
+export const Run = Type.Integer({ minimum: 1, description: "1 for now; a later version may try failed images again, as the next run." });
 
 /** In examples. */
 export const NOT_PAUSED = { pausedAt: null, pauseReason: null, pausedHosts: [], hostsPaused: 0, imagesHeld: 0 };

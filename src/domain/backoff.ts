@@ -2,7 +2,7 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Five tries within some three minutes: what has not passed by then is not passing tonight, and a run can be retried. */
+/** Five tries within some three minutes: what has not passed by then is not passing tonight; the file can be uploaded again. */
 export const IMAGE_ATTEMPTS_MAX = 5;
 const IMAGE_DELAYS_MS = [2 * SECOND, 8 * SECOND, 30 * SECOND, 2 * MINUTE] as const;
 
@@ -13,7 +13,7 @@ const IMAGE_DELAYS_MS = [2 * SECOND, 8 * SECOND, 30 * SECOND, 2 * MINUTE] as con
 const DELIVERY_DELAYS_MS = [5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR] as const;
 export const DELIVERY_ATTEMPTS_MAX = DELIVERY_DELAYS_MS.length + 1;
 
-/** A server that asks for more patience than this gets its answer from the next run. */
+/** A server that asks for more patience than this is asked again after this nevertheless. */
 const IMAGE_RETRY_AFTER_MS_MAX = 10 * MINUTE;
 const DELIVERY_RETRY_AFTER_MS_MAX = 24 * HOUR;
 

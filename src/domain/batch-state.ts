@@ -1,4 +1,7 @@
-/** The states of a batch; see ARCHITECTURE.md for who moves it from one to the next. */
+/**
+ * The states of a batch; see ARCHITECTURE.md for who moves it from one to the next. `cancelled`, of batches and of images, and
+ * the count `skipped` are reserved: nothing sets them yet, and clients of the seed know them.
+ */
 export const BATCH_STATUSES = ["pending", "processing", "completed", "failed", "cancelled"] as const;
 export type BatchStatus = (typeof BATCH_STATUSES)[number];
 

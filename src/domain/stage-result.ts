@@ -16,7 +16,7 @@ export function succeeded<T>(value: T): StageResult<T> {
   return { ok: true, value };
 }
 
-/** A failure whose retryability is the code's own, unless the call that failed knows better. */
+/** A failure whose retryability is that of its code (IMAGE_CODES), unless the call that failed knows better and says so. */
 export function failed(
   code: ImageCode,
   detail: string = IMAGE_CODES[code].message,

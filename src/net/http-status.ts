@@ -2,7 +2,7 @@ import { failed, type StageFailure } from "../domain/stage-result.ts";
 
 const WITHHELD = " The headers given for this host are sent over https only, or to addresses that ALLOW_CIDRS names.";
 
-/** What an answer other than 200 means for an image; the table of the design. */
+/** What an answer other than 200 means for an image: the one place where a status becomes an image's code (domain/image-code.ts). */
 export function statusFailure(status: number, retryAfterMs: number | undefined, { isWithheld }: { isWithheld: boolean }): StageFailure {
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   const got = `The server answered with status ${status}.`;
