@@ -42,7 +42,11 @@ const SETTINGS = {
 const Outputs = Type.Array(
   Type.Object(
     {
-      name: Type.String({ pattern: OUTPUT_NAME, description: "Stands behind the number in the file's name.", examples: ["thumb"] }),
+      name: Type.String({
+        pattern: OUTPUT_NAME,
+        description: "Stands behind the number in the file's name: small letters, digits and `_`, a letter first.",
+        examples: ["thumb"],
+      }),
       ...SETTINGS,
     },
     { title: "NamedOutput", additionalProperties: false, description: "One of several outputs, and what it has of its own." },

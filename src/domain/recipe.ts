@@ -61,8 +61,8 @@ export type Refresh = (typeof REFRESHES)[number];
 /** WebP's own limit is 16,383 px a side; no product image needs more in any format. */
 export const SIDE_PX_MAX = 16_383;
 export const OUTPUTS_MAX = 10;
-/** No digit and no dash: `{id}-{n}` and `{id}-{n}-{name}` are never the same. */
-export const OUTPUT_NAME = "^[a-z][a-z_]{0,29}$";
+/** A letter first and no dash: what stands behind the last dash of `{id}-{n}` and of `{id}-{n}-{name}` is never the same. */
+export const OUTPUT_NAME = "^[a-z][a-z0-9_]{0,29}$";
 /** The only output, where none is named. */
 export const MAIN_OUTPUT = "main";
 

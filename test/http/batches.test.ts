@@ -187,7 +187,7 @@ describe("/v1/batches", () => {
     const batch = await accepted(
       postJson({
         products: [{ id: "o", images: [photo("o1"), `${origin.url}/gone.jpg`, photo("o1")] }],
-        recipe: { format: "jpeg", outputs: [{ name: "wide" }, { name: "thumb", width: 50, format: "webp" }] },
+        recipe: { format: "jpeg", outputs: [{ name: "wide" }, { name: "w50", width: 50, format: "webp" }] },
       }),
     );
     await ended(batch);
@@ -197,7 +197,7 @@ describe("/v1/batches", () => {
       first?.outputs.map(({ name, fileName, format, width }) => [name, fileName, format, width]),
       [
         ["wide", "o-1-wide.jpg", "jpeg", 320],
-        ["thumb", "o-1-thumb.webp", "webp", 50],
+        ["w50", "o-1-w50.webp", "webp", 50],
       ],
     );
     assert.deepEqual([gone?.outputs, again?.outputs], [[], first?.outputs]);
@@ -205,7 +205,7 @@ describe("/v1/batches", () => {
     assert.equal((await fetch(thumb ?? "")).headers.get("content-type"), "image/webp");
     assert.equal(
       await text(batch.links.resultsCsv),
-      `id,name,images,Output Image Urls,Output Image Urls (thumb),Status,Errors\no,,"${[photo("o1"), `${origin.url}/gone.jpg`, photo("o1")].join("\n")}","${large},,${large}","${thumb},,${thumb}",partial,2: not_found: The server answered with status 404.\n`,
+      `id,name,images,Output Image Urls,Output Image Urls (w50),Status,Errors\no,,"${[photo("o1"), `${origin.url}/gone.jpg`, photo("o1")].join("\n")}","${large},,${large}","${thumb},,${thumb}",partial,2: not_found: The server answered with status 404.\n`,
     );
     assert.deepEqual((await service.status(batch.batchId)).products[0]?.outputImageUrls, [large, null, large]);
   });
