@@ -27,7 +27,7 @@ const DETAILS: Record<ProblemCode, string> = {
   invalid_csv: "The CSV has 1 problem; it is listed in `errors`. Nothing was stored.",
   invalid_products: "1 product is not valid; `errors` lists each. Nothing was stored.",
   csv_url_failed: "The CSV at csvUrl could not be fetched (not_found): The server answered with status 404.",
-  invalid_options: "quality: must be >= 1",
+  invalid_options: "quality: Expected a whole number from 1 to 100, got 0.",
   invalid_webhook: 'Expected an absolute http or https URL, got "shop.example".',
   file_missing: "Expected the CSV as a file in the field `file` (curl -F file=@products.csv), or as a text/csv body.",
   too_many_files: "Expected one file, in the field `file`; upload the others on their own.",
@@ -47,7 +47,7 @@ const ERRORS: Partial<Record<ProblemCode, object[]>> = {
   ],
   invalid_products: [{ line: 1, column: "images", code: "product_invalid", message: "Expected images as a list of URLs." }],
   csv_url_failed: [{ field: "csvUrl", message: "The server answered with status 404." }],
-  invalid_options: [{ field: "quality", message: "must be >= 1" }],
+  invalid_options: [{ field: "quality", message: "Expected a whole number from 1 to 100, got 0." }],
   invalid_webhook: [{ field: "webhookUrl", message: 'Expected an absolute http or https URL, got "shop.example".' }],
 };
 

@@ -37,8 +37,8 @@ export function addPreflightRoute(app: FastifyInstance, deps: PreflightRouteDeps
     async (request, reply) => {
       const signal = goneSignal(reply);
       try {
-        const report = await withUpload(deps, request, receiveAny, async ({ path, bytes, fileName, fields, layout }) => {
-          const { reading, format, probe } = readPreflightOptions(fields);
+        const report = await withUpload(deps, request, receiveAny, async ({ path, bytes, fileName, fields, fieldNames, layout }) => {
+          const { reading, format, probe } = readPreflightOptions(fields, fieldNames);
           return deps.preflight({ csv: { path, bytes, fileName }, reading: { ...reading, layout }, probe, format }, signal);
         }).catch(reportProducts);
         const [first] = report.problems;

@@ -11,19 +11,23 @@ import { findAuthorizationFault } from "../domain/webhook-authorization.ts";
 import { findSecretFault } from "../domain/webhook-signature.ts";
 import { METADATA_KEPT, PRESETS, type Preset, type OutputFormat } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
+import { wordFaults, writeJson, type Fault } from "./word-faults.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+/** Where options came under other names than ours: what the caller wrote is what faults are told of. */
+export type FieldNames = Readonly<Record<string, string>>;
 
 /** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
-export function readOptions(fields: Readonly<Record<string, unknown>>, presetDefault: Preset): BatchOptions {
-  return toBatchOptions(checkFields(UploadOptions, fields), presetDefault);
+export function readOptions(fields: Fields, presetDefault: Preset, names: FieldNames = {}): BatchOptions {
+  return toBatchOptions(checkFields(UploadOptions, fields, names), presetDefault);
 }
 
 /** The same for a preflight, which has one more. */
-export function readPreflightOptions(fields: Readonly<Record<string, unknown>>): {
-  reading: ReadingOptions;
-  format: OutputFormat;
-  probe: number;
-} {
-  const { probe = 0, ...options } = checkFields(PreflightOptions, fields);
+export function readPreflightOptions(
+  fields: Fields,
+  names: FieldNames = {},
+): { reading: ReadingOptions; format: OutputFormat; probe: number } {
+  const { probe = 0, ...options } = checkFields(PreflightOptions, fields, names);
   const { reading, recipe } = toBatchOptions(options, "balanced");
   // Most of what `auto` sees is a photograph.
   return { reading, format: recipe.format === "auto" ? "jpeg" : recipe.format, probe };
@@ -31,7 +35,8 @@ export function readPreflightOptions(fields: Readonly<Record<string, unknown>>):
 
 function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptions>(
   schema: Schema,
-  fields: Readonly<Record<string, unknown>>,
+  fields: Fields,
+  names: FieldNames,
 ): Static<Schema> {
   const { metadata, ...given } = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
   const texts = Object.entries(given).map(([name, value]) => [
@@ -39,15 +44,16 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
     JSON_LISTS.has(name) ? readList(value) : typeof value === "string" ? readText(schema, name, value) : value,
   ]);
   const options: unknown = { ...Object.fromEntries(texts), ...readMetadata(metadata) };
-  // An unknown option is reported twice, by the object and at its own place; a union by each of its members.
-  const faults = Value.Errors(schema, options)
-    .filter(({ keyword }) => keyword !== "boolean" && keyword !== "anyOf")
-    .map((fault) => describeFault(fault, schema));
-  if (!Value.Check(schema, options)) throw invalid(faults);
+  if (!Value.Check(schema, options)) {
+    const faults = wordFaults(schema, options, ALSO_TAKEN);
+    throw invalid(faults.map(({ field, message }) => ({ field: Object.hasOwn(names, field) ? (names[field] ?? field) : field, message })));
+  }
   const more = findFaults(options);
   if (more.length > 0) throw invalid(more);
   return options;
 }
+
+const ALSO_TAKEN = { metadata: `one of ${METADATA_KEPT.join(", ")} for what stays of the images' own` };
 
 const JSON_LISTS = new Set(["outputs", "sourceHeaders"]);
 
@@ -108,8 +114,6 @@ function readHeaders(given: SourceHeaders[] | undefined): { sourceHeaders?: Sour
   return { sourceHeaders: read.value };
 }
 
-type Fault = { field: string; message: string };
-
 /** `metadata` is the caller's own as JSON, or one of the words for that of images, or both where it comes twice. */
 function readMetadata(given: unknown): Record<string, unknown> {
   const values = given === undefined ? [] : [given].flat();
@@ -150,15 +154,6 @@ function findFaults({ webhookUrl, webhookSecret, webhookAuthorization, metadata,
   return faults;
 }
 
-/** Null where it is nested too deeply: parsing takes any depth, writing some thousand levels. */
-function writeJson(value: unknown): string | null {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return null;
-  }
-}
-
 /** What PostgreSQL's jsonb does not take, as JSON.stringify() writes it. */
 const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f]..)/;
 
@@ -172,18 +167,9 @@ function parseJson(text: string): unknown {
 }
 
 function invalid(faults: Fault[]): ProblemError {
-  const detail = faults.map(({ field, message }) => `${field}: ${message}`).join("; ");
+  const detail = faults
+    .map(({ field, message }) => `${field}: ${message}`)
+    .join("; ")
+    .replaceAll(".; ", "; ");
   return new ProblemError("invalid_options", detail, { errors: faults, errorCount: faults.length });
-}
-
-function describeFault(fault: ReturnType<typeof Value.Errors>[number], schema: { properties: object }): Fault {
-  if (fault.keyword === "additionalProperties") {
-    const { additionalProperties } = fault.params as { additionalProperties: string[] };
-    return {
-      field: additionalProperties.join(", "),
-      message: `there is no such option; there are ${Object.keys(schema.properties).join(", ")}`,
-    };
-  }
-  const allowed = fault.keyword === "enum" ? ` (${(fault.params as { allowedValues: unknown[] }).allowedValues.join(", ")})` : "";
-  return { field: fault.instancePath.replace(/^\//, "") || "options", message: `${fault.message}${allowed}` };
 }

@@ -26,9 +26,10 @@ export async function receiveJson(request: FastifyRequest, deps: ReceiveDeps): P
     ...(keepMetadata === undefined ? {} : { keepMetadata }),
     ...options,
   };
-  if (csvUrl !== undefined) return { ...(await fetchCsv(csvUrl, deps)), fields, layout: null };
+  const received = { fields, fieldNames: { keepMetadata: "recipe/metadata" } };
+  if (csvUrl !== undefined) return { ...(await fetchCsv(csvUrl, deps)), ...received, layout: null };
   if (!Array.isArray(products)) throw invalid('Expected products as a list such as [{"id":"MUG-1","images":["https://…"]}].');
-  return { ...(await store(products, deps)), fileName: readableName(fileName ?? ""), fields, layout: TABLE_LAYOUT };
+  return { ...(await store(products, deps)), fileName: readableName(fileName ?? ""), ...received, layout: TABLE_LAYOUT };
 }
 
 /** A product a line, of any number; the options come in the query. */

@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import type { FastifyRequest } from "fastify";
 import type { Layout } from "../csv/choose-layout.ts";
 import { ProblemError } from "./problems.ts";
+import type { FieldNames } from "./read-options.ts";
 import { LINGER_MS, readOff } from "./read-off.ts";
 
 export type ReceivedUpload = {
@@ -11,6 +12,7 @@ export type ReceivedUpload = {
   bytes: number;
   fileName: string | null;
   fields: Record<string, unknown>;
+  fieldNames?: FieldNames;
   /** Set where the file was made from JSON. */
   layout: Layout | null;
 };

@@ -23,7 +23,7 @@ export async function takeUpload(
 ): Promise<Taken> {
   refuseInQuery(request.query as object);
   return withUpload(deps, request, receive, async (received) => {
-    const { reading, ...options } = readOptions(received.fields, presetDefault);
+    const { reading, ...options } = readOptions(received.fields, presetDefault, received.fieldNames);
     const result = await deps.acceptUpload({
       spool: received,
       fileName: received.fileName,

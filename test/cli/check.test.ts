@@ -154,7 +154,7 @@ describe("pressrun check", () => {
       [[good, good], /Expected 1 argument but got 2/],
       [[good, "--colour"], /unknown option '--colour'[\s\S]+--help/],
       [[good, "--prob", "3"], /Did you mean --probe\?/],
-      [[good, "--probe", "900"], /^--probe: must be <= 200/],
+      [[good, "--probe", "900"], /^--probe: Expected a whole number from 0 to 200, got 900/],
       [[good, "--base-url", "shop"], /^--base-url: Expected an absolute http or https URL/],
       [[good, "--on-invalid", "maybe"], /^--on-invalid: .+reject, skip/],
       [[good, "--probe", "1"], /ALLOW_CIDRS/, { ALLOW_CIDRS: "everything" }],

@@ -191,11 +191,11 @@ describe("pressrun process", () => {
       [[good, "--out", out, "--qualty", "60"], /unknown option '--qualty'\n\(Did you mean --quality\?\)/],
       [
         [good, "--out", out, "--quality", "600", "--metadata", "all"],
-        /^--quality: must be <= 100\n--metadata: must be equal to one of the allowed values \(none, icc, copyright\)/,
+        /^--quality: Expected a whole number from 1 to 100, got 600\.\n--metadata: Expected one of none, icc, copyright, got "all"\./,
       ],
       [[good, "--out", out, "--public-url", "img"], /^--public-url: Expected where DIR\/images will be reached/],
       [[good, "--out", out, "--source-headers", "none.json"], /^--source-headers: Expected a file with JSON, got none\.json \(ENOENT\)/],
-      [[good, "--out", out, "--source-headers", good], /^--source-headers: must be array/],
+      [[good, "--out", out, "--source-headers", good], /^--source-headers: Expected a list of 1 to 10/],
       [[good, "--out", out], /^The configuration has a fault:\n.+ENCODERS/, { ENCODERS: "many" }],
       [[good, "--out", join(folder, "taken")], /holds results\.csv already, of no run that is known here/],
       [[good, "--out", good], /^--out: Expected a folder that can be written to, got .+usable\.csv/],

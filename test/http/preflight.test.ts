@@ -165,7 +165,12 @@ describe("POST /v1/preflight", () => {
       [post("%PDF-1.7"), 415, "wrong_file_type", /PDF/],
       [post("GIF89a", "image/gif"), 415, "unsupported_media_type", /text\/csv/],
       [fetch(`${service.url}/v1/preflight`, { method: "POST" }), 422, "file_missing", /file/],
-      [post(good, "text/csv", "?probe=201&colour=red"), 422, "invalid_options", /colour.+baseUrl.+probe; probe: must be <= 200/],
+      [
+        post(good, "text/csv", "?probe=201&colour=red"),
+        422,
+        "invalid_options",
+        /colour.+baseUrl.+probe; probe: Expected a whole number from 0 to 200, got 201/,
+      ],
       [post(good, "text/csv", "?probe=some"), 422, "invalid_options", /probe/],
       [post(good, "text/csv", "?baseUrl=shop"), 422, "invalid_options", /baseUrl/],
       [post(JSON.stringify({ csvUrl: `${origin.url}/gone.csv` }), "application/json"), 422, "csv_url_failed", /404/],

@@ -190,7 +190,7 @@ describe("a webhook's options", () => {
         [{ webhookUrl: url, webhookAuthorization: `Bearer ${TOKEN}ü` }, /visible ASCII on one line/],
         [{ webhookUrl: url, webhookAuthorization: " " }, /visible ASCII on one line/],
         [{ webhookUrl: url, webhookAuthorization: `${TOKEN}${"x".repeat(2_000)}` }, /2000/],
-        [{ webhookUrl: url, webhookAuthorization: [TOKEN] }, /string/],
+        [{ webhookUrl: url, webhookAuthorization: [TOKEN] }, /text of 1 to 2000 characters, got a list of 1/],
         [{ webhookAuthorization: TOKEN }, /webhookUrl.+WEBHOOK_AUTHORIZATION/],
         [{ webhookUrl: "http://93.184.216.34/hook", webhookAuthorization: TOKEN }, /https:\/\/.+ALLOW_CIDRS/],
       ];

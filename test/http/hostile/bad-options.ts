@@ -5,15 +5,15 @@ const GOOD = csvOfUrl("https://shop.example/a.jpg");
 /** A query, the option that is at fault, and what is said of it. */
 const QUERIES: [name: string, query: string, field: string, says: RegExp][] = [
   ["unknown", "colour=red", "colour", /no such option.+quality/],
-  ["quality 0", "quality=0", "quality", />= 1/],
-  ["quality 101", "quality=101", "quality", /<= 100/],
-  ["quality 1.5", "quality=1.5", "quality", /integer/],
-  ["quality in words", "quality=abc", "quality", /integer/],
-  ["quality in hexadecimal", "quality=0x32", "quality", /integer/],
-  ["quality twice", "quality=50&quality=60", "quality", /integer/],
-  ["quality beyond numbers", "quality=1e400", "quality", /integer/],
-  ["a huge width", "width=16384", "width", /<= 16383/],
-  ["a negative height", "height=-1", "height", />= 1/],
+  ["quality 0", "quality=0", "quality", /a whole number from 1 to 100, got 0\./],
+  ["quality 101", "quality=101", "quality", /a whole number from 1 to 100, got 101\./],
+  ["quality 1.5", "quality=1.5", "quality", /whole number.+got "1\.5"/],
+  ["quality in words", "quality=abc", "quality", /whole number.+got "abc"/],
+  ["quality in hexadecimal", "quality=0x32", "quality", /whole number.+got "0x32"/],
+  ["quality twice", "quality=50&quality=60", "quality", /whole number.+got 2 at once: \["50","60"\]/],
+  ["quality beyond numbers", "quality=1e400", "quality", /whole number.+got "1e400"/],
+  ["a huge width", "width=16384", "width", /from 1 to 16383, got 16384/],
+  ["a negative height", "height=-1", "height", /from 1 to 16383, got -1/],
   ["an unknown format", "format=bmp", "format", /jpeg, webp, avif, png/],
   ["a format in capitals", "format=JPEG", "format", /jpeg, webp, avif, png/],
   ["an unknown fit", "fit=stretch", "fit", /inside/],
@@ -22,6 +22,9 @@ const QUERIES: [name: string, query: string, field: string, says: RegExp][] = [
   ["a base with a password", "baseUrl=https://u:p@shop.example/", "baseUrl", /user name or password/],
   ["a base of another scheme", "baseUrl=file:///srv/images", "baseUrl", /absolute http or https URL/],
   ["a base of 3,000 characters", `baseUrl=https://shop.example/${"a".repeat(3_000)}`, "baseUrl", /2048/],
+  ["a background in words", "background=red", "background", /text such as "#ffffff" .+, got "red"\./],
+  ["a text of 3,000 characters", `fit=${"x".repeat(3_000)}`, "fit", /inside.+, got text of 3000 characters\./],
+  ["metadata of images that is none", "metadata=exif", "metadata", /an object such as .+, or one of none, icc, copyright .+got "exif"/],
   ["metadata that is no object", "metadata=[1]", "metadata", /object/],
   ["metadata that is no JSON", "metadata={a:1}", "metadata", /object/],
   [
@@ -60,7 +63,11 @@ export const BAD_OPTIONS: HostileCase[] = [
     make: () => ({ body: formOf(GOOD, { metadata: "5" }) }),
     ...refused("metadata", /object/),
   },
-  { name: "an option in a form: two qualities", make: () => ({ body: twice("quality", "50", "60") }), ...refused("quality", /integer/) },
+  {
+    name: "an option in a form: two qualities",
+    make: () => ({ body: twice("quality", "50", "60") }),
+    ...refused("quality", /2 at once: \["50","60"\]/),
+  },
   jsonCase(
     "an option in JSON: metadata of 20,000 levels",
     () => `{"products":[],"metadata":{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}}`,
@@ -85,7 +92,7 @@ export const BAD_OPTIONS: HostileCase[] = [
   jsonCase(
     "an option in JSON: a list of columns that are none",
     () => ({ ...metadata({}), imageColumns: [1, {}] }),
-    refused("imageColumns/0", /string/),
+    refused("imageColumns/0", /text of 1 to 500 characters, got 1\./),
   ),
   jsonCase("an option in JSON: a recipe that is a list", () => ({ ...metadata({}), recipe: [] }), {
     status: 422,
@@ -100,8 +107,58 @@ export const BAD_OPTIONS: HostileCase[] = [
   jsonCase(
     "an option in JSON: a quality in words",
     () => ({ ...metadata({}), recipe: { quality: "best" } }),
-    refused("quality", /integer/),
+    refused("quality", /whole number.+got "best"/),
   ),
+  jsonCase(
+    "an option in JSON: metadata of images that is none",
+    () => ({ ...metadata({}), recipe: { metadata: "exif" } }),
+    refused("recipe/metadata", /Expected one of none, icc, copyright, got "exif"\./),
+  ),
+  jsonCase(
+    "an option in JSON: an output with what outputs have not",
+    () => ({ ...metadata({}), recipe: { outputs: [{ name: "a", preset: "seed" }] } }),
+    refused("preset", /no such option in outputs\/0; there are name, format, [a-z, ]+effort\./),
+  ),
+  jsonCase(
+    "an option in JSON: an output with capitals in its name",
+    () => ({ ...metadata({}), recipe: { outputs: [{ name: "Large" }] } }),
+    refused("outputs/0/name", /text such as "thumb" .+, got "Large"\./),
+  ),
+  jsonCase(
+    "an option in JSON: an output with a digit before its name",
+    () => ({ ...metadata({}), recipe: { outputs: [{ name: "2x" }] } }),
+    refused("outputs/0/name", /got "2x"\./),
+  ),
+  jsonCase(
+    "an option in JSON: an output without a name",
+    () => ({ ...metadata({}), recipe: { outputs: [{ width: 3 }] } }),
+    refused("outputs/0", /an object with name, got one without name\./),
+  ),
+  jsonCase(
+    "an option in JSON: more outputs than there may be",
+    () => ({ ...metadata({}), recipe: { outputs: Array.from({ length: 11 }, (_, index) => ({ name: `w${index}` })) } }),
+    refused("outputs", /a list of 1 to 10 .+, got a list of 11\./),
+  ),
+  jsonCase(
+    "an option in JSON: a header that is no text, whose value is not told",
+    () => ({ ...metadata({}), sourceHeaders: [{ host: "a.example", headers: { cookie: ["hunter2"] } }] }),
+    refused("sourceHeaders/0/headers/cookie", /^(?!.*hunter2).+got a list of 1\./),
+  ),
+  jsonCase(
+    "an option in JSON: headers without a host, which are not told",
+    () => ({ ...metadata({}), sourceHeaders: { cookie: "hunter2" } }),
+    refused("sourceHeaders", /^(?!.*hunter2).+a list of 1 to 10 .+, got an object\./),
+  ),
+  {
+    name: "an option in a form: a secret twice, which is not told",
+    make: () => ({ body: twice("webhookSecret", "hunter2", "hunter3") }),
+    ...refused("webhookSecret", /^(?!.*hunter).+got a list of 2\./),
+  },
+  {
+    name: "an option in a form: headers that are no JSON, which are not told",
+    make: () => ({ body: formOf(GOOD, { sourceHeaders: "cookie: hunter2" }) }),
+    ...refused("sourceHeaders", /^(?!.*hunter2).+got text of 15 characters\./),
+  },
   {
     name: "a webhook on a private address",
     make: () => ({ body: GOOD, type: "text/csv", query: "?webhookUrl=http://10.0.0.1/" }),
