@@ -75,6 +75,7 @@ export class Pump {
   #worked = 0;
   #isStopping = false;
   #isQueueEmpty = false;
+  #isTouching = false;
   #hasNewBatch = false;
 
   constructor(deps: PumpDeps) {
@@ -195,9 +196,11 @@ export class Pump {
     if (!this.#isQueueEmpty && this.#free() >= CLAIM_SHARE * this.#deps.window.size) this.wake();
   }
 
+  /** One at a time: while the server hangs, twenty that wait for it would leave the settles no connection. */
   async #touch(): Promise<void> {
     const touched = [...this.#inHand].filter(({ abort }) => !abort.signal.aborted);
-    if (touched.length === 0) return;
+    if (this.#isTouching || touched.length === 0) return;
+    this.#isTouching = true;
     try {
       const alive = await this.#deps.transaction((tx) =>
         this.#deps.queue.touch(
@@ -209,6 +212,8 @@ export class Pump {
       for (const { abort } of lost) abort.abort(new LostClaim("the claim is lost"));
     } catch (error) {
       this.#deps.onError(error);
+    } finally {
+      this.#isTouching = false;
     }
   }
 

@@ -7,10 +7,12 @@ import type { Claim } from "../../src/queue/queue.ts";
 import { LostClaim, Pump, Stopping, type Hold } from "../../src/worker/pump.ts";
 import { eventually } from "../support/eventually.ts";
 
+type Touch = (claims: readonly Claim[]) => Promise<Set<string>>;
+const idsOf = (claims: readonly Claim[]) => new Set(claims.map(({ id }) => id));
 type Work = { claim: Claim; hold: Hold; end: () => void };
 
 /** The pump's own rules; what a claim is worth to the database is tested with the queue. */
-function startPump(pages: Claim[][]) {
+function startPump(pages: Claim[][], { touch = async (claims) => idsOf(claims) }: { touch?: Touch } = {}) {
   const works: Work[] = [];
   const limits: number[] = [];
   const rows = (keys: { batchId: string; ordinal: number }[]) =>
@@ -26,7 +28,7 @@ function startPump(pages: Claim[][]) {
         limits.push(limit);
         return pages.shift() ?? [];
       },
-      touch: async (_tx, claims) => new Set(claims.map(({ id }) => id)),
+      touch: (_tx, claims) => touch(claims),
     },
     transaction: (work) => work({ client } as unknown as Tx),
     window: createDownloadWindow({ min: 4, max: 4, backlogMax: 4, encoders: 1 }),
@@ -104,6 +106,29 @@ describe("the pump", () => {
     await eventually("the late one", async () => works.length === 1);
     assert.ok(performance.now() - startedAt < 500);
     works[0]?.end();
+    await pump.drain(1_000);
+  });
+
+  test("while the database leaves a sign of life without an answer, no other is sent", async (t) => {
+    t.mock.timers.enable({ apis: ["setInterval"] });
+    const touches: PromiseWithResolvers<Set<string>>[] = [];
+    const touch = () => {
+      const answer = Promise.withResolvers<Set<string>>();
+      touches.push(answer);
+      return answer.promise;
+    };
+    const held = claimOf("x");
+    const { pump, works } = startPump([[held]], { touch });
+    await eventually("the claim", async () => works.length === 1);
+    t.mock.timers.tick(60_000);
+    assert.equal(touches.length, 1);
+    touches[0]?.resolve(idsOf([held]));
+    await new Promise((resolve) => setImmediate(resolve));
+    t.mock.timers.tick(3_000);
+    assert.equal(touches.length, 2);
+    assert.equal(works[0]?.hold.signal.aborted, false);
+    touches[1]?.resolve(new Set());
+    await eventually("the claim to be lost", async () => works[0]?.hold.signal.aborted);
     await pump.drain(1_000);
   });
 });
