@@ -81,12 +81,19 @@ async function inTransaction<T>(pool: pg.Pool, begin: string, work: (tx: Tx) => 
     await client.query("commit");
     return result;
   } catch (error) {
-    await client.query("rollback").catch((failure: Error) => (broken = failure));
+    // Behind a statement that hangs, a rollback would hang as long again; the connection's end is one too.
+    if (isReadTimeout(error)) broken = error;
+    else await client.query("rollback").catch((failure: Error) => (broken = failure));
     throw error;
   } finally {
     client.off("error", onError);
     client.release(broken);
   }
+}
+
+/** Ours, by STATEMENT_MS; pg gives it no code. The statement stays the one that its connection is busy with. */
+function isReadTimeout(error: unknown): error is Error {
+  return error instanceof Error && error.message === "Query read timeout";
 }
 
 /** The same ways of speaking for a client whose transaction somebody else opened. */
