@@ -118,9 +118,8 @@ async function workAndExport(run: Run, app: Running): Promise<Omit<FinishedRun, 
 
 /** The batch of this run, and the one of the run before it. */
 async function openBatch({ csv, record, order, progress }: Run, app: Running): Promise<[BatchRow, BatchRow?]> {
-  const newest = () => listBatches(app.db.executor, DEFAULT_TENANT_ID, { before: null, limit: 2 });
   const isOurs = (batch: BatchRow | undefined) => batch?.metadata["run"] === record.id;
-  const [last, beforeLast] = await newest();
+  const [last, beforeLast] = await listBatches(app.db.executor, DEFAULT_TENANT_ID, { before: null, limit: 2 });
   if (last && isOurs(last)) return beforeLast ? [last, beforeLast] : [last];
 
   progress.note(`Reading ${csv.fileName ?? "standard input"} …`);
@@ -135,7 +134,5 @@ async function openBatch({ csv, record, order, progress }: Run, app: Running): P
     throw accepted.kind === "csv"
       ? new RefusedFile(csv.fileName ?? "standard input", accepted.problems, accepted.problemCount)
       : new Unusable(accepted.message);
-  const [batch, previous] = await newest();
-  if (!batch || !isOurs(batch)) throw new Error("the batch that was accepted is not there");
-  return previous ? [batch, previous] : [batch];
+  return last ? [accepted.batch, last] : [accepted.batch];
 }

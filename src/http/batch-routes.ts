@@ -69,8 +69,9 @@ function addCreateBatch(app: FastifyInstance, deps: BatchDeps): void {
       },
     },
     async (request, reply) => {
-      const { batchId, warnings, webhookSecret } = await takeUpload(deps, request, { receive: receiveAny, presetDefault: "balanced" });
-      const batch = view(deps, await getBatch(deps, batchId));
+      // The database is not asked again: it may be gone, and the secret is told this once.
+      const { batch: row, warnings, webhookSecret } = await takeUpload(deps, request, { receive: receiveAny, presetDefault: "balanced" });
+      const batch = view(deps, row);
       const accepted: AcceptedBatch = {
         ...batch,
         ...(warnings.length === 0 ? {} : { warnings }),

@@ -42,16 +42,17 @@ export const followHeaders = {
   "Retry-After": { type: "integer", description: "Seconds until another look is worth it; absent once the batch has ended." },
 };
 
-function toAnswer(taken: Taken, publicUrl: string): Accepted {
+function toAnswer({ batch, warnings, webhookSecret }: Taken, publicUrl: string): Accepted {
+  const { batchId, token, products, imagesTotal: images } = batch;
   return {
-    requestId: taken.batchId,
+    requestId: batchId,
     status: "pending",
-    message: `${taken.products} ${taken.products === 1 ? "product" : "products"} with ${taken.images} ${taken.images === 1 ? "image" : "images"} are queued.`,
-    products: taken.products,
-    images: taken.images,
-    statusUrl: statusUrl(publicUrl, taken.batchId),
-    outputCsvUrl: outputUrl(publicUrl, taken.token, RESULT_FILE_NAME),
-    ...(taken.warnings.length === 0 ? {} : { warnings: taken.warnings }),
-    ...(taken.webhookSecret === null ? {} : { webhookSecret: taken.webhookSecret }),
+    message: `${products} ${products === 1 ? "product" : "products"} with ${images} ${images === 1 ? "image" : "images"} are queued.`,
+    products,
+    images,
+    statusUrl: statusUrl(publicUrl, batchId),
+    outputCsvUrl: outputUrl(publicUrl, token, RESULT_FILE_NAME),
+    ...(warnings.length === 0 ? {} : { warnings }),
+    ...(webhookSecret === null ? {} : { webhookSecret }),
   };
 }

@@ -2,7 +2,7 @@ import { randomBytes, randomUUIDv7 } from "node:crypto";
 import type { CatalogueLimits } from "../csv/limits.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import type { Recipe, Refresh } from "../domain/recipe.ts";
-import type { StoredHeaders } from "../db/batches.ts";
+import type { BatchRow, StoredHeaders } from "../db/batches.ts";
 import type { WebhookPayload } from "../domain/seed-payload.ts";
 import type { SourceHeaders } from "../domain/source-headers.ts";
 import { createSecret } from "../domain/webhook-signature.ts";
@@ -30,7 +30,7 @@ export type Upload = {
 };
 
 export type Acceptance =
-  | { ok: true; batchId: string; token: string; products: number; images: number; warnings: UploadWarning[]; webhookSecret: string | null }
+  | { ok: true; batch: BatchRow; warnings: UploadWarning[]; webhookSecret: string | null }
   | { ok: false; kind: "csv"; problems: CsvProblem[]; problemCount: number }
   | { ok: false; kind: "option"; field: string; message: string }
   | { ok: false; kind: "webhook"; code: string; message: string };
@@ -46,8 +46,8 @@ export type IntakeDeps = {
   sealHeaders: ((headers: readonly SourceHeaders[], batchId: string) => StoredHeaders) | null;
   sealAuthorization: ((authorization: string, endpointId: string) => string) | null;
   load(order: BatchOrder): Promise<LoadedBatch>;
-  /** How much a batch holds; null where there is none. */
-  findBatch(batchId: string): Promise<{ products: number; imagesTotal: number } | null>;
+  /** Null where there is none. */
+  findBatch(batchId: string): Promise<BatchRow | null>;
   limits: CatalogueLimits;
   defaultWebhookUrl: string | null;
   defaultPayload: WebhookPayload;
@@ -84,7 +84,7 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       endpoint: webhook.endpoint,
     })
     .catch((error: unknown) => settleDoubt(deps, batchId, error));
-  if (loaded.ok) return { ...loaded, batchId, token, webhookSecret: webhook.shown };
+  if (loaded.ok) return { ...loaded, webhookSecret: webhook.shown };
   await deps.storage.removeBatch(batchId);
   return { ...loaded, kind: "csv" };
 }
@@ -95,7 +95,7 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
  */
 async function settleDoubt(deps: IntakeDeps, batchId: string, error: unknown): Promise<LoadedBatch> {
   const found = await deps.findBatch(batchId).catch(() => "unknown" as const);
-  if (found !== null && found !== "unknown") return { ok: true, products: found.products, images: found.imagesTotal, warnings: [] };
+  if (found !== null && found !== "unknown") return { ok: true, batch: found, warnings: [] };
   if (found === null) await deps.storage.removeBatch(batchId);
   throw error;
 }

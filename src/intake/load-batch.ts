@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import type { CatalogueFacts, CatalogueProduct } from "../csv/read-catalogue.ts";
 import { readCatalogue } from "../csv/read-catalogue.ts";
 import type { CatalogueLimits } from "../csv/limits.ts";
-import { insertBatch, insertEndpoint, type NewBatch, type StoredHeaders } from "../db/batches.ts";
+import { findBatch, insertBatch, insertEndpoint, type BatchRow, type NewBatch, type StoredHeaders } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, type Tx } from "../db/connect.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
 import type { Layout } from "../csv/choose-layout.ts";
@@ -51,8 +51,9 @@ export type BatchOrder = {
   } | null;
 };
 
+/** `batch` as it is committed, so that nobody has to ask for it once it is. */
 export type LoadedBatch =
-  { ok: true; products: number; images: number; warnings: UploadWarning[] } | { ok: false; problems: CsvProblem[]; problemCount: number };
+  { ok: true; batch: BatchRow; warnings: UploadWarning[] } | { ok: false; problems: CsvProblem[]; problemCount: number };
 
 type LoadDeps = {
   queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">;
@@ -77,7 +78,9 @@ export async function loadBatch({ queue, transaction }: LoadDeps, order: BatchOr
       if (order.endpoint) await insertEndpoint(tx, { ...order.endpoint, tenantId: DEFAULT_TENANT_ID, batchId: order.batchId });
       const { more } = await planPage(tx, queue, order.batchId);
       if (more) await queue.sendPlan(tx, { batchId: order.batchId });
-      return { ok: true, products: facts.rows, images: facts.images, warnings };
+      const batch = await findBatch(tx.executor, DEFAULT_TENANT_ID, order.batchId);
+      if (!batch) throw new Error(`the batch ${order.batchId} that was inserted is not there`);
+      return { ok: true, batch, warnings };
     });
   } catch (error) {
     if (error instanceof RefusedFile) return error.refusal;

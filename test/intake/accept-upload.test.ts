@@ -10,6 +10,7 @@ import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { createTurnstile } from "../../src/domain/turnstile.ts";
 import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts";
 import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
+import { loadInThread } from "../../src/intake/load-in-thread.ts";
 import { sweepUploads } from "../../src/intake/sweep-uploads.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
@@ -61,8 +62,18 @@ describe("accepting an upload", () => {
       },
     });
     assert.ok(result.ok);
-    assert.deepEqual([result.products, result.images], [1, 1]);
-    assert.ok((await uploads()).includes(result.batchId), "the batch's file is there");
+    assert.deepEqual([result.batch.products, result.batch.imagesTotal], [1, 1]);
+    assert.ok((await uploads()).includes(result.batch.batchId), "the batch's file is there");
+  });
+
+  test("says all of the batch, wherever it was loaded, and asks for nothing once it is stored", async () => {
+    const findNone = () => Promise.reject(new Error("the database is away"));
+    const inThread: IntakeDeps["load"] = (order) => loadInThread({ databaseUrl: db.url, order });
+    for (const load of [deps.load, inThread]) {
+      const result = await accept({ load, findBatch: findNone });
+      assert.ok(result.ok);
+      assert.deepEqual(result.batch, await deps.findBatch(result.batch.batchId));
+    }
   });
 
   test("that failed leaves no file, unless nobody can say whether it did", async () => {
@@ -81,7 +92,7 @@ describe("accepting an upload", () => {
     assert.deepEqual(await sweepUploads({ executor: db.executor, storage }), [], "nothing is old yet");
     for (const name of all) await utimes(join(dataDir, "uploads", "inputCsvFiles", name), 0, 0);
     // A batch of another database, with work that was done for it.
-    const foreign = kept.batchId.replace(/.{6}$/, "abcdef");
+    const foreign = kept.batch.batchId.replace(/.{6}$/, "abcdef");
     const csv = storage.tempPath();
     await writeFile(csv, "x");
     await storage.keepCsv(csv, foreign);
@@ -92,7 +103,7 @@ describe("accepting an upload", () => {
     const gone = await sweepUploads({ executor: db.executor, storage });
     assert.ok(await storage.findOutput({ batchId: foreign, ordinal: 0, fileName: "1-1.jpg" }));
     assert.equal(gone.length, 1);
-    assert.ok(existsSync(join(dataDir, "uploads", "inputCsvFiles", kept.batchId, "upload.csv")));
+    assert.ok(existsSync(join(dataDir, "uploads", "inputCsvFiles", kept.batch.batchId, "upload.csv")));
     assert.deepEqual((await uploads()).length, all.length);
   });
 });
