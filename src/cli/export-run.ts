@@ -52,7 +52,7 @@ async function writeWhole(path: string, pieces: AsyncIterable<Buffer> | null, si
   }
 }
 
-/** So many files between two looks at the signal; a link takes some 20 µs. */
+/** How many files are placed between two looks at the signal; a link takes some 20 µs. */
 const FILES_AT_ONCE = 500;
 
 async function exportOutputs({ executor, storage }: ExportDeps, batch: BatchRow, { dir, previousBatchId, signal }: Target): Promise<void> {

@@ -64,7 +64,7 @@ const BATCH = {
     examples: [["images.shop.example"]],
   }),
   dialect: Nullable(
-    Type.String({ description: "Whose export the file was taken for; null for a file of nobody's.", examples: ["shopify"] }),
+    Type.String({ description: "Whose export the file was taken for; null where it is no known shop's.", examples: ["shopify"] }),
   ),
   products: count("Rows of the file, those without an image included."),
   progress: Progress,

@@ -40,7 +40,9 @@ const Headers = (description: string) => Type.Array(Type.String(), { description
 
 const FileShape = Type.Object(
   {
-    dialect: Nullable(Type.String({ description: "Whose export it was taken for; null for a file of nobody's.", examples: ["shopify"] })),
+    dialect: Nullable(
+      Type.String({ description: "Whose export it was taken for; null where it is no known shop's.", examples: ["shopify"] }),
+    ),
     encoding: Type.String({ examples: ["utf-8"] }),
     hasBom: Type.Boolean({ description: "Whether a byte order mark stands at the beginning." }),
     delimiter: Type.String({ examples: [","] }),

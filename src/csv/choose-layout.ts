@@ -18,7 +18,7 @@ export type Layout = {
 const DELIMITERS = [",", ";", "\t", "|", "~"] as const;
 /** Amazon's templates have two lines above the header; nobody is known to have nine. */
 const HEADER_LINES = 10;
-/** So many rows show what a column holds. */
+/** How many rows are looked at to see what a column holds. */
 const SAMPLE_ROWS = 200;
 /** `sep=;` in the first line tells Excel the delimiter. */
 const SEPARATOR_LINE = /^\uFEFF?"?sep=([,;\t|~])"?(?=\r|\n)/i;

@@ -65,7 +65,7 @@ const IMAGE_FILE = /\.(jpe?g|png|webp|gif|avif|tiff?|heic)(\?|#|$)/i;
 const URL_START = /^\s*(https?:)?\/\//i;
 /** A file that went through before has the outputs beside the images. */
 const OWN_RESULT = /^outputimageurls/;
-/** A column with so many URLs among its filled cells is one of URLs. */
+/** The share of URLs among its filled cells that makes a column one of URLs. */
 const URL_SHARE = 0.8;
 
 type Given = { header: readonly string[]; line: number; rows: readonly CsvRecord[]; dialect: Dialect | null; wishes: ColumnWishes };

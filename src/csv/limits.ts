@@ -19,7 +19,7 @@ export const CATALOGUE_LIMITS: CatalogueLimits = {
   unpackedBytesMax: 4 * 1024 ** 3,
 };
 
-/** So many problems are listed; the rest is counted. */
+/** How many problems are listed; the rest is counted. */
 export const PROBLEMS_LISTED_MAX = 100;
 /** Products are handed on in pages: one COPY write of some 100 kB. */
 export const PAGE_PRODUCTS = 500;

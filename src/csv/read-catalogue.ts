@@ -84,13 +84,13 @@ async function readText(reading: Reading, shape: TextShape, source: AsyncIterabl
 /** What a file gives at a time: parsed in less than 3 ms. */
 const YIELD_BYTES = 64 * 1024;
 
-/** So much is looked at before anything is decided. */
+/** How much is looked at before anything is decided. */
 const HEAD_CHARS = 256 * 1024;
 
 /** Thrown when the rest of the file cannot be read; its problem is recorded already. */
 class Unreadable extends Error {}
 
-/** Blank rows are kept with the product or the header above them; so much of them, then they are rows of their own. */
+/** Blank rows are kept with the product or the header above them, up to this much; the rest are rows of their own. */
 const BLANK_CHARS_MAX = 64 * 1024;
 
 /** One pass over one file, and what was found so far. */

@@ -10,7 +10,7 @@ export type RecordRules = ScanRules & {
 export class RecordReader {
   readonly #rules: RecordRules;
   #rest = "";
-  /** So much must be there before looking again: an open record is not scanned anew for every piece. */
+  /** How much must be there before it looks again: an open record is not scanned anew for every piece. */
   #wanted = 0;
   #line: number;
 

@@ -72,7 +72,7 @@ function checkUtf16(encoding: "utf-16le" | "utf-16be"): Check {
     return {
       line: at,
       code: "invalid_utf16",
-      message: `Expected UTF-16 as the byte order mark says, got what is none in line ${at}; save the file as “CSV UTF-8” and upload that.`,
+      message: `Expected UTF-16 as the byte order mark says, got something else in line ${at}; save the file as “CSV UTF-8” and upload that.`,
     };
   };
   return {
@@ -183,7 +183,7 @@ function countLines(bytes: Buffer): number {
   return count;
 }
 
-/** So many bytes are looked at before they are searched: to start a search costs fifty times as much as a look. */
+/** How many bytes are looked at one by one before the rest is searched: to start a search costs fifty times as much as a look. */
 const LOOKED_AT = 8;
 
 function findByte(byte: number, bytes: Buffer, from: number): number {

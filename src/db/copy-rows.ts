@@ -13,7 +13,7 @@ export type RowPieces = RowWriter & {
   take(isLast: boolean): Buffer[];
 };
 
-/** So much goes to the server at a time; each piece is a message, which it holds in memory whole. */
+/** How much goes to the server at a time; each piece is a message, which it holds in memory whole. */
 const PIECE_BYTES = 128 * 1024;
 const HEADER = Buffer.from("PGCOPY\n\u00FF\r\n\0\0\0\0\0\0\0\0\0", "latin1");
 const TRAILER = Buffer.from([0xff, 0xff]);

@@ -57,7 +57,7 @@ export async function clearHostPause(db: Executor, host: string): Promise<void> 
   );
 }
 
-/** Null for what is none: anybody who reaches the database can notify. */
+/** Null for anything else: anybody who reaches the database can notify. */
 export function parseHostNews(payload: string): HostNews | null {
   try {
     const { host, isOver, remainingMs, reason, strikes } = JSON.parse(payload) as Record<string, unknown>;

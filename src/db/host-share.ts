@@ -31,7 +31,7 @@ const ADD_TO_SHARES = `
     pause_reason = case when s.round = excluded.round then s.pause_reason end
   returning host, settled, failed, paused_at is not null as "isPaused", images_held as "imagesHeld"`;
 
-/** So many of the batch's last rows are looked through, whatever they hold: what lies further back says little of now. */
+/** How many of the batch's last rows are looked through, whatever they hold: what lies further back says little of now. */
 const ROWS_MAX = 10_000;
 
 /** The commonest failure of a host among the last rows of its batch; null where there is none. */
@@ -200,7 +200,7 @@ const TAKE_DUE = `
   )
   select (select count(*)::int from taken) as taken, coalesce((select json_agg(r) from reopened r), '[]') as images`;
 
-/** So many rows of an ended batch go at a time: it can have had a million hosts. */
+/** How many rows of an ended batch go at a time: it can have had a million hosts. */
 const SWEPT_MAX = 10_000;
 
 /** Takes away what was counted by host of a batch that is settled whole. */

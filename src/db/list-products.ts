@@ -15,9 +15,9 @@ type ImageRow = {
   detail: string | null;
 };
 
-/** A product can have a thousand images: so many images are in memory at once, however many products were asked for. */
+/** The most images in memory at once, however many products were asked for: one can have a thousand. */
 const PAGE_IMAGES_MAX = 20_000;
-/** So many products are in memory while all of a batch is read. */
+/** How many products are in memory while all of a batch is read. */
 const PAGE_PRODUCTS = 500;
 
 /** `nextLine` is where the next page begins, null on the last. */

@@ -29,7 +29,7 @@ export async function markStandingStill(tx: Tx, batchId: string, reason: string)
   return (rows[0] as BatchRow | undefined) ?? null;
 }
 
-/** So many of the last failures tell what is wrong; a million more would say the same. */
+/** How many of the last failures are asked what is wrong; a million more would say the same. */
 const FAILURES_MAX = 1_000;
 
 /**

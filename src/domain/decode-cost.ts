@@ -18,7 +18,7 @@ export type DecodeFacts = {
   isInterlaced: boolean;
   /** A JPEG's, as `4:2:0`. */
   chroma?: string;
-  /** A tiled TIFF's: so many rows are decoded together. */
+  /** A tiled TIFF's: how many rows are decoded together. */
   tileHeight?: number;
 };
 

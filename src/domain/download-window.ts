@@ -11,7 +11,7 @@ export type DownloadWindow = {
 /** Where nothing is known yet, or where the estimate was too low, each starved look takes half as much again. */
 const GROWTH = 1.5;
 /**
- * So long a time encoders can go on with what lies before them: images are then claimed some twenty at a time instead of
+ * How long encoders can go on with what lies before them: images are then claimed some twenty at a time instead of
  * eight with 60 ms, and each claim is a transaction. An image of higher priority overtakes what lies there.
  */
 const AHEAD_MS = 250;

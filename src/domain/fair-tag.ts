@@ -1,5 +1,5 @@
 /**
- * So many images of a batch share a tag. A new batch waits for what is left of the tag being served, of each batch that
+ * How many images of a batch share a tag. A new batch waits for what is left of the tag being served, of each batch that
  * runs: with a hundred images to a tag ten images beside a large batch took 9.6 times as long as alone.
  */
 export const TAG_IMAGES = 10;

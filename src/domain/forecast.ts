@@ -91,7 +91,7 @@ function effectiveSize(tried: readonly Tried[], { images, seen }: { images: numb
   return trials >= images ? Infinity : (unlike * (images - 1)) / (images - trials);
 }
 
-/** 95 % of a normal distribution lie within so many standard deviations. */
+/** Within how many standard deviations 95 % of a normal distribution lie. */
 const Z = 1.96;
 
 /**

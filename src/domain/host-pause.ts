@@ -12,13 +12,13 @@ export const ASKED_PAUSE_MS_MAX = 10 * MINUTE;
 /** For a 429 that names no time, or none to come: the first step of an image's own retries. */
 const ASKED_PAUSE_MS = 2 * SECOND;
 /**
- * So long an image whose host asks for patience loses no attempt by it: of a host that lets two through a second every image
- * is refused now and then. After that it does, so that one that is refused while others come ends as well.
+ * How long an image whose host asks for patience loses no attempt by it: where a host lets two through a second, every image
+ * is refused now and then. After that each refusal counts, so that one that is refused while others come ends as well.
  */
 export const PATIENCE_MS = 15 * MINUTE;
 
 /**
- * So many failures in a row, with no answer between, open the circuit of a host: more than chance gives to a host that
+ * How many failures in a row, with no answer between, open the circuit of a host: more than chance gives to a host that
  * works, fewer than the 32 downloads that it may have at once, so that one burst is enough. A server that is started
  * again opens it too, and costs its images half a minute but no attempt.
  */

@@ -54,7 +54,7 @@ export function parseInstant(text: string): Date | null {
   return isReal ? at : null;
 }
 
-/** Also `90m`, `24h` or `7d`: so long before now. */
+/** Also `90m`, `24h` or `7d`: that long before now. */
 export function parseAgoOrInstant(text: string, now: Date): Date | null {
   const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
   if (count === undefined) return parseInstant(text);

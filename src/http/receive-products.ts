@@ -100,7 +100,7 @@ function parseBody(text: string): Record<string, unknown> {
   } catch (error) {
     throw new ProblemError(
       "bad_request",
-      `Expected JSON, got what is none: ${error instanceof Error ? error.message.slice(0, 200).toWellFormed() : "it cannot be parsed"}.`,
+      `Expected JSON, got something else: ${error instanceof Error ? error.message.slice(0, 200).toWellFormed() : "it cannot be parsed"}.`,
     );
   }
   throw invalid('Expected an object such as {"products":[{"id":"MUG-1","images":["https://…"]}]}.');

@@ -84,7 +84,7 @@ export function addReportRoutes(app: FastifyInstance, deps: ReportRouteDeps): vo
       if (request.validationError)
         throw new ProblemError(
           "bad_request",
-          `Expected of the query: format (csv or json), batchId, since, until, limit (1 to ${REPORT_LIMIT_MAX}); got one of which is to be said: ${request.validationError.message}.`,
+          `Expected of the query: format (csv or json), batchId, since, until, limit (1 to ${REPORT_LIMIT_MAX}); got: ${request.validationError.message}.`,
         );
       const { format = "json", ...filter } = request.query as Static<typeof Query>;
       const report = await deps.openReport(name, await readFilter(deps, name, filter)).catch((error: unknown) => {

@@ -1,6 +1,4 @@
-import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
-import { makeZip } from "client-zip";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import { PRODUCT_EXAMPLE } from "../contract/batch.ts";
@@ -18,6 +16,7 @@ import { viewProduct } from "./batch-view.ts";
 import { problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 import { fileHeaders, partialResponses, sendFile } from "./send-file.ts";
+import { zipOutputs, type OutputFile } from "./zip-outputs.ts";
 
 type StoredFile = { path: string; bytes: number; modifiedAt: Date };
 
@@ -27,7 +26,7 @@ export type ResultDeps = {
   /** The result CSV, written when the batch ended. */
   findResult(batchId: string): Promise<StoredFile | null>;
   productPages(batchId: string): AsyncIterable<ProductResult[]>;
-  outputFiles(batchId: string): AsyncIterable<StoredFile & { fileName: string }>;
+  outputFiles(batchId: string): AsyncIterable<OutputFile>;
 };
 
 const Params = Type.Object({
@@ -172,7 +171,7 @@ function addArchive(add: Add, deps: ResultDeps): void {
     },
     async (batch, request, reply) => {
       const headers = { ...headersOf(RESULT_FILES.archive, batch), "content-type": "application/zip" };
-      return stream(request, reply, headers, zipBytes(deps, batch));
+      return stream(request, reply, headers, zipOutputs(deps.outputFiles(batch.batchId)));
     },
   );
 }
@@ -224,30 +223,5 @@ function stream(
 async function* jsonLines(deps: ResultDeps, batch: BatchRow): AsyncGenerator<Buffer> {
   for await (const page of deps.productPages(batch.batchId)) {
     yield Buffer.from(page.map((product) => `${JSON.stringify(viewProduct(product, batch, deps.settings.publicUrl()))}\n`).join(""));
-  }
-}
-
-/** Begun by the first byte that is asked for, so that HEAD opens nothing. client-zip ends no entries where it is cancelled: we do. */
-async function* zipBytes(deps: ResultDeps, batch: BatchRow): AsyncGenerator<Buffer> {
-  const entries = zipEntries(deps, batch);
-  try {
-    yield* Readable.fromWeb(makeZip(entries) as import("node:stream/web").ReadableStream);
-  } finally {
-    await entries.return(undefined);
-  }
-}
-
-/** An entry's file is open until the next one is asked for, or the client is gone. */
-async function* zipEntries(
-  deps: ResultDeps,
-  batch: BatchRow,
-): AsyncGenerator<{ name: string; input: Readable; size: number; lastModified: Date }, void> {
-  for await (const { fileName, path, bytes, modifiedAt } of deps.outputFiles(batch.batchId)) {
-    const input = createReadStream(path);
-    try {
-      yield { name: fileName, input, size: bytes, lastModified: modifiedAt };
-    } finally {
-      input.destroy();
-    }
   }
 }

@@ -144,7 +144,7 @@ function multipartProblem(error: Error & { code?: string }): ProblemError | null
         "Expected fields that are called as the options are, got one called as a member that every object has (`__proto__`, `constructor`); leave it out.",
       );
     case "FST_INVALID_JSON_FIELD_ERROR":
-      return new ProblemError("bad_multipart", "Expected JSON in a field whose type is application/json, got what is none.");
+      return new ProblemError("bad_multipart", "Expected JSON in a field whose type is application/json, got something else.");
     case "FST_MP_PREMATURE_CLOSE":
       return new ProblemError("bad_multipart", "The connection ended before the whole form had come.");
     default:

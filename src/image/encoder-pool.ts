@@ -29,7 +29,7 @@ export type EncoderPoolOptions = {
   taskMs: number;
   /** Resident memory of one encoder. */
   memoryBytesMax: number;
-  /** An encoder is replaced after so many tasks, so that what a library leaks stays small. */
+  /** After how many tasks an encoder is replaced, so that what a library leaks stays small. */
   tasksMax: number;
   onLost(event: { pid: number; why: string }): void;
 };

@@ -18,7 +18,7 @@ export type CensusResult = {
  * million hosts takes no more memory. A shop's images lie at one to three.
  */
 const HOSTS_MAX = 1_000;
-/** So many of each host wait to be taken, so that one with few images is tried as well. 1,000 x 3 URLs of 8 kB are 24 MB. */
+/** How many of each host wait to be taken, so that one with few images is tried as well. 1,000 x 3 URLs of 8 kB are 24 MB. */
 const SPREAD_PER_HOST = 3;
 
 type Host = HostCount & { spread: Reservoir<string> };

@@ -13,7 +13,7 @@ import type { Survey, SurveyOrder } from "./survey-catalogue.ts";
 export type PreflightOrder = {
   csv: { path: string; bytes: number; fileName: string | null };
   reading: ReadingOptions;
-  /** So many images are tried. */
+  /** How many images are tried. */
   probe: number;
   format: OutputFormat;
 };

@@ -13,7 +13,7 @@ export type SurveyOrder = {
   path: string;
   reading: ReadingOptions;
   limits: CatalogueLimits;
-  /** So many URLs are drawn to be tried. */
+  /** How many URLs are drawn to be tried. */
   sampleSize: number;
   /** In ms since 1970: what links still hold is judged by it. */
   now: number;

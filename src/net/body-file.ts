@@ -2,7 +2,7 @@ import { createHash, hash, type Hash } from "node:crypto";
 import { closeSync, openSync, write, writeSync } from "node:fs";
 import { READ_BYTES, type Sink } from "./http1/connection.ts";
 
-/** So much of a body is gathered before it is written. 256 downloads at once hold 64 MB. */
+/** How much of a body is gathered before it is written. 256 downloads at once hold 64 MB. */
 const PIECE_BYTES = 256 * 1024;
 /** What is handed on for a look at the headers. */
 const HEAD_BYTES = 16 * 1024;
@@ -31,7 +31,7 @@ export class BodyFile implements Sink {
   #filled = 0;
   #file: number | undefined;
   #writing: Promise<void> | null = null;
-  /** So many have come. */
+  /** How many have come. */
   bytes = 0;
   /** The beginning of the body, or all of it where it is short. */
   head: Buffer = Buffer.alloc(0);

@@ -12,7 +12,7 @@ export type DownloadLimits = {
   idleMs: number;
   /** All of it, redirects included. */
   totalMs: number;
-  /** So many bytes a second at least, in every stretch of `rateMs` of a body. */
+  /** The least bytes a second, in every stretch of `rateMs` of a body. */
   rateBytesMin: number;
   rateMs: number;
 };

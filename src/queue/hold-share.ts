@@ -74,7 +74,7 @@ export async function shelveImages(
   if (standsStill) await queue.sendFinish(tx, { batchId, run });
 }
 
-/** Pauses a batch of which only images of paused hosts are left, and says of which: whoever waits for its end has to know. */
+/** Pauses a batch when only images of paused hosts are left, and names the hosts: whoever waits for its end has to know. */
 export async function pauseStandingStill(tx: Tx, deps: AnnounceDeps, batch: BatchRow): Promise<void> {
   const paused = await markStandingStill(tx, batch.batchId, describeOnlyHeld(batch.pausedShares, batch));
   if (paused?.pausedAt) await announceEvent(tx, deps, paused, { type: "batch.paused", at: paused.pausedAt });

@@ -18,7 +18,7 @@ import type { Queue } from "./queue.ts";
 
 /** A page is what one short transaction writes. */
 export const PAGE_IMAGES = 100;
-/** At most so many images of one batch wait as jobs: the queue stays small however large the batch is. */
+/** The most images of one batch that wait as jobs: the queue stays small however large the batch is. */
 export const QUEUED_MAX = 2_000;
 /** The settle that takes a batch below this sends the next plan job: half the queue is work for the meantime. */
 export const QUEUED_LOW_WATER = 1_000;

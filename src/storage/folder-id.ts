@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isUuid } from "../domain/ids.ts";
 
 const FILE_NAME = "folder-id";
-/** So long a process that starts at the same time may take to write what it has just created. */
+/** How long a process that starts at the same time may take to write the file that it has just created. */
 const WRITING_MS = 2_000;
 const LOOK_MS = 20;
 

@@ -28,11 +28,11 @@ export function linkOrCopy(source: string, { target, aside }: { target: string; 
 /** FAT keeps every other second. */
 const MTIME_STEP_MS = 2_000;
 
-/** Whether `path` is this file under another name, or the copy that was made of it. */
+/** Whether `path` is this file under another name, or the copy that was made of it, which has no other name. */
 export function isLinkOrCopy(source: string, path: string): boolean {
   if (isSameFile(source, path)) return true;
   const [ours, there] = [statSync(source), statSync(path, { throwIfNoEntry: false })];
-  return there?.size === ours.size && Math.abs(there.mtimeMs - ours.mtimeMs) <= MTIME_STEP_MS;
+  return there?.nlink === 1 && there.size === ours.size && Math.abs(there.mtimeMs - ours.mtimeMs) <= MTIME_STEP_MS;
 }
 
 /** Null where it is done, or why a copy may do what the link could not. */

@@ -7,7 +7,7 @@ export type TempFolder = { path(extension?: string): string; sweep(): Promise<st
 
 /** Another machine's process cannot be asked whether it lives; a folder it has not touched for a day is left over. */
 const FOREIGN_STALE_MS = 24 * 3600 * 1_000;
-/** So often a living process touches its folder, however idle it is. */
+/** How often a living process touches its folder, however idle it is. */
 const TOUCH_MS = 3600 * 1_000;
 
 export async function createTempFolder(root: string): Promise<TempFolder> {

@@ -7,7 +7,7 @@ export type Collector<Item> = {
 
 type CollectorOptions<Item> = {
   pageMax: number;
-  /** So long an item waits for others; the first after a rest of as long waits `firstMs`. */
+  /** How long an item waits for others; the first after a rest of that length waits `firstMs`. */
   collectMs: number;
   firstMs: number;
   /** Must not reject. */

@@ -26,8 +26,8 @@ export type FinishDeps = {
 
 /**
  * Writes the result CSV, then ends the batch, records its event and queues the deliveries in one transaction.
- * May run twice: the file is replaced by the same file, and only the first ends the batch. One of which only images of
- * paused hosts are left is paused instead.
+ * May run twice: the file is replaced by the same file, and only the first ends the batch. Where only images of paused
+ * hosts are left of it, it is paused instead.
  */
 export async function finishBatch(deps: FinishDeps, job: { batchId: string; run: number }, signal: AbortSignal): Promise<void> {
   const row = await findBatch(deps.db.executor, DEFAULT_TENANT_ID, job.batchId);

@@ -40,21 +40,21 @@ export type Hold = {
 const TOUCH_MS = 3_000;
 /** The floor under LISTEN: how long a job can go unnoticed when a notification is lost. */
 const POLL_MS = 1_000;
-/** So many claims may wait for slow hosts beside the window. */
+/** How many claims may wait for slow hosts beside the window. */
 const HOST_WAIT_MAX = 1_000;
 /**
- * So many outcomes may wait to be recorded beside the window. Images of a paused host are worked in no time, and without
+ * How many outcomes may wait to be recorded beside the window. Images of a paused host are worked in no time, and without
  * a limit thousands would be claimed faster than the settler can give them back.
  */
 const RECORDING_MAX = 500;
-/** What an origin has been asked for when its batch is paused may come so long: nobody is asked twice for nothing. */
+/** How long what an origin has been asked for may still come once its batch is paused: nobody is asked twice for nothing. */
 const PAUSE_GRACE_MS = 2_000;
 /** What was aborted at the deadline is recorded within this. */
 const SETTLE_MS = 4_000;
-/** A claim is a transaction, whether of one image or of many: it waits until a quarter of the window is free, or for so long. */
+/** A claim is a transaction, whether of one image or of many: it waits until a quarter of the window is free, or this long. */
 const CLAIM_SHARE = 1 / 4;
 const GATHER_MS = 200;
-/** So many are claimed beside a full window where a batch has begun: half of them are its first. And so many in all. */
+/** How many are claimed beside a full window when a batch has begun (half of them are its first), and how many in all. */
 const NEW_BATCH_IMAGES = 20;
 const BESIDE_WINDOW_MAX = 60;
 
@@ -71,7 +71,7 @@ export class Pump {
   readonly #alarm = createAlarm();
   readonly #running: Promise<void>;
   readonly #heartbeat: NodeJS.Timeout;
-  /** So many of those in hand are being recorded. */
+  /** How many of those in hand are being recorded. */
   #worked = 0;
   #isStopping = false;
   #isQueueEmpty = false;
@@ -196,7 +196,7 @@ export class Pump {
     if (!this.#isQueueEmpty && this.#free() >= CLAIM_SHARE * this.#deps.window.size) this.wake();
   }
 
-  /** One at a time: while the server hangs, twenty that wait for it would leave the settles no connection. */
+  /** One at a time: while the server hangs, twenty of them would leave the settles no connection. */
   async #touch(): Promise<void> {
     const touched = [...this.#inHand].filter(({ abort }) => !abort.signal.aborted);
     if (this.#isTouching || touched.length === 0) return;

@@ -11,7 +11,7 @@ type ReconcileDeps = {
 
 export type Reconciled = { images: number; batches: number; deliveries: number };
 
-/** So many a pass, so that a damaged queue of millions is mended in steps and not in one transaction. */
+/** The most in a pass, so that a damaged queue of millions is mended in steps and not in one transaction. */
 const PASS_MAX = 5_000;
 
 /** Compares what the tables say is open with the jobs that exist, and sends the jobs that are missing. */

@@ -19,7 +19,7 @@ export type Settler = {
 
 /** One image per transaction costs 1.0 ms of CPU, fifty per transaction 0.03 ms each. */
 const PAGE_MAX = 100;
-/** So long an outcome waits for company; the first after a rest, and those of small batches, which somebody looks at, less. */
+/** How long an outcome waits for company. The first after a rest waits less, as do those of small batches, which somebody looks at. */
 const COLLECT_MS = 250;
 const COLLECT_SOON_MS = 20;
 const RETRY_MS = 500;

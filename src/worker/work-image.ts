@@ -28,7 +28,7 @@ export type WorkDeps = {
 };
 
 /**
- * What was claimed of a large batch before a small one came has the better priority by its tag, and would be encoded
+ * The priority before the encoders of every image of a small batch. What was claimed of a large batch before a small one came has the better priority by its tag, and would be encoded
  * first, a quarter of a second of it. Which of them are claimed at all is still as fair as the tags.
  */
 const SMALL_FIRST = Infinity;

@@ -23,7 +23,7 @@ export type Exchange = {
 
 export type Target = { isSecure: boolean; hostname: string; port: number; lookup: LookupFunction; session: Buffer | undefined };
 
-/** At most so much is read at once, of all connections into the same buffer: its bytes are used before the next read. */
+/** The most that is read at once. All connections read into one buffer, whose bytes are used before the next read. */
 export const READ_BYTES = 64 * 1024;
 const READ_BUFFER = Buffer.allocUnsafeSlow(READ_BYTES);
 
