@@ -100,10 +100,11 @@ export async function findBatchByToken(db: Executor, token: string): Promise<Bat
   return (rows[0] as BatchRow | undefined) ?? null;
 }
 
-/** The first claimed image starts its batch; later calls change nothing. */
+/** The first claimed image starts its batch; later calls change nothing. Locks in the order of ids, as settles do. */
 export async function startBatches(db: Executor, batchIds: readonly string[]): Promise<void> {
   await db.executeSql(
-    "update batch set status = 'processing', started_at = now() where batch_id = any($1::uuid[]) and status = 'pending'",
+    `update batch set status = 'processing', started_at = now() where batch_id in (
+       select batch_id from batch where batch_id = any($1::uuid[]) and status = 'pending' order by batch_id for update)`,
     [batchIds],
   );
 }
