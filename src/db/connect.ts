@@ -31,14 +31,25 @@ const CONNECT_MS = 5_000;
 /** A statement of ours takes milliseconds; one that hangs on a half-dead connection must not hang its caller. */
 const STATEMENT_MS = 60_000;
 
+/** A server that is gone without a word is noticed by this; the system's own first look comes after two hours. */
+const KEEP_ALIVE_MS = 10_000;
+
+/** What each of our connections is opened with, in a pool or alone; pg_stat_activity shows its name. */
+export function connectionOptions(url: string, name: string) {
+  return {
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: CONNECT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+  };
+}
+
 export function connectDatabase(options: { url: string; poolMax: number; onError: (error: Error) => void }): Database {
   const pool = new pg.Pool({
-    connectionString: options.url,
+    ...connectionOptions(options.url, "pressrun"),
     max: options.poolMax,
-    connectionTimeoutMillis: CONNECT_MS,
     query_timeout: STATEMENT_MS,
-    keepAlive: true,
-    application_name: "pressrun",
   });
   // An idle connection that the server ends emits here; without a listener Node would exit. After the pool's end the
   // server may be quicker to close a connection than we are.

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { connectionOptions } from "./connect.ts";
 
 export type Listener = { close(): Promise<void> };
 
@@ -23,12 +24,7 @@ export function listen(options: { url: string; channels: Readonly<Record<string,
   };
 
   const connect = async () => {
-    const next = new pg.Client({
-      connectionString: options.url,
-      keepAlive: true,
-      application_name: "pressrun listen",
-      connectionTimeoutMillis: 5_000,
-    });
+    const next = new pg.Client(connectionOptions(options.url, "pressrun listen"));
     client = next;
     next.on("notification", ({ channel, payload }) => listeners.get(channel)?.(payload ?? ""));
     next.on("error", () => next.end().catch(() => {}));

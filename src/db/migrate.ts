@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
+import { connectionOptions } from "./connect.ts";
 
 /** Any constant will do, as long as nothing else in this database uses it: "pressrun" in ASCII, cut to 63 bits. */
 const MIGRATION_LOCK = "8102099357864587886";
@@ -12,7 +13,7 @@ const POSTGRES_VERSION_MIN = 150_000;
  * connection lets several processes start at once.
  */
 export async function migrateDatabase(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, application_name: "pressrun migrate", connectionTimeoutMillis: 5_000 });
+  const client = new pg.Client(connectionOptions(url, "pressrun migrate"));
   client.on("error", () => {});
   await client.connect();
   try {

@@ -1,14 +1,9 @@
 import pg from "pg";
-import { BEGIN_KEYED, transactionOn, type Executor, type Transaction } from "./connect.ts";
+import { BEGIN_KEYED, connectionOptions, transactionOn, type Executor, type Transaction } from "./connect.ts";
 
 /** One connection outside the pool and without its statement deadline: loading millions of rows takes minutes. */
 export async function withOwnConnection<T>(url: string, use: (transaction: Transaction, executor: Executor) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
-    connectionString: url,
-    keepAlive: true,
-    application_name: "pressrun load",
-    connectionTimeoutMillis: 5_000,
-  });
+  const client = new pg.Client(connectionOptions(url, "pressrun load"));
   client.on("error", () => {});
   await client.connect();
   const tx = transactionOn(client);

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { connectionOptions } from "./connect.ts";
 
 /** "pressown" in ASCII, cut to 63 bits: one process may own a DATA_DIR's embedded database. */
 const OWNER_LOCK = "8102099357864814446";
@@ -78,12 +79,7 @@ async function holdLock({ url, onLost }: HoldOptions, take: (client: pg.Client) 
 }
 
 async function lockedClient(url: string, take: (client: pg.Client) => Promise<boolean>): Promise<pg.Client | null> {
-  const client = new pg.Client({
-    connectionString: url,
-    keepAlive: true,
-    application_name: "pressrun owner",
-    connectionTimeoutMillis: 5_000,
-  });
+  const client = new pg.Client(connectionOptions(url, "pressrun owner"));
   client.on("error", () => client.end().catch(() => {}));
   await client.connect();
   try {

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { connectionOptions } from "./connect.ts";
 import { REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
 
 /** A value as JSON knows it: times are ISO 8601 in UTC, numbers are numbers. */
@@ -16,19 +17,13 @@ const PAGE_ROWS = 1_000;
 const STATEMENT_MS = 60_000;
 /** A report holds a snapshot of the database while it is read, which keeps dead rows of the queue from being cleared away. */
 const REPORT_MS = 5 * 60_000;
-const CONNECT_MS = 5_000;
 
 /**
  * Reads a view of schema `report` on a connection of its own, in one read-only transaction, so that all pages are of one
  * moment. A tenant of null: of everybody. The first page is there when this resolves.
  */
 export async function openReport(url: string, name: ReportName, filter: ReportFilter & { tenantId: string | null }): Promise<OpenReport> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: "pressrun report",
-    connectionTimeoutMillis: CONNECT_MS,
-    types: { getTypeParser: parserOf },
-  });
+  const client = new pg.Client({ ...connectionOptions(url, "pressrun report"), types: { getTypeParser: parserOf } });
   let failure: Error | undefined;
   client.on("error", (error) => (failure = error));
   const deadline = setTimeout(() => {

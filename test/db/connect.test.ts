@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Socket } from "node:net";
 import { connectDatabase, isDatabaseAway } from "../../src/db/connect.ts";
+import { listen } from "../../src/db/listen.ts";
+import { migrateDatabase } from "../../src/db/migrate.ts";
+import { withOwnConnection } from "../../src/db/own-connection.ts";
+import { takeOwnership } from "../../src/db/ownership.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 
@@ -18,4 +23,37 @@ test("a transaction whose statement hangs ends with its deadline, and leaves its
   });
   await assert.rejects(hanging, (error) => /read timeout/.test(String(error)) && isDatabaseAway(error));
   assert.deepEqual((await db.executor.executeSql("select to_regclass('t') as t")).rows, [{ t: null }]);
+});
+
+test("every connection asks for a sign of life after ten quiet seconds", async (t) => {
+  const url = await createTestDatabase();
+  const { mock } = t.mock.method(Socket.prototype, "setKeepAlive");
+  const open: Record<string, () => Promise<unknown>> = {
+    async pool() {
+      const db = connectDatabase({ url, poolMax: 1, onError: assert.fail });
+      onCleanup(() => db.close());
+      await db.executor.executeSql("select 1");
+    },
+    loading: () => withOwnConnection(url, (transaction) => transaction(async () => {})),
+    async ownership() {
+      const held = await takeOwnership({ url, onLost: assert.fail });
+      onCleanup(async () => held?.close());
+    },
+    async listening() {
+      const isListening = Promise.withResolvers<void>();
+      const listener = listen({ url, channels: { news: () => isListening.resolve() } });
+      onCleanup(() => listener.close());
+      await isListening.promise;
+    },
+    migration: () => migrateDatabase(url),
+  };
+  for (const [name, use] of Object.entries(open)) {
+    mock.resetCalls();
+    await use();
+    assert.deepEqual(
+      mock.calls.map(({ arguments: given }) => given),
+      [[true, 10_000]],
+      name,
+    );
+  }
 });
