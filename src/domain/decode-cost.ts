@@ -1,6 +1,5 @@
+import type { InputFormat } from "./input-format.ts";
 import type { Effort, OutputFormat } from "./recipe.ts";
-
-export type InputFormat = "jpeg" | "png" | "webp" | "avif" | "gif" | "tiff" | "svg";
 
 /** What of an image decides how much of it must be in memory at once. */
 export type DecodeFacts = {

@@ -1,6 +1,6 @@
 import type { OutputFormat, OutputSettings } from "../domain/recipe.ts";
 import type { Sharp } from "sharp";
-import type { InputFormat } from "../domain/decode-cost.ts";
+import type { InputFormat } from "../domain/input-format.ts";
 
 /** What an encoder is asked for, and what it answers; both are sent between processes. */
 export type EncodeTask = {

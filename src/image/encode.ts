@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
-import type { DecodeFacts, InputFormat } from "../domain/decode-cost.ts";
+import type { DecodeFacts } from "../domain/decode-cost.ts";
+import type { InputFormat } from "../domain/input-format.ts";
 import type { Size } from "../domain/output-size.ts";
 import type { OutputFormat } from "../domain/recipe.ts";
 import { compress } from "./compress.ts";

@@ -1,4 +1,4 @@
-import type { InputFormat } from "../domain/decode-cost.ts";
+import { INPUT_FILES, type InputFormat } from "../domain/input-format.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import { openByteWindow } from "./byte-window.ts";
 import { countScans } from "./jpeg-scans.ts";
@@ -16,14 +16,14 @@ export type Inspection = { format: InputFormat; mediaType: string; extension: st
  */
 const SCANS_MAX = 100;
 
-const FORMATS: Record<InputFormat, { mediaType: string; extension: string; readSize: typeof readJpegSize }> = {
-  jpeg: { mediaType: "image/jpeg", extension: "jpg", readSize: readJpegSize },
-  png: { mediaType: "image/png", extension: "png", readSize: readPngSize },
-  webp: { mediaType: "image/webp", extension: "webp", readSize: readWebpSize },
-  avif: { mediaType: "image/avif", extension: "avif", readSize: readAvifSize },
-  gif: { mediaType: "image/gif", extension: "gif", readSize: readGifSize },
-  tiff: { mediaType: "image/tiff", extension: "tiff", readSize: readTiffSize },
-  svg: { mediaType: "image/svg+xml", extension: "svg", readSize: readSvgSize },
+const READ_SIZE: Record<InputFormat, typeof readJpegSize> = {
+  jpeg: readJpegSize,
+  png: readPngSize,
+  webp: readWebpSize,
+  avif: readAvifSize,
+  gif: readGifSize,
+  tiff: readTiffSize,
+  svg: readSvgSize,
 };
 
 /**
@@ -37,10 +37,9 @@ export async function inspectImage(
   if (input.bytes === 0) return failed("not_an_image", "The file is empty.");
   const format = findFormat(input.head) ?? (limits.allowSvg && looksLikeSvg(input.head) ? "svg" : null);
   if (format === null) return refuseOther(input.head);
-  const { mediaType, extension, readSize } = FORMATS[format];
   const window = openByteWindow(input);
   try {
-    const claimed = await readSize(window);
+    const claimed = await READ_SIZE[format](window);
     if (claimed === null) return endsEarly(format);
     const { scansFrom, ...size } = claimed;
     if (size.width === 0 || size.height === 0) return endsEarly(format);
@@ -51,7 +50,7 @@ export async function inspectImage(
         `The JPEG comes in more than ${SCANS_MAX} scans, each of which has to be worked through; photographs have some ten.`,
       );
     }
-    return succeeded({ format, mediaType, extension, ...size });
+    return succeeded({ format, ...INPUT_FILES[format], ...size });
   } finally {
     await window.close();
   }

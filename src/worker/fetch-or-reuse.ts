@@ -1,13 +1,14 @@
 import type { KnownSource } from "../db/known-sources.ts";
 import type { SourceFacts } from "../db/settle-images.ts";
 import { outputFileName } from "../domain/file-name.ts";
+import { inputExtension } from "../domain/input-format.ts";
 import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import type { Download } from "../net/download.ts";
 import type { ImageWork, Stages, StoredOutput } from "./stages.ts";
 
 export type Reused = { reused: StoredOutput[]; source: SourceFacts };
-type FetchStages = Pick<Stages, "download" | "linkOutput" | "linkInput" | "keepInput" | "discard">;
+type FetchStages = Pick<Stages, "download" | "linkOutput" | "linkInput" | "keepInput">;
 
 /**
  * Fetches an image, unless what an earlier batch made of it still holds: where its origin says that nothing has
@@ -67,18 +68,7 @@ async function keepInput(
   known: KnownSource,
   path: string | null,
 ): Promise<StageResult<unknown>> {
-  const extension = EXTENSIONS[known.source.sourceType ?? ""] ?? "bin";
+  const extension = inputExtension(known.source.sourceType);
   if (path !== null) return stages.keepInput(path, { batchId, ordinal, extension });
   return stages.linkInput({ ...known, extension }, { batchId, ordinal, extension });
 }
-
-/** As the look at the bytes names them (image/inspect.ts). */
-const EXTENSIONS: Record<string, string> = {
-  "image/jpeg": "jpg",
-  "image/png": "png",
-  "image/webp": "webp",
-  "image/avif": "avif",
-  "image/gif": "gif",
-  "image/tiff": "tiff",
-  "image/svg+xml": "svg",
-};
