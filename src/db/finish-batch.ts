@@ -1,6 +1,7 @@
 import type { BatchOutcome, EventType } from "../domain/batch-state.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
+import { IS_SETTLED } from "./settle-images.ts";
 
 /**
  * Ends a run of a batch, once: null where this run is ended already or images of it are still open. A pause ends with it, and
@@ -16,7 +17,7 @@ export async function endBatch(
     `update batch set status = $3, outcome = $4, started_at = coalesce(started_at, now()), finished_at = now(), paused_at = null, pause_reason = null,
        hosts_paused = 0, images_held = 0, images_due = 0, waits_for_hosts = false, sequence = sequence + 1
      where batch_id = $1 and run = $2 and status in ('pending', 'processing')
-       and is_planned and images_done + images_failed + images_skipped = images_total
+       and ${IS_SETTLED}
      returning ${BATCH_COLUMNS}`,
     [batchId, end.run, end.status, end.outcome],
   );

@@ -3,7 +3,7 @@ import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connect.ts";
-import { STILL_PLANNED } from "./settle-images.ts";
+import { STANDS_STILL, STILL_PLANNED } from "./settle-images.ts";
 
 /** All of these change shares of a batch that the caller holds locked, so that nobody waits in a circle. */
 
@@ -96,7 +96,7 @@ export async function keepHeldImages(
     rows: [batch],
   } = await tx.executor.executeSql(
     `update batch set images_held = images_held + $2, images_queued = images_queued - $3 where batch_id = $1
-     returning is_planned and images_queued = 0 and images_due = 0 and paused_at is null as "standsStill"`,
+     returning ${STANDS_STILL} as "standsStill"`,
     [batchId, isNew, wereQueued ? isNew : 0],
   );
   return { held, standsStill: batch?.["standsStill"] === true };

@@ -1,7 +1,7 @@
 import type { WorstFailure } from "../domain/failure-budget.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
-import { STANDS_STILL } from "./settle-images.ts";
+import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 
 /**
  * Marks a batch as paused and locks it until the transaction ends; null where it is paused already, has ended, or is
@@ -11,7 +11,7 @@ export async function markPaused(tx: Tx, batchId: string, reason: string): Promi
   const { rows } = await tx.executor.executeSql(
     `update batch set paused_at = now(), pause_reason = $2, sequence = sequence + 1
      where batch_id = $1 and paused_at is null and status in ('pending', 'processing')
-       and not (is_planned and images_done + images_failed + images_skipped = images_total)
+       and not ${IS_SETTLED}
      returning ${BATCH_COLUMNS}`,
     [batchId, reason],
   );
@@ -22,7 +22,7 @@ export async function markPaused(tx: Tx, batchId: string, reason: string): Promi
 export async function markStandingStill(tx: Tx, batchId: string, reason: string): Promise<BatchRow | null> {
   const { rows } = await tx.executor.executeSql(
     `update batch set paused_at = now(), pause_reason = $2, waits_for_hosts = true, sequence = sequence + 1
-     where batch_id = $1 and status in ('pending', 'processing') and ${STANDS_STILL} and images_done + images_failed + images_skipped < images_total
+     where batch_id = $1 and status in ('pending', 'processing') and ${STANDS_STILL} and not ${IS_SETTLED}
      returning ${BATCH_COLUMNS}`,
     [batchId, reason],
   );

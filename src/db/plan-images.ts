@@ -1,7 +1,7 @@
 import type { Tx } from "./connect.ts";
 import type { UrlRule } from "../domain/clean-image-url.ts";
 import type { ImageCode } from "../domain/image-code.ts";
-import { STILL_PLANNED, STANDS_STILL } from "./settle-images.ts";
+import { IS_SETTLED, STANDS_STILL, STILL_PLANNED } from "./settle-images.ts";
 
 export type PlanState = {
   plannedLine: number;
@@ -166,7 +166,7 @@ export async function recordPlan(
       update batch set planned_line = $2, is_planned = $3, tag = $4, images_queued = images_queued + $5,
         has_repeats = has_repeats or $6, images_done = images_done + $7, images_failed = images_failed + $8
       where batch_id = $1
-      returning is_planned and images_done + images_failed + images_skipped = images_total as "isSettled", ${STANDS_STILL} as "standsStill", run`,
+      returning ${IS_SETTLED} as "isSettled", ${STANDS_STILL} as "standsStill", run`,
     values: [batchId, page.plannedLine, page.isPlanned, page.tag, page.queued, page.hasRepeats, page.done, page.failed],
   });
   return rows[0] ?? { isSettled: false, standsStill: false, run: 1 };

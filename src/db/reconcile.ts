@@ -1,5 +1,5 @@
 import type { Tx } from "./connect.ts";
-import { STANDS_STILL } from "./settle-images.ts";
+import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 
 /** "pressrec" in ASCII, cut to 63 bits: one reconciler at a time in the whole fleet. */
 const RECONCILE_LOCK = "8102099357864912227";
@@ -43,9 +43,9 @@ export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: 
  */
 export async function listStalledBatches(tx: Tx, lowWater: number): Promise<{ batchId: string; run: number; isAllQueued: boolean }[]> {
   const { rows } = await tx.client.query<{ batchId: string; run: number; isAllQueued: boolean }>(
-    `select b.batch_id as "batchId", b.run, b."isAllQueued" from (select *, is_planned and images_due = 0 as "isAllQueued", ${STANDS_STILL} as "standsStill" from batch) b
+    `select b.batch_id as "batchId", b.run, b."isAllQueued" from (select *, is_planned and images_due = 0 as "isAllQueued", ${IS_SETTLED} or ${STANDS_STILL} as "isToFinish" from batch) b
      where b.status in ('pending', 'processing') and b.created_at < now() - ${STALE}
-       and case when b."isAllQueued" then b.images_done + b.images_failed + b.images_skipped = b.images_total or b."standsStill" else b.paused_at is null and b.images_queued < $1 end
+       and case when b."isAllQueued" then b."isToFinish" else b.paused_at is null and b.images_queued < $1 end
        and not exists (
          select 1 from pgboss.job j where j.name = case when b."isAllQueued" then 'finish' else 'plan' end
            and j.state in ('created', 'retry', 'active') and j.data->>'batchId' = b.batch_id::text)`,

@@ -141,6 +141,8 @@ const RECORD_RETRIES = `
   )
   select index from retried`;
 
+/** Nothing of the batch is open any more. */
+export const IS_SETTLED = "(is_planned and images_done + images_failed + images_skipped = images_total)";
 /** Only images of paused hosts are left, which nobody will try. */
 export const STANDS_STILL = "(paused_at is null and is_planned and images_held > 0 and images_queued = 0 and images_due = 0)";
 
@@ -184,7 +186,7 @@ export async function addToCounters(tx: Tx, change: CounterChange): Promise<Coun
         budget_settled = budget_settled + $2, budget_failed = budget_failed + $7
       where batch_id = $1
       returning batch_id as "batchId", run, images_queued as queued, is_planned as "isPlanned", has_repeats as "hasRepeats",
-        is_planned and images_done + images_failed + images_skipped = images_total as "isSettled", paused_at is not null as "isPaused",
+        ${IS_SETTLED} as "isSettled", paused_at is not null as "isPaused",
         pause_at_failure_percent as "budgetPercent", budget_settled as "budgetSettled", budget_failed as "budgetFailed",
         pause_host_at_failure_percent as "hostPercent", budget_round as round, hosts_paused as "hostsPaused", images_due > 0 as "hasDue", ${STANDS_STILL} as "standsStill"`,
     values: [

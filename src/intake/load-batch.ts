@@ -3,7 +3,7 @@ import type { CatalogueFacts, CatalogueProduct } from "../csv/read-catalogue.ts"
 import { readCatalogue } from "../csv/read-catalogue.ts";
 import type { CatalogueLimits } from "../csv/limits.ts";
 import { findBatch, insertBatch, insertEndpoint, type BatchRow, type NewBatch, type StoredHeaders } from "../db/batches.ts";
-import { DEFAULT_TENANT_ID, type Tx } from "../db/connect.ts";
+import { DEFAULT_TENANT_ID, type Transaction, type Tx } from "../db/connect.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
 import type { Layout } from "../csv/choose-layout.ts";
 import { NO_WISHES, type ColumnWishes } from "../csv/find-columns.ts";
@@ -57,7 +57,7 @@ export type LoadedBatch =
 
 type LoadDeps = {
   queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">;
-  transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+  transaction: Transaction;
 };
 
 /** Thrown to roll the transaction back; never leaves this file. */

@@ -1,6 +1,6 @@
 import type { PgBoss } from "pg-boss";
 import type { Tx } from "../db/connect.ts";
-import { JOBS_CHANNEL, PAUSED } from "./news.ts";
+import { PAUSED, tellNews } from "./news.ts";
 
 /**
  * For a pause: takes jobs of images out of the queue that wait, for their turn or for their time. What somebody is claiming at
@@ -14,7 +14,7 @@ export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
         jobs.map((job) => String(job["id"])),
         { db: tx.executor },
       );
-    await tx.executor.executeSql("select pg_notify($1, $2)", [JOBS_CHANNEL, PAUSED]);
+    await tellNews(tx, PAUSED);
   };
   return {
     async dropWaitingImages(tx: Tx, batchId: string): Promise<void> {

@@ -2,7 +2,7 @@ import { PgBoss, type Job, type JobInsert, type QueueOptions } from "pg-boss";
 import type { DeliverJob, FinishJob, ImageJob, PlanJob } from "../contract/jobs.ts";
 import type { Executor, Tx } from "../db/connect.ts";
 import { createDropping } from "./drop-waiting.ts";
-import { JOBS_CHANNEL, NEW_BATCH } from "./news.ts";
+import { NEW_BATCH, tellNews } from "./news.ts";
 import { startSupervisor } from "./supervisor.ts";
 
 export const QUEUES = ["plan", "image", "finish", "deliver"] as const;
@@ -74,7 +74,7 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
   const insert = async <Name extends QueueName>(tx: Tx, name: Name, jobs: JobInsert<Payloads[Name]>[]) => {
     if (jobs.length === 0) return;
     await boss.insert(name, jobs, { db: tx.executor, returnId: false });
-    await tx.executor.executeSql("select pg_notify($1, $2)", [JOBS_CHANNEL, name]);
+    await tellNews(tx, name);
   };
 
   return {
@@ -87,7 +87,7 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
         jobs.map(({ data, priority, delayMs }) => ({ data: { ...data, priority }, priority, ...startAfter(delayMs) })),
       ),
     /** Once the transaction is committed, whoever is busy looks whether the new batch's images go first. */
-    announceBatch: async (tx: Tx) => void (await tx.executor.executeSql("select pg_notify($1, $2)", [JOBS_CHANNEL, NEW_BATCH])),
+    announceBatch: (tx: Tx) => tellNews(tx, NEW_BATCH),
     sendPlan: (tx: Tx, data: PlanJob) => insert(tx, "plan", [{ data }]),
     sendFinish: (tx: Tx, data: FinishJob) => insert(tx, "finish", [{ data }]),
     sendDeliver: (tx: Tx, data: DeliverJob, delayMs?: number) => insert(tx, "deliver", [{ data, ...startAfter(delayMs) }]),

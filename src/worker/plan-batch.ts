@@ -1,9 +1,9 @@
-import type { Tx } from "../db/connect.ts";
+import type { Transaction } from "../db/connect.ts";
 import { PAGE_IMAGES, planPage, QUEUED_MAX } from "../queue/plan-page.ts";
 import type { Queue } from "../queue/queue.ts";
 
 type PlanDeps = {
-  transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+  transaction: Transaction;
   queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">;
 };
 

@@ -1,11 +1,11 @@
-import type { Tx } from "../db/connect.ts";
+import type { Transaction } from "../db/connect.ts";
 import { listLostDeliveries, listLostImages, listStalledBatches, tryReconcileLock } from "../db/reconcile.ts";
 import { priorityOf } from "../domain/fair-tag.ts";
 import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
 import type { Queue } from "../queue/queue.ts";
 
 type ReconcileDeps = {
-  transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+  transaction: Transaction;
   queue: Pick<Queue, "sendImages" | "sendPlan" | "sendFinish" | "sendDeliver">;
 };
 
