@@ -8,7 +8,7 @@ import type { OutputFormat } from "../domain/recipe.ts";
 import { compress } from "./compress.ts";
 import { fillInCredits, holdCredits, readCredits } from "./copyright.ts";
 import type { EncodedOutput, EncodeTask, OpenImage } from "./encode-task.ts";
-import { decodeFacts, isSmall, isThriftNeeded, spareBytes, type EncoderLimits } from "./fit-memory.ts";
+import { decodeFacts, demandRoom, isSmall, isThriftNeeded, spareBytes, type EncoderLimits } from "./fit-memory.ts";
 import { decodeOnce } from "./decode-once.ts";
 import { fitIntoBox } from "./fit-into-box.ts";
 import { stripMetadata } from "./strip-metadata.ts";
@@ -55,8 +55,9 @@ async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): P
   // What was decoded once has no metadata any more.
   const open = output.metadata === "none" ? openImage : openInput;
   // The look for what is transparent decodes as well.
-  if (facts && output.format === "auto") isThriftNeeded(facts, { ...output, ...LOOK }, "jpeg", limits);
+  if (facts && output.format === "auto") demandRoom(facts, { ...output, ...LOOK }, "jpeg", limits);
   const format = output.format === "auto" ? await chooseFormat(openInput, task) : output.format;
+  if (facts) demandRoom(facts, output, format, limits);
   const isThrifty = facts !== null && isThriftNeeded(facts, output, format, limits);
   let image = compress(flatten(fitIntoBox(open(), output, upright), task, format, output), format, { ...output, isThrifty });
   if (output.metadata === "icc") image = image.keepIccProfile();

@@ -32,24 +32,27 @@ export function isSmall({ input, outputs }: EncodeTask): boolean {
   return HEADER_RULES.has(input.format) && !isLarge(input) && !outputs.some((output) => isLarge(sizeAtMost(output, input)));
 }
 
-/**
- * Decides before anything is decoded whether an output can be made within the encoder's memory: as it should be, or
- * else in the way that takes the least. Throws TooLargeForMemory where neither fits: to be killed half way would cost
- * more time, twice, and tell nobody why. Throws EncoderWorn rather than let the output depend on earlier images.
- */
+/** Whether an output has to be made in the way that takes the least memory, to fit into the encoder's. */
 export function isThriftNeeded(
   facts: DecodeFacts,
   output: Output,
   format: OutputFormat,
-  { memoryBytesMax = Infinity, wornBytes = 0 }: EncoderLimits,
+  { memoryBytesMax = Infinity }: EncoderLimits,
 ): boolean {
-  const generous = costOf(facts, output, format, false);
-  const thrifty = { ...generous, isThrifty: true };
-  const isThrifty = encoderBytes(facts, generous) > memoryBytesMax;
-  const bytes = encoderBytes(facts, isThrifty ? thrifty : generous);
-  if (bytes > memoryBytesMax) throw new TooLargeForMemory(explain(facts, output, thrifty, memoryBytesMax));
+  return encoderBytes(facts, costOf(facts, output, format, false)) > memoryBytesMax;
+}
+
+/**
+ * Refuses before anything is decoded what cannot be made within the encoder's memory, not even thriftily. Throws
+ * TooLargeForMemory then: to be killed half way would cost more time, twice, and tell nobody why. Throws EncoderWorn
+ * rather than let the output depend on earlier images.
+ */
+export function demandRoom(facts: DecodeFacts, output: Output, format: OutputFormat, limits: EncoderLimits): void {
+  const { memoryBytesMax = Infinity, wornBytes = 0 } = limits;
+  const cost = costOf(facts, output, format, isThriftNeeded(facts, output, format, limits));
+  const bytes = encoderBytes(facts, cost);
+  if (bytes > memoryBytesMax) throw new TooLargeForMemory(explain(facts, output, cost, memoryBytesMax));
   if (bytes + wornBytes > memoryBytesMax) throw new EncoderWorn("a fresh encoder is needed");
-  return isThrifty;
 }
 
 /** What remains beside the largest of the outputs. */
