@@ -60,9 +60,10 @@ export function startEncoderProcess(
     send: (request) => void (child.connected && child.send(request, () => {})),
     kill: () => child.kill("SIGKILL"),
     async residentBytes() {
-      // Linux only; elsewhere the limit is not watched.
-      const status = await readFile(`/proc/${child.pid}/statm`, "utf8").catch(() => null);
-      return status === null ? null : Number(status.split(" ")[1]) * 4096;
+      // Linux only; elsewhere the limit is not watched. In kB; statm counts pages, of 4, 16 or 64 kB.
+      const status = await readFile(`/proc/${child.pid}/status`, "utf8").catch(() => "");
+      const [, kB] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
+      return kB === undefined ? null : Number(kB) * 1024;
     },
   };
 }
