@@ -75,7 +75,7 @@ describe("a catalogue of hostile images", { timeout: 180_000 }, () => {
     );
   });
 
-  test("leaves no file but inputs and outputs of what is done", async () => {
+  test("leaves no file but inputs and outputs of what is done, and the one that names the folder", async () => {
     const files = (await readdir(dataDir, { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name));
@@ -84,7 +84,7 @@ describe("a catalogue of hostile images", { timeout: 180_000 }, () => {
     assert.deepEqual([countIn("inputImages"), countIn("outputImages")], [done, done]);
     assert.deepEqual(
       files.filter((file) => !/\/uploads\/(inputImages|outputImages|inputCsvFiles|outputCsvFiles)\//.test(file)),
-      [],
+      [join(dataDir, "folder-id")],
     );
   });
 
