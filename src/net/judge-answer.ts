@@ -36,7 +36,9 @@ export function judgeAnswer({ url, isConditional, isWithheld, bytesMax }: Asked,
   }
   const coding = codingsOf(headers["content-encoding"]).find((name) => COMPRESSIONS.has(name));
   if (coding !== undefined)
-    return refused(failed("http_error", `The server sent the image compressed (${coding}) although only identity was accepted.`));
+    return refused(
+      failed("http_error", `The server sent the file compressed (Content-Encoding: ${coding}) although only identity was accepted.`),
+    );
   if (Number(headers["content-length"] ?? 0) > bytesMax) return refused(tooLarge(bytesMax));
   return { kind: "body" };
 }

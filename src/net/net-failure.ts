@@ -7,7 +7,9 @@ export class DeadlinePassed extends Error {}
 
 const DNS_ERRNOS = new Set(["ENOTFOUND", "EAI_AGAIN", "ENODATA", "ESERVFAIL", "EAI_FAIL", "EAI_NODATA", "EAI_NONAME"]);
 const DISK_ERRNOS = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "EMFILE", "ENFILE"]);
-const TLS_CODES = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/;
+/** What OpenSSL finds wrong with a certificate, as Node names it: UNSPECIFIED is all that has no name of its own. */
+const TLS_CODES =
+  /^(ERR_TLS|ERR_SSL|CERT_|CRL_|ERROR_IN_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|INVALID_(CA|PURPOSE)$|PATH_LENGTH|HOSTNAME_MISMATCH|UNSPECIFIED$|EPROTO)/;
 
 /** What a surprise from a socket, a resolver, TLS or the disk means for the image. Never shows an address we refused. */
 export function netFailure(error: unknown): StageFailure {

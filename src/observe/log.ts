@@ -24,8 +24,13 @@ export function createLog(level: string): Log {
 
 /** Not every property that a library hangs on an error: pg adds the whole client, with its connection's facts. */
 function describeError(error: unknown): object {
-  if (!(error instanceof Error)) return { message: String(error) };
+  if (!isLikeError(error)) return { message: String(error) };
   const code = "code" in error ? { code: error.code } : {};
   const cause = error.cause === undefined ? {} : { cause: describeError(error.cause) };
   return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause };
+}
+
+/** pg-boss tells of an error with a copy of it, which is none itself. */
+function isLikeError(error: unknown): error is Error {
+  return error instanceof Error || (typeof error === "object" && error !== null && "message" in error);
 }

@@ -39,8 +39,12 @@ export async function fetchOrReuse(
   if (linked.value === null) return isUnchanged ? stages.download({ url, path, signal }) : fetched;
   const kept = await keepInput(stages, work, known, isUnchanged ? null : path);
   if (!kept.ok) return kept;
-  const { etag: newTag, lastModified: newDate } = fetched.value;
-  return succeeded({ reused: linked.value, source: { ...known.source, ...(isUnchanged ? {} : { etag: newTag, lastModified: newDate }) } });
+  return succeeded({ reused: linked.value, source: isUnchanged ? known.source : { ...known.source, ...whenceOf(fetched.value) } });
+}
+
+/** A tag or a date holds for the URL that gave it. */
+function whenceOf({ finalUrl, status: httpStatus, etag, lastModified }: Download): Partial<SourceFacts> {
+  return { finalUrl, httpStatus, etag, lastModified };
 }
 
 /** Null where the earlier files are not there any more. */

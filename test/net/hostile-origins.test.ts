@@ -11,6 +11,7 @@ import { IMAGE_CODES, type ImageCode } from "../../src/domain/image-code.ts";
 import type { StageResult } from "../../src/domain/stage-result.ts";
 import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
 import { createDownloader, type Download } from "../../src/net/download.ts";
+import { netFailure } from "../../src/net/net-failure.ts";
 import { makeCertificates, type Certificate } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
@@ -202,6 +203,12 @@ describe("a hostile origin", { timeout: 60_000 }, () => {
       judge(await endOf(`${url}/image.jpg`, server), end);
     });
   }
+
+  test("whose certificate is refused for whatever reason is tls_failed", () => {
+    // Of Node's names for what OpenSSL finds; UNSPECIFIED stands for all others, such as a key that is too short.
+    for (const code of ["INVALID_PURPOSE", "INVALID_CA", "UNSPECIFIED", "CRL_HAS_EXPIRED", "HOSTNAME_MISMATCH", "PATH_LENGTH_EXCEEDED"])
+      assert.equal(netFailure(Object.assign(new Error("x"), { code })).code, "tls_failed", code);
+  });
 
   test("gets nothing into the next download on the same connection", async () => {
     const { url } = await listenWith((socket) =>

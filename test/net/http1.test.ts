@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import http from "node:http";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -14,6 +15,8 @@ import { makeCertificates } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 
+/** Of OpenSSL's, one that Node has no name for. */
+const SSL_OP_NO_EXTENDED_MASTER_SECRET = 1;
 const OK = "HTTP/1.1 200 OK\r\n";
 const NO_WATCH = { begin() {}, onConnected() {}, onHead() {}, onBytes() {} };
 type Answered = { status: number; headers: Record<string, string | undefined>; body: string };
@@ -493,6 +496,30 @@ describe("the HTTP client", () => {
     });
     let made: ReturnType<typeof makeCertificates> | undefined;
     const certificates = () => (made ??= makeCertificates());
+
+    test("goes without its session where the server ends the handshake that offers it", async () => {
+      const ticketKeys = randomBytes(48);
+      const { good } = await certificates();
+      const serve = async (port: number, more: tls.TlsOptions) => {
+        const server = tls.createServer({ ...good, ticketKeys, maxVersion: "TLSv1.2", ...more }, (socket) =>
+          socket.on("error", () => {}).once("data", () => socket.end(`${OK}Connection: close\r\nContent-Length: 2\r\n\r\nok`)),
+        );
+        await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+        onCleanup(() => server.close());
+        return server;
+      };
+      const first = await serve(0, {});
+      const { port } = first.address() as AddressInfo;
+      const client = startClient();
+      const ask = async () => (await get(client, `https://127.0.0.1:${port}/`)).body;
+      assert.equal(await ask(), "ok");
+      await new Promise((resolve) => first.close(resolve));
+      // The same keys without the extended master secret: OpenSSL aborts such a resumption (RFC 7627 §5.3).
+      let refused = 0;
+      (await serve(port, { secureOptions: SSL_OP_NO_EXTENDED_MASTER_SECRET })).on("tlsClientError", () => (refused += 1));
+      assert.deepEqual(await Promise.all([ask(), ask()]), ["ok", "ok"]);
+      assert.ok(refused > 0, "no session was offered");
+    });
 
     test("resumes a session that it had, and reads bodies of any size", async () => {
       const resumed: boolean[] = [];

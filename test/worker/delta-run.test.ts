@@ -17,18 +17,23 @@ describe("a catalogue that comes again", () => {
   const photos: Buffer[] = [];
   /** What the origin knows of each path. */
   const files = new Map<string, { photo: Buffer; etag?: string; lastModified?: string }>();
+  const redirects = new Map<string, string>();
   const answers: string[] = [];
 
   before(async () => {
     for (const seed of [1, 2]) photos.push(await makeSamplePhoto({ width: 200, height: 150, seed, format: "jpeg" }));
     origin = await startOrigin((request, response, url) => {
+      const target = redirects.get(url.pathname);
+      if (target !== undefined) return void response.writeHead(302, { location: target }).end();
       const file = files.get(url.pathname);
       if (!file) return void response.writeHead(404).end();
       if (file.etag !== undefined) response.setHeader("etag", file.etag);
       if (file.lastModified !== undefined) response.setHeader("last-modified", file.lastModified);
       const isFresh =
         (file.etag !== undefined && request.headers["if-none-match"] === file.etag) ||
-        (file.etag === undefined && file.lastModified !== undefined && request.headers["if-modified-since"] === file.lastModified);
+        (file.etag === undefined &&
+          file.lastModified !== undefined &&
+          Date.parse(request.headers["if-modified-since"] ?? "") >= Date.parse(file.lastModified));
       answers.push(`${url.pathname} ${isFresh ? 304 : 200}`);
       if (isFresh) response.writeHead(304).end();
       else response.setHeader("content-type", "image/jpeg").end(file.photo);
@@ -53,8 +58,8 @@ describe("a catalogue that comes again", () => {
     );
   });
 
-  const run = async (body: object): Promise<{ batch: Batch; products: Product[] }> => {
-    const images = [...files.keys()].map((path) => `${origin.url}${path}`);
+  const run = async (body: object, paths = [...files.keys()]): Promise<{ batch: Batch; products: Product[] }> => {
+    const images = paths.map((path) => `${origin.url}${path}`);
     const response = await fetch(`${service.url}/v1/batches`, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -102,6 +107,20 @@ describe("a catalogue that comes again", () => {
     // Each batch owns its files: without the first, the second is whole, and serves the third.
     await rm(join(dataDir, "uploads", "outputImages", first.batch.batchId), { recursive: true });
     assert.equal((await run({ recipe })).batch.progress.reused, 3);
+  });
+
+  test("asks each file that a redirect leads to by that file's own date", async () => {
+    const [photo = Buffer.alloc(0), other = Buffer.alloc(0)] = photos;
+    const reusedBy = async (target: string) => {
+      redirects.set("/mirror.jpg", target);
+      return (await run({ recipe: { quality: 43 } }, ["/mirror.jpg"])).batch.progress.reused;
+    };
+    files.set("/b.jpg", { photo, lastModified: "Mon, 02 Nov 2026 10:00:00 GMT" });
+    files.set("/c.jpg", { photo, lastModified: "Fri, 20 Nov 2026 10:00:00 GMT" });
+    assert.deepEqual([await reusedBy("/b.jpg"), await reusedBy("/c.jpg")], [0, 1]);
+    // Changed since it was last asked, and still older than the other.
+    files.set("/b.jpg", { photo: other, lastModified: "Tue, 10 Nov 2026 10:00:00 GMT" });
+    assert.equal(await reusedBy("/b.jpg"), 0);
   });
 
   test("is made anew where the origin has something else, or the recipe is another", async () => {

@@ -43,9 +43,9 @@ export function createHttpClient(): HttpClient {
   const open = new Set<Connection>();
   const sessions = createSessions();
 
-  const connect = (target: string, { url, port, hostname, lookup, watch }: HttpGet): Connection => {
+  const connect = (target: string, { url, port, hostname, lookup, watch }: HttpGet, session: Buffer | undefined): Connection => {
     const connection = new Connection(
-      { isSecure: url.protocol === "https:", hostname, port, lookup, session: sessions.get(target) },
+      { isSecure: url.protocol === "https:", hostname, port, lookup, session },
       {
         connect: () => watch.onConnected(),
         session: (session) => sessions.keep(target, session),
@@ -85,12 +85,16 @@ export function createHttpClient(): HttpClient {
           if (used.hasAnswered || !isGone(error)) throw error;
         }
       }
-      const fresh = connect(target, get);
+      const session = sessions.get(target);
+      const fresh = connect(target, get, session);
       try {
         return await ask(get, target, fresh);
       } catch (error) {
-        if (!fresh.hasAnswered) sessions.forget(target);
-        throw error;
+        if (fresh.hasAnswered) throw error;
+        sessions.forget(target);
+        // One of several servers of a name may choke on what another gave: it was our wish to resume, and is none of the image's.
+        if (session === undefined || !isHandshakeFailure(error)) throw error;
+        return ask(get, target, connect(target, get, undefined));
       }
     },
     close() {
@@ -120,6 +124,10 @@ function createSessions() {
       if (sessions.size > SESSIONS_MAX && oldest !== undefined) sessions.delete(oldest);
     },
   };
+}
+
+function isHandshakeFailure(error: unknown): boolean {
+  return isGone(error) || (error instanceof Error && "code" in error && /^(EPROTO|ERR_SSL_)/.test(String(error.code)));
 }
 
 function isGone(error: unknown): boolean {
