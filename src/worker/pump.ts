@@ -1,10 +1,10 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { findClaimedImages } from "../db/claimed-images.ts";
 import { findKnownSources, type HeldImage } from "../db/known-sources.ts";
 import type { Transaction, Tx } from "../db/connect.ts";
 import type { DownloadWindow } from "../domain/download-window.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
 import { createAlarm } from "./alarm.ts";
+import { ImagesInHand, keyOf, type InHand } from "./images-in-hand.ts";
 
 type PumpDeps = {
   queue: Pick<Queue, "claimImages" | "touch">;
@@ -36,8 +36,6 @@ export type Hold = {
   onWorked(): void;
 };
 
-/** pg-boss gives a claim 10 s without a sign of life (its shortest heartbeat): three chances to tell. */
-const TOUCH_MS = 3_000;
 /** The floor under LISTEN: how long a job can go unnoticed when a notification is lost. */
 const POLL_MS = 1_000;
 /** How many claims may wait for slow hosts beside the window. */
@@ -47,8 +45,6 @@ const HOST_WAIT_MAX = 1_000;
  * a limit thousands would be claimed faster than the settler can give them back.
  */
 const RECORDING_MAX = 500;
-/** How long what an origin has been asked for may still come once its batch is paused: nobody is asked twice for nothing. */
-const PAUSE_GRACE_MS = 2_000;
 /** What was aborted at the deadline is recorded within this. */
 const SETTLE_MS = 4_000;
 /** A claim is a transaction, whether of one image or of many: it waits until a quarter of the window is free, or this long. */
@@ -58,30 +54,22 @@ const GATHER_MS = 200;
 const NEW_BATCH_IMAGES = 20;
 const BESIDE_WINDOW_MAX = 60;
 
-export class LostClaim extends Error {}
-export class Stopping extends Error {}
-class Paused extends Error {}
-
-type InHand = { claim: Claim; abort: AbortController; isAsked: boolean; isFetched: boolean; isWorked: boolean };
-
 /** Keeps as many images in hand as the window says, from the queue and across loss of the database. */
 export class Pump {
   readonly #deps: PumpDeps;
-  readonly #inHand = new Set<InHand>();
+  readonly #inHand: ImagesInHand;
   readonly #alarm = createAlarm();
   readonly #running: Promise<void>;
-  readonly #heartbeat: NodeJS.Timeout;
   /** How many of those in hand are being recorded. */
   #worked = 0;
   #isStopping = false;
   #isQueueEmpty = false;
-  #isTouching = false;
   #hasNewBatch = false;
 
   constructor(deps: PumpDeps) {
     this.#deps = deps;
+    this.#inHand = new ImagesInHand(deps);
     this.#running = this.#run();
-    this.#heartbeat = setInterval(() => void this.#touch(), TOUCH_MS);
   }
 
   wake(): void {
@@ -94,12 +82,9 @@ export class Pump {
     this.wake();
   }
 
-  /**
-   * Something was paused: what is being fetched of it may come within its grace, then it is given back, and shelved by whoever
-   * claims it next; what waits for its host's turn is given back at once.
-   */
+  /** Something was paused. */
   giveBackPaused(): void {
-    void this.#giveBackPaused().catch(this.#deps.onError);
+    void this.#inHand.giveBackPaused().catch(this.#deps.onError);
   }
 
   /** Claims nothing more and gives back what is still being fetched; the rest may end until the deadline. */
@@ -107,13 +92,13 @@ export class Pump {
     this.#isStopping = true;
     this.wake();
     await this.#running;
-    this.#giveBack(({ isFetched }) => !isFetched);
-    const deadline = setTimeout(() => this.#giveBack(() => true), deadlineMs);
+    this.#inHand.giveBack(({ isFetched }) => !isFetched);
+    const deadline = setTimeout(() => this.#inHand.giveBack(() => true), deadlineMs);
     // Where the database is away nothing can be recorded: claims without a sign of life go to others.
     const giveUpAt = performance.now() + deadlineMs + SETTLE_MS;
     while (this.#inHand.size > 0 && performance.now() < giveUpAt) await this.#alarm.sleep(POLL_MS);
     clearTimeout(deadline);
-    clearInterval(this.#heartbeat);
+    this.#inHand.stop();
   }
 
   /** No more can be claimed before something ends. */
@@ -163,16 +148,13 @@ export class Pump {
       return { claims, images };
     });
     this.#isQueueEmpty = claims.length < limit;
-    // What is fetched once more lapsed before: the work in hand for it is worth nothing any more.
-    const fetched = new Set(claims.map(({ id }) => id));
-    for (const { claim, abort } of this.#inHand) if (fetched.has(claim.id)) abort.abort(new LostClaim("the claim is lost"));
+    this.#inHand.loseTo(claims);
     const byKey = new Map(images.map((image) => [keyOf(image), image]));
     for (const claim of claims) this.#start(claim, byKey.get(keyOf(claim.data)));
   }
 
   #start(claim: Claim, image: HeldImage | undefined): void {
-    const entry: InHand = { claim, abort: new AbortController(), isAsked: false, isFetched: false, isWorked: false };
-    this.#inHand.add(entry);
+    const entry = this.#inHand.add(claim);
     const hold: Hold = {
       signal: entry.abort.signal,
       onAsked: () => (entry.isAsked = true),
@@ -182,7 +164,7 @@ export class Pump {
     const done = image && !image.isPaused ? this.#deps.work(claim, image, hold) : this.#deps.drop(claim, image ? "shelve" : "drop");
     void done.catch(this.#deps.onError).finally(() => {
       this.#onWorked(entry);
-      this.#inHand.delete(entry);
+      this.#inHand.remove(entry);
       this.#worked -= 1;
       if (this.#isStopping) this.wake();
     });
@@ -195,57 +177,4 @@ export class Pump {
     if (this.#worked === this.#inHand.size) this.#deps.onAllWorked();
     if (!this.#isQueueEmpty && this.#free() >= CLAIM_SHARE * this.#deps.window.size) this.wake();
   }
-
-  /** One at a time: while the server hangs, twenty of them would leave the settles no connection. */
-  async #touch(): Promise<void> {
-    const touched = [...this.#inHand].filter(({ abort }) => !abort.signal.aborted);
-    if (this.#isTouching || touched.length === 0) return;
-    this.#isTouching = true;
-    try {
-      const alive = await this.#deps.transaction((tx) =>
-        this.#deps.queue.touch(
-          tx,
-          touched.map(({ claim }) => claim),
-        ),
-      );
-      const lost = touched.filter((entry) => !alive.has(entry.claim.id) && this.#inHand.has(entry));
-      for (const { abort } of lost) abort.abort(new LostClaim("the claim is lost"));
-    } catch (error) {
-      this.#deps.onError(error);
-    } finally {
-      this.#isTouching = false;
-    }
-  }
-
-  async #giveBackPaused(): Promise<void> {
-    const found = await this.#findPaused();
-    if (found.size === 0) return;
-    const giveBack = ({ abort }: InHand) => abort.abort(new Paused("its batch is paused"));
-    for (const entry of found) if (!entry.isAsked) giveBack(entry);
-    await delay(PAUSE_GRACE_MS, undefined, { ref: false });
-    const still = await this.#findPaused();
-    for (const entry of found) if (still.has(entry)) giveBack(entry);
-  }
-
-  /** Of what is being fetched. */
-  async #findPaused(): Promise<Set<InHand>> {
-    const fetching = [...this.#inHand].filter(({ isFetched }) => !isFetched);
-    if (fetching.length === 0) return new Set();
-    const images = await this.#deps.transaction((tx) =>
-      findClaimedImages(
-        tx,
-        fetching.map(({ claim }) => claim.data),
-      ),
-    );
-    const paused = new Set(images.filter(({ isPaused }) => isPaused).map(keyOf));
-    return new Set(fetching.filter(({ isFetched, claim }) => !isFetched && paused.has(keyOf(claim.data))));
-  }
-
-  #giveBack(which: (entry: InHand) => boolean): void {
-    for (const entry of this.#inHand) if (which(entry)) entry.abort.abort(new Stopping("the process is stopping"));
-  }
-}
-
-function keyOf({ batchId, ordinal }: { batchId: string; ordinal: number }): string {
-  return `${batchId}/${ordinal}`;
 }

@@ -4,7 +4,8 @@ import type { ClaimedImage } from "../../src/db/claimed-images.ts";
 import type { Tx } from "../../src/db/connect.ts";
 import { createDownloadWindow } from "../../src/domain/download-window.ts";
 import type { Claim } from "../../src/queue/queue.ts";
-import { LostClaim, Pump, Stopping, type Hold } from "../../src/worker/pump.ts";
+import { LostClaim, Stopping } from "../../src/worker/images-in-hand.ts";
+import { Pump, type Hold } from "../../src/worker/pump.ts";
 import { eventually } from "../support/eventually.ts";
 
 type Touch = (claims: readonly Claim[]) => Promise<Set<string>>;
