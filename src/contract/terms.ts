@@ -109,3 +109,13 @@ export const Run = Type.Integer({ minimum: 1, description: "1 for now; a later v
 
 /** In examples. */
 export const NOT_PAUSED = { pausedAt: null, pauseReason: null, pausedHosts: [], hostsPaused: 0, imagesHeld: 0 };
+
+/** Whether a batch is paused, and its times, wherever its state is told. */
+export const PAUSE_AND_TIMES = {
+  pausedAt: PausedAt,
+  pauseReason: PauseReason,
+  ...PAUSED_HOSTS,
+  createdAt: Instant,
+  startedAt: Nullable(Instant),
+  finishedAt: Nullable(Instant),
+};

@@ -1,31 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AcceptedBatch } from "../../src/contract/batch.ts";
-import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import { isDatabaseAway } from "../../src/db/connect.ts";
 import { createServer, type HttpDeps } from "../../src/http/server.ts";
 import { acceptUpload } from "../../src/intake/accept-upload.ts";
-import { loadBatch } from "../../src/intake/load-batch.ts";
 import { createStorage } from "../../src/storage/storage.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { intakeInto } from "../support/intake.ts";
 import { openTestQueue } from "../support/queue.ts";
 
 test("an upload that is stored is accepted with its secret, though the database is away before the answer", async () => {
   const { db, queue } = await openTestQueue();
   const storage = await createStorage({ dataDir: await createTestFolder() });
   const findBatch = () => Promise.reject(new Error("Connection terminated unexpectedly"));
-  const intake = {
-    storage,
-    limits: CATALOGUE_LIMITS,
-    defaultWebhookUrl: null,
-    defaultPayload: "event",
-    sealHeaders: null,
-    sealAuthorization: null,
-    checkTarget: async () => ({ ok: true, mayCarrySecrets: true }),
-    load: (order) => loadBatch({ queue, transaction: db.keyedTransaction }, order),
-    findBatch,
-  } satisfies Parameters<typeof acceptUpload>[0];
+  const intake = { ...intakeInto({ db, queue, storage }), findBatch };
   const unasked = () => assert.fail();
   // Of what the routes need, this one's part.
   const app = await createServer({

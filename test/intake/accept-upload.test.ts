@@ -3,18 +3,17 @@ import { existsSync } from "node:fs";
 import { readdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
-import { findBatch } from "../../src/db/batches.ts";
-import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import type { Database } from "../../src/db/connect.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { createTurnstile } from "../../src/domain/turnstile.ts";
 import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts";
-import { DEFAULT_READING, loadBatch } from "../../src/intake/load-batch.ts";
+import { DEFAULT_READING } from "../../src/intake/load-batch.ts";
 import { loadInThread } from "../../src/intake/load-in-thread.ts";
 import { sweepUploads } from "../../src/intake/sweep-uploads.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { intakeInto } from "../support/intake.ts";
 import { openTestQueue } from "../support/queue.ts";
 
 describe("accepting an upload", () => {
@@ -28,17 +27,7 @@ describe("accepting an upload", () => {
     ({ db, queue } = await openTestQueue());
     dataDir = await createTestFolder();
     storage = await createStorage({ dataDir });
-    deps = {
-      storage,
-      limits: CATALOGUE_LIMITS,
-      defaultWebhookUrl: null,
-      defaultPayload: "event",
-      sealHeaders: null,
-      sealAuthorization: null,
-      checkTarget: async () => ({ ok: true, mayCarrySecrets: true }),
-      load: (order) => loadBatch({ queue, transaction: db.keyedTransaction }, order),
-      findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
-    };
+    deps = intakeInto({ db, queue, storage });
   });
   const accept = async (overrides: Partial<IntakeDeps>) => {
     const path = storage.tempPath("csv");

@@ -1,0 +1,22 @@
+import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
+import { findBatch } from "../../src/db/batches.ts";
+import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import type { IntakeDeps } from "../../src/intake/accept-upload.ts";
+import { loadBatch } from "../../src/intake/load-batch.ts";
+import type { Queue } from "../../src/queue/queue.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+
+/** What accepts an upload into this database, with no webhook, key or address guard of a service. */
+export function intakeInto({ db, queue, storage }: { db: Database; queue: Queue; storage: Storage }): IntakeDeps {
+  return {
+    storage,
+    limits: CATALOGUE_LIMITS,
+    defaultWebhookUrl: null,
+    defaultPayload: "event",
+    sealHeaders: null,
+    sealAuthorization: null,
+    checkTarget: async () => ({ ok: true, mayCarrySecrets: true }),
+    load: (order) => loadBatch({ queue, transaction: db.keyedTransaction }, order),
+    findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
+  };
+}
