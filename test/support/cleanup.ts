@@ -1,5 +1,8 @@
 import { after } from "node:test";
 
+/** Longer than the longest file takes on a busy machine: a file that waits for ever fails alone, and the run goes on. */
+const FILE_MS = 300_000;
+
 const undoings: (() => unknown)[] = [];
 
 /** Runs when the test file has ended, the last first; works in hooks and in tests alike, where `after` would not. */
@@ -7,6 +10,15 @@ export function onCleanup(undo: () => unknown): void {
   undoings.push(undo);
 }
 
-after(async () => {
-  for (const undo of undoings.toReversed()) await undo();
-});
+after(undoAll);
+
+setTimeout(async () => {
+  process.stderr.write(`the file did not end within ${FILE_MS} ms; still open: ${process.getActiveResourcesInfo().join(", ")}\n`);
+  await undoAll();
+  process.exit(1);
+}, FILE_MS).unref();
+
+/** One that never ends is left out the second time. */
+async function undoAll(): Promise<void> {
+  for (let undo = undoings.pop(); undo; undo = undoings.pop()) await undo();
+}

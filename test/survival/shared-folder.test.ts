@@ -39,11 +39,20 @@ test("what a process says of its folder holds again after its connection broke; 
   const admin = new pg.Client({ connectionString: url });
   await admin.connect();
   onCleanup(() => admin.end());
-  const breakAll = () =>
-    admin.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pressrun owner' and datname = current_database()",
+  const holders = async () => {
+    const { rows } = await admin.query<{ pid: number }>(
+      `select pid from pg_locks join pg_stat_activity using (pid)
+       where locktype = 'advisory' and granted and application_name = 'pressrun owner' and datname = current_database()`,
     );
-  const isHeld = async () => (await admin.query("select from pg_locks where locktype = 'advisory' and granted")).rowCount === 1;
+    return rows.map(({ pid }) => pid);
+  };
+  // Told to end is not ended: until then the old connection still holds its lock.
+  const breakAll = async () => {
+    const held = await holders();
+    await admin.query("select pg_terminate_backend(pid) from unnest($1::int[]) pid", [held]);
+    await eventually("the broken connections to end", async () => !(await holders()).some((pid) => held.includes(pid)));
+  };
+  const isHeld = async () => (await holders()).length === 1;
   let isLost = false;
   const share = await shareFolder({ url, folderId: one, onLost: () => (isLost = true) });
   assert.ok(share);
@@ -51,7 +60,9 @@ test("what a process says of its folder holds again after its connection broke; 
 
   await breakAll();
   await eventually("the lock to be taken again", isHeld);
-  assert.equal(await shareFolder({ url, folderId: other, onLost: () => {} }), null);
+  const stranger = await shareFolder({ url, folderId: other, onLost: () => {} });
+  onCleanup(() => stranger?.close());
+  assert.equal(stranger, null);
   await eventually("who was refused to leave no lock behind", isHeld);
   assert.equal(isLost, false);
 
