@@ -13,7 +13,6 @@ import type { Log } from "./observe/log.ts";
 import { openQueue } from "./queue/queue.ts";
 import { readOrMakeFolderId } from "./storage/folder-id.ts";
 import { createStorage } from "./storage/storage.ts";
-import { wireApi } from "./wire/api.ts";
 import type { OnStop, Parts } from "./wire/parts.ts";
 import { wireWorker } from "./wire/worker.ts";
 
@@ -30,11 +29,13 @@ const DATABASE_WAIT_MS = 60_000;
 
 /** The service: the API, the work, or both, as ROLE says. */
 export async function startApp(config: Config, log: Log, signal: AbortSignal = new AbortController().signal): Promise<App> {
+  // A thousand modules, loaded while the database starts, and only where there is an API.
+  const api = config.role === "worker" ? null : import("./wire/api.ts");
   return startOn({ config, log, signal }, async (foundation, onStop) => {
     let publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.port}`;
     const parts: Parts = { ...foundation, publicUrl: () => publicUrl };
     // The API listens before anything is worked, so that the URLs in the first result are the right ones.
-    const url = config.role === "worker" ? null : await wireApi(parts, onStop);
+    const url = api && (await (await api).wireApi(parts, onStop));
     if (config.publicUrl === null && url !== null) publicUrl = url;
     if (config.role !== "api") await wireWorker(parts, onStop);
     return { url, databaseUrl: parts.databaseUrl, isDatabaseEmbedded: config.databaseUrl === null };

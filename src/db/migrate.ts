@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { connectionOptions } from "./connect.ts";
@@ -34,9 +35,14 @@ async function isUpToDate(client: pg.Client): Promise<boolean> {
   return applied.rows[0]?.last === journal.entries.at(-1)?.when;
 }
 
-/** Loaded only when needed: importing drizzle takes a second, most of it spent on its package.json. */
+/**
+ * Loaded only when needed, and by `require`: `import` parses drizzle's package.json of 180 kB once for each of its modules,
+ * 0.8 s in all instead of 0.1.
+ */
 async function applyMigrations(client: pg.Client): Promise<void> {
-  const [{ drizzle }, { migrate }] = await Promise.all([import("drizzle-orm/node-postgres"), import("drizzle-orm/node-postgres/migrator")]);
+  const require = createRequire(import.meta.url);
+  const { drizzle } = require("drizzle-orm/node-postgres") as typeof import("drizzle-orm/node-postgres");
+  const { migrate } = require("drizzle-orm/node-postgres/migrator") as typeof import("drizzle-orm/node-postgres/migrator");
   await migrate(drizzle(client), { migrationsFolder: MIGRATIONS });
 }
 
