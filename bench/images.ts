@@ -9,7 +9,7 @@ import { startOrigins } from "./origins.ts";
  * `npm run bench -- peers ROUNDS` beside what else one would put together.
  */
 const hasPeers = process.argv[2] === "peers";
-const ROUNDS = Number(process.argv[hasPeers ? 3 : 2] ?? 5);
+const ROUNDS = Number(process.argv.slice(2).find((word) => /^\d+$/.test(word)) ?? 5);
 const SIZES = [
   { name: "6 megapixels", width: 3000, height: 2000, images: 60 },
   { name: "600x450", width: 600, height: 450, images: hasPeers ? 600 : 1_500 },

@@ -5,6 +5,7 @@
 const BENCHMARKS: Record<string, () => Promise<unknown>> = {
   images: () => import("./images.ts"),
   peers: () => import("./images.ts"),
+  https: () => import("./https.ts"),
   latency: () => import("./latency.ts"),
   fairness: () => import("./fairness.ts"),
   "first-image": () => import("./first-image.ts"),
@@ -23,4 +24,4 @@ if (!load) {
   process.exit(2);
 }
 await load();
-process.exit();
+process.exit(process.exitCode);

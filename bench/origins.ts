@@ -18,9 +18,10 @@ export async function startOrigins(options: {
   const { width, height, origins = 1, latencyMs = 0, slowPercent = 0, slowMs = 0 } = options;
   const child = fork(new URL("origin.ts", import.meta.url), [width, height, origins, latencyMs, slowPercent, slowMs].map(String));
   const [{ ports, bytes }] = (await once(child, "message")) as [{ ports: number[]; bytes: number }];
+  const scheme = process.env["BENCH_TLS_FOLDER"] === undefined ? "http" : "https";
   return {
     bytes,
-    urlOf: (index, round) => `http://127.0.0.1:${ports[index % ports.length]}/${index}-${round}.jpg`,
+    urlOf: (index, round) => `${scheme}://127.0.0.1:${ports[index % ports.length]}/${index}-${round}.jpg`,
     close: () => child.disconnect(),
   };
 }
