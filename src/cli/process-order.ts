@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { readOptions } from "../http/read-options.ts";
-import type { BatchOptions } from "../intake/accept-upload.ts";
+import type { BatchOptions } from "../intake/upload.ts";
 import { readFlags } from "./read-flags.ts";
 import { Unusable } from "./unusable.ts";
 

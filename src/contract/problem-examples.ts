@@ -19,6 +19,7 @@ const DETAILS: Record<ProblemCode, string> = {
   batch_not_paused: "Expected a batch that is paused, or of which a host is; this one is not (any more).",
   host_not_paused: 'Expected one of the hosts that are paused in this batch (pausedHosts lists them); "cdn.example" is not (any more).',
   batch_ended: "Expected a batch with something left to try; all of this one is settled.",
+  upload_in_progress: "An upload with this Idempotency-Key is being taken in at this moment; send it again in a few seconds.",
   upload_too_large: "Expected at most 1073741824 bytes (UPLOAD_BYTES_MAX); split the upload, or let the operator raise the limit.",
   unsupported_media_type: "Expected multipart/form-data with the CSV in the field `file`, or a text/csv body.",
   wrong_file_type: "Expected a CSV, got a ZIP archive; unpack it and upload the CSV in it.",
@@ -29,6 +30,8 @@ const DETAILS: Record<ProblemCode, string> = {
   csv_url_failed: "The CSV at csvUrl could not be fetched (not_found): The server answered with status 404.",
   invalid_options: "quality: Expected a whole number from 1 to 100, got 0.",
   invalid_webhook: 'Expected an absolute http or https URL, got "shop.example".',
+  idempotency_key_reused:
+    "Expected the same file and options as in the upload that this Idempotency-Key came with first (batch 019abc12-3456-7def-8123-456789abcdef), got others. Send another upload under a key of its own.",
   file_missing: "Expected the CSV as a file in the field `file` (curl -F file=@products.csv), or as a text/csv body.",
   too_many_files: "Expected one file, in the field `file`; upload the others on their own.",
   internal_error: "The request could not be served; the operator finds the reason in the log.",

@@ -35,6 +35,17 @@ export const UploadQuery = Type.Object({
   ),
 });
 
+/** Of every route that takes an upload. */
+export const UploadHeaders = Type.Object({
+  "idempotency-key": Type.Optional(
+    Type.String({
+      description:
+        "A name of your own for this upload, such as a UUID. Sent again under it, the same file with the same options makes no second batch: the answer is that of the first one, with the header `Idempotency-Replayed: true`.",
+      examples: ["5f0c9c3e-2b1d-4f6a-9d43-0c8f0f2f7a11"],
+    }),
+  ),
+});
+
 /** The form that holds them beside the file. */
 export const UploadForm = Type.Object(
   {

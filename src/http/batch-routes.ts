@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import type { AcceptedBatch, Batch } from "../contract/batch.ts";
 import { ID } from "../contract/terms.ts";
-import { UploadForm, UploadQuery } from "../contract/upload.ts";
+import { UploadForm, UploadHeaders, UploadQuery } from "../contract/upload.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
 import { writeCursor } from "../domain/cursor.ts";
@@ -15,7 +15,7 @@ import { ProblemError } from "./problems.ts";
 import { receiveJson, receiveNdjson } from "./receive-products.ts";
 import { receiveFile } from "./receive-upload.ts";
 import { takeUpload, type TakeDeps } from "./take-upload.ts";
-import { acceptedHeaders, followHeaders } from "./upload-route.ts";
+import { acceptedHeaders, followHeaders, headersOf } from "./upload-route.ts";
 
 export type BatchDeps = TakeDeps & {
   findBatch(batchId: string): Promise<BatchRow | null>;
@@ -50,7 +50,7 @@ export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
 
 /** Every way in: see receiveAny(). */
 function addCreateBatch(app: FastifyInstance, deps: BatchDeps): void {
-  const body = streamedBody(UploadForm, PRODUCTS_BODY, UploadQuery);
+  const body = streamedBody(UploadForm, PRODUCTS_BODY, { querystring: UploadQuery, headers: UploadHeaders });
   app.post(
     "/v1/batches",
     {
@@ -70,14 +70,15 @@ function addCreateBatch(app: FastifyInstance, deps: BatchDeps): void {
     },
     async (request, reply) => {
       // The database is not asked again: it may be gone, and the secret is told this once.
-      const { batch: row, warnings, webhookSecret } = await takeUpload(deps, request, { receive: receiveAny, presetDefault: "balanced" });
-      const batch = view(deps, row);
+      const taken = await takeUpload(deps, request, { receive: receiveAny, presetDefault: "balanced" });
+      const { warnings, webhookSecret } = taken;
+      const batch = view(deps, taken.batch);
       const accepted: AcceptedBatch = {
         ...batch,
         ...(warnings.length === 0 ? {} : { warnings }),
         ...(webhookSecret === null ? {} : { webhookSecret }),
       };
-      return reply.code(202).headers({ location: batch.links.self, "retry-after": "1", "cache-control": "no-store" }).send(accepted);
+      return reply.code(202).headers(headersOf(taken, batch.links.self)).send(accepted);
     },
   );
 }

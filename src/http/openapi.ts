@@ -51,9 +51,9 @@ export const PRODUCTS_BODY = {
 };
 
 /** Documents what such a route takes; nothing of it is validated before it is read. */
-export function streamedBody(form: object, others: Record<string, object>, querystring: object) {
+export function streamedBody(form: object, others: Record<string, object>, parameters: { querystring: object; headers?: object }) {
   const content = { "multipart/form-data": { schema: form }, ...others };
-  return { schema: { querystring, body: { content } }, validatorCompiler: () => () => true };
+  return { schema: { ...parameters, body: { content } }, validatorCompiler: () => () => true };
 }
 
 const DESCRIPTION = `Upload a file with \`POST /v1/batches\`, follow it with \`GET /v1/batches/{batchId}\`, and fetch what its \`links\` name. The two routes of the seed (\`/uploadAndProcessDocument\` and \`/getProcessingStatus/{requestId}\`, also under \`/api\`) do the same in their own words.

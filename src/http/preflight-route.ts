@@ -18,7 +18,7 @@ export function addPreflightRoute(app: FastifyInstance, deps: PreflightRouteDeps
   const body = streamedBody(
     PreflightForm,
     { ...PRODUCTS_BODY, "application/json": { schema: { $ref: "PreflightRequest#" } } },
-    PreflightQuery,
+    { querystring: PreflightQuery },
   );
   app.post(
     "/v1/preflight",

@@ -15,6 +15,8 @@ export const UPLOAD_PROBLEMS = [
   "invalid_csv",
   "invalid_options",
   "invalid_webhook",
+  "idempotency_key_reused",
+  "upload_in_progress",
   "file_missing",
   "too_many_files",
   "storage_full",
@@ -24,7 +26,7 @@ export const PRODUCTS_PROBLEMS = [...UPLOAD_PROBLEMS, "invalid_products", "csv_u
 
 /** Of a preflight, whose report tells what is wrong with a file. */
 export const PREFLIGHT_PROBLEMS = PRODUCTS_PROBLEMS.filter(
-  (code) => !["invalid_csv", "invalid_products", "invalid_webhook"].includes(code),
+  (code) => !["invalid_csv", "invalid_products", "invalid_webhook", "idempotency_key_reused", "upload_in_progress"].includes(code),
 );
 
 /**

@@ -3,7 +3,7 @@ import type { Static } from "typebox";
 import { PreflightOptions } from "../contract/preflight.ts";
 import { METADATA_CHARS_MAX } from "../contract/batch-options.ts";
 import { UploadOptions } from "../contract/upload.ts";
-import type { BatchOptions } from "../intake/accept-upload.ts";
+import type { BatchOptions } from "../intake/upload.ts";
 import type { ReadingOptions } from "../intake/load-batch.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { readSourceHeaders, type SourceHeaders } from "../domain/source-headers.ts";

@@ -50,7 +50,10 @@ async function store(products: AsyncIterable<unknown> | Iterable<unknown>, deps:
   );
 }
 
-async function fetchCsv(url: unknown, deps: ReceiveDeps): Promise<{ path: string; bytes: number; fileName: string | null }> {
+async function fetchCsv(
+  url: unknown,
+  deps: ReceiveDeps,
+): Promise<{ path: string; bytes: number; fileName: string | null; fetchedFrom: string }> {
   if (typeof url !== "string") throw invalid("Expected csvUrl as text.");
   const path = deps.tempPath("csv");
   const fetched = await deps.fetchCsv(url, path);
@@ -59,7 +62,7 @@ async function fetchCsv(url: unknown, deps: ReceiveDeps): Promise<{ path: string
       errors: [{ field: "csvUrl", message: fetched.message }],
       errorCount: 1,
     });
-  return { path, bytes: fetched.bytes, fileName: nameIn(url) };
+  return { path, bytes: fetched.bytes, fileName: nameIn(url), fetchedFrom: url };
 }
 
 /** The last part of the path, as it would be called on a disk. */

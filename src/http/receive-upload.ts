@@ -13,6 +13,8 @@ export type ReceivedUpload = {
   fileName: string | null;
   fields: Record<string, unknown>;
   fieldNames?: FieldNames;
+  /** Where the CSV was fetched from, where it did not come itself. */
+  fetchedFrom?: string;
   /** Set where the file was made from JSON. */
   layout: Layout | null;
 };

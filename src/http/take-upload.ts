@@ -1,8 +1,10 @@
 import type { FastifyRequest } from "fastify";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
+import { IDEMPOTENCY_KEY_CHARS_MAX, parseIdempotencyKey } from "../domain/idempotency-key.ts";
 import type { Preset } from "../domain/recipe.ts";
-import type { Acceptance, Upload } from "../intake/accept-upload.ts";
+import type { Acceptance } from "../intake/accept-upload.ts";
+import type { Upload } from "../intake/upload.ts";
 import { ProblemError } from "./problems.ts";
 import { readOptions } from "./read-options.ts";
 import { receiveWithin, type ReceiveDeps, type ReceivedUpload } from "./receive-upload.ts";
@@ -22,11 +24,14 @@ export async function takeUpload(
   { receive, presetDefault }: { receive: Parameters<typeof receiveWithin>[2]; presetDefault: Preset },
 ): Promise<Taken> {
   refuseInQuery(request.query as object);
+  const idempotencyKey = readIdempotencyKey(request);
   return withUpload(deps, request, receive, async (received) => {
     const { reading, ...options } = readOptions(received.fields, presetDefault, received.fieldNames);
     const result = await deps.acceptUpload({
       spool: received,
       fileName: received.fileName,
+      idempotencyKey,
+      ...(received.fetchedFrom === undefined ? {} : { fetchedFrom: received.fetchedFrom }),
       options: { ...options, reading: { ...reading, layout: received.layout } },
     });
     if (result.ok) return { ...result, warnings: [...result.warnings, ...warningsOf(deps.settings.publicUrl())] };
@@ -40,7 +45,22 @@ export async function takeUpload(
         errors: [{ field: result.field, message: result.message }],
         errorCount: 1,
       });
+    if (result.kind === "key")
+      throw new ProblemError(result.code, result.message, {}, result.code === "upload_in_progress" ? { "retry-after": "2" } : {});
     throw refusal(result.problems, result.problemCount, received);
+  });
+}
+
+/** Null where there is none. */
+function readIdempotencyKey({ headers }: FastifyRequest): string | null {
+  const header = headers["idempotency-key"];
+  if (header === undefined) return null;
+  const key = parseIdempotencyKey([header].flat().join(", "));
+  if (key !== null) return key;
+  const message = `Expected 1 to ${IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters, in quotes or without, such as a UUID.`;
+  throw new ProblemError("invalid_options", `Idempotency-Key: ${message}`, {
+    errors: [{ field: "Idempotency-Key", message }],
+    errorCount: 1,
   });
 }
 

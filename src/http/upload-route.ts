@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { UploadForm, UploadQuery, type Accepted } from "../contract/upload.ts";
+import { UploadForm, UploadHeaders, UploadQuery, type Accepted } from "../contract/upload.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl } from "../domain/batch-event.ts";
 import { CSV_BODY, streamedBody } from "./openapi.ts";
 import { problemResponses, UPLOAD_PROBLEMS } from "./problem-responses.ts";
@@ -8,7 +8,7 @@ import { takeUpload, type TakeDeps, type Taken } from "./take-upload.ts";
 
 /** The seed's own route. */
 export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" | "/api"): void {
-  const body = streamedBody(UploadForm, CSV_BODY, UploadQuery);
+  const body = streamedBody(UploadForm, CSV_BODY, { querystring: UploadQuery, headers: UploadHeaders });
   app.post(
     `${prefix}/uploadAndProcessDocument`,
     {
@@ -24,11 +24,9 @@ export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" 
       },
     },
     async (request, reply) => {
-      const accepted = toAnswer(
-        await takeUpload(deps, request, { receive: receiveFile, presetDefault: "seed" }),
-        deps.settings.publicUrl(),
-      );
-      return reply.code(202).headers({ location: accepted.statusUrl, "retry-after": "1", "cache-control": "no-store" }).send(accepted);
+      const taken = await takeUpload(deps, request, { receive: receiveFile, presetDefault: "seed" });
+      const accepted = toAnswer(taken, deps.settings.publicUrl());
+      return reply.code(202).headers(headersOf(taken, accepted.statusUrl)).send(accepted);
     },
   );
 }
@@ -36,7 +34,20 @@ export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" 
 export const acceptedHeaders = {
   Location: { type: "string", format: "uri", description: "Where the batch can be followed." },
   "Retry-After": { type: "integer", description: "Seconds until a first look is worth it." },
+  "Idempotency-Replayed": {
+    type: "boolean",
+    description: "`true` where an upload with this Idempotency-Key was taken in before, and this is its batch; absent otherwise.",
+  },
 };
+
+export function headersOf({ isReplay }: Taken, location: string): Record<string, string> {
+  return {
+    location,
+    "retry-after": "1",
+    "cache-control": "no-store",
+    ...(isReplay ? { "idempotency-replayed": "true" } : {}),
+  };
+}
 
 export const followHeaders = {
   "Retry-After": { type: "integer", description: "Seconds until another look is worth it; absent once the batch has ended." },

@@ -4,6 +4,7 @@ import { readCatalogue } from "../csv/read-catalogue.ts";
 import type { CatalogueLimits } from "../csv/limits.ts";
 import { findBatch, insertBatch, insertEndpoint, type BatchRow, type NewBatch, type StoredHeaders } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, type Transaction, type Tx } from "../db/connect.ts";
+import { keepUploadKey, takeUploadKey, type UploadOnce } from "../db/upload-keys.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
 import type { Layout } from "../csv/choose-layout.ts";
 import { NO_WISHES, type ColumnWishes } from "../csv/find-columns.ts";
@@ -35,6 +36,8 @@ export type BatchOrder = {
   recipe: Recipe;
   refresh: Refresh;
   metadata: Record<string, unknown>;
+  /** Set where it is to be taken in once under a key. */
+  once?: UploadOnce | null;
   /** Already encrypted: an order is handed to threads. */
   sourceHeaders?: StoredHeaders | null;
   pauseAtFailurePercent?: number | null;
@@ -51,9 +54,11 @@ export type BatchOrder = {
   } | null;
 };
 
-/** `batch` as it is committed, so that nobody has to ask for it once it is. */
+/** `batch` as it is committed, so that nobody has to ask for it once it is; `clash` as takeUploadKey() says. */
 export type LoadedBatch =
-  { ok: true; batch: BatchRow; warnings: UploadWarning[] } | { ok: false; problems: CsvProblem[]; problemCount: number };
+  | { ok: true; batch: BatchRow; warnings: UploadWarning[] }
+  | { ok: false; problems: CsvProblem[]; problemCount: number }
+  | { ok: false; clash: "busy" | "done" };
 
 type LoadDeps = {
   queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">;
@@ -61,10 +66,10 @@ type LoadDeps = {
 };
 
 /** Thrown to roll the transaction back; never leaves this file. */
-class RefusedFile extends Error {
+class Refused extends Error {
   readonly refusal: Extract<LoadedBatch, { ok: false }>;
   constructor(refusal: Extract<LoadedBatch, { ok: false }>) {
-    super("the file was refused");
+    super("the upload was refused");
     this.refusal = refusal;
   }
 }
@@ -73,8 +78,12 @@ class RefusedFile extends Error {
 export async function loadBatch({ queue, transaction }: LoadDeps, order: BatchOrder): Promise<LoadedBatch> {
   try {
     return await transaction(async (tx) => {
+      const { once = null } = order;
+      const taken = once && (await takeUploadKey(tx, DEFAULT_TENANT_ID, once));
+      if (taken === "busy" || taken === "done") throw new Refused({ ok: false, clash: taken });
       const { facts, warnings } = await copyProducts(tx, order);
       await insertBatch(tx, batchRow(order, facts));
+      if (once) await keepUploadKey(tx, { tenantId: DEFAULT_TENANT_ID, once, batchId: order.batchId, warnings });
       if (order.endpoint) await insertEndpoint(tx, { ...order.endpoint, tenantId: DEFAULT_TENANT_ID, batchId: order.batchId });
       const { more } = await planPage(tx, queue, order.batchId);
       if (more) await queue.sendPlan(tx, { batchId: order.batchId });
@@ -83,7 +92,7 @@ export async function loadBatch({ queue, transaction }: LoadDeps, order: BatchOr
       return { ok: true, batch, warnings };
     });
   } catch (error) {
-    if (error instanceof RefusedFile) return error.refusal;
+    if (error instanceof Refused) return error.refusal;
     throw error;
   }
 }
@@ -105,7 +114,7 @@ async function copyProducts(tx: Tx, order: BatchOrder): Promise<{ facts: Catalog
       limits: order.limits,
       onProducts: (page) => loader.write(page.map(toRow)),
     });
-    if (!read.ok) throw new RefusedFile(read);
+    if (!read.ok) throw new Refused(read);
     await loader.end();
     return { facts: read.facts, warnings: links.warnings() };
   } catch (error) {

@@ -1,12 +1,14 @@
 import { CATALOGUE_LIMITS } from "../csv/limits.ts";
 import { findBatch } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../db/connect.ts";
+import { findUpload } from "../db/upload-keys.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
 import { createTurnstile } from "../domain/turnstile.ts";
-import { acceptUpload, type Acceptance, type Upload } from "../intake/accept-upload.ts";
+import { acceptUpload, type Acceptance } from "../intake/accept-upload.ts";
 import { loadBatch, type BatchOrder } from "../intake/load-batch.ts";
 import { loadInThread } from "../intake/load-in-thread.ts";
 import { createTargetCheck } from "../net/check-target.ts";
+import type { Upload } from "../intake/upload.ts";
 import type { Parts } from "./parts.ts";
 
 /** Files up to this are parsed in some 20 ms, less than a thread takes to start. */
@@ -33,6 +35,7 @@ export function wireIntake({
     load,
     limits: CATALOGUE_LIMITS,
     findBatch: (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
+    findUpload: (key: string) => findUpload(db.executor, DEFAULT_TENANT_ID, key),
     sealHeaders: headerSeal?.seal ?? null,
     sealAuthorization: headerSeal?.sealAuthorization ?? null,
     checkTarget: createTargetCheck({ policy: createAddressPolicy(config) }),

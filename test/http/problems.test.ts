@@ -11,8 +11,8 @@ import { OPERATIONS } from "../support/openapi-document.ts";
 import { catalogueOf, startOrigin } from "../support/origin.ts";
 import { startService, type Service } from "../support/service.ts";
 
-/** Provoked elsewhere, since each takes a service of its own or its time. */
-const ELSEWHERE = new Set(["request_timeout", "storage_full", "internal_error", "unavailable"]);
+/** Provoked elsewhere, since each takes a service of its own, its time or another upload at that very moment. */
+const ELSEWHERE = new Set(["request_timeout", "storage_full", "internal_error", "unavailable", "upload_in_progress"]);
 const EDGE = "multipart/form-data; boundary=edge";
 const part = (name: string, text: string) =>
   `--edge\r\ncontent-disposition: form-data; name="${name}"${name === "file" || name === "csv" ? '; filename="a.csv"' : ""}\r\n\r\n${text}\r\n`;
@@ -40,6 +40,8 @@ const triesFor = (csv: string): Try[] => [
   { type: "text/csv", body: "x".repeat(200_000) },
   { type: "text/csv", body: csv, query: "?quality=0" },
   { type: "text/csv", body: csv, query: "?webhookUrl=nowhere" },
+  { type: "text/csv", body: csv, headers: { "idempotency-key": "one" } },
+  { type: "text/csv", body: csv, headers: { "idempotency-key": "one" }, query: "?quality=5" },
   { type: "application/x-ndjson", body: '{"images":1}\n' },
   { type: "application/json", body: "{" },
   { type: "application/json", body: '{"pauseAtFailurePercent":0}' },

@@ -1,0 +1,29 @@
+import type { Recipe, Refresh } from "../domain/recipe.ts";
+import type { WebhookPayload } from "../domain/seed-payload.ts";
+import type { SourceHeaders } from "../domain/source-headers.ts";
+import type { ReadingOptions } from "./load-batch.ts";
+
+/** What an upload asks for, with its preset filled in. */
+export type BatchOptions = {
+  recipe: Recipe;
+  refresh: Refresh;
+  metadata: Record<string, unknown>;
+  reading: ReadingOptions;
+  sourceHeaders?: SourceHeaders[];
+  webhookUrl?: string;
+  webhookSecret?: string;
+  webhookPayload?: WebhookPayload;
+  webhookAuthorization?: string;
+  pauseAtFailurePercent?: number;
+  pauseHostAtFailurePercent?: number;
+};
+
+export type Upload = {
+  spool: { path: string; bytes: number };
+  fileName: string | null;
+  options: BatchOptions;
+  /** Where the CSV was fetched from. */
+  fetchedFrom?: string;
+  /** Under which it is taken in once, however often it comes. */
+  idempotencyKey?: string | null;
+};
