@@ -16,7 +16,7 @@ import { isAlive } from "../support/processes.ts";
 
 const never = new AbortController().signal;
 
-describe("the encoder pool", { timeout: 60_000 }, () => {
+describe("the encoder pool", () => {
   let folder: string;
   let large: string;
   let count = 0;
