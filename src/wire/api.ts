@@ -109,6 +109,8 @@ async function serveCsvFetch(config: Parts["config"], onStop: OnStop): Promise<H
     limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax, totalMs: csvMs },
     perHostMax: LOADS_AT_ONCE,
     accept: "text/csv,*/*;q=0.5",
+    // An object store gives a file as it was put there, whatever was accepted; a CSV is unpacked by what is in it.
+    packings: ["gzip", "x-gzip"],
   });
   onStop(async () => downloader.close());
   return async (url, path) => {

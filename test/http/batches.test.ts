@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
 import type { AcceptedBatch, Batch, Product } from "../../src/contract/batch.ts";
 import type { Problem } from "../../src/contract/problem.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
@@ -25,6 +26,10 @@ describe("/v1/batches", () => {
   before(async () => {
     origin = await startOrigin((_, response, url) => {
       if (url.pathname === "/export.csv") response.setHeader("content-type", "text/csv").end(`sku,photo\nC-1,${origin.url}/photo/c1.jpg\n`);
+      else if (url.pathname === "/packed.csv")
+        response
+          .writeHead(200, { "content-type": "text/csv", "content-encoding": "gzip" })
+          .end(gzipSync(`sku,photo\nP-1,${origin.url}/photo/p1.jpg\nP-2,${origin.url}/photo/p2.jpg\n`));
       else if (url.pathname === "/export.html") response.end("<!doctype html><title>Sign in</title>");
       else response.writeHead(404).end();
     });
@@ -272,6 +277,7 @@ describe("/v1/batches", () => {
     const batch = await accepted(postJson({ csvUrl: `${origin.url}/export.csv`, metadata: { from: "url" } }));
     assert.deepEqual([batch.fileName, batch.products, batch.metadata], ["export.csv", 1, { from: "url" }]);
     assert.equal((await ended(batch)).outcome, "all");
+    assert.equal((await accepted(postJson({ csvUrl: `${origin.url}/packed.csv` }))).products, 2);
     const cases: [string, number, string, RegExp][] = [
       [`${origin.url}/missing.csv`, 422, "csv_url_failed", /not_found.+404/],
       ["http://169.254.169.254/latest", 422, "csv_url_failed", /address_blocked/],
