@@ -27,6 +27,15 @@ export type EventType = (typeof EVENT_TYPES)[number];
 
 export type BatchCounts = { total: number; completed: number; failed: number; skipped: number };
 
+/** A batch's counters under the names by which it is told of. */
+export function countsOf(batch: Record<"imagesTotal" | "imagesDone" | "imagesFailed" | "imagesSkipped", number>): BatchCounts {
+  return { total: batch.imagesTotal, completed: batch.imagesDone, failed: batch.imagesFailed, skipped: batch.imagesSkipped };
+}
+
+export function isSettled({ total, completed, failed, skipped }: BatchCounts): boolean {
+  return completed + failed + skipped === total;
+}
+
 /** A batch that is settled whole: `failed` only where nothing at all succeeded. */
 export function settledStatus(counts: BatchCounts): { status: "completed" | "failed"; outcome: BatchOutcome } {
   if (counts.completed === 0) return { status: "failed", outcome: "none" };

@@ -2,13 +2,13 @@ import type { Batch, Product } from "../contract/batch.ts";
 import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import type { BatchRow } from "../db/batches.ts";
 import { batchUrl, outputUrl, RESULT_FILES, viewPausedShare } from "../domain/batch-event.ts";
-import { percentSettled } from "../domain/batch-state.ts";
+import { countsOf, percentSettled } from "../domain/batch-state.ts";
 import { findOutput, productStatus, type ProductResult } from "../domain/product-result.ts";
 import { outputNames, type OutputFormat } from "../domain/recipe.ts";
 
 /** How a batch stands, for clients of /v1. */
 export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
-  const counts = { total: batch.imagesTotal, completed: batch.imagesDone, failed: batch.imagesFailed, skipped: batch.imagesSkipped };
+  const counts = countsOf(batch);
   const self = batchUrl(publicUrl, batch.batchId);
   const file = (name: string) => outputUrl(publicUrl, batch.token, name);
   return {

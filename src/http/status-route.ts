@@ -5,7 +5,7 @@ import { RequestId } from "../contract/terms.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
-import { percentSettled } from "../domain/batch-state.ts";
+import { countsOf, percentSettled } from "../domain/batch-state.ts";
 import { writeCursor } from "../domain/cursor.ts";
 import type { ProductResult } from "../domain/product-result.ts";
 import { viewSeedProduct } from "../domain/seed-payload.ts";
@@ -73,7 +73,7 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
 }
 
 function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: string, nextCursor: string | null): BatchStatusView {
-  const counts = { total: batch.imagesTotal, completed: batch.imagesDone, failed: batch.imagesFailed, skipped: batch.imagesSkipped };
+  const counts = countsOf(batch);
   return {
     requestId: batch.batchId,
     status: batch.status,

@@ -4,7 +4,7 @@ import type { Tx } from "../db/connect.ts";
 import { hasSeedEndpoint, recordEvent } from "../db/finish-batch.ts";
 import { listProducts } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl, viewPausedShare, type BatchEventBody } from "../domain/batch-event.ts";
-import type { EventType } from "../domain/batch-state.ts";
+import { countsOf, type EventType } from "../domain/batch-state.ts";
 import type { PausedShare } from "../domain/failure-budget.ts";
 import { SEED_PRODUCTS_MAX, writeSeedPayload } from "../domain/seed-payload.ts";
 import type { Queue } from "./queue.ts";
@@ -53,13 +53,7 @@ function eventBody(batch: BatchRow, { type, at, share }: Happened, publicUrl: st
       run: batch.run,
       fileName: batch.csvFileName,
       metadata: batch.metadata,
-      progress: {
-        total: batch.imagesTotal,
-        completed: batch.imagesDone,
-        failed: batch.imagesFailed,
-        skipped: batch.imagesSkipped,
-        reused: batch.imagesReused,
-      },
+      progress: { ...countsOf(batch), reused: batch.imagesReused },
       bytes: { input: batch.inputBytes, output: batch.outputBytes },
       pausedAt: batch.pausedAt?.toISOString() ?? null,
       pauseReason: batch.pauseReason,

@@ -7,7 +7,7 @@ import { endBatch } from "../db/finish-batch.ts";
 import { sweepShares } from "../db/host-share.ts";
 import { productPages } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
-import { settledStatus, type EventType } from "../domain/batch-state.ts";
+import { countsOf, isSettled, settledStatus, type EventType } from "../domain/batch-state.ts";
 import { outputNames } from "../domain/recipe.ts";
 import { announceEvent } from "../queue/announce-event.ts";
 import { pauseStandingStill } from "../queue/hold-share.ts";
@@ -32,8 +32,7 @@ export type FinishDeps = {
 export async function finishBatch(deps: FinishDeps, job: { batchId: string; run: number }, signal: AbortSignal): Promise<void> {
   const row = await findBatch(deps.db.executor, DEFAULT_TENANT_ID, job.batchId);
   if (!row || row.finishedAt !== null || row.run !== job.run) return;
-  const isSettled = row.isPlanned && row.imagesDone + row.imagesFailed + row.imagesSkipped === row.imagesTotal;
-  if (!isSettled) return deps.db.transaction((tx) => pauseStandingStill(tx, deps, row));
+  if (!row.isPlanned || !isSettled(countsOf(row))) return deps.db.transaction((tx) => pauseStandingStill(tx, deps, row));
   await writeResult(deps, row, signal);
   if (row.budgetRound > 0) await sweepShares(deps.db.executor, row.batchId);
   await deps.db.transaction((tx) => endAndAnnounce(deps, tx, row));
@@ -68,8 +67,7 @@ async function writeResult(deps: FinishDeps, row: BatchRow, signal: AbortSignal)
 }
 
 async function endAndAnnounce(deps: FinishDeps, tx: Tx, row: BatchRow): Promise<void> {
-  const counts = { total: row.imagesTotal, completed: row.imagesDone, failed: row.imagesFailed, skipped: row.imagesSkipped };
-  const { status, outcome } = settledStatus(counts);
+  const { status, outcome } = settledStatus(countsOf(row));
   const ended = await endBatch(tx, row.batchId, { run: row.run, status, outcome });
   if (!ended) return;
 
