@@ -31,6 +31,8 @@ const DATABASE_WAIT_MS = 60_000;
 export async function startApp(config: Config, log: Log, signal: AbortSignal = new AbortController().signal): Promise<App> {
   // A thousand modules, loaded while the database starts, and only where there is an API.
   const api = config.role === "worker" ? null : import("./wire/api.ts");
+  // Where it fails it is told below, where what was started by then is stopped.
+  api?.catch(() => {});
   return startOn({ config, log, signal }, async (foundation, onStop) => {
     let publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.port}`;
     const parts: Parts = { ...foundation, publicUrl: () => publicUrl };

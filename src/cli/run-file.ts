@@ -7,7 +7,8 @@ import { readConfig, type Config } from "../config.ts";
 import { listBatches, type BatchRow } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../db/connect.ts";
 import { countFailures } from "../db/count-failures.ts";
-import type { Acceptance } from "../intake/accept-upload.ts";
+import { countsOf, settledOf } from "../domain/batch-state.ts";
+import type { Acceptance } from "../intake/acceptance.ts";
 import type { Upload } from "../intake/upload.ts";
 import { createLog } from "../observe/log.ts";
 import { wireIntake } from "../wire/intake.ts";
@@ -101,7 +102,7 @@ async function workAndExport(run: Run, app: Running): Promise<Omit<FinishedRun, 
   const { executor } = app.db;
   const startedAt = performance.now();
   const [batch, previous = null] = await openBatch(run, app);
-  const settledBefore = batch.imagesDone + batch.imagesFailed + batch.imagesSkipped;
+  const settledBefore = settledOf(countsOf(batch));
   const isDone = record.exportedAt !== null;
   const ended = isDone ? batch : await followBatch({ executor, progress, signal }, batch);
   if (!isDone || !existsSync(join(order.dir, "results.csv"))) {

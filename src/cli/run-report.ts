@@ -1,3 +1,4 @@
+import { countsOf, settledOf } from "../domain/batch-state.ts";
 import { join } from "node:path";
 import { withoutQuery } from "../domain/image-url.ts";
 import type { FailureCount } from "../db/count-failures.ts";
@@ -68,7 +69,7 @@ function saved({ inputBytes, outputBytes }: FinishedRun["batch"]): string {
 }
 
 function timeLine({ batch, settledBefore }: FinishedRun, seconds: number): string {
-  const settled = batch.imagesDone + batch.imagesFailed + batch.imagesSkipped - settledBefore;
+  const settled = settledOf(countsOf(batch)) - settledBefore;
   const before = settledBefore > 0 ? `; ${counted(settledBefore, "image")} had been settled before` : "";
   return `${duration(seconds)}, ${number(settled / seconds)} images/s${before}`;
 }

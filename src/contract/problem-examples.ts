@@ -19,7 +19,7 @@ const DETAILS: Record<ProblemCode, string> = {
   batch_not_paused: "Expected a batch that is paused, or of which a host is; this one is not (any more).",
   host_not_paused: 'Expected one of the hosts that are paused in this batch (pausedHosts lists them); "cdn.example" is not (any more).',
   batch_ended: "Expected a batch with something left to try; all of this one is settled.",
-  upload_in_progress: "An upload with this Idempotency-Key is being taken in at this moment; send it again in a few seconds.",
+  upload_in_progress: "An upload with this Idempotency-Key is being taken in; send it again in a few seconds.",
   upload_too_large: "Expected at most 1073741824 bytes (UPLOAD_BYTES_MAX); split the upload, or let the operator raise the limit.",
   unsupported_media_type: "Expected multipart/form-data with the CSV in the field `file`, or a text/csv body.",
   wrong_file_type: "Expected a CSV, got a ZIP archive; unpack it and upload the CSV in it.",

@@ -39,8 +39,10 @@ export const UploadQuery = Type.Object({
 export const UploadHeaders = Type.Object({
   "idempotency-key": Type.Optional(
     Type.String({
+      minLength: 1,
+      maxLength: 257,
       description:
-        "A name of your own for this upload, such as a UUID. Sent again under it, the same file with the same options makes no second batch: the answer is that of the first one, with the header `Idempotency-Replayed: true`.",
+        "A name of your own for this upload, such as a UUID, in double quotes or without: at most 255 visible ASCII characters, and nobody else's in this service. Sent again under it, the same file with the same options makes no second batch: the answer has the first one as it stands by now, with the header `Idempotency-Replayed: true`.",
       examples: ["5f0c9c3e-2b1d-4f6a-9d43-0c8f0f2f7a11"],
     }),
   ),
@@ -110,7 +112,10 @@ export const BatchRequest = Type.Object(
 
 export const WARNINGS = Type.Optional(Type.Array(UploadWarningView, { description: "What may surprise; absent where nothing does." }));
 export const SHOWN_SECRET = Type.Optional(
-  Type.String({ description: "Only here, and only where one was made for this upload: keep it to verify the events." }),
+  Type.String({
+    description:
+      "Only here, and only where one was made for this upload: keep it to verify the events. For an hour it is told again to who sends the upload again under its Idempotency-Key.",
+  }),
 );
 
 export const Accepted = Type.Object(

@@ -17,6 +17,11 @@ const RATIO_MAX = 200;
 /** Below this nobody is harmed, and short files can be oddly regular. */
 const RATIO_FROM_BYTES = 8 * 1024 * 1024;
 
+/** Whether a file begins as RFC 1952 has it. */
+export function isGzip(head: Uint8Array): boolean {
+  return head[0] === 0x1f && head[1] === 0x8b;
+}
+
 /** The file as it is, or what it unpacks to where it is gzipped; the first piece is long enough to tell what it is. */
 export async function* unpack(source: AsyncIterable<Buffer>, options: { bytesMax: number }): AsyncGenerator<Buffer> {
   const pieces = joinHead(source);
@@ -27,8 +32,7 @@ export async function* unpack(source: AsyncIterable<Buffer>, options: { bytesMax
       yield first.value;
       yield* pieces;
     };
-    const isGzipped = first.value[0] === 0x1f && first.value[1] === 0x8b;
-    yield* isGzipped ? joinHead(gunzip(whole(), options.bytesMax)) : whole();
+    yield* isGzip(first.value) ? joinHead(gunzip(whole(), options.bytesMax)) : whole();
   } finally {
     await pieces.return(undefined);
   }

@@ -32,8 +32,9 @@ export function countsOf(batch: Record<"imagesTotal" | "imagesDone" | "imagesFai
   return { total: batch.imagesTotal, completed: batch.imagesDone, failed: batch.imagesFailed, skipped: batch.imagesSkipped };
 }
 
-export function isSettled({ total, completed, failed, skipped }: BatchCounts): boolean {
-  return completed + failed + skipped === total;
+/** How many images have ended, one way or another. */
+export function settledOf({ completed, failed, skipped }: BatchCounts): number {
+  return completed + failed + skipped;
 }
 
 /** A batch that is settled whole: `failed` only where nothing at all succeeded. */
@@ -45,5 +46,5 @@ export function settledStatus(counts: BatchCounts): { status: "completed" | "fai
 /** Whole per cent, rounded down, so that 100 means finished. */
 export function percentSettled(counts: BatchCounts): number {
   if (counts.total === 0) return 100;
-  return Math.floor((100 * (counts.completed + counts.failed + counts.skipped)) / counts.total);
+  return Math.floor((100 * settledOf(counts)) / counts.total);
 }

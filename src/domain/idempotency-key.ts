@@ -1,12 +1,13 @@
 export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
-/** Visible ASCII: it stands in a header, and in our logs and answers. */
-const KEY = /^[\x21-\x7e]+$/;
 
-/**
- * The name that a client gives to one upload, so that it can be sent again without being done again: draft-ietf-httpapi-idempotency-key-header,
- * a string in quotes there, without them wherever the header is older than the draft. Null where it is neither.
- */
+/** A string of RFC 9651 §3.3.3, as draft-ietf-httpapi-idempotency-key-header has it; parameters behind it say nothing. */
+const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"(?:;[\x20-\x7e]*)?$/;
+/** The same without quotes, as services took it before the draft: visible ASCII but `"` and the comma between two headers. */
+const BARE = /^[\x21\x23-\x2b\x2d-\x7e]+$/;
+
+/** The name by which a client sends an upload once, however often it has to send it. Null where the header is none. */
 export function parseIdempotencyKey(header: string): string | null {
-  const key = /^"(.*)"$/.exec(header)?.[1] ?? header;
-  return KEY.test(key) && key.length <= IDEMPOTENCY_KEY_CHARS_MAX ? key : null;
+  const [, quoted] = QUOTED.exec(header) ?? [];
+  const name = quoted === undefined ? (BARE.exec(header)?.[0] ?? null) : quoted.replaceAll(/\\(.)/g, "$1");
+  return name !== null && name.length <= IDEMPOTENCY_KEY_CHARS_MAX ? name : null;
 }

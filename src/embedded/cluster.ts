@@ -10,8 +10,6 @@ import type { ServerUser } from "./server-user.ts";
 export const DATABASE = "pressrun";
 export const SUPERUSER = "pressrun";
 const PASSWORD_FILE = "pressrun.password";
-/** Told to initdb, so that it does not try out how much there is, which takes a third of its time; a server gets what serverSettings() says. */
-const SMALL_MEMORY = ["--set", "shared_buffers=16MB", "--set", "max_connections=100"];
 
 /** Makes the cluster aside and renames it when it is whole, so that a kill in the middle poisons nothing. */
 export async function ensureCluster(clusterDir: string, binaries: Binaries, user: ServerUser): Promise<void> {
@@ -52,7 +50,6 @@ async function initialise(folder: string, binaries: Binaries, user: ServerUser):
     `--pwfile=${passwordFile}`,
     "--auth=scram-sha-256",
     "--no-instructions",
-    ...SMALL_MEMORY,
   ]);
   // Without a client library in this room: the server itself takes the statement, alone and before it listens.
   await run(user, binaries.postgres, ["--single", "-D", data, "postgres"], `create database ${DATABASE};\n`);

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { AcceptedBatch, Batch } from "../contract/batch.ts";
 import { ID } from "../contract/terms.ts";
@@ -13,7 +13,7 @@ import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
 import { problemResponses, PRODUCTS_PROBLEMS, READ_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 import { receiveJson, receiveNdjson } from "./receive-products.ts";
-import { receiveFile } from "./receive-upload.ts";
+import { receiveFile, type Receive } from "./receive-upload.ts";
 import { takeUpload, type TakeDeps } from "./take-upload.ts";
 import { acceptedHeaders, followHeaders, headersOf } from "./upload-route.ts";
 
@@ -69,7 +69,7 @@ function addCreateBatch(app: FastifyInstance, deps: BatchDeps): void {
       },
     },
     async (request, reply) => {
-      // The database is not asked again: it may be gone, and the secret is told this once.
+      // The database is not asked again: it may be gone, and without its key nobody is told the secret a second time.
       const taken = await takeUpload(deps, request, { receive: receiveAny, presetDefault: "balanced" });
       const { warnings, webhookSecret } = taken;
       const batch = view(deps, taken.batch);
@@ -166,12 +166,12 @@ function view({ settings }: BatchDeps, batch: BatchRow): Batch {
   return viewBatch(batch, settings.publicUrl());
 }
 
-export function receiveAny(request: FastifyRequest, deps: Parameters<typeof receiveFile>[1]): ReturnType<typeof receiveFile> {
+export const receiveAny: Receive = (request, deps) => {
   const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (type === "application/json") return receiveJson(request, deps);
   if (NDJSON.includes(type)) return receiveNdjson(request, deps);
   return receiveFile(request, deps);
-}
+};
 
 export const NDJSON = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
 

@@ -9,7 +9,7 @@ import { ProblemError } from "./problems.ts";
 import { readPreflightOptions } from "./read-options.ts";
 import { withUpload, type TakeDeps } from "./take-upload.ts";
 
-export type PreflightRouteDeps = Omit<TakeDeps, "acceptUpload"> & {
+export type PreflightRouteDeps = Omit<TakeDeps, "acceptUpload" | "findEarlier" | "digestUpload"> & {
   preflight(order: PreflightOrder, signal: AbortSignal): Promise<Preflight>;
 };
 
@@ -37,7 +37,8 @@ export function addPreflightRoute(app: FastifyInstance, deps: PreflightRouteDeps
     async (request, reply) => {
       const signal = goneSignal(reply);
       try {
-        const report = await withUpload(deps, request, receiveAny, async ({ path, bytes, fileName, fields, fieldNames, layout }) => {
+        const report = await withUpload(deps, request, receiveAny, async (_, fetched) => {
+          const { path, bytes, fileName, fields, fieldNames, layout } = await fetched();
           const { reading, format, probe } = readPreflightOptions(fields, fieldNames);
           return deps.preflight({ csv: { path, bytes, fileName }, reading: { ...reading, layout }, probe, format }, signal);
         }).catch(reportProducts);

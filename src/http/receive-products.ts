@@ -4,7 +4,7 @@ import type { FastifyRequest } from "fastify";
 import { TABLE_LAYOUT } from "../csv/products-table.ts";
 import { writeProducts } from "../intake/write-products.ts";
 import { ProblemError } from "./problems.ts";
-import { readableName, readBody, uploadTooLarge, type ReceiveDeps, type ReceivedUpload } from "./receive-upload.ts";
+import { readableName, readBody, uploadTooLarge, type ReceiveDeps, type ReceivedAddress, type ReceivedUpload } from "./receive-upload.ts";
 
 /** Parsed at once, some 10 ms a megabyte: what is larger comes line by line. */
 export const JSON_BYTES_MAX = 4 * 1024 * 1024;
@@ -12,7 +12,7 @@ export const JSON_BYTES_MAX = 4 * 1024 * 1024;
 const LINE_BYTES_MAX = 1024 * 1024;
 
 /** Products or the address of a CSV, as one JSON document; what stands beside them are the options. */
-export async function receiveJson(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload> {
+export async function receiveJson(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload | ReceivedAddress> {
   const body = parseBody(await readText(request.body as Readable, deps));
   const { products, csvUrl, recipe = {}, fileName, ...options } = body;
   if ((products === undefined) === (csvUrl === undefined)) throw invalid("Expected either `products` or `csvUrl`.");
@@ -27,7 +27,10 @@ export async function receiveJson(request: FastifyRequest, deps: ReceiveDeps): P
     ...options,
   };
   const received = { fields, fieldNames: { keepMetadata: "recipe/metadata" } };
-  if (csvUrl !== undefined) return { ...(await fetchCsv(csvUrl, deps)), ...received, layout: null };
+  if (csvUrl !== undefined) {
+    if (typeof csvUrl !== "string") throw invalid("Expected csvUrl as text.");
+    return { csvUrl, ...received, layout: null };
+  }
   if (!Array.isArray(products)) throw invalid('Expected products as a list such as [{"id":"MUG-1","images":["https://…"]}].');
   return { ...(await store(products, deps)), fileName: readableName(fileName ?? ""), ...received, layout: TABLE_LAYOUT };
 }
@@ -48,31 +51,6 @@ async function store(products: AsyncIterable<unknown> | Iterable<unknown>, deps:
     `${problemCount === 1 ? "1 product is" : `${problemCount} products are`} not valid; \`errors\` lists ${problemCount > problems.length ? `the first ${problems.length}` : "each"}. Nothing was stored.`,
     { errors: problems, errorCount: problemCount },
   );
-}
-
-async function fetchCsv(
-  url: unknown,
-  deps: ReceiveDeps,
-): Promise<{ path: string; bytes: number; fileName: string | null; fetchedFrom: string }> {
-  if (typeof url !== "string") throw invalid("Expected csvUrl as text.");
-  const path = deps.tempPath("csv");
-  const fetched = await deps.fetchCsv(url, path);
-  if (!fetched.ok)
-    throw new ProblemError("csv_url_failed", `The CSV at csvUrl could not be fetched (${fetched.code}): ${fetched.message}`, {
-      errors: [{ field: "csvUrl", message: fetched.message }],
-      errorCount: 1,
-    });
-  return { path, bytes: fetched.bytes, fileName: nameIn(url), fetchedFrom: url };
-}
-
-/** The last part of the path, as it would be called on a disk. */
-function nameIn(url: string): string | null {
-  const last = new URL(url).pathname.split("/").at(-1) ?? "";
-  try {
-    return readableName(decodeURIComponent(last));
-  } catch {
-    return readableName(last);
-  }
 }
 
 async function readText(source: Readable, { deadline }: ReceiveDeps): Promise<string> {

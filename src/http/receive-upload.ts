@@ -7,14 +7,13 @@ import { ProblemError } from "./problems.ts";
 import type { FieldNames } from "./read-options.ts";
 import { LINGER_MS, readOff } from "./read-off.ts";
 
-export type ReceivedUpload = {
-  path: string;
-  bytes: number;
-  fileName: string | null;
+export type ReceivedUpload = Said & { path: string; bytes: number; fileName: string | null };
+/** What stands for the file where its CSV is still to be fetched. */
+export type ReceivedAddress = Said & { csvUrl: string };
+
+type Said = {
   fields: Record<string, unknown>;
   fieldNames?: FieldNames;
-  /** Where the CSV was fetched from, where it did not come itself. */
-  fetchedFrom?: string;
   /** Set where the file was made from JSON. */
   layout: Layout | null;
 };
@@ -24,8 +23,6 @@ export type ReceiveDeps = {
   uploadBytesMax: number;
   /** When the body must have come whole. */
   deadline: AbortSignal;
-  /** Through the address guard. */
-  fetchCsv(url: string, path: string): Promise<{ ok: true; bytes: number } | { ok: false; code: string; message: string }>;
 };
 
 /** The longest option is metadata: 8,192 characters, of three bytes each where they are far from ASCII. */
@@ -35,7 +32,7 @@ export const FIELDS_MAX = 120;
 /** What a form can add to its file: its fields, and as much again for their headers. */
 const FRAME_BYTES_MAX = 2 * FIELDS_MAX * FIELD_BYTES_MAX;
 
-type Receive = (request: FastifyRequest, deps: ReceiveDeps) => Promise<ReceivedUpload>;
+export type Receive = (request: FastifyRequest, deps: ReceiveDeps) => Promise<ReceivedUpload | ReceivedAddress>;
 
 /** Spools the upload to disk, never to memory, whichever way it comes, and gathers the options beside it. */
 export async function receiveWithin(
@@ -43,7 +40,7 @@ export async function receiveWithin(
   deps: Omit<ReceiveDeps, "deadline">,
   receive: Receive,
   uploadMs: number,
-): Promise<ReceivedUpload> {
+): Promise<ReceivedUpload | ReceivedAddress> {
   const { socket } = request.raw;
   // The body's own deadline is answered. Only who stops in the middle of a form's frame, where nobody reads, is cut off.
   const cutOff = setTimeout(() => socket.destroy(), uploadMs + LINGER_MS);

@@ -1,17 +1,25 @@
 import type { FastifyRequest } from "fastify";
+import type { Layout } from "../csv/choose-layout.ts";
+import type { IdempotencyKey } from "../db/idempotency-keys.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
-import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import { IDEMPOTENCY_KEY_CHARS_MAX, parseIdempotencyKey } from "../domain/idempotency-key.ts";
+import type { ProblemCode } from "../domain/problem.ts";
+import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import type { Preset } from "../domain/recipe.ts";
-import type { Acceptance } from "../intake/accept-upload.ts";
+import type { Acceptance } from "../intake/acceptance.ts";
+import type { SaidUpload } from "../intake/digest-upload.ts";
 import type { Upload } from "../intake/upload.ts";
+import { fetchCsv, type FetchDeps } from "./fetch-csv.ts";
 import { ProblemError } from "./problems.ts";
 import { readOptions } from "./read-options.ts";
-import { receiveWithin, type ReceiveDeps, type ReceivedUpload } from "./receive-upload.ts";
+import { receiveWithin, type Receive, type ReceivedAddress, type ReceivedUpload } from "./receive-upload.ts";
 
-export type TakeDeps = Omit<ReceiveDeps, "deadline" | "uploadBytesMax"> & {
+export type TakeDeps = FetchDeps & {
   settings: { publicUrl: () => string; uploadBytesMax: number; uploadMs: number };
   discard(tempPath: string): Promise<void>;
+  digestUpload(said: SaidUpload): Promise<string>;
+  /** What the same upload was answered with before; null where its key is new. */
+  findEarlier(key: IdempotencyKey): Promise<Acceptance | null>;
   acceptUpload(upload: Upload): Promise<Acceptance>;
 };
 
@@ -21,67 +29,79 @@ export type Taken = Extract<Acceptance, { ok: true }>;
 export async function takeUpload(
   deps: TakeDeps,
   request: FastifyRequest,
-  { receive, presetDefault }: { receive: Parameters<typeof receiveWithin>[2]; presetDefault: Preset },
+  { receive, presetDefault }: { receive: Receive; presetDefault: Preset },
 ): Promise<Taken> {
   refuseInQuery(request.query as object);
-  const idempotencyKey = readIdempotencyKey(request);
-  return withUpload(deps, request, receive, async (received) => {
+  const name = readIdempotencyKey(request);
+  return withUpload(deps, request, receive, async (received, fetched) => {
+    const idempotencyKey = name === null ? null : { name, digest: await deps.digestUpload(said(received, presetDefault)) };
+    const earlier = idempotencyKey && (await deps.findEarlier(idempotencyKey));
+    if (earlier) return answer(deps, earlier, received);
+
     const { reading, ...options } = readOptions(received.fields, presetDefault, received.fieldNames);
+    const file = await fetched();
     const result = await deps.acceptUpload({
-      spool: received,
-      fileName: received.fileName,
-      idempotencyKey,
-      ...(received.fetchedFrom === undefined ? {} : { fetchedFrom: received.fetchedFrom }),
-      options: { ...options, reading: { ...reading, layout: received.layout } },
+      spool: file,
+      fileName: file.fileName,
+      options: { ...options, reading: { ...reading, layout: file.layout } },
+      ...(idempotencyKey === null ? {} : { idempotencyKey }),
     });
-    if (result.ok) return { ...result, warnings: [...result.warnings, ...warningsOf(deps.settings.publicUrl())] };
-    if (result.kind === "webhook")
-      throw new ProblemError("invalid_webhook", result.message, {
-        errors: [{ field: "webhookUrl", message: result.message }],
-        errorCount: 1,
-      });
-    if (result.kind === "option")
-      throw new ProblemError("invalid_options", `${result.field}: ${result.message}`, {
-        errors: [{ field: result.field, message: result.message }],
-        errorCount: 1,
-      });
-    if (result.kind === "key")
-      throw new ProblemError(result.code, result.message, {}, result.code === "upload_in_progress" ? { "retry-after": "2" } : {});
-    throw refusal(result.problems, result.problemCount, received);
+    return answer(deps, result, received);
   });
+}
+
+function said(received: ReceivedUpload | ReceivedAddress, preset: Preset): SaidUpload {
+  return { source: "csvUrl" in received ? { csvUrl: received.csvUrl } : { path: received.path }, fields: received.fields, preset };
+}
+
+function answer({ settings }: TakeDeps, result: Acceptance, { layout }: Pick<ReceivedUpload, "layout">): Taken {
+  if (result.ok) return { ...result, warnings: [...result.warnings, ...warningsOf(settings.publicUrl())] };
+  switch (result.kind) {
+    case "csv":
+      throw refusal(result.problems, result.problemCount, layout);
+    case "option":
+      throw faultIn("invalid_options", result.field, result.message, `${result.field}: ${result.message}`);
+    case "webhook":
+      throw faultIn("invalid_webhook", "webhookUrl", result.message);
+    case "key":
+      throw new ProblemError(result.code, result.message, {}, result.code === "upload_in_progress" ? { "retry-after": "2" } : {});
+    default:
+      return result satisfies never;
+  }
+}
+
+function faultIn(code: ProblemCode, field: string, message: string, detail = message): ProblemError {
+  return new ProblemError(code, detail, { errors: [{ field, message }], errorCount: 1 });
 }
 
 /** Null where there is none. */
 function readIdempotencyKey({ headers }: FastifyRequest): string | null {
   const header = headers["idempotency-key"];
   if (header === undefined) return null;
-  const key = parseIdempotencyKey([header].flat().join(", "));
-  if (key !== null) return key;
-  const message = `Expected 1 to ${IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters, in quotes or without, such as a UUID.`;
-  throw new ProblemError("invalid_options", `Idempotency-Key: ${message}`, {
-    errors: [{ field: "Idempotency-Key", message }],
-    errorCount: 1,
-  });
+  const name = parseIdempotencyKey([header].flat().join(", "));
+  if (name === null)
+    throw new ProblemError(
+      "bad_request",
+      `Idempotency-Key: Expected one name of 1 to ${IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters, in double quotes or without, such as a UUID.`,
+    );
+  return name;
 }
 
 /** What stands in a URL is written down by every proxy on the way. */
 function refuseInQuery(query: object): void {
   for (const field of ["sourceHeaders", "webhookAuthorization"]) {
     if (!Object.hasOwn(query, field)) continue;
-    throw new ProblemError(
-      "invalid_options",
-      `${field}: Expected it as a form field or in a JSON body; in a URL it would end up in logs.`,
-      { errors: [{ field, message: "Expected it as a form field or in a JSON body." }], errorCount: 1 },
-    );
+    const message = "Expected it as a form field or in a JSON body";
+    throw faultIn("invalid_options", field, `${message}.`, `${field}: ${message}; in a URL it would end up in logs.`);
   }
 }
 
-/** Receives an upload, lends it, and removes it. */
+/** Receives an upload, lends it, and removes it. `fetched` gives its file, where it is still to be fetched. */
 export async function withUpload<T>(
-  deps: Omit<TakeDeps, "acceptUpload">,
+  deps: Omit<TakeDeps, "acceptUpload" | "findEarlier" | "digestUpload">,
   request: FastifyRequest,
-  receive: Parameters<typeof receiveWithin>[2],
-  use: (received: ReceivedUpload) => Promise<T>,
+  receive: Receive,
+  use: (received: ReceivedUpload | ReceivedAddress, fetched: () => Promise<ReceivedUpload>) => Promise<T>,
 ): Promise<T> {
   const paths: string[] = [];
   const tempPath = (extension: string) => {
@@ -91,7 +111,9 @@ export async function withUpload<T>(
   };
   try {
     const { uploadBytesMax, uploadMs } = deps.settings;
-    return await use(await receiveWithin(request, { tempPath, fetchCsv: deps.fetchCsv, uploadBytesMax }, receive, uploadMs));
+    const received = await receiveWithin(request, { tempPath, uploadBytesMax }, receive, uploadMs);
+    const fetched = async () => ("csvUrl" in received ? fetchCsv({ tempPath, fetchCsv: deps.fetchCsv }, received) : received);
+    return await use(received, fetched);
   } finally {
     for (const path of paths) await deps.discard(path);
   }
@@ -101,7 +123,7 @@ function warningsOf(publicUrl: string): UploadWarning[] {
   return isPublicUrl(publicUrl) ? [] : [outputsNotPublic(publicUrl)];
 }
 
-function refusal(problems: CsvProblem[], problemCount: number, { layout }: ReceivedUpload): ProblemError {
+function refusal(problems: CsvProblem[], problemCount: number, layout: Layout | null): ProblemError {
   const [first] = problems;
   if (first?.code === "wrong_file_type") return new ProblemError("wrong_file_type", first.message);
   const which =

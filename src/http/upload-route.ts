@@ -33,18 +33,18 @@ export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" 
 
 export const acceptedHeaders = {
   Location: { type: "string", format: "uri", description: "Where the batch can be followed." },
-  "Retry-After": { type: "integer", description: "Seconds until a first look is worth it." },
+  "Retry-After": { type: "integer", description: "Seconds until a first look is worth it; absent where the batch has ended already." },
   "Idempotency-Replayed": {
     type: "boolean",
     description: "`true` where an upload with this Idempotency-Key was taken in before, and this is its batch; absent otherwise.",
   },
 };
 
-export function headersOf({ isReplay }: Taken, location: string): Record<string, string> {
+export function headersOf({ batch, isReplay }: Taken, location: string): Record<string, string> {
   return {
     location,
-    "retry-after": "1",
     "cache-control": "no-store",
+    ...(batch.finishedAt === null ? { "retry-after": "1" } : {}),
     ...(isReplay ? { "idempotency-replayed": "true" } : {}),
   };
 }

@@ -1,21 +1,13 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
 import type { CatalogueLimits } from "../csv/limits.ts";
-import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import type { BatchRow, StoredHeaders } from "../db/batches.ts";
-import type { EarlierUpload, UploadOnce } from "../db/upload-keys.ts";
 import type { WebhookPayload } from "../domain/seed-payload.ts";
 import type { SourceHeaders } from "../domain/source-headers.ts";
 import { createSecret } from "../domain/webhook-signature.ts";
-import { digestUpload } from "./digest-upload.ts";
+import type { Acceptance } from "./acceptance.ts";
+import { findEarlier, IN_PROGRESS, type FindKeyedUpload } from "./find-earlier.ts";
 import type { BatchOrder, LoadedBatch } from "./load-batch.ts";
-import type { BatchOptions, Upload } from "./upload.ts";
-
-export type Acceptance =
-  | { ok: true; batch: BatchRow; warnings: UploadWarning[]; webhookSecret: string | null; isReplay: boolean }
-  | { ok: false; kind: "csv"; problems: CsvProblem[]; problemCount: number }
-  | { ok: false; kind: "option"; field: string; message: string }
-  | { ok: false; kind: "webhook"; code: string; message: string }
-  | { ok: false; kind: "key"; code: "idempotency_key_reused" | "upload_in_progress"; message: string };
+import type { Upload } from "./upload.ts";
 
 export type IntakeDeps = {
   storage: {
@@ -30,7 +22,7 @@ export type IntakeDeps = {
   load(order: BatchOrder): Promise<LoadedBatch>;
   /** Null where there is none. */
   findBatch(batchId: string): Promise<BatchRow | null>;
-  findUpload(idempotencyKey: string): Promise<EarlierUpload | null>;
+  findKeyedUpload: FindKeyedUpload;
   limits: CatalogueLimits;
   defaultWebhookUrl: string | null;
   defaultPayload: WebhookPayload;
@@ -41,11 +33,7 @@ const noKey = (what: string) =>
 
 /** Takes a spooled CSV in: either everything is stored and the first jobs are queued, or nothing is left of it. */
 export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Acceptance> {
-  const { idempotencyKey = null } = upload;
-  const once = idempotencyKey === null ? null : { key: idempotencyKey, digest: await digestUpload(upload) };
-  const earlier = once && (await findEarlier(deps, once, upload.options));
-  if (earlier) return earlier;
-
+  const { idempotencyKey } = upload;
   const { sourceHeaders = [] } = upload.options;
   if (sourceHeaders.length > 0 && deps.sealHeaders === null)
     return { ok: false, kind: "option", field: "sourceHeaders", message: noKey("Headers for origins are") };
@@ -63,7 +51,7 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       recipe: upload.options.recipe,
       refresh: upload.options.refresh,
       metadata: upload.options.metadata,
-      once,
+      ...(idempotencyKey ? { idempotencyKey } : {}),
       sourceHeaders: sourceHeaders.length > 0 ? (deps.sealHeaders?.(sourceHeaders, batchId) ?? null) : null,
       pauseAtFailurePercent: upload.options.pauseAtFailurePercent ?? null,
       pauseHostAtFailurePercent: upload.options.pauseHostAtFailurePercent ?? null,
@@ -71,38 +59,14 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       now: Date.now(),
       limits: deps.limits,
       endpoint: webhook.endpoint,
+      toldSecret: webhook.shown !== null,
     })
     .catch((error: unknown) => settleDoubt(deps, batchId, error));
   if (loaded.ok) return { ...loaded, webhookSecret: webhook.shown, isReplay: false };
   await deps.storage.removeBatch(batchId);
-  if ("problems" in loaded) return { ...loaded, kind: "csv" };
-  const meanwhile = once && loaded.clash === "done" ? await findEarlier(deps, once, upload.options) : null;
-  return meanwhile ?? IN_PROGRESS;
-}
-
-const IN_PROGRESS: Acceptance = {
-  ok: false,
-  kind: "key",
-  code: "upload_in_progress",
-  message: "An upload with this Idempotency-Key is being taken in at this moment; send it again in a few seconds.",
-};
-
-const reused = ({ batchId }: BatchRow): Acceptance => ({
-  ok: false,
-  kind: "key",
-  code: "idempotency_key_reused",
-  message: `Expected the same file and options as in the upload that this Idempotency-Key came with first (batch ${batchId}), got others. Send another upload under a key of its own.`,
-});
-
-/** What the same upload was answered with before, or that another one was; null where the key is new. */
-async function findEarlier(deps: IntakeDeps, { key, digest }: UploadOnce, options: BatchOptions): Promise<Acceptance | null> {
-  const found = await deps.findUpload(key);
-  if (!found) return null;
-  const { batch, warnings } = found;
-  if (found.digest !== digest) return reused(batch);
-  // One that was made here is told again: the answer with it is what was lost.
-  const isOurs = options.webhookUrl !== undefined && options.webhookSecret === undefined;
-  return { ok: true, batch, warnings, webhookSecret: isOurs ? found.webhookSecret : null, isReplay: true };
+  if (loaded.kind === "csv") return loaded;
+  const earlier = idempotencyKey && loaded.state === "used" ? await findEarlier(deps.findKeyedUpload, idempotencyKey) : null;
+  return earlier ?? IN_PROGRESS;
 }
 
 /**

@@ -1,22 +1,52 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { pipeline } from "node:stream/promises";
-import type { Upload } from "./upload.ts";
+import { isGzip } from "../csv/unpack.ts";
+
+/** What a client sent, before it is read with our defaults, so that a later version of ours finds the same in it. */
+export type SaidUpload = {
+  /** A CSV that is to be fetched stands for its address: what lies there can have changed, or be gone. */
+  source: { path: string } | { csvUrl: string };
+  /** Text of forms and queries, or JSON. */
+  fields: Readonly<Record<string, unknown>>;
+  /** Of the route, where the fields name none. */
+  preset: string;
+};
+
+/** A digest of a short password could be tried out: credentials are told apart by a key that only the service has. */
+export type Fingerprint = (text: string) => string;
+const CREDENTIALS: ReadonlySet<string> = new Set(["sourceHeaders", "webhookAuthorization"]);
 
 /**
- * What an upload asks for, as a SHA-256 in hex: two that would make the same batch have the same. A CSV that we fetched stands
- * for its address, as it can have changed since. Credentials are left out: a digest of a short one could be tried out.
+ * SHA-256 in hex of what an upload asks for, whatever the order of its fields and under whatever file name. Stored: when it
+ * changes, uploads that are sent again across that upgrade are refused.
  */
-export async function digestUpload({ spool, fileName, fetchedFrom, options }: Upload): Promise<string> {
-  const { sourceHeaders = [], webhookAuthorization, ...rest } = options;
-  const file = fetchedFrom === undefined ? await digestFile(spool.path) : fetchedFrom;
-  const hosts = sourceHeaders.map(({ host, headers }) => [host, Object.keys(headers)]);
-  const asked = [file, fileName, rest, hosts, webhookAuthorization !== undefined];
-  return createHash("sha256").update(JSON.stringify(asked)).digest("hex");
+export async function digestUpload({ source, fields, preset }: SaidUpload, fingerprint: Fingerprint): Promise<string> {
+  const said = Object.entries(fields).map(([name, value]) => [name, CREDENTIALS.has(name) ? fingerprint(canonicalJson(value)) : value]);
+  const file = "csvUrl" in source ? { csvUrl: source.csvUrl } : { sha256: await digestFile(source.path) };
+  return createHash("sha256")
+    .update(canonicalJson({ ...file, preset, fields: Object.fromEntries(said) as object }))
+    .digest("hex");
 }
+
+/** JSON with the members of every object in the order of their names. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
+
+/** Where gzip writes down when it packed (RFC 1952 §2.3): a client that packs anew for each try sends the same file. */
+const GZIP_MTIME = { from: 4, to: 8 };
 
 async function digestFile(path: string): Promise<string> {
   const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash);
+  let isBegin = true;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    if (isBegin && isGzip(chunk)) chunk.fill(0, GZIP_MTIME.from, Math.min(GZIP_MTIME.to, chunk.length));
+    isBegin = false;
+    hash.update(chunk);
+  }
   return hash.digest("hex");
 }

@@ -4,10 +4,8 @@ import { readCatalogue } from "../csv/read-catalogue.ts";
 import type { CatalogueLimits } from "../csv/limits.ts";
 import { findBatch, insertBatch, insertEndpoint, type BatchRow, type NewBatch, type StoredHeaders } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, type Transaction, type Tx } from "../db/connect.ts";
-import { keepUploadKey, takeUploadKey, type UploadOnce } from "../db/upload-keys.ts";
+import { keepIdempotencyKey, takeIdempotencyKey, type IdempotencyKey } from "../db/idempotency-keys.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
-import type { Layout } from "../csv/choose-layout.ts";
-import { NO_WISHES, type ColumnWishes } from "../csv/find-columns.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import type { Recipe, Refresh } from "../domain/recipe.ts";
 import type { WebhookPayload } from "../domain/seed-payload.ts";
@@ -15,17 +13,7 @@ import { planPage } from "../queue/plan-page.ts";
 import type { Queue } from "../queue/queue.ts";
 import { createLinkWatch } from "./link-watch.ts";
 import { createSlugs } from "./slugs.ts";
-
-/** How the caller wants the file to be read. */
-export type ReadingOptions = {
-  onInvalid: "reject" | "skip";
-  wishes: ColumnWishes;
-  baseUrl: string | null;
-  /** Set for a file that we made from JSON, whose layout is known. */
-  layout: Layout | null;
-};
-
-export const DEFAULT_READING: ReadingOptions = { onInvalid: "reject", wishes: NO_WISHES, baseUrl: null, layout: null };
+import type { ReadingOptions } from "./upload.ts";
 
 /** Everything that a batch is made from; plain data, so that it can be sent to a thread. */
 export type BatchOrder = {
@@ -36,8 +24,7 @@ export type BatchOrder = {
   recipe: Recipe;
   refresh: Refresh;
   metadata: Record<string, unknown>;
-  /** Set where it is to be taken in once under a key. */
-  once?: UploadOnce | null;
+  idempotencyKey?: IdempotencyKey;
   /** Already encrypted: an order is handed to threads. */
   sourceHeaders?: StoredHeaders | null;
   pauseAtFailurePercent?: number | null;
@@ -52,13 +39,15 @@ export type BatchOrder = {
     sealedAuthorization?: string | null;
     payload?: WebhookPayload;
   } | null;
+  /** The endpoint's secret was made for this upload, and its answer tells it. */
+  toldSecret?: boolean;
 };
 
-/** `batch` as it is committed, so that nobody has to ask for it once it is; `clash` as takeUploadKey() says. */
+/** `batch` as it is committed, so that nobody has to ask for it once it is; `state` is that of its idempotency key. */
 export type LoadedBatch =
   | { ok: true; batch: BatchRow; warnings: UploadWarning[] }
-  | { ok: false; problems: CsvProblem[]; problemCount: number }
-  | { ok: false; clash: "busy" | "done" };
+  | { ok: false; kind: "csv"; problems: CsvProblem[]; problemCount: number }
+  | { ok: false; kind: "key"; state: "busy" | "used" };
 
 type LoadDeps = {
   queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">;
@@ -78,12 +67,19 @@ class Refused extends Error {
 export async function loadBatch({ queue, transaction }: LoadDeps, order: BatchOrder): Promise<LoadedBatch> {
   try {
     return await transaction(async (tx) => {
-      const { once = null } = order;
-      const taken = once && (await takeUploadKey(tx, DEFAULT_TENANT_ID, once));
-      if (taken === "busy" || taken === "done") throw new Refused({ ok: false, clash: taken });
+      const { idempotencyKey: key } = order;
+      const state = key ? await takeIdempotencyKey(tx, DEFAULT_TENANT_ID, key) : "ours";
+      if (state !== "ours") throw new Refused({ ok: false, kind: "key", state });
       const { facts, warnings } = await copyProducts(tx, order);
       await insertBatch(tx, batchRow(order, facts));
-      if (once) await keepUploadKey(tx, { tenantId: DEFAULT_TENANT_ID, once, batchId: order.batchId, warnings });
+      if (key)
+        await keepIdempotencyKey(tx, {
+          tenantId: DEFAULT_TENANT_ID,
+          key,
+          batchId: order.batchId,
+          warnings,
+          toldSecret: order.toldSecret === true,
+        });
       if (order.endpoint) await insertEndpoint(tx, { ...order.endpoint, tenantId: DEFAULT_TENANT_ID, batchId: order.batchId });
       const { more } = await planPage(tx, queue, order.batchId);
       if (more) await queue.sendPlan(tx, { batchId: order.batchId });
@@ -114,7 +110,7 @@ async function copyProducts(tx: Tx, order: BatchOrder): Promise<{ facts: Catalog
       limits: order.limits,
       onProducts: (page) => loader.write(page.map(toRow)),
     });
-    if (!read.ok) throw new Refused(read);
+    if (!read.ok) throw new Refused({ ...read, kind: "csv" });
     await loader.end();
     return { facts: read.facts, warnings: links.warnings() };
   } catch (error) {

@@ -6,7 +6,7 @@ import { forecast, type Plant, type Stratum, type Trial } from "../domain/foreca
 import { withoutQuery } from "../domain/image-url.ts";
 import type { OutputFormat } from "../domain/recipe.ts";
 import { hostOf } from "./host-census.ts";
-import type { ReadingOptions } from "./load-batch.ts";
+import type { ReadingOptions } from "./upload.ts";
 import { probeSample, type ProbeImage, type ProbeTrial } from "./probe-sample.ts";
 import type { Survey, SurveyOrder } from "./survey-catalogue.ts";
 

@@ -6,7 +6,7 @@ import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { createHashSet, hash53 } from "../domain/hash-set.ts";
 import { createHostCensus, type CensusResult } from "./host-census.ts";
 import { createLinkWatch } from "./link-watch.ts";
-import type { ReadingOptions } from "./load-batch.ts";
+import type { ReadingOptions } from "./upload.ts";
 
 /** Plain data, so that it can be sent to a thread. */
 export type SurveyOrder = {

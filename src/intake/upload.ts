@@ -1,7 +1,20 @@
+import type { Layout } from "../csv/choose-layout.ts";
+import { NO_WISHES, type ColumnWishes } from "../csv/find-columns.ts";
+import type { IdempotencyKey } from "../db/idempotency-keys.ts";
 import type { Recipe, Refresh } from "../domain/recipe.ts";
 import type { WebhookPayload } from "../domain/seed-payload.ts";
 import type { SourceHeaders } from "../domain/source-headers.ts";
-import type { ReadingOptions } from "./load-batch.ts";
+
+/** How the caller wants the file to be read. */
+export type ReadingOptions = {
+  onInvalid: "reject" | "skip";
+  wishes: ColumnWishes;
+  baseUrl: string | null;
+  /** Set for a file that we made from JSON, whose layout is known. */
+  layout: Layout | null;
+};
+
+export const DEFAULT_READING: ReadingOptions = { onInvalid: "reject", wishes: NO_WISHES, baseUrl: null, layout: null };
 
 /** What an upload asks for, with its preset filled in. */
 export type BatchOptions = {
@@ -22,8 +35,6 @@ export type Upload = {
   spool: { path: string; bytes: number };
   fileName: string | null;
   options: BatchOptions;
-  /** Where the CSV was fetched from. */
-  fetchedFrom?: string;
   /** Under which it is taken in once, however often it comes. */
-  idempotencyKey?: string | null;
+  idempotencyKey?: IdempotencyKey;
 };

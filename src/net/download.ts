@@ -57,8 +57,8 @@ type DownloaderOptions = {
   userAgent: string;
   accept: string;
   perHostMax: number;
-  /** Content-Encodings that the file may keep; none unless told. */
-  packings?: readonly string[];
+  /** Content codings that the file may keep; none unless told. */
+  codingsTaken?: readonly string[];
   resolve?: Resolve;
   hosts?: HostWatch;
 };
@@ -191,7 +191,10 @@ type Verdict = { file: BodyFile; head: Head } | { result: StageResult<Download> 
 function judge(context: Context, { url, request, own }: Hop, head: Head): Verdict {
   const { bytesMax } = context.limits;
   const isConditional = request.validators?.of === url.href;
-  const judgement = judgeAnswer({ url, isConditional, isWithheld: own === "withheld", bytesMax, packings: context.packings ?? [] }, head);
+  const judgement = judgeAnswer(
+    { url, isConditional, isWithheld: own === "withheld", bytesMax, codingsTaken: context.codingsTaken ?? [] },
+    head,
+  );
   switch (judgement.kind) {
     case "redirect":
       return { redirect: judgement.to };

@@ -21,12 +21,12 @@ type Asked = {
   /** Headers of the batch's own were kept back from it. */
   isWithheld: boolean;
   bytesMax: number;
-  /** Of Content-Encoding: what the body may be packed with, to be unpacked by whoever asked. */
-  packings: readonly string[];
+  /** Content codings that the body may keep: whoever asked unpacks it. */
+  codingsTaken: readonly string[];
 };
 
 /** What an answer's head says of its body: whether there is one that is of use. */
-export function judgeAnswer({ url, isConditional, isWithheld, bytesMax, packings }: Asked, { status, headers }: Head): Judgement {
+export function judgeAnswer({ url, isConditional, isWithheld, bytesMax, codingsTaken }: Asked, { status, headers }: Head): Judgement {
   const to = redirectTarget(status, headers.location, url);
   if (to) return { kind: "redirect", to };
   if (status === 304 && isConditional) return { kind: "unchanged" };
@@ -37,7 +37,7 @@ export function judgeAnswer({ url, isConditional, isWithheld, bytesMax, packings
     return refused({ ok: false, failure: statusFailure(status, retryAfterMs, { isWithheld }) });
   }
   const codings = codingsOf(headers["content-encoding"]).filter((name) => COMPRESSIONS.has(name));
-  const coding = codings.find((name) => codings.length > 1 || !packings.includes(name));
+  const coding = codings.find((name) => codings.length > 1 || !codingsTaken.includes(name));
   if (coding !== undefined)
     return refused(
       failed("http_error", `The server sent the file compressed (Content-Encoding: ${coding}) although only identity was accepted.`),

@@ -1,6 +1,7 @@
 import { findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, isDatabaseAway } from "../db/connect.ts";
 import { findOutput, listOutputs } from "../db/find-output.ts";
+import { findKeyedUpload } from "../db/idempotency-keys.ts";
 import { listProducts, productPages } from "../db/list-products.ts";
 import { openReport } from "../db/read-report.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
@@ -11,6 +12,8 @@ import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
 import { userAgent } from "../domain/user-agent.ts";
 import { createServer, type HttpDeps } from "../http/server.ts";
 import { createTurnstile } from "../domain/turnstile.ts";
+import { digestUpload } from "../intake/digest-upload.ts";
+import { findEarlier } from "../intake/find-earlier.ts";
 import { surveyCatalogue } from "../intake/survey-catalogue.ts";
 import { surveyInThread } from "../intake/survey-in-thread.ts";
 import { CSV_LIMITS } from "../net/deadlines.ts";
@@ -18,7 +21,7 @@ import { createDownloader } from "../net/download.ts";
 import { pauseBatch } from "../queue/pause-batch.ts";
 import { resumeBatch, resumeShare } from "../queue/resume-batch.ts";
 import { readVersion } from "../version.ts";
-import { INLINE_CSV_BYTES_MAX, LOADS_AT_ONCE, wireIntake } from "./intake.ts";
+import { isQuicklyRead, LOADS_AT_ONCE, wireIntake } from "./intake.ts";
 import { wirePreflight } from "./preflight.ts";
 import type { OnStop, Parts } from "./parts.ts";
 
@@ -44,6 +47,9 @@ export async function wireApi(
     },
     tempPath: storage.tempPath,
     discard: storage.discard,
+    // Where there is no key, credentials are refused before they are kept.
+    digestUpload: (said) => digestUpload(said, headerSeal?.fingerprint ?? (() => "")),
+    findEarlier: (key) => findEarlier((name) => findKeyedUpload(db.executor, DEFAULT_TENANT_ID, name), key),
     acceptUpload: wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }),
     preflight: await servePreflight({ config, storage }, onStop),
     fetchCsv: await serveCsvFetch(config, onStop),
@@ -110,7 +116,7 @@ async function serveCsvFetch(config: Parts["config"], onStop: OnStop): Promise<H
     perHostMax: LOADS_AT_ONCE,
     accept: "text/csv,*/*;q=0.5",
     // An object store gives a file as it was put there, whatever was accepted; a CSV is unpacked by what is in it.
-    packings: ["gzip", "x-gzip"],
+    codingsTaken: ["gzip", "x-gzip"],
   });
   onStop(async () => downloader.close());
   return async (url, path) => {
@@ -155,7 +161,9 @@ async function servePreflight({ config, storage }: Pick<Parts, "config" | "stora
     tempPath: storage.tempPath,
     discard: storage.discard,
     survey: (order, bytes, signal) =>
-      bytes <= INLINE_CSV_BYTES_MAX ? surveyCatalogue({ random: Math.random, signal }, order) : inTurn(() => surveyInThread(order, signal)),
+      isQuicklyRead({ path: order.path, bytes })
+        ? surveyCatalogue({ random: Math.random, signal }, order)
+        : inTurn(() => surveyInThread(order, signal)),
   });
   onStop(async () => close());
   return preflight;

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import type { Config } from "../config.ts";
 import type { StoredHeaders } from "../db/batches.ts";
 import { deriveKey, NONCE_BYTES, seal, unseal } from "../domain/sealed.ts";
@@ -15,6 +15,8 @@ export type HeaderSeal = {
   open(sealed: string, batchId: string): SourceHeaders[] | null;
   sealAuthorization(authorization: string, endpointId: string): string;
   openAuthorization(sealed: string, endpointId: string): string | null;
+  /** Tells credentials apart without giving away what they are. */
+  fingerprint(text: string): string;
 };
 
 /**
@@ -29,6 +31,7 @@ export async function openHeaderSeal(config: Pick<Config, "secretKey" | "databas
 
 export function createHeaderSeal(secretKey: string): HeaderSeal {
   const key = deriveKey(secretKey, "source headers");
+  const fingerprintKey = deriveKey(secretKey, "fingerprints");
   const webhookKey = deriveKey(secretKey, "webhook authorization");
   return {
     seal: (headers, batchId) => ({
@@ -43,5 +46,6 @@ export function createHeaderSeal(secretKey: string): HeaderSeal {
     sealAuthorization: (authorization, endpointId) =>
       seal(authorization, { key: webhookKey, nonce: randomBytes(NONCE_BYTES), about: endpointId }),
     openAuthorization: (sealed, endpointId) => unseal(sealed, { key: webhookKey, about: endpointId }),
+    fingerprint: (text) => createHmac("sha256", fingerprintKey).update(text).digest("hex"),
   };
 }

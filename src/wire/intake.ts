@@ -1,10 +1,13 @@
+import { readFileSync } from "node:fs";
 import { CATALOGUE_LIMITS } from "../csv/limits.ts";
+import { isGzip } from "../csv/unpack.ts";
 import { findBatch } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../db/connect.ts";
-import { findUpload } from "../db/upload-keys.ts";
+import { findKeyedUpload } from "../db/idempotency-keys.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
 import { createTurnstile } from "../domain/turnstile.ts";
-import { acceptUpload, type Acceptance } from "../intake/accept-upload.ts";
+import { acceptUpload } from "../intake/accept-upload.ts";
+import type { Acceptance } from "../intake/acceptance.ts";
 import { loadBatch, type BatchOrder } from "../intake/load-batch.ts";
 import { loadInThread } from "../intake/load-in-thread.ts";
 import { createTargetCheck } from "../net/check-target.ts";
@@ -12,9 +15,14 @@ import type { Upload } from "../intake/upload.ts";
 import type { Parts } from "./parts.ts";
 
 /** Files up to this are parsed in some 20 ms, less than a thread takes to start. */
-export const INLINE_CSV_BYTES_MAX = 128 * 1024;
+const INLINE_CSV_BYTES_MAX = 128 * 1024;
 /** Each large file that is being loaded takes a thread, some 100 MB and a connection of its own. */
 export const LOADS_AT_ONCE = 3;
+
+/** A packed file can hold two hundred times its bytes. */
+export function isQuicklyRead({ path, bytes }: { path: string; bytes: number }): boolean {
+  return bytes <= INLINE_CSV_BYTES_MAX && !isGzip(readFileSync(path));
+}
 
 /** What takes a spooled CSV in, for the API and for the command line. */
 export function wireIntake({
@@ -27,7 +35,7 @@ export function wireIntake({
 }: Omit<Parts, "log" | "publicUrl">): (upload: Upload) => Promise<Acceptance> {
   const inTurn = createTurnstile(LOADS_AT_ONCE);
   const load = (order: BatchOrder) =>
-    order.csv.bytes <= INLINE_CSV_BYTES_MAX
+    isQuicklyRead(order.csv)
       ? loadBatch({ queue, transaction: db.keyedTransaction }, order)
       : inTurn(() => loadInThread({ databaseUrl, order }));
   const intake = {
@@ -35,7 +43,7 @@ export function wireIntake({
     load,
     limits: CATALOGUE_LIMITS,
     findBatch: (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
-    findUpload: (key: string) => findUpload(db.executor, DEFAULT_TENANT_ID, key),
+    findKeyedUpload: (name: string) => findKeyedUpload(db.executor, DEFAULT_TENANT_ID, name),
     sealHeaders: headerSeal?.seal ?? null,
     sealAuthorization: headerSeal?.sealAuthorization ?? null,
     checkTarget: createTargetCheck({ policy: createAddressPolicy(config) }),

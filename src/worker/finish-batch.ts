@@ -7,7 +7,7 @@ import { endBatch } from "../db/finish-batch.ts";
 import { sweepShares } from "../db/host-share.ts";
 import { productPages } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
-import { countsOf, isSettled, settledStatus, type EventType } from "../domain/batch-state.ts";
+import { countsOf, settledOf, settledStatus, type EventType } from "../domain/batch-state.ts";
 import { outputNames } from "../domain/recipe.ts";
 import { announceEvent } from "../queue/announce-event.ts";
 import { pauseStandingStill } from "../queue/hold-share.ts";
@@ -32,7 +32,7 @@ export type FinishDeps = {
 export async function finishBatch(deps: FinishDeps, job: { batchId: string; run: number }, signal: AbortSignal): Promise<void> {
   const row = await findBatch(deps.db.executor, DEFAULT_TENANT_ID, job.batchId);
   if (!row || row.finishedAt !== null || row.run !== job.run) return;
-  if (!row.isPlanned || !isSettled(countsOf(row))) return deps.db.transaction((tx) => pauseStandingStill(tx, deps, row));
+  if (!row.isPlanned || settledOf(countsOf(row)) < row.imagesTotal) return deps.db.transaction((tx) => pauseStandingStill(tx, deps, row));
   await writeResult(deps, row, signal);
   if (row.budgetRound > 0) await sweepShares(deps.db.executor, row.batchId);
   await deps.db.transaction((tx) => endAndAnnounce(deps, tx, row));

@@ -21,10 +21,10 @@ describe("an upload with an Idempotency-Key", () => {
   let exports = 0;
   before(async () => {
     origin = await startOrigin((_, response, url) => {
-      exports += 1;
-      if (url.pathname === "/export.csv")
-        response.setHeader("content-type", "text/csv").end(`sku,photo\nC-${exports},${origin.url}/photo/c.jpg\n`);
-      else response.writeHead(404).end();
+      if (url.pathname === "/export.csv" && exports === 0) {
+        exports += 1;
+        response.setHeader("content-type", "text/csv").end(`sku,photo\nC-1,${origin.url}/photo/c.jpg\n`);
+      } else response.writeHead(404).end();
     });
     env = {
       DATABASE_URL: await createTestDatabase(),
@@ -61,7 +61,7 @@ describe("an upload with an Idempotency-Key", () => {
   /** Batches in the database, and folders of uploaded files. */
   const stored = async () => {
     const { rows } = await admin.query<{ count: number }>("select count(*)::int from batch");
-    const files = await readdir(join(env["DATA_DIR"] ?? "", "uploads", "csv")).catch(() => []);
+    const files = await readdir(join(env["DATA_DIR"] ?? "", "uploads", "inputCsvFiles"));
     return [rows[0]?.count, files.length];
   };
 
@@ -111,7 +111,7 @@ describe("an upload with an Idempotency-Key", () => {
     assert.equal((await accepted(await send("corrected", `sku,photo\nF-1,${origin.url}/photo/f.jpg\n`))).isReplay, false);
   });
 
-  test("from an address stands for that address, whatever lies there by now", async () => {
+  test("from an address stands for that address, though nothing lies there any more", async () => {
     const request = () =>
       fetch(`${service.url}/v1/batches`, {
         method: "POST",
@@ -119,13 +119,32 @@ describe("an upload with an Idempotency-Key", () => {
         headers: { "content-type": "application/json", "idempotency-key": "nightly" },
       });
     const [first, again] = [await accepted(await request()), await accepted(await request())];
-    assert.equal(exports, 2, "two files that differ were fetched");
     assert.deepEqual([again.isReplay, again.batchId], [true, first.batchId]);
+  });
+
+  test("is told its webhook's secret again for an hour, and not longer", async () => {
+    const fields = { webhookUrl: `${origin.url}/hook` };
+    const csv = `sku,photo\nS-1,${origin.url}/photo/s.jpg\n`;
+    const { webhookSecret } = await accepted(await send("secret", form(csv, fields)));
+    assert.equal((await accepted(await send("secret", form(csv, fields)))).webhookSecret, webhookSecret);
+    await admin.query("update idempotency_key set created_at = created_at - interval '1 hour' where name = 'secret'");
+    assert.equal((await accepted(await send("secret", form(csv, fields)))).webhookSecret, undefined);
+    const brought = { ...fields, webhookSecret: `whsec_${Buffer.alloc(32, 1).toString("base64")}` };
+    await accepted(await send("brought", form(csv, brought)));
+    assert.equal((await accepted(await send("brought", form(csv, brought)))).webhookSecret, undefined);
+  });
+
+  test("whose batch is gone makes a new one", async () => {
+    const csv = `sku,photo\nI-1,${origin.url}/photo/i.jpg\n`;
+    const { batchId } = await accepted(await send("gone", csv));
+    await admin.query("delete from batch where batch_id = $1", [batchId]);
+    const again = await accepted(await send("gone", csv));
+    assert.deepEqual([again.isReplay, again.batchId === batchId], [false, false]);
   });
 
   test("ten times at once makes one batch; who comes in between is told to come again", async () => {
     const csv = `sku,photo\n${Array.from({ length: 20_000 }, (_, index) => `G-${index},${origin.url}/photo/${index}.jpg\n`).join("")}`;
-    const [before = 0] = await stored();
+    const [batches = 0, files = 0] = await stored();
     const answers = await Promise.all(Array.from({ length: 10 }, () => send("at-once", csv)));
     const busy = answers.filter(({ status }) => status === 409);
     for (const response of busy) {
@@ -135,31 +154,45 @@ describe("an upload with an Idempotency-Key", () => {
     const taken = await Promise.all(answers.filter((response) => !busy.includes(response)).map(accepted));
     assert.equal(taken.filter(({ isReplay }) => !isReplay).length, 1);
     assert.equal(new Set(taken.map(({ batchId }) => batchId)).size, 1);
-    assert.deepEqual(await stored(), [before + 1, (await stored())[1]]);
+    assert.deepEqual(await stored(), [batches + 1, files + 1]);
     assert.equal((await accepted(await send("at-once", csv))).batchId, taken[0]?.batchId);
   });
 
-  test("whose forerunner died in the middle is taken in", async () => {
+  test("waits for another one under its key, tells after a while to come again, and is taken in when that one has failed", async () => {
     const csv = `sku,photo\nH-1,${origin.url}/photo/h.jpg\n`;
-    const holder = new pg.Client({ connectionString: env["DATABASE_URL"] });
-    await holder.connect();
-    onCleanup(() => holder.end());
-    await holder.query("begin");
-    await holder.query("select pg_advisory_xact_lock(x'75706b65'::int, hashtext(tenant_id || ' died')) from tenant");
-    assert.equal((await refused(await send("died", csv), 409)).code, "upload_in_progress");
-    await holder.query("rollback");
-    await eventually("the upload to be taken", async () => (await send("died", csv)).status === 202);
+    const other = new pg.Client({ connectionString: env["DATABASE_URL"] });
+    await other.connect();
+    onCleanup(() => other.end());
+    await other.query("begin");
+    await other.query("select pg_advisory_xact_lock(x'6964656d'::int, hashtext(tenant_id || ' failing')) from tenant");
+    assert.equal((await refused(await send("failing", csv), 409)).code, "upload_in_progress");
+    const waiting = send("failing", csv);
+    await eventually("the wait", async () => {
+      const { rowCount } = await admin.query("select from pg_locks where locktype = 'advisory' and not granted");
+      return rowCount === 1;
+    });
+    await other.query("rollback");
+    assert.equal((await accepted(await waiting)).isReplay, false);
   });
 
   for (const [why, key] of [
     ["longer than 255 characters", "k".repeat(256)],
-    ["with a space in it", "two words"],
+    ["with a space outside of quotes", "two words"],
     ["of nothing in quotes", '""'],
+    ["with a quote in it", 'a"b'],
+    ["of two", "a, b"],
   ] as const) {
     test(`is refused under a key ${why}`, async () => {
-      const problem = await refused(await send(key, "sku,photo\n"), 422);
-      assert.equal(problem.code, "invalid_options");
-      assert.match(problem.detail, /^Idempotency-Key: Expected 1 to 255 visible ASCII characters/);
+      const problem = await refused(await send(key, "sku,photo\n"), 400);
+      assert.equal(problem.code, "bad_request");
+      assert.match(problem.detail, /^Idempotency-Key: Expected one name of 1 to 255 visible ASCII characters/);
     });
   }
+
+  test("has the same key with the quotes, escapes and parameters of the standard as without", async () => {
+    const csv = `sku,photo\nQ-1,${origin.url}/photo/q.jpg\n`;
+    const { batchId } = await accepted(await send('"the \\"first\\" of May"', csv));
+    assert.equal((await accepted(await send('"the \\"first\\" of May";v=1', csv))).batchId, batchId);
+    assert.equal((await admin.query("select from idempotency_key where name = 'the \"first\" of May'")).rowCount, 1);
+  });
 });

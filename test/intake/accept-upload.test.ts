@@ -7,7 +7,7 @@ import type { Database } from "../../src/db/connect.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { createTurnstile } from "../../src/domain/turnstile.ts";
 import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts";
-import { DEFAULT_READING } from "../../src/intake/load-batch.ts";
+import { DEFAULT_READING } from "../../src/intake/upload.ts";
 import { loadInThread } from "../../src/intake/load-in-thread.ts";
 import { sweepUploads } from "../../src/intake/sweep-uploads.ts";
 import type { Queue } from "../../src/queue/queue.ts";

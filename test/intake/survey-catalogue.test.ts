@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import { createHostCensus } from "../../src/intake/host-census.ts";
-import { DEFAULT_READING, type ReadingOptions } from "../../src/intake/load-batch.ts";
+import { DEFAULT_READING, type ReadingOptions } from "../../src/intake/upload.ts";
 import { surveyCatalogue, type Survey } from "../../src/intake/survey-catalogue.ts";
 import { surveyInThread } from "../../src/intake/survey-in-thread.ts";
 import { createTestFolder } from "../support/folder.ts";

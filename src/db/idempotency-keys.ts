@@ -1,0 +1,67 @@
+import type { UploadWarning } from "../domain/csv-problem.ts";
+import { findBatch, type BatchRow } from "./batches.ts";
+import type { Executor, Tx } from "./connect.ts";
+
+/** Under `name` an upload is taken in once. `digest`: of what it asks for. */
+export type IdempotencyKey = { name: string; digest: string };
+
+/** What was taken in under a key, and how it was answered. */
+export type KeyedUpload = { digest: string; batch: BatchRow; warnings: UploadWarning[]; webhookSecret: string | null };
+
+/** "idem" in ASCII. Keys of one hash only wait for each other. */
+const KEY_LOCK_CLASS = 0x6964656d;
+/** How long an upload waits for another one under its key: most are taken in in less. */
+const KEY_WAIT_MS = 2_000;
+/** Nobody has lost an answer for longer, and a secret is not to be had for ever by whoever guesses a key. */
+const SECRET_TOLD_FOR = "1 hour";
+
+/**
+ * Makes the key this transaction's own until it ends. `busy`: another one is still taking an upload in under it; `used`: one has.
+ * A machine that vanishes meanwhile would hold it for hours: PostgreSQL asks after its client every ten seconds.
+ */
+export async function takeIdempotencyKey(tx: Tx, tenantId: string, { name }: IdempotencyKey): Promise<"ours" | "busy" | "used"> {
+  await tx.executor.executeSql(
+    `select set_config('lock_timeout', $1, true), set_config('tcp_keepalives_idle', '10', true),
+       set_config('tcp_keepalives_interval', '10', true), set_config('tcp_keepalives_count', '3', true)`,
+    [String(KEY_WAIT_MS)],
+  );
+  try {
+    await tx.executor.executeSql("select pg_advisory_xact_lock($1, hashtext($2))", [KEY_LOCK_CLASS, `${tenantId} ${name}`]);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === LOCK_NOT_AVAILABLE) return "busy";
+    throw error;
+  }
+  // A statement of its own: it sees what was committed before the lock was ours.
+  const { rows } = await tx.executor.executeSql(
+    `select set_config('lock_timeout', '0', true), exists (select from idempotency_key where tenant_id = $1 and name = $2) as "isUsed"`,
+    [tenantId, name],
+  );
+  return rows[0]?.["isUsed"] === true ? "used" : "ours";
+}
+
+const LOCK_NOT_AVAILABLE = "55P03";
+
+type NewKeyedUpload = Pick<KeyedUpload, "warnings"> & { tenantId: string; key: IdempotencyKey; batchId: string; toldSecret: boolean };
+
+export async function keepIdempotencyKey(tx: Tx, { tenantId, key, batchId, warnings, toldSecret }: NewKeyedUpload): Promise<void> {
+  await tx.executor.executeSql(
+    "insert into idempotency_key (tenant_id, name, digest, batch_id, warnings, told_secret) values ($1, $2, $3, $4, $5, $6)",
+    [tenantId, key.name, key.digest, batchId, JSON.stringify(warnings), toldSecret],
+  );
+}
+
+/** Null where nothing was taken in under the key. */
+export async function findKeyedUpload(db: Executor, tenantId: string, name: string): Promise<KeyedUpload | null> {
+  const { rows } = await db.executeSql(
+    `select k.digest, k.batch_id as "batchId", k.warnings,
+       (select secret from endpoint where batch_id = k.batch_id and k.told_secret and k.created_at > now() - interval '${SECRET_TOLD_FOR}'
+        order by endpoint_id limit 1) as "webhookSecret"
+     from idempotency_key k where k.tenant_id = $1 and k.name = $2`,
+    [tenantId, name],
+  );
+  const [row] = rows as (Omit<KeyedUpload, "batch"> & { batchId: string })[];
+  const batch = row && (await findBatch(db, tenantId, row.batchId));
+  if (!batch) return null;
+  const { digest, warnings, webhookSecret } = row;
+  return { digest, batch, warnings, webhookSecret };
+}
