@@ -28,7 +28,7 @@ const pages = await Promise.all(
   }),
 );
 
-describe("the commands in README and docs", { concurrency: true }, () => {
+describe("the commands in README and docs", { timeout: 120_000, concurrency: true }, () => {
   let service: Service;
   let databaseUrl: string;
   before(async () => {

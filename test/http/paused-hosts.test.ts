@@ -233,59 +233,63 @@ describe("a host that is paused in a batch", () => {
     }
   });
 
-  test("stays paused through the death of workers, and none of its images is lost or settled twice by two of them", async () => {
-    const start = () => startService({ ...env, ROLE: "worker" });
-    await service.kill("SIGTERM");
-    service = await startService({ ...env, ROLE: "api" });
-    const [one, two] = await Promise.all([start(), start()]);
-    const kept: ServerResponse[] = [];
-    refuse = (response) => void kept.push(response);
-    const images = mixed(refused("killed", 1_200), photos(good, "killed", 2_200));
-    const batch = await begin(images, { pauseHostAtFailurePercent: 50 });
-    await eventually("both to have some in hand", async () => hits(bad, "/killed/") >= 12);
-    await one.kill("SIGKILL");
-    refuse = forbid;
-    kept.splice(0).forEach(forbid);
-    const three = await start();
-    const still = await standingStill(batch, 60_000);
-    const [host] = still.pausedHosts;
-    assert.ok(host);
-    assert.deepEqual(
-      [still.progress.completed, still.progress.failed + still.imagesHeld, host.failed],
-      [2_200, 1_200, still.progress.failed],
-    );
-    assert.ok(still.imagesHeld > 100, `${still.imagesHeld} are held`);
-    const asked = hits(bad, "/killed/");
-    assert.deepEqual(
-      [...bad.hits].filter(([path, count]) => path.startsWith("/killed/") && count > 1),
-      [],
-      "what a dead worker had in hand is not tried again",
-    );
+  test(
+    "stays paused through the death of workers, and none of its images is lost or settled twice by two of them",
+    { timeout: 120_000 },
+    async () => {
+      const start = () => startService({ ...env, ROLE: "worker" });
+      await service.kill("SIGTERM");
+      service = await startService({ ...env, ROLE: "api" });
+      const [one, two] = await Promise.all([start(), start()]);
+      const kept: ServerResponse[] = [];
+      refuse = (response) => void kept.push(response);
+      const images = mixed(refused("killed", 1_200), photos(good, "killed", 2_200));
+      const batch = await begin(images, { pauseHostAtFailurePercent: 50 });
+      await eventually("both to have some in hand", async () => hits(bad, "/killed/") >= 12);
+      await one.kill("SIGKILL");
+      refuse = forbid;
+      kept.splice(0).forEach(forbid);
+      const three = await start();
+      const still = await standingStill(batch, 60_000);
+      const [host] = still.pausedHosts;
+      assert.ok(host);
+      assert.deepEqual(
+        [still.progress.completed, still.progress.failed + still.imagesHeld, host.failed],
+        [2_200, 1_200, still.progress.failed],
+      );
+      assert.ok(still.imagesHeld > 100, `${still.imagesHeld} are held`);
+      const asked = hits(bad, "/killed/");
+      assert.deepEqual(
+        [...bad.hits].filter(([path, count]) => path.startsWith("/killed/") && count > 1),
+        [],
+        "what a dead worker had in hand is not tried again",
+      );
 
-    // Those of a dead worker come back to nobody's queue.
-    refuse = (response) => void kept.push(response);
-    await two.kill("SIGKILL");
-    await three.kill("SIGKILL");
-    const [four, five] = await Promise.all([start(), start()]);
-    assert.equal((await ended(await begin(photos(good, "after", 30)))).outcome, "all");
-    assert.deepEqual([hits(bad, "/killed/"), (await look(batch)).pausedHosts], [asked, [host]]);
+      // Those of a dead worker come back to nobody's queue.
+      refuse = (response) => void kept.push(response);
+      await two.kill("SIGKILL");
+      await three.kill("SIGKILL");
+      const [four, five] = await Promise.all([start(), start()]);
+      assert.equal((await ended(await begin(photos(good, "after", 30)))).outcome, "all");
+      assert.deepEqual([hits(bad, "/killed/"), (await look(batch)).pausedHosts], [asked, [host]]);
 
-    assert.equal((await resume(batch, `?host=${host.host}`, { pauseHostAtFailurePercent: 100 })).status, 200);
-    await eventually("some to be in hand again", async () => hits(bad, "/killed/") >= asked + 12);
-    await four.kill("SIGKILL");
-    refuse = forbid;
-    kept.splice(0).forEach(forbid);
-    const end = await ended(batch, 60_000);
-    assert.deepEqual([end.progress.completed, end.progress.failed], [2_200, 1_200]);
-    const [rows] = await rowsOf(
-      "select count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'failed')::int as failed, max(attempts) as attempts from image where batch_id = $1",
-      batch.batchId,
-    );
-    assert.deepEqual(rows, { done: 2_200, failed: 1_200, attempts: 1 });
-    assert.deepEqual(
-      await rowsOf("select 1 from host_share where batch_id = $1 union all select 1 from held_image where batch_id = $1", batch.batchId),
-      [],
-    );
-    await five.kill("SIGTERM");
-  });
+      assert.equal((await resume(batch, `?host=${host.host}`, { pauseHostAtFailurePercent: 100 })).status, 200);
+      await eventually("some to be in hand again", async () => hits(bad, "/killed/") >= asked + 12);
+      await four.kill("SIGKILL");
+      refuse = forbid;
+      kept.splice(0).forEach(forbid);
+      const end = await ended(batch, 60_000);
+      assert.deepEqual([end.progress.completed, end.progress.failed], [2_200, 1_200]);
+      const [rows] = await rowsOf(
+        "select count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'failed')::int as failed, max(attempts) as attempts from image where batch_id = $1",
+        batch.batchId,
+      );
+      assert.deepEqual(rows, { done: 2_200, failed: 1_200, attempts: 1 });
+      assert.deepEqual(
+        await rowsOf("select 1 from host_share where batch_id = $1 union all select 1 from held_image where batch_id = $1", batch.batchId),
+        [],
+      );
+      await five.kill("SIGTERM");
+    },
+  );
 });

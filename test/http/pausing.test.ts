@@ -139,29 +139,33 @@ describe("a batch that is paused", () => {
     );
   });
 
-  test("stays paused when the service is killed, and what was in hand is not tried again before the resume", async () => {
-    const names = Array.from({ length: 40 }, (_, index) => `/kept/killed-${index}.jpg`);
-    const batch = await begin(names.map((name) => `${origin.url}${name}`));
-    await eventually("some to be in hand", async () => hits("/kept/killed") >= 4);
-    const { status, answer } = await change(batch, "pause");
-    assert.deepEqual([status, answer.pauseReason], [200, "Paused by hand."]);
-    await service.kill("SIGKILL");
-    const asked = hits("/kept/killed");
-    assert.ok(asked < 40, `${asked} of 40 were asked for`);
-    kept.splice(0);
-    service = await startService(env);
-    // The dead worker's claims come back to us, and leave the queue without a try.
-    await atRest(batch);
-    assert.equal((await ended(await begin(photos("after", 30)))).outcome, "all");
-    assert.equal(hits("/kept/killed"), asked);
-    assert.equal((await look(batch)).pausedAt, answer.pausedAt);
+  test(
+    "stays paused when the service is killed, and what was in hand is not tried again before the resume",
+    { timeout: 90_000 },
+    async () => {
+      const names = Array.from({ length: 40 }, (_, index) => `/kept/killed-${index}.jpg`);
+      const batch = await begin(names.map((name) => `${origin.url}${name}`));
+      await eventually("some to be in hand", async () => hits("/kept/killed") >= 4);
+      const { status, answer } = await change(batch, "pause");
+      assert.deepEqual([status, answer.pauseReason], [200, "Paused by hand."]);
+      await service.kill("SIGKILL");
+      const asked = hits("/kept/killed");
+      assert.ok(asked < 40, `${asked} of 40 were asked for`);
+      kept.splice(0);
+      service = await startService(env);
+      // The dead worker's claims come back to us, and leave the queue without a try.
+      await atRest(batch);
+      assert.equal((await ended(await begin(photos("after", 30)))).outcome, "all");
+      assert.equal(hits("/kept/killed"), asked);
+      assert.equal((await look(batch)).pausedAt, answer.pausedAt);
 
-    assert.equal((await change(batch, "resume")).status, 200);
-    const answering = answerKept();
-    assert.equal((await ended(batch)).progress.failed, 40);
-    clearInterval(answering);
-    assert.deepEqual(await rowsOf("select max(attempts) as attempts from image where batch_id = $1", batch.batchId), [{ attempts: 1 }]);
-  });
+      assert.equal((await change(batch, "resume")).status, 200);
+      const answering = answerKept();
+      assert.equal((await ended(batch)).progress.failed, 40);
+      clearInterval(answering);
+      assert.deepEqual(await rowsOf("select max(attempts) as attempts from image where batch_id = $1", batch.batchId), [{ attempts: 1 }]);
+    },
+  );
 
   test("ends when the last of it was in hand, and is paused no longer", async () => {
     const batch = await begin([`${origin.url}/kept/last-1.jpg`, `${origin.url}/kept/last-2.jpg`]);

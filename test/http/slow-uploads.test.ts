@@ -50,7 +50,7 @@ let dataDir: string;
 const tempFiles = async () =>
   (await readdir(join(dataDir, "uploads", "temp"), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
 
-describe("an upload that does not end", { concurrency: true }, () => {
+describe("an upload that does not end", { concurrency: true, timeout: 60_000 }, () => {
   before(async () => {
     dataDir = await createTestFolder();
     origin = await startOrigin((_, response) => {

@@ -15,7 +15,7 @@ import { createTestFolder } from "../support/folder.ts";
 const MIB = 1024 * 1024;
 const never = new AbortController().signal;
 
-describe("an encoder's memory", () => {
+describe("an encoder's memory", { timeout: 180_000 }, () => {
   let folder: string;
   let photo: string;
   let camera: string;

@@ -16,7 +16,7 @@ import { isAlive } from "../support/processes.ts";
 
 const never = new AbortController().signal;
 
-describe("the encoder pool", () => {
+describe("the encoder pool", { timeout: 60_000 }, () => {
   let folder: string;
   let large: string;
   let count = 0;

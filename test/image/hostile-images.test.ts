@@ -15,7 +15,7 @@ import { makeBombs, type Bomb } from "./bombs.ts";
 const MEMORY_MB = 512;
 
 /** The real service, one batch of all of them, good photographs between. */
-describe("a catalogue of hostile images", () => {
+describe("a catalogue of hostile images", { timeout: 180_000 }, () => {
   let bombs: Bomb[];
   let service: Service;
   let status: BatchStatusView;

@@ -26,7 +26,7 @@ const CODES = new Set(
     .map(([code]) => code),
 );
 
-describe("mutants of images", () => {
+describe("mutants of images", { timeout: 120_000 }, () => {
   let folder: string;
   let pool: EncoderPool;
   const lost: string[] = [];

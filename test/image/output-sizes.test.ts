@@ -11,7 +11,7 @@ import { createTestFolder } from "../support/folder.ts";
 
 type Input = Size & { format: "jpeg" | "png" | "webp"; orientation: number };
 
-describe("the size of an output", () => {
+describe("the size of an output", { timeout: 120_000 }, () => {
   let folder: string;
   let count = 0;
   before(async () => {

@@ -159,7 +159,7 @@ const CASES: Case[] = [
   ["an end after a body without a length", "ok", say(`${OK}\r\nbody`)],
 ];
 
-describe("a hostile origin", () => {
+describe("a hostile origin", { timeout: 60_000 }, () => {
   let folder: string;
   let count = 0;
   before(async () => {

@@ -46,7 +46,7 @@ test("the compose file is what the Compose Specification allows", async () => {
 
 test(
   "the image's steps make a tree that works as its own user, as API and as worker, over one PostgreSQL",
-  { skip: canMount() ? false : "mounting what a container would see takes root" },
+  { timeout: 240_000, skip: canMount() ? false : "mounting what a container would see takes root" },
   async () => {
     const folder = await createTestFolder();
     const image = await buildImageTree({ context: ROOT, folder });

@@ -17,7 +17,7 @@ import { startService } from "../support/service.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** As an installed package it is compiled (Node strips no types below node_modules), and holds only what it says it does. */
-describe("the package, installed into an empty folder", () => {
+describe("the package, installed into an empty folder", { timeout: 240_000 }, () => {
   let folder: string;
   let origin: Origin;
   before(async () => {

@@ -325,55 +325,59 @@ describe("a host's share of a batch", () => {
     assert.deepEqual(await rowsOf("select 1 from host_share where batch_id = $1", batchId), []);
   });
 
-  test("that is paused leaves its room to others: planning goes on, its later images are kept, and few are queued when it is resumed", async () => {
-    const batchId = await load([...urlsOf(BAD, 1_950), ...mixed(urlsOf(BAD, 300, "late"), urlsOf(GOOD, 2_300))]);
-    await plan(batchId);
-    assert.equal((await jobs(batchId)).length, QUEUED_MAX);
-    await rowsOf("delete from pgboss.job where name = 'plan'");
-    await all(await claim(20), fail);
-    await assertNothingLost(batchId);
-    assert.equal((await jobs(batchId, "plan")).length, 1, "the room that it leaves is planned for");
-    await plan(batchId);
-    await assertNothingLost(batchId);
-    const hosts = await rowsOf(
-      "select distinct i.host from pgboss.job j join image i on i.batch_id = $1 and i.ordinal = (j.data->>'ordinal')::int where name = 'image' and data->>'batchId' = $1::text",
-      batchId,
-    );
-    assert.deepEqual(hosts, [{ host: GOOD }]);
-    const full = await batchOf(batchId);
-    assert.ok(full.imagesQueued > QUEUED_MAX - 100 && full.imagesQueued <= QUEUED_MAX, String(full.imagesQueued));
-    assert.ok(full.imagesHeld > 1_930 && full.imagesHeld === full.pausedShares[0]?.imagesHeld, String(full.imagesHeld));
+  test(
+    "that is paused leaves its room to others: planning goes on, its later images are kept, and few are queued when it is resumed",
+    { timeout: 120_000 },
+    async () => {
+      const batchId = await load([...urlsOf(BAD, 1_950), ...mixed(urlsOf(BAD, 300, "late"), urlsOf(GOOD, 2_300))]);
+      await plan(batchId);
+      assert.equal((await jobs(batchId)).length, QUEUED_MAX);
+      await rowsOf("delete from pgboss.job where name = 'plan'");
+      await all(await claim(20), fail);
+      await assertNothingLost(batchId);
+      assert.equal((await jobs(batchId, "plan")).length, 1, "the room that it leaves is planned for");
+      await plan(batchId);
+      await assertNothingLost(batchId);
+      const hosts = await rowsOf(
+        "select distinct i.host from pgboss.job j join image i on i.batch_id = $1 and i.ordinal = (j.data->>'ordinal')::int where name = 'image' and data->>'batchId' = $1::text",
+        batchId,
+      );
+      assert.deepEqual(hosts, [{ host: GOOD }]);
+      const full = await batchOf(batchId);
+      assert.ok(full.imagesQueued > QUEUED_MAX - 100 && full.imagesQueued <= QUEUED_MAX, String(full.imagesQueued));
+      assert.ok(full.imagesHeld > 1_930 && full.imagesHeld === full.pausedShares[0]?.imagesHeld, String(full.imagesHeld));
 
-    // Of the other host all is settled, in turns with the planner.
-    while ((await work(fail, 400)) > 0) await plan(batchId);
-    const paused = await batchOf(batchId);
-    assert.deepEqual([paused.imagesQueued, paused.imagesHeld, paused.isPlanned, paused.imagesDone], [0, 2_230, true, 2_300]);
+      // Of the other host all is settled, in turns with the planner.
+      while ((await work(fail, 400)) > 0) await plan(batchId);
+      const paused = await batchOf(batchId);
+      assert.deepEqual([paused.imagesQueued, paused.imagesHeld, paused.isPlanned, paused.imagesDone], [0, 2_230, true, 2_300]);
 
-    await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -500 }]));
-    await rowsOf("delete from pgboss.job where name = 'plan'");
-    assert.ok(await resumeHost(batchId));
-    assert.equal((await jobs(batchId)).length, 0, "none in the statement that resumes it");
-    assert.equal((await jobs(batchId, "plan")).length, 1);
-    await plan(batchId);
-    await assertNothingLost(batchId);
-    const queued = await jobs(batchId);
-    assert.ok(queued.length > QUEUED_MAX - 100 && queued.length <= QUEUED_MAX, String(queued.length));
-    const priorities = [...new Set(queued.map(({ priority }) => priority))].toSorted((a, b) => b - a);
-    assert.equal(priorities[0], -501, "beside what is served now and not before it");
-    assert.ok(priorities.every((each) => queued.filter(({ priority }) => priority === each).length <= TAG_IMAGES));
+      await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -500 }]));
+      await rowsOf("delete from pgboss.job where name = 'plan'");
+      assert.ok(await resumeHost(batchId));
+      assert.equal((await jobs(batchId)).length, 0, "none in the statement that resumes it");
+      assert.equal((await jobs(batchId, "plan")).length, 1);
+      await plan(batchId);
+      await assertNothingLost(batchId);
+      const queued = await jobs(batchId);
+      assert.ok(queued.length > QUEUED_MAX - 100 && queued.length <= QUEUED_MAX, String(queued.length));
+      const priorities = [...new Set(queued.map(({ priority }) => priority))].toSorted((a, b) => b - a);
+      assert.equal(priorities[0], -501, "beside what is served now and not before it");
+      assert.ok(priorities.every((each) => queued.filter(({ priority }) => priority === each).length <= TAG_IMAGES));
 
-    await rowsOf("delete from pgboss.job where name = 'plan'");
-    await all(
-      (await claimOf(queued.length - QUEUED_LOW_WATER + 30)).flatMap(({ held, image }) => (image ? [held] : [])),
-      done,
-    );
-    assert.equal((await jobs(batchId, "plan")).length, 1, "and the others when there is room");
-    do await plan(batchId);
-    while ((await work(done, 400)) > 0);
-    const end = await batchOf(batchId);
-    assert.deepEqual([end.imagesDone, end.imagesFailed, end.imagesHeld, end.imagesDue, end.imagesQueued], [4_530, 20, 0, 0, 0]);
-    assert.equal((await jobs(batchId, "finish")).length > 0, true);
-  });
+      await rowsOf("delete from pgboss.job where name = 'plan'");
+      await all(
+        (await claimOf(queued.length - QUEUED_LOW_WATER + 30)).flatMap(({ held, image }) => (image ? [held] : [])),
+        done,
+      );
+      assert.equal((await jobs(batchId, "plan")).length, 1, "and the others when there is room");
+      do await plan(batchId);
+      while ((await work(done, 400)) > 0);
+      const end = await batchOf(batchId);
+      assert.deepEqual([end.imagesDone, end.imagesFailed, end.imagesHeld, end.imagesDue, end.imagesQueued], [4_530, 20, 0, 0, 0]);
+      assert.equal((await jobs(batchId, "finish")).length > 0, true);
+    },
+  );
 
   test("that is paused is planned on in turns with other batches", async () => {
     const batchId = await load([...urlsOf(GOOD, 1), ...urlsOf(BAD, QUEUED_MAX + 2_300)]);
@@ -686,7 +690,7 @@ describe("a host's share of a batch", () => {
     assert.deepEqual([(await batchOf(batchId)).imagesFailed, (await jobs(batchId, "finish")).length], [25, 1]);
   });
 
-  test("paused and resumed in the middle of everything loses nothing and tries nothing twice", async (t) => {
+  test("paused and resumed in the middle of everything loses nothing and tries nothing twice", { timeout: 120_000 }, async (t) => {
     const batchIds = [await load(mixed(urlsOf(BAD, 500), urlsOf(GOOD, 200))), await load(mixed(urlsOf(BAD, 300), urlsOf(GOOD, 100)))];
     for (const batchId of batchIds) await plan(batchId);
     const tries = new Map<string, number>();

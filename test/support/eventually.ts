@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Looks until there is an answer, and says what it waited for where none comes. Its limit is for what hangs: a busy machine is slow, not wrong. */
-export async function eventually<T>(what: string, look: () => Promise<T | null | undefined | false>, withinMs = 100_000): Promise<T> {
+/** Looks until there is an answer; says what it waited for when there is none in time. */
+export async function eventually<T>(what: string, look: () => Promise<T | null | undefined | false>, withinMs = 30_000): Promise<T> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     const found = await look();

@@ -19,7 +19,7 @@ const canMount = process.platform === "linux" && process.getuid?.() === 0;
 
 test(
   "a full disk: nothing corrupt, claiming pauses, status answers, work resumes when there is room",
-  { skip: canMount ? false : "only root can mount a small disk" },
+  { timeout: 90_000, skip: canMount ? false : "only root can mount a small disk" },
   async (t) => {
     const disk = await createTestFolder();
     if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=48m", "tmpfs", disk]).status !== 0)

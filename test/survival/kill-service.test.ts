@@ -13,7 +13,7 @@ import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 
 const IMAGES = 120;
 
-test("kill -9 of the whole service in the middle of a batch, three times, loses and repeats nothing", async (t) => {
+test("kill -9 of the whole service in the middle of a batch, three times, loses and repeats nothing", { timeout: 120_000 }, async (t) => {
   const dataDir = await createTestFolder();
   const photo = await makeSamplePhoto({ width: 400, height: 300, seed: 3, format: "jpeg" });
   const origin = await startSlowOrigin(150, photo);

@@ -7,7 +7,7 @@ import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin } from "../support/origin.ts";
 import { startService } from "../support/service.ts";
 
-test("kill -9 of one of two workers: the other takes over its images within 15 s", async (t) => {
+test("kill -9 of one of two workers: the other takes over its images within 15 s", { timeout: 90_000 }, async (t) => {
   const photo = await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" });
   // The first request of each image never gets an answer: whoever claimed it holds it until it dies.
   const held = new Set<string>();

@@ -9,7 +9,7 @@ import { createTestFolder } from "../support/folder.ts";
 import { startService } from "../support/service.ts";
 import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 
-test("every connection terminated once a second for a minute: no process exits and nothing is lost", async () => {
+test("every connection terminated once a second for a minute: no process exits and nothing is lost", { timeout: 150_000 }, async () => {
   const url = await createTestDatabase();
   const photo = await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" });
   const origin = await startSlowOrigin(50, photo);

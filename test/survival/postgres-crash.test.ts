@@ -13,37 +13,41 @@ import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 
 const CRASHES = 10;
 
-test("PostgreSQL stopped at once and started again, ten times: no process exits, nothing is lost, work resumes", async (t) => {
-  const folder = await createTestFolder();
-  // Its own watch starts the server again, as an init system would.
-  const postgres = await startEmbeddedPostgres({ dataDir: folder, port: 0, log: () => {} });
-  onCleanup(postgres.stop);
-  const postmaster = () => processesNaming(`-D ${folder}/postgres`)[0]?.pid ?? 0;
-  const photo = await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" });
-  const origin = await startSlowOrigin(100, photo);
-  const receiver = await startReceiver();
-  const service = await startService({ DATABASE_URL: postgres.url, DATA_DIR: await createTestFolder(), DOWNLOADS: "2", ENCODERS: "1" });
-  const { requestId } = await service.upload(slowCatalogue(origin, 600), { webhookUrl: receiver.url });
-  let resumedAfterMs = 0;
+test(
+  "PostgreSQL stopped at once and started again, ten times: no process exits, nothing is lost, work resumes",
+  { timeout: 180_000 },
+  async (t) => {
+    const folder = await createTestFolder();
+    // Its own watch starts the server again, as an init system would.
+    const postgres = await startEmbeddedPostgres({ dataDir: folder, port: 0, log: () => {} });
+    onCleanup(postgres.stop);
+    const postmaster = () => processesNaming(`-D ${folder}/postgres`)[0]?.pid ?? 0;
+    const photo = await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" });
+    const origin = await startSlowOrigin(100, photo);
+    const receiver = await startReceiver();
+    const service = await startService({ DATABASE_URL: postgres.url, DATA_DIR: await createTestFolder(), DOWNLOADS: "2", ENCODERS: "1" });
+    const { requestId } = await service.upload(slowCatalogue(origin, 600), { webhookUrl: receiver.url });
+    let resumedAfterMs = 0;
 
-  for (let crash = 1; crash <= CRASHES; crash += 1) {
-    const before = await completed(service, requestId);
-    const pid = postmaster();
-    process.kill(pid, "SIGQUIT");
-    await eventually("the server to be gone", async () => postmaster() !== pid, 10_000);
-    await eventually("the server to be back", async () => canConnect(postgres.url), 20_000);
-    const backAt = performance.now();
-    await eventually(`work after crash ${crash}`, async () => (await completed(service, requestId).catch(() => 0)) > before, 20_000);
-    resumedAfterMs = Math.max(resumedAfterMs, performance.now() - backAt);
-  }
-  t.diagnostic(`resumed within ${Math.round(resumedAfterMs)} ms of the server's return`);
-  assert.ok(resumedAfterMs < 10_000, `${resumedAfterMs} ms`);
-  assert.equal(service.process.exitCode, null);
-  const status = await service.finished(requestId, 120_000);
-  assert.deepEqual(status.progress, { total: 600, completed: 600, failed: 0, skipped: 0, reused: 0, percent: 100 });
-  await eventually("the event", async () => receiver.deliveries.length > 0);
-  assert.equal((await service.kill("SIGTERM")).code, 0);
-});
+    for (let crash = 1; crash <= CRASHES; crash += 1) {
+      const before = await completed(service, requestId);
+      const pid = postmaster();
+      process.kill(pid, "SIGQUIT");
+      await eventually("the server to be gone", async () => postmaster() !== pid, 10_000);
+      await eventually("the server to be back", async () => canConnect(postgres.url), 20_000);
+      const backAt = performance.now();
+      await eventually(`work after crash ${crash}`, async () => (await completed(service, requestId).catch(() => 0)) > before, 20_000);
+      resumedAfterMs = Math.max(resumedAfterMs, performance.now() - backAt);
+    }
+    t.diagnostic(`resumed within ${Math.round(resumedAfterMs)} ms of the server's return`);
+    assert.ok(resumedAfterMs < 10_000, `${resumedAfterMs} ms`);
+    assert.equal(service.process.exitCode, null);
+    const status = await service.finished(requestId, 120_000);
+    assert.deepEqual(status.progress, { total: 600, completed: 600, failed: 0, skipped: 0, reused: 0, percent: 100 });
+    await eventually("the event", async () => receiver.deliveries.length > 0);
+    assert.equal((await service.kill("SIGTERM")).code, 0);
+  },
+);
 
 async function completed(service: Service, requestId: string): Promise<number> {
   return (await service.status(requestId)).progress.completed;

@@ -18,7 +18,7 @@ for (const [name, stop] of Object.entries({
   SIGTERM: (service: Service): boolean => process.kill(service.pid, "SIGTERM"),
   "Ctrl-C to the whole process group": (service: Service): boolean => process.kill(-service.pid, "SIGINT"),
 })) {
-  test(`${name} in the middle of a batch drains it, counts no failure and leaves no process`, async () => {
+  test(`${name} in the middle of a batch drains it, counts no failure and leaves no process`, { timeout: 90_000 }, async () => {
     const dataDir = await createTestFolder();
     const photo = await makeSamplePhoto({ width: 1200, height: 900, seed: 3, format: "jpeg" });
     const origin = await startSlowOrigin(100, photo);

@@ -10,58 +10,62 @@ import { createTestFolder } from "../support/folder.ts";
 import { startService } from "../support/service.ts";
 import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 
-test("while the database is away every answer says so, a stop ends within 30 s, and the next process goes on", async () => {
-  const databaseUrl = await createTestDatabase();
-  const wire = await startWire(new URL(databaseUrl));
-  const origin = await startSlowOrigin(100, await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" }));
-  const env = { DATA_DIR: await createTestFolder(), ENCODERS: "1" };
-  const first = await startService({
-    ...env,
-    DATABASE_URL: Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${wire.port}` }).href,
-  });
-  const { requestId } = await first.upload(slowCatalogue(origin, 40));
-  await eventually("the middle", async () => (await first.status(requestId)).progress.completed > 3);
+test(
+  "while the database is away every answer says so, a stop ends within 30 s, and the next process goes on",
+  { timeout: 90_000 },
+  async () => {
+    const databaseUrl = await createTestDatabase();
+    const wire = await startWire(new URL(databaseUrl));
+    const origin = await startSlowOrigin(100, await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" }));
+    const env = { DATA_DIR: await createTestFolder(), ENCODERS: "1" };
+    const first = await startService({
+      ...env,
+      DATABASE_URL: Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${wire.port}` }).href,
+    });
+    const { requestId } = await first.upload(slowCatalogue(origin, 40));
+    await eventually("the middle", async () => (await first.status(requestId)).progress.completed > 3);
 
-  wire.cut();
-  assert.equal(
-    (
-      await eventually("the news", async () => {
-        const response = await fetch(`${first.url}/readyz`);
-        return response.status === 503 && response;
-      })
-    ).status,
-    503,
-  );
-  for (const asked of [
-    fetch(`${first.url}/getProcessingStatus/${requestId}`),
-    fetch(`${first.url}/uploadAndProcessDocument`, {
-      method: "POST",
-      headers: { "content-type": "text/csv" },
-      body: slowCatalogue(origin, 1),
-    }),
-  ]) {
-    const response = await asked;
-    assert.deepEqual(
-      [response.status, ((await response.json()) as { code: string }).code, response.headers.get("retry-after")],
-      [503, "unavailable", "5"],
+    wire.cut();
+    assert.equal(
+      (
+        await eventually("the news", async () => {
+          const response = await fetch(`${first.url}/readyz`);
+          return response.status === 503 && response;
+        })
+      ).status,
+      503,
     );
-  }
-  assert.equal((await fetch(`${first.url}/healthz`)).status, 200);
-  const startedAt = performance.now();
-  await first.kill("SIGTERM");
-  assert.ok(performance.now() - startedAt < 30_000);
+    for (const asked of [
+      fetch(`${first.url}/getProcessingStatus/${requestId}`),
+      fetch(`${first.url}/uploadAndProcessDocument`, {
+        method: "POST",
+        headers: { "content-type": "text/csv" },
+        body: slowCatalogue(origin, 1),
+      }),
+    ]) {
+      const response = await asked;
+      assert.deepEqual(
+        [response.status, ((await response.json()) as { code: string }).code, response.headers.get("retry-after")],
+        [503, "unavailable", "5"],
+      );
+    }
+    assert.equal((await fetch(`${first.url}/healthz`)).status, 200);
+    const startedAt = performance.now();
+    await first.kill("SIGTERM");
+    assert.ok(performance.now() - startedAt < 30_000);
 
-  const second = await startService({ ...env, DATABASE_URL: databaseUrl });
-  assert.deepEqual((await second.finished(requestId)).progress, {
-    total: 40,
-    completed: 40,
-    failed: 0,
-    skipped: 0,
-    reused: 0,
-    percent: 100,
-  });
-  assert.equal((await second.kill("SIGTERM")).code, 0);
-});
+    const second = await startService({ ...env, DATABASE_URL: databaseUrl });
+    assert.deepEqual((await second.finished(requestId)).progress, {
+      total: 40,
+      completed: 40,
+      failed: 0,
+      skipped: 0,
+      reused: 0,
+      percent: 100,
+    });
+    assert.equal((await second.kill("SIGTERM")).code, 0);
+  },
+);
 
 /** A way to the database that can be cut for good. */
 async function startWire(target: URL): Promise<{ port: number; cut(): void }> {

@@ -11,7 +11,7 @@ import { createTestFolder } from "../support/folder.ts";
 import { startOrigin } from "../support/origin.ts";
 import { startService } from "../support/service.ts";
 
-test("a host that asks for patience costs its images no attempt, for a quarter of an hour each", async () => {
+test("a host that asks for patience costs its images no attempt, for a quarter of an hour each", { timeout: 90_000 }, async () => {
   const photo = await makeSamplePhoto({ width: 64, height: 48, seed: 1, format: "jpeg" });
   /** More than an image has attempts. */
   const refusals = 6;

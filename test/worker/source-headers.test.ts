@@ -163,7 +163,7 @@ test("headers are read and opened once for a batch; a database that is away is a
   assert.equal(seal.open(seal.seal(given, "one").sealed, "two"), null);
 });
 
-test("a service with a database of its own makes its own key", async () => {
+test("a service with a database of its own makes its own key", { timeout: 60_000 }, async () => {
   const dataDir = await createTestFolder();
   const service = await startService({ DATA_DIR: dataDir });
   const origin = await startOrigin(({ headers }, response) => response.writeHead(headers["x-key"] === "k" ? 404 : 401).end());
