@@ -69,7 +69,7 @@ async function runOnDatabase(run: Run): Promise<Omit<FinishedRun, "order" | "war
     await claimFolder(run);
     const publicUrl = order.publicUrl ?? "http://127.0.0.1";
     await wireWorker({ ...foundation, publicUrl: () => publicUrl }, onStop);
-    return { ...foundation, accept: wireIntake(foundation) };
+    return { ...foundation, accept: wireIntake(foundation).acceptUpload };
   }).catch((error: unknown) => {
     if (error instanceof DataDirInUse)
       throw new Unusable(

@@ -1,5 +1,5 @@
-import { countsOf, settledOf } from "../domain/batch-state.ts";
 import { join } from "node:path";
+import { countsOf, settledOf } from "../domain/batch-state.ts";
 import { withoutQuery } from "../domain/image-url.ts";
 import type { FailureCount } from "../db/count-failures.ts";
 import { IMAGE_CODES } from "../domain/image-code.ts";

@@ -1,7 +1,6 @@
 import { findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, isDatabaseAway } from "../db/connect.ts";
 import { findOutput, listOutputs } from "../db/find-output.ts";
-import { findKeyedUpload } from "../db/idempotency-keys.ts";
 import { listProducts, productPages } from "../db/list-products.ts";
 import { openReport } from "../db/read-report.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
@@ -13,7 +12,6 @@ import { userAgent } from "../domain/user-agent.ts";
 import { createServer, type HttpDeps } from "../http/server.ts";
 import { createTurnstile } from "../domain/turnstile.ts";
 import { digestUpload } from "../intake/digest-upload.ts";
-import { findEarlier } from "../intake/find-earlier.ts";
 import { surveyCatalogue } from "../intake/survey-catalogue.ts";
 import { surveyInThread } from "../intake/survey-in-thread.ts";
 import { CSV_LIMITS } from "../net/deadlines.ts";
@@ -49,8 +47,7 @@ export async function wireApi(
     discard: storage.discard,
     // Where there is no key, credentials are refused before they are kept.
     digestUpload: (said) => digestUpload(said, headerSeal?.fingerprint ?? (() => "")),
-    findEarlier: (key) => findEarlier((name) => findKeyedUpload(db.executor, DEFAULT_TENANT_ID, name), key),
-    acceptUpload: wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }),
+    ...wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }),
     preflight: await servePreflight({ config, storage }, onStop),
     fetchCsv: await serveCsvFetch(config, onStop),
     ...serveRows({ db, storage }),

@@ -3,15 +3,16 @@ import { CATALOGUE_LIMITS } from "../csv/limits.ts";
 import { isGzip } from "../csv/unpack.ts";
 import { findBatch } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../db/connect.ts";
-import { findKeyedUpload } from "../db/idempotency-keys.ts";
+import { findKeyedUpload, type IdempotencyKey } from "../db/idempotency-keys.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
 import { createTurnstile } from "../domain/turnstile.ts";
 import { acceptUpload } from "../intake/accept-upload.ts";
 import type { Acceptance } from "../intake/acceptance.ts";
+import { findEarlier } from "../intake/find-earlier.ts";
 import { loadBatch, type BatchOrder } from "../intake/load-batch.ts";
 import { loadInThread } from "../intake/load-in-thread.ts";
-import { createTargetCheck } from "../net/check-target.ts";
 import type { Upload } from "../intake/upload.ts";
+import { createTargetCheck } from "../net/check-target.ts";
 import type { Parts } from "./parts.ts";
 
 /** Files up to this are parsed in some 20 ms, less than a thread takes to start. */
@@ -24,15 +25,14 @@ export function isQuicklyRead({ path, bytes }: { path: string; bytes: number }):
   return bytes <= INLINE_CSV_BYTES_MAX && !isGzip(readFileSync(path));
 }
 
+export type Intake = {
+  acceptUpload(upload: Upload): Promise<Acceptance>;
+  /** Null where the key is new. */
+  findEarlier(key: IdempotencyKey): Promise<Acceptance | null>;
+};
+
 /** What takes a spooled CSV in, for the API and for the command line. */
-export function wireIntake({
-  config,
-  db,
-  databaseUrl,
-  queue,
-  storage,
-  headerSeal,
-}: Omit<Parts, "log" | "publicUrl">): (upload: Upload) => Promise<Acceptance> {
+export function wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }: Omit<Parts, "log" | "publicUrl">): Intake {
   const inTurn = createTurnstile(LOADS_AT_ONCE);
   const load = (order: BatchOrder) =>
     isQuicklyRead(order.csv)
@@ -50,5 +50,8 @@ export function wireIntake({
     defaultWebhookUrl: config.webhook?.url ?? null,
     defaultPayload: config.webhookPayload,
   };
-  return (upload) => acceptUpload(intake, upload);
+  return {
+    acceptUpload: (upload) => acceptUpload(intake, upload),
+    findEarlier: (key) => findEarlier(intake.findKeyedUpload, key),
+  };
 }
