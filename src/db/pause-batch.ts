@@ -81,7 +81,7 @@ export async function markResumed(tx: Tx, batchId: string, change: BudgetChange)
 export async function reopenImages(tx: Tx, batchId: string): Promise<{ ordinal: number; delayMs: number }[]> {
   const { rows } = await tx.executor.executeSql(
     `with live as materialized (
-       select (data->>'ordinal')::int as ordinal from pgboss.job
+       select jsonb_array_elements_text(data->'ordinals')::int as ordinal from pgboss.job
        where name = 'image' and state in ('created', 'retry', 'active') and data->>'batchId' = $1::text
      ), reopened as (
        update image set queued_at = now()

@@ -14,21 +14,20 @@ export async function tryReconcileLock(tx: Tx): Promise<boolean> {
 /**
  * Firsts that are planned and unsettled but have no live job: somebody removed it, or a backup was restored. Those of
  * paused batches and hosts have none by intent, and can be a million: a batch that has such of hosts is looked through
- * only where it has fewer jobs than queued images.
+ * only where fewer of its images have jobs than count as queued.
  */
 export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: string; ordinal: number; tag: number }[]> {
   const { rows } = await tx.client.query<{ batchId: string; ordinal: number; tag: number }>(
-    `with queued as materialized (
-       select data->>'batchId' as batch_id, count(*) as jobs from pgboss.job where name = 'image' and state in ('created', 'retry', 'active') group by 1
-     )
+    `with live as materialized (
+       select data->>'batchId' as batch_id, jsonb_array_elements_text(data->'ordinals')::int as ordinal
+       from pgboss.job where name = 'image' and state in ('created', 'retry', 'active')
+     ), queued as materialized (select batch_id, count(*) as images from live group by 1)
      select i.batch_id as "batchId", i.ordinal, b.tag
      from batch b join image i on i.batch_id = b.batch_id and i.state = 'planned' and i.same_as is null
      where b.status in ('pending', 'processing') and b.paused_at is null
-       and (b.images_held + b.images_due = 0 or b.images_queued > coalesce((select jobs from queued where queued.batch_id = b.batch_id::text), 0))
+       and (b.images_held + b.images_due = 0 or b.images_queued > coalesce((select images from queued where queued.batch_id = b.batch_id::text), 0))
        and i.queued_at < now() - ${STALE} and (i.not_before is null or i.not_before < now() - ${STALE})
-       and not exists (
-         select 1 from pgboss.job j where j.name = 'image' and j.state in ('created', 'retry', 'active')
-           and j.data->>'batchId' = i.batch_id::text and (j.data->>'ordinal')::int = i.ordinal)
+       and not exists (select 1 from live where live.batch_id = i.batch_id::text and live.ordinal = i.ordinal)
        and (b.images_held + b.images_due = 0 or not exists (
          select 1 from held_image h where h.batch_id = i.batch_id and h.host = i.host and h.ordinal = i.ordinal))
      limit $1`,

@@ -1,5 +1,6 @@
 import type { PgBoss } from "pg-boss";
 import type { Tx } from "../db/connect.ts";
+import { keepInJobs } from "./image-jobs.ts";
 import { PAUSED, tellNews } from "./news.ts";
 
 /**
@@ -7,30 +8,42 @@ import { PAUSED, tellNews } from "./news.ts";
  * this moment is left to him and not waited for. Once the transaction is committed, whoever has some in hand hears of it.
  */
 export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
-  const drop = async (tx: Tx, jobs: Record<string, unknown>[]) => {
-    if (jobs.length > 0)
-      await boss.deleteJob(
-        "image",
-        jobs.map((job) => String(job["id"])),
-        { db: tx.executor },
-      );
+  const drop = async (tx: Tx, ids: readonly string[]) => {
+    if (ids.length > 0) await boss.deleteJob("image", [...ids], { db: tx.executor });
     await tellNews(tx, PAUSED);
   };
   return {
     async dropWaitingImages(tx: Tx, batchId: string): Promise<void> {
-      await drop(tx, (await tx.executor.executeSql(OF_BATCH, [batchId])).rows);
+      const { rows } = await tx.executor.executeSql(OF_BATCH, [batchId]);
+      await drop(
+        tx,
+        rows.map(({ id }) => String(id)),
+      );
     },
 
     /** Those of one host; returns the ordinals of images that have no job any more, and how many of its images somebody works. */
     async dropWaitingOfHost(tx: Tx, batchId: string, host: string): Promise<{ dropped: number[]; inHand: number }> {
-      const { rows } = await tx.executor.executeSql(OF_HOST, [batchId, host]);
-      const jobs = rows.map((row) => ({ id: String(row["id"]), ordinal: Number(row["ordinal"]), isActive: row["isActive"] === true }));
-      const waiting = await tx.executor.executeSql(STILL_WAITING, [jobs.filter(({ isActive }) => !isActive).map(({ id }) => id)]);
-      await drop(tx, waiting.rows);
-      const ids = new Set(waiting.rows.map(({ id }) => id));
-      const dropped = new Set(jobs.filter(({ id }) => ids.has(id)).map(({ ordinal }) => ordinal));
+      const found = (await tx.executor.executeSql(OF_HOST, [batchId, host])).rows as { id: string; ordinal: number; isActive: boolean }[];
+      const byJob = Map.groupBy(found, ({ id }) => id);
+      const waitingIds = [...byJob].flatMap(([id, [image]]) => (image?.isActive ? [] : [id]));
+      const waiting = (await tx.executor.executeSql(STILL_WAITING, [waitingIds])).rows as { id: string; ordinals: number[] }[];
+      const dropped = new Set<number>();
+      const rests = waiting.map(({ id, ordinals }) => {
+        const itsOwn = new Set(byJob.get(id)?.map(({ ordinal }) => ordinal));
+        for (const ordinal of itsOwn) dropped.add(ordinal);
+        return { id, ordinals: ordinals.filter((ordinal) => !itsOwn.has(ordinal)) };
+      });
+      await keepInJobs(
+        tx,
+        rests.filter(({ ordinals }) => ordinals.length > 0),
+      );
+      await drop(
+        tx,
+        rests.flatMap(({ id, ordinals }) => (ordinals.length === 0 ? [id] : [])),
+      );
       // An image whose job was sent once too often can wait and be in hand as well.
-      const inHand = new Set(jobs.filter(({ id }) => !ids.has(id)).map(({ ordinal }) => ordinal));
+      const taken = new Set(waiting.map(({ id }) => id));
+      const inHand = new Set(found.filter(({ id }) => !taken.has(id)).map(({ ordinal }) => ordinal));
       return { dropped: [...dropped].filter((ordinal) => !inHand.has(ordinal)), inHand: inHand.size };
     },
   };
@@ -38,8 +51,8 @@ export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
 
 const OF_BATCH = `select id from pgboss.job where name = 'image' and state < 'active' and data->>'batchId' = $1::text for update skip locked`;
 
-/** All of one host, in one reading of the queue. A batch has some 2,000 jobs at most: each finds its image by key. */
+/** All of one host, in one reading of the queue. A batch has some 2,000 images in jobs at most: each is found by key. */
 const OF_HOST = `select j.id, i.ordinal, j.state = 'active' as "isActive"
-  from (select id, state, (data->>'ordinal')::int as ordinal from pgboss.job where name = 'image' and state <= 'active' and data->>'batchId' = $1::text offset 0) j
+  from (select id, state, jsonb_array_elements_text(data->'ordinals')::int as ordinal from pgboss.job where name = 'image' and state <= 'active' and data->>'batchId' = $1::text offset 0) j
   cross join lateral (select ordinal from image where batch_id = $1::uuid and ordinal = j.ordinal and host = $2 offset 0) i`;
-const STILL_WAITING = `select id from pgboss.job where name = 'image' and id = any($1::uuid[]) and state < 'active' order by id for update skip locked`;
+const STILL_WAITING = `select id, data->'ordinals' as ordinals from pgboss.job where name = 'image' and id = any($1::uuid[]) and state < 'active' order by id for update skip locked`;

@@ -6,7 +6,8 @@ import type { CounterState } from "../db/settle-images.ts";
 import { describeOnlyHeld, describeShareOverBudget, isOverBudget } from "../domain/failure-budget.ts";
 import { announceEvent, type AnnounceDeps } from "./announce-event.ts";
 import { QUEUED_LOW_WATER } from "./plan-page.ts";
-import type { Claim, Queue } from "./queue.ts";
+import type { Claim } from "./image-jobs.ts";
+import type { Queue } from "./queue.ts";
 
 export type HoldDeps = AnnounceDeps & { queue: Pick<Queue, "dropWaitingOfHost" | "sendDeliver" | "sendPlan" | "sendFinish"> };
 type CountedBatch = Pick<CounterState, "batchId" | "hostPercent" | "round" | "isPaused" | "isPlanned">;

@@ -1,16 +1,14 @@
-import { PgBoss, type Job, type JobInsert, type QueueOptions } from "pg-boss";
+import { PgBoss, type JobInsert, type QueueOptions } from "pg-boss";
 import type { DeliverJob, FinishJob, ImageJob, PlanJob } from "../contract/jobs.ts";
 import type { Executor, Tx } from "../db/connect.ts";
 import { createDropping } from "./drop-waiting.ts";
+import { createImageClaims, toJobs, type ImageToSend } from "./image-jobs.ts";
 import { NEW_BATCH, tellNews } from "./news.ts";
 import { startSupervisor } from "./supervisor.ts";
 
 export const QUEUES = ["plan", "image", "finish", "deliver"] as const;
 export type QueueName = (typeof QUEUES)[number];
 type Payloads = { plan: PlanJob; image: ImageJob; finish: FinishJob; deliver: DeliverJob };
-
-/** A claimed image job. The object itself is the proof of the claim: settling with it is fenced to this attempt. */
-export type Claim = Job<ImageJob> & { priority: number };
 
 /**
  * pg-boss only ever retries what died (a failure that we saw is settled by us), so that its limit is as good as
@@ -79,12 +77,13 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
 
   return {
     ...createDropping(boss),
+    ...createImageClaims(boss),
 
-    sendImages: (tx: Tx, jobs: { data: ImageJob; priority: number; delayMs?: number }[]) =>
+    sendImages: (tx: Tx, images: readonly ImageToSend[]) =>
       insert(
         tx,
         "image",
-        jobs.map(({ data, priority, delayMs }) => ({ data: { ...data, priority }, priority, ...startAfter(delayMs) })),
+        toJobs(images).map(({ data, priority, delayMs }) => ({ data, priority, ...startAfter(delayMs) })),
       ),
     /** Once the transaction is committed, whoever is busy looks whether the new batch's images go first. */
     announceBatch: (tx: Tx) => tellNews(tx, NEW_BATCH),
@@ -97,31 +96,6 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
       const { rows } = await tx.executor.executeSql(HEAD_PRIORITY);
       const priority = rows[0]?.["priority"];
       return typeof priority === "number" ? -priority : null;
-    },
-
-    /**
-     * In a keyed transaction: fresh statistics or none, fifty of 100,000 take 2 ms, and 28 where all are sorted first. A job's
-     * data has its priority too (those of earlier versions have none): all 35 columns of the queue's for the sake of that one
-     * cost an image that comes again 5 % of its CPU.
-     */
-    async claimImages(tx: Tx, limit: number): Promise<Claim[]> {
-      const jobs = await boss.fetch<ImageJob & { priority?: number }>("image", { batchSize: limit, db: tx.executor });
-      return jobs.map((job) => {
-        const { priority = 0, ...data } = job.data;
-        return Object.assign(job, { data, priority });
-      });
-    },
-
-    /** Tells that the claims are alive; returns the ids of those that are still ours. */
-    async touch(tx: Tx, claims: readonly Claim[]): Promise<Set<string>> {
-      await lockInOrder(tx, claims);
-      return settledIds(await boss.touch("image", [...claims], { db: tx.executor }));
-    },
-
-    /** Ends the claims within the caller's transaction; only the ids returned were still ours and may be settled. */
-    async endClaims(tx: Tx, claims: readonly Claim[]): Promise<Set<string>> {
-      await lockInOrder(tx, claims);
-      return settledIds(await boss.deleteJob("image", [...claims], { db: tx.executor }));
     },
 
     work: <Name extends WorkedQueue>(name: Name, atOnce: number, handler: Handler<Name>) => workJobs(boss, name, atOnce, handler),
@@ -177,20 +151,4 @@ const HEAD_PRIORITY = `select priority from pgboss.job where name = 'image' and 
 
 function startAfter(delayMs: number | undefined): { startAfter?: number } {
   return delayMs ? { startAfter: delayMs / 1000 } : {};
-}
-
-/** Heartbeats and settles lock the same rows: in one order, or they would wait for each other in a circle. */
-async function lockInOrder(tx: Tx, claims: readonly Claim[]): Promise<void> {
-  await tx.client.query({
-    name: "lock_claims",
-    text: "select 1 from pgboss.job where name = 'image' and id = any($1::uuid[]) order by id for update",
-    values: [claims.map(({ id }) => id)],
-  });
-}
-
-/** pg-boss returns the ids that a fenced command really changed, but does not say so in its types. */
-function settledIds(response: object): Set<string> {
-  const { settled } = response as { settled?: string[] };
-  if (!Array.isArray(settled)) throw new Error("pg-boss did not say which claims it changed; is its version the pinned one?");
-  return new Set(settled);
 }

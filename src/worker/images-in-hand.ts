@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { findClaimedImages } from "../db/claimed-images.ts";
 import type { Transaction } from "../db/connect.ts";
-import type { Claim, Queue } from "../queue/queue.ts";
+import type { Claim } from "../queue/image-jobs.ts";
+import type { Queue } from "../queue/queue.ts";
 
 type InHandDeps = {
   queue: Pick<Queue, "touch">;

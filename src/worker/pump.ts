@@ -2,7 +2,8 @@ import { findClaimedImages } from "../db/claimed-images.ts";
 import { findKnownSources, type HeldImage } from "../db/known-sources.ts";
 import type { Transaction, Tx } from "../db/connect.ts";
 import type { DownloadWindow } from "../domain/download-window.ts";
-import type { Claim, Queue } from "../queue/queue.ts";
+import type { Claim } from "../queue/image-jobs.ts";
+import type { Queue } from "../queue/queue.ts";
 import { createAlarm } from "./alarm.ts";
 import { ImagesInHand, keyOf, type InHand } from "./images-in-hand.ts";
 

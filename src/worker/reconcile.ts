@@ -21,7 +21,7 @@ export async function reconcile({ transaction, queue }: ReconcileDeps): Promise<
     const images = await listLostImages(tx, PASS_MAX);
     await queue.sendImages(
       tx,
-      images.map(({ tag, ...data }) => ({ data, priority: priorityOf(tag) })),
+      inOrder(images).map(({ tag, ...data }) => ({ data, priority: priorityOf(tag) })),
     );
 
     const batches = await listStalledBatches(tx, QUEUED_LOW_WATER);
@@ -33,4 +33,9 @@ export async function reconcile({ transaction, queue }: ReconcileDeps): Promise<
     for (const key of deliveries) await queue.sendDeliver(tx, key);
     return { images: images.length, batches: batches.length, deliveries: deliveries.length };
   });
+}
+
+/** Those of one batch beside each other, so that they share jobs. */
+function inOrder<Image extends { batchId: string; ordinal: number }>(images: readonly Image[]): Image[] {
+  return images.toSorted((one, other) => one.batchId.localeCompare(other.batchId) || one.ordinal - other.ordinal);
 }

@@ -8,7 +8,6 @@ import {
   type SourceFacts,
   type StageMs,
 } from "../db/settle-images.ts";
-import type { ImageJob } from "../contract/jobs.ts";
 import { rememberSources, type NewSource } from "../db/known-sources.ts";
 import { settleRepeats } from "../db/plan-images.ts";
 import type { Tx } from "../db/connect.ts";
@@ -16,7 +15,8 @@ import { isOverBudget, type BudgetCounts } from "../domain/failure-budget.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { shelveImages } from "../queue/hold-share.ts";
 import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
-import type { Claim, Queue } from "../queue/queue.ts";
+import type { Claim, QueuedImage } from "../queue/image-jobs.ts";
+import type { Queue } from "../queue/queue.ts";
 import type { Processed } from "./stages.ts";
 
 export type ImageOutcome = {
@@ -50,7 +50,7 @@ export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly I
     tx,
     items.map(({ claim }) => claim),
   );
-  const held = items.filter(({ claim }) => ours.has(claim.id));
+  const held = items.filter(({ claim }) => ours.has(claim));
   await requeue(queue, tx, held);
   const counted = await settleImages(tx, onePerImage(held.flatMap(toSettled)));
   await rememberSources(tx, held.flatMap(toSource));
@@ -90,7 +90,7 @@ async function requeue(queue: SettleDeps["queue"], tx: Tx, held: readonly ImageO
   await queue.sendImages(tx, jobs);
 }
 
-function jobOf({ data, priority }: Claim, { askedSince }: { askedSince?: number } = {}): { data: ImageJob; priority: number } {
+function jobOf({ data, priority }: Claim, { askedSince }: { askedSince?: number } = {}): { data: QueuedImage; priority: number } {
   return { data: askedSince === undefined ? data : { ...data, askedSince }, priority };
 }
 

@@ -5,7 +5,7 @@ import type { Outcome } from "../domain/outcome.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
 import { HostPaused } from "../net/host-watch.ts";
 import type { Log } from "../observe/log.ts";
-import type { Claim } from "../queue/queue.ts";
+import type { Claim } from "../queue/image-jobs.ts";
 import { decideFailure, type Disk } from "./decide-failure.ts";
 import type { HostPauses } from "./host-pauses.ts";
 import { processImage } from "./process-image.ts";

@@ -4,7 +4,8 @@ import { createDownloadWindow, type DownloadWindow } from "../domain/download-wi
 import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
-import type { Claim, Queue } from "../queue/queue.ts";
+import type { Claim } from "../queue/image-jobs.ts";
+import type { Queue } from "../queue/queue.ts";
 import type { Log } from "../observe/log.ts";
 import type { Storage } from "../storage/storage.ts";
 import { flushOutcomes } from "./flush-outcomes.ts";

@@ -8,6 +8,7 @@ import { connectDatabase, DEFAULT_TENANT_ID } from "../../src/db/connect.ts";
 import { findBatch } from "../../src/db/batches.ts";
 import { productPages } from "../../src/db/list-products.ts";
 import { migrateDatabase } from "../../src/db/migrate.ts";
+import { openQueue } from "../../src/queue/queue.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 
@@ -52,11 +53,16 @@ test("a batch that an earlier version took goes on after the migration, with its
     "insert into image (batch_id, ordinal, line, position, slug, url, host) values ($1, 0, 2, 1, '1', 'https://a.test/1', 'a.test')",
     [BATCH_ID],
   );
+  await client.query("insert into pgboss.job (name, data, priority) values ('image', $1, -3)", [{ batchId: BATCH_ID, ordinal: 0 }]);
 
   await migrateDatabase(url);
   const db = connectDatabase({ url, poolMax: 1, onError: () => {} });
   onCleanup(() => db.close());
+  const queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
+  onCleanup(() => queue.stop());
   assert.deepEqual((await db.executor.executeSql("select stem from image")).rows, [{ stem: "1-1" }]);
+  const [claim] = await db.keyedTransaction((tx) => queue.claimImages(tx, 1));
+  assert.deepEqual([claim?.data, claim?.priority], [{ batchId: BATCH_ID, ordinal: 0 }, -3]);
   const batch = await findBatch(db.executor, DEFAULT_TENANT_ID, BATCH_ID);
   const pieces = [];
   for await (const piece of writeResultFile({

@@ -206,7 +206,8 @@ describe("a batch that is paused", () => {
   test("asks for nothing more: what waits for its host's turn is given back at once, what is being fetched may come", async () => {
     const batch = await begin(refusing("kept/turn", 60));
     const inHand = async () => {
-      const sql = "select count(*)::int as n from pgboss.job where name = 'image' and data->>'batchId' = $1 and state = 'active'";
+      const sql =
+        "select coalesce(sum(jsonb_array_length(data->'ordinals')), 0)::int as n from pgboss.job where name = 'image' and data->>'batchId' = $1 and state = 'active'";
       return Number((await rowsOf(sql, batch.batchId))[0]?.["n"]);
     };
     await eventually("four to be asked for and others to wait", async () => kept.length === 4 && (await inHand()) > 8);

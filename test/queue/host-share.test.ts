@@ -12,7 +12,8 @@ import type { ImageCode } from "../../src/domain/image-code.ts";
 import { countShares } from "../../src/queue/hold-share.ts";
 import { pauseBatch, pauseOverBudget } from "../../src/queue/pause-batch.ts";
 import { QUEUED_LOW_WATER, QUEUED_MAX } from "../../src/queue/plan-page.ts";
-import type { Claim, Queue } from "../../src/queue/queue.ts";
+import type { Claim } from "../../src/queue/image-jobs.ts";
+import type { Queue } from "../../src/queue/queue.ts";
 import { resumeBatch, resumeShare } from "../../src/queue/resume-batch.ts";
 import { finishBatch } from "../../src/worker/finish-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
@@ -21,7 +22,7 @@ import { createSettler, type Settler } from "../../src/worker/settler.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
-import { openTestQueue } from "../support/queue.ts";
+import { claimsByImage, openTestQueue } from "../support/queue.ts";
 
 const [BAD, GOOD] = ["bad.test", "good.test"];
 type Budgets = { host?: number | null; batch?: number | null };
@@ -30,10 +31,12 @@ type Budgets = { host?: number | null; batch?: number | null };
 describe("a host's share of a batch", () => {
   let db: Database;
   let queue: Queue;
+  let claim: (count: number) => Promise<Claim[]>;
   let folder: string;
   let settler: Settler;
   before(async () => {
     ({ db, queue } = await openTestQueue());
+    claim = claimsByImage({ db, queue });
     folder = await createTestFolder();
     settler = createSettler({
       transaction: db.keyedTransaction,
@@ -81,7 +84,6 @@ describe("a host's share of a batch", () => {
       type: string;
       data: Record<string, unknown> & { pausedHost: Record<string, unknown> | null };
     }[];
-  const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
   const done = (held: Claim) => settler.settle(outcomeOf(held, { kind: "done", result: { outputs: [], isReused: false } }));
   const failure = (code: ImageCode) => ({ code, detail: "so it is", retry: false });
   const fail = (held: Claim, code: ImageCode = "forbidden") => settler.settle(outcomeOf(held, { kind: "give_up", failure: failure(code) }));
@@ -312,7 +314,8 @@ describe("a host's share of a batch", () => {
     await planBatch({ transaction, queue }, batchId, AbortSignal.timeout(30_000));
     assert.deepEqual(statements, [
       "claimed_images",
-      "lock_claims",
+      "lock_jobs",
+      "keep_in_jobs",
       "settle_images",
       "add_to_counters",
       "lock_plan",
@@ -339,7 +342,7 @@ describe("a host's share of a batch", () => {
       await plan(batchId);
       await assertNothingLost(batchId);
       const hosts = await rowsOf(
-        "select distinct i.host from pgboss.job j join image i on i.batch_id = $1 and i.ordinal = (j.data->>'ordinal')::int where name = 'image' and data->>'batchId' = $1::text",
+        "select distinct i.host from pgboss.job j join image i on i.batch_id = $1 and j.data->'ordinals' @> to_jsonb(i.ordinal) where name = 'image' and data->>'batchId' = $1::text",
         batchId,
       );
       assert.deepEqual(hosts, [{ host: GOOD }]);

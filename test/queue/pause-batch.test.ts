@@ -8,14 +8,15 @@ import { PAUSED_BY_HAND } from "../../src/domain/failure-budget.ts";
 import { TAG_IMAGES } from "../../src/domain/fair-tag.ts";
 import type { ImageCode } from "../../src/domain/image-code.ts";
 import { pauseBatch, pauseOverBudget } from "../../src/queue/pause-batch.ts";
-import type { Claim, Queue } from "../../src/queue/queue.ts";
+import type { Claim } from "../../src/queue/image-jobs.ts";
+import type { Queue } from "../../src/queue/queue.ts";
 import { resumeBatch } from "../../src/queue/resume-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { createSettler, type Settler } from "../../src/worker/settler.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
-import { openTestQueue } from "../support/queue.ts";
+import { claimsByImage, openTestQueue } from "../support/queue.ts";
 
 const failure = (code: ImageCode) => ({ code, detail: "so it is", retry: false });
 
@@ -23,9 +24,11 @@ const failure = (code: ImageCode) => ({ code, detail: "so it is", retry: false }
 describe("pausing and resuming", () => {
   let db: Database;
   let queue: Queue;
+  let claim: (count: number) => Promise<Claim[]>;
   let settler: Settler;
   before(async () => {
     ({ db, queue } = await openTestQueue());
+    claim = claimsByImage({ db, queue });
     settler = createSettler({
       transaction: db.keyedTransaction,
       queue,
@@ -56,7 +59,6 @@ describe("pausing and resuming", () => {
     (await rowsOf("select ordinal from image where batch_id = $1 and state = 'planned' and same_as is null order by 1", batchId)).map(
       ({ ordinal }) => ordinal,
     );
-  const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
   const done = (claim: Claim) => settler.settle(outcomeOf(claim, { kind: "done", result: { outputs: [], isReused: false } }));
   const fail = (claim: Claim, code: ImageCode = "forbidden") =>
     settler.settle(outcomeOf(claim, { kind: "give_up", failure: failure(code) }));
@@ -74,7 +76,7 @@ describe("pausing and resuming", () => {
   test("the failure that is one too many pauses the batch, takes its jobs from the queue and is announced; what is in hand still counts", async () => {
     const batchId = await load(urls(250));
     await plan(batchId);
-    const claims = await claim(25);
+    const claims = await claim(30);
     await all(claims.slice(0, 13), done);
     await all(claims.slice(13, 19), fail);
     assert.equal(await isPaused(batchId), false, "6 of 19 are too few to tell");
@@ -83,13 +85,13 @@ describe("pausing and resuming", () => {
 
     assert.deepEqual(
       (await jobs(batchId)).map(({ state }) => state),
-      Array.from({ length: 5 }, () => "active"),
+      Array.from({ length: 10 }, () => "active"),
     );
     await all(claims.slice(20), fail);
     const row = await batchRow(batchId);
     assert.deepEqual(
       [row["status"], row["images_done"], row["images_failed"], row["images_queued"], row["budget_settled"]],
-      ["pending", 13, 12, 225, 25],
+      ["pending", 13, 17, 220, 30],
     );
     assert.equal(
       row["pause_reason"],
@@ -213,11 +215,10 @@ describe("pausing and resuming", () => {
 
   test("a claim of a paused batch that is put back after the resume saw it goes on", async () => {
     const batchId = await load(urls(3));
-    const [held] = await claim(1);
-    assert.ok(held);
+    const claims = await claim(3);
     await pause(batchId);
     await resume(batchId);
-    await shelve(held);
+    await all(claims, shelve);
     assert.deepEqual(
       (await jobs(batchId)).map(({ ordinal, state }) => [ordinal, state]),
       [

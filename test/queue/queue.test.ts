@@ -19,18 +19,27 @@ describe("the image queue", () => {
         Array.from({ length: count }, (_, ordinal) => ({ data: { batchId, ordinal }, priority })),
       ),
     );
+  /** A job for each of them. */
+  const sendEach = async (count: number) => {
+    for (let index = 0; index < count; index += 1) await send(1, -1);
+  };
   const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
   const touch = (claims: Awaited<ReturnType<Queue["claimImages"]>>) => db.keyedTransaction((tx) => queue.touch(tx, claims));
   const endAll = async (claims: Awaited<ReturnType<Queue["claimImages"]>>) => db.transaction((tx) => queue.endClaims(tx, claims));
+  const openImages = async () =>
+    (await db.executor.executeSql("select data->'ordinals' as ordinals from pgboss.job where name = 'image' order by 1")).rows.map(
+      ({ ordinals }) => ordinals,
+    );
 
-  test("hands out the highest priority first, and each job once, to any number of takers", async () => {
+  test("hands out the highest priority first, and each image once, to any number of takers", async () => {
     await send(30, -2);
     await send(30, -1);
     const taken = await Promise.all(Array.from({ length: 6 }, () => claim(10)));
     const claims = taken.flat();
-    assert.equal(new Set(claims.map(({ id }) => id)).size, 60);
+    assert.equal(new Set(claims.map(({ data }) => `${data.batchId}/${data.ordinal}`)).size, 60);
     assert.deepEqual((await claim(10)).length, 0);
     assert.equal((await endAll(claims)).size, 60);
+    assert.deepEqual(await openImages(), []);
     await send(1, -7);
     await send(1, -3);
     const [first] = await claim(1);
@@ -52,16 +61,76 @@ describe("the image queue", () => {
     assert.equal((await endAll(again)).size, 0);
   });
 
+  test("images of one batch, priority and time share jobs of ten, and what is asked for comes whole", async () => {
+    const batchId = randomUUIDv7();
+    const at = (priority: number, delayMs = 0) => ({ priority, delayMs });
+    const kinds = [...Array.from({ length: 23 }, () => at(-5)), at(-5, 600_000), at(-5, 600_000), at(-4), at(-5)];
+    await db.transaction((tx) =>
+      queue.sendImages(tx, [
+        ...kinds.map((kind, ordinal) => ({ data: { batchId, ordinal }, ...kind })),
+        { data: { batchId: randomUUIDv7(), ordinal: 27 }, priority: -5 },
+        { data: { batchId, ordinal: 28, askedSince: 1 }, priority: -5 },
+      ]),
+    );
+    const listed = (await openImages()) as number[][];
+    assert.deepEqual(
+      listed.map((ordinals) => ordinals.length).toSorted((a, b) => b - a),
+      [10, 10, 3, 2, 1, 1, 1, 1],
+    );
+    assert.deepEqual(
+      listed.flat().toSorted((a, b) => a - b),
+      Array.from({ length: 29 }, (_, ordinal) => ordinal),
+    );
+    const first = await claim(1);
+    assert.deepEqual(
+      first.map(({ data }) => data.ordinal),
+      [25],
+      "the highest priority, which is alone",
+    );
+    const more = await claim(12);
+    assert.deepEqual(
+      more.map(({ data }) => data.ordinal).toSorted((a, b) => a - b),
+      Array.from({ length: 20 }, (_, ordinal) => ordinal),
+      "two whole jobs",
+    );
+    const rest = await claim(100);
+    assert.equal(rest.length, 6, "fewer than asked for: all but the two that wait for their time");
+    assert.equal(rest.find(({ data }) => data.ordinal === 28)?.data.askedSince, 1);
+    await endAll([...first, ...more, ...rest]);
+    await db.executor.executeSql("delete from pgboss.job");
+  });
+
+  test("a job names the images that still need it, and goes with the last of them", async () => {
+    await send(5, -1);
+    const claims = await claim(5);
+    const ordinals = (ended: ReadonlySet<{ data: { ordinal: number } }>) => [...ended].map(({ data }) => data.ordinal);
+    assert.deepEqual(ordinals(await endAll(claims.slice(1, 3))), [1, 2]);
+    assert.deepEqual(await openImages(), [[0, 3, 4]]);
+    assert.deepEqual(ordinals(await endAll(claims.slice(0, 3))), [0], "what has ended is nobody's any more");
+    // As if the process had died: who comes next gets the others and no more, and the first can end nothing.
+    await queue.freeClaims();
+    const again = await claim(5);
+    assert.deepEqual(
+      again.map(({ data }) => data.ordinal),
+      [3, 4],
+    );
+    assert.equal((await endAll(claims)).size, 0);
+    assert.deepEqual(await openImages(), [[3, 4]]);
+    // Two settles at once, each of one of them: the second finds itself to be the last.
+    await Promise.all([endAll(again.slice(0, 1)), endAll(again.slice(1))]);
+    assert.deepEqual(await openImages(), []);
+  });
+
   test("heartbeats and settles of the same claims never wait for each other in a circle", async () => {
     // Rows in the place of others that are gone, so that the table's order is not that of the ids.
-    await send(60, -1);
+    await sendEach(60);
     const kept = await claim(30);
     await endAll(await claim(30));
     await db.executor.executeSql("vacuum analyze pgboss.job");
-    await send(30, -1);
+    await sendEach(30);
     await db.executor.executeSql("analyze pgboss.job");
     const claims = [...kept, ...(await claim(30))];
-    const middle = claims.map(({ id }) => id).toSorted()[30];
+    const middle = [...new Set(claims.map(({ id }) => id))].toSorted()[30];
     const blocked = async () =>
       Number(
         (
@@ -97,14 +166,14 @@ describe("the image queue", () => {
     assert.deepEqual(await claim(1), []);
   });
 
-  test("fifty of a hundred thousand are fetched in under 20 ms", async (t) => {
-    for (let page = 0; page < 20; page += 1) await send(5_000, -page);
+  test("fifty jobs of a hundred thousand are fetched in under 20 ms", async (t) => {
+    for (let page = 0; page < 20; page += 1) await send(50_000, -page);
     const samples: number[] = [];
     for (let round = 0; round < 15; round += 1) {
       const startedAt = performance.now();
-      const claims = await claim(50);
+      const claims = await claim(500);
       samples.push(performance.now() - startedAt);
-      assert.equal(claims.length, 50);
+      assert.equal(claims.length, 500);
       await endAll(claims);
     }
     const median = samples.toSorted((a, b) => a - b)[7] ?? Infinity;

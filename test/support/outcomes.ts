@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
 import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
-import type { Claim } from "../../src/queue/queue.ts";
+import type { Claim } from "../../src/queue/image-jobs.ts";
 import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 
 /** What a worker would hand to the settler of a first attempt. */
@@ -20,10 +20,11 @@ export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"]): Image
 
 export type OpenJob = { ordinal: number; state: string; priority: number; later: boolean };
 
-/** A batch's jobs that wait or are in hand, in the order of its images. */
+/** A batch's jobs that wait or are in hand, each of those for images as often as it names one, in the order of the images. */
 export async function openJobs({ executor }: Database, batchId: string, name = "image"): Promise<OpenJob[]> {
   const { rows } = await executor.executeSql(
-    `select (data->>'ordinal')::int as ordinal, state, priority, start_after > now() as later from pgboss.job
+    `select ordinal::int, state, priority, start_after > now() as later
+     from pgboss.job left join lateral jsonb_array_elements_text(data->'ordinals') as listed(ordinal) on true
      where name = $2 and data->>'batchId' = $1 and state < 'completed' order by 1`,
     [batchId, name],
   );

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Database } from "../../src/db/connect.ts";
+import type { Claim } from "../../src/queue/image-jobs.ts";
 import { openQueue, type Queue } from "../../src/queue/queue.ts";
 import { onCleanup } from "./cleanup.ts";
 import { openTestDatabase } from "./database.ts";
@@ -10,4 +11,16 @@ export async function openTestQueue(): Promise<{ db: Database; queue: Queue }> {
   const queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
   onCleanup(() => queue.stop());
   return { db, queue };
+}
+
+/** Claims as many images as are asked for: what comes beside them, as a part of the last job, is kept for the next call. */
+export function claimsByImage({ db, queue }: { db: Database; queue: Queue }): (count: number) => Promise<Claim[]> {
+  let kept: Claim[] = [];
+  return (count) =>
+    db.keyedTransaction(async (tx) => {
+      const alive = kept.length > 0 ? await queue.touch(tx, kept) : new Set();
+      kept = kept.filter(({ id }) => alive.has(id));
+      if (kept.length < count) kept.push(...(await queue.claimImages(tx, count - kept.length)));
+      return kept.splice(0, count);
+    });
 }

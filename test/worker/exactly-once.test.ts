@@ -4,7 +4,8 @@ import { before, describe, test } from "node:test";
 import type { Database } from "../../src/db/connect.ts";
 import { listProducts, type ProductPage } from "../../src/db/list-products.ts";
 import { failed, succeeded } from "../../src/domain/stage-result.ts";
-import type { Claim, Queue } from "../../src/queue/queue.ts";
+import type { Claim } from "../../src/queue/image-jobs.ts";
+import type { Queue } from "../../src/queue/queue.ts";
 import type { FreshOutput } from "../../src/storage/storage.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
@@ -39,11 +40,12 @@ describe("planning and settling", () => {
   const distinct = (count: number, name = "p") => Array.from({ length: count }, (_, index) => [`https://shop.test/${name}/${index}.jpg`]);
   const batchRow = async (batchId: string) =>
     (await db.executor.executeSql("select * from batch where batch_id = $1", [batchId])).rows[0] ?? {};
+  /** How many jobs there are, or images in jobs. */
   const jobsOf = async (name: string, batchId: string) =>
     Number(
       (
         await db.executor.executeSql(
-          "select count(*) as n from pgboss.job where name = $1 and data->>'batchId' = $2 and state < 'completed'",
+          "select coalesce(sum(coalesce(jsonb_array_length(data->'ordinals'), 1)), 0) as n from pgboss.job where name = $1 and data->>'batchId' = $2 and state < 'completed'",
           [name, batchId],
         )
       ).rows[0]?.["n"],

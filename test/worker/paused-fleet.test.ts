@@ -50,7 +50,8 @@ describe("a fleet of two workers", () => {
     await db.executor.executeSql(`
       create table given_back (at timestamptz not null default clock_timestamp(), ordinal int, batch_id uuid);
       create function note_given_back() returns trigger language plpgsql as $$ begin
-        insert into given_back (ordinal, batch_id) values ((new.data->>'ordinal')::int, (new.data->>'batchId')::uuid);
+        insert into given_back (ordinal, batch_id)
+        select ordinal::int, (new.data->>'batchId')::uuid from jsonb_array_elements_text(new.data->'ordinals') as listed(ordinal);
         return null;
       end $$;
       create trigger note_given_back after insert on pgboss.job for each row when (new.name = 'image' and new.start_after > now()) execute function note_given_back()`);

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { ClaimedImage } from "../../src/db/claimed-images.ts";
 import type { Tx } from "../../src/db/connect.ts";
 import { createDownloadWindow } from "../../src/domain/download-window.ts";
-import type { Claim } from "../../src/queue/queue.ts";
+import type { Claim } from "../../src/queue/image-jobs.ts";
 import { LostClaim, Stopping } from "../../src/worker/images-in-hand.ts";
 import { Pump, type Hold } from "../../src/worker/pump.ts";
 import { eventually } from "../support/eventually.ts";
