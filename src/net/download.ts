@@ -74,12 +74,13 @@ export function createDownloader(options: DownloaderOptions): Downloader {
       return gate.waiting;
     },
     async download(request) {
-      const host = new URL(request.url).host;
+      const url = new URL(request.url);
+      const { host } = url;
       const leave = await gate.enter(host, request.signal);
       request.onTurn?.();
       let isWhole = false;
       try {
-        const result = await fetchToFile(context, request);
+        const result = await fetchToFile(context, request, url);
         isWhole = result.ok;
         if (result.ok) gate.onSuccess(host);
         else if (result.failure.code === "rate_limited" || result.failure.retryAfterMs !== undefined) gate.onSlowDown(host);
@@ -96,10 +97,10 @@ export function createDownloader(options: DownloaderOptions): Downloader {
 type Context = DownloaderOptions & { hosts: HostWatch; guard: Guard; spare: SparePieces; client: HttpClient };
 
 /** Follows redirects to an answer and writes its body. */
-async function fetchToFile(context: Context, request: DownloadRequest): Promise<StageResult<Download>> {
+async function fetchToFile(context: Context, request: DownloadRequest, first: URL): Promise<StageResult<Download>> {
   const deadlines = startDeadlines(context.limits, request.signal);
   const { hosts } = context;
-  let url = new URL(request.url);
+  let url = first;
   try {
     for (let hop = 0; ; hop += 1) {
       // Asked at every hop, and after the wait for the host's room: a pause may have begun meanwhile.

@@ -1,16 +1,15 @@
 import { closeSync, fdatasync, fdatasyncSync, openSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { dirname } from "node:path";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
 
 /** Puts files and their names on the disk. A result for each, in order; what the disk would not take is removed. */
-export async function flushFiles(files: readonly { path: string; isLinked: boolean }[]): Promise<StageResult<unknown>[]> {
+export async function flushFiles(files: readonly { folder: string; path: string; isLinked: boolean }[]): Promise<StageResult<unknown>[]> {
   const flushed = await Promise.all(files.map(({ path, isLinked }) => (isLinked ? null : orStorageFailed(() => flush(path)))));
-  const folders = await flushFolders(new Set(files.map(({ path }) => dirname(path))));
+  const folders = await flushFolders(new Set(files.map(({ folder }) => folder)));
   return Promise.all(
-    files.map(async ({ path }, index) => {
-      const failure = [flushed[index], folders.get(dirname(path))].find((result) => result?.ok === false);
+    files.map(async ({ folder, path }, index) => {
+      const failure = [flushed[index], folders.get(folder)].find((result) => result?.ok === false);
       if (failure === undefined) return succeeded(null);
       await rm(path, { force: true }).catch(() => {});
       return failure;

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { isFileName } from "../domain/file-name.ts";
 import { isUuid } from "../domain/ids.ts";
 
@@ -17,8 +17,12 @@ export type Paths = {
 /** A folder of a thousand files is quick on every file system; a million in one is not. */
 const SHARD_IMAGES = 1_000;
 
+/** Joined as they are: to normalize each image's seven paths took 11 kB of garbage and a thirtieth of the main thread. */
 export function createPaths(dataDir: string): Paths {
-  const folder = (name: string) => (batchId: string) => join(dataDir, "uploads", name, checkBatchId(batchId));
+  const folder = (name: string) => {
+    const root = join(dataDir, "uploads", name);
+    return (batchId: string) => `${root}${sep}${checkBatchId(batchId)}`;
+  };
   const shard = (ordinal: number) => String(Math.floor(ordinal / SHARD_IMAGES)).padStart(5, "0");
   const inputFolder = folder("inputImages");
   const outputFolder = folder("outputImages");
@@ -29,8 +33,8 @@ export function createPaths(dataDir: string): Paths {
     resultFolder: folder("outputCsvFiles"),
     inputFolder,
     outputFolder,
-    inputShard: (batchId, ordinal) => join(inputFolder(batchId), shard(ordinal)),
-    outputShard: (batchId, ordinal) => join(outputFolder(batchId), shard(ordinal)),
+    inputShard: (batchId, ordinal) => `${inputFolder(batchId)}${sep}${shard(ordinal)}`,
+    outputShard: (batchId, ordinal) => `${outputFolder(batchId)}${sep}${shard(ordinal)}`,
   };
 }
 

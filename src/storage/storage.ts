@@ -1,6 +1,6 @@
 import { existsSync, renameSync } from "node:fs";
 import { mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join, sep } from "node:path";
 import { isUuid } from "../domain/ids.ts";
 import type { StageResult } from "../domain/stage-result.ts";
 import { flushFiles } from "./flush-files.ts";
@@ -13,6 +13,7 @@ type ImagePlace = { batchId: string; ordinal: number };
 export type OutputPlace = ImagePlace & { fileName: string };
 /** The bytes of a linked file were put on the disk when it was written: only its name is new. */
 export type FreshOutput = OutputPlace & { isLinked: boolean };
+type Place = { folder: string; path: string };
 export type StoredFile = { path: string; bytes: number; modifiedAt: Date };
 
 /** Where files lie. A file is whole at its place or not there at all: written aside, then renamed. */
@@ -57,32 +58,32 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
   }
   const ensureFolder = createFolderCache();
 
-  const moveInto = async (tempPath: string, target: string) => {
-    await ensureFolder(dirname(target));
-    renameSync(tempPath, target);
-    return { path: target };
-  };
+  const inFolder = (folder: string, name: string): Place => ({ folder, path: `${folder}${sep}${checkFileName(name)}` });
+  const placeOfOutput = ({ batchId, ordinal, fileName }: OutputPlace) => inFolder(paths.outputShard(batchId, ordinal), fileName);
+  const placeOfInput = ({ batchId, ordinal, extension }: ImagePlace & { extension: string }) =>
+    inFolder(paths.inputShard(batchId, ordinal), `${ordinal}.${extension}`);
 
-  const outputPath = ({ batchId, ordinal, fileName }: OutputPlace) => join(paths.outputShard(batchId, ordinal), checkFileName(fileName));
-  const inputPath = ({ batchId, ordinal, extension }: ImagePlace & { extension: string }) =>
-    join(paths.inputShard(batchId, ordinal), checkFileName(`${ordinal}.${extension}`));
-  const linkInto = async (source: string, target: string): Promise<boolean> => {
-    await ensureFolder(dirname(target));
-    return linkOrCopy(source, { target, aside: temp.path() });
+  const moveInto = async (tempPath: string, { folder, path }: Place) => {
+    await ensureFolder(folder);
+    renameSync(tempPath, path);
+    return { path };
+  };
+  const linkInto = async (source: Place, { folder, path }: Place): Promise<boolean> => {
+    await ensureFolder(folder);
+    return linkOrCopy(source.path, { target: path, aside: temp.path() });
   };
 
   return {
     tempPath: temp.path,
-    keepCsv: (tempPath, batchId) => moveInto(tempPath, join(paths.csvFolder(batchId), "upload.csv")),
-    keepResult: (tempPath, batchId, fileName) => moveInto(tempPath, join(paths.resultFolder(batchId), checkFileName(fileName))),
-    keepInput: (tempPath, { batchId, ordinal, extension }) =>
-      orStorageFailed(() => moveInto(tempPath, inputPath({ batchId, ordinal, extension }))),
-    keepOutput: (tempPath, at) => orStorageFailed(() => moveInto(tempPath, outputPath(at))),
-    flushOutputs: (files) => flushFiles(files.map((file) => ({ path: outputPath(file), isLinked: file.isLinked }))),
-    linkOutput: (from, to) => orStorageFailed(() => linkInto(outputPath(from), outputPath(to))),
-    linkInput: (from, to) => orStorageFailed(() => linkInto(inputPath(from), inputPath(to))),
-    findOutput: (at) => findFile(outputPath(at)),
-    findResult: (batchId, fileName) => findFile(join(paths.resultFolder(batchId), checkFileName(fileName))),
+    keepCsv: (tempPath, batchId) => moveInto(tempPath, inFolder(paths.csvFolder(batchId), "upload.csv")),
+    keepResult: (tempPath, batchId, fileName) => moveInto(tempPath, inFolder(paths.resultFolder(batchId), fileName)),
+    keepInput: (tempPath, at) => orStorageFailed(() => moveInto(tempPath, placeOfInput(at))),
+    keepOutput: (tempPath, at) => orStorageFailed(() => moveInto(tempPath, placeOfOutput(at))),
+    flushOutputs: (files) => flushFiles(files.map((file) => ({ ...placeOfOutput(file), isLinked: file.isLinked }))),
+    linkOutput: (from, to) => orStorageFailed(() => linkInto(placeOfOutput(from), placeOfOutput(to))),
+    linkInput: (from, to) => orStorageFailed(() => linkInto(placeOfInput(from), placeOfInput(to))),
+    findOutput: (at) => findFile(placeOfOutput(at).path),
+    findResult: (batchId, fileName) => findFile(inFolder(paths.resultFolder(batchId), fileName).path),
     listUploads: (idleMs) => listUploads(paths, idleMs),
     async removeUpload(batchId) {
       await rm(paths.csvFolder(batchId), { recursive: true, force: true });

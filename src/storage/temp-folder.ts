@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, readlink, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 
 /** Temporary files of one process, on the file system of their final place so that a rename can move them. */
 export type TempFolder = { path(extension?: string): string; sweep(): Promise<string[]>; remove(): Promise<void> };
@@ -22,7 +22,7 @@ export async function createTempFolder(root: string): Promise<TempFolder> {
   return {
     path(extension = "tmp") {
       count += 1;
-      return join(folder, `${count}.${extension}`);
+      return `${folder}${sep}${count}.${extension}`;
     },
     async sweep() {
       const found = await readdir(root);

@@ -2,6 +2,7 @@ import type { SourceFacts } from "../db/settle-images.ts";
 import { FORMAT_FILES, outputsOf } from "../domain/recipe.ts";
 import { outputFileName } from "../domain/file-name.ts";
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
+import type { EncodeTask } from "../image/encode-task.ts";
 import type { Encoded } from "../image/encoder-pool.ts";
 import type { Download } from "../net/download.ts";
 import { fetchOrReuse } from "./fetch-or-reuse.ts";
@@ -15,7 +16,7 @@ export async function processImage(stages: Stages, work: ImageWork, signal: Abor
     stageMs: { fetchMs: null, encodeMs: null, storeMs: null },
   };
   const input = stages.tempPath();
-  const outputs = outputsOf(work.recipe).map((settings) => ({ ...settings, path: stages.tempPath() }));
+  let outputs: EncodeTask["outputs"] = [];
   let isStored = false;
   const stop = (failure: StageFailure): Attempt => ({ ...attempt, result: { ok: false, failure } });
   try {
@@ -38,6 +39,7 @@ export async function processImage(stages: Stages, work: ImageWork, signal: Abor
       sourceHeight: inspected.value.height,
     });
 
+    outputs = outputsOf(work.recipe).map((settings) => ({ ...settings, path: stages.tempPath() }));
     const encoded = await stages.encode(
       { input: { ...inspected.value, path: input, bytes: fetched.value.bytes }, outputs },
       { signal, priority: work.priority },
