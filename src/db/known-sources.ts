@@ -1,4 +1,4 @@
-import { sourceKey } from "../domain/source-key.ts";
+import { createSourceKey } from "../domain/source-key.ts";
 import type { ClaimedImage } from "./claimed-images.ts";
 import type { Tx } from "./connect.ts";
 import type { OutputFacts, SourceFacts } from "./settle-images.ts";
@@ -18,15 +18,16 @@ type Row = KnownSource & { tenantId: string; key: string };
 
 /** Looks up what is known of claimed images, in one query for all of them. */
 export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[]): Promise<HeldImage[]> {
-  const images = claimed.map((image) => ({ ...image, key: sourceKey(image.url, image.recipe), known: null }));
-  const asked = images.filter(({ refresh }) => refresh === "auto");
+  const batches = new Set(claimed.map(({ batch }) => batch));
+  const keyIn = new Map([...batches].map((batch) => [batch, createSourceKey(batch.recipe)]));
+  const images = claimed.map((image): HeldImage => ({ ...image, key: keyIn.get(image.batch)?.(image.url) ?? "", known: null }));
+  const asked = images.filter(({ batch }) => batch.refresh === "auto");
   if (asked.length === 0) return images;
-  const values = [asked.map(({ tenantId }) => tenantId), asked.map(({ key }) => key)];
+  const values = [asked.map(({ batch }) => batch.tenantId), asked.map(({ key }) => key)];
   const { rows } = await tx.client.query<Row>({ name: "known_sources", text: KNOWN, values });
   const byKey = new Map(rows.map(({ tenantId, key, ...known }) => [`${tenantId}/${key}`, known]));
-  return images.map((image) =>
-    image.refresh === "auto" ? { ...image, known: byKey.get(`${image.tenantId}/${image.key}`) ?? null } : image,
-  );
+  for (const image of asked) image.known = byKey.get(`${image.batch.tenantId}/${image.key}`) ?? null;
+  return images;
 }
 
 const KNOWN = `

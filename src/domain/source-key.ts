@@ -1,8 +1,11 @@
 import { hash } from "node:crypto";
 import type { Recipe } from "./recipe.ts";
 
-/** Names a URL under a recipe: 128 bits of SHA-256, written as the uuid that the database keeps them in. */
-export function sourceKey(url: string, recipe: Recipe): string {
-  const hex = hash("sha256", `${JSON.stringify(recipe)}\n${url}`, "hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+/** Names URLs under a recipe: 128 bits of SHA-256, written as the uuid that the database keeps them in. */
+export function createSourceKey(recipe: Recipe): (url: string) => string {
+  const under = JSON.stringify(recipe);
+  return (url) => {
+    const hex = hash("sha256", `${under}\n${url}`, "hex");
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+  };
 }

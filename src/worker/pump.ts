@@ -144,7 +144,7 @@ export class Pump {
           claims.map(({ data }) => data),
         ),
       );
-      const pending = [...new Set(images.filter((image) => image.isPending).map((image) => image.batchId))];
+      const pending = [...new Set(images.filter(({ batch }) => batch.isPending).map((image) => image.batchId))];
       if (pending.length > 0) await startBatches(tx, pending);
       return { claims, images };
     });

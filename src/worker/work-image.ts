@@ -44,13 +44,13 @@ export async function workImage(
   const startedAt = new Date();
   const waitMs = Math.min(MS_MAX, Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0)));
   const fetch: Stages["download"] = (request) => stages.download({ ...request, onTurn: onAsked });
-  const download = image.hasSourceHeaders ? withHeaders(fetch, batchHeaders, image.batchId) : fetch;
+  const download = image.batch.hasSourceHeaders ? withHeaders(fetch, batchHeaders, image.batchId) : fetch;
   const ownStages = { ...stages, download, onFetched: (fetchMs: number) => (onFetched(), stages.onFetched(fetchMs)) };
   const tried =
     hosts.meet(image.host) ??
     (await tryImage(
       { stages: ownStages, log, hosts },
-      { ...image, priority: image.isOfSmallBatch ? SMALL_FIRST : claim.priority },
+      { ...image, recipe: image.batch.recipe, priority: image.batch.isSmall ? SMALL_FIRST : claim.priority },
       signal,
     ));
   if (signal.reason instanceof LostClaim) return;
@@ -61,9 +61,9 @@ export async function workImage(
     outcome,
     startedAt,
     attempt: image.attempts + 1,
-    tenantId: image.tenantId,
+    tenantId: image.batch.tenantId,
     key: image.key,
-    isOfSmallBatch: image.isOfSmallBatch,
+    isOfSmallBatch: image.batch.isSmall,
     source: attempt?.source ?? null,
     stageMs: { waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
   };

@@ -313,6 +313,7 @@ describe("a host's share of a batch", () => {
     await listened.settle(outcomeOf(held, { kind: "give_up", failure: failure("forbidden") }));
     await planBatch({ transaction, queue }, batchId, AbortSignal.timeout(30_000));
     assert.deepEqual(statements, [
+      "claimed_batches",
       "claimed_images",
       "lock_jobs",
       "keep_in_jobs",

@@ -149,7 +149,7 @@ describe("pausing and resuming", () => {
     const [slipped] = await claim(10);
     assert.ok(slipped);
     const [image] = await db.keyedTransaction((tx) => findClaimedImages(tx, [slipped.data]));
-    assert.deepEqual([image?.isPaused, image?.isPending], [true, false]);
+    assert.deepEqual([image?.isPaused, image?.batch.isPending], [true, false]);
     await shelve(slipped);
     assert.deepEqual(await jobs(batchId), []);
     assert.deepEqual(await rowsOf("select state, attempts from image where batch_id = $1 and ordinal = 7", batchId), [

@@ -16,11 +16,12 @@ type Work = { claim: Claim; hold: Hold; end: () => void };
 function startPump(pages: Claim[][], { touch = async (claims) => idsOf(claims) }: { touch?: Touch } = {}) {
   const works: Work[] = [];
   const limits: number[] = [];
-  const rows = (keys: { batchId: string; ordinal: number }[]) =>
-    keys.map((key) => ({ ...key, isPending: false }) as unknown as ClaimedImage);
+  const rows = (keys: { batchId: string; ordinal: number }[]) => keys.map((key) => ({ ...key, isHeld: false }) as unknown as ClaimedImage);
   const client = {
-    query: async ({ values: [batchIds, ordinals] }: { values: [string[], number[]] }) => ({
-      rows: rows(batchIds.map((batchId, index) => ({ batchId, ordinal: ordinals[index] ?? 0 }))),
+    query: async ({ values: [batchIds, ordinals] }: { values: [string[], number[]?] }) => ({
+      rows: ordinals
+        ? rows(batchIds.map((batchId, index) => ({ batchId, ordinal: ordinals[index] ?? 0 })))
+        : batchIds.map((batchId) => ({ batchId, recipe: {}, isPending: false, isPaused: false })),
     }),
   };
   const pump = new Pump({
