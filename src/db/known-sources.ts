@@ -18,9 +18,10 @@ type Row = KnownSource & { tenantId: string; key: string };
 
 /** Looks up what is known of claimed images, in one query for all of them. */
 export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[]): Promise<HeldImage[]> {
-  const batches = new Set(claimed.map(({ batch }) => batch));
-  const keyIn = new Map([...batches].map((batch) => [batch, createSourceKey(batch.recipe)]));
-  const images = claimed.map((image): HeldImage => ({ ...image, key: keyIn.get(image.batch)?.(image.url) ?? "", known: null }));
+  const images = [...Map.groupBy(claimed, ({ batch }) => batch)].flatMap(([{ recipe }, ofBatch]) => {
+    const keyOf = createSourceKey(recipe);
+    return ofBatch.map((image): HeldImage => ({ ...image, key: keyOf(image.url), known: null }));
+  });
   const asked = images.filter(({ batch }) => batch.refresh === "auto");
   if (asked.length === 0) return images;
   const values = [asked.map(({ batch }) => batch.tenantId), asked.map(({ key }) => key)];

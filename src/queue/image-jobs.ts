@@ -4,10 +4,13 @@ import type { Tx } from "../db/connect.ts";
 import { TAG_IMAGES } from "../domain/fair-tag.ts";
 
 /**
- * A job's images, at most: those that share a tag. To insert, claim, keep alive and delete a job takes PostgreSQL 0.15 ms of CPU,
- * a third of what an image costs it that has a job of its own (docs/adr/0010-jobs-of-several-images.md).
+ * A job's images, at most: those that share a tag. Of the 0.40 ms of CPU that an image cost PostgreSQL which had a job of its own, a
+ * fifth went into inserting, claiming, keeping alive and deleting that (docs/adr/0010-jobs-of-several-images.md).
  */
 export const JOB_IMAGES = TAG_IMAGES;
+
+/** Jobs of one image, as retries are, are not fetched one round after the other until there are as many as asked for. */
+const ROUNDS_MAX = 3;
 
 /** An image as it stands in the queue, alone or beside others of its job. */
 export type QueuedImage = Pick<ImageJob, "batchId" | "askedSince"> & { ordinal: number };
@@ -18,6 +21,9 @@ export type ImageToSend = { data: QueuedImage; priority: number; delayMs?: numbe
  * it later fetches another attempt of it, and what this one says is refused from then on.
  */
 export type Claim = { id: string; job: Job<ImageJob>; data: QueuedImage; priority: number };
+
+/** `isDrained`: nothing else waits. */
+export type ClaimedPage = { claims: Claim[]; isDrained: boolean };
 
 type JobToSend = { data: ImageJob; priority: number; delayMs: number };
 
@@ -41,19 +47,29 @@ export function toJobs(images: readonly ImageToSend[]): JobToSend[] {
 }
 
 export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "deleteJob">) {
+  /** A job of another version, or one made by hand, would be claimed again and again before all others. Its images are missed and sent anew. */
+  const endUnknown = async (tx: Tx, jobs: Job<ImageJob>[]) => {
+    if (jobs.length > 0) await boss.deleteJob("image", jobs, { db: tx.executor });
+  };
   return {
     /**
-     * Whole jobs, the highest priority first, until there are `limit` images: a few more can come, fewer only where nothing else
-     * waits. In a keyed transaction: fresh statistics or none, fifty of 100,000 take 2 ms, and 28 where all are sorted first.
+     * Whole jobs, the highest priority first: `limit` images or a few more, or fewer. In a keyed transaction: fresh statistics or
+     * none, fifty of 100,000 take 2 ms, and 28 where all are sorted first.
      */
-    async claimImages(tx: Tx, limit: number): Promise<Claim[]> {
+    async claimImages(tx: Tx, limit: number): Promise<ClaimedPage> {
       const claims: Claim[] = [];
-      for (;;) {
+      for (let round = 0; round < ROUNDS_MAX && claims.length < limit; round += 1) {
         const batchSize = Math.ceil((limit - claims.length) / JOB_IMAGES);
         const jobs = await boss.fetch<ImageJob>("image", { batchSize, db: tx.executor });
-        claims.push(...jobs.toSorted((one, other) => other.data.priority - one.data.priority).flatMap(claimsOf));
-        if (claims.length >= limit || jobs.length < batchSize) return claims;
+        const known = jobs.filter(namesImages).toSorted((one, other) => other.data.priority - one.data.priority);
+        await endUnknown(
+          tx,
+          jobs.filter((job) => !namesImages(job)),
+        );
+        claims.push(...known.flatMap(claimsOf));
+        if (jobs.length < batchSize) return { claims, isDrained: true };
       }
+      return { claims, isDrained: false };
     },
 
     /** Tells that the claims are alive; returns the ids of those that are still ours. */
@@ -92,6 +108,10 @@ export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "delete
   };
 }
 
+function namesImages({ data }: Job<Partial<ImageJob> | null>): boolean {
+  return Array.isArray(data?.ordinals) && data.ordinals.length > 0;
+}
+
 function claimsOf(job: Job<ImageJob>): Claim[] {
   const { ordinals, priority, ...data } = job.data;
   return ordinals.map((ordinal) => ({ id: job.id, job, data: { ...data, ordinal }, priority }));
@@ -117,11 +137,18 @@ export async function keepInJobs(tx: Tx, rests: readonly JobRest[]): Promise<voi
   if (rests.length === 0) return;
   await tx.client.query({
     name: "keep_in_jobs",
-    text: `update pgboss.job j set data = jsonb_set(j.data, '{ordinals}', k.ordinals)
-           from jsonb_to_recordset($1::jsonb) as k(id uuid, ordinals jsonb) where j.name = 'image' and j.id = k.id`,
+    text: KEEP_IN_JOBS,
     values: [JSON.stringify(rests)],
   });
 }
+
+/** Each looked up by key, so that no statistics can turn it into a reading of the queue: `at` as in SETTLE_IMAGES (db/settle-images). */
+const KEEP_IN_JOBS = `
+  with kept as (
+    select k.ordinals, found.at from jsonb_to_recordset($1::jsonb) as k(id uuid, ordinals jsonb)
+    cross join lateral (select ctid as at from pgboss.job where name = 'image' and id = k.id offset 0) found
+  )
+  update pgboss.job j set data = jsonb_set(j.data, '{ordinals}', kept.ordinals) from kept where j.name = 'image' and j.ctid = kept.at`;
 
 /** pg-boss returns the ids that a fenced command really changed, but does not say so in its types. */
 function settledIds(response: object): Set<string> {

@@ -11,7 +11,7 @@ export type ResumeDeps = AnnounceDeps & { queue: Pick<Queue, "sendDeliver" | "se
 
 /**
  * Takes a paused batch up again, with all of its paused hosts, in the caller's transaction: each of its open images gets one
- * job, those of the hosts by and by. Null where nothing of it is paused.
+ * place in a job, those of the hosts by and by. Null where nothing of it is paused.
  */
 export async function resumeBatch(tx: Tx, deps: ResumeDeps, batchId: string, change: BudgetChange): Promise<BatchRow | null> {
   const resumed = await markResumed(tx, batchId, change);

@@ -134,9 +134,9 @@ export class Pump {
 
   async #claim(limit: number): Promise<void> {
     const { queue, transaction, startBatches } = this.#deps;
-    const { claims, images } = await transaction(async (tx) => {
-      const claims = await queue.claimImages(tx, limit);
-      if (claims.length === 0) return { claims, images: [] };
+    const { claims, isDrained, images } = await transaction(async (tx) => {
+      const { claims, isDrained } = await queue.claimImages(tx, limit);
+      if (claims.length === 0) return { claims, isDrained, images: [] };
       const images = await findKnownSources(
         tx,
         await findClaimedImages(
@@ -146,9 +146,9 @@ export class Pump {
       );
       const pending = [...new Set(images.filter(({ batch }) => batch.isPending).map((image) => image.batchId))];
       if (pending.length > 0) await startBatches(tx, pending);
-      return { claims, images };
+      return { claims, isDrained, images };
     });
-    this.#isQueueEmpty = claims.length < limit;
+    this.#isQueueEmpty = isDrained;
     this.#inHand.loseTo(claims);
     const byKey = new Map(images.map((image) => [keyOf(image), image]));
     for (const claim of claims) this.#start(claim, byKey.get(keyOf(claim.data)));

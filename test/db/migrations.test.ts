@@ -61,7 +61,9 @@ test("a batch that an earlier version took goes on after the migration, with its
   const queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
   onCleanup(() => queue.stop());
   assert.deepEqual((await db.executor.executeSql("select stem from image")).rows, [{ stem: "1-1" }]);
-  const [claim] = await db.keyedTransaction((tx) => queue.claimImages(tx, 1));
+  const {
+    claims: [claim],
+  } = await db.keyedTransaction((tx) => queue.claimImages(tx, 1));
   assert.deepEqual([claim?.data, claim?.priority], [{ batchId: BATCH_ID, ordinal: 0 }, -3]);
   const batch = await findBatch(db.executor, DEFAULT_TENANT_ID, BATCH_ID);
   const pieces = [];

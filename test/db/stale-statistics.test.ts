@@ -5,6 +5,7 @@ import type { Database, Tx } from "../../src/db/connect.ts";
 import { addToShares, keepHeldImages, takeDueImages } from "../../src/db/host-share.ts";
 import { insertImages, settleRepeats } from "../../src/db/plan-images.ts";
 import { recordRetries, settleImages } from "../../src/db/settle-images.ts";
+import { keepInJobs } from "../../src/queue/image-jobs.ts";
 import { openTestDatabase } from "../support/database.ts";
 
 type Plan = {
@@ -35,6 +36,9 @@ const failed = {
   encodeMs: null,
   storeMs: null,
 } as const;
+
+/** The first images' jobs are the last that a reading of all would come to. */
+const jobId = (n: number) => String(9 * PLANNED - n).padStart(32, "0");
 
 type Statement = { given?: (tx: Tx) => Promise<unknown>; use: (tx: Tx) => Promise<unknown> };
 
@@ -76,6 +80,13 @@ const STATEMENTS: Record<string, Statement> = {
     given: (tx) => tx.executor.executeSql("update host_share set paused_at = now(), round = 2"),
     use: (tx) => keepHeldImages(tx, { batchId: BATCH, round: 2, ordinals: ordinals.map((n) => n + 1), wereQueued: false }),
   },
+  "jobs that keep some of their images": {
+    use: (tx) =>
+      keepInJobs(
+        tx,
+        ordinals.map((n) => ({ id: jobId(n), ordinals: [n] })),
+      ),
+  },
   "shares of hosts": { use: (tx) => addToShares(tx, { batchId: BATCH, round: 2, ordinals }) },
 };
 
@@ -109,7 +120,9 @@ for (const earlier of [0, PLANNED])
 /** Every other image repeats the one before it, and each two are of a host that was paused and resumed. */
 async function fill({ executor }: Database, earlier: number): Promise<void> {
   const run = (sql: string, ...values: unknown[]) => executor.executeSql(sql, values);
-  const tables = ["batch", "image", "held_image", "host_share", "image_attempt", "output"];
+  const { rows } = await run("select 'pgboss.' || table_name as jobs from pgboss.queue where name = 'image'");
+  const jobs = String(rows[0]?.["jobs"]);
+  const tables = ["batch", "image", "held_image", "host_share", "image_attempt", "output", jobs];
   for (const table of tables) await run(`alter table ${table} set (autovacuum_enabled = false)`);
   await run(
     `insert into image (batch_id, ordinal, line, position, stem, url, host, state, finished_at)
@@ -118,7 +131,18 @@ async function fill({ executor }: Database, earlier: number): Promise<void> {
     earlier,
   );
   await run("insert into host_share (batch_id, host, round) select batch_id, 'h' || ordinal || '.test', 1 from image");
+  const sendJobs = (from: number, to: number) =>
+    run(
+      `insert into pgboss.job (name, id, data) select 'image', lpad(($4::int - n)::text, 32, '0')::uuid, json_build_object('batchId', $1::text, 'ordinals', array[n, n + 1])
+       from generate_series($2::int, $3::int - 1) n`,
+      BATCH,
+      from,
+      to,
+      9 * PLANNED,
+    );
+  await sendJobs(PLANNED, PLANNED + earlier);
   for (const table of tables) await run(`analyze ${table}`);
+  await sendJobs(0, PLANNED);
   await run(
     `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, images_due, is_planned)
      values ($1, '00000000-0000-7000-8000-000000000000', 't', '{}', 'skip', 1, '{}', 1, $2, $2, true)`,

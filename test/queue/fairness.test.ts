@@ -23,7 +23,8 @@ describe("between batches", () => {
     return batchId;
   };
   /** Whose images would be claimed next. */
-  const claim = async (count: number) => (await db.keyedTransaction((tx) => queue.claimImages(tx, count))).map(({ data }) => data.batchId);
+  const claim = async (count: number) =>
+    (await db.keyedTransaction((tx) => queue.claimImages(tx, count))).claims.map(({ data }) => data.batchId);
 
   test("a small one waits for no more than the rest of a large one's tag, and many small ones leave it its share", async () => {
     const large = await load(1_500);

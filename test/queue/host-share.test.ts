@@ -124,7 +124,7 @@ describe("a host's share of a batch", () => {
   };
   const claimOf = async (limit: number) => {
     const { claims, images } = await db.keyedTransaction(async (tx) => {
-      const claims = await queue.claimImages(tx, limit);
+      const { claims } = await queue.claimImages(tx, limit);
       return {
         claims,
         images: await findClaimedImages(

@@ -288,7 +288,7 @@ describe("pausing and resuming", () => {
     const work = async () => {
       while (!isOver) {
         const { claims, images } = await db.keyedTransaction(async (tx) => {
-          const claims = await queue.claimImages(tx, 15);
+          const { claims } = await queue.claimImages(tx, 15);
           return {
             claims,
             images: await findClaimedImages(

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { before, describe, test } from "node:test";
 import type { Database } from "../../src/db/connect.ts";
+import type { Claim } from "../../src/queue/image-jobs.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { eventually } from "../support/eventually.ts";
-import { openTestQueue } from "../support/queue.ts";
+import { claimsByImage, openTestQueue } from "../support/queue.ts";
 
 describe("the image queue", () => {
   let db: Database;
@@ -23,9 +24,11 @@ describe("the image queue", () => {
   const sendEach = async (count: number) => {
     for (let index = 0; index < count; index += 1) await send(1, -1);
   };
-  const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
-  const touch = (claims: Awaited<ReturnType<Queue["claimImages"]>>) => db.keyedTransaction((tx) => queue.touch(tx, claims));
-  const endAll = async (claims: Awaited<ReturnType<Queue["claimImages"]>>) => db.transaction((tx) => queue.endClaims(tx, claims));
+  const claimAll = (count: number) => claimsByImage({ db, queue })(count);
+  const claimPage = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
+  const claim = async (limit: number) => (await claimPage(limit)).claims;
+  const touch = (claims: readonly Claim[]) => db.keyedTransaction((tx) => queue.touch(tx, claims));
+  const endAll = async (claims: readonly Claim[]) => db.transaction((tx) => queue.endClaims(tx, claims));
   const openImages = async () =>
     (await db.executor.executeSql("select data->'ordinals' as ordinals from pgboss.job where name = 'image' order by 1")).rows.map(
       ({ ordinals }) => ordinals,
@@ -100,6 +103,26 @@ describe("the image queue", () => {
     await db.executor.executeSql("delete from pgboss.job");
   });
 
+  test("jobs of one image are claimed in few rounds, and it is said whether more wait", async () => {
+    await sendEach(40);
+    const page = await claimPage(30);
+    assert.deepEqual([page.claims.length, page.isDrained], [9, false], "three jobs, three times");
+    const rest = await claimPage(1_000);
+    assert.deepEqual([rest.claims.length, rest.isDrained], [31, true]);
+    await endAll([...page.claims, ...rest.claims]);
+  });
+
+  test("a job that says nothing we understand goes, and holds up no other", async () => {
+    const unknown = [{ batchId: randomUUIDv7(), ordinal: 1, priority: 5 }, null, { ordinals: [] }, { ordinals: 7 }, "images"];
+    for (const data of unknown)
+      await db.executor.executeSql("insert into pgboss.job (name, data, priority) values ('image', $1::jsonb, 5)", [JSON.stringify(data)]);
+    await send(20, -1);
+    const { claims } = await claimPage(100);
+    assert.equal(claims.length, 20);
+    await endAll(claims);
+    assert.deepEqual(await openImages(), []);
+  });
+
   test("a job names the images that still need it, and goes with the last of them", async () => {
     await send(5, -1);
     const claims = await claim(5);
@@ -124,12 +147,12 @@ describe("the image queue", () => {
   test("heartbeats and settles of the same claims never wait for each other in a circle", async () => {
     // Rows in the place of others that are gone, so that the table's order is not that of the ids.
     await sendEach(60);
-    const kept = await claim(30);
-    await endAll(await claim(30));
+    const kept = await claimAll(30);
+    await endAll(await claimAll(30));
     await db.executor.executeSql("vacuum analyze pgboss.job");
     await sendEach(30);
     await db.executor.executeSql("analyze pgboss.job");
-    const claims = [...kept, ...(await claim(30))];
+    const claims = [...kept, ...(await claimAll(30))];
     const middle = [...new Set(claims.map(({ id }) => id))].toSorted()[30];
     const blocked = async () =>
       Number(

@@ -20,7 +20,11 @@ export function claimsByImage({ db, queue }: { db: Database; queue: Queue }): (c
     db.keyedTransaction(async (tx) => {
       const alive = kept.length > 0 ? await queue.touch(tx, kept) : new Set();
       kept = kept.filter(({ id }) => alive.has(id));
-      if (kept.length < count) kept.push(...(await queue.claimImages(tx, count - kept.length)));
+      for (let isDrained = false; kept.length < count && !isDrained;) {
+        const page = await queue.claimImages(tx, count - kept.length);
+        kept.push(...page.claims);
+        ({ isDrained } = page);
+      }
       return kept.splice(0, count);
     });
 }

@@ -65,7 +65,7 @@ describe("planning and settling", () => {
     return { ...outcomeOf(claim, { kind: "done", result: { outputs, isReused: false } }), source: SOURCE };
   };
   const givenUp = (claim: Claim) => outcomeOf(claim, { kind: "give_up", failure: { code: "not_found", detail: "gone", retry: false } });
-  const claim = (limit: number) => db.keyedTransaction((tx) => queue.claimImages(tx, limit));
+  const claim = async (limit: number) => (await db.keyedTransaction((tx) => queue.claimImages(tx, limit))).claims;
   const drainQueue = async () => {
     const claims = await claim(10_000);
     await db.transaction((tx) => queue.endClaims(tx, claims));

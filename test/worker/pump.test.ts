@@ -28,7 +28,8 @@ function startPump(pages: Claim[][], { touch = async (claims) => idsOf(claims) }
     queue: {
       claimImages: async (_tx, limit) => {
         limits.push(limit);
-        return pages.shift() ?? [];
+        const claims = pages.shift() ?? [];
+        return { claims, isDrained: claims.length < limit };
       },
       touch: (_tx, claims) => touch(claims),
     },
