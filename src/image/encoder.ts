@@ -1,7 +1,6 @@
-import { writeFileSync } from "node:fs";
-import { setPriority } from "node:os";
 import type { EncodedOutput, EncodeTask } from "./encode-task.ts";
 import type { EncoderLimits } from "./fit-memory.ts";
+import { standBack } from "./stand-back.ts";
 
 /** The entry of an encoder child process: takes tasks one after the other, in order, and dies with its parent. */
 export type EncoderRequest = { id: number; task: EncodeTask; limits: EncoderLimits };
@@ -17,14 +16,7 @@ type Fault = "worn" | "too large" | "disk" | "image";
 // First of all, since loading libvips takes a while: without a parent nobody waits for a result. Not process.exit(),
 // which waits for libvips to finish its image.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
-/** Behind what answers, downloads and records: a status asked for while every core encodes must not wait for an image. */
-const NICENESS = 10;
-setPriority(NICENESS);
-// Where Linux shares its cores out by session first, niceness counts within one only (sched(7), autogroup), and an encoder
-// is alone in its own. Elsewhere there is no such file.
-try {
-  writeFileSync("/proc/self/autogroup", String(NICENESS));
-} catch {}
+standBack();
 const [{ encodeImage, restrictLibvips }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] = await Promise.all([
   import("./encode.ts"),
   import("./fit-memory.ts"),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { startEncoderProcess } from "../../src/image/encoder-process.ts";
@@ -18,4 +19,22 @@ test("an encoder's memory is told in bytes, as its own map has it, whatever the 
   }
   await gone.promise;
   assert.equal(await encoder.residentBytes(), null, "of one that has ended there is nothing to tell");
+});
+
+const hasChrt = ["/usr/bin/chrt", "/bin/chrt"].some((path) => existsSync(path));
+
+test("an encoder stands behind all else, and its threads do not interrupt each other", { timeout: 30_000, skip: !hasChrt }, async () => {
+  const ready = Promise.withResolvers<void>();
+  const gone = Promise.withResolvers<string>();
+  const encoder = startEncoderProcess({ allowSvg: false }, { reply: () => ready.resolve(), exit: gone.resolve });
+  try {
+    await Promise.race([ready.promise, gone.promise]);
+    const stat = await readFile(`/proc/${encoder.pid}/stat`, "utf8");
+    // proc_pid_stat(5), counted from the third: the name in the second can hold blanks.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    assert.deepEqual({ niceness: fields[16], policy: fields[38] }, { niceness: "10", policy: "3" });
+  } finally {
+    encoder.kill();
+  }
+  await gone.promise;
 });
