@@ -56,6 +56,7 @@ const downloader = createDownloader({
   userAgent: "bench",
   accept: "image/*",
   limits: DOWNLOAD_LIMITS,
+  max: 64,
   perHostMax: 32,
 });
 const worker = await startWorker({

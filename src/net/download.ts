@@ -34,7 +34,7 @@ export type DownloadRequest = {
   signal: AbortSignal;
   /** What was said of the file the last time: the answer may be a 304, which leaves no file (RFC 9110 §13). */
   validators?: Validators;
-  /** Its host has room for it: from here on it is being asked for. */
+  /** There is room for it: from here on it is being asked for. */
   onTurn?: () => void;
   /** For the origins that they name and no other, at every hop. */
   sourceHeaders?: readonly SourceHeaders[];
@@ -56,6 +56,8 @@ type DownloaderOptions = {
   limits: DownloadLimits;
   userAgent: string;
   accept: string;
+  /** How many at once, and how many of them of one host. */
+  max: number;
   perHostMax: number;
   /** Content codings that the file may keep; none unless told. */
   codingsTaken?: readonly string[];

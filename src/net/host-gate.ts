@@ -1,6 +1,11 @@
-/** Limits how many downloads of one host run at once: halved when it asks us to slow down, regrown by successes. */
+import { createGate, type Gate } from "./gate.ts";
+
+/**
+ * Limits how many downloads run at once: of all hosts, and of one host, where the limit is halved when it asks us to slow down and
+ * regrown by successes.
+ */
 export type HostGate = {
-  /** How many wait to enter. */
+  /** How many wait for their host; who waits only because of all others is not among them. */
   readonly waiting: number;
   /** Resolves with the release when there is room. Rejects with the signal's reason. */
   enter(host: string, signal: AbortSignal): Promise<() => void>;
@@ -8,33 +13,21 @@ export type HostGate = {
   onSuccess(host: string): void;
 };
 
-type Waiter = { admit: () => void };
-type HostState = { active: number; limit: number; waiting: Waiter[] };
-
-export function createHostGate(options: { perHostMax: number }): HostGate {
-  const hosts = new Map<string, HostState>();
+export function createHostGate({ max, perHostMax }: { max: number; perHostMax: number }): HostGate {
+  const all = createGate(max);
+  const hosts = new Map<string, Gate>();
   let waiting = 0;
-  const stateOf = (host: string): HostState => {
+  const gateOf = (host: string): Gate => {
     const known = hosts.get(host);
     if (known) return known;
-    const state: HostState = { active: 0, limit: options.perHostMax, waiting: [] };
-    hosts.set(host, state);
-    return state;
+    const gate = createGate(perHostMax);
+    hosts.set(host, gate);
+    return gate;
   };
-
-  const admitWaiting = (state: HostState) => {
-    while (state.active < Math.floor(state.limit)) {
-      const next = state.waiting.shift();
-      if (!next) return;
-      state.active += 1;
-      next.admit();
-    }
-  };
-  const leave = (host: string, state: HostState) => {
-    state.active -= 1;
-    admitWaiting(state);
+  const leave = (host: string, gate: Gate) => {
+    gate.leave();
     // Nothing is kept of a host at rest at its full limit, so that millions of hosts cost nothing.
-    if (state.active === 0 && state.waiting.length === 0 && state.limit >= options.perHostMax) hosts.delete(host);
+    if (gate.isEmpty && gate.limit >= perHostMax) hosts.delete(host);
   };
 
   return {
@@ -42,43 +35,34 @@ export function createHostGate(options: { perHostMax: number }): HostGate {
       return waiting;
     },
     async enter(host, signal) {
-      signal.throwIfAborted();
-      const state = stateOf(host);
-      if (state.active < Math.floor(state.limit)) state.active += 1;
-      else {
+      const own = gateOf(host);
+      const turn = own.enter(signal);
+      if (turn !== null) {
         waiting += 1;
-        await waitForTurn(state, signal).finally(() => (waiting -= 1));
+        await turn.finally(() => (waiting -= 1));
+      }
+      // Its host's room is held meanwhile: that of all others is not given to somebody who could not use it.
+      try {
+        await all.enter(signal);
+      } catch (error) {
+        leave(host, own);
+        throw error;
       }
       let hasLeft = false;
       return () => {
-        if (!hasLeft) leave(host, state);
+        if (hasLeft) return;
         hasLeft = true;
+        all.leave();
+        leave(host, own);
       };
     },
     onSlowDown(host) {
-      const state = stateOf(host);
-      state.limit = Math.max(1, state.limit / 2);
+      const gate = gateOf(host);
+      gate.limit = Math.max(1, gate.limit / 2);
     },
     onSuccess(host) {
-      const state = hosts.get(host);
-      if (state && state.limit < options.perHostMax) state.limit = Math.min(options.perHostMax, state.limit + 1 / state.limit);
+      const gate = hosts.get(host);
+      if (gate && gate.limit < perHostMax) gate.limit = Math.min(perHostMax, gate.limit + 1 / gate.limit);
     },
   };
-}
-
-function waitForTurn(state: HostState, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const waiter: Waiter = {
-      admit: () => {
-        signal.removeEventListener("abort", onAbort);
-        resolve();
-      },
-    };
-    const onAbort = () => {
-      state.waiting = state.waiting.filter((other) => other !== waiter);
-      reject(signal.reason);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    state.waiting.push(waiter);
-  });
 }

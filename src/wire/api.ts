@@ -110,6 +110,7 @@ async function serveCsvFetch(config: Parts["config"], onStop: OnStop): Promise<H
     policy: createAddressPolicy(config),
     userAgent: userAgent(await readVersion(), config.contact),
     limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax, totalMs: csvMs },
+    max: LOADS_AT_ONCE,
     perHostMax: LOADS_AT_ONCE,
     accept: "text/csv,*/*;q=0.5",
     // An object store gives a file as it was put there, whatever was accepted; a CSV is unpacked by what is in it.

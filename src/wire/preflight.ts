@@ -29,6 +29,7 @@ export async function wirePreflight({
     policy: createAddressPolicy(config),
     userAgent: userAgent(await readVersion(), config.contact),
     limits: DOWNLOAD_LIMITS,
+    max: config.downloads,
     perHostMax: config.downloadsPerHost,
     accept: IMAGE_ACCEPT,
   });

@@ -40,6 +40,7 @@ export async function wireWorker(
     hosts,
     userAgent: agent,
     limits: DOWNLOAD_LIMITS,
+    max: config.downloads,
     perHostMax: config.downloadsPerHost,
     accept: IMAGE_ACCEPT,
   });

@@ -109,6 +109,7 @@ describe("a download", () => {
       limits: { ...LIMITS, ...options.limits },
       userAgent: "test",
       accept: "image/*",
+      max: 8,
       perHostMax: 8,
       ...(options.resolve ? { resolve: options.resolve } : {}),
     });
@@ -287,6 +288,36 @@ describe("a download", () => {
     assert.equal(existsSync(join(folder, `${count}.tmp`)), false);
   });
 
+  test("beyond those that may run at once waits in order, and who is called off leaves the queue", async () => {
+    const downloader = createDownloader({
+      policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }),
+      limits: LIMITS,
+      userAgent: "test",
+      accept: "image/*",
+      max: 1,
+      perHostMax: 8,
+    });
+    onCleanup(() => downloader.close());
+    const turns: string[] = [];
+    const start = (name: string, signal: AbortSignal) => {
+      const path = join(folder, `${(count += 1)}.tmp`);
+      return downloader.download({ url: `${origin.url}/body?${name}`, path, signal, onTurn: () => void turns.push(name) });
+    };
+    const [never, calledOff] = [new AbortController(), new AbortController()];
+    const [first, second, third, fourth] = [
+      start("first", never.signal),
+      start("second", never.signal),
+      start("third", calledOff.signal),
+      start("fourth", never.signal),
+    ];
+    calledOff.abort(new Error("called off"));
+    await assert.rejects(third, /called off/);
+    assert.equal(downloader.waiting, 0, "none of them waits for its host");
+    for (const download of [first, second, fourth]) assert.ok((await download).ok);
+    assert.deepEqual(turns, ["first", "second", "fourth"]);
+    assert.ok((await start("fifth", never.signal)).ok, "the place of the last is free again");
+  });
+
   describe("of a host that is paused", () => {
     const paused = new Set<string>();
     const heard: string[] = [];
@@ -303,6 +334,7 @@ describe("a download", () => {
         limits: LIMITS,
         userAgent: "test",
         accept: "image/*",
+        max: 8,
         perHostMax: 1,
         hosts,
       });
@@ -371,6 +403,7 @@ describe("a download", () => {
         limits: LIMITS,
         userAgent: "test",
         accept: "image/*",
+        max: 8,
         perHostMax: 8,
       });
       onCleanup(() => downloader.close());

@@ -175,6 +175,7 @@ describe("a hostile origin", { timeout: 60_000 }, () => {
       limits: LIMITS,
       userAgent: "test",
       accept: "image/*",
+      max: 8,
       perHostMax: 8,
     });
     const startedAt = performance.now();
@@ -221,6 +222,7 @@ describe("a hostile origin", { timeout: 60_000 }, () => {
       limits: LIMITS,
       userAgent: "test",
       accept: "image/*",
+      max: 8,
       perHostMax: 1,
     });
     onCleanup(() => downloader.close());

@@ -18,7 +18,7 @@ const SCRIPT = `
   import { createPost } from "${SRC}net/post.ts";
   const [url, path] = process.argv.slice(-2);
   const options = { policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "test" };
-  const downloader = createDownloader({ ...options, limits: DOWNLOAD_LIMITS, accept: "*/*", perHostMax: 1 });
+  const downloader = createDownloader({ ...options, limits: DOWNLOAD_LIMITS, accept: "*/*", max: 8, perHostMax: 1 });
   const signal = AbortSignal.timeout(5_000);
   const download = await downloader.download({ url, path, signal });
   const post = await createPost(options)({ url, headers: {}, body: "{}", signal });

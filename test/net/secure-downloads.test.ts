@@ -45,7 +45,7 @@ describe("a body over TLS comes to the file whole, byte for byte", () => {
     onCleanup(() => void server.close().closeAllConnections());
     url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const policy = createAddressPolicy({ allowCidrs: ["127.0.0.0/8"], allowPorts: [] });
-    downloader = createDownloader({ policy, limits: DOWNLOAD_LIMITS, userAgent: "test", accept: "*/*", perHostMax: 4 });
+    downloader = createDownloader({ policy, limits: DOWNLOAD_LIMITS, userAgent: "test", accept: "*/*", max: 8, perHostMax: 4 });
     onCleanup(() => downloader.close());
   });
 

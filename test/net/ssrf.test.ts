@@ -68,7 +68,15 @@ describe("an address that is refused", () => {
   };
   const partsOf = (resolve: Resolve, allowCidrs?: string[]) => {
     const policy = policyOf(allowCidrs);
-    const downloader = createDownloader({ policy, resolve, limits: DOWNLOAD_LIMITS, userAgent: "test", accept: "image/*", perHostMax: 8 });
+    const downloader = createDownloader({
+      policy,
+      resolve,
+      limits: DOWNLOAD_LIMITS,
+      userAgent: "test",
+      accept: "image/*",
+      max: 8,
+      perHostMax: 8,
+    });
     onCleanup(() => downloader.close());
     const check = createTargetCheck({ policy, resolve });
     const post = createPost({ policy, resolve, userAgent: "test", answerMs: 2_000 });
