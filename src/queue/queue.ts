@@ -124,17 +124,34 @@ type Handler<Name extends QueueName> = (data: Payloads[Name], signal: AbortSigna
 /**
  * Runs jobs, `atOnce` at a time; a handler that throws is run again by pg-boss after a delay. Woken by notifications, and looks
  * by itself every two seconds in all.
+ *
+ * One that is free looks at a time: who finds a job wakes the next, since where one was more can be. All four that deliver
+ * looked twice for each webhook before.
  */
 async function workJobs<Name extends WorkedQueue>(boss: PgBoss, name: Name, atOnce: number, handler: Handler<Name>) {
   const workerIds: string[] = [];
-  const wake = () => workerIds.forEach((workerId) => boss.notifyWorker(workerId));
+  const busy = new Set<number>();
+  let isMissed = false;
+  const wake = () => {
+    const free = workerIds.find((_, index) => !busy.has(index));
+    if (free === undefined) isMissed = true;
+    else boss.notifyWorker(free);
+  };
   for (let index = 0; index < atOnce; index += 1) {
     workerIds.push(
       await boss.work<Payloads[Name]>(name, { batchSize: 1, pollingIntervalSeconds: LOOK_SECONDS * atOnce }, async ([job]) => {
         if (!job) return;
-        await handler(job.data, job.signal);
-        // Where one was, more can be: looked at now and not at the next turn.
+        busy.add(index);
         wake();
+        try {
+          await handler(job.data, job.signal);
+        } finally {
+          busy.delete(index);
+          if (isMissed) {
+            isMissed = false;
+            wake();
+          }
+        }
       }),
     );
   }

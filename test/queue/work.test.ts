@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { before, beforeEach, describe, test } from "node:test";
+import type { Executor, Database } from "../../src/db/connect.ts";
+import { openQueue, type Queue } from "../../src/queue/queue.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { openTestDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
+
+const AT_ONCE = 4;
+/** Less than any of them looks by itself (every eight seconds). */
+const WITHIN_MS = 5_000;
+
+describe("jobs that are worked", { timeout: 60_000 }, () => {
+  let db: Database;
+  let queue: Queue;
+  let wake: () => void;
+  let looks = 0;
+  const running = new Map<string, () => void>();
+  let begun: string[] = [];
+
+  before(async () => {
+    db = await openTestDatabase();
+    const executor: Executor = {
+      executeSql(text, values) {
+        if (/update pgboss\.\w+ j set\s+state = 'active'/is.test(text)) looks += 1;
+        return db.executor.executeSql(text, values);
+      },
+    };
+    queue = await openQueue({ executor, supervise: false, onError: assert.fail });
+    onCleanup(() => queue.stop());
+    ({ wake } = await queue.work("deliver", AT_ONCE, async ({ eventId }) => {
+      begun.push(eventId);
+      await new Promise<void>((resolve) => running.set(eventId, resolve));
+      running.delete(eventId);
+    }));
+  });
+  beforeEach(() => (begun = []));
+
+  const send = async (...eventIds: string[]) => {
+    await db.transaction(async (tx) => {
+      for (const eventId of eventIds) await queue.sendDeliver(tx, { eventId, endpointId: "1" });
+    });
+    wake();
+  };
+  const haveBegun = (count: number) => eventually(`${count} jobs to begin`, async () => begun.length === count || null, WITHIN_MS);
+  const end = (eventId: string | undefined) => running.get(eventId ?? "")?.();
+
+  test("begin together after one call, no more than may be, and the next as soon as one ends", async () => {
+    await send(..."abcdef");
+    await haveBegun(AT_ONCE);
+    end(begun[2]);
+    await haveBegun(AT_ONCE + 1);
+    assert.equal(running.size, AT_ONCE);
+    end(begun[0]);
+    await haveBegun(6);
+    // One that came while all were busy, and nobody was free to be called.
+    await send("g");
+    assert.equal(begun.length, 6);
+    for (const eventId of begun.slice(0, AT_ONCE)) end(eventId);
+    await haveBegun(7);
+    for (const eventId of begun) end(eventId);
+    await eventually("the last to end", async () => running.size === 0 || null, WITHIN_MS);
+  });
+
+  test("cost few looks each", async () => {
+    looks = 0;
+    await send("h");
+    await haveBegun(1);
+    end("h");
+    await eventually("it to end", async () => running.size === 0 || null, WITHIN_MS);
+    const isOver = async () =>
+      (await db.executor.executeSql("select 1 from pgboss.job where name = 'deliver' and state < 'completed'")).rows.length === 0;
+    await eventually("its job to be over", async () => (await isOver()) || null, WITHIN_MS);
+    // Whoever was called has asked by now.
+    for (let index = 0; index < 20; index += 1) await isOver();
+    assert.ok(looks >= 1 && looks <= 3, `${looks} looks`);
+  });
+});
