@@ -35,6 +35,7 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
       return waiting;
     },
     async enter(host, signal) {
+      signal.throwIfAborted();
       const own = gateOf(host);
       const turn = own.enter(signal);
       if (turn !== null) {
