@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { AddressPolicy } from "../domain/address-policy.ts";
-import { headersFor, type SourceHeaders } from "../domain/source-headers.ts";
+import type { SourceHeaders } from "../domain/source-headers.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import { BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";
 import { createGuard, unbracket, type Guard, type Resolve } from "./guarded-lookup.ts";
@@ -13,6 +13,7 @@ import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
 import { BadRedirect, judgeAnswer, tooLarge } from "./judge-answer.ts";
 import { netFailure } from "./net-failure.ts";
+import { ownHeaders, requestHeaders, type OwnHeaders, type Validators } from "./request-headers.ts";
 
 export type Download = {
   path: string;
@@ -39,9 +40,6 @@ export type DownloadRequest = {
   /** For the origins that they name and no other, at every hop. */
   sourceHeaders?: readonly SourceHeaders[];
 };
-
-/** `of` is the URL that gave them: to another, where the way there leads today, they say nothing (RFC 9110 §8.8). */
-export type Validators = { of: string; etag: string | null; lastModified: string | null };
 
 export type Downloader = {
   /** Rejects with the signal's reason, and with HostPaused where a host on the way is left alone for now. */
@@ -125,35 +123,18 @@ async function fetchToFile(context: Context, request: DownloadRequest, first: UR
   }
 }
 
-/** The tag decides where there is one; a server that knows only dates ignores it. */
-function conditional({ url, request: { validators } }: Hop): Record<string, string> {
-  if (validators?.of !== url.href) return {};
-  const { etag, lastModified } = validators;
-  return { ...(etag === null ? {} : { "if-none-match": etag }), ...(lastModified === null ? {} : { "if-modified-since": lastModified }) };
-}
-
 function reportTo(hosts: HostWatch, { host }: URL, result: StageResult<Download>): StageResult<Download> {
   if (result.ok) hosts.onSuccess(host);
   else hosts.onFailure(host, result.failure);
   return result;
 }
 
-/** What the batch sends to this host. Most servers that are asked over http do nothing but redirect to https. */
-async function ownHeaders(
-  guard: Guard,
-  url: URL,
-  given: readonly SourceHeaders[] | undefined,
-): Promise<Record<string, string> | "withheld"> {
-  const own = given ? headersFor(given, url) : null;
-  if (own === null) return {};
-  return (await guard.mayCarrySecrets(url)) ? own : "withheld";
-}
-
-type Hop = { url: URL; request: DownloadRequest; deadlines: Deadlines; own: Record<string, string> | "withheld" };
+type Hop = { url: URL; request: DownloadRequest; deadlines: Deadlines; own: OwnHeaders };
 
 /** One request: its answer's body goes to the file, unless the head tells that it is of no use. */
 async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | Redirect> {
-  const { url, deadlines, own } = hop;
+  const { url, deadlines, own, request } = hop;
+  const { userAgent, accept } = context;
   const port = portOf(url);
   context.guard.checkLiteral(url.hostname, port);
   let verdict: Verdict | null = null;
@@ -164,13 +145,7 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
       hostname: unbracket(url.hostname),
       lookup: context.guard.lookupFor(port),
       watch: deadlines,
-      headers: {
-        "user-agent": context.userAgent,
-        accept: context.accept,
-        "accept-encoding": "identity",
-        ...conditional(hop),
-        ...(own === "withheld" ? {} : own),
-      },
+      headers: requestHeaders({ url, userAgent, accept, validators: request.validators, own }),
       onHead(head) {
         verdict = judge(context, hop, head);
         return "file" in verdict ? verdict.file : null;

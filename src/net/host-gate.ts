@@ -7,7 +7,7 @@ import { createGate, type Gate } from "./gate.ts";
 export type HostGate = {
   /** How many wait for their host; who waits only because of all others is not among them. */
   readonly waiting: number;
-  /** Resolves with the release when there is room. Rejects with the signal's reason. */
+  /** Resolves when there is room, with what is to be called once, at the end. Rejects with the signal's reason. */
   enter(host: string, signal: AbortSignal): Promise<() => void>;
   onSlowDown(host: string): void;
   onSuccess(host: string): void;
@@ -27,7 +27,7 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
   const leave = (host: string, gate: Gate) => {
     gate.leave();
     // Nothing is kept of a host at rest at its full limit, so that millions of hosts cost nothing.
-    if (gate.isEmpty && gate.limit >= perHostMax) hosts.delete(host);
+    if (gate.isAtRest && gate.limit >= perHostMax) hosts.delete(host);
   };
 
   return {
@@ -49,10 +49,7 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
         leave(host, own);
         throw error;
       }
-      let hasLeft = false;
       return () => {
-        if (hasLeft) return;
-        hasLeft = true;
         all.leave();
         leave(host, own);
       };

@@ -9,19 +9,20 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { before, describe, test } from "node:test";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
-import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
 import { HostPaused, type HostWatch } from "../../src/net/host-watch.ts";
-import { createDownloader, type Download, type Validators } from "../../src/net/download.ts";
+import type { Download } from "../../src/net/download.ts";
 import type { SourceHeaders } from "../../src/domain/source-headers.ts";
 import type { StageResult } from "../../src/domain/stage-result.ts";
+import type { Validators } from "../../src/net/request-headers.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { createTestDownloader, SHORT_LIMITS } from "../support/downloader.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { startOrigin, type Origin } from "../support/origin.ts";
 
 const BODY = randomBytes(300_000);
 const LARGE = randomBytes(3_000_000);
 
-describe("a download", () => {
+describe("a download", { timeout: 60_000 }, () => {
   let origin: Origin;
   let folder: string;
   let count = 0;
@@ -91,11 +92,10 @@ describe("a download", () => {
     }
   };
 
-  const LIMITS = { ...DOWNLOAD_LIMITS, connectMs: 300, firstByteMs: 300, idleMs: 300, totalMs: 900 };
   const download = async (
     url: string,
     options: {
-      limits?: Partial<typeof LIMITS>;
+      limits?: Partial<typeof SHORT_LIMITS>;
       allow?: string[];
       resolve?: (host: string) => Promise<{ address: string; family: number }[]>;
       signal?: AbortSignal;
@@ -104,13 +104,9 @@ describe("a download", () => {
   ) => {
     count += 1;
     const path = join(folder, `${count}.tmp`);
-    const downloader = createDownloader({
-      policy: createAddressPolicy({ allowCidrs: options.allow ?? ["127.0.0.1/32"] }),
-      limits: { ...LIMITS, ...options.limits },
-      userAgent: "test",
-      accept: "image/*",
-      max: 8,
-      perHostMax: 8,
+    const downloader = createTestDownloader({
+      limits: { ...SHORT_LIMITS, ...options.limits },
+      ...(options.allow ? { policy: createAddressPolicy({ allowCidrs: options.allow }) } : {}),
       ...(options.resolve ? { resolve: options.resolve } : {}),
     });
     try {
@@ -289,15 +285,7 @@ describe("a download", () => {
   });
 
   test("beyond those that may run at once waits in order, and who is called off leaves the queue", async () => {
-    const downloader = createDownloader({
-      policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }),
-      limits: LIMITS,
-      userAgent: "test",
-      accept: "image/*",
-      max: 1,
-      perHostMax: 8,
-    });
-    onCleanup(() => downloader.close());
+    const downloader = createTestDownloader({ limits: SHORT_LIMITS, max: 1 });
     const turns: string[] = [];
     const start = (name: string, signal: AbortSignal) => {
       const path = join(folder, `${(count += 1)}.tmp`);
@@ -329,16 +317,12 @@ describe("a download", () => {
         onSuccess: (host) => void heard.push(`${host} ok`),
         onFailure: (host, { code }) => void heard.push(`${host} ${code}`),
       };
-      const downloader = createDownloader({
+      const downloader = createTestDownloader({
         policy: createAddressPolicy({ allowCidrs: ["127.0.0.0/8"] }),
-        limits: LIMITS,
-        userAgent: "test",
-        accept: "image/*",
-        max: 8,
+        limits: SHORT_LIMITS,
         perHostMax: 1,
         hosts,
       });
-      onCleanup(() => downloader.close());
       return {
         downloader,
         download: (url: string) =>
@@ -398,15 +382,10 @@ describe("a download", () => {
     };
     const fetchFrom = (url: string, sourceHeaders: SourceHeaders[], isNamed = true) => {
       const policy = createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] });
-      const downloader = createDownloader({
+      const downloader = createTestDownloader({
         policy: isNamed ? policy : { ...policy, isNamed: () => false },
-        limits: LIMITS,
-        userAgent: "test",
-        accept: "image/*",
-        max: 8,
-        perHostMax: 8,
+        limits: SHORT_LIMITS,
       });
-      onCleanup(() => downloader.close());
       return downloader.download({ url, path: join(folder, `${(count += 1)}.tmp`), signal: AbortSignal.timeout(5_000), sourceHeaders });
     };
 

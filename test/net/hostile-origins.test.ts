@@ -6,19 +6,18 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import tls from "node:tls";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
-import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { IMAGE_CODES, type ImageCode } from "../../src/domain/image-code.ts";
 import type { StageResult } from "../../src/domain/stage-result.ts";
-import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
-import { createDownloader, type Download } from "../../src/net/download.ts";
+import type { Download } from "../../src/net/download.ts";
 import { netFailure } from "../../src/net/net-failure.ts";
 import { makeCertificates, type Certificate } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { createTestDownloader, SHORT_LIMITS } from "../support/downloader.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 
 const BYTES_MAX = 100_000;
-const LIMITS = { ...DOWNLOAD_LIMITS, bytesMax: BYTES_MAX, connectMs: 300, firstByteMs: 300, idleMs: 300, totalMs: 900 };
+const LIMITS = { ...SHORT_LIMITS, bytesMax: BYTES_MAX };
 /** The whole deadline, and what a busy machine adds. */
 const SLOWEST_MS = LIMITS.totalMs + 600;
 const OK = "HTTP/1.1 200 OK\r\n";
@@ -170,14 +169,7 @@ describe("a hostile origin", { timeout: 60_000 }, () => {
   const endOf = async (url: string, server: Server): Promise<StageResult<Download>> => {
     count += 1;
     const path = join(folder, String(count));
-    const downloader = createDownloader({
-      policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }),
-      limits: LIMITS,
-      userAgent: "test",
-      accept: "image/*",
-      max: 8,
-      perHostMax: 8,
-    });
+    const downloader = createTestDownloader({ limits: LIMITS });
     const startedAt = performance.now();
     const result = await downloader.download({ url, path, signal: new AbortController().signal });
     const tookMs = performance.now() - startedAt;
@@ -217,15 +209,7 @@ describe("a hostile origin", { timeout: 60_000 }, () => {
         socket.write(`${OK}Content-Length: 1\r\n\r\n${path.slice(1)}${path === "/a" ? `${OK}Content-Length: 4\r\n\r\nevil` : ""}`),
       ),
     );
-    const downloader = createDownloader({
-      policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }),
-      limits: LIMITS,
-      userAgent: "test",
-      accept: "image/*",
-      max: 8,
-      perHostMax: 1,
-    });
-    onCleanup(() => downloader.close());
+    const downloader = createTestDownloader({ limits: LIMITS, perHostMax: 1 });
     for (const name of ["a", "b", "c"]) {
       const result = await downloader.download({ url: `${url}/${name}`, path: join(folder, name), signal: new AbortController().signal });
       assert.ok(result.ok);

@@ -9,10 +9,10 @@ import { join } from "node:path";
 import tls from "node:tls";
 import { before, describe, test } from "node:test";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
-import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
-import { createDownloader, type Downloader } from "../../src/net/download.ts";
+import type { Downloader } from "../../src/net/download.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { createTestDownloader } from "../support/downloader.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { seededRandom } from "../support/random.ts";
 
@@ -45,8 +45,7 @@ describe("a body over TLS comes to the file whole, byte for byte", () => {
     onCleanup(() => void server.close().closeAllConnections());
     url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const policy = createAddressPolicy({ allowCidrs: ["127.0.0.0/8"], allowPorts: [] });
-    downloader = createDownloader({ policy, limits: DOWNLOAD_LIMITS, userAgent: "test", accept: "*/*", max: 8, perHostMax: 4 });
-    onCleanup(() => downloader.close());
+    downloader = createTestDownloader({ policy, perHostMax: 4 });
   });
 
   for (const kind of ["keep", "close", "to-the-end"]) {

@@ -6,11 +6,10 @@ import { before, describe, test } from "node:test";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { parseImageUrl } from "../../src/domain/image-url.ts";
 import { createTargetCheck } from "../../src/net/check-target.ts";
-import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
-import { createDownloader } from "../../src/net/download.ts";
 import { createGuard, type Resolve } from "../../src/net/guarded-lookup.ts";
 import { createPost } from "../../src/net/post.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { createTestDownloader } from "../support/downloader.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { FORBIDDEN_V4, forbiddenAnswers, PUBLIC_HOSTS, spellForbidden, type Spelling } from "../support/ssrf-spellings.ts";
 
@@ -68,16 +67,7 @@ describe("an address that is refused", () => {
   };
   const partsOf = (resolve: Resolve, allowCidrs?: string[]) => {
     const policy = policyOf(allowCidrs);
-    const downloader = createDownloader({
-      policy,
-      resolve,
-      limits: DOWNLOAD_LIMITS,
-      userAgent: "test",
-      accept: "image/*",
-      max: 8,
-      perHostMax: 8,
-    });
-    onCleanup(() => downloader.close());
+    const downloader = createTestDownloader({ policy, resolve });
     const check = createTargetCheck({ policy, resolve });
     const post = createPost({ policy, resolve, userAgent: "test", answerMs: 2_000 });
     return {
