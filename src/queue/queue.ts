@@ -125,35 +125,42 @@ type Handler<Name extends QueueName> = (data: Payloads[Name], signal: AbortSigna
  * Runs jobs, `atOnce` at a time; a handler that throws is run again by pg-boss after a delay. Woken by notifications, and looks
  * by itself every two seconds in all.
  *
- * One that is free looks at a time: who finds a job wakes the next, since where one was more can be. All four that deliver
- * looked twice for each webhook before.
+ * One that is free is woken at a time, in turn, so that one whose connection hangs holds up no others; who finds a job wakes the next,
+ * and looks again when it is done, since where one was more can be.
  */
 async function workJobs<Name extends WorkedQueue>(boss: PgBoss, name: Name, atOnce: number, handler: Handler<Name>) {
   const workerIds: string[] = [];
-  const busy = new Set<number>();
-  let isMissed = false;
+  const free = new Set<number>();
+  const look = (index: number) => {
+    const workerId = workerIds[index];
+    // One that is being started looks anyway.
+    if (workerId !== undefined) boss.notifyWorker(workerId);
+  };
   const wake = () => {
-    const free = workerIds.find((_, index) => !busy.has(index));
-    if (free === undefined) isMissed = true;
-    else boss.notifyWorker(free);
+    const [next] = free;
+    if (next === undefined) return;
+    free.delete(next);
+    free.add(next);
+    look(next);
   };
   for (let index = 0; index < atOnce; index += 1) {
-    workerIds.push(
-      await boss.work<Payloads[Name]>(name, { batchSize: 1, pollingIntervalSeconds: LOOK_SECONDS * atOnce }, async ([job]) => {
+    free.add(index);
+    const workerId = await boss.work<Payloads[Name]>(
+      name,
+      { batchSize: 1, pollingIntervalSeconds: LOOK_SECONDS * atOnce },
+      async ([job]) => {
         if (!job) return;
-        busy.add(index);
+        free.delete(index);
         wake();
         try {
           await handler(job.data, job.signal);
         } finally {
-          busy.delete(index);
-          if (isMissed) {
-            isMissed = false;
-            wake();
-          }
+          free.add(index);
+          look(index);
         }
-      }),
+      },
     );
+    workerIds.push(workerId);
   }
   return { wake };
 }

@@ -15,14 +15,21 @@ describe("jobs that are worked", { timeout: 60_000 }, () => {
   let queue: Queue;
   let wake: () => void;
   let looks = 0;
+  /** What the next look waits for, as one whose connection hangs. */
+  let hanging: Promise<void> | null = null;
   const running = new Map<string, () => void>();
   let begun: string[] = [];
 
   before(async () => {
     db = await openTestDatabase();
     const executor: Executor = {
-      executeSql(text, values) {
-        if (/update pgboss\.\w+ j set\s+state = 'active'/is.test(text)) looks += 1;
+      async executeSql(text, values) {
+        if (/update pgboss\.\w+ j set\s+state = 'active'/is.test(text)) {
+          looks += 1;
+          const held = hanging;
+          hanging = null;
+          await held;
+        }
         return db.executor.executeSql(text, values);
       },
     };
@@ -53,7 +60,7 @@ describe("jobs that are worked", { timeout: 60_000 }, () => {
     assert.equal(running.size, AT_ONCE);
     end(begun[0]);
     await haveBegun(6);
-    // One that came while all were busy, and nobody was free to be called.
+    // One that comes while all are busy, and nobody is free to be called.
     await send("g");
     assert.equal(begun.length, 6);
     for (const eventId of begun.slice(0, AT_ONCE)) end(eventId);
@@ -74,5 +81,17 @@ describe("jobs that are worked", { timeout: 60_000 }, () => {
     // Whoever was called has asked by now.
     for (let index = 0; index < 20; index += 1) await isOver();
     assert.ok(looks >= 1 && looks <= 3, `${looks} looks`);
+  });
+
+  test("are taken by another where one that was woken hangs", async () => {
+    const { promise, resolve: free } = Promise.withResolvers<void>();
+    hanging = promise;
+    await send("i");
+    await eventually("one to hang", async () => hanging === null, WITHIN_MS);
+    await send("j");
+    await haveBegun(2);
+    free();
+    for (const eventId of begun) end(eventId);
+    await eventually("both to end", async () => running.size === 0 || null, WITHIN_MS);
   });
 });
