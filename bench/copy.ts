@@ -26,6 +26,7 @@ import { createStorage } from "../src/storage/storage.ts";
 import { HostPauses } from "../src/worker/host-pauses.ts";
 import { createBatchHeaders } from "../src/worker/source-headers.ts";
 import { startWorker } from "../src/worker/worker.ts";
+import { printMachine } from "./machine.ts";
 import { startOrigins } from "./origins.ts";
 import { prepareStatementTimes, profileRooms, timeStatements, type Share } from "./profile.ts";
 import { databaseCpuMs } from "./service.ts";
@@ -39,7 +40,7 @@ const IMAGES = Number(process.argv[3] ?? 20_000);
 const ROUNDS = 3;
 const SHARES_SHOWN = 12;
 
-console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`);
+printMachine();
 const dataDir = await mkdtemp(join(tmpdir(), "pressrun-copy-"));
 const origins = await startOrigins({ width: 320, height: 240 });
 await (await startEmbeddedPostgres({ dataDir, port: 0, log: () => {} })).stop();

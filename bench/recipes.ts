@@ -1,11 +1,12 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { EFFORTS, outputsOf, PRESETS, type Recipe } from "../src/domain/recipe.ts";
 import { encodeImage, restrictLibvips } from "../src/image/encode.ts";
 import { inspectImage } from "../src/image/inspect.ts";
 import { makeSamplePhoto } from "../src/image/sample-photo.ts";
+import { printMachine } from "./machine.ts";
 
 /**
  * What presets and efforts cost and save, on the photographs in the folder BENCH_PHOTOS (else on made ones): bytes of
@@ -19,9 +20,7 @@ try {
   const photos = await loadPhotos();
   const megapixels = photos.reduce((sum, { width, height }) => sum + width * height, 0) / 1e6;
   const inputBytes = photos.reduce((sum, { bytes }) => sum + bytes, 0);
-  console.log(
-    `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, sharp ${sharp.versions.sharp}, ${new Date().toISOString().slice(0, 10)}`,
-  );
+  printMachine(`sharp ${sharp.versions.sharp}`);
   console.log(`${photos.length} photographs, ${megapixels.toFixed(1)} megapixels, ${(inputBytes / 1e6).toFixed(2)} MB\n`);
   console.log(`${"recipe".padEnd(34)} ${"MB".padStart(7)} ${"of input".padStart(9)} ${"ms CPU/megapixel".padStart(17)}  kept`);
   for (const [name, recipe] of Object.entries(recipes())) await measure(name, recipe, photos, { megapixels, inputBytes });

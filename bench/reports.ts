@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectDatabase } from "../src/db/connect.ts";
 import { migrateDatabase } from "../src/db/migrate.ts";
 import { startEmbeddedPostgres } from "../src/embedded/embedded-postgres.ts";
 import { fillReports } from "./fill-reports.ts";
+import { printMachine } from "./machine.ts";
 
 /** What an analyst asks, of a month of batches: one batch, the last day, everything. Rows are fetched, not only counted. */
 const IMAGES = Number(process.argv[3] ?? 1_200_000);
@@ -37,7 +38,7 @@ const QUESTIONS: [string, string][] = [
   ["backlog", "select * from report.backlog"],
 ];
 
-console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`);
+printMachine();
 const dataDir = await mkdtemp(join(tmpdir(), "pressrun-reports-"));
 const postgres = await startEmbeddedPostgres({ dataDir, port: 0, log: () => {} });
 await migrateDatabase(postgres.url);

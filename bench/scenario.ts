@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { printMachine } from "./machine.ts";
 import { startPressrun, type Running } from "./service.ts";
 
 /** A fresh Pressrun for a measurement, gone when it is done; prints on what it ran. */
 export async function withPressrun(measure: (service: Running) => Promise<void>, env: Record<string, string> = {}): Promise<void> {
-  console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`);
+  printMachine();
   const dataDir = await mkdtemp(join(tmpdir(), "pressrun-bench-"));
   try {
     const service = await startPressrun(dataDir, env);

@@ -3,13 +3,14 @@ import { once } from "node:events";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { makeSamplePhoto } from "../src/image/sample-photo.ts";
 import type { BatchStatusView } from "../src/contract/status.ts";
 import type { Accepted } from "../src/contract/upload.ts";
 import { writeCatalogue } from "./catalogue-file.ts";
+import { printMachine } from "./machine.ts";
 import { startMeasured, type LoopDelay, type MeasuredService } from "./measured-service.ts";
 import { poll, type Latencies } from "./status-poll.ts";
 import { streamResults } from "./stream-results.ts";
@@ -38,9 +39,7 @@ const FIRST_START_MS = 10_000;
 const MB = 1_000_000;
 
 export async function benchUpload([rounds = "3", rows = "1000000", last = "results"]: readonly string[]): Promise<void> {
-  console.log(
-    `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}, ${rounds} rounds`,
-  );
+  printMachine(`${rounds} rounds`);
   const folder = await mkdtemp(join(tmpdir(), "pressrun-bench-"));
   const origin = await startOrigin();
   try {
