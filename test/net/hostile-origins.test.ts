@@ -135,8 +135,10 @@ const CASES: Case[] = [
   ["HTTP/2 in the clear", "http_error", sayAndStay(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]))],
   ["another protocol", "http_error", sayAndStay("220 smtp.shop.test ESMTP\r\n")],
   ["zeros", "http_error", sayForEver("", Buffer.alloc(1_000))],
-  ["hints before the answer, for ever", "timed_out", sayForEver("", "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n")],
-  ["100 Continue, for ever", "timed_out", sayForEver("", "HTTP/1.1 100 Continue\r\n\r\n", 1)],
+  ["hints before the answer, for ever", "http_error", sayForEver("", "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n")],
+  ["100 Continue, for ever", "http_error", sayForEver("", "HTTP/1.1 100 Continue\r\n\r\n", 1)],
+  ["sixteen hints, then the answer", "ok", say(`${"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(16)}${OK}Content-Length: 4\r\n\r\nbody`)],
+  ["chunks of a byte, for ever", "http_error", sayForEver(`${OK}Transfer-Encoding: chunked\r\n\r\n`, "1\r\na\r\n".repeat(1_000))],
   ["a hint, then the answer", "ok", say(`HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n${OK}Content-Length: 4\r\n\r\nbody`)],
   [
     "another protocol from now on",

@@ -7,6 +7,12 @@ const CR = 13;
 const LF = 10;
 /** 2^52 bytes, far above any limit of ours and below where numbers lose digits. */
 const SIZE_DIGITS_MAX = 13;
+/**
+ * A chunk takes 1.5 µs to read whatever it holds, eleven thousand of a byte each come with one read, and all connections share a
+ * thread. So many small ones are put up with, and beyond them as many as hold 64 bytes on average; those of images hold kilobytes.
+ */
+const SMALL_CHUNKS_MAX = 5_000;
+const CHUNK_BYTES_MIN = 64;
 /** How a line has to begin, told at once and not when it ends. */
 const BEGINNINGS = { line: /^[\dA-Fa-f]/, data: /^/, after: /^\r?$/, trailer: /^/ };
 const EXTENSION = `[\\t ]*;[\\t ]*${TOKEN}(?:[\\t ]*=[\\t ]*(?:${TOKEN}|"(?:[\\t !#-\\[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*"))?`;
@@ -23,6 +29,7 @@ export function createChunkReader(): Framing {
   let line = "";
   let left = 0;
   let overhead = 0;
+  const count = createChunkCount();
 
   /** The line that ends in these bytes, and where the next begins; null while it goes on. */
   const readLine = (bytes: Buffer, from: number): { text: string; next: number } | null => {
@@ -52,6 +59,7 @@ export function createChunkReader(): Framing {
       return false;
     }
     left = parseSize(text);
+    count(left);
     overhead -= text.includes(";") ? 0 : text.length + 1;
     state = left === 0 ? "trailer" : "data";
     return false;
@@ -76,6 +84,18 @@ export function createChunkReader(): Framing {
       }
       return null;
     },
+  };
+}
+
+/** Is told the size of each chunk. */
+function createChunkCount(): (bytes: number) => void {
+  let chunks = 0;
+  let all = 0;
+  return (bytes) => {
+    chunks += 1;
+    all += bytes;
+    if (chunks > SMALL_CHUNKS_MAX + all / CHUNK_BYTES_MIN)
+      throw new ProtocolError(`its chunks hold less than ${CHUNK_BYTES_MIN} bytes on average`);
   };
 }
 

@@ -2,6 +2,8 @@ import { HEAD_BYTES_MAX, mayBeHead, parseHead, type Head } from "./head.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
 const HEAD_END = "\r\n\r\n";
+/** Servers send one or two. Without a limit a server could keep us reading nothing but them, thousands from each read. */
+const ANNOUNCEMENTS_MAX = 16;
 /** Nothing else would end such a head: it would be waited for to the deadline. */
 const BARE_LF = /(?<!\r)\n/g;
 
@@ -9,6 +11,8 @@ const BARE_LF = /(?<!\r)\n/g;
 export class HeadReader {
   /** What has come of the head that is not whole yet. */
   #text = "";
+  /** How many heads have announced the answer. */
+  #announcements = 0;
 
   /** The answer's head, with how many of these bytes are its own; null while it goes on. Throws ProtocolError. */
   read(bytes: Buffer): { head: Head; length: number } | null {
@@ -28,7 +32,12 @@ export class HeadReader {
       const head = parseHead(this.#text.slice(0, end));
       from += end + HEAD_END.length - before;
       this.#text = "";
-      if (head.status >= 200 || head.status === 101) return { head, length: from };
+      if (head.status >= 200 || head.status === 101) {
+        this.#announcements = 0;
+        return { head, length: from };
+      }
+      this.#announcements += 1;
+      if (this.#announcements > ANNOUNCEMENTS_MAX) throw new ProtocolError(`more than ${ANNOUNCEMENTS_MAX} heads announce its answer`);
       if (!head.isHttp11) throw new ProtocolError(`HTTP/1.0 has no answer of status ${head.status}`);
       if (from === bytes.length) return null;
     }
