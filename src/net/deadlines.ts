@@ -63,10 +63,7 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Dea
     const isSlow = now >= stretch.endsAt && stretch.bytes < (limits.rateBytesMin * limits.rateMs) / 1_000;
     if (now >= stretch.endsAt) stretch = { endsAt: now + limits.rateMs, bytes: 0 };
     if (now < expected.by && now < totalAt && !isSlow) return arm();
-    const slow = `The file came at less than ${limits.rateBytesMin} bytes a second for ${limits.rateMs} ms.`;
-    passed = new DeadlinePassed(
-      now >= totalAt ? `The whole download took longer than ${limits.totalMs} ms.` : isSlow ? slow : expected.what,
-    );
+    passed = new DeadlinePassed(now >= totalAt ? tooLong(limits) : isSlow ? tooSlow(limits) : expected.what);
     endRequest(passed);
   };
   const arm = () => {
@@ -102,9 +99,22 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Dea
       stretch.bytes += count;
       expected.by = performance.now() + limits.idleMs;
     },
+    onWhole() {
+      endRequest = () => {};
+      stretch = { endsAt: Infinity, bytes: 0 };
+      expected.by = totalAt;
+    },
     end() {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
     },
   };
+}
+
+function tooLong({ totalMs }: DownloadLimits): string {
+  return `The whole download took longer than ${totalMs} ms.`;
+}
+
+function tooSlow({ rateBytesMin, rateMs }: DownloadLimits): string {
+  return `The file came at less than ${rateBytesMin} bytes a second for ${rateMs} ms.`;
 }

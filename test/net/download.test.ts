@@ -404,6 +404,34 @@ describe("a download", { timeout: 60_000 }, () => {
       ]);
     });
 
+    test("ends nothing but itself where it is called off while the next hop's name is looked up", async () => {
+      const lookedUp = Promise.withResolvers<void>();
+      const held = Promise.withResolvers<ServerResponse>();
+      const own = await startOrigin((_, response, url) => {
+        if (url.pathname === "/held") held.resolve(response);
+        else response.writeHead(302, { location: "http://shop.test/" }).end();
+      });
+      const downloader = createTestDownloader({
+        limits: SHORT_LIMITS,
+        async resolve() {
+          lookedUp.resolve();
+          return new Promise(() => {});
+        },
+      });
+      const sourceHeaders = [{ host: "shop.test", headers: { authorization: "Bearer abc" } }];
+      const fetch = (path: string, signal: AbortSignal) =>
+        downloader.download({ url: `${own.url}${path}`, path: join(folder, `${(count += 1)}.tmp`), signal, sourceHeaders });
+      const calledOff = new AbortController();
+      const first = fetch("/away", calledOff.signal);
+      await lookedUp.promise;
+      const second = fetch("/held", AbortSignal.timeout(5_000));
+      const response = await held.promise;
+      calledOff.abort(new Error("called off"));
+      response.end(BODY);
+      assert.ok((await second).ok, JSON.stringify(await second));
+      void first.catch(() => {});
+    });
+
     test("does not send them in the clear, except within a network that the operator names", async () => {
       const { own, sourceHeaders } = await start();
       const failure = failureOf(await fetchFrom(`${own.url}/protected`, sourceHeaders, false));

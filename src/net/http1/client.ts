@@ -24,6 +24,8 @@ export type Watch = {
   onConnected(): void;
   onHead(): void;
   onBytes(count: number): void;
+  /** The answer is whole, and its connection anybody's: what `begin` was given ends nothing any more. */
+  onWhole(): void;
 };
 
 export type HttpClient = {
@@ -60,14 +62,7 @@ export function createHttpClient(): HttpClient {
   };
 
   const ask = async (get: HttpGet, target: string, connection: Connection): Promise<Head> => {
-    const { watch } = get;
-    watch.begin((reason) => connection.destroy(reason));
-    if (!connection.isFresh) watch.onConnected();
-    const onHead = (head: Head) => {
-      watch.onHead();
-      return get.onHead(head);
-    };
-    const head = await connection.exchange({ request: formatRequest(get.url, get.headers), onHead, onBytes: watch.onBytes });
+    const head = await askWatched(get, connection);
     idle.put(target, connection);
     return head;
   };
@@ -102,6 +97,19 @@ export function createHttpClient(): HttpClient {
       for (const connection of open) connection.destroy(new Error("the client is closed"));
     },
   };
+}
+
+async function askWatched(get: HttpGet, connection: Connection): Promise<Head> {
+  const { watch } = get;
+  watch.begin((reason) => connection.destroy(reason));
+  if (!connection.isFresh) watch.onConnected();
+  const onHead = (head: Head) => {
+    watch.onHead();
+    return get.onHead(head);
+  };
+  const head = await connection.exchange({ request: formatRequest(get.url, get.headers), onHead, onBytes: watch.onBytes });
+  watch.onWhole();
+  return head;
 }
 
 /** How some servers say that a connection at rest is being closed: what was asked meanwhile may be asked again (RFC 9110 §15.5.9). */
