@@ -35,6 +35,8 @@ export type Storage = {
    */
   linkOutput(from: OutputPlace, to: OutputPlace): Promise<StageResult<boolean>>;
   linkInput(from: ImagePlace & { extension: string }, to: ImagePlace & { extension: string }): Promise<StageResult<boolean>>;
+  /** Where there is none, nothing happens. */
+  removeOutput(at: OutputPlace): Promise<StageResult<unknown>>;
   keepResult(tempPath: string, batchId: string, fileName: string): Promise<{ path: string }>;
   findOutput(at: OutputPlace): Promise<StoredFile | null>;
   findResult(batchId: string, fileName: string): Promise<StoredFile | null>;
@@ -82,6 +84,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     flushOutputs: (files) => flushFiles(files.map((file) => ({ ...placeOfOutput(file), isLinked: file.isLinked }))),
     linkOutput: (from, to) => orStorageFailed(() => linkInto(placeOfOutput(from), placeOfOutput(to))),
     linkInput: (from, to) => orStorageFailed(() => linkInto(placeOfInput(from), placeOfInput(to))),
+    removeOutput: (at) => orStorageFailed(() => unlinkIfThere(placeOfOutput(at).path)),
     findOutput: (at) => findFile(placeOfOutput(at).path),
     findResult: (batchId, fileName) => findFile(inFolder(paths.resultFolder(batchId), fileName).path),
     listUploads: (idleMs) => listUploads(paths, idleMs),

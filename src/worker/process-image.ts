@@ -6,10 +6,15 @@ import type { EncodeTask } from "../image/encode-task.ts";
 import type { Encoded } from "../image/encoder-pool.ts";
 import type { Download } from "../net/download.ts";
 import { fetchOrReuse } from "./fetch-or-reuse.ts";
+import { rememberOutputs } from "./placed-outputs.ts";
 import type { Attempt, ImageWork, Processed, Stages, StoredOutput } from "./stages.ts";
 
-/** One image, top to bottom: fetch, inspect, encode, store. Whatever happens, no temporary file stays. */
-export async function processImage(stages: Stages, work: ImageWork, signal: AbortSignal): Promise<Attempt> {
+/**
+ * One image, top to bottom: fetch, inspect, encode, store. Whatever happens, no temporary file stays, and no output of an
+ * attempt that is not done.
+ */
+export async function processImage(given: Stages, work: ImageWork, signal: AbortSignal): Promise<Attempt> {
+  const stages = rememberOutputs(given, signal);
   const attempt: Attempt = {
     result: { ok: true, value: { outputs: [], isReused: false } },
     source: null,
@@ -53,7 +58,10 @@ export async function processImage(stages: Stages, work: ImageWork, signal: Abor
     isStored = stored.ok;
     return { ...attempt, result: stored };
   } finally {
-    if (!isStored) await Promise.all([input, ...outputs.map(({ path }) => path)].map(stages.discard));
+    if (!isStored) {
+      const temporary = [input, ...outputs.map(({ path }) => path)];
+      await Promise.all([stages.takeAwayOutputs(), ...temporary.map(stages.discard)]);
+    }
   }
 }
 

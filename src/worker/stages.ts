@@ -30,6 +30,7 @@ export type Stages = {
   keepInput(tempPath: string, at: { batchId: string; ordinal: number; extension: string }): Promise<StageResult<unknown>>;
   linkOutput(from: OutputPlace, to: OutputPlace): Promise<StageResult<boolean>>;
   linkInput(from: InputPlace, to: InputPlace): Promise<StageResult<boolean>>;
+  removeOutput(at: OutputPlace): Promise<StageResult<unknown>>;
   discard(tempPath: string): Promise<void>;
   onFetched(fetchMs: number): void;
 };

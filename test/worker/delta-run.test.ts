@@ -18,6 +18,8 @@ describe("a catalogue that comes again", () => {
   /** What the origin knows of each path. */
   const files = new Map<string, { photo: Buffer; etag?: string; lastModified?: string }>();
   const redirects = new Map<string, string>();
+  /** Gone once the origin has said that nothing changed. */
+  const vanishing = new Set<string>();
   const answers: string[] = [];
 
   before(async () => {
@@ -35,6 +37,7 @@ describe("a catalogue that comes again", () => {
           file.lastModified !== undefined &&
           Date.parse(request.headers["if-modified-since"] ?? "") >= Date.parse(file.lastModified));
       answers.push(`${url.pathname} ${isFresh ? 304 : 200}`);
+      if (isFresh && vanishing.delete(url.pathname)) files.delete(url.pathname);
       if (isFresh) response.writeHead(304).end();
       else response.setHeader("content-type", "image/jpeg").end(file.photo);
     });
@@ -155,6 +158,18 @@ describe("a catalogue that comes again", () => {
     const second = await run({ recipe });
     assert.deepEqual([second.batch.progress.completed, second.batch.progress.reused], [3, 0]);
     assert.equal((await filesOf("outputImages", second.batch)).length, 3);
+  });
+
+  test("leaves no file where one of the earlier files is gone, and so is what its origin had", async () => {
+    const recipe = { quality: 47, outputs: [{ name: "large" }, { name: "thumb", width: 50 }] };
+    const first = await run({ recipe }, ["/tag.jpg"]);
+    const [large, thumb] = (await filesOf("outputImages", first.batch)).map(({ name }) => name);
+    assert.match(`${large} ${thumb}`, /-large\.jpg .*-thumb\.jpg$/);
+    await rm(join(dataDir, "uploads", "outputImages", first.batch.batchId, "00000", thumb ?? ""));
+    vanishing.add("/tag.jpg");
+    const second = await run({ recipe }, ["/tag.jpg"]);
+    assert.equal(second.products[0]?.images[0]?.error?.code, "not_found");
+    assert.deepEqual(await filesOf("outputImages", second.batch), []);
   });
 
   test("an image that failed is tried again", async () => {

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { randomUUIDv7 } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeEach, describe, test } from "node:test";
+import type { KnownSource } from "../../src/db/known-sources.ts";
+import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { failed, succeeded } from "../../src/domain/stage-result.ts";
+import { createStorage, type Storage } from "../../src/storage/storage.ts";
+import { LostClaim, Stopping } from "../../src/worker/images-in-hand.ts";
+import { processImage } from "../../src/worker/process-image.ts";
+import type { ImageWork, Stages } from "../../src/worker/stages.ts";
+import { createTestFolder } from "../support/folder.ts";
+
+const FETCHED = {
+  bytes: 5,
+  sha256: "00",
+  finalUrl: "https://shop.test/",
+  status: 200,
+  contentType: null,
+  etag: '"v1"',
+  lastModified: null,
+};
+const SOURCE = { ...FETCHED, httpStatus: 200, sourceType: "image/jpeg", sourceBytes: 5, sourceWidth: 2, sourceHeight: 1 };
+const SIZE = { width: 2, height: 1 };
+const MADE = { ...SIZE, format: "jpeg", bytes: 7, quality: 50, isKept: false } as const;
+
+describe("an attempt at an image", () => {
+  let dataDir: string;
+  let storage: Storage;
+  let work: ImageWork;
+  beforeEach(async () => {
+    dataDir = await createTestFolder();
+    storage = await createStorage({ dataDir });
+    const recipe = { ...SEED_RECIPE, outputs: [{ name: "large" }, { name: "thumb" }] };
+    work = { batchId: randomUUIDv7(), ordinal: 0, url: "https://shop.test/1.jpg", stem: "7-1", recipe, priority: 0, known: null };
+  });
+
+  /** The storage is the real one; what comes from the origin and from the encoder is not. */
+  const stagesOf = (changed: Partial<Stages> = {}): Stages => ({
+    ...storage,
+    onFetched: () => {},
+    async download({ path }) {
+      await writeFile(path, "input");
+      return succeeded({ ...FETCHED, path, head: Buffer.from("input") });
+    },
+    inspect: async () => succeeded({ ...SIZE, format: "jpeg", mediaType: "image/jpeg", extension: "jpg" }),
+    async encode({ outputs }) {
+      for (const { name, path } of outputs) await writeFile(path, `our ${name}`);
+      return succeeded({ encodeMs: 1, outputs: outputs.map(({ name, path }) => ({ ...MADE, name, path, encodeMs: 1 })) });
+    },
+    ...changed,
+  });
+  const folderOf = (kind: string, { batchId }: { batchId: string } = work) => join(dataDir, "uploads", kind, batchId, "00000");
+  /** Where a folder stands no file can be put. */
+  const block = (kind: string, name: string) => mkdir(join(folderOf(kind), name), { recursive: true });
+  const filesIn = async (folder: string) => {
+    const entries = existsSync(folder) ? await readdir(folder, { recursive: true, withFileTypes: true }) : [];
+    return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+  };
+  const assertNothingLeft = async () => {
+    for (const kind of ["outputImages", "inputImages"]) assert.deepEqual(await filesIn(folderOf(kind)), [], kind);
+    assert.deepEqual(await filesIn(join(dataDir, "uploads", "temp")), []);
+  };
+  const codeOf = async (stages: Stages) => {
+    const { result } = await processImage(stages, work, new AbortController().signal);
+    return result.ok ? "done" : result.failure.code;
+  };
+  /** What an earlier batch made of the same URL: the files of these outputs are still there. */
+  const knownWith = async (...names: string[]): Promise<KnownSource> => {
+    const earlier = { batchId: randomUUIDv7(), ordinal: 0 };
+    for (const name of names) {
+      const path = storage.tempPath();
+      await writeFile(path, `earlier ${name}`);
+      await storage.keepOutput(path, { ...earlier, fileName: `1-1-${name}.jpg` });
+    }
+    return { ...earlier, source: SOURCE, outputs: ["large", "thumb"].map((name) => ({ ...MADE, name, fileName: `1-1-${name}.jpg` })) };
+  };
+
+  test("leaves its outputs and its input where all of them could be stored", async () => {
+    assert.equal(await codeOf(stagesOf()), "done");
+    assert.deepEqual((await filesIn(folderOf("outputImages"))).toSorted(), ["7-1-large.jpg", "7-1-thumb.jpg"]);
+    assert.deepEqual(await filesIn(folderOf("inputImages")), ["0.jpg"]);
+  });
+
+  test("leaves no output where another one, or the input, cannot be stored", async () => {
+    await block("outputImages", "7-1-thumb.jpg");
+    assert.equal(await codeOf(stagesOf()), "storage_failed");
+    await assertNothingLeft();
+
+    work.batchId = randomUUIDv7();
+    await block("inputImages", "0.jpg");
+    assert.equal(await codeOf(stagesOf()), "storage_failed");
+    await assertNothingLeft();
+  });
+
+  test("leaves no link to what an earlier batch made where not all of it could be linked", async () => {
+    const { download } = stagesOf();
+    const unchanged: Stages["download"] = async (request) =>
+      request.validators ? succeeded({ ...FETCHED, status: 304, path: request.path, head: Buffer.alloc(0) }) : failed("not_found");
+    work.known = await knownWith("large");
+    assert.equal(await codeOf(stagesOf({ download: unchanged })), "not_found");
+    await assertNothingLeft();
+    assert.equal(await codeOf(stagesOf({ download, encode: async () => failed("corrupt_image") })), "corrupt_image");
+    await assertNothingLeft();
+
+    const asWebp: Stages["encode"] = async (task, options) => {
+      const encoded = await stagesOf().encode(task, options);
+      if (encoded.ok) for (const output of encoded.value.outputs) output.format = "webp";
+      return encoded;
+    };
+    assert.equal(await codeOf(stagesOf({ download, encode: asWebp })), "done");
+    assert.deepEqual((await filesIn(folderOf("outputImages"))).toSorted(), ["7-1-large.webp", "7-1-thumb.webp"]);
+
+    work.batchId = randomUUIDv7();
+    work.known = await knownWith("large", "thumb");
+    await block("inputImages", "0.jpg");
+    assert.equal(await codeOf(stagesOf({ download })), "storage_failed");
+    await assertNothingLeft();
+    assert.equal((await filesIn(folderOf("outputImages", work.known))).length, 2, "the earlier batch has its own still");
+  });
+
+  test("that is broken off leaves nothing, but where its claim is lost it takes nothing of another's away", async () => {
+    /** Broken off between the two outputs, the second of which cannot be stored. */
+    const run = async (reason: Error, between = async () => {}) => {
+      work.batchId = randomUUIDv7();
+      await block("outputImages", "7-1-thumb.jpg");
+      const abort = new AbortController();
+      const keepOutput: Stages["keepOutput"] = async (path, at) => {
+        const kept = await storage.keepOutput(path, at);
+        if (abort.signal.aborted) return kept;
+        await between();
+        abort.abort(reason);
+        return kept;
+      };
+      await processImage(stagesOf({ keepOutput }), work, abort.signal).catch((error: unknown) => assert.equal(error, reason));
+    };
+    await run(new Stopping());
+    await assertNothingLeft();
+
+    const large = () => join(folderOf("outputImages"), "7-1-large.jpg");
+    await run(new LostClaim(), () => writeFile(large(), "settled by another"));
+    assert.equal(await readFile(large(), "utf8"), "settled by another");
+  });
+});
