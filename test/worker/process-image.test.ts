@@ -26,6 +26,12 @@ const SOURCE = { ...FETCHED, httpStatus: 200, sourceType: "image/jpeg", sourceBy
 const SIZE = { width: 2, height: 1 };
 const MADE = { ...SIZE, format: "jpeg", bytes: 7, quality: 50, isKept: false } as const;
 
+const SETTLED = [
+  ["outputImages", "7-1-large.jpg"],
+  ["outputImages", "7-1-thumb.jpg"],
+  ["inputImages", "0.jpg"],
+] as const;
+
 describe("an attempt at an image", () => {
   let dataDir: string;
   let storage: Storage;
@@ -121,20 +127,63 @@ describe("an attempt at an image", () => {
     assert.equal((await filesIn(folderOf("outputImages", work.known))).length, 2, "the earlier batch has its own still");
   });
 
+  test("that lost its claim while it was encoded, or asked for, replaces nothing that another has settled", async () => {
+    const settleByAnother = async () => {
+      for (const [kind, name] of SETTLED) {
+        await mkdir(folderOf(kind), { recursive: true });
+        await writeFile(join(folderOf(kind), name), "settled by another");
+      }
+    };
+    const assertUntouched = async () => {
+      for (const [kind, name] of SETTLED) assert.equal(await readFile(join(folderOf(kind), name), "utf8"), "settled by another", name);
+    };
+    /** Its claim is lost right after this stage has done its part. */
+    const run = async (stage: "encode" | "download") => {
+      const abort = new AbortController();
+      const lost = new LostClaim();
+      const done = stagesOf();
+      const loseAfter = async <T>(result: T) => {
+        await settleByAnother();
+        abort.abort(lost);
+        return result;
+      };
+      const changed: Partial<Stages> =
+        stage === "encode"
+          ? { encode: async (...given) => loseAfter(await done.encode(...given)) }
+          : { download: async (...given) => loseAfter(await done.download(...given)) };
+      await assert.rejects(processImage(stagesOf(changed), work, abort.signal), lost);
+      await assertUntouched();
+      assert.deepEqual(await filesIn(join(dataDir, "uploads", "temp")), []);
+    };
+    await run("encode");
+    work.known = await knownWith("large", "thumb");
+    await run("download");
+  });
+
+  test("that loses its claim before its input is kept replaces no input", async () => {
+    const abort = new AbortController();
+    const lost = new LostClaim();
+    const keepOutput: Stages["keepOutput"] = async (path, at) => {
+      const kept = await storage.keepOutput(path, at);
+      if (at.fileName.includes("thumb")) abort.abort(lost);
+      return kept;
+    };
+    await assert.rejects(processImage(stagesOf({ keepOutput }), work, abort.signal), lost);
+    assert.deepEqual(await filesIn(folderOf("inputImages")), []);
+  });
+
   test("that is broken off leaves nothing, but where its claim is lost it takes nothing of another's away", async () => {
-    /** Broken off between the two outputs, the second of which cannot be stored. */
+    /** Broken off between the two outputs. */
     const run = async (reason: Error, between = async () => {}) => {
       work.batchId = randomUUIDv7();
-      await block("outputImages", "7-1-thumb.jpg");
       const abort = new AbortController();
       const keepOutput: Stages["keepOutput"] = async (path, at) => {
         const kept = await storage.keepOutput(path, at);
-        if (abort.signal.aborted) return kept;
         await between();
         abort.abort(reason);
         return kept;
       };
-      await processImage(stagesOf({ keepOutput }), work, abort.signal).catch((error: unknown) => assert.equal(error, reason));
+      await assert.rejects(processImage(stagesOf({ keepOutput }), work, abort.signal), reason);
     };
     await run(new Stopping());
     await assertNothingLeft();
