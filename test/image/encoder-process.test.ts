@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { startEncoderProcess, type EncoderProcess } from "../../src/image/encoder-process.ts";
+
+/** Starts an encoder, and says how it stands once it is ready, or why it ended. */
+const TELL_NICENESS = `
+  import { getPriority } from "node:os";
+  const { startEncoderProcess } = await import(${JSON.stringify(new URL("../../src/image/encoder-process.ts", import.meta.url).href)});
+  const tell = (text) => process.stdout.write(String(text), () => process.exit());
+  const encoder = startEncoderProcess({ allowSvg: false }, { reply: () => tell(getPriority(encoder.pid)), exit: tell });
+`;
 
 describe("an encoder process", { timeout: 30_000 }, () => {
   /** With one that is ready; it is gone afterwards. */
@@ -39,5 +48,12 @@ describe("an encoder process", { timeout: 30_000 }, () => {
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       assert.deepEqual({ niceness: fields[16], policy: fields[38] }, { niceness: "10", policy: "3" });
     });
+  });
+
+  test("stays where it is where that is further back, and may not come forward", () => {
+    // Root may, unless it has lost the right.
+    const asAnybody = process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-sys_nice"] : [];
+    const [command = "", ...args] = ["nice", "-n", "15", ...asAnybody, process.execPath, "--input-type=module", "-e", TELL_NICENESS];
+    assert.equal(execFileSync(command, args, { encoding: "utf8" }), "15");
   });
 });
