@@ -27,6 +27,8 @@ export type EncoderPoolOptions = {
   allowSvg: boolean;
   /** Deadline of one task, from the moment its encoder begins it. */
   taskMs: number;
+  /** From its start until it can take tasks, a minute unless told: loading libvips from a disk that hangs has no end. */
+  startMs?: number;
   /** Resident memory of one encoder. */
   memoryBytesMax: number;
   /** After how many tasks an encoder is replaced, so that what a library leaks stays small. */
@@ -46,6 +48,7 @@ type Encoder = {
   /** In the order they were sent and are worked in: the first is running, once the process is ready. */
   tasks: Map<number, Task>;
   isReady: boolean;
+  bornAt: number;
   /** When the first task became the first. */
   startedAt: number;
   taken: number;
@@ -58,6 +61,7 @@ const IN_PIPE_MAX = 2;
 const CRASHES_MAX = 2;
 const WATCH_MS = 250;
 const RESTART_MS = 500;
+const START_MS = 60_000;
 /** Why an encoder ends that has done nothing wrong. */
 const WORN = "worn";
 
@@ -71,7 +75,7 @@ class ChildPool implements EncoderPool {
   readonly #encoders = new Set<Encoder>();
   readonly #watch: NodeJS.Timeout;
   #queue: Task[] = [];
-  #nextId = 1;
+  #lastId = 0;
   #isClosed = false;
   #diedAtStart = 0;
 
@@ -132,6 +136,7 @@ class ChildPool implements EncoderPool {
     const encoder: Encoder = {
       tasks: new Map(),
       isReady: false,
+      bornAt: performance.now(),
       startedAt: 0,
       taken: 0,
       verdict: null,
@@ -157,14 +162,12 @@ class ChildPool implements EncoderPool {
   }
 
   #give(encoder: Encoder, task: Task): void {
-    const id = this.#nextId;
-    this.#nextId += 1;
+    const id = (this.#lastId += 1);
     encoder.taken += 1;
     if (encoder.tasks.size === 0) encoder.startedAt = performance.now();
     encoder.tasks.set(id, task);
     const { pixelsMax, memoryBytesMax } = this.#options;
-    const limits = { pixelsMax, memoryBytesMax };
-    encoder.process.send({ id, task: { input: task.input, outputs: task.outputs }, limits });
+    encoder.process.send({ id, task: { input: task.input, outputs: task.outputs }, limits: { pixelsMax, memoryBytesMax } });
   }
 
   #onReply(encoder: Encoder, reply: EncoderReply): void {
@@ -220,6 +223,7 @@ class ChildPool implements EncoderPool {
 
   #condemnOverdue(): void {
     for (const encoder of this.#encoders) {
+      if (!encoder.isReady && performance.now() - encoder.bornAt > (this.#options.startMs ?? START_MS)) condemn(encoder, "start");
       if (!isRunning(encoder)) continue;
       if (performance.now() - encoder.startedAt > this.#options.taskMs) condemn(encoder, "deadline");
       else void this.#condemnLarge(encoder);

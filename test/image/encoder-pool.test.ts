@@ -79,6 +79,13 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     assert.deepEqual(lost, ["SIGKILL"]);
   });
 
+  test("replaces an encoder that does not come to its first image", async () => {
+    const { pool, lost } = startPool({ startMs: 5_000 });
+    process.kill(pool.pids[0] ?? 0, "SIGSTOP");
+    assert.ok((await encode(pool)).ok);
+    assert.deepEqual(lost, ["start"]);
+  });
+
   test("gives up on an image that takes its encoder down twice, but not on the next", async () => {
     const { pool } = startPool();
     const seen = new Set<number>();
