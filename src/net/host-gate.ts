@@ -13,11 +13,17 @@ export type HostGate = {
   onSuccess(host: string): void;
 };
 
+/** How many hosts at rest that asked us to slow down are remembered: the names below one domain have no end. */
+const SLOWED_MAX = 10_000;
+
 export function createHostGate({ max, perHostMax }: { max: number; perHostMax: number }): HostGate {
   const all = createGate(max);
   const hosts = new Map<string, Gate>();
+  /** Those at rest below their full limit; the one that has been so for longest first. */
+  const slowed = new Set<string>();
   let waiting = 0;
   const gateOf = (host: string): Gate => {
+    slowed.delete(host);
     const known = hosts.get(host);
     if (known) return known;
     const gate = createGate(perHostMax);
@@ -26,8 +32,14 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
   };
   const leave = (host: string, gate: Gate) => {
     gate.leave();
+    if (!gate.isAtRest) return;
     // Nothing is kept of a host at rest at its full limit, so that millions of hosts cost nothing.
-    if (gate.isAtRest && gate.limit >= perHostMax) hosts.delete(host);
+    if (gate.limit >= perHostMax) return void hosts.delete(host);
+    slowed.add(host);
+    const [oldest] = slowed;
+    if (slowed.size <= SLOWED_MAX || oldest === undefined) return;
+    slowed.delete(oldest);
+    hosts.delete(oldest);
   };
 
   return {
@@ -55,8 +67,8 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
       };
     },
     onSlowDown(host) {
-      const gate = gateOf(host);
-      gate.limit = Math.max(1, gate.limit / 2);
+      const gate = hosts.get(host);
+      if (gate) gate.limit = Math.max(1, gate.limit / 2);
     },
     onSuccess(host) {
       const gate = hosts.get(host);
