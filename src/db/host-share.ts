@@ -78,12 +78,12 @@ export async function markSharePaused(
 
 /**
  * Keeps those of a batch's images that are of paused hosts, and returns their ordinals. `wereQueued` says whether they
- * counted as queued so far.
+ * counted as queued so far. `left` is how many still do once `taken` of them do no more; null where nothing has changed.
  */
 export async function keepHeldImages(
   tx: Tx,
   { batchId, round, ordinals, wereQueued }: { batchId: string; round: number; ordinals: readonly number[]; wereQueued: boolean },
-): Promise<{ held: Set<number>; standsStill: boolean }> {
+): Promise<{ held: Set<number>; left: { queued: number; taken: number; standsStill: boolean } | null }> {
   const { rows } = await tx.client.query<{ ordinal: number; isNew: boolean }>({
     name: "keep_held_images",
     text: KEEP_HELD,
@@ -91,15 +91,16 @@ export async function keepHeldImages(
   });
   const isNew = rows.filter((row) => row.isNew).length;
   const held = new Set(rows.map(({ ordinal }) => ordinal));
-  if (isNew === 0) return { held, standsStill: false };
+  if (isNew === 0) return { held, left: null };
+  const taken = wereQueued ? isNew : 0;
   const {
     rows: [batch],
   } = await tx.executor.executeSql(
     `update batch set images_held = images_held + $2, images_queued = images_queued - $3 where batch_id = $1
-     returning ${STANDS_STILL} as "standsStill"`,
-    [batchId, isNew, wereQueued ? isNew : 0],
+     returning images_queued as queued, ${STANDS_STILL} as "standsStill"`,
+    [batchId, isNew, taken],
   );
-  return { held, standsStill: batch?.["standsStill"] === true };
+  return { held, left: { queued: Number(batch?.["queued"]), taken, standsStill: batch?.["standsStill"] === true } };
 }
 
 /** Where the shares of some images lie, and how many of those each has; `at` as in SETTLE_IMAGES. */

@@ -5,7 +5,7 @@ import { markStandingStill } from "../db/pause-batch.ts";
 import type { CounterState } from "../db/settle-images.ts";
 import { describeOnlyHeld, describeShareOverBudget, isOverBudget } from "../domain/failure-budget.ts";
 import { announceEvent, type AnnounceDeps } from "./announce-event.ts";
-import { QUEUED_LOW_WATER } from "./plan-page.ts";
+import { isToPlanOn, QUEUED_LOW_WATER } from "./plan-page.ts";
 import type { Claim } from "./image-jobs.ts";
 import type { Queue } from "./queue.ts";
 
@@ -54,25 +54,27 @@ async function goOn(tx: Tx, { queue }: HoldDeps, { batchId, run, isPlanned, imag
 
 /**
  * What becomes of images whose claims were ended since they, or their batch, were paused. With the batch locked they are
- * kept for the resume; or queued once more where it has come meanwhile, by somebody who saw that they had jobs.
+ * kept for the resume, and the others' images take their room; or queued once more where it has come meanwhile, by somebody
+ * who saw that they had jobs.
  */
 export async function shelveImages(
   tx: Tx,
-  queue: Pick<Queue, "sendImages" | "sendFinish">,
+  queue: Pick<Queue, "sendImages" | "sendPlan" | "sendFinish">,
   batch: CounterState,
   claims: readonly Claim[],
 ): Promise<void> {
   if (batch.isPaused || claims.length === 0) return;
   const { batchId, round, run } = batch;
-  const { held, standsStill } =
+  const { held, left } =
     batch.hostsPaused > 0
       ? await keepHeldImages(tx, { batchId, round, ordinals: claims.map(({ data }) => data.ordinal), wereQueued: true })
-      : { held: new Set<number>(), standsStill: false };
+      : { held: new Set<number>(), left: null };
   await queue.sendImages(
     tx,
     claims.filter(({ data }) => !held.has(data.ordinal)).map(({ data, priority }) => ({ data, priority })),
   );
-  if (standsStill) await queue.sendFinish(tx, { batchId, run });
+  if (left?.standsStill) await queue.sendFinish(tx, { batchId, run });
+  if (left && isToPlanOn(batch, left)) await queue.sendPlan(tx, { batchId });
 }
 
 /** Pauses a batch when only images of paused hosts are left, and names the hosts: whoever waits for its end has to know. */

@@ -20,10 +20,15 @@ import type { Queue } from "./queue.ts";
 export const PAGE_IMAGES = 100;
 /** The most images of one batch that wait as jobs: the queue stays small however large the batch is. */
 export const QUEUED_MAX = 2_000;
-/** The settle that takes a batch below this sends the next plan job: half the queue is work for the meantime. */
+/** Whoever takes a batch below this sends the next plan job: half the queue is work for the meantime. */
 export const QUEUED_LOW_WATER = 1_000;
 
 type PlanQueue = Pick<Queue, "sendImages" | "announceBatch" | "sendFinish" | "headTag">;
+
+/** Whether a batch was taken below the mark just now, by `taken` images that count as queued no more, and has something left to plan. */
+export function isToPlanOn(batch: { isPlanned: boolean; hasDue: boolean }, { queued, taken }: { queued: number; taken: number }): boolean {
+  return (!batch.isPlanned || batch.hasDue) && queued < QUEUED_LOW_WATER && queued + taken >= QUEUED_LOW_WATER;
+}
 
 /**
  * Turns the batch's next page of products into image rows and jobs, in the caller's transaction; before that those of resumed

@@ -14,7 +14,7 @@ import type { Tx } from "../db/connect.ts";
 import { isOverBudget, type BudgetCounts } from "../domain/failure-budget.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { shelveImages } from "../queue/hold-share.ts";
-import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
+import { isToPlanOn } from "../queue/plan-page.ts";
 import type { Claim, QueuedImage } from "../queue/image-jobs.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Processed } from "./stages.ts";
@@ -145,8 +145,7 @@ async function countBatch(
       { ...state, isPaused },
       images.map(({ ordinal }) => ordinal),
     );
-  const hasCrossedLowWater = state.queued < QUEUED_LOW_WATER && state.queued + images.length >= QUEUED_LOW_WATER;
-  if (hasCrossedLowWater && (!state.isPlanned || state.hasDue)) await queue.sendPlan(tx, { batchId });
+  if (isToPlanOn(state, { queued: state.queued, taken: images.length })) await queue.sendPlan(tx, { batchId });
   return { ...state, isPaused };
 }
 

@@ -383,6 +383,24 @@ describe("a host's share of a batch", () => {
     },
   );
 
+  test("whose images in hand are shelved leaves their room to others too", { timeout: 60_000 }, async () => {
+    const batchId = await load(mixed(urlsOf(BAD, 2_200, "a"), urlsOf(BAD, 2_200, "b"), urlsOf(BAD, 2_200, "c"), urlsOf(GOOD, 2_200)));
+    await plan(batchId);
+    const claims = await claimOf(1_200);
+    const bad = claims.filter(isBad).map(({ held }) => held);
+    await rowsOf("delete from pgboss.job where name = 'plan'");
+    await all(bad.splice(0, 20), fail);
+    const paused = await batchOf(batchId);
+    assert.ok(paused.hostsPaused === 1 && paused.imagesQueued >= QUEUED_LOW_WATER, String(paused.imagesQueued));
+    assert.equal((await jobs(batchId, "plan")).length, 0, "enough are queued still");
+
+    await all(bad, shelve);
+    const shelved = await batchOf(batchId);
+    assert.ok(shelved.imagesQueued < QUEUED_LOW_WATER && !shelved.isPlanned, String(shelved.imagesQueued));
+    assert.equal((await jobs(batchId, "plan")).length, 1, "once, by those that took it below the mark");
+    await assertNothingLost(batchId);
+  });
+
   test("that is paused is planned on in turns with other batches", async () => {
     const batchId = await load([...urlsOf(GOOD, 1), ...urlsOf(BAD, QUEUED_MAX + 2_300)]);
     await plan(batchId);
