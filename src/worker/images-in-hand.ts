@@ -61,16 +61,17 @@ export class ImagesInHand {
 
   /**
    * Something was paused: what is being fetched of it may come within its grace, then it is given back, and shelved by whoever
-   * claims it next; what waits for its host's turn is given back at once.
+   * claims it next; what waits for its host's turn is given back at once. A claim that read its batch just before the pause can
+   * begin after the first look: the second finds it, and what it has asked for by then has less than the grace. What was in hand and
+   * is paused only by then is left to the call for that pause, with a grace of its own.
    */
   async giveBackPaused(): Promise<void> {
-    const found = await this.#findPaused();
-    if (found.size === 0) return;
     const giveBack = ({ abort }: InHand) => abort.abort(new Paused("its batch is paused"));
+    const before = new Set(this.#all);
+    const found = new Set(await this.#findPaused());
     for (const entry of found) if (!entry.isAsked) giveBack(entry);
     await delay(PAUSE_GRACE_MS, undefined, { ref: false });
-    const still = await this.#findPaused();
-    for (const entry of found) if (still.has(entry)) giveBack(entry);
+    for (const entry of await this.#findPaused()) if (found.has(entry) || !before.has(entry)) giveBack(entry);
   }
 
   stop(): void {
@@ -95,13 +96,13 @@ export class ImagesInHand {
   }
 
   /** Of what is being fetched. */
-  async #findPaused(): Promise<Set<InHand>> {
+  async #findPaused(): Promise<InHand[]> {
     const fetching = [...this.#all].filter(({ isFetched }) => !isFetched);
-    if (fetching.length === 0) return new Set();
+    if (fetching.length === 0) return [];
     const keys = fetching.map(({ claim }) => claim.data);
     const images = await this.#deps.transaction((tx) => findClaimedImages(tx, keys));
     const paused = new Set(images.filter(({ isPaused }) => isPaused).map(keyOf));
-    return new Set(fetching.filter(({ isFetched, claim }) => !isFetched && paused.has(keyOf(claim.data))));
+    return fetching.filter(({ isFetched, claim }) => !isFetched && paused.has(keyOf(claim.data)));
   }
 }
 

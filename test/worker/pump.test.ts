@@ -13,7 +13,14 @@ const idsOf = (claims: readonly Claim[]) => new Set(claims.map(({ id }) => id));
 type Work = { claim: Claim; hold: Hold; end: () => void };
 
 /** The pump's own rules; what a claim is worth to the database is tested with the queue. */
-function startPump(pages: Claim[][], { touch = async (claims) => idsOf(claims) }: { touch?: Touch } = {}) {
+function startPump(
+  pages: Claim[][],
+  {
+    touch = async (claims) => idsOf(claims),
+    isPaused = () => false,
+    commit = async () => {},
+  }: { touch?: Touch; isPaused?: (batchId: string) => boolean; commit?: () => Promise<void> } = {},
+) {
   const works: Work[] = [];
   const limits: number[] = [];
   const rows = (keys: { batchId: string; ordinal: number }[]) => keys.map((key) => ({ ...key, isHeld: false }) as unknown as ClaimedImage);
@@ -21,7 +28,7 @@ function startPump(pages: Claim[][], { touch = async (claims) => idsOf(claims) }
     query: async ({ values: [batchIds, ordinals] }: { values: [string[], number[]?] }) => ({
       rows: ordinals
         ? rows(batchIds.map((batchId, index) => ({ batchId, ordinal: ordinals[index] ?? 0 })))
-        : batchIds.map((batchId) => ({ batchId, recipe: {}, isPending: false, isPaused: false })),
+        : batchIds.map((batchId) => ({ batchId, recipe: {}, isPending: false, isPaused: isPaused(batchId) })),
     }),
   };
   const pump = new Pump({
@@ -33,7 +40,11 @@ function startPump(pages: Claim[][], { touch = async (claims) => idsOf(claims) }
       },
       touch: (_tx, claims) => touch(claims),
     },
-    transaction: (work) => work({ client } as unknown as Tx),
+    transaction: async (work) => {
+      const result = await work({ client } as unknown as Tx);
+      await commit();
+      return result;
+    },
     window: createDownloadWindow({ min: 4, max: 4, backlogMax: 4, encoders: 1 }),
     startBatches: async () => {},
     work: (claim, _image, hold) =>
@@ -50,7 +61,8 @@ function startPump(pages: Claim[][], { touch = async (claims) => idsOf(claims) }
   return { pump, works, limits };
 }
 
-const claimOf = (id: string, retryCount = 0) => ({ id, retryCount, data: { batchId: "b", ordinal: 0 }, priority: 0 }) as unknown as Claim;
+const claimOf = (id: string, retryCount = 0, batchId = "b") =>
+  ({ id, retryCount, data: { batchId, ordinal: 0 }, priority: 0 }) as unknown as Claim;
 
 describe("the pump", () => {
   test("fetched once more, a claim's first work is broken off and its second is seen to its end", async () => {
@@ -109,6 +121,54 @@ describe("the pump", () => {
     await eventually("the late one", async () => works.length === 1);
     assert.ok(performance.now() - startedAt < 500);
     works[0]?.end();
+    await pump.drain(1_000);
+  });
+
+  test("what was being claimed as its batch was paused is given back as well, whether something else of it was in hand or not", async () => {
+    const pauseDuringClaim = async (inHand: Claim[]) => {
+      let isPaused = false;
+      let commit = async () => {};
+      const pages = [inHand];
+      const { pump, works, limits } = startPump(pages, { isPaused: () => isPaused, commit: () => commit() });
+      await eventually("what is in hand", async () => limits.length === 1 && works.length === inHand.length);
+      const [read, committed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      commit = () => {
+        read.resolve();
+        return committed.promise;
+      };
+      pages.push([claimOf("late")]);
+      pump.wake();
+      await read.promise;
+      commit = async () => {};
+      isPaused = true;
+      pump.giveBackPaused();
+      await eventually("the first look", async () => works.every(({ hold }) => hold.signal.aborted));
+      committed.resolve();
+      const late = await eventually("the late one", async () => works[inHand.length]);
+      await eventually("it to be given back", async () => late.hold.signal.aborted, 10_000);
+      await pump.drain(1_000);
+    };
+    await Promise.all([pauseDuringClaim([]), pauseDuringClaim([claimOf("waiting")])]);
+  });
+
+  test("what is asked for of a batch that is paused a moment after another has its own grace", async () => {
+    const paused = new Set<string>();
+    const { pump, works } = startPump([[claimOf("later", 0, "next"), claimOf("waiting"), claimOf("asked")]], {
+      isPaused: (batchId) => paused.has(batchId),
+    });
+    await eventually("all three", async () => works.length === 3);
+    const [later, waiting, asked] = works.map(({ hold }) => hold);
+    assert.ok(later && waiting && asked);
+    for (const hold of [later, asked]) hold.onAsked();
+    let wasGivenBack = false;
+    asked.signal.addEventListener("abort", () => (wasGivenBack = later.signal.aborted));
+    paused.add("b");
+    pump.giveBackPaused();
+    await eventually("the first look", async () => waiting.signal.aborted);
+    paused.add("next");
+    pump.giveBackPaused();
+    await eventually("both to be given back", async () => asked.signal.aborted && later.signal.aborted, 10_000);
+    assert.equal(wasGivenBack, false);
     await pump.drain(1_000);
   });
 
