@@ -93,7 +93,6 @@ function wireStages({ config, storage, downloader, encoders }: StageParts): Work
     keepInput: config.keepInputs ? storage.keepInput : storage.dropInput,
     linkOutput: storage.linkOutput,
     linkInput: config.keepInputs ? storage.linkInput : async () => succeeded(false),
-    removeOutput: storage.removeOutput,
     discard: storage.discard,
   };
 }

@@ -5,11 +5,10 @@ import { inputExtension } from "../domain/input-format.ts";
 import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import type { Download } from "../net/download.ts";
-import type { AttemptStages } from "./placed-outputs.ts";
-import type { ImageWork, StoredOutput } from "./stages.ts";
+import type { ImageWork, Stages, StoredOutput } from "./stages.ts";
 
 export type Reused = { reused: StoredOutput[]; source: SourceFacts };
-type FetchStages = Pick<AttemptStages, "download" | "linkOutput" | "linkInput" | "keepInput" | "takeAwayOutputs">;
+type FetchStages = Pick<Stages, "download" | "linkOutput" | "linkInput" | "keepInput">;
 
 /**
  * Fetches an image, unless what an earlier batch made of it still holds: where its origin says that nothing has
@@ -37,10 +36,7 @@ export async function fetchOrReuse(
 
   const linked = await linkOutputs(stages, work, known, signal);
   if (!linked.ok) return linked;
-  if (linked.value === null) {
-    await stages.takeAwayOutputs();
-    return isUnchanged ? stages.download({ url, path, signal }) : fetched;
-  }
+  if (linked.value === null) return isUnchanged ? stages.download({ url, path, signal }) : fetched;
   signal.throwIfAborted();
   const kept = await keepInput(stages, work, known, isUnchanged ? null : path);
   if (!kept.ok) return kept;

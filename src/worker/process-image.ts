@@ -6,17 +6,16 @@ import type { EncodeTask } from "../image/encode-task.ts";
 import type { Encoded } from "../image/encoder-pool.ts";
 import type { Download } from "../net/download.ts";
 import { fetchOrReuse } from "./fetch-or-reuse.ts";
-import { rememberOutputs } from "./placed-outputs.ts";
+import { notePlaced } from "./placed-outputs.ts";
 import type { Attempt, ImageWork, Processed, Stages, StoredOutput } from "./stages.ts";
 
-/**
- * One image, top to bottom: fetch, inspect, encode, store. Whatever happens, no temporary file stays, and no output of an
- * attempt that is not done.
- */
+/** One image, top to bottom: fetch, inspect, encode, store. Whatever happens, no temporary file stays. */
 export async function processImage(given: Stages, work: ImageWork, signal: AbortSignal): Promise<Attempt> {
-  const stages = rememberOutputs(given, signal);
+  const placed: Attempt["placed"] = [];
+  const stages = notePlaced(given, placed);
   const attempt: Attempt = {
     result: { ok: true, value: { outputs: [], isReused: false } },
+    placed,
     source: null,
     stageMs: { fetchMs: null, encodeMs: null, storeMs: null },
   };
@@ -58,10 +57,7 @@ export async function processImage(given: Stages, work: ImageWork, signal: Abort
     isStored = stored.ok;
     return { ...attempt, result: stored };
   } finally {
-    if (!isStored) {
-      const temporary = [input, ...outputs.map(({ path }) => path)];
-      await Promise.all([stages.takeAwayOutputs(), ...temporary.map(stages.discard)]);
-    }
+    if (!isStored) await Promise.all([input, ...outputs.map(({ path }) => path)].map(stages.discard));
   }
 }
 

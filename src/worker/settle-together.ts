@@ -17,6 +17,7 @@ import { shelveImages } from "../queue/hold-share.ts";
 import { isToPlanOn } from "../queue/plan-page.ts";
 import type { Claim, QueuedImage } from "../queue/image-jobs.ts";
 import type { Queue } from "../queue/queue.ts";
+import type { OutputPlace } from "../storage/storage.ts";
 import type { Processed } from "./stages.ts";
 
 export type ImageOutcome = {
@@ -30,6 +31,8 @@ export type ImageOutcome = {
   /** Names the image's URL under its recipe: see domain/source-key.ts. */
   key: string;
   isOfSmallBatch: boolean;
+  /** Outputs that the attempt has put at their places, whatever its outcome. */
+  placed: readonly OutputPlace[];
   source: SourceFacts | null;
   stageMs: StageMs;
 };
@@ -42,8 +45,11 @@ export type SettleDeps = {
   countShares(tx: Tx, state: CounterState, ordinals: readonly number[]): Promise<void>;
 };
 
-/** Records outcomes in the caller's transaction: image rows, counters and jobs change together, and only of claims that are still ours. */
-export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly ImageOutcome[]): Promise<void> {
+/**
+ * Records outcomes in the caller's transaction: image rows, counters and jobs change together, and only of claims that are still ours.
+ * Returns the outputs that no row names, to be removed once it is committed.
+ */
+export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly ImageOutcome[]): Promise<OutputPlace[]> {
   const { queue } = deps;
   // First the claims: what is no longer ours is somebody else's to settle.
   const ours = await queue.endClaims(
@@ -52,7 +58,8 @@ export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly I
   );
   const held = items.filter(({ claim }) => ours.has(claim));
   await requeue(queue, tx, held);
-  const counted = await settleImages(tx, onePerImage(held.flatMap(toSettled)));
+  const settled = onePerImage(held.flatMap(toSettled));
+  const counted = await settleImages(tx, settled);
   await rememberSources(tx, held.flatMap(toSource));
   const shelved = held.filter(({ outcome }) => outcome.kind === "shelve").map(({ claim }) => claim);
 
@@ -73,6 +80,20 @@ export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly I
         shelved.filter(({ data }) => data.batchId === batchId),
       );
   }
+  return unnamedOutputs(held, settled, counted);
+}
+
+type ImageKey = Pick<SettledImage, "batchId" | "ordinal">;
+
+/** Of images that were settled just now: nobody can settle those any more, while at another's place may lie what somebody has settled. */
+function unnamedOutputs(held: readonly ImageOutcome[], settled: readonly SettledImage[], counted: readonly ImageKey[]): OutputPlace[] {
+  const hasUnnamed = ({ placed, outcome }: ImageOutcome) => placed.length > (outcome.kind === "done" ? outcome.result.outputs.length : 0);
+  return held.filter(hasUnnamed).flatMap(({ claim: { data }, placed }) => {
+    const isThis = ({ batchId, ordinal }: ImageKey) => batchId === data.batchId && ordinal === data.ordinal;
+    if (!counted.some(isThis)) return [];
+    const named = settled.find(isThis)?.outputs ?? [];
+    return placed.filter(({ fileName }) => !named.some((output) => output.fileName === fileName));
+  });
 }
 
 /** An image whose job was sent once too often can be in one collection twice: one outcome is enough. */

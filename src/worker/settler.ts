@@ -1,4 +1,5 @@
 import { isDatabaseAway, isValueRefused, type Transaction } from "../db/connect.ts";
+import type { OutputPlace } from "../storage/storage.ts";
 import { createCollector } from "./collector.ts";
 import { settleTogether, type ImageOutcome, type SettleDeps } from "./settle-together.ts";
 
@@ -6,6 +7,8 @@ type SettlerDeps = SettleDeps & {
   transaction: Transaction;
   /** Puts on the disk what the rows will name; the outcome of an image whose files it would not take is another. */
   flush(items: readonly ImageOutcome[]): Promise<readonly ImageOutcome[]>;
+  /** What it cannot remove stays. */
+  removeOutputs(places: readonly OutputPlace[]): Promise<unknown>;
   onError(error: unknown): void;
 };
 
@@ -55,7 +58,9 @@ type SettlingDeps = SettlerDeps & { isStopped(): boolean };
 async function settleUntilWritten(deps: SettlingDeps, items: readonly ImageOutcome[]): Promise<void> {
   for (;;) {
     try {
-      return await deps.transaction((tx) => settleTogether(deps, tx, items));
+      const unnamed = await deps.transaction((tx) => settleTogether(deps, tx, items));
+      if (unnamed.length > 0) await deps.removeOutputs(unnamed);
+      return;
     } catch (error) {
       deps.onError(error);
       // One outcome that the database will not take must not hold up the others for ever.

@@ -30,7 +30,6 @@ export type Stages = {
   keepInput(tempPath: string, at: { batchId: string; ordinal: number; extension: string }): Promise<StageResult<unknown>>;
   linkOutput(from: OutputPlace, to: OutputPlace): Promise<StageResult<boolean>>;
   linkInput(from: InputPlace, to: InputPlace): Promise<StageResult<boolean>>;
-  removeOutput(at: OutputPlace): Promise<StageResult<unknown>>;
   discard(tempPath: string): Promise<void>;
   onFetched(fetchMs: number): void;
 };
@@ -38,4 +37,10 @@ export type Stages = {
 type InputPlace = { batchId: string; ordinal: number; extension: string };
 export type StoredOutput = Omit<EncodedOutput, "path"> & { fileName: string };
 export type Processed = { outputs: StoredOutput[]; isReused: boolean };
-export type Attempt = { result: StageResult<Processed>; source: SourceFacts | null; stageMs: Omit<StageMs, "waitMs"> };
+export type Attempt = {
+  result: StageResult<Processed>;
+  /** Outputs that are at their places, whatever the result. */
+  placed: OutputPlace[];
+  source: SourceFacts | null;
+  stageMs: Omit<StageMs, "waitMs">;
+};

@@ -64,6 +64,7 @@ export async function workImage(
     tenantId: image.batch.tenantId,
     key: image.key,
     isOfSmallBatch: image.batch.isSmall,
+    placed: attempt?.placed ?? [],
     source: attempt?.source ?? null,
     stageMs: { waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
   };
@@ -120,7 +121,7 @@ async function tryImage(
     if (error instanceof HostPaused) return hosts.meet(error.host) ?? RELEASED;
     log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
     const failure = { code: "storage_failed", detail: "The image could not be processed for a reason on our side.", retry: true } as const;
-    return { result: { ok: false, failure }, source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };
+    return { result: { ok: false, failure }, placed: [], source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };
   }
 }
 

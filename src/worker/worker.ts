@@ -31,7 +31,7 @@ export type WorkerDeps = {
   batchHeaders: BatchHeaders;
   /** How many downloads wait until their host has room for them. */
   waitingForHost(): number;
-  storage: FinishDeps["storage"] & Pick<Storage, "freeBytes" | "flushOutputs">;
+  storage: FinishDeps["storage"] & Pick<Storage, "freeBytes" | "flushOutputs" | "removeOutput">;
   send: DeliverDeps["send"];
   openAuthorization: DeliverDeps["openAuthorization"];
   settings: { downloads: number; diskFreeBytesMin: number; webhook: DeliverDeps["configured"]; publicUrl: () => string };
@@ -70,6 +70,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     queue,
     onError,
     flush: (items) => flushOutcomes({ storage: deps.storage, disk }, items),
+    removeOutputs: (places) => Promise.all(places.map(deps.storage.removeOutput)),
     pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
     countShares: (tx, state, ordinals) => countShares(tx, announcing, state, ordinals),
   });
@@ -161,6 +162,7 @@ function dropped(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
     tenantId: "",
     key: "",
     isOfSmallBatch: false,
+    placed: [],
     source: null,
     stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null },
   };

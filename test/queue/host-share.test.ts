@@ -39,6 +39,7 @@ describe("a host's share of a batch", () => {
     claim = claimsByImage({ db, queue });
     folder = await createTestFolder();
     settler = createSettler({
+      removeOutputs: () => assert.fail(),
       transaction: db.keyedTransaction,
       queue,
       flush: async (items) => items,
@@ -299,6 +300,7 @@ describe("a host's share of a batch", () => {
     };
     const transaction: Transaction = (work) => db.keyedTransaction((tx) => work(listening(tx)));
     const listened = createSettler({
+      removeOutputs: () => assert.fail(),
       queue,
       transaction,
       flush: async (items) => items,

@@ -30,6 +30,7 @@ describe("pausing and resuming", () => {
     ({ db, queue } = await openTestQueue());
     claim = claimsByImage({ db, queue });
     settler = createSettler({
+      removeOutputs: () => assert.fail(),
       transaction: db.keyedTransaction,
       queue,
       flush: async (items) => items,

@@ -12,6 +12,7 @@ export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"]): Image
     tenantId: DEFAULT_TENANT_ID,
     key: randomUUIDv7(),
     isOfSmallBatch: true,
+    placed: [],
     source: null,
     stageMs: { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 },
     outcome,

@@ -52,6 +52,7 @@ describe("planning and settling", () => {
     );
   const settlerOf = () =>
     createSettler({
+      removeOutputs: () => assert.fail(),
       transaction: db.keyedTransaction,
       queue,
       flush: async (items) => items,
@@ -187,6 +188,7 @@ describe("planning and settling", () => {
     const batchId = await load(distinct(3, "odd"));
     const claims = await claim(3);
     const settler = createSettler({
+      removeOutputs: () => assert.fail(),
       transaction: db.keyedTransaction,
       queue,
       flush: async (items) => items,
@@ -214,6 +216,7 @@ describe("planning and settling", () => {
     const flushing = Promise.withResolvers<void>();
     const release = Promise.withResolvers<void>();
     const settler = createSettler({
+      removeOutputs: () => assert.fail(),
       transaction: db.keyedTransaction,
       queue,
       pause: () => assert.fail(),
@@ -246,10 +249,52 @@ describe("planning and settling", () => {
     await db.executor.executeSql("delete from pgboss.job");
   });
 
+  test("outputs that no row names are removed once that is sure, and no others", async () => {
+    const batchId = await load(distinct(6, "unnamed"));
+    const claims = (await claim(6)).toSorted((one, other) => one.data.ordinal - other.data.ordinal);
+    const placeOf = ({ data: { ordinal } }: Claim, name: string) => ({ batchId, ordinal, fileName: `${ordinal}-${name}.jpg` });
+    const removed: string[] = [];
+    const settler = createSettler({
+      transaction: db.keyedTransaction,
+      queue,
+      flush: async (items) => items,
+      async removeOutputs(places) {
+        for (const { ordinal, fileName } of places) {
+          const { rows } = await db.executor.executeSql("select state from image where batch_id = $1 and ordinal = $2", [batchId, ordinal]);
+          removed.push(`${rows[0]?.["state"]} ${fileName}`);
+        }
+      },
+      pause: () => assert.fail(),
+      countShares: () => assert.fail(),
+      onError: () => {},
+    });
+    const [failed, linked, retried, lost, twice, refused] = claims;
+    assert.ok(failed && linked && retried && lost && twice && refused);
+    await db.keyedTransaction((tx) => queue.endClaims(tx, [lost]));
+    const later = { kind: "retry", failure: { code: "storage_failed", detail: "", retry: true }, delayMs: 1_000 } as const;
+    const outcomes = [
+      { ...givenUp(failed), placed: [placeOf(failed, "1")] },
+      { ...done(linked), placed: [placeOf(linked, "1"), placeOf(linked, "linked")] },
+      { ...outcomeOf(retried, later), placed: [placeOf(retried, "1")] },
+      { ...givenUp(lost), placed: [placeOf(lost, "1")] },
+      { ...givenUp(twice), placed: [placeOf(twice, "1")] },
+      { ...done(twice), placed: [placeOf(twice, "1")] },
+    ];
+    await Promise.all(outcomes.map((outcome) => settler.settle(outcome)));
+    await settler.settle({
+      ...done(refused),
+      placed: [placeOf(refused, "1")],
+      source: { ...SOURCE, finalUrl: "https://shop.test/\u0000" },
+    });
+    assert.deepEqual(removed.toSorted(), ["done 1-linked.jpg", "failed 0-1.jpg", "failed 5-1.jpg"]);
+    await db.executor.executeSql("delete from pgboss.job");
+  });
+
   test("an error that passes costs an outcome nothing but time", async () => {
     const batchId = await load(distinct(2, "passing"));
     const codes = ["57014", "40P01", "25006"];
     const settler = createSettler({
+      removeOutputs: () => assert.fail(),
       queue,
       flush: async (items) => items,
       pause: () => assert.fail(),
