@@ -6,6 +6,7 @@ import { createDownloadWindow } from "../../src/domain/download-window.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import { LostClaim, Stopping } from "../../src/worker/images-in-hand.ts";
 import { Pump, type Hold } from "../../src/worker/pump.ts";
+import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 
 type Touch = (claims: readonly Claim[]) => Promise<Set<string>>;
@@ -58,6 +59,8 @@ function startPump(
     mayClaim: () => true,
     onError: assert.fail,
   });
+  // Where a test fails it has not drained its pump, which would go on.
+  onCleanup(() => pump.drain(0));
   return { pump, works, limits };
 }
 
