@@ -70,6 +70,46 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
+  /** A process whose database answers as the test says. */
+  const readWith = (answer: () => Promise<{ rows: Record<string, unknown>[] }>): HostPauses => {
+    const executor = { executeSql: answer };
+    const pauses = new HostPauses({
+      executor,
+      now: () => performance.now(),
+      random: () => 0,
+      onError: (error) => assert.fail(String(error)),
+    });
+    onCleanup(() => pauses.stop());
+    return pauses;
+  };
+
+  test("a reading that does not end is waited for, and no other begins", (t) => {
+    t.mock.timers.enable({ apis: ["setInterval"] });
+    let readings = 0;
+    const pauses = readWith(() => {
+      readings += 1;
+      return new Promise(() => {});
+    });
+    pauses.onNotify(null);
+    t.mock.timers.tick(60_000);
+    pauses.onNotify(null);
+    assert.equal(readings, 1);
+  });
+
+  test("news without end are read a quarter of a second apart, the first at once", async () => {
+    const readAt: number[] = [];
+    const pauses: HostPauses = readWith(async () => {
+      readAt.push(performance.now());
+      // Comes while it is read, and is not in it.
+      if (readAt.length < 4) pauses.onNotify(null);
+      return { rows: [] };
+    });
+    pauses.onNotify(null);
+    assert.equal(readAt.length, 1);
+    await eventually("four readings", async () => readAt.length === 4);
+    assert.ok((readAt[3] ?? 0) - (readAt[0] ?? 0) >= 3 * 240, String(readAt));
+  });
+
   test("a shorter wish does not shorten a pause, and thirty answers in flight are told once", async () => {
     let told = 0;
     const { pauses, fail } = await startProcess();
