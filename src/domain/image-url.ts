@@ -9,11 +9,6 @@ const WEB_ADDRESS = /^https?:\/\//i;
 /** How a cell holds URLs: `single`: all of it is one; `list`: several, as people separate them; `lines`: one on each line. */
 export type UrlCell = "single" | "list" | "lines";
 
-/** The items of a cell of URLs, trimmed, in order. */
-export function splitImageUrls(cell: string): string[] {
-  return findUrlSpans(cell, "list").map(([start, end]) => cell.slice(start, end));
-}
-
 /**
  * Where the items of a cell begin and end. What does not look like a URL stays an item, so that it keeps its position.
  *

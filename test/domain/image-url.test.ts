@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { findUrlSpans, parseImageUrl, splitImageUrls } from "../../src/domain/image-url.ts";
+import { findUrlSpans, parseImageUrl, type UrlCell } from "../../src/domain/image-url.ts";
+
+const itemsOf = (cell: string, kind: UrlCell) => findUrlSpans(cell, kind).map(([start, end]) => cell.slice(start, end));
 
 describe("image URLs", () => {
   const url = fc.webUrl({ validSchemes: ["http", "https"], withQueryParameters: true }).map((text) =>
@@ -27,8 +29,8 @@ describe("image URLs", () => {
         fc.array(withCommas, { minLength: 1, maxLength: 6 }),
         fc.constantFrom(",", ", ", " , ", " ", ";", "; ", "\n", ",\n", "|", " | ", "\r\n"),
         (urls, separator) => {
-          assert.deepEqual(splitImageUrls(urls.join(separator)), urls);
-          assert.deepEqual(splitImageUrls(`${separator}${urls.join(separator)}${separator}`), urls);
+          assert.deepEqual(itemsOf(urls.join(separator), "list"), urls);
+          assert.deepEqual(itemsOf(`${separator}${urls.join(separator)}${separator}`, "list"), urls);
         },
       ),
       { numRuns: 1_000 },
@@ -44,11 +46,7 @@ describe("image URLs", () => {
         ),
         fc.constantFrom("\n", "\r\n", " \n\n "),
         (items, separator) => {
-          const cell = items.join(separator);
-          assert.deepEqual(
-            findUrlSpans(cell, "lines").map(([start, end]) => cell.slice(start, end)),
-            items,
-          );
+          assert.deepEqual(itemsOf(items.join(separator), "lines"), items);
         },
       ),
     );

@@ -3,7 +3,7 @@ export type HeaderName = string | RegExp;
 
 export type ImageColumns = {
   header: HeaderName;
-  /** `single`: the whole cell is one URL. `list`: several, separated as splitImageUrls() knows. */
+  /** `single`: the whole cell is one URL. `list`: several, separated as findUrlSpans() knows. */
   cell: "single" | "list";
   /** A cell's content that says that there is no image. */
   blank?: string;
