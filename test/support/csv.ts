@@ -24,7 +24,7 @@ export async function readCsv(csv: string | Buffer, { limits, chunks, ...options
   return { ...catalogue, found, pages };
 }
 
-export async function* cutBytes(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Buffer> {
+async function* cutBytes(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Buffer> {
   for (let at = 0, index = 0; at < bytes.length; index += 1) {
     const size = Math.max(1, sizes[Math.min(index, sizes.length - 1)] ?? 1);
     yield bytes.subarray(at, at + size);

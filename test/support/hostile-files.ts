@@ -1,11 +1,11 @@
-import { constants, crc32, deflateRawSync, deflateSync } from "node:zlib";
+import { constants, crc32, deflateRawSync } from "node:zlib";
 
 /** Files that claim much and hold little, byte by byte: no encoder would write them. */
 
 const ZEROS_BYTES = 1024 * 1024;
 
 /** A zlib stream of so many zeros: one piece of a megabyte again and again, since each piece stands alone. */
-export function deflateZeros(bytes: number): Buffer {
+function deflateZeros(bytes: number): Buffer {
   const piece = deflateRawSync(Buffer.alloc(ZEROS_BYTES), { level: 9, finishFlush: constants.Z_FULL_FLUSH });
   const rest = deflateRawSync(Buffer.alloc(bytes % ZEROS_BYTES), { level: 9 });
   const checksum = Buffer.alloc(4);
@@ -14,7 +14,7 @@ export function deflateZeros(bytes: number): Buffer {
   return Buffer.concat([Buffer.from([0x78, 0xda]), ...Array<Buffer>(Math.floor(bytes / ZEROS_BYTES)).fill(piece), rest, checksum]);
 }
 
-export function pngChunk(type: string, data: Buffer): Buffer {
+function pngChunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
   return Buffer.concat([u32(data.length), body, u32(crc32(body))]);
 }
@@ -357,9 +357,4 @@ function u32(value: number): Buffer {
 
 function u32le(value: number): Buffer {
   return u32(value).swap32();
-}
-
-/** What deflates well and is no picture: for bodies that claim to be compressed. */
-export function deflated(bytes: number): Buffer {
-  return deflateSync(Buffer.alloc(bytes));
 }

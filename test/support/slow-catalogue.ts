@@ -1,4 +1,3 @@
-import type { Accepted } from "../../src/contract/upload.ts";
 import { catalogueOf, startOrigin, type Origin } from "./origin.ts";
 
 /** An origin that takes its time, so that a batch can be caught in the middle. */
@@ -11,5 +10,3 @@ export async function startSlowOrigin(delayMs: number, photo: Buffer): Promise<O
 export function slowCatalogue(origin: Origin, images: number): string {
   return catalogueOf(Array.from({ length: images }, (_, index) => [`${origin.url}/slow/${index}.jpg`]));
 }
-
-export type Batch = Pick<Accepted, "requestId">;

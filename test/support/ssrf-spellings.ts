@@ -23,7 +23,7 @@ export const FORBIDDEN_V4 = [
   "240.0.0.1",
   "255.255.255.255",
 ] as const;
-export const FORBIDDEN_V6 = [
+const FORBIDDEN_V6 = [
   "::1",
   "::",
   "fe80::1",
