@@ -4,7 +4,7 @@ import { count, FileName, ImageErrorCode, Nullable } from "./terms.ts";
 import { BatchRequest, CSV_EXAMPLE, UploadForm, UploadOptions, UploadQuery, WARNINGS } from "./upload.ts";
 
 /** Each is a download of up to 50 MB that the client waits for. */
-export const PROBE_MAX = 200;
+const PROBE_MAX = 200;
 
 export const Probe = Type.Integer({
   minimum: 0,

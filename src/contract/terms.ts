@@ -37,7 +37,7 @@ export const PauseReason = Nullable(
   Type.String({ description: "Why it is paused, for people; null while it is not.", examples: [PAUSE_REASON] }),
 );
 
-export const HOST_PAUSE_REASON =
+const HOST_PAUSE_REASON =
   "26 of 40 images of cdn.example failed (65 %), more than the 50 % that pauseHostAtFailurePercent allows; mostly forbidden.";
 export const PAUSED_HOST = {
   host: "cdn.example",
@@ -66,9 +66,9 @@ export const PausedHost = Type.Object(
     examples: [PAUSED_HOST],
   },
 );
-export const PAUSED_HOSTS_MAX = 100;
+const PAUSED_HOSTS_MAX = 100;
 /** Beside the pause of the whole batch, wherever that is told of. */
-export const PAUSED_HOSTS = {
+const PAUSED_HOSTS = {
   pausedHosts: Type.Array(PausedHost, {
     maxItems: PAUSED_HOSTS_MAX,
     description: `Hosts whose images are not tried until they are resumed, while those of others go on: the first ${PAUSED_HOSTS_MAX}, those that hold back most.`,

@@ -8,7 +8,7 @@ const MINUTE = 60 * SECOND;
 export const HOST_LENGTH_MAX = 260;
 
 /** A host can ask for as much, at once. */
-export const ASKED_PAUSE_MS_MAX = 10 * MINUTE;
+const ASKED_PAUSE_MS_MAX = 10 * MINUTE;
 /** For a 429 that names no time, or none to come: the first step of an image's own retries. */
 const ASKED_PAUSE_MS = 2 * SECOND;
 /**

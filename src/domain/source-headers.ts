@@ -2,7 +2,7 @@
 export type SourceHeaders = { host: string; headers: Record<string, string> };
 
 export const HEADER_HOSTS_MAX = 10;
-export const HEADERS_PER_HOST_MAX = 10;
+const HEADERS_PER_HOST_MAX = 10;
 /** All of it as JSON. A bearer token has some 1,000 characters. */
 export const SOURCE_HEADERS_CHARS_MAX = 4_096;
 

@@ -7,7 +7,7 @@ import { ProblemError } from "./problems.ts";
 import { readableName, readBody, uploadTooLarge, type ReceiveDeps, type ReceivedAddress, type ReceivedUpload } from "./receive-upload.ts";
 
 /** Parsed at once, some 10 ms a megabyte: what is larger comes line by line. */
-export const JSON_BYTES_MAX = 4 * 1024 * 1024;
+const JSON_BYTES_MAX = 4 * 1024 * 1024;
 /** One product. A thousand URLs of a thousand characters fit. */
 const LINE_BYTES_MAX = 1024 * 1024;
 

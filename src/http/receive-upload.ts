@@ -26,7 +26,7 @@ export type ReceiveDeps = {
 };
 
 /** The longest option is metadata: 8,192 characters, of three bytes each where they are far from ASCII. */
-export const FIELD_BYTES_MAX = 32 * 1024;
+const FIELD_BYTES_MAX = 32 * 1024;
 /** `imageColumns` can come a hundred times, and there are a dozen other options: 4 MB at most, all filled. */
 export const FIELDS_MAX = 120;
 /** What a form can add to its file: its fields, and as much again for their headers. */

@@ -7,7 +7,7 @@ import { TAG_IMAGES } from "../domain/fair-tag.ts";
  * A job's images, at most: those that share a tag. Of the 0.40 ms of CPU that an image cost PostgreSQL which had a job of its own, a
  * fifth went into inserting, claiming, keeping alive and deleting that (docs/adr/0010-jobs-of-several-images.md).
  */
-export const JOB_IMAGES = TAG_IMAGES;
+const JOB_IMAGES = TAG_IMAGES;
 
 /** Jobs of one image, as retries are, are not fetched one round after the other until there are as many as asked for. */
 const ROUNDS_MAX = 3;

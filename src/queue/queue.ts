@@ -6,8 +6,8 @@ import { createImageClaims, toJobs, type ImageToSend } from "./image-jobs.ts";
 import { NEW_BATCH, tellNews } from "./news.ts";
 import { startSupervisor } from "./supervisor.ts";
 
-export const QUEUES = ["plan", "image", "finish", "deliver"] as const;
-export type QueueName = (typeof QUEUES)[number];
+const QUEUES = ["plan", "image", "finish", "deliver"] as const;
+type QueueName = (typeof QUEUES)[number];
 type Payloads = { plan: PlanJob; image: ImageJob; finish: FinishJob; deliver: DeliverJob };
 
 /**
