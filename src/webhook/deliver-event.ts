@@ -10,7 +10,7 @@ export type DeliveryOutcome = {
   retryAfterMs?: number;
 };
 
-export type DeliverableEvent = { id: string; type: string; body: string };
+export type DeliverableEvent = { id: string; body: string };
 
 /** `authorization`: the Authorization header, for a receiver that asks for one. */
 export type DeliveryTarget = { url: string; secrets: readonly string[]; authorization: string | null };

@@ -52,7 +52,7 @@ function describeAttempt(
 async function attempt(deps: DeliverDeps, due: DueDelivery): Promise<DeliveryOutcome> {
   const target = findTarget(deps, due);
   if (typeof target === "string") return { kind: "retry", status: null, detail: target, durationMs: 0 };
-  return deps.send(target, { id: due.eventId, type: due.type, body: due.body });
+  return deps.send(target, { id: due.eventId, body: due.body });
 }
 
 /** Where a delivery goes, with what signs it and what opens the door; or why it cannot be made now. */
