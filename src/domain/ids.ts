@@ -10,3 +10,8 @@ export function isUuid(text: string): boolean {
 export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
+
+/** Tells an image from all others, for maps and sets, which have no key of two parts. */
+export function imageId({ batchId, ordinal }: { batchId: string; ordinal: number }): string {
+  return `${batchId}/${ordinal}`;
+}

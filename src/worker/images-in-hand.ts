@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { findClaimedImages } from "../db/claimed-images.ts";
 import type { Transaction } from "../db/connect.ts";
+import { imageId } from "../domain/ids.ts";
 import type { Claim } from "../queue/image-jobs.ts";
 import type { Queue } from "../queue/queue.ts";
 
@@ -101,15 +102,11 @@ export class ImagesInHand {
     if (fetching.length === 0) return [];
     const keys = fetching.map(({ claim }) => claim.data);
     const images = await this.#deps.transaction((tx) => findClaimedImages(tx, keys));
-    const paused = new Set(images.filter(({ isPaused }) => isPaused).map(keyOf));
-    return fetching.filter(({ isFetched, claim }) => !isFetched && paused.has(keyOf(claim.data)));
+    const paused = new Set(images.filter(({ isPaused }) => isPaused).map(imageId));
+    return fetching.filter(({ isFetched, claim }) => !isFetched && paused.has(imageId(claim.data)));
   }
 }
 
 function lose({ abort }: InHand): void {
   abort.abort(new LostClaim("the claim is lost"));
-}
-
-export function keyOf({ batchId, ordinal }: { batchId: string; ordinal: number }): string {
-  return `${batchId}/${ordinal}`;
 }

@@ -2,10 +2,11 @@ import { findClaimedImages } from "../db/claimed-images.ts";
 import { findKnownSources, type HeldImage } from "../db/known-sources.ts";
 import type { Transaction, Tx } from "../db/connect.ts";
 import type { DownloadWindow } from "../domain/download-window.ts";
+import { imageId } from "../domain/ids.ts";
 import type { Claim } from "../queue/image-jobs.ts";
 import type { Queue } from "../queue/queue.ts";
 import { createAlarm } from "./alarm.ts";
-import { ImagesInHand, keyOf, type InHand } from "./images-in-hand.ts";
+import { ImagesInHand, type InHand } from "./images-in-hand.ts";
 
 type PumpDeps = {
   queue: Pick<Queue, "claimImages" | "touch">;
@@ -150,8 +151,8 @@ export class Pump {
     });
     this.#isQueueEmpty = isDrained;
     this.#inHand.loseTo(claims);
-    const byKey = new Map(images.map((image) => [keyOf(image), image]));
-    for (const claim of claims) this.#start(claim, byKey.get(keyOf(claim.data)));
+    const byId = new Map(images.map((image) => [imageId(image), image]));
+    for (const claim of claims) this.#start(claim, byId.get(imageId(claim.data)));
   }
 
   #start(claim: Claim, image: HeldImage | undefined): void {

@@ -12,6 +12,7 @@ import { rememberSources, type NewSource } from "../db/known-sources.ts";
 import { settleRepeats } from "../db/plan-images.ts";
 import type { Tx } from "../db/connect.ts";
 import { isOverBudget, type BudgetCounts } from "../domain/failure-budget.ts";
+import { imageId } from "../domain/ids.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { shelveImages } from "../queue/hold-share.ts";
 import { isToPlanOn } from "../queue/plan-page.ts";
@@ -98,7 +99,7 @@ function unnamedOutputs(held: readonly ImageOutcome[], settled: readonly Settled
 
 /** An image whose job was sent once too often can be in one collection twice: one outcome is enough. */
 function onePerImage(images: readonly SettledImage[]): SettledImage[] {
-  return [...new Map(images.map((image) => [`${image.batchId}/${image.ordinal}`, image])).values()];
+  return [...new Map(images.map((image) => [imageId(image), image])).values()];
 }
 
 /** What is tried again, or goes back untried. A retry of an image that somebody else has settled ends with its claim. */
