@@ -11,16 +11,16 @@ export type KnownSource = {
   outputs: OutputFacts[];
 };
 
-/** An image in hand: `key` names its URL under its recipe, `known` is what an earlier batch made of that. */
-export type HeldImage = ClaimedImage & { key: string; known: KnownSource | null };
+/** A claimed image: `key` names its URL under its recipe, `known` is what an earlier batch made of that. */
+export type SourcedImage = ClaimedImage & { key: string; known: KnownSource | null };
 
 type Row = KnownSource & { tenantId: string; key: string };
 
 /** Looks up what is known of claimed images, in one query for all of them. */
-export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[]): Promise<HeldImage[]> {
+export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[]): Promise<SourcedImage[]> {
   const images = [...Map.groupBy(claimed, ({ batch }) => batch)].flatMap(([{ recipe }, ofBatch]) => {
     const keyOf = createSourceKey(recipe);
-    return ofBatch.map((image): HeldImage => ({ ...image, key: keyOf(image.url), known: null }));
+    return ofBatch.map((image): SourcedImage => ({ ...image, key: keyOf(image.url), known: null }));
   });
   const asked = images.filter(({ batch }) => batch.refresh === "auto");
   if (asked.length === 0) return images;

@@ -1,5 +1,5 @@
 import { findClaimedImages } from "../db/claimed-images.ts";
-import { findKnownSources, type HeldImage } from "../db/known-sources.ts";
+import { findKnownSources, type SourcedImage } from "../db/known-sources.ts";
 import type { Transaction, Tx } from "../db/connect.ts";
 import type { DownloadWindow } from "../domain/download-window.ts";
 import { imageId } from "../domain/ids.ts";
@@ -15,7 +15,7 @@ type PumpDeps = {
   window: DownloadWindow;
   startBatches(tx: Tx, batchIds: string[]): Promise<void>;
   /** Works one image to its settled outcome. Never rejects. `signal` aborts when the claim is lost or time is up. */
-  work(claim: Claim, image: HeldImage, hold: Hold): Promise<void>;
+  work(claim: Claim, image: SourcedImage, hold: Hold): Promise<void>;
   /** Ends a claim whose image is settled already, or whose batch is paused. */
   drop(claim: Claim, kind: "drop" | "shelve"): Promise<void>;
   /** Nothing more comes to be recorded before something is claimed again. */
@@ -155,7 +155,7 @@ export class Pump {
     for (const claim of claims) this.#start(claim, byId.get(imageId(claim.data)));
   }
 
-  #start(claim: Claim, image: HeldImage | undefined): void {
+  #start(claim: Claim, image: SourcedImage | undefined): void {
     const entry = this.#inHand.add(claim);
     const hold: Hold = {
       signal: entry.abort.signal,

@@ -53,16 +53,16 @@ export type SettleDeps = {
 export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly ImageOutcome[]): Promise<OutputPlace[]> {
   const { queue } = deps;
   // First the claims: what is no longer ours is somebody else's to settle.
-  const ours = await queue.endClaims(
+  const ended = await queue.endClaims(
     tx,
     items.map(({ claim }) => claim),
   );
-  const held = items.filter(({ claim }) => ours.has(claim));
-  await requeue(queue, tx, held);
-  const settled = onePerImage(held.flatMap(toSettled));
+  const ours = items.filter(({ claim }) => ended.has(claim));
+  await requeue(queue, tx, ours);
+  const settled = onePerImage(ours.flatMap(toSettled));
   const counted = await settleImages(tx, settled);
-  await rememberSources(tx, held.flatMap(toSource));
-  const shelved = held.filter(({ outcome }) => outcome.kind === "shelve").map(({ claim }) => claim);
+  await rememberSources(tx, ours.flatMap(toSource));
+  const shelved = ours.filter(({ outcome }) => outcome.kind === "shelve").map(({ claim }) => claim);
 
   // The counters last and in the order of ids: they lock their batches.
   const batchIds = [...new Set([...counted.map(({ batchId }) => batchId), ...shelved.map(({ data }) => data.batchId)])].toSorted();
@@ -81,15 +81,15 @@ export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly I
         shelved.filter(({ data }) => data.batchId === batchId),
       );
   }
-  return unnamedOutputs(held, settled, counted);
+  return unnamedOutputs(ours, settled, counted);
 }
 
 type ImageKey = Pick<SettledImage, "batchId" | "ordinal">;
 
 /** Of images that were settled just now: nobody can settle those any more, while at another's place may lie what somebody has settled. */
-function unnamedOutputs(held: readonly ImageOutcome[], settled: readonly SettledImage[], counted: readonly ImageKey[]): OutputPlace[] {
+function unnamedOutputs(ours: readonly ImageOutcome[], settled: readonly SettledImage[], counted: readonly ImageKey[]): OutputPlace[] {
   const hasUnnamed = ({ placed, outcome }: ImageOutcome) => placed.length > (outcome.kind === "done" ? outcome.result.outputs.length : 0);
-  return held.filter(hasUnnamed).flatMap(({ claim: { data }, placed }) => {
+  return ours.filter(hasUnnamed).flatMap(({ claim: { data }, placed }) => {
     const isThis = ({ batchId, ordinal }: ImageKey) => batchId === data.batchId && ordinal === data.ordinal;
     if (!counted.some(isThis)) return [];
     const named = settled.find(isThis)?.outputs ?? [];
@@ -103,11 +103,11 @@ function onePerImage(images: readonly SettledImage[]): SettledImage[] {
 }
 
 /** What is tried again, or goes back untried. A retry of an image that somebody else has settled ends with its claim. */
-async function requeue(queue: SettleDeps["queue"], tx: Tx, held: readonly ImageOutcome[]): Promise<void> {
-  const retried = await recordRetries(tx, held.flatMap(toRetry));
+async function requeue(queue: SettleDeps["queue"], tx: Tx, ours: readonly ImageOutcome[]): Promise<void> {
+  const retried = await recordRetries(tx, ours.flatMap(toRetry));
   const jobs = [
     ...retried.map(({ claim, delayMs }) => ({ ...jobOf(claim), delayMs })),
-    ...held.flatMap(({ claim, outcome }) => (outcome.kind === "release" ? [{ ...jobOf(claim, outcome), delayMs: outcome.delayMs }] : [])),
+    ...ours.flatMap(({ claim, outcome }) => (outcome.kind === "release" ? [{ ...jobOf(claim, outcome), delayMs: outcome.delayMs }] : [])),
   ];
   await queue.sendImages(tx, jobs);
 }

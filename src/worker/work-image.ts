@@ -1,5 +1,5 @@
 import { isDatabaseAway } from "../db/connect.ts";
-import type { HeldImage } from "../db/known-sources.ts";
+import type { SourcedImage } from "../db/known-sources.ts";
 import { PATIENCE_MS, whatHostDid } from "../domain/host-pause.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
@@ -38,7 +38,7 @@ const SMALL_FIRST = Infinity;
 export async function workImage(
   { stages, settler, disk, log, hosts, batchHeaders }: WorkDeps,
   claim: Claim,
-  image: HeldImage,
+  image: SourcedImage,
   { signal, onAsked, onFetched, onWorked }: Hold,
 ): Promise<void> {
   const startedAt = new Date();
@@ -128,7 +128,7 @@ async function tryImage(
 async function decide(
   { disk, hosts }: Pick<WorkDeps, "disk" | "hosts">,
   claim: Claim,
-  image: HeldImage,
+  image: SourcedImage,
   { result }: Attempt,
 ): Promise<Outcome<Processed>> {
   if (result.ok) return { kind: "done", result: result.value };
