@@ -61,7 +61,7 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       endpoint: webhook.endpoint,
       toldSecret: webhook.shown !== null,
     })
-    .catch((error: unknown) => settleDoubt(deps, batchId, error));
+    .catch((error: unknown) => resolveDoubt(deps, batchId, error));
   if (loaded.ok) return { ...loaded, webhookSecret: webhook.shown, isReplay: false };
   await deps.storage.removeBatch(batchId);
   if (loaded.kind === "csv") return loaded;
@@ -73,7 +73,7 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
  * A connection can break between the commit and its answer: what is stored is accepted, what surely is not leaves no
  * file. Where the database cannot even be asked, the file stays for the sweep.
  */
-async function settleDoubt(deps: IntakeDeps, batchId: string, error: unknown): Promise<LoadedBatch> {
+async function resolveDoubt(deps: IntakeDeps, batchId: string, error: unknown): Promise<LoadedBatch> {
   const found = await deps.findBatch(batchId).catch(() => "unknown" as const);
   if (found !== null && found !== "unknown") return { ok: true, batch: found, warnings: [] };
   if (found === null) await deps.storage.removeBatch(batchId);
