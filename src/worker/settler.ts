@@ -6,7 +6,7 @@ import { settleTogether, type ImageOutcome, type SettleDeps } from "./settle-tog
 type SettlerDeps = SettleDeps & {
   transaction: Transaction;
   /** Puts on the disk what the rows will name; the outcome of an image whose files it would not take is another. */
-  flush(items: readonly ImageOutcome[]): Promise<readonly ImageOutcome[]>;
+  flushOutcomes(items: readonly ImageOutcome[]): Promise<readonly ImageOutcome[]>;
   /** What it cannot remove stays. */
   removeOutputs(places: readonly OutputPlace[]): Promise<unknown>;
   onError(error: unknown): void;
@@ -40,7 +40,7 @@ export function createSettler(given: SettlerDeps): Settler {
       pageMax: PAGE_MAX,
       collectMs,
       firstMs: COLLECT_SOON_MS,
-      write: async (items) => settleUntilWritten(deps, await deps.flush(items)),
+      write: async (items) => settleUntilWritten(deps, await deps.flushOutcomes(items)),
     });
   const [small, large] = [laneOf(COLLECT_SOON_MS), laneOf(COLLECT_MS)];
   return {

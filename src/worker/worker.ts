@@ -69,7 +69,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     transaction: db.keyedTransaction,
     queue,
     onError,
-    flush: (items) => flushOutcomes({ storage: deps.storage, disk }, items),
+    flushOutcomes: (items) => flushOutcomes({ storage: deps.storage, disk }, items),
     removeOutputs: (places) => Promise.all(places.map(deps.storage.removeOutput)),
     pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
     countShares: (tx, state, ordinals) => countShares(tx, announcing, state, ordinals),
@@ -120,9 +120,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 async function workQueues({ db, queue, storage, settings, send, openAuthorization, log }: WorkerDeps) {
   return {
     plan: await queue.work("plan", 1, (job, signal) => planBatch({ transaction: db.keyedTransaction, queue }, job.batchId, signal)),
-    finish: await queue.work("finish", 1, (job, signal) =>
-      finishBatch({ db, queue, storage: storage, publicUrl: settings.publicUrl }, job, signal),
-    ),
+    finish: await queue.work("finish", 1, (job, signal) => finishBatch({ db, queue, storage, publicUrl: settings.publicUrl }, job, signal)),
     deliver: await queue.work("deliver", DELIVERIES_AT_ONCE, (job) =>
       deliver({ db, queue, send, configured: settings.webhook, openAuthorization, random: Math.random, log }, job),
     ),

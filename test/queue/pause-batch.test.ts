@@ -33,7 +33,7 @@ describe("pausing and resuming", () => {
       removeOutputs: () => assert.fail(),
       transaction: db.keyedTransaction,
       queue,
-      flush: async (items) => items,
+      flushOutcomes: async (items) => items,
       pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent),
       countShares: () => assert.fail(),
       onError: assert.fail,

@@ -55,7 +55,7 @@ describe("planning and settling", () => {
       removeOutputs: () => assert.fail(),
       transaction: db.keyedTransaction,
       queue,
-      flush: async (items) => items,
+      flushOutcomes: async (items) => items,
       pause: () => assert.fail(),
       countShares: () => assert.fail(),
       onError: assert.fail,
@@ -191,7 +191,7 @@ describe("planning and settling", () => {
       removeOutputs: () => assert.fail(),
       transaction: db.keyedTransaction,
       queue,
-      flush: async (items) => items,
+      flushOutcomes: async (items) => items,
       pause: () => assert.fail(),
       countShares: () => assert.fail(),
       onError: () => {},
@@ -222,7 +222,7 @@ describe("planning and settling", () => {
       pause: () => assert.fail(),
       countShares: () => assert.fail(),
       onError: assert.fail,
-      flush: async (items) => {
+      flushOutcomes: async (items) => {
         flushing.resolve();
         await release.promise;
         const storage = {
@@ -257,7 +257,7 @@ describe("planning and settling", () => {
     const settler = createSettler({
       transaction: db.keyedTransaction,
       queue,
-      flush: async (items) => items,
+      flushOutcomes: async (items) => items,
       async removeOutputs(places) {
         for (const { ordinal, fileName } of places) {
           const { rows } = await db.executor.executeSql("select state from image where batch_id = $1 and ordinal = $2", [batchId, ordinal]);
@@ -296,7 +296,7 @@ describe("planning and settling", () => {
     const settler = createSettler({
       removeOutputs: () => assert.fail(),
       queue,
-      flush: async (items) => items,
+      flushOutcomes: async (items) => items,
       pause: () => assert.fail(),
       countShares: () => assert.fail(),
       onError: () => {},
