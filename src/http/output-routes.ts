@@ -3,14 +3,13 @@ import Type, { type Static } from "typebox";
 import { isFileName } from "../domain/file-name.ts";
 import { isToken } from "../domain/ids.ts";
 import { FORMAT_FILES } from "../domain/recipe.ts";
+import type { StoredFile } from "../storage/storage.ts";
 import { problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 import { fileHeaders, partialResponses, sendFile } from "./send-file.ts";
 
-type ServedFile = { path: string; bytes: number; modifiedAt: Date };
-
 export type OutputDeps = {
-  findOutput(token: string, fileName: string): Promise<(ServedFile & { mediaType: string; etag: string }) | null>;
+  findOutput(token: string, fileName: string): Promise<(StoredFile & { mediaType: string; etag: string }) | null>;
 };
 
 const Params = Type.Object({

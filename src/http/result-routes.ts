@@ -12,13 +12,12 @@ import { isToken } from "../domain/ids.ts";
 import type { ProblemCode } from "../domain/problem.ts";
 import { outputNames } from "../domain/recipe.ts";
 import type { ProductResult } from "../domain/product-result.ts";
+import type { StoredFile } from "../storage/storage.ts";
 import { viewProduct } from "./batch-view.ts";
 import { problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 import { fileHeaders, partialResponses, sendFile } from "./send-file.ts";
 import { zipOutputs, type OutputFile } from "./zip-outputs.ts";
-
-type StoredFile = { path: string; bytes: number; modifiedAt: Date };
 
 export type ResultDeps = {
   settings: { publicUrl: () => string };

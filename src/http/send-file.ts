@@ -1,12 +1,10 @@
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { StoredFile } from "../storage/storage.ts";
 import { ProblemError } from "./problems.ts";
 
-export type SendableFile = {
-  path: string;
-  bytes: number;
-  modifiedAt: Date;
+type SendableFile = StoredFile & {
   mediaType: string;
   etag: string;
   cacheControl: string;

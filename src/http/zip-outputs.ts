@@ -1,8 +1,9 @@
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { makeZip } from "client-zip";
+import type { StoredFile } from "../storage/storage.ts";
 
-export type OutputFile = { path: string; bytes: number; modifiedAt: Date; fileName: string };
+export type OutputFile = StoredFile & { fileName: string };
 
 /**
  * A ZIP of outputs, made while it is read. Begun by the first byte that is asked for, so that HEAD opens nothing. client-zip

@@ -11,6 +11,7 @@ import { createTempFolder } from "./temp-folder.ts";
 
 type ImagePlace = { batchId: string; ordinal: number };
 export type OutputPlace = ImagePlace & { fileName: string };
+export type InputPlace = ImagePlace & { extension: string };
 /** The bytes of a linked file were put on the disk when it was written: only its name is new. */
 export type FreshOutput = OutputPlace & { isLinked: boolean };
 type Place = { folder: string; path: string };
@@ -20,7 +21,7 @@ export type StoredFile = { path: string; bytes: number; modifiedAt: Date };
 export type Storage = {
   tempPath(extension?: string): string;
   keepCsv(tempPath: string, batchId: string): Promise<{ path: string }>;
-  keepInput(tempPath: string, at: ImagePlace & { extension: string }): Promise<StageResult<{ path: string }>>;
+  keepInput(tempPath: string, at: InputPlace): Promise<StageResult<{ path: string }>>;
   /** Where KEEP_INPUTS is off. */
   dropInput(tempPath: string): Promise<StageResult<unknown>>;
   keepOutput(tempPath: string, at: OutputPlace): Promise<StageResult<{ path: string }>>;
@@ -34,7 +35,7 @@ export type Storage = {
    * they are not there any more. Across file systems, and where links are not possible, they are copied.
    */
   linkOutput(from: OutputPlace, to: OutputPlace): Promise<StageResult<boolean>>;
-  linkInput(from: ImagePlace & { extension: string }, to: ImagePlace & { extension: string }): Promise<StageResult<boolean>>;
+  linkInput(from: InputPlace, to: InputPlace): Promise<StageResult<boolean>>;
   /** Where there is none, nothing happens. */
   removeOutput(at: OutputPlace): Promise<StageResult<unknown>>;
   keepResult(tempPath: string, batchId: string, fileName: string): Promise<{ path: string }>;
@@ -62,7 +63,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
 
   const inFolder = (folder: string, name: string): Place => ({ folder, path: `${folder}${sep}${checkFileName(name)}` });
   const placeOfOutput = ({ batchId, ordinal, fileName }: OutputPlace) => inFolder(paths.outputShard(batchId, ordinal), fileName);
-  const placeOfInput = ({ batchId, ordinal, extension }: ImagePlace & { extension: string }) =>
+  const placeOfInput = ({ batchId, ordinal, extension }: InputPlace) =>
     inFolder(paths.inputShard(batchId, ordinal), `${ordinal}.${extension}`);
 
   const moveInto = async (tempPath: string, { folder, path }: Place) => {

@@ -6,7 +6,7 @@ import type { EncodedOutput, EncodeTask } from "../image/encode-task.ts";
 import type { Encoded } from "../image/encoder-pool.ts";
 import type { Inspection } from "../image/inspect.ts";
 import type { Download, DownloadRequest } from "../net/download.ts";
-import type { OutputPlace } from "../storage/storage.ts";
+import type { InputPlace, OutputPlace } from "../storage/storage.ts";
 
 export type ImageWork = {
   batchId: string;
@@ -27,14 +27,13 @@ export type Stages = {
   encode(task: EncodeTask, options: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>>;
   keepOutput(tempPath: string, at: OutputPlace): Promise<StageResult<{ path: string }>>;
   /** Keeps or drops the download, as KEEP_INPUTS says. */
-  keepInput(tempPath: string, at: { batchId: string; ordinal: number; extension: string }): Promise<StageResult<unknown>>;
+  keepInput(tempPath: string, at: InputPlace): Promise<StageResult<unknown>>;
   linkOutput(from: OutputPlace, to: OutputPlace): Promise<StageResult<boolean>>;
   linkInput(from: InputPlace, to: InputPlace): Promise<StageResult<boolean>>;
   discard(tempPath: string): Promise<void>;
   onFetched(fetchMs: number): void;
 };
 
-type InputPlace = { batchId: string; ordinal: number; extension: string };
 export type StoredOutput = Omit<EncodedOutput, "path"> & { fileName: string };
 export type Processed = { outputs: StoredOutput[]; isReused: boolean };
 export type Attempt = {
