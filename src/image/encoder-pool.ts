@@ -5,9 +5,6 @@ import type { EncodeTask } from "./encode-task.ts";
 import { startEncoderProcess, type EncoderProcess } from "./encoder-process.ts";
 import type { EncoderReply } from "./encoder.ts";
 
-export type { Encoded } from "./encode-result.ts";
-export type { EncodeTask } from "./encode-task.ts";
-
 export type EncoderPool = {
   /** The best priority waits the shortest; an abort takes a waiting task back and rejects with its reason. */
   encode(task: EncodeTask, options: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>>;
