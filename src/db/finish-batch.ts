@@ -1,4 +1,4 @@
-import type { BatchOutcome, EventType } from "../domain/batch-state.ts";
+import type { BatchOutcome } from "../domain/batch-state.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
 import { IS_SETTLED } from "./settle-images.ts";
@@ -22,42 +22,4 @@ export async function endBatch(
     [batchId, end.run, end.status, end.outcome],
   );
   return (rows[0] as BatchRow | undefined) ?? null;
-}
-
-export type NewEvent = {
-  eventId: string;
-  batchId: string;
-  run: number;
-  type: EventType;
-  sequence: number;
-  body: string;
-  seedBody?: string | null;
-};
-
-/** Whether somebody wants the batch's events as the seed's webhook was. */
-export async function hasSeedEndpoint(tx: Tx, batchId: string): Promise<boolean> {
-  const { rows } = await tx.executor.executeSql("select 1 from endpoint where batch_id = $1 and payload = 'seed' limit 1", [batchId]);
-  return rows.length > 0;
-}
-
-/**
- * Records an event and a delivery of it to every endpoint of its batch; returns the endpoints. Those that know only the
- * seed's webhook get `seedBody`; where there is none the event is not for them.
- */
-export async function recordEvent(tx: Tx, row: NewEvent): Promise<string[]> {
-  await tx.executor.executeSql("insert into event (event_id, batch_id, run, type, sequence, body) values ($1, $2, $3, $4, $5, $6)", [
-    row.eventId,
-    row.batchId,
-    row.run,
-    row.type,
-    row.sequence,
-    row.body,
-  ]);
-  const { rows } = await tx.executor.executeSql(
-    `insert into delivery (event_id, endpoint_id, own_body) select $1, endpoint_id, case when payload = 'seed' then $3::text end
-     from endpoint where batch_id = $2 and (payload <> 'seed' or $3::text is not null)
-     returning endpoint_id as "endpointId"`,
-    [row.eventId, row.batchId, row.seedBody ?? null],
-  );
-  return (rows as { endpointId: string }[]).map(({ endpointId }) => endpointId);
 }

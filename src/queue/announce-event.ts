@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { BatchRow } from "../db/batches.ts";
 import type { Tx } from "../db/connect.ts";
-import { hasSeedEndpoint, recordEvent } from "../db/finish-batch.ts";
+import { hasSeedEndpoint, recordEvent } from "../db/events.ts";
 import { listProducts } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl, viewPausedShare, type BatchEventBody } from "../domain/batch-event.ts";
 import { countsOf, type EventType } from "../domain/batch-state.ts";

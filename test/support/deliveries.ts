@@ -1,7 +1,7 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
 import { insertBatch, insertEndpoint } from "../../src/db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../../src/db/connect.ts";
-import { recordEvent } from "../../src/db/finish-batch.ts";
+import { recordEvent } from "../../src/db/events.ts";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { SEED_RECIPE } from "../../src/domain/recipe.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
