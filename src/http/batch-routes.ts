@@ -1,30 +1,26 @@
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { AcceptedBatch, Batch } from "../contract/batch.ts";
-import { ID } from "../contract/terms.ts";
 import { UploadForm, UploadHeaders, UploadQuery } from "../contract/upload.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
 import { writeCursor } from "../domain/cursor.ts";
-import { isUuid } from "../domain/ids.ts";
 import { viewBatch, viewProduct } from "./batch-view.ts";
 import { readBatchCursor, readLineCursor } from "./cursor.ts";
+import { BatchParams, getBatch, type BatchLookup } from "./get-batch.ts";
 import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
 import { problemResponses, PRODUCTS_PROBLEMS, READ_PROBLEMS } from "./problem-responses.ts";
-import { ProblemError } from "./problems.ts";
-import { receiveJson, receiveNdjson } from "./receive-products.ts";
-import { receiveFile, type Receive } from "./receive-upload.ts";
+import { receiveAny } from "./receive-any.ts";
 import { takeUpload, type TakeDeps } from "./take-upload.ts";
 import { acceptedHeaders, followHeaders, headersOf } from "./upload-route.ts";
 
-export type BatchDeps = TakeDeps & {
-  findBatch(batchId: string): Promise<BatchRow | null>;
-  /** The newest first, those before `before`. */
-  listBatches(page: { before: string | null; limit: number }): Promise<BatchRow[]>;
-  listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage>;
-};
+export type BatchDeps = TakeDeps &
+  BatchLookup & {
+    /** The newest first, those before `before`. */
+    listBatches(page: { before: string | null; limit: number }): Promise<BatchRow[]>;
+    listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage>;
+  };
 
-export const BatchParams = Type.Object({ batchId: Type.String({ description: "The batch's id.", examples: [ID] }) });
 const page = (limitDefault: number, limitMax: number) =>
   Type.Object({
     limit: Type.Optional(
@@ -164,21 +160,4 @@ function addListProducts(app: FastifyInstance, deps: BatchDeps): void {
 
 function view({ settings }: BatchDeps, batch: BatchRow): Batch {
   return viewBatch(batch, settings.publicUrl());
-}
-
-export const receiveAny: Receive = (request, deps) => {
-  const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? "";
-  if (type === "application/json") return receiveJson(request, deps);
-  if (NDJSON.includes(type)) return receiveNdjson(request, deps);
-  return receiveFile(request, deps);
-};
-
-export const NDJSON = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
-
-/** `called`: its name on the route that asks. */
-export async function getBatch(deps: Pick<BatchDeps, "findBatch">, id: string, called = "batchId"): Promise<BatchRow> {
-  const batchId = id.toLowerCase();
-  const batch = isUuid(batchId) ? await deps.findBatch(batchId) : null;
-  if (!batch) throw new ProblemError("batch_not_found", `Expected the ${called} of an upload; this one is not known.`);
-  return batch;
 }

@@ -6,14 +6,14 @@ import { ResumeRequest, type Batch } from "../contract/batch.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { BudgetChange } from "../db/pause-batch.ts";
 import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
-import { BatchParams, getBatch, type BatchDeps } from "./batch-routes.ts";
 import { viewBatch } from "./batch-view.ts";
+import { BatchParams, getBatch, type BatchLookup } from "./get-batch.ts";
 import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 import { readOff } from "./read-off.ts";
 import { readBody } from "./receive-upload.ts";
 
-export type PauseRouteDeps = Pick<BatchDeps, "findBatch"> & {
+export type PauseRouteDeps = BatchLookup & {
   settings: { publicUrl: () => string; uploadMs: number };
   /** Null where there is nothing to pause. */
   pauseBatch(batchId: string): Promise<BatchRow | null>;

@@ -2,11 +2,11 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { PreflightForm, PreflightQuery, type Preflight } from "../contract/preflight.ts";
 import type { CsvProblem } from "../domain/csv-problem.ts";
 import type { PreflightOrder } from "../intake/preflight.ts";
-import { receiveAny } from "./batch-routes.ts";
 import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
 import { problemResponses, PREFLIGHT_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 import { readPreflightOptions } from "./read-options.ts";
+import { receiveAny } from "./receive-any.ts";
 import { withUpload, type TakeDeps } from "./take-upload.ts";
 
 export type PreflightRouteDeps = Omit<TakeDeps, "acceptUpload" | "findEarlier" | "digestUpload"> & {

@@ -16,11 +16,11 @@ import {
   type ReportFilter,
   type ReportName,
 } from "../domain/report.ts";
-import { getBatch, type BatchDeps } from "./batch-routes.ts";
+import { getBatch, type BatchLookup } from "./get-batch.ts";
 import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 
-export type ReportRouteDeps = Pick<BatchDeps, "findBatch"> & {
+export type ReportRouteDeps = BatchLookup & {
   /** Null where as many reports are being read as may be. */
   openReport(name: ReportName, filter: ReportFilter): Promise<OpenReport | null>;
 };
