@@ -5,6 +5,7 @@ import { UploadForm, UploadHeaders, UploadQuery } from "../contract/upload.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
 import { writeCursor } from "../domain/cursor.ts";
+import { acceptedHeaders, followHeaders, headersOf } from "./batch-headers.ts";
 import { viewBatch, viewProduct } from "./batch-view.ts";
 import { readBatchCursor, readLineCursor } from "./cursor.ts";
 import { BatchParams, getBatch, type BatchLookup } from "./get-batch.ts";
@@ -12,7 +13,6 @@ import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
 import { problemResponses, PRODUCTS_PROBLEMS, READ_PROBLEMS } from "./problem-responses.ts";
 import { receiveAny } from "./receive-any.ts";
 import { takeUpload, type TakeDeps } from "./take-upload.ts";
-import { acceptedHeaders, followHeaders, headersOf } from "./upload-route.ts";
 
 export type BatchDeps = TakeDeps &
   BatchLookup & {

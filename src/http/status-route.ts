@@ -9,12 +9,12 @@ import { countsOf, percentSettled } from "../domain/batch-state.ts";
 import { writeCursor } from "../domain/cursor.ts";
 import type { ProductResult } from "../domain/product-result.ts";
 import { viewSeedProduct } from "../domain/seed-payload.ts";
+import { followHeaders } from "./batch-headers.ts";
 import { viewPausedHosts } from "./batch-view.ts";
 import { readLineCursor } from "./cursor.ts";
 import { getBatch, type BatchLookup } from "./get-batch.ts";
 import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
-import { followHeaders } from "./upload-route.ts";
 
 export type StatusDeps = BatchLookup & {
   settings: { publicUrl: () => string };

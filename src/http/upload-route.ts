@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { UploadForm, UploadHeaders, UploadQuery, type Accepted } from "../contract/upload.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl } from "../domain/batch-event.ts";
+import { acceptedHeaders, headersOf } from "./batch-headers.ts";
 import { CSV_BODY, streamedBody } from "./openapi.ts";
 import { problemResponses, UPLOAD_PROBLEMS } from "./problem-responses.ts";
 import { receiveFile } from "./receive-upload.ts";
@@ -30,28 +31,6 @@ export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" 
     },
   );
 }
-
-export const acceptedHeaders = {
-  Location: { type: "string", format: "uri", description: "Where the batch can be followed." },
-  "Retry-After": { type: "integer", description: "Seconds until a first look is worth it; absent where the batch has ended already." },
-  "Idempotency-Replayed": {
-    type: "boolean",
-    description: "`true` where an upload with this Idempotency-Key was taken in before, and this is its batch; absent otherwise.",
-  },
-};
-
-export function headersOf({ batch, isReplay }: Taken, location: string): Record<string, string> {
-  return {
-    location,
-    "cache-control": "no-store",
-    ...(batch.finishedAt === null ? { "retry-after": "1" } : {}),
-    ...(isReplay ? { "idempotency-replayed": "true" } : {}),
-  };
-}
-
-export const followHeaders = {
-  "Retry-After": { type: "integer", description: "Seconds until another look is worth it; absent once the batch has ended." },
-};
 
 function toAnswer({ batch, warnings, webhookSecret }: Taken, publicUrl: string): Accepted {
   const { batchId, token, products, imagesTotal: images } = batch;

@@ -1,0 +1,26 @@
+import type { Taken } from "./take-upload.ts";
+
+/** What goes with the answer to an upload, for the document. */
+export const acceptedHeaders = {
+  Location: { type: "string", format: "uri", description: "Where the batch can be followed." },
+  "Retry-After": { type: "integer", description: "Seconds until a first look is worth it; absent where the batch has ended already." },
+  "Idempotency-Replayed": {
+    type: "boolean",
+    description: "`true` where an upload with this Idempotency-Key was taken in before, and this is its batch; absent otherwise.",
+  },
+};
+
+/** The headers themselves; `location` is where this route's clients follow the batch. */
+export function headersOf({ batch, isReplay }: Taken, location: string): Record<string, string> {
+  return {
+    location,
+    "cache-control": "no-store",
+    ...(batch.finishedAt === null ? { "retry-after": "1" } : {}),
+    ...(isReplay ? { "idempotency-replayed": "true" } : {}),
+  };
+}
+
+/** What goes with how a batch stands, for the document. */
+export const followHeaders = {
+  "Retry-After": { type: "integer", description: "Seconds until another look is worth it; absent once the batch has ended." },
+};
