@@ -11,8 +11,6 @@ import { sniffText, type TextShape } from "./sniff-text.ts";
 import { createDecoding } from "./text-encoding.ts";
 import { unpack, UnpackError } from "./unpack.ts";
 
-export type { CatalogueProduct } from "./read-product.ts";
-
 /** What is to be known of a file to give it back; plain data, kept with the batch. */
 export type CatalogueFacts = TextShape &
   Layout & {

@@ -1,4 +1,4 @@
-import type { CatalogueProduct } from "../csv/read-catalogue.ts";
+import type { CatalogueProduct } from "../csv/read-product.ts";
 import { cleanImageUrl } from "../domain/clean-image-url.ts";
 import type { UploadWarning } from "../domain/csv-problem.ts";
 import { findExpiry, mayExpire } from "../domain/link-expiry.ts";

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
-import type { CatalogueFacts, CatalogueProduct } from "../csv/read-catalogue.ts";
-import { readCatalogue } from "../csv/read-catalogue.ts";
 import type { CatalogueLimits } from "../csv/limits.ts";
+import { readCatalogue, type CatalogueFacts } from "../csv/read-catalogue.ts";
+import type { CatalogueProduct } from "../csv/read-product.ts";
 import { findBatch, insertBatch, insertEndpoint, type BatchRow, type NewBatch, type StoredHeaders } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, type Transaction, type Tx } from "../db/connect.ts";
 import { keepIdempotencyKey, takeIdempotencyKey, type IdempotencyKey } from "../db/idempotency-keys.ts";

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import type { CatalogueLimits } from "../csv/limits.ts";
-import { readCatalogue, type CatalogueFacts, type CatalogueProduct } from "../csv/read-catalogue.ts";
+import { readCatalogue, type CatalogueFacts } from "../csv/read-catalogue.ts";
+import type { CatalogueProduct } from "../csv/read-product.ts";
 import { cleanImageUrl } from "../domain/clean-image-url.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { createHashSet, hash53 } from "../domain/hash-set.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { writeToString } from "fast-csv";
-import type { CatalogueProduct } from "../../src/csv/read-catalogue.ts";
+import type { CatalogueProduct } from "../../src/csv/read-product.ts";
 import { encodeText, ENCODINGS } from "../../src/csv/text-encoding.ts";
 import { createRowWriter, RESULT_COLUMNS, type ResultCells } from "../../src/csv/write-result.ts";
 import { readCsv, rowsByFastCsv, writeResult, type CsvReading } from "../support/csv.ts";

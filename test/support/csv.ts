@@ -1,6 +1,7 @@
 import { parseString } from "fast-csv";
 import { CATALOGUE_LIMITS, type CatalogueLimits } from "../../src/csv/limits.ts";
-import { readCatalogue, type Catalogue, type CatalogueProduct, type ReadOptions } from "../../src/csv/read-catalogue.ts";
+import { readCatalogue, type Catalogue, type ReadOptions } from "../../src/csv/read-catalogue.ts";
+import type { CatalogueProduct } from "../../src/csv/read-product.ts";
 import { createResultWriter, type ResultCells, type ResultShape } from "../../src/csv/write-result.ts";
 
 /** `pages`: how many products came at a time. */
