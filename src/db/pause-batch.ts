@@ -52,7 +52,7 @@ export async function findWorstFailure(tx: Tx, batchId: string): Promise<WorstFa
 }
 
 /** What is not given stays as it is; a percentage of null takes the budget away. */
-export type BudgetChange = { percent?: number | null; hostPercent?: number | null } | null;
+export type BudgetChange = { percent?: number | null; hostPercent?: number | null };
 export type ResumedBatch = BatchRow & { resumedAt: Date };
 
 /**
@@ -67,7 +67,7 @@ export async function markResumed(tx: Tx, batchId: string, change: BudgetChange)
        pause_host_at_failure_percent = case when $4 then $5::smallint else pause_host_at_failure_percent end
      where batch_id = $1 and (paused_at is not null or hosts_paused > 0) and status in ('pending', 'processing')
      returning ${BATCH_COLUMNS}, now() as "resumedAt"`,
-    [batchId, change?.percent !== undefined, change?.percent ?? null, change?.hostPercent !== undefined, change?.hostPercent ?? null],
+    [batchId, change.percent !== undefined, change.percent ?? null, change.hostPercent !== undefined, change.hostPercent ?? null],
   );
   return (rows[0] as ResumedBatch | undefined) ?? null;
 }

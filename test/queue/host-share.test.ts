@@ -104,7 +104,7 @@ describe("a host's share of a batch", () => {
     }
   };
   const pause = (batchId: string) => db.transaction((tx) => pauseBatch(tx, deps(), batchId, PAUSED_BY_HAND));
-  const resume = (batchId: string, change: BudgetChange = null) => db.transaction((tx) => resumeBatch(tx, deps(), batchId, change));
+  const resume = (batchId: string, change: BudgetChange = {}) => db.transaction((tx) => resumeBatch(tx, deps(), batchId, change));
   const resumeHost = (batchId: string, host = BAD, percent?: number | null) =>
     db.transaction((tx) => resumeShare(tx, deps(), batchId, host, percent));
   const finish = (batchId: string) =>

@@ -65,7 +65,7 @@ describe("pausing and resuming", () => {
     settler.settle(outcomeOf(claim, { kind: "give_up", failure: failure(code) }));
   const shelve = (claim: Claim) => settler.settle(outcomeOf(claim, { kind: "shelve" }));
   const pause = (batchId: string) => db.transaction((tx) => pauseBatch(tx, deps(), batchId, PAUSED_BY_HAND));
-  const resume = (batchId: string, change: BudgetChange = null) => db.transaction((tx) => resumeBatch(tx, deps(), batchId, change));
+  const resume = (batchId: string, change: BudgetChange = {}) => db.transaction((tx) => resumeBatch(tx, deps(), batchId, change));
   const plan = (batchId: string) => planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
   const makeStale = async () => {
     await rowsOf("update image set queued_at = now() - interval '2 minutes'");
