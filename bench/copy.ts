@@ -5,18 +5,18 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { NO_WISHES } from "../src/csv/find-columns.ts";
 import { CATALOGUE_LIMITS } from "../src/csv/limits.ts";
 import { findBatch } from "../src/db/batches.ts";
 import { connectDatabase, DEFAULT_TENANT_ID, type Database } from "../src/db/connect.ts";
 import { listen } from "../src/db/listen.ts";
 import { migrateDatabase } from "../src/db/migrate.ts";
 import { createAddressPolicy } from "../src/domain/address-policy.ts";
-import { SEED_RECIPE } from "../src/domain/recipe.ts";
+import { PRESETS } from "../src/domain/recipe.ts";
 import { succeeded } from "../src/domain/stage-result.ts";
 import { startEmbeddedPostgres } from "../src/embedded/embedded-postgres.ts";
 import { inspectImage } from "../src/image/inspect.ts";
 import { loadBatch } from "../src/intake/load-batch.ts";
-import { DEFAULT_READING } from "../src/intake/upload.ts";
 import { DOWNLOAD_LIMITS } from "../src/net/deadlines.ts";
 import { createDownloader } from "../src/net/download.ts";
 import { createLog } from "../src/observe/log.ts";
@@ -151,10 +151,10 @@ async function runBatch({ keyedTransaction, executor }: Database, round: string)
       batchId,
       token: batchId.slice(0, 22),
       csv: { path, bytes: 1, fileName: null },
-      recipe: SEED_RECIPE,
+      recipe: PRESETS.seed,
       refresh: "auto",
       metadata: {},
-      reading: DEFAULT_READING,
+      reading: { onInvalid: "reject", wishes: NO_WISHES, baseUrl: null, layout: null },
       now: Date.now(),
       limits: CATALOGUE_LIMITS,
       endpoint: null,

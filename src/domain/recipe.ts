@@ -49,8 +49,6 @@ export const PRESETS = {
 export type Preset = keyof typeof PRESETS;
 export const PRESET_NAMES = Object.keys(PRESETS) as Preset[];
 
-export const SEED_RECIPE: Recipe = PRESETS.seed;
-
 /**
  * Whether what an earlier batch made of the same URL under the same recipe may serve again: `auto`, where the origin
  * says that nothing changed or sends the same bytes; `always` makes everything anew.

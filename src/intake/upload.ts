@@ -1,5 +1,5 @@
 import type { Layout } from "../csv/choose-layout.ts";
-import { NO_WISHES, type ColumnWishes } from "../csv/find-columns.ts";
+import type { ColumnWishes } from "../csv/find-columns.ts";
 import type { IdempotencyKey } from "../db/idempotency-keys.ts";
 import type { Recipe, Refresh } from "../domain/recipe.ts";
 import type { WebhookPayload } from "../domain/seed-payload.ts";
@@ -13,8 +13,6 @@ export type ReadingOptions = {
   /** Set for a file that we made from JSON, whose layout is known. */
   layout: Layout | null;
 };
-
-export const DEFAULT_READING: ReadingOptions = { onInvalid: "reject", wishes: NO_WISHES, baseUrl: null, layout: null };
 
 /** What an upload asks for, with its preset filled in. */
 export type BatchOptions = {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { ProductResult } from "../../src/domain/product-result.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { PRESETS } from "../../src/domain/recipe.ts";
 import {
   SEED_BODY_BYTES_MAX,
   SEED_PRODUCTS_MAX,
@@ -17,7 +17,7 @@ const BATCH: SeedBatch = {
   batchId: "019abc12-3456-7def-8123-456789abcdef",
   token: "q3Jb0m8YcT6nXo4Zr1sWvA",
   status: "completed",
-  recipe: SEED_RECIPE,
+  recipe: PRESETS.seed,
   products: 0,
   imagesTotal: 0,
   imagesDone: 0,

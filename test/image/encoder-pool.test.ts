@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import sharp from "sharp";
 import { readConfig } from "../../src/config.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { PRESETS } from "../../src/domain/recipe.ts";
+import type { EncodeTask } from "../../src/image/encode-task.ts";
 import { createEncoderPool, type EncoderPool, type EncoderPoolOptions } from "../../src/image/encoder-pool.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -42,9 +43,9 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     onCleanup(() => pool.close());
     return { pool, lost };
   };
-  const task = (inputPath = large) => ({
-    input: { path: inputPath, format: "jpeg" as const, width: 1, height: 1, bytes: 1e9 },
-    outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, `${(count += 1)}.jpg`) }],
+  const task = (inputPath = large): EncodeTask => ({
+    input: { path: inputPath, format: "jpeg", width: 1, height: 1, bytes: 1e9 },
+    outputs: [{ ...PRESETS.seed, name: "main", path: join(folder, `${(count += 1)}.jpg`) }],
   });
   const encode = (pool: EncoderPool, given = task(), priority = 0, signal = never) => pool.encode(given, { signal, priority });
 
@@ -96,7 +97,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
       seen.add(pid);
       process.kill(pid, "SIGKILL");
     }, 5);
-    const heavy = { ...task(), outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, "heavy.avif"), format: "avif" as const }] };
+    const heavy = { ...task(), outputs: [{ ...PRESETS.seed, name: "main", path: join(folder, "heavy.avif"), format: "avif" as const }] };
     const [first, second] = await Promise.all([encode(pool, heavy), encode(pool)]);
     clearInterval(killing);
     assert.equal(first.ok ? null : first.failure.code, "encoder_crashed");
@@ -112,7 +113,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
       stopped.add(pid);
       process.kill(pid, "SIGSTOP");
     }, 5);
-    const heavy = { ...task(), outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, "hung.avif"), format: "avif" as const }] };
+    const heavy = { ...task(), outputs: [{ ...PRESETS.seed, name: "main", path: join(folder, "hung.avif"), format: "avif" as const }] };
     const result = await encode(pool, heavy);
     clearInterval(stopping);
     assert.equal(result.ok ? null : result.failure.code, "encode_timed_out");
@@ -121,7 +122,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
 
   test("ends an encoder that outgrows its memory", async () => {
     const { pool, lost } = startPool({ memoryBytesMax: 40 * 1024 * 1024 });
-    const heavy = { ...task(), outputs: [{ ...SEED_RECIPE, name: "main", path: join(folder, "fat.avif"), format: "avif" as const }] };
+    const heavy = { ...task(), outputs: [{ ...PRESETS.seed, name: "main", path: join(folder, "fat.avif"), format: "avif" as const }] };
     const result = await encode(pool, heavy);
     assert.equal(result.ok ? null : result.failure.code, "encoder_crashed");
     assert.deepEqual(lost, ["memory", "memory"]);

@@ -3,7 +3,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { IMAGE_CODES } from "../../src/domain/image-code.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { PRESETS } from "../../src/domain/recipe.ts";
 import { createEncoderPool, type EncoderPool } from "../../src/image/encoder-pool.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
@@ -66,7 +66,7 @@ describe("mutants of images", { timeout: 120_000 }, () => {
       const inspected = await inspectImage({ head: bytes.subarray(0, 16 * 1024), path: input, bytes: bytes.length }, LIMITS);
       const result = inspected.ok
         ? await pool.encode(
-            { input: { ...inspected.value, path: input, bytes: bytes.length }, outputs: [{ ...SEED_RECIPE, name: "main", path: output }] },
+            { input: { ...inspected.value, path: input, bytes: bytes.length }, outputs: [{ ...PRESETS.seed, name: "main", path: output }] },
             { signal: AbortSignal.timeout(60_000), priority: 0 },
           )
         : inspected;

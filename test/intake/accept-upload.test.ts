@@ -4,16 +4,16 @@ import { readdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import type { Database } from "../../src/db/connect.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { PRESETS } from "../../src/domain/recipe.ts";
 import { createTurnstile } from "../../src/domain/turnstile.ts";
 import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts";
-import { DEFAULT_READING } from "../../src/intake/upload.ts";
 import { loadInThread } from "../../src/intake/load-in-thread.ts";
 import { sweepUploads } from "../../src/intake/sweep-uploads.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { intakeInto } from "../support/intake.ts";
+import { DEFAULT_READING } from "../support/load-catalogue.ts";
 import { openTestQueue } from "../support/queue.ts";
 
 describe("accepting an upload", () => {
@@ -37,7 +37,7 @@ describe("accepting an upload", () => {
       {
         spool: { path, bytes: 1 },
         fileName: null,
-        options: { recipe: SEED_RECIPE, refresh: "auto", metadata: {}, reading: DEFAULT_READING },
+        options: { recipe: PRESETS.seed, refresh: "auto", metadata: {}, reading: DEFAULT_READING },
       },
     );
   };

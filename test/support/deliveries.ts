@@ -3,7 +3,7 @@ import { insertBatch, insertEndpoint } from "../../src/db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../../src/db/connect.ts";
 import { recordEvent } from "../../src/db/events.ts";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { PRESETS } from "../../src/domain/recipe.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
 import { createPost } from "../../src/net/post.ts";
 import { createLog } from "../../src/observe/log.ts";
@@ -27,7 +27,7 @@ export async function openDeliveries() {
           batchId,
           tenantId: DEFAULT_TENANT_ID,
           token: batchId,
-          recipe: SEED_RECIPE,
+          recipe: PRESETS.seed,
           refresh: "auto",
           onInvalid: "reject",
           metadata: {},

@@ -2,14 +2,18 @@ import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { NO_WISHES } from "../../src/csv/find-columns.ts";
 import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import type { Database } from "../../src/db/connect.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { PRESETS } from "../../src/domain/recipe.ts";
 import { loadBatch, type BatchOrder } from "../../src/intake/load-batch.ts";
-import { DEFAULT_READING } from "../../src/intake/upload.ts";
+import type { ReadingOptions } from "../../src/intake/upload.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { createTestFolder } from "./folder.ts";
 import { catalogueOf } from "./origin.ts";
+
+/** As an upload without options is read. */
+export const DEFAULT_READING: ReadingOptions = { onInvalid: "reject", wishes: NO_WISHES, baseUrl: null, layout: null };
 
 /** Loads a batch whose products have these images, without HTTP; returns its id. URLs that are none are skipped. */
 export async function loadCatalogue(
@@ -26,7 +30,7 @@ export async function loadCatalogue(
       batchId,
       token: batchId,
       csv: { path, bytes: 1, fileName: null },
-      recipe: SEED_RECIPE,
+      recipe: PRESETS.seed,
       refresh: "auto",
       metadata: {},
       reading: { ...DEFAULT_READING, onInvalid: "skip" },

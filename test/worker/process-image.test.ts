@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, test } from "node:test";
 import type { KnownSource } from "../../src/db/known-sources.ts";
-import { SEED_RECIPE } from "../../src/domain/recipe.ts";
+import { PRESETS } from "../../src/domain/recipe.ts";
 import { failed, succeeded } from "../../src/domain/stage-result.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
 import { LostClaim, Stopping } from "../../src/worker/images-in-hand.ts";
@@ -39,7 +39,7 @@ describe("an attempt at an image", () => {
   beforeEach(async () => {
     dataDir = await createTestFolder();
     storage = await createStorage({ dataDir });
-    const recipe = { ...SEED_RECIPE, outputs: [{ name: "large" }, { name: "thumb" }] };
+    const recipe = { ...PRESETS.seed, outputs: [{ name: "large" }, { name: "thumb" }] };
     work = { batchId: randomUUIDv7(), ordinal: 0, url: "https://shop.test/1.jpg", stem: "7-1", recipe, priority: 0, known: null };
   });
 
