@@ -5,7 +5,6 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { createServer, request, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { before, describe, test } from "node:test";
@@ -17,6 +16,7 @@ import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin, type Origin } from "../support/origin.ts";
+import { serve } from "../support/serve.ts";
 import { startService, type Service } from "../support/service.ts";
 
 const RECEIVERS = fileURLToPath(new URL("../../examples/receivers", import.meta.url));
@@ -99,13 +99,7 @@ async function post(url: string, { body, headers }: Pick<Message, "body" | "head
 async function startResults(): Promise<{ url: string; asked: Map<string, ServerResponse[]> }> {
   const asked = new Map<string, ServerResponse[]>();
   const server = createServer(({ url = "" }, response) => void asked.set(url, [...(asked.get(url) ?? []), response]));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onCleanup(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+  return { url: (await serve(server)).url, asked };
 }
 
 function eventOf(requestId: string, resultsUrl: string, note = 'ü, "quoted" and \\'): string {

@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
 import { createServer, type IncomingHttpHeaders } from "node:http";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { onCleanup } from "./cleanup.ts";
+import { serve } from "./serve.ts";
 
 /** A web server that runs one CGI script (RFC 3875) for each request: headers in its environment, the body on its stdin. */
 export async function serveCgi(
@@ -24,13 +23,8 @@ export async function serveCgi(
     const [, status = "500", body = errors] = /^Status: (\d{3}).*?\r\n\r\n(.*)$/s.exec(output) ?? [];
     response.writeHead(Number(status)).end(body);
   });
-  server.listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  onCleanup(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks` };
+  const { url } = await serve(server);
+  return { url: `${url}/hooks` };
 }
 
 function metaVariables(headers: IncomingHttpHeaders): Record<string, string> {

@@ -1,7 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { onCleanup } from "./cleanup.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { serve } from "./serve.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => void;
 export type Origin = {
@@ -21,14 +20,7 @@ export async function startOrigin(handle: Handler = (_, response) => response.wr
     if (url.pathname.startsWith("/photo/")) response.setHeader("content-type", "image/jpeg").end(photo);
     else handle(request, response, url);
   });
-  server.listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const close = async () => {
-    server.closeAllConnections();
-    server.close();
-  };
-  onCleanup(close);
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, hits, close };
+  return { ...(await serve(server)), hits };
 }
 
 export function catalogueOf(rows: readonly (readonly string[])[]): string {

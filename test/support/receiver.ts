@@ -1,7 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { onCleanup } from "./cleanup.ts";
+import { serve } from "./serve.ts";
 
 export type Delivered = { headers: IncomingHttpHeaders; body: string; at: number };
 export type Receiver = { url: string; deliveries: Delivered[] };
@@ -16,11 +15,6 @@ export async function startReceiver(
     deliveries.push({ headers: request.headers, body, at: Date.now() });
     answer(response, deliveries.length);
   });
-  server.listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  onCleanup(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks`, deliveries };
+  const { url } = await serve(server);
+  return { url: `${url}/hooks`, deliveries };
 }
