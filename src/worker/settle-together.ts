@@ -143,32 +143,25 @@ async function countBatch(
   });
   if (!state || images.length === 0) return state;
 
-  // With the batch locked, no repeat can be planned past us: those that are there take their first one's state.
-  let { isSettled } = state;
-  if (state.hasRepeats) {
-    const repeats = await settleRepeats(tx, batchId, { firsts: images.map(({ ordinal }) => ordinal) });
-    const after = await addToCounters(tx, {
-      batchId,
-      settledFirsts: 0,
-      failedFirsts: 0,
-      ...repeats,
-      reused: 0,
-      inputBytes: 0,
-      outputBytes: 0,
-    });
-    isSettled = after?.isSettled ?? false;
-  }
+  const ordinals = images.map(({ ordinal }) => ordinal);
+  const isSettled = state.hasRepeats ? await countRepeats(tx, batchId, ordinals) : state.isSettled;
   if (isSettled || state.standsStill) await queue.sendFinish(tx, { batchId, run: state.run });
   if (isSettled) return state;
   const isPaused = await pauseWhenSpent(deps, tx, state);
-  if (state.hostPercent !== null)
-    await deps.countShares(
-      tx,
-      { ...state, isPaused },
-      images.map(({ ordinal }) => ordinal),
-    );
+  if (state.hostPercent !== null) await deps.countShares(tx, { ...state, isPaused }, ordinals);
   if (isToPlanOn(state, { queued: state.queued, taken: images.length })) await queue.sendPlan(tx, { batchId });
   return { ...state, isPaused };
+}
+
+/**
+ * Gives repeats their first one's state; with the batch locked, none can be planned past us. Returns whether all of the batch is
+ * settled with them.
+ */
+async function countRepeats(tx: Tx, batchId: string, firsts: number[]): Promise<boolean> {
+  const repeats = await settleRepeats(tx, batchId, { firsts });
+  const none = { settledFirsts: 0, failedFirsts: 0, reused: 0, inputBytes: 0, outputBytes: 0 };
+  const state = await addToCounters(tx, { batchId, ...none, ...repeats });
+  return state?.isSettled ?? false;
 }
 
 /** Whether it is paused now. The row that was counted on tells all that is needed, so that a batch within its budget costs no query. */
