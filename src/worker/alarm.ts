@@ -1,11 +1,11 @@
 export type Alarm = {
-  /** Ends the sleep; where nobody sleeps, the next one at once. */
+  /** Ends the sleep, or, where nobody sleeps, the next sleep as soon as it begins. */
   ring(): void;
-  /** Until somebody rings, or the time is over. */
+  /** Resolves when somebody rings, or when the time is over. */
   sleep(ms: number): Promise<void>;
 };
 
-/** For one who sleeps. */
+/** For one sleeper at a time. */
 export function createAlarm(): Alarm {
   let hasRung = false;
   let wakeUp = () => {};

@@ -26,7 +26,7 @@ export function createCollector<Item>({ pageMax, collectMs, firstMs, write }: Co
     if (at >= dueAt) return;
     clearTimeout(timer);
     dueAt = at;
-    // While a page is being written the time is looked at once it is.
+    // While a page is being written, the time is looked at when that is done.
     if (!isWriting) timer = setTimeout(() => void writePages(), Math.max(0, at - performance.now()));
   };
   const writePages = async () => {

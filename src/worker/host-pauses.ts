@@ -31,7 +31,7 @@ const POLL_MS = 5_000;
 const FAILING_HOSTS_MAX = 10_000;
 /** A pause that grows by less is not worth telling: thirty answers in flight say the same. */
 const NEWS_MS = 250;
-/** Between two readings: of fifty thousand hosts one takes 110 ms, and each can send news while it goes on. */
+/** Between two readings: one of fifty thousand hosts takes 110 ms, and every host can send news meanwhile. */
 const REST_MS = 250;
 
 type Paused = { until: number; reason: ImageCode; strikes: number; givenBack: number; trialUntil: number };
@@ -174,7 +174,7 @@ export class HostPauses implements HostWatch {
   }
 }
 
-/** After the pause of a host that failed, one image at a time tries it; a host that asked for its pause is as before. */
+/** After the pause of a host that failed, one image at a time tries it; a host that had asked for its pause is asked as before. */
 function timeToWait(known: Paused, nowMs: number): number {
   const isOver = known.until <= nowMs;
   if (!isOver) return known.until - nowMs;

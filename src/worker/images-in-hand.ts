@@ -16,14 +16,14 @@ export type InHand = { claim: Claim; abort: AbortController; isAsked: boolean; i
 
 /** pg-boss gives a claim 10 s without a sign of life (its shortest heartbeat): three chances to tell. */
 const TOUCH_MS = 3_000;
-/** How long what an origin has been asked for may still come once its batch is paused: nobody is asked twice for nothing. */
+/** How long an image that its origin has been asked for may still come once its batch is paused, so that it need not be asked for again. */
 const PAUSE_GRACE_MS = 2_000;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
 class Paused extends Error {}
 
-/** The images whose claims this process holds: gives signs of life for them, and ends the work at those that it must let go. */
+/** The images whose claims this process holds: keeps them alive by heartbeats, and ends the work on those that it must let go. */
 export class ImagesInHand {
   readonly #deps: InHandDeps;
   readonly #all = new Set<InHand>();
@@ -49,7 +49,7 @@ export class ImagesInHand {
     this.#all.delete(entry);
   }
 
-  /** What is claimed once more lapsed before: the work in hand for it is worth nothing any more. */
+  /** A job that is claimed anew had lapsed: the work in hand for its earlier claim is worth nothing any more. */
   loseTo(claims: readonly Claim[]): void {
     const claimed = new Set(claims.map(({ id }) => id));
     for (const entry of this.#all) if (claimed.has(entry.claim.id)) lose(entry);
@@ -61,10 +61,12 @@ export class ImagesInHand {
   }
 
   /**
-   * Something was paused: what is being fetched of it may come within its grace, then it is given back, and shelved by whoever
-   * claims it next; what waits for its host's turn is given back at once. A claim that read its batch just before the pause can
-   * begin after the first look: the second finds it, and what it has asked for by then has less than the grace. What was in hand and
-   * is paused only by then is left to the call for that pause, with a grace of its own.
+   * Something was paused. An image of it that waits for its host's turn is given back at once; one that is being fetched has a grace in
+   * which to come, is given back after that, and is shelved by whoever claims it next.
+   *
+   * A claim that read its batch just before the pause can begin after the first look: the second look finds it and gives it back, after
+   * less than the whole grace. An image that was in hand at the first look and is paused only at the second belongs to another pause,
+   * whose own call gives it a whole grace.
    */
   async giveBackPaused(): Promise<void> {
     const giveBack = ({ abort }: InHand) => abort.abort(new Paused("its batch is paused"));
@@ -96,7 +98,7 @@ export class ImagesInHand {
     }
   }
 
-  /** Of what is being fetched. */
+  /** Of the images that are being fetched. */
   async #findPaused(): Promise<InHand[]> {
     const fetching = [...this.#all].filter(({ isFetched }) => !isFetched);
     if (fetching.length === 0) return [];

@@ -2,8 +2,8 @@ import type { OutputPlace } from "../storage/storage.ts";
 import type { Stages } from "./stages.ts";
 
 /**
- * The stages of one attempt, which write down the outputs that they put at their places. Whether rows name them is known once the
- * attempt is settled, and not before: until then another attempt may have put its own there.
+ * The stages of one attempt, which note in `placed` each output that they put at its place. Whether a row names it is not known before
+ * the attempt is settled: until then another attempt may have put its own there.
  */
 export function notePlaced(stages: Stages, placed: OutputPlace[]): Stages {
   const note = ({ batchId, ordinal, fileName }: OutputPlace) => void placed.push({ batchId, ordinal, fileName });

@@ -14,11 +14,11 @@ type PumpDeps = {
   transaction: Transaction;
   window: DownloadWindow;
   startBatches(tx: Tx, batchIds: string[]): Promise<void>;
-  /** Works one image to its settled outcome. Never rejects. `signal` aborts when the claim is lost or time is up. */
+  /** Works one image to its settled outcome. Never rejects. `hold.signal` aborts when the claim is lost or must be given back. */
   work(claim: Claim, image: SourcedImage, hold: Hold): Promise<void>;
   /** Ends a claim whose image is settled already, or whose batch is paused. */
   drop(claim: Claim, kind: "drop" | "shelve"): Promise<void>;
-  /** Nothing more comes to be recorded before something is claimed again. */
+  /** Every image in hand is worked: there is no further outcome to wait for until more is claimed. */
   onAllWorked(): void;
   /** How many of those in hand wait until their host has room for another download. */
   waitingForHost(): number;
@@ -124,7 +124,7 @@ export class Pump {
         if (room > 0 && mayClaim()) await this.#claim(room);
         else this.#isQueueEmpty = false;
       } catch (error) {
-        // What was claimed and not started has no sign of life any more and is handed out again.
+        // What was claimed and not started gets no heartbeat, and is handed out again.
         onError(error);
         this.#isQueueEmpty = true;
       }

@@ -86,7 +86,7 @@ export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly I
 
 type ImageKey = Pick<SettledImage, "batchId" | "ordinal">;
 
-/** Of images that were settled just now: nobody can settle those any more, while at another's place may lie what somebody has settled. */
+/** Only of images that were settled just now, which nobody can settle again: at the place of another may lie what somebody's row names. */
 function unnamedOutputs(ours: readonly ImageOutcome[], settled: readonly SettledImage[], counted: readonly ImageKey[]): OutputPlace[] {
   const hasUnnamed = ({ placed, outcome }: ImageOutcome) => placed.length > (outcome.kind === "done" ? outcome.result.outputs.length : 0);
   return ours.filter(hasUnnamed).flatMap(({ claim: { data }, placed }) => {
@@ -97,7 +97,7 @@ function unnamedOutputs(ours: readonly ImageOutcome[], settled: readonly Settled
   });
 }
 
-/** An image whose job was sent once too often can be in one collection twice: one outcome is enough. */
+/** An image whose job was sent once too often can be in one page twice: one outcome is enough. */
 function onePerImage(images: readonly SettledImage[]): SettledImage[] {
   return [...new Map(images.map((image) => [imageId(image), image])).values()];
 }
@@ -164,7 +164,7 @@ async function countRepeats(tx: Tx, batchId: string, firsts: number[]): Promise<
   return state?.isSettled ?? false;
 }
 
-/** Whether it is paused now. The row that was counted on tells all that is needed, so that a batch within its budget costs no query. */
+/** Returns whether the batch is paused now. Its counters tell whether its budget is spent, so that a batch within it costs no query. */
 async function pauseWhenSpent(
   deps: SettleDeps,
   tx: Tx,

@@ -29,8 +29,8 @@ export type WorkDeps = {
 };
 
 /**
- * The priority before the encoders of every image of a small batch. What was claimed of a large batch before a small one came has the better priority by its tag, and would be encoded
- * first, a quarter of a second of it. Which of them are claimed at all is still as fair as the tags.
+ * Images of a small batch go to the encoders before all others. By their tags, those of a large batch that were claimed before the
+ * small one came would go first, a quarter of a second of work. Which images are claimed at all is still decided by the tags.
  */
 const SMALL_FIRST = Infinity;
 
