@@ -1,7 +1,7 @@
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const TOKEN = /^[A-Za-z0-9_-]{22}$/;
 
-/** As we write it ourselves, in small letters: what comes from outside is made small first. */
+/** As we write it ourselves, in lower case: what comes from outside is lower-cased first. */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
 }

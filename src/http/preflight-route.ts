@@ -13,7 +13,7 @@ export type PreflightRouteDeps = Omit<TakeDeps, "acceptUpload" | "findEarlier" |
   preflight(order: PreflightOrder, signal: AbortSignal): Promise<Preflight>;
 };
 
-/** The same command line as an upload's, with another path: says what would become of it, and stores nothing. */
+/** Takes the same request as an upload, at another path: says what would become of it, and stores nothing. */
 export function addPreflightRoute(app: FastifyInstance, deps: PreflightRouteDeps): void {
   const body = streamedBody(
     PreflightForm,

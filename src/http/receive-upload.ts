@@ -42,10 +42,10 @@ export async function receiveWithin(
   uploadMs: number,
 ): Promise<ReceivedUpload | ReceivedAddress> {
   const { socket } = request.raw;
-  // The body's own deadline is answered. Only who stops in the middle of a form's frame, where nobody reads, is cut off.
+  // A body past its deadline is answered. Only a client that stops in the middle of a form's frame, where nobody reads, is cut off.
   const cutOff = setTimeout(() => socket.destroy(), uploadMs + LINGER_MS);
   try {
-    // Of what says that it is too large nothing is taken.
+    // A body that announces itself as too large is refused unread.
     if (Number(request.headers["content-length"] ?? 0) > deps.uploadBytesMax + FRAME_BYTES_MAX) throw uploadTooLarge(deps.uploadBytesMax);
     return await receive(request, { ...deps, deadline: AbortSignal.timeout(uploadMs) });
   } catch (error) {

@@ -63,7 +63,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     http: { headersTimeout: HEADERS_MS, requireHostHeader: false },
     schemaController: { compilersFactory: { buildSerializer } },
     ajv: { customOptions: { strict: false, coerceTypes: true, removeAdditional: false } },
-    // No pattern but our own looks at a parameter: what names nothing is answered by its route, and headers have a cap.
+    // A parameter of any length reaches its route, which answers itself what names nothing; Node's cap on a head bounds it.
     routerOptions: { maxParamLength: maxHeaderSize },
     clientErrorHandler: refuseConnection,
     frameworkErrors: refusePath,

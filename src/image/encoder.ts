@@ -2,7 +2,6 @@ import type { EncodedOutput, EncodeTask } from "./encode-task.ts";
 import type { EncoderLimits } from "./fit-memory.ts";
 import { standBack } from "./stand-back.ts";
 
-/** The entry of an encoder child process: takes tasks one after the other, in order, and dies with its parent. */
 export type EncoderRequest = { id: number; task: EncodeTask; limits: EncoderLimits };
 
 export type EncoderReply =
@@ -13,8 +12,9 @@ export type EncoderReply =
 /** `worn`: the image may have what a fresh encoder has, and this one has not any more. */
 type Fault = "worn" | "too large" | "disk" | "image";
 
-// First of all, since loading libvips takes a while: without a parent nobody waits for a result. Not process.exit(),
-// which waits for libvips to finish its image.
+// The entry of an encoder child process: takes tasks one after the other, in order, and dies with its parent, since nobody else waits
+// for a result. It listens for that first of all, as loading libvips takes a while. Not process.exit(), which waits for libvips to
+// finish its image.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 standBack();
 const [{ encodeImage, restrictLibvips }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] = await Promise.all([

@@ -1,10 +1,10 @@
 /** Lets so many in at once; the others wait in the order in which they came. */
 export type Gate = {
-  /** Of fractions the whole counts. */
+  /** Rounded down where it is a fraction. */
   limit: number;
   /** Nobody is inside, and nobody waits. */
   readonly isAtRest: boolean;
-  /** Null where there is room at once. Else rejects with the signal's reason, and who was called off is forgotten. */
+  /** Null where there is room at once, else resolves when there is. Rejects with the signal's reason, and waits no longer then. */
   enter(signal: AbortSignal): Promise<void> | null;
   leave(): void;
 };

@@ -54,7 +54,7 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
         waiting += 1;
         await turn.finally(() => (waiting -= 1));
       }
-      // Its host's room is held meanwhile: that of all others is not given to somebody who could not use it.
+      // Only now, with room at its host: nobody holds a place among all downloads that cannot be used yet.
       try {
         await all.enter(signal);
       } catch (error) {

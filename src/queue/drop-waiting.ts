@@ -5,7 +5,7 @@ import { PAUSED, tellNews } from "./news.ts";
 
 /**
  * For a pause: takes jobs of images out of the queue that wait, for their turn or for their time. What somebody is claiming at
- * this moment is left to him and not waited for. Once the transaction is committed, whoever has some in hand hears of it.
+ * this moment is left to them and not waited for. Once the transaction is committed, whoever has some in hand hears of it.
  */
 export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
   const drop = async (tx: Tx, ids: readonly string[]) => {

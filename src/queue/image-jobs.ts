@@ -4,12 +4,12 @@ import type { Tx } from "../db/connect.ts";
 import { TAG_IMAGES } from "../domain/fair-tag.ts";
 
 /**
- * A job's images, at most: those that share a tag. Of the 0.40 ms of CPU that an image cost PostgreSQL which had a job of its own, a
- * fifth went into inserting, claiming, keeping alive and deleting that (docs/adr/0010-jobs-of-several-images.md).
+ * The most images in a job: those that share a tag. An image with a job of its own cost PostgreSQL 0.40 ms of CPU, a fifth of it for
+ * inserting, claiming, keeping alive and deleting that job (docs/adr/0010-jobs-of-several-images.md).
  */
 const JOB_IMAGES = TAG_IMAGES;
 
-/** Jobs of one image, as retries are, are not fetched one round after the other until there are as many as asked for. */
+/** Retries are jobs of one image: after this many rounds of them a claim makes do with fewer images than were asked for. */
 const ROUNDS_MAX = 3;
 
 /** An image as it stands in the queue, alone or beside others of its job. */
@@ -47,14 +47,14 @@ export function toJobs(images: readonly ImageToSend[]): JobToSend[] {
 }
 
 export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "deleteJob">) {
-  /** A job of another version, or one made by hand, would be claimed again and again before all others. Its images are missed and sent anew. */
+  /** A job of another version, or one made by hand, would be claimed again and again before all others. The reconciler misses its images and sends them anew. */
   const endUnknown = async (tx: Tx, jobs: Job<ImageJob>[]) => {
     if (jobs.length > 0) await boss.deleteJob("image", jobs, { db: tx.executor });
   };
   return {
     /**
-     * Whole jobs, the highest priority first: `limit` images or a few more, or fewer. In a keyed transaction: fresh statistics or
-     * none, fifty of 100,000 take 2 ms, and 28 where all are sorted first.
+     * Whole jobs, the highest priority first: `limit` images or a few more, or fewer. To be called in a keyed transaction: there fifty
+     * of 100,000 take 2 ms, whatever the statistics; elsewhere all may be sorted first, which takes 28.
      */
     async claimImages(tx: Tx, limit: number): Promise<ClaimedPage> {
       const claims: Claim[] = [];

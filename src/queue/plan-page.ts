@@ -42,7 +42,7 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   if (released) return released;
   if (plan.isPlanned) return { more: false };
 
-  // Products are read a page of images at a time, though one without images counts as well.
+  // No more products are read than a page has images; those without an image count as well.
   const products = await listProductsToPlan(tx, batchId, plan.plannedLine, PAGE_IMAGES);
   const page = takePage(products);
   const isPlanned = page.length === products.length && products.length < PAGE_IMAGES;

@@ -122,18 +122,18 @@ type WorkedQueue = Exclude<QueueName, "image">;
 type Handler<Name extends QueueName> = (data: Payloads[Name], signal: AbortSignal) => Promise<void>;
 
 /**
- * Runs jobs, `atOnce` at a time; a handler that throws is run again by pg-boss after a delay. Woken by notifications, and looks
- * by itself every two seconds in all.
+ * Runs jobs, `atOnce` at a time; where a handler throws, pg-boss runs its job again after a delay. Its workers are woken by
+ * notifications; without any, one of them looks every two seconds.
  *
- * One that is free is woken at a time, in turn, so that one whose connection hangs holds up no others; who finds a job wakes the next,
- * and looks again when it is done, since where one was more can be.
+ * One free worker is woken at a time, and each in its turn, so that one whose connection hangs does not hold up the others. A worker
+ * that finds a job wakes the next, and looks again when the job is done: where there was one there can be more.
  */
 async function workJobs<Name extends WorkedQueue>(boss: PgBoss, name: Name, atOnce: number, handler: Handler<Name>) {
   const workerIds: string[] = [];
   const free = new Set<number>();
   const look = (index: number) => {
     const workerId = workerIds[index];
-    // One that is being started looks anyway.
+    // A worker that is being started looks anyway.
     if (workerId !== undefined) boss.notifyWorker(workerId);
   };
   const wake = () => {
@@ -165,7 +165,7 @@ async function workJobs<Name extends WorkedQueue>(boss: PgBoss, name: Name, atOn
   return { wake };
 }
 
-/** Words of pg-boss's own (its `failJobsByHeartbeat` and `failJobsByTimeout`), asked by the index on name and state. */
+/** The conditions of pg-boss's own `failJobsByHeartbeat` and `failJobsByTimeout`; the index on name and state finds the rows. */
 const HAS_LAPSED = `select 1 from pgboss.job where name = any($1::text[]) and state = 'active'
     and (heartbeat_on + heartbeat_seconds * interval '1 second' < pgboss.job_now() or started_on + expire_seconds * interval '1 second' < pgboss.job_now()) limit 1`;
 

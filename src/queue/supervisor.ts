@@ -1,5 +1,5 @@
 type SupervisorDeps = {
-  /** Whether any job is claimed by somebody who has given no sign of life, or has had it for too long. */
+  /** Whether any job is claimed by somebody who no longer gives a sign of life, or who has had it for too long. */
   hasLapsed(): Promise<boolean>;
   /** Looks after all queues: what has lapsed goes back, what is old goes. */
   supervise(): Promise<void>;
@@ -11,9 +11,9 @@ const LOOK_MS = 2_000;
 const MAINTAIN_MS = 60_000;
 
 /**
- * Has what dead workers held handed out again. pg-boss's own supervisor takes some twenty statements for a look at four
- * queues, 22 ms of PostgreSQL's CPU in each second with a look every two; here a look is one statement, and the twenty come
- * when it found something, and once a minute.
+ * Has what dead workers held handed out again. pg-boss's own supervisor takes some twenty statements to look at four queues: every
+ * two seconds, that was 22 ms of PostgreSQL's CPU a second. Here a look is one statement; the twenty follow when it finds
+ * something, and once a minute.
  */
 export function startSupervisor({ hasLapsed, supervise, onError }: SupervisorDeps): { stop(): void } {
   let maintainedAt = performance.now();
