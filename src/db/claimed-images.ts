@@ -8,8 +8,8 @@ export type ClaimedImage = {
   host: string;
   stem: string;
   attempts: number;
-  queuedAt: Date;
-  notBefore: Date | null;
+  /** How long it has been due, all by the database's clock: no two machines need to agree on the hour. */
+  waitMs: number;
   /** It, or its batch, is not to be tried now. */
   isPaused: boolean;
   batch: ClaimedBatch;
@@ -60,8 +60,12 @@ const BATCHES = `
 /** Looked at only where the batch has a paused host. */
 const IS_HELD = `exists (select 1 from host_share s where s.batch_id = i.batch_id and s.host = i.host and s.paused_at is not null and s.round = b.budget_round)`;
 
+/** The column's limit, 24.8 days: a laptop can be off for longer. */
+const MS_MAX = 2 ** 31 - 1;
+
 const IMAGES = `
-  select i.batch_id as "batchId", i.ordinal, i.url, i.host, i.stem, i.attempts, i.queued_at as "queuedAt", i.not_before as "notBefore",
+  select i.batch_id as "batchId", i.ordinal, i.url, i.host, i.stem, i.attempts,
+    least(${MS_MAX}, greatest(0, extract(epoch from now() - greatest(i.queued_at, i.not_before)) * 1000))::int as "waitMs",
     case when b.hosts_paused > 0 then ${IS_HELD} else false end as "isHeld"
   from unnest($1::uuid[], $2::int[]) as k(batch_id, ordinal)
   cross join lateral ( -- offset 0, so that no statistics can turn the look-up into a scan of the batch

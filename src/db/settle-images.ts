@@ -33,7 +33,8 @@ export type SettledImage = ImageKey &
     state: "done" | "failed";
     code: ImageCode | null;
     detail: string | null;
-    startedAt: string;
+    /** By the clock of the machine that began it; the row gets the time by the database's. */
+    startedAgoMs: number;
     source: SourceFacts | null;
     isReused: boolean;
     outputs: (OutputFacts & { encodeMs: number })[];
@@ -79,7 +80,7 @@ const SETTLE_IMAGES = `
   with given as (
     select s.*, found.at
     from json_to_recordset($1::json) as s(
-      index int, "batchId" uuid, ordinal int, state text, code text, detail text, "isReused" boolean, "startedAt" timestamptz,
+      index int, "batchId" uuid, ordinal int, state text, code text, detail text, "isReused" boolean, "startedAgoMs" float8,
       "waitMs" int, "fetchMs" int, "encodeMs" int, "storeMs" int, "finalUrl" text, "httpStatus" smallint, "sourceType" text,
       "sourceBytes" bigint, "sourceWidth" int, "sourceHeight" int, sha256 text, etag text, "lastModified" text)
     cross join lateral (
@@ -87,7 +88,7 @@ const SETTLE_IMAGES = `
     ) found
   ), settled as (
     update image i set state = s.state, code = s.code, detail = s.detail, is_reused = s."isReused", attempts = i.attempts + 1, not_before = null,
-      started_at = s."startedAt", finished_at = now(),
+      started_at = now() - s."startedAgoMs" * interval '1 ms', finished_at = now(),
       wait_ms = s."waitMs", fetch_ms = s."fetchMs", encode_ms = s."encodeMs", store_ms = s."storeMs",
       final_url = s."finalUrl", http_status = s."httpStatus", source_type = s."sourceType", source_bytes = s."sourceBytes",
       source_width = s."sourceWidth", source_height = s."sourceHeight", sha256 = s.sha256, etag = s.etag, last_modified = s."lastModified"
@@ -102,7 +103,7 @@ const SETTLE_IMAGES = `
   )
   select index from settled`;
 
-export type FailedAttempt = ImageKey & { code: ImageCode; detail: string; startedAt: string; delayMs: number };
+export type FailedAttempt = ImageKey & { code: ImageCode; detail: string; startedAgoMs: number; delayMs: number };
 
 /**
  * Records attempts that will be followed by another. Only rows that were still `planned` change, and only of those the attempts
@@ -118,8 +119,8 @@ export async function recordRetries<Attempt extends FailedAttempt>(tx: Tx, attem
   return retried.rows.flatMap(({ index }) => attempts.slice(index, index + 1));
 }
 
-function toRow({ batchId, ordinal, code, detail, startedAt, delayMs }: FailedAttempt, index: number): object {
-  return { index, batchId, ordinal, code, detail, startedAt, delayMs };
+function toRow({ batchId, ordinal, code, detail, startedAgoMs, delayMs }: FailedAttempt, index: number): object {
+  return { index, batchId, ordinal, code, detail, startedAgoMs, delayMs };
 }
 
 /** `at` as in SETTLE_IMAGES. */
@@ -127,17 +128,17 @@ const RECORD_RETRIES = `
   with given as (
     select r.*, found.at
     from json_to_recordset($1::json) as r(
-      index int, "batchId" uuid, ordinal int, code text, detail text, "startedAt" timestamptz, "delayMs" int)
+      index int, "batchId" uuid, ordinal int, code text, detail text, "startedAgoMs" float8, "delayMs" int)
     cross join lateral (
       select ctid as at from image where batch_id = r."batchId" and ordinal = r.ordinal and state = 'planned' offset 0
     ) found
   ), retried as (
     update image i set attempts = i.attempts + 1, code = r.code, detail = r.detail, not_before = now() + r."delayMs" * interval '1 ms'
     from given r where i.ctid = r.at and ${STILL_PLANNED}
-    returning i.batch_id, i.ordinal, i.attempts, r.code, r.detail, r."startedAt", r.index
+    returning i.batch_id, i.ordinal, i.attempts, r.code, r.detail, r."startedAgoMs", r.index
   ), recorded as (
     insert into image_attempt (batch_id, ordinal, attempt, code, detail, started_at, finished_at)
-    select batch_id, ordinal, attempts, code, detail, "startedAt", now() from retried
+    select batch_id, ordinal, attempts, code, detail, now() - "startedAgoMs" * interval '1 ms', now() from retried
   )
   select index from retried`;
 

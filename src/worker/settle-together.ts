@@ -119,7 +119,12 @@ function jobOf({ data, priority }: Claim, { askedSince }: { askedSince?: number 
 function toRetry({ claim, outcome, startedAt }: ImageOutcome): (FailedAttempt & { claim: Claim })[] {
   if (outcome.kind !== "retry") return [];
   const { failure, delayMs } = outcome;
-  return [{ ...claim.data, claim, code: failure.code, detail: failure.detail, startedAt: startedAt.toISOString(), delayMs }];
+  return [{ ...claim.data, claim, code: failure.code, detail: failure.detail, startedAgoMs: agoMs(startedAt), delayMs }];
+}
+
+/** Of a time by this machine's clock, which may have been set back since. */
+function agoMs(at: Date): number {
+  return Math.max(0, Date.now() - at.getTime());
 }
 
 async function countBatch(
@@ -177,7 +182,7 @@ async function pauseWhenSpent(
 }
 
 function toSettled({ claim, outcome, startedAt, source, stageMs }: ImageOutcome): SettledImage[] {
-  const common = { ...claim.data, ...stageMs, startedAt: startedAt.toISOString(), source };
+  const common = { ...claim.data, ...stageMs, startedAgoMs: agoMs(startedAt), source };
   switch (outcome.kind) {
     case "done":
       return [{ ...common, state: "done", code: null, detail: null, isReused: outcome.result.isReused, outputs: outcome.result.outputs }];

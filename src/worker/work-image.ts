@@ -16,9 +16,6 @@ import type { Settler } from "./settler.ts";
 import type { BatchHeaders } from "./source-headers.ts";
 import type { Attempt, Processed, Stages } from "./stages.ts";
 
-/** The column's limit, 24.8 days: a laptop can be off for longer. */
-const MS_MAX = 2 ** 31 - 1;
-
 export type WorkDeps = {
   stages: Stages;
   settler: Settler;
@@ -42,7 +39,6 @@ export async function workImage(
   { signal, onAsked, onFetched, onWorked }: Hold,
 ): Promise<void> {
   const startedAt = new Date();
-  const waitMs = Math.min(MS_MAX, Math.max(0, startedAt.getTime() - Math.max(image.queuedAt.getTime(), image.notBefore?.getTime() ?? 0)));
   const fetch: Stages["download"] = (request) => stages.download({ ...request, onTurn: onAsked });
   const download = image.batch.hasSourceHeaders ? withHeaders(fetch, batchHeaders, image.batchId) : fetch;
   const ownStages = { ...stages, download, onFetched: (fetchMs: number) => (onFetched(), stages.onFetched(fetchMs)) };
@@ -66,7 +62,7 @@ export async function workImage(
     isOfSmallBatch: image.batch.isSmall,
     placed: attempt?.placed ?? [],
     source: attempt?.source ?? null,
-    stageMs: { waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
+    stageMs: { waitMs: image.waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
   };
   log.debug(describeAttempt(item, image.host), "image");
   const settled = settler.settle(item);

@@ -25,7 +25,7 @@ const LOOKED_AT_MAX = ASKED * ASKED;
 
 const ordinals = Array.from({ length: ASKED }, (_, index) => index * 2);
 const keys = ordinals.map((ordinal) => ({ batchId: BATCH, ordinal }));
-const attempt = { code: "timed_out", detail: "so it is", startedAt: new Date(0).toISOString() } as const;
+const attempt = { code: "timed_out", detail: "so it is", startedAgoMs: 0 } as const;
 const failed = {
   ...attempt,
   state: "failed",
