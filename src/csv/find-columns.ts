@@ -61,6 +61,8 @@ const PRODUCT_NAMES = [
 ];
 /** Of several columns of URLs, those that say so are the images; the others lead to pages. */
 const IMAGE_WORDS = /image|img|photo|foto|picture|pict|bild|thumb|gallery|im[aá]gen|immagin|afbeelding|zdj[eę]ci|obraz/;
+/** Headers that end like this are of images themselves, and not of something about them (`Photo credit`, `Image width`). */
+const IMAGE_ENDING = new RegExp(String.raw`(?:${IMAGE_WORDS.source})(?:nail)?(?:e?s|e|en|er|i|a|ki|y)?(?:file)?(?:urls?|links?|src)?\d*$`);
 const IMAGE_FILE = /\.(jpe?g|png|webp|gif|avif|tiff?|heic)(\?|#|$)/i;
 const URL_START = /^\s*(https?:)?\/\//i;
 /** A file that went through before has the outputs beside the images. */
@@ -139,7 +141,22 @@ function imagesByContent({ header, rows }: Given, reduced: readonly string[]): C
     IMAGE_WORDS.test(cell) && !/alt|text|count|position|title|caption|id$/.test(cell) ? [index] : [],
   );
   const chosen = images.length > 0 ? images : urls.length > 0 ? urls : named;
-  return chosen.map((index) => ({ index, cell: "list" }));
+  const empty = reduced.flatMap((_, index) => (looks[index]?.filled === 0 ? [index] : []));
+  return [...new Set([...chosen, ...findLater(reduced, empty, chosen)])].map((index) => ({ index, cell: "list" }));
+}
+
+/**
+ * Of the columns that are empty in all rows that were looked at, those that are called like images: as in a file whose first
+ * products have one image each. What stands in them further down would be lost without a word.
+ */
+function findLater(reduced: readonly string[], empty: readonly number[], chosen: readonly number[]): number[] {
+  const stemOf = (index: number) => reduced[index]?.replaceAll(/\d+/g, "") ?? "";
+  const stems = new Set(chosen.map(stemOf).filter((stem) => stem !== ""));
+  return empty.filter((index) => {
+    const header = reduced[index] ?? "";
+    const isAlone = reduced.indexOf(header) === reduced.lastIndexOf(header);
+    return isAlone && !OWN_RESULT.test(header) && (stems.has(stemOf(index)) || IMAGE_ENDING.test(header));
+  });
 }
 
 function lookAt(rows: readonly CsvRecord[], index: number): { filled: number; urls: number; files: number } {

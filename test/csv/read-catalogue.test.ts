@@ -142,6 +142,23 @@ describe("any CSV", () => {
     for (const end of ["", "\n"]) assert.deepEqual(await productsOf(`ref;x;y\n1;${A};red${end}`), [["2", "", [A]]]);
   });
 
+  test("a column called like one of images is one too where its first cell is filled far down", async () => {
+    const csv = (header: string, last: string) => `${header}\n${`X,Cup,${A},,\n`.repeat(300)}Y,Mug,${A},${last}\n`;
+    for (const header of [
+      "sku,name,image1,image2,image3",
+      "sku,name,Image,Additional Image URLs,Photo 3",
+      "sku,name,Media 9,Media 10,media 11",
+    ]) {
+      const { found } = await accepted(csv(header, `"${B},${A}",${B}`));
+      assert.deepEqual(found.at(-1)?.urls, [A, B, A, B], header);
+    }
+    // What is about an image, and what we have added ourselves, is none.
+    for (const header of ["sku,name,image,photographer,Image Size", "sku,name,image,Output Image Urls,Output Image Urls (small)"]) {
+      const { found } = await accepted(csv(header, "Jane Doe,12"));
+      assert.deepEqual(found.at(-1)?.urls, [A], header);
+    }
+  });
+
   test("an empty id is the line number, an empty name that of the same id above", async () => {
     const csv = `sku,name,image\nMUG,Mug,${A}\nMUG,,${B}\n,,${A}\nCUP,,${B}\n`;
     assert.deepEqual(await productsOf(csv), [
