@@ -1,7 +1,7 @@
 import type { CsvProblem } from "../domain/csv-problem.ts";
 import { DIALECTS } from "./dialects/all.ts";
 import { matchesHeader, reduceHeader, type Dialect } from "./dialects/dialect.ts";
-import { findColumns, type Columns, type ColumnWishes } from "./find-columns.ts";
+import { findColumns, indexHeader, namesIn, type Columns, type ColumnWishes } from "./find-columns.ts";
 import { RecordReader } from "./record-reader.ts";
 import { cellsOf, isBlankRecord, isEmptyLine, scanRecord, type CsvRecord } from "./scan-record.ts";
 
@@ -128,8 +128,8 @@ function scoreOf(dialect: Dialect, headers: readonly string[]): number {
 function pickSample(samples: readonly Sample[], wishes: ColumnWishes): Sample {
   const wished = [...wishes.images, wishes.name, wishes.id].filter((name) => name !== null);
   const hitsIn = (record: CsvRecord) => {
-    const headers = cellsOf(record).map((cell) => cell.trim());
-    return wished.filter((name) => headers.includes(name.trim())).length;
+    const find = indexHeader(cellsOf(record));
+    return wished.flatMap((given) => namesIn(given, find)).filter((name) => find(name).length > 0).length;
   };
   const ranked = samples.map((given) => {
     const hitsOf = given.tops.map(hitsIn);

@@ -77,27 +77,19 @@ export function findColumns(given: Given): { ok: true; columns: Columns } | { ok
   const { header, line, dialect, wishes } = given;
   const reduced = header.map(reduceHeader);
   const problems: CsvProblem[] = [];
-  const named = (name: string): number[] => {
-    const exact = header.flatMap((cell, index) => (cell.trim() === name.trim() ? [index] : []));
-    return exact.length > 0 ? exact : reduced.flatMap((cell, index) => (cell === reduceHeader(name) && cell !== "" ? [index] : []));
-  };
-  const wished = (name: string): number[] => {
-    const found = named(name);
-    // A list in one text, unless a header itself has the comma.
-    if (found.length === 0 && name.includes(","))
-      return name
-        .split(",")
-        .filter((part) => part.trim() !== "")
-        .flatMap(wished);
-    if (found.length === 0)
-      problems.push({
-        line,
-        column: name,
-        code: "column_not_found",
-        message: `Expected the column "${name.slice(0, 60)}" that the upload names, got ${listHeaders(header)}.`,
-      });
-    return found;
-  };
+  const find = indexHeader(header);
+  const wished = (text: string): number[] =>
+    namesIn(text, find).flatMap((name) => {
+      const found = find(name);
+      if (found.length === 0)
+        problems.push({
+          line,
+          column: name,
+          code: "column_not_found",
+          message: `Expected the column "${name.slice(0, 60)}" that the upload names, got ${listHeaders(header)}.`,
+        });
+      return found;
+    });
   const known = imagesByDialect(reduced, dialect);
   const asKnown = (index: number): ImageColumn => known?.find((column) => column.index === index) ?? { index, cell: "list" };
   const images = wishes.images.length > 0 ? wishes.images.flatMap(wished).map(asKnown) : (known ?? imagesByContent(given, reduced));
@@ -108,6 +100,24 @@ export function findColumns(given: Given): { ok: true; columns: Columns } | { ok
   };
   if (problems.length === 0) problems.push(...(isUndivided(given) ? [undivided(header, line)] : findFaults(header, line, columns)));
   return problems.length > 0 ? { ok: false, problems } : { ok: true, columns };
+}
+
+/** The columns of a header by the names that callers give them: as it stands in the file, else as reduceHeader() makes it. */
+export type FindNamed = (name: string) => number[];
+
+/** Tables, since a caller can name some ten thousand columns of a thousand. */
+export function indexHeader(header: readonly string[]): FindNamed {
+  const indexes = Array.from(header.keys());
+  const exact = Map.groupBy(indexes, (index) => (header[index] ?? "").trim());
+  const reduced = Map.groupBy(indexes, (index) => reduceHeader(header[index] ?? ""));
+  reduced.delete("");
+  return (name) => exact.get(name.trim()) ?? reduced.get(reduceHeader(name)) ?? [];
+}
+
+/** The names that a caller gives: a list in one text, unless a header itself has the comma. */
+export function namesIn(given: string, find: FindNamed): string[] {
+  if (!given.includes(",") || find(given).length > 0) return [given];
+  return given.split(",").filter((part) => part.trim() !== "");
 }
 
 function byNames(reduced: readonly string[], names: Dialect["id"]): number[] {

@@ -191,6 +191,12 @@ describe("any CSV", () => {
       [3, ";", [[B]]],
       "the header need not be the first line",
     );
+    for (const images of [["front,back"], ["FRONT", "Back"]]) {
+      const { facts, found } = await accepted(`Export of 1 May 2026\n\nRef;front;back\nR1;${A};${B}\n`, {
+        wishes: { images, name: null, id: null },
+      });
+      assert.deepEqual([facts.headerLine, facts.delimiter, found[0]?.urls], [3, ";", [A, B]], images.join(" and "));
+    }
   });
 
   test("two columns of one name do no harm where nothing is written", async () => {

@@ -106,4 +106,12 @@ describe("a file made to be slow is answered at once", () => {
       await timed(() => slugOf(`a${cell}b`));
     }
   });
+
+  test("a thousand columns of which an upload names five thousand others", async () => {
+    const names = Array.from({ length: 5_000 }, (_, index) => `n${index}`);
+    const images = Array.from({ length: 50 }, (_, index) => names.slice(100 * index, 100 * (index + 1)).join(","));
+    const header = Array.from({ length: 1_000 }, (_, index) => `Column ${index}`).join(",");
+    const read = await timed(() => readCsv(`${header}\n${A}\n`, { wishes: { images, name: null, id: null } }));
+    assert.equal(!read.ok && read.problemCount, 5_000);
+  });
 });
