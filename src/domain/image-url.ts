@@ -5,6 +5,8 @@ export const URL_LENGTH_MAX = 8_192;
 
 const SEPARATORS = /[\s,;|]+/g;
 const WEB_ADDRESS = /^https?:\/\//i;
+/** `//host/path`, which takes its scheme from the page around it. */
+const SCHEMELESS = /^\/\/[^/\\\s,;|]/;
 
 /** How a cell holds URLs: `single`: all of it is one; `list`: several, as people separate them; `lines`: one on each line. */
 export type UrlCell = "single" | "list" | "lines";
@@ -12,10 +14,10 @@ export type UrlCell = "single" | "list" | "lines";
 /**
  * Where the items of a cell begin and end. What does not look like a URL stays an item, so that it keeps its position.
  *
- * In a `list` a new URL begins where separators are followed by http:// or https://. Within a URL a comma alone does
- * not end it: image CDNs use commas (`/w_200,h_100/a.jpg`), and people leave spaces in file names. Both together do,
- * since what follows is a word of its own (`https://…/a.jpg, n/a`). One pass: expressions that look ahead took seconds
- * for a cell of 40,000 spaces.
+ * In a `list` a new URL begins where separators are followed by http:// or https://, or by the // that the one before
+ * began with. Within a URL a comma alone does not end it: image CDNs use commas (`/w_200,h_100/a.jpg`), and people leave
+ * spaces in file names. Both together do, since what follows is a word of its own (`https://…/a.jpg, n/a`). One pass:
+ * expressions that look ahead took seconds for a cell of 40,000 spaces.
  */
 export function findUrlSpans(cell: string, kind: UrlCell): [start: number, end: number][] {
   switch (kind) {
@@ -71,8 +73,11 @@ function isBoundary(cell: string, start: number, index: number, run: string): bo
   // WooCommerce writes a comma within a URL as `\,`.
   if (cell[index - 1] === "\\" && run === ",") return false;
   if (WEB_ADDRESS.test(next)) return true;
+  const first = cell.slice(start, start + 8);
+  const isSchemeless = SCHEMELESS.test(first);
+  if (isSchemeless && SCHEMELESS.test(next)) return true;
   const hasMark = /[,;|\n\r]/.test(run);
-  return WEB_ADDRESS.test(cell.slice(start, start + 8)) ? hasMark && /\s/.test(run) : hasMark;
+  return isSchemeless || WEB_ADDRESS.test(first) ? hasMark && /\s/.test(run) : hasMark;
 }
 
 export type ParsedUrl = { ok: true; href: string } | { ok: false; code: Extract<ImageCode, "url_invalid">; message: string };

@@ -37,6 +37,13 @@ describe("image URLs", () => {
     );
   });
 
+  test("of a cell come out whole without their schemes, too", () => {
+    const urls = ["//cdn.test/w_200,h_100/a.jpg", "//cdn.test/my mug.jpg?a=1&amp;b=2", "//cdn.test/b;c.jpg", "https://cdn.test/d.jpg"];
+    for (const separator of [",", ", ", ";", "\n", " | "]) assert.deepEqual(itemsOf(urls.join(separator), "list"), urls, separator);
+    assert.deepEqual(itemsOf("//cdn.test/a.jpg, n/a", "list"), ["//cdn.test/a.jpg", "n/a"]);
+    assert.deepEqual(itemsOf("/m/a.jpg,/m/b.jpg", "list"), ["/m/a.jpg", "/m/b.jpg"]);
+  });
+
   test("of a cell with a URL on each line keep whatever a line holds", () => {
     fc.assert(
       fc.property(
