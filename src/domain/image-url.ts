@@ -5,10 +5,11 @@ export const URL_LENGTH_MAX = 8_192;
 
 const SEPARATORS = /[\s,;|]+/g;
 const WEB_ADDRESS = /^https?:\/\//i;
+const FURTHER_ADDRESS = /[\s,;|]https?:\/\//i;
 /** `//host/path`, which takes its scheme from the page around it. */
 const SCHEMELESS = /^\/\/[^/\\\s,;|]/;
 
-/** How a cell holds URLs: `single`: all of it is one; `list`: several, as people separate them; `lines`: one on each line. */
+/** How a cell holds URLs: `single`: all of it is one, but for whole addresses side by side; `list`: several, as people separate them; `lines`: one on each line. */
 export type UrlCell = "single" | "list" | "lines";
 
 /**
@@ -22,7 +23,7 @@ export type UrlCell = "single" | "list" | "lines";
 export function findUrlSpans(cell: string, kind: UrlCell): [start: number, end: number][] {
   switch (kind) {
     case "single":
-      return trimmedSpan(cell, 0);
+      return addressSpans(cell) ?? trimmedSpan(cell, 0);
     case "lines":
       return lineSpans(cell);
     case "list":
@@ -30,6 +31,13 @@ export function findUrlSpans(cell: string, kind: UrlCell): [start: number, end: 
     default:
       return kind satisfies never;
   }
+}
+
+/** A shop takes one image in such a cell, but scrapers and apps that write its format put several there. */
+function addressSpans(cell: string): [number, number][] | null {
+  if (!FURTHER_ADDRESS.test(cell)) return null;
+  const spans = listSpans(cell);
+  return spans.every(([start]) => WEB_ADDRESS.test(cell.slice(start, start + 8))) ? spans : null;
 }
 
 function lineSpans(cell: string): [number, number][] {

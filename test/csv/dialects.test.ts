@@ -298,6 +298,26 @@ describe("the dialects", () => {
     );
   });
 
+  test("a cell for one image can hold several whole addresses", async () => {
+    const cells = [
+      `"${URL_A}, https://shop.example/b,c.jpg"`,
+      `${URL_A};https://shop.example/d.jpg`,
+      '"https://shop.example/my mug, red.jpg"',
+    ];
+    const found = await read(`Handle,Title,Image Src\n${cells.map((cell, index) => `${index},Mug,${cell}\n`).join("")}`);
+    assert.deepEqual(
+      found.products.map(({ urls }) => urls),
+      [[URL_A, "https://shop.example/b,c.jpg"], [URL_A, "https://shop.example/d.jpg"], ["https://shop.example/my mug, red.jpg"]],
+    );
+    const delivered = write(found, "import", (position) => position === 1)
+      .toString()
+      .split("\n");
+    assert.deepEqual(delivered.slice(1, 3), [
+      `0,Mug,"${URL_A}, https://out.example/o/t0k3n/2-2.webp"`,
+      `1,Mug,${URL_A};https://out.example/o/t0k3n/3-2.webp`,
+    ]);
+  });
+
   test("WooCommerce's escaped comma does not divide, even before another address", async () => {
     const { products } = await read(`ID,Name,Images\n1,Mug,"https://proxy.example/w_10\\,https://shop.example/a.jpg, ${URL_A}"\n`);
     assert.deepEqual(products[0]?.urls, ["https://proxy.example/w_10\\,https://shop.example/a.jpg", URL_A]);

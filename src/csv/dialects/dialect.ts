@@ -3,7 +3,7 @@ export type HeaderName = string | RegExp;
 
 export type ImageColumns = {
   header: HeaderName;
-  /** `single`: the whole cell is one URL. `list`: several, separated as findUrlSpans() knows. */
+  /** `single`: the cell is for one URL. `list`: for several. Both as findUrlSpans() reads them. */
   cell: "single" | "list";
   /** A cell's content that says that there is no image. */
   blank?: string;
