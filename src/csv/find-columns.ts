@@ -148,7 +148,7 @@ function imagesByContent({ header, rows }: Given, reduced: readonly string[]): C
   );
   // Without any URL among the first rows the header alone can say it: paths relative to baseUrl, or a long empty stretch.
   const named = reduced.flatMap((cell, index) =>
-    IMAGE_WORDS.test(cell) && !/alt|text|count|position|title|caption|id$/.test(cell) ? [index] : [],
+    IMAGE_WORDS.test(cell) && !OWN_RESULT.test(cell) && !/alt|text|count|position|title|caption|id$/.test(cell) ? [index] : [],
   );
   const chosen = images.length > 0 ? images : urls.length > 0 ? urls : named;
   const empty = reduced.flatMap((_, index) => (looks[index]?.filled === 0 ? [index] : []));

@@ -159,6 +159,11 @@ describe("any CSV", () => {
     }
   });
 
+  test("outputs of an earlier run beside paths are no images of it", async () => {
+    const csv = `sku,name,image,Output Image Urls,Status,Errors\nMUG,Mug,/a.jpg,${B},completed,\n`;
+    assert.deepEqual(await productsOf(csv, { baseUrl: "https://shop.test/media" }), [["MUG", "Mug", ["/a.jpg"]]]);
+  });
+
   test("an empty id is the line number, an empty name that of the same id above", async () => {
     const csv = `sku,name,image\nMUG,Mug,${A}\nMUG,,${B}\n,,${A}\nCUP,,${B}\n`;
     assert.deepEqual(await productsOf(csv), [
