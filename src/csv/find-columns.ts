@@ -92,7 +92,8 @@ export function findColumns(given: Given): { ok: true; columns: Columns } | { ok
     });
   const known = imagesByDialect(reduced, dialect);
   const asKnown = (index: number): ImageColumn => known?.find((column) => column.index === index) ?? { index, cell: "list" };
-  const images = wishes.images.length > 0 ? wishes.images.flatMap(wished).map(asKnown) : (known ?? imagesByContent(given, reduced));
+  const images =
+    wishes.images.length > 0 ? [...new Set(wishes.images.flatMap(wished))].map(asKnown) : (known ?? imagesByContent(given, reduced));
   const columns: Columns = {
     images: images.toSorted((a, b) => a.index - b.index),
     name: wishes.name === null ? byNames(reduced, dialect?.productName ?? PRODUCT_NAMES) : wished(wishes.name).slice(0, 1),

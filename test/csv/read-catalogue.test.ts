@@ -188,6 +188,11 @@ describe("any CSV", () => {
     assert.deepEqual(await productsOf(csv, { wishes: { images: ["back"], name: "ref", id: "Name" } }), [["Mug", "R1", [B]]]);
     assert.deepEqual(await problemsOf(csv, { wishes: { images: ["side"], name: null, id: null } }), [[1, "side", "column_not_found"]]);
     assert.deepEqual(await productsOf(`my|photo\n${A}\n`, { wishes: { images: ["my|photo"], name: null, id: null } }), [["2", "", [A]]]);
+    assert.deepEqual(
+      await productsOf(csv, { wishes: { images: ["Front,front", "front"], name: null, id: null } }),
+      [["2", "Mug", [A]]],
+      "a column that is named twice is one",
+    );
     const below = await accepted(`Export of 1 May 2026\n\nRef;back;Text\nR1;${B};x\n`, {
       wishes: { images: ["back"], name: "Text", id: null },
     });
