@@ -1,5 +1,5 @@
-/** Every form below has one of these in its query: without them there is nothing to parse. */
-const HINT = /exp|[?&]se=/i;
+/** Every form below has one of these in its query, `se` also behind an `&amp;`: without them there is nothing to parse. */
+const HINT = /exp|[?&;]se=/i;
 
 /** 11 digits of seconds reach the year 5138; 13 would be milliseconds, which no form here has. */
 const SECONDS = /^\d{1,11}$/;

@@ -65,6 +65,14 @@ describe("a survey", () => {
     );
   });
 
+  test("points out those that end where a feed has written their & as &amp;", async () => {
+    const { warnings } = await survey("id,photo\n1,https://a.blob.example/1.jpg?sv=2022-11-02&amp;se=2025-04-30&amp;sig=x\n");
+    assert.deepEqual(
+      warnings.map(({ code, line, images }) => [code, line, images]),
+      [["links_expired", 2, 1]],
+    );
+  });
+
   test("draws different URLs, some of every host", async () => {
     const rows = Array.from(
       { length: 1_000 },
