@@ -66,7 +66,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const config: Config = {
     host,
     port: read.integer("PORT", 3000, 0, 65_535),
-    publicUrl: read.url("PUBLIC_URL")?.replace(/\/+$/, "") ?? null,
+    publicUrl: readPublicUrl(read, "PUBLIC_URL"),
     apiKeys,
     auth: apiKeys.length > 0 ? "keys" : read.oneOf("AUTH", ["none"]) === "none" ? "none" : "loopback",
     databaseUrl: read.databaseUrl("DATABASE_URL"),
@@ -134,6 +134,13 @@ function checkAuthorization({ webhook, allowCidrs }: Config, faults: string[]): 
 }
 
 type Reader = ReturnType<typeof createReader>;
+
+/** Paths are put behind it as text: nothing that ends one may stand there, and a space would end it in a list. */
+function readPublicUrl(read: Reader, name: string): string | null {
+  const value = read.url(name);
+  if (value === null || !/[?#]/.test(value)) return value && new URL(value).href.replace(/\/+$/, "");
+  return read.expect(name, "a URL that paths can be put behind, such as https://pressrun.example, without ? or #", withoutPassword(value));
+}
 
 function readPorts(read: Reader, name: string): number[] {
   const items = read.list(name);

@@ -18,6 +18,15 @@ test("ports and contact are read, and every fault is told at once", () => {
   );
 });
 
+test("PUBLIC_URL is one that paths can be put behind", () => {
+  const publicUrls = ["https://Img.shop.example/", "https://img.shop.example/my shop//"].map(
+    (url) => readConfig({ PUBLIC_URL: url }).publicUrl,
+  );
+  assert.deepEqual(publicUrls, ["https://img.shop.example", "https://img.shop.example/my%20shop"]);
+  for (const url of ["https://img.shop.example/?from=mail", "https://img.shop.example/#/", "https://img.shop.example/?"])
+    assert.throws(() => readConfig({ PUBLIC_URL: url }), /PUBLIC_URL: expected a URL that paths can be put behind/, url);
+});
+
 test("what goes to WEBHOOK_URL is checked with it, and its Authorization header never shown", () => {
   const webhook = { WEBHOOK_URL: "https://shop.example/hook", WEBHOOK_SECRET: Buffer.alloc(32, 1).toString("base64") };
   assert.deepEqual(readConfig(webhook).webhookPayload, "event");
