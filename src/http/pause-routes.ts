@@ -9,7 +9,7 @@ import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
 import { viewBatch } from "./batch-view.ts";
 import { BatchParams, getBatch, type BatchLookup } from "./get-batch.ts";
 import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
-import { ProblemError } from "./problems.ts";
+import { ProblemError, unsupportedMediaType } from "./problems.ts";
 import { readOff } from "./read-off.ts";
 import { readBody } from "./receive-upload.ts";
 
@@ -153,6 +153,8 @@ function invalid(field: string, message: string): ProblemError {
 }
 
 async function readResume(request: FastifyRequest, uploadMs: number): Promise<ResumeRequest> {
+  // Its fields would be passed over, and the batch go on without the budget that was meant.
+  if (request.isMultipart()) throw unsupportedMediaType(request);
   const text = request.body ? await readText(request, uploadMs) : "";
   if (text.trim() === "") return {};
   const body = parse(text);

@@ -38,7 +38,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
 type Unexpected = Error & { statusCode?: number; code?: string };
 
 /** What the framework or a library threw, as one of our problems; null for what nobody expected. */
-export function knownProblem(error: Unexpected, isUnavailable: (error: unknown) => boolean): ProblemError | null {
+export function knownProblem(error: Unexpected, request: FastifyRequest, isUnavailable: (error: unknown) => boolean): ProblemError | null {
   if (error instanceof ProblemError) return error;
   if (isUnavailable(error))
     return new ProblemError(
@@ -55,13 +55,25 @@ export function knownProblem(error: Unexpected, isUnavailable: (error: unknown) 
     case 413:
       return new ProblemError("upload_too_large", "The body is larger than this route takes.");
     case 415:
-      return new ProblemError(
-        "unsupported_media_type",
-        "Expected multipart/form-data with the CSV in the field `file`, or a text/csv body.",
-      );
+      return unsupportedMediaType(request);
     case undefined:
       return null;
     default:
       return error.statusCode < 500 ? new ProblemError("bad_request", error.message) : null;
   }
 }
+
+/** Names what the route takes, as its document does. */
+export function unsupportedMediaType({ routeOptions }: FastifyRequest): ProblemError {
+  const { content = {} } = (routeOptions.schema?.body ?? {}) as { content?: object };
+  const types = Object.keys(content);
+  const bodies = types.filter((type) => type !== FORM).join(" or ");
+  const expected = types.includes(FORM)
+    ? `${FORM} with the CSV in the field \`file\`, or a body of ${bodies}, as Content-Type says`
+    : bodies === ""
+      ? "no body, nor a Content-Type of one"
+      : `a body of ${bodies}, as Content-Type says, or none`;
+  return new ProblemError("unsupported_media_type", `Expected ${expected}.`);
+}
+
+const FORM = "multipart/form-data";

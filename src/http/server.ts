@@ -117,7 +117,7 @@ function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): v
   });
   app.setErrorHandler(async (error: Error & { code?: string }, request, reply) => {
     await readOffBeforeClose(request, reply);
-    const known = (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, isUnavailable);
+    const known = (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, request, isUnavailable);
     if (known) return sendProblem(request, reply, known);
     log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed unexpectedly");
     return sendProblem(

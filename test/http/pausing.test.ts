@@ -254,6 +254,20 @@ describe("a batch that is paused", () => {
     clearInterval(answering);
   });
 
+  test("is not resumed by a form, whose budget would be passed over; JSON is asked for", async () => {
+    const batch = await begin([`${origin.url}/kept/form.jpg`]);
+    await change(batch, "pause");
+    const form = new FormData();
+    form.set("pauseAtFailurePercent", "50");
+    for (const body of [form, new URLSearchParams({ pauseAtFailurePercent: "50" })]) {
+      const response = await fetch(`${service.url}/v1/batches/${batch.batchId}/resume`, { method: "POST", body });
+      const { code, detail } = (await response.json()) as Problem;
+      assert.deepEqual([response.status, code], [415, "unsupported_media_type"], detail);
+      assert.match(detail, /application\/json/);
+    }
+    assert.ok((await look(batch)).pausedAt);
+  });
+
   test("takes its budget from every way in, and refuses what is none", async () => {
     const csv = catalogueOf([photos("option", 1)]);
     const seed = await service.upload(csv, { pauseAtFailurePercent: "25" });
