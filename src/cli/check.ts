@@ -7,6 +7,7 @@ import { readPreflightOptions } from "../http/read-options.ts";
 import { surveyCatalogue } from "../intake/survey-catalogue.ts";
 import { wirePreflight } from "../wire/preflight.ts";
 import { writeReport } from "./check-report.ts";
+import { watchForInterruption } from "./interruption.ts";
 import { openFile, type OpenedFile } from "./open-file.ts";
 import { readFlags } from "./read-flags.ts";
 import { Unusable } from "./unusable.ts";
@@ -17,17 +18,17 @@ const HAS_PROBLEMS = 1;
 export async function check(file: string, { json: isJson = false, ...flags }: Readonly<Record<string, unknown>>): Promise<void> {
   const options = readFlags(readPreflightOptions, flags);
   const folder = await mkdtemp(join(tmpdir(), "pressrun-check-"));
-  const stopped = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopped.abort());
+  const stopped = watchForInterruption(() => {});
   try {
     const report = await lookAt(await openFile(file, folder, stopped.signal), options, folder, stopped.signal);
     process.stdout.write(isJson ? `${JSON.stringify(report, null, 2)}\n` : writeReport(report));
     process.exitCode = report.ok ? 0 : HAS_PROBLEMS;
   } catch (error) {
     if (!stopped.signal.aborted) throw error;
-    process.exitCode = 130;
+    process.exitCode = stopped.exitCode;
   } finally {
     await rm(folder, { recursive: true, force: true });
+    stopped.end();
   }
 }
 

@@ -175,18 +175,24 @@ describe("pressrun check", () => {
   });
 
   test("leaves nothing when it is interrupted, while it reads and while it tries", async () => {
-    const waiting = start(["-"]);
-    const ended = Promise.all([once(waiting, "exit"), text(waiting.stdout)]);
-    waiting.stdin.write("id,photo\n");
-    await eventually("the file that is put aside", async () =>
-      (await readdir(temp, { recursive: true })).some((name) => name.endsWith("stdin.csv")),
-    );
-    waiting.kill("SIGINT");
-    assert.deepEqual(await ended, [[130, null], ""]);
-    assert.deepEqual(
-      (await readdir(temp)).filter((name) => name.startsWith("pressrun")),
-      [],
-    );
+    for (const [signal, code] of [
+      ["SIGINT", 130],
+      ["SIGTERM", 143],
+      ["SIGHUP", 129],
+    ] as const) {
+      const waiting = start(["-"]);
+      const ended = Promise.all([once(waiting, "exit"), text(waiting.stdout)]);
+      waiting.stdin.write("id,photo\n");
+      await eventually("the file that is put aside", async () =>
+        (await readdir(temp, { recursive: true })).some((name) => name.endsWith("stdin.csv")),
+      );
+      waiting.kill(signal);
+      assert.deepEqual(await ended, [[code, null], ""]);
+      assert.deepEqual(
+        (await readdir(temp)).filter((name) => name.startsWith("pressrun")),
+        [],
+      );
+    }
 
     const child = start(["-", "--probe", "5"], { ALLOW_CIDRS: "127.0.0.1/32" });
     const ending = finish(child, catalogueOf([[`${origin.url}/hang/1.jpg`]]));
