@@ -15,11 +15,13 @@ const COMMANDS: readonly ((program: Command) => void)[] = [addServe, addProcess,
 
 const FAILED = 1;
 const UNUSABLE = 2;
+const OUTPUT_LOST = 3;
 
 /** Runs what these words ask for; sets the exit code, or ends the process where something unexpected stopped it. */
 export async function runProgram(words: readonly string[]): Promise<void> {
   // Whoever reads us may leave (`| head`): nobody reads on then, and what was begun is still brought to its end, or stopped cleanly.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  process.stdout.on("error", onLostOutput);
+  process.stderr.on("error", () => {});
   const program = createProgram(await readVersion());
   if (words.length === 0) return program.outputHelp();
   try {
@@ -36,6 +38,13 @@ export async function runProgram(words: readonly string[]): Promise<void> {
       process.exit(FAILED);
     }
   }
+}
+
+/** A full disk takes what was asked for, such as a password that is shown once: nobody is to take that for success. */
+function onLostOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") return;
+  process.stderr.write(`The output could not be written: ${error.message}\n`);
+  process.exitCode = OUTPUT_LOST;
 }
 
 function createProgram(version: string): Command {

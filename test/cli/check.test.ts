@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -165,6 +166,17 @@ describe("pressrun check", () => {
       assert.match(stderr, message);
       assert.doesNotMatch(stderr, /\n +at /, "no stack");
     }
+  });
+
+  test("does not end well where its report finds no room", { skip: !existsSync("/dev/full") }, async () => {
+    const words = [process.execPath, "bin/pressrun.js", "check", fixture("google-merchant-1252.txt"), "--json"];
+    const child = spawn("sh", ["-c", 'exec "$0" "$@" > /dev/full', ...words], {
+      cwd: ROOT,
+      env: { PATH: process.env["PATH"] ?? "", TMPDIR: temp },
+    });
+    const { code, stderr } = await finish(child);
+    assert.equal(code, 3);
+    assert.match(stderr, /^The output could not be written: ENOSPC/);
   });
 
   test("explains itself", async () => {
