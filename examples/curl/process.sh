@@ -30,9 +30,12 @@ call() {
   esac
 }
 
-# The text of a member. With jq at hand: jq -r .detail "$folder/body"
-texts() { grep -o "\"$1\":\"\([^\"\\\\]\|\\\\.\)*\"" "$folder/body" | sed 's/^"[^"]*":"//; s/"$//; s/\\"/"/g'; }
-text() { texts "$1" | head -n 1; }
+# The texts of all members of a name, and that of the first one, of which null is none: a paused host has a pausedAt of its own,
+# behind the batch's. With jq at hand: jq -r .detail "$folder/body"
+members() { grep -o "\"$1\":\(null\|\"\([^\"\\\\]\|\\\\.\)*\"\)" "$folder/body"; }
+unquote() { sed -n 's/^"[^"]*":"\(.*\)"$/\1/p' | sed 's/\\"/"/g'; }
+texts() { members "$1" | unquote; }
+text() { members "$1" | head -n 1 | unquote; }
 number() { grep -o "\"$1\":[0-9]*" "$folder/body" | head -n 1 | cut -d: -f2; }
 
 call -F "file=@$csv" "$base_url/v1/batches?${OPTIONS:-}"

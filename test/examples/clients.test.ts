@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import type { ServerResponse } from "node:http";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
@@ -20,16 +21,32 @@ const KEY = "a-key-of-the-test";
 describe("examples", { concurrency: 4 }, () => {
   let service: Service;
   let origin: Origin;
+  let other: Origin;
+  /** Requests that the test answers, by their path. */
+  const kept = new Map<string, PromiseWithResolvers<ServerResponse>>();
   before(async () => {
     // Below /never nothing is ever answered.
-    origin = await startOrigin((_, response, url) => void (url.pathname.startsWith("/never/") || response.writeHead(404).end()));
+    [origin, other] = (await Promise.all(
+      [1, 2].map(() =>
+        startOrigin((_, response, url) => {
+          const asked = kept.get(url.pathname);
+          if (asked) asked.resolve(response);
+          else if (!url.pathname.startsWith("/never/")) response.writeHead(404).end();
+        }),
+      ),
+    )) as [Origin, Origin];
     service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder(), API_KEYS: KEY });
   });
 
   for (const [name, program, script] of CLIENTS) {
     const folderOf = createTestFolder();
     type Ended = { code: number; stdout: string; stderr: string };
-    const run = async (file: string, csv: string | null, env: Record<string, string> = {}): Promise<Ended & { results: string }> => {
+    const run = async (
+      file: string,
+      csv: string | null,
+      env: Record<string, string> = {},
+      onStderr: (text: string) => void = () => {},
+    ): Promise<Ended & { results: string }> => {
       const folder = await folderOf;
       const path = join(folder, file);
       if (csv !== null) await writeFile(path, csv);
@@ -41,7 +58,7 @@ describe("examples", { concurrency: 4 }, () => {
           (error, stdout, stderr) => {
             resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
           },
-        );
+        ).stderr?.on("data", (text) => onStderr(String(text)));
       });
       return { ...ended, results: await readFile(`${path}.results`, "utf8").catch(() => "") };
     };
@@ -85,6 +102,23 @@ describe("examples", { concurrency: 4 }, () => {
       const { code, stderr } = await run("paused.csv", catalogueOf(urls), { OPTIONS: "pauseAtFailurePercent=10" });
       assert.equal(code, 3, stderr);
       assert.match(stderr, /^paused: .+ images failed .+\/resume$/m);
+    });
+
+    test(`examples/${name} goes on waiting while one host is paused and others are not`, async () => {
+      const last = Promise.withResolvers<ServerResponse>();
+      kept.set(`/kept/${name}.jpg`, last);
+      const urls = Array.from({ length: 60 }, (_, index) => [`${other.url}/${index < 30 ? "gone" : "never"}/${name}-${index}.jpg`]);
+      const { code, stderr } = await run(
+        "host.csv",
+        catalogueOf([[`${origin.url}/kept/${name}.jpg`], ...urls]),
+        { OPTIONS: "pauseHostAtFailurePercent=10" },
+        // Once 20 of the 61 are settled the host is paused: the client has just been told of it.
+        (text) => {
+          if (/^(3[2-9]|4\d) %$/m.test(text)) void last.promise.then((response) => response.headersSent || response.writeHead(404).end());
+        },
+      );
+      assert.equal(code, 3, stderr);
+      assert.match(stderr, /^paused: Nothing is left to try but \d+ images of .+\/resume$/m);
     });
 
     test(`examples/${name} does not wait longer than it may`, async () => {
