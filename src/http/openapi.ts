@@ -60,6 +60,8 @@ const DESCRIPTION = `Upload a file with \`POST /v1/batches\`, follow it with \`G
 
 Every error is \`application/problem+json\` (RFC 9457) with a stable \`code\`; each response lists the codes that it can have as its examples. A path that is not listed is answered with 404 \`not_found\`, another method with 405 \`method_not_allowed\`. A HEAD is answered as a GET, without the body.`;
 
+export const SERVER = { url: "/", description: "This server." };
+
 export function openapiOptions(version: string) {
   return {
     openapi: "3.1.0",
@@ -70,7 +72,7 @@ export function openapiOptions(version: string) {
       summary: "A CSV of product image URLs in; compressed images, a result CSV, a live status and a signed webhook out.",
       license: { name: "MIT", identifier: "MIT" },
     },
-    servers: [{ url: "/", description: "This server." }],
+    servers: [SERVER],
     tags: [
       { name: "batches", description: "Upload a file and see how it stands." },
       { name: "outputs", description: "Fetch what was made." },

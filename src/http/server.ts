@@ -2,7 +2,7 @@ import { maxHeaderSize } from "node:http";
 import multipart from "@fastify/multipart";
 import swagger from "@fastify/swagger";
 import scalar from "@scalar/fastify-api-reference";
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, type onRequestAsyncHookHandler } from "fastify";
 import type { Log } from "../observe/log.ts";
 import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./openapi.ts";
 import { addOutputRoutes, type OutputDeps } from "./output-routes.ts";
@@ -96,10 +96,19 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   addResultRoutes(app, deps);
   addOutputRoutes(app, deps);
   refuseRest();
-  await app.register(scalar, { routePrefix: "/docs", configuration: { url: "/openapi.json", telemetry: false, withDefaultFonts: false } });
+  await app.register(scalar, {
+    routePrefix: "/docs",
+    configuration: { url: "../openapi.json", telemetry: false, withDefaultFonts: false },
+    hooks: { onRequest: leadToPage },
+  });
   await app.ready();
   return app;
 }
+
+/** The page's own redirect names a path from the root, which is not ours behind a proxy that has one for us. */
+const leadToPage: onRequestAsyncHookHandler = async (request, reply) => {
+  if (request.routeOptions.url === "/docs") return reply.redirect("docs/", 301);
+};
 
 /** The CSV, or the products, may come as the body itself: handed on as the stream that it is. */
 function acceptStreams(app: FastifyInstance): void {

@@ -1,8 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import Type from "typebox";
+import { SERVER } from "./openapi.ts";
 import { problemResponses } from "./problem-responses.ts";
 
-export type ServiceDeps = { isReady(): Promise<boolean> };
+export type ServiceDeps = { settings: { publicUrl: () => string }; isReady(): Promise<boolean> };
 
 const Health = Type.Object(
   { status: Type.String({ description: "ok, or what is missing." }) },
@@ -12,7 +13,8 @@ const Health = Type.Object(
 const response = (description: string) => ({ description, content: { "application/json": { schema: Health } } });
 
 export function addServiceRoutes(app: FastifyInstance, deps: ServiceDeps): void {
-  app.get("/", { schema: { hide: true } }, (_, reply) => reply.redirect("/docs"));
+  // Relative, since a proxy may give us a path that PUBLIC_URL names and no request does.
+  app.get("/", { schema: { hide: true } }, (_, reply) => reply.redirect("docs/"));
 
   app.get(
     "/healthz",
@@ -53,7 +55,7 @@ export function addServiceRoutes(app: FastifyInstance, deps: ServiceDeps): void 
       schema: {
         operationId: "getOpenapi",
         summary: "Read this document",
-        description: "OpenAPI 3.1; the same as openapi.json in the repository.",
+        description: "OpenAPI 3.1; the same as openapi.json in the repository, but that the server has the path of PUBLIC_URL.",
         tags: ["service"],
         security: [],
         response: {
@@ -65,6 +67,9 @@ export function addServiceRoutes(app: FastifyInstance, deps: ServiceDeps): void 
         },
       },
     },
-    async () => app.swagger(),
+    async () => {
+      const { pathname } = new URL(deps.settings.publicUrl());
+      return { ...app.swagger(), servers: [{ ...SERVER, url: pathname }] };
+    },
   );
 }
