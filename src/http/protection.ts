@@ -16,8 +16,7 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 export function protect(app: FastifyInstance, settings: ProtectionSettings): void {
   const keyHashes = settings.apiKeys.map(hash);
   app.addHook("onRequest", async (request) => {
-    if (request.headers.host === undefined && request.raw.httpVersion === "1.1")
-      throw new ProblemError("bad_request", "Expected a Host header (RFC 9112 §3.2), got none.");
+    demandHost(request);
     switch (settings.auth) {
       case "none":
         return;
@@ -30,6 +29,15 @@ export function protect(app: FastifyInstance, settings: ProtectionSettings): voi
         return settings.auth satisfies never;
     }
   });
+}
+
+/** RFC 9112 §3.2: HTTP/1.1 has one, and what is in it is a host, if anything. */
+function demandHost({ headers: { host }, raw }: FastifyRequest): void {
+  if (host === undefined ? raw.httpVersion !== "1.1" : host === "" || URL.canParse(`http://${host}`)) return;
+  throw new ProblemError(
+    "bad_request",
+    `Expected a Host header (RFC 9112 §3.2), got ${host === undefined ? "none" : "one that names no host"}.`,
+  );
 }
 
 function demandKey(request: FastifyRequest, keyHashes: readonly Buffer[]): void {

@@ -105,8 +105,12 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   return app;
 }
 
-/** The page's own redirect names a path from the root, which is not ours behind a proxy that has one for us. */
+/**
+ * The page's own redirect names a path from the root, which is not ours behind a proxy that has one for us. And it cannot do
+ * without a Host, which may be empty, or left out by HTTP/1.0.
+ */
 const leadToPage: onRequestAsyncHookHandler = async (request, reply) => {
+  if (!request.headers.host) throw new ProblemError("bad_request", "Expected a Host header, got none.");
   if (request.routeOptions.url === "/docs") return reply.redirect("docs/", 301);
 };
 

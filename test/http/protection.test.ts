@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { before, describe, test } from "node:test";
 import { createTestDatabase } from "../support/database.ts";
@@ -116,6 +117,18 @@ describe("API_KEYS", () => {
   test("are not demanded of health checks, the documents and outputs, whose URLs are secrets themselves", async () => {
     for (const path of ["/healthz", "/readyz", "/openapi.json", "/docs/"]) assert.equal((await send(service, { path })).status, 200, path);
     assert.equal((await send(service, { path: "/outputs/AAAAAAAAAAAAAAAAAAAAAA/1-1.jpg" })).code, "output_not_found");
+  });
+
+  test("are no reason to believe a Host that names nothing", async () => {
+    for (const path of ["/docs", "/docs/", "/healthz"])
+      for (const host of ["%", "a b", "[", "x:99999"])
+        assert.deepEqual(await send(service, { path, headers: { host } }), { status: 400, code: "bad_request" }, `${path} of ${host}`);
+    for (const rest of ["docs HTTP/1.0", "docs/ HTTP/1.0", "docs/ HTTP/1.1\r\nhost:\r\nconnection: close"]) {
+      const socket = connect(Number(new URL(service.url).port), "127.0.0.1");
+      socket.write(`GET /${rest}\r\n\r\n`);
+      assert.match(await text(socket), /^HTTP\/1\.1 400 /, rest);
+    }
+    assert.ok(!service.output.some((line) => /failed unexpectedly/.test(line)), service.output.join("\n"));
   });
 });
 
