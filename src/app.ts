@@ -49,7 +49,7 @@ export type Foundation = Omit<Parts, "publicUrl">;
 
 /**
  * Starts database, storage and queue in order, and what `wire` puts on them; whatever was started is stopped in reverse,
- * by `stop` or when a later step fails: http, then workers, queue, pool, and the database last.
+ * by `stop` or when a later step fails: workers, then http, queue, pool, and the database last.
  */
 export async function startOn<T>(
   given: Given,
