@@ -35,7 +35,12 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
     .send(body);
 }
 
-type Unexpected = Error & { statusCode?: number; code?: string };
+type Unexpected = Error & {
+  statusCode?: number;
+  code?: string;
+  /** What ajv found. */
+  validation?: { params: Record<string, unknown> }[];
+};
 
 /** What the framework or a library threw, as one of our problems; null for what nobody expected. */
 export function knownProblem(error: Unexpected, request: FastifyRequest, isUnavailable: (error: unknown) => boolean): ProblemError | null {
@@ -59,8 +64,14 @@ export function knownProblem(error: Unexpected, request: FastifyRequest, isUnava
     case undefined:
       return null;
     default:
-      return error.statusCode < 500 ? new ProblemError("bad_request", error.message) : null;
+      return error.statusCode < 500 ? new ProblemError("bad_request", wordFault(error)) : null;
   }
+}
+
+/** Ajv's sentence leaves out which values there are. */
+function wordFault({ message, validation = [] }: Unexpected): string {
+  const values = validation[0]?.params["allowedValues"];
+  return Array.isArray(values) ? `${message}: ${values.join(", ")}` : message;
 }
 
 /** Names what the route takes, as its document does. */

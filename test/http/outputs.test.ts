@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { request as httpRequest } from "node:http";
 import { before, describe, test } from "node:test";
+import type { Problem } from "../../src/contract/problem.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin } from "../support/origin.ts";
@@ -134,6 +135,13 @@ describe("outputs", () => {
         .on("error", reject)
         .end();
     });
+
+  test("a shape that there is not is told of those that there are", async () => {
+    const response = await get(`${csvUrl}?shape=zip`);
+    const { code, detail } = (await response.json()) as Problem;
+    assert.deepEqual([response.status, code], [400, "bad_request"]);
+    assert.match(detail, /shape .+: append, import$/);
+  });
 
   test("a result that is not there yet says so", async () => {
     const slow = await startOrigin((_, response) => void setTimeout(() => response.writeHead(404).end(), 500));
