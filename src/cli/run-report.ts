@@ -74,7 +74,13 @@ function timeLine({ batch, settledBefore }: FinishedRun, seconds: number): strin
   return `${duration(seconds)}, ${number(settled / seconds)} images/s${before}`;
 }
 
-function hints({ failures, order }: FinishedRun): string[] {
+/** The command as it was given, as a shell takes it: without its options `--again` would make other images. */
+function sameWords(): string {
+  const words = process.argv.slice(2).filter((word) => word !== "--again");
+  return words.map((word) => (/^[\w./:,=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+}
+
+function hints({ failures }: FinishedRun): string[] {
   const isBlocked = failures.some(({ code }) => code === "address_blocked");
   const mayHelp = failures.some(({ code }) => IMAGE_CODES[code].retry);
   return [
@@ -82,7 +88,7 @@ function hints({ failures, order }: FinishedRun): string[] {
       ? [
           "",
           "Addresses that are not on the public internet are refused unless you admit them, for example",
-          `  ALLOW_CIDRS=127.0.0.1/32,10.0.0.0/8 pressrun process ${order.file} --out ${shownPath(order.dir)} --again`,
+          `  ALLOW_CIDRS=127.0.0.1/32,10.0.0.0/8 pressrun ${sameWords()} --again`,
         ]
       : []),
     ...(mayHelp && !isBlocked ? ["", "Some of it may pass: the same command with --again tries what failed once more."] : []),

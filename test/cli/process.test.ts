@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -240,5 +241,13 @@ describe("pressrun process", () => {
     assert.equal(code, 1);
     assert.match(stdout, /address_blocked +1 /);
     assert.match(stdout, /ALLOW_CIDRS=127\.0\.0\.1\/32,10\.0\.0\.0\/8 pressrun process .+local\.csv --out .+local --again\n/);
+  });
+
+  test("says it as a shell takes it, with all that was asked for: the run would make other images otherwise", async () => {
+    const [file, dir] = [await put("this machine's.csv", catalogueOf([[photo(1)]])), join(folder, "own")];
+    const { stdout } = await runCommand(["process", file, "--out", dir, "--width", "100", "--format", "webp"], { ALLOW_CIDRS: "" });
+    const [, hint = ""] = /^ +ALLOW_CIDRS=\S+ pressrun (.+)$/m.exec(stdout) ?? [];
+    const told = execFileSync("sh", ["-c", `printf '%s\n' ${hint}`], { encoding: "utf8" });
+    assert.deepEqual(told.trimEnd().split("\n"), ["process", file, "--out", dir, "--width", "100", "--format", "webp", "--again"]);
   });
 });
