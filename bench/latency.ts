@@ -1,7 +1,7 @@
 import { startOrigins } from "./origins.ts";
 import { percentile, withPressrun } from "./scenario.ts";
 
-/** 50 origins that answer after 300 ms, 5 % of the answers after 5 s, beside one that answers at once; by turns. */
+/** 50 origins that answer after 300 ms, a part of the answers or of the origins after 5 s, beside one that answers at once; by turns. */
 const IMAGES = Number(process.argv[3] ?? 3_000);
 const ROUNDS = Number(process.argv[4] ?? 3);
 const WARM_UP_IMAGES = 1_000;
@@ -11,6 +11,7 @@ const CASES = {
   "50 origins, no latency": { ...SIZE, origins: 50 },
   "50 origins, 300 ms": { ...SIZE, origins: 50, latencyMs: 300 },
   "50 origins, 300 ms, 5 % take 5 s": { ...SIZE, origins: 50, latencyMs: 300, slowPercent: 5, slowMs: 5_000 },
+  "50 origins, 300 ms, 3 of them 5 s": { ...SIZE, origins: 50, latencyMs: 300, slowOrigins: 3, slowMs: 5_000 },
   "one origin, 300 ms (32 at once)": { ...SIZE, latencyMs: 300 },
 };
 

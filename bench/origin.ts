@@ -6,14 +6,16 @@ import { makeSamplePhoto } from "../src/image/sample-photo.ts";
 
 /**
  * Origins in a process of their own, so that their CPU is not counted as ours; they end with their parent. Arguments:
- * width, height, how many, latency in ms, how many of a hundred answers are slow, and how slow in ms. They speak TLS where
- * BENCH_TLS_FOLDER has a key and a certificate.
+ * width, height, how many, latency in ms, how many of a hundred answers are slow, how many of the origins are, and how slow in ms.
+ * They speak TLS where BENCH_TLS_FOLDER has a key and a certificate.
  */
-const [width = 600, height = 450, origins = 1, latencyMs = 0, slowPercent = 0, slowMs = 0] = process.argv.slice(2).map(Number);
+const [width = 600, height = 450, origins = 1, latencyMs = 0, slowPercent = 0, slowOrigins = 0, slowMs = 0] = process.argv
+  .slice(2)
+  .map(Number);
 const tlsFolder = process.env["BENCH_TLS_FOLDER"];
 const photos = await Promise.all([1, 2, 3, 4].map((seed) => makeSamplePhoto({ width, height, seed, format: "jpeg" })));
 
-function startOrigin(): Promise<number> {
+function startOrigin(_: unknown, index: number): Promise<number> {
   const onRequest: RequestListener = (request, response) => {
     const number = Number(/(\d+)/.exec(request.url ?? "")?.[1] ?? 0);
     const photo = photos[number % photos.length];
@@ -22,7 +24,8 @@ function startOrigin(): Promise<number> {
       if (request.headers["if-none-match"] === etag) return void response.writeHead(304, { etag }).end();
       response.writeHead(200, { "content-type": "image/jpeg", "content-length": photo?.length, etag }).end(photo);
     };
-    const delayMs = number % 100 < slowPercent ? slowMs : latencyMs;
+    const isSlow = index < slowOrigins || number % 100 < slowPercent;
+    const delayMs = isSlow ? slowMs : latencyMs;
     if (delayMs === 0) answer();
     else setTimeout(answer, delayMs);
   };

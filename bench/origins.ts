@@ -12,11 +12,13 @@ export async function startOrigins(options: {
   height: number;
   origins?: number;
   latencyMs?: number;
-  slowPercent?: number;
+  /** How many of a hundred answers are slow. */ slowPercent?: number;
+  /** How many of the origins are slow. */ slowOrigins?: number;
   slowMs?: number;
 }): Promise<Origins> {
-  const { width, height, origins = 1, latencyMs = 0, slowPercent = 0, slowMs = 0 } = options;
-  const child = fork(new URL("origin.ts", import.meta.url), [width, height, origins, latencyMs, slowPercent, slowMs].map(String));
+  const { width, height, origins = 1, latencyMs = 0, slowPercent = 0, slowOrigins = 0, slowMs = 0 } = options;
+  const shape = [width, height, origins, latencyMs, slowPercent, slowOrigins, slowMs];
+  const child = fork(new URL("origin.ts", import.meta.url), shape.map(String));
   const [{ ports, bytes }] = (await once(child, "message")) as [{ ports: number[]; bytes: number }];
   const scheme = process.env["BENCH_TLS_FOLDER"] === undefined ? "http" : "https";
   return {
