@@ -62,13 +62,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const faults: string[] = [];
   const read = createReader(env, faults);
   const host = read.text("HOST") ?? "127.0.0.1";
-  const apiKeys = read.list("API_KEYS");
+  const apiKeys = readApiKeys(read, "API_KEYS");
+  const auth = read.oneOf("AUTH", ["none"]);
   const config: Config = {
     host,
     port: read.integer("PORT", 3000, 0, 65_535),
     publicUrl: readPublicUrl(read, "PUBLIC_URL"),
     apiKeys,
-    auth: apiKeys.length > 0 ? "keys" : read.oneOf("AUTH", ["none"]) === "none" ? "none" : "loopback",
+    auth: apiKeys.length > 0 ? "keys" : auth === "none" ? "none" : "loopback",
     databaseUrl: read.databaseUrl("DATABASE_URL"),
     embeddedPgPort: read.integer("EMBEDDED_PG_PORT", 54_320, 0, 65_535),
     dataDir: resolve(read.text("DATA_DIR") ?? "./data"),
@@ -135,6 +136,15 @@ function checkAuthorization({ webhook, allowCidrs }: Config, faults: string[]): 
 
 type Reader = ReturnType<typeof createReader>;
 
+/** Sent as `Authorization: Bearer KEY`: what cannot stand there would never match. The keys themselves are never shown. */
+function readApiKeys(read: Reader, name: string): string[] {
+  const keys = read.list(name);
+  const wrong = keys.filter((key) => !/^[\x21-\x7e]+$/.test(key)).length;
+  if (wrong > 0)
+    read.expect(name, "keys of ASCII characters without spaces, with commas between", `${wrong} of ${keys.length} with others`);
+  return keys;
+}
+
 /** Paths are put behind it as text: nothing that ends one may stand there, and a space would end it in a list. */
 function readPublicUrl(read: Reader, name: string): string | null {
   const value = read.url(name);
@@ -170,6 +180,8 @@ function readWebhook(read: Reader, faults: string[]): Config["webhook"] {
   const secrets = read.list("WEBHOOK_SECRET");
   const authorization = read.text("WEBHOOK_AUTHORIZATION");
   if (target === null) {
+    if (secrets.length > 0)
+      faults.push("WEBHOOK_SECRET: expected WEBHOOK_URL with it; an upload's own webhookUrl has a webhookSecret of its own");
     if (authorization !== null) faults.push("WEBHOOK_AUTHORIZATION: expected WEBHOOK_URL with it, since it is sent there and nowhere else");
     return null;
   }

@@ -27,6 +27,25 @@ test("PUBLIC_URL is one that paths can be put behind", () => {
     assert.throws(() => readConfig({ PUBLIC_URL: url }), /PUBLIC_URL: expected a URL that paths can be put behind/, url);
 });
 
+test("what could never take effect is a fault, and keys are not shown", () => {
+  const faultsOf = (env: Record<string, string>) => {
+    try {
+      readConfig(env);
+    } catch (error) {
+      if (error instanceof ConfigError) return error.message;
+    }
+    return "none";
+  };
+  assert.deepEqual(readConfig({ API_KEYS: "abc+/=, d.e~f" }).apiKeys, ["abc+/=", "d.e~f"]);
+  for (const keys of ["good,two words", "schlüssel"]) {
+    const faults = faultsOf({ API_KEYS: keys });
+    assert.match(faults, /API_KEYS: expected keys of ASCII characters without spaces/);
+    assert.doesNotMatch(faults, /two words|schl/);
+  }
+  assert.match(faultsOf({ API_KEYS: "good", AUTH: "key" }), /AUTH: expected none, got "key"/);
+  assert.match(faultsOf({ WEBHOOK_SECRET: Buffer.alloc(32, 1).toString("base64") }), /WEBHOOK_SECRET: expected WEBHOOK_URL with it/);
+});
+
 test("what goes to WEBHOOK_URL is checked with it, and its Authorization header never shown", () => {
   const webhook = { WEBHOOK_URL: "https://shop.example/hook", WEBHOOK_SECRET: Buffer.alloc(32, 1).toString("base64") };
   assert.deepEqual(readConfig(webhook).webhookPayload, "event");
