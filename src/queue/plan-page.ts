@@ -12,9 +12,9 @@ import {
   type PlanState,
 } from "../db/plan-images.ts";
 import { keepHeldImages, takeDueImages } from "../db/host-share.ts";
-import { priorityOf, tagOf } from "../domain/fair-tag.ts";
 import { cleanImageUrl } from "../domain/clean-image-url.ts";
 import type { Queue } from "./queue.ts";
+import { sendTagged } from "./send-tagged.ts";
 
 /** A page is what one short transaction writes. */
 export const PAGE_IMAGES = 100;
@@ -57,18 +57,15 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   const clock = await advanceVirtualTime(tx, head, { isBeginning });
   // Who begins stands beside what is served now; who goes on behind it, and not behind those that have begun meanwhile.
   const virtualTime = isBeginning ? clock - 1 : (head ?? clock);
-  const tagAt = (index: number) => tagOf(virtualTime, plan.tag, index);
-  await queue.sendImages(
-    tx,
-    ordinals.map((ordinal, index) => ({ data: { batchId, ordinal }, priority: priorityOf(tagAt(index)) })),
-  );
+  const toSend = ordinals.map((ordinal) => ({ ordinal }));
+  const tag = await sendTagged(tx, queue, { batchId, lastTag: plan.tag, virtualTime }, toSend);
   if (isBeginning) await queue.announceBatch(tx);
 
   const settled = repeats > 0 ? await settleRepeats(tx, batchId, ordinalSpan(images)) : { done: 0, failed: 0 };
   const { isSettled, standsStill, run } = await recordPlan(tx, batchId, {
     plannedLine: page.at(-1)?.line ?? plan.plannedLine,
     isPlanned,
-    tag: ordinals.length > 0 ? tagAt(ordinals.length - 1) : plan.tag,
+    tag,
     queued: ordinals.length,
     hasRepeats: repeats > 0,
     done: settled.done,
@@ -83,17 +80,9 @@ async function releasePage(tx: Tx, queue: PlanQueue, batchId: string, plan: Plan
   const { taken, images } = await takeDueImages(tx, { batchId, round: plan.round, limit: PAGE_IMAGES });
   if (taken === 0) return null;
   const virtualTime = await advanceVirtualTime(tx, await queue.headTag(tx), { isBeginning: false });
-  const tagAt = (index: number) => tagOf(virtualTime, plan.tag, index);
   const inOrder = images.toSorted((one, other) => one.ordinal - other.ordinal);
-  await queue.sendImages(
-    tx,
-    inOrder.map(({ ordinal, delayMs }, index) => ({ data: { batchId, ordinal }, priority: priorityOf(tagAt(index)), delayMs })),
-  );
-  const { standsStill, run } = await recordRelease(tx, batchId, {
-    taken,
-    queued: images.length,
-    tag: images.length > 0 ? tagAt(images.length - 1) : plan.tag,
-  });
+  const tag = await sendTagged(tx, queue, { batchId, lastTag: plan.tag, virtualTime }, inOrder);
+  const { standsStill, run } = await recordRelease(tx, batchId, { taken, queued: images.length, tag });
   if (standsStill) await queue.sendFinish(tx, { batchId, run });
   return { more: plan.queued + images.length <= QUEUED_MAX - PAGE_IMAGES };
 }

@@ -3,9 +3,9 @@ import type { Tx } from "../db/connect.ts";
 import { markShareResumed } from "../db/host-share.ts";
 import { markResumed, recordTag, reopenImages, type BudgetChange } from "../db/pause-batch.ts";
 import { advanceVirtualTime } from "../db/plan-images.ts";
-import { priorityOf, tagOf } from "../domain/fair-tag.ts";
 import { announceEvent, type AnnounceDeps } from "./announce-event.ts";
 import type { Queue } from "./queue.ts";
+import { sendTagged } from "./send-tagged.ts";
 
 export type ResumeDeps = AnnounceDeps & { queue: Pick<Queue, "sendDeliver" | "sendImages" | "sendPlan" | "headTag"> };
 
@@ -43,14 +43,6 @@ async function requeueImages(tx: Tx, queue: ResumeDeps["queue"], batch: BatchRow
   const images = await reopenImages(tx, batch.batchId);
   if (images.length === 0) return;
   const virtualTime = await advanceVirtualTime(tx, await queue.headTag(tx), { isBeginning: false });
-  const tagAt = (index: number) => tagOf(virtualTime, batch.tag, index);
-  await queue.sendImages(
-    tx,
-    images.map(({ ordinal, delayMs }, index) => ({
-      data: { batchId: batch.batchId, ordinal },
-      priority: priorityOf(tagAt(index)),
-      delayMs,
-    })),
-  );
-  await recordTag(tx, batch.batchId, tagAt(images.length - 1));
+  const { batchId, tag: lastTag } = batch;
+  await recordTag(tx, batchId, await sendTagged(tx, queue, { batchId, lastTag, virtualTime }, images));
 }
