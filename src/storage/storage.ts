@@ -2,7 +2,7 @@ import { existsSync, renameSync } from "node:fs";
 import { mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { isUuid } from "../domain/ids.ts";
-import type { StageResult } from "../domain/stage-result.ts";
+import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { flushFiles } from "./flush-files.ts";
 import { linkOrCopy } from "./link-or-copy.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
@@ -85,7 +85,11 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     flushOutputs: (files) => flushFiles(files.map((file) => ({ ...placeOfOutput(file), isLinked: file.isLinked }))),
     linkOutput: (from, to) => orStorageFailed(() => linkInto(placeOfOutput(from), placeOfOutput(to))),
     linkInput: (from, to) => orStorageFailed(() => linkInto(placeOfInput(from), placeOfInput(to))),
-    removeOutput: (at) => orStorageFailed(() => unlinkIfThere(placeOfOutput(at).path)),
+    async removeOutput(at) {
+      const { path } = placeOfOutput(at);
+      // Most often there is none, which needs no thread to see (docs/adr/0004-short-file-calls-at-once.md).
+      return existsSync(path) ? orStorageFailed(() => unlinkIfThere(path)) : succeeded(null);
+    },
     findOutput: (at) => findFile(placeOfOutput(at).path),
     findResult: (batchId, fileName) => findFile(inFolder(paths.resultFolder(batchId), fileName).path),
     listUploads: (idleMs) => listUploads(paths, idleMs),

@@ -32,7 +32,7 @@ export type ImageOutcome = {
   /** Names the image's URL under its recipe: see domain/source-key.ts. */
   key: string;
   isOfSmallBatch: boolean;
-  /** Outputs that the attempt has put at their places, whatever its outcome. */
+  /** Where the attempt has put outputs, whatever its outcome; of an image that failed, where any attempt can have. */
   placed: readonly OutputPlace[];
   source: SourceFacts | null;
   stageMs: StageMs;

@@ -2,10 +2,13 @@ import { isDatabaseAway } from "../db/connect.ts";
 import type { SourcedImage } from "../db/known-sources.ts";
 import { PATIENCE_MS, whatHostDid } from "../domain/host-pause.ts";
 import type { Outcome } from "../domain/outcome.ts";
+import { outputFileName } from "../domain/file-name.ts";
+import { FORMAT_FILES, outputNames } from "../domain/recipe.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
 import { HostPaused } from "../net/host-watch.ts";
 import type { Log } from "../observe/log.ts";
 import type { Claim } from "../queue/image-jobs.ts";
+import type { OutputPlace } from "../storage/storage.ts";
 import { decideFailure, type Disk } from "./decide-failure.ts";
 import type { HostPauses } from "./host-pauses.ts";
 import { processImage } from "./process-image.ts";
@@ -60,7 +63,7 @@ export async function workImage(
     tenantId: image.batch.tenantId,
     key: image.key,
     isOfSmallBatch: image.batch.isSmall,
-    placed: attempt?.placed ?? [],
+    placed: outcome.kind === "give_up" ? placesOf(image) : (attempt?.placed ?? []),
     source: attempt?.source ?? null,
     stageMs: { waitMs: image.waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
   };
@@ -68,6 +71,13 @@ export async function workImage(
   const settled = settler.settle(item);
   onWorked();
   await settled;
+}
+
+/** Everywhere that any attempt can have put an output: one that was killed, or called off, has told nobody. */
+function placesOf({ batchId, ordinal, stem, batch: { recipe } }: SourcedImage): OutputPlace[] {
+  const extensions = Object.values(FORMAT_FILES).map(({ extension }) => extension);
+  const fileNames = outputNames(recipe).flatMap((name) => extensions.map((extension) => outputFileName(stem, name, extension)));
+  return fileNames.map((fileName) => ({ batchId, ordinal, fileName }));
 }
 
 /** One wide event for each attempt. No URL: its query may hold what signs it, and batchId and ordinal find it. */

@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { connectDatabase } from "../../src/db/connect.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { catalogueOf, startOrigin } from "../support/origin.ts";
 import { encodersOf, isAlive, processesNaming } from "../support/processes.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { startService } from "../support/service.ts";
@@ -52,4 +55,34 @@ test("kill -9 of the whole service in the middle of a batch, three times, loses 
   assert.equal(new Set(receiver.deliveries.map(({ headers }) => headers["webhook-id"])).size, 1, "one event, whatever was sent twice");
   assert.deepEqual(await readdir(join(dataDir, "uploads", "temp")), [], "nothing half-written stays");
   assert.deepEqual(processesNaming(dataDir), [], "the database went with the service");
+});
+
+test("what an attempt has stored before a kill -9 does not stay where the image fails after it", { timeout: 60_000 }, async () => {
+  const dataDir = await createTestFolder();
+  const databaseUrl = await createTestDatabase();
+  const db = connectDatabase({ url: databaseUrl, poolMax: 2, onError: () => {} });
+  onCleanup(() => db.close());
+  const photo = await makeSamplePhoto({ width: 400, height: 300, seed: 3, format: "jpeg" });
+  let isThere = true;
+  const origin = await startOrigin((_, response) =>
+    isThere ? response.writeHead(200, { "content-type": "image/jpeg" }).end(photo) : response.writeHead(404).end(),
+  );
+  const env = { DATA_DIR: dataDir, DATABASE_URL: databaseUrl };
+
+  let service = await startService(env);
+  const { requestId } = await service.upload(catalogueOf([[`${origin.url}/gone.jpg`, `${origin.url}/photo/1.jpg`]]), {
+    outputs: JSON.stringify([{ name: "large" }, { name: "thumb", width: 100, format: "webp" }]),
+  });
+  const listOutputs = () => readdir(join(dataDir, "uploads", "outputImages", requestId, "00000")).catch(() => []);
+  await db.transaction(async (tx) => {
+    await tx.executor.executeSql("select from image where batch_id = $1 for update", [requestId]);
+    await eventually("all outputs", async () => (await listOutputs()).length === 4);
+    await service.kill("SIGKILL");
+  });
+  isThere = false;
+  service = await startService(env);
+  const { progress } = await service.finished(requestId);
+  assert.deepEqual([progress.completed, progress.failed], [1, 1]);
+  await eventually("the outputs of the failed image to go", async () => (await listOutputs()).length === 2);
+  assert.deepEqual((await listOutputs()).toSorted(), ["1-2-large.jpg", "1-2-thumb.webp"]);
 });
