@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 
 /** Runs one statement; what the queue needs to take part in a transaction of ours, or to use our pool. */
@@ -66,9 +67,17 @@ export function connectDatabase(options: { url: string; poolMax: number; onError
     fleetingTransaction: (work) => inTransaction(pool, `${BEGIN_KEYED}; set local synchronous_commit = off`, work),
     close() {
       isClosed = true;
-      return pool.end();
+      return unlessHanging(pool.end());
     },
   };
+}
+
+/** A goodbye takes a millisecond; a server that hangs without closing answers none. */
+const GOODBYE_MS = 1_000;
+
+/** Waits for connections to end, but not for those that hang: the process takes their sockets with it when it exits. */
+export async function unlessHanging(ending: Promise<unknown>): Promise<void> {
+  await Promise.race([ending, delay(GOODBYE_MS, undefined, { ref: false })]);
 }
 
 /**

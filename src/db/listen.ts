@@ -1,5 +1,5 @@
 import pg from "pg";
-import { connectionOptions } from "./connect.ts";
+import { connectionOptions, unlessHanging } from "./connect.ts";
 
 export type Listener = { close(): Promise<void> };
 
@@ -44,7 +44,7 @@ export function listen(options: { url: string; channels: Readonly<Record<string,
     async close() {
       isClosed = true;
       clearTimeout(timer);
-      await client?.end().catch(() => {});
+      if (client) await unlessHanging(client.end().catch(() => {}));
     },
   };
 }

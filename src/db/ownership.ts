@@ -1,5 +1,5 @@
 import pg from "pg";
-import { connectionOptions } from "./connect.ts";
+import { connectionOptions, unlessHanging } from "./connect.ts";
 
 /** "pressown" in ASCII, cut to 63 bits: one process may own a DATA_DIR's embedded database. */
 const OWNER_LOCK = "8102099357864814446";
@@ -73,7 +73,7 @@ async function holdLock({ url, onLost }: HoldOptions, take: (client: pg.Client) 
   return {
     async close() {
       isClosed = true;
-      await client?.end().catch(() => {});
+      if (client) await unlessHanging(client.end().catch(() => {}));
     },
   };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { PgBoss, type JobInsert, type QueueOptions } from "pg-boss";
 import type { DeliverJob, FinishJob, ImageJob, PlanJob } from "../contract/jobs.ts";
 import type { Executor, Tx } from "../db/connect.ts";
@@ -35,6 +36,10 @@ const QUEUE_OPTIONS: Record<QueueName, QueueOptions & { partition: boolean }> = 
 
 /** The floor under notifications, for jobs whose time comes and for news that were lost. Each look is a query, busy or idle. */
 const LOOK_SECONDS = 2;
+
+/** How long jobs in hand may take to end when the process stops, and then the queue's own last statements. */
+const STOP_MS = 15_000;
+const STATEMENTS_MS = 2_000;
 
 export type Queue = ReturnType<typeof wrapBoss>;
 
@@ -113,7 +118,8 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
     },
 
     async stop(): Promise<void> {
-      await boss.stop({ graceful: true, timeout: 15_000 });
+      // Its own statements come after that, each of which a server that hangs would hold up for a minute.
+      await Promise.race([boss.stop({ graceful: true, timeout: STOP_MS }), delay(STOP_MS + STATEMENTS_MS, undefined, { ref: false })]);
     },
   };
 }

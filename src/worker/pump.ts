@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { findClaimedImages } from "../db/claimed-images.ts";
 import { findKnownSources, type SourcedImage } from "../db/known-sources.ts";
 import type { Transaction, Tx } from "../db/connect.ts";
@@ -93,7 +94,8 @@ export class Pump {
   async drain(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
     this.wake();
-    await this.#running;
+    // A claim takes milliseconds; where the database hangs it is left to lapse.
+    await Promise.race([this.#running, delay(SETTLE_MS, undefined, { ref: false })]);
     this.#inHand.giveBack(({ isFetched }) => !isFetched);
     const deadline = setTimeout(() => this.#inHand.giveBack(() => true), deadlineMs);
     // Where the database is away nothing can be recorded: claims without a sign of life go to others.

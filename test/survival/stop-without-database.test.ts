@@ -67,10 +67,27 @@ test(
   },
 );
 
-/** A way to the database that can be cut for good. */
-async function startWire(target: URL): Promise<{ port: number; cut(): void }> {
+test("while the database hangs without closing its connections, a stop ends nevertheless", { timeout: 90_000 }, async () => {
+  const databaseUrl = await createTestDatabase();
+  const wire = await startWire(new URL(databaseUrl));
+  const service = await startService({
+    DATABASE_URL: Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${wire.port}` }).href,
+    DATA_DIR: await createTestFolder(),
+    ENCODERS: "1",
+  });
+  wire.hang();
+  const startedAt = performance.now();
+  assert.deepEqual(await service.kill("SIGTERM"), { code: 0, signal: null });
+  assert.ok(performance.now() - startedAt < 30_000);
+});
+
+/** A way to the database that can be cut for good, or hang: what comes from then on is neither handed on nor answered. */
+async function startWire(target: URL): Promise<{ port: number; cut(): void; hang(): void }> {
   const sockets = new Set<Socket>();
+  let isHanging = false;
   const server = createServer((near) => {
+    sockets.add(near.on("error", () => {}));
+    if (isHanging) return void near.pause();
     const far = connect(Number(target.port), target.hostname);
     for (const [from, to] of [
       [near, far],
@@ -88,5 +105,9 @@ async function startWire(target: URL): Promise<{ port: number; cut(): void }> {
     for (const socket of sockets) socket.destroy();
   };
   onCleanup(cut);
-  return { port: (server.address() as AddressInfo).port, cut };
+  const hang = () => {
+    isHanging = true;
+    for (const socket of sockets) socket.unpipe().pause();
+  };
+  return { port: (server.address() as AddressInfo).port, cut, hang };
 }
