@@ -6,7 +6,7 @@ import { ProtocolError } from "./http1/protocol-error.ts";
 export class DeadlinePassed extends Error {}
 
 const DNS_ERRNOS = new Set(["ENOTFOUND", "EAI_AGAIN", "ENODATA", "ESERVFAIL", "EAI_FAIL", "EAI_NODATA", "EAI_NONAME"]);
-const DISK_ERRNOS = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "EMFILE", "ENFILE"]);
+const DISK_ERRNOS = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "ENOENT", "EMFILE", "ENFILE"]);
 /** What OpenSSL finds wrong with a certificate, as Node names it: UNSPECIFIED is all that has no name of its own. */
 const TLS_CODES =
   /^(ERR_TLS|ERR_SSL|CERT_|CRL_|ERROR_IN_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|INVALID_(CA|PURPOSE)$|PATH_LENGTH|HOSTNAME_MISMATCH|UNSPECIFIED$|EPROTO)/;

@@ -1,5 +1,5 @@
-import { existsSync, renameSync } from "node:fs";
-import { mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
+import { constants, existsSync, renameSync } from "node:fs";
+import { access, mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { isUuid } from "../domain/ids.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
@@ -47,6 +47,7 @@ export type Storage = {
   /** Removes everything of a batch. */
   removeBatch(batchId: string): Promise<void>;
   discard(tempPath: string): Promise<void>;
+  /** Rejects while nothing can be written: the file system is read-only, or the mount is gone and an empty folder in its place. */
   freeBytes(): Promise<number>;
   /** Removes what processes left behind that are gone; never a living one's files. */
   sweep(): Promise<string[]>;
@@ -103,6 +104,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     dropInput: (tempPath) => orStorageFailed(() => unlinkIfThere(tempPath)),
     discard: unlinkIfThere,
     async freeBytes() {
+      await access(temp.folder, constants.W_OK);
       const { bavail, bsize } = await statfs(options.dataDir);
       return bavail * bsize;
     },

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { join, sep } from "node:path";
 
 /** Temporary files of one process, on the file system of their final place so that a rename can move them. */
-export type TempFolder = { path(extension?: string): string; sweep(): Promise<string[]>; remove(): Promise<void> };
+export type TempFolder = { folder: string; path(extension?: string): string; sweep(): Promise<string[]>; remove(): Promise<void> };
 
 /** Another machine's process cannot be asked whether it lives; a folder it has not touched for a day is left over. */
 const FOREIGN_STALE_MS = 24 * 3600 * 1_000;
@@ -20,6 +20,7 @@ export async function createTempFolder(root: string): Promise<TempFolder> {
   }, TOUCH_MS).unref();
   let count = 0;
   return {
+    folder,
     path(extension = "tmp") {
       count += 1;
       return `${folder}${sep}${count}.${extension}`;

@@ -4,6 +4,7 @@ import { appendFile, readdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import sharp from "sharp";
+import { connectDatabase } from "../../src/db/connect.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -58,6 +59,43 @@ test(
     assert.equal((await service.kill("SIGTERM")).code, 0);
   },
 );
+
+for (const [what, take, giveBack] of [
+  ["is unmounted", (folder: string) => ["umount", "-l", folder], (folder: string, real: string) => ["mount", "--bind", real, folder]],
+  [
+    "is read-only",
+    (folder: string) => ["mount", "-o", "remount,ro,bind", folder],
+    (folder: string) => ["mount", "-o", "remount,rw,bind", folder],
+  ],
+] as const)
+  test(
+    `while DATA_DIR ${what} nothing is claimed, and it costs no image an attempt`,
+    { timeout: 90_000, skip: canMount ? false : "only root can mount a folder" },
+    async (t) => {
+      const [folder, real] = await Promise.all([createTestFolder(), createTestFolder()]);
+      const run = ([command, ...words]: readonly string[]) => spawnSync(command ?? "", words).status === 0;
+      if (!run(["mount", "--bind", real, folder])) return t.skip("this system does not allow a mount");
+      onCleanup(() => run(["umount", "-l", folder]));
+      const origin = await startSlowOrigin(60, await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" }));
+      const databaseUrl = await createTestDatabase();
+      const service = await startService({ DATABASE_URL: databaseUrl, DATA_DIR: folder, DOWNLOADS: "1", ENCODERS: "1" });
+      const { requestId } = await service.upload(slowCatalogue(origin, IMAGES));
+      await eventually("the first images", async () => (await service.status(requestId)).progress.completed >= 5);
+
+      assert.ok(run(take(folder)));
+      await eventually("the pause", async () => service.output.some((line) => line.includes("the disk is full")));
+      assert.ok((await service.status(requestId)).progress.completed < IMAGES, "the batch was caught in the middle");
+      assert.ok(run(giveBack(folder, real)));
+      const { progress } = await service.finished(requestId);
+      assert.deepEqual([progress.completed, progress.failed], [IMAGES, 0]);
+
+      const db = connectDatabase({ url: databaseUrl, poolMax: 1, onError: () => {} });
+      onCleanup(() => db.close());
+      const { rows } = await db.executor.executeSql("select max(attempts) as attempts from image");
+      assert.deepEqual(rows, [{ attempts: 1 }]);
+      assert.equal((await service.kill("SIGTERM")).code, 0);
+    },
+  );
 
 /** Leaves 1 MiB: less than the reserve, and no room for an upload. By and by, since the service writes meanwhile. */
 async function fill(disk: string): Promise<void> {
