@@ -12,10 +12,21 @@ type InHandDeps = {
   onError(error: unknown): void;
 };
 
-export type InHand = { claim: Claim; abort: AbortController; isAsked: boolean; isFetched: boolean; isWorked: boolean };
+export type InHand = {
+  claim: Claim;
+  abort: AbortController;
+  /** When the last sign of life was on its way that the database took, by the process's clock. */
+  aliveAt: number;
+  isAsked: boolean;
+  isFetched: boolean;
+  isWorked: boolean;
+};
 
 /** pg-boss gives a claim 10 s without a sign of life (its shortest heartbeat): three chances to tell. */
+const LAPSE_MS = 10_000;
 const TOUCH_MS = 3_000;
+/** Between two tries while the database is away. */
+const RETRY_MS = 500;
 /** How long an image that its origin has been asked for may still come once its batch is paused, so that it need not be asked for again. */
 const PAUSE_GRACE_MS = 2_000;
 
@@ -28,19 +39,20 @@ export class ImagesInHand {
   readonly #deps: InHandDeps;
   readonly #all = new Set<InHand>();
   readonly #heartbeat: NodeJS.Timeout;
-  #isTouching = false;
+  #touching: Promise<void> | null = null;
 
   constructor(deps: InHandDeps) {
     this.#deps = deps;
-    this.#heartbeat = setInterval(() => void this.#touch(), TOUCH_MS);
+    this.#heartbeat = setInterval(() => void this.#touchOnce(), TOUCH_MS);
   }
 
   get size(): number {
     return this.#all.size;
   }
 
-  add(claim: Claim): InHand {
-    const entry: InHand = { claim, abort: new AbortController(), isAsked: false, isFetched: false, isWorked: false };
+  /** `claimedAt`: before the database was asked for it. */
+  add(claim: Claim, claimedAt: number): InHand {
+    const entry: InHand = { claim, abort: new AbortController(), aliveAt: claimedAt, isAsked: false, isFetched: false, isWorked: false };
     this.#all.add(entry);
     return entry;
   }
@@ -53,6 +65,21 @@ export class ImagesInHand {
   loseTo(claims: readonly Claim[]): void {
     const claimed = new Set(claims.map(({ id }) => id));
     for (const entry of this.#all) if (claimed.has(entry.claim.id)) lose(entry);
+  }
+
+  /**
+   * Resolves once the claim is surely ours; rejects where it is not, or the work was called off. A process that was frozen until its
+   * claim lapsed goes on where it was: in the place of the file that it would store may lie what another's row names.
+   */
+  async confirm(entry: InHand): Promise<void> {
+    const { signal } = entry.abort;
+    for (;;) {
+      signal.throwIfAborted();
+      if (performance.now() - entry.aliveAt < LAPSE_MS) return;
+      const { aliveAt } = entry;
+      await this.#touchOnce();
+      if (entry.aliveAt === aliveAt) await delay(RETRY_MS, undefined, { signal });
+    }
   }
 
   /** This process is stopping. */
@@ -82,19 +109,25 @@ export class ImagesInHand {
   }
 
   /** One at a time: while the server hangs, twenty of them would leave the settles no connection. */
+  #touchOnce(): Promise<void> {
+    this.#touching ??= this.#touch().finally(() => (this.#touching = null));
+    return this.#touching;
+  }
+
   async #touch(): Promise<void> {
     const touched = [...this.#all].filter(({ abort }) => !abort.signal.aborted);
-    if (this.#isTouching || touched.length === 0) return;
-    this.#isTouching = true;
+    if (touched.length === 0) return;
     const { queue, transaction, onError } = this.#deps;
+    const touchedAt = performance.now();
     try {
       const claims = touched.map(({ claim }) => claim);
       const alive = await transaction((tx) => queue.touch(tx, claims));
-      for (const entry of touched) if (!alive.has(entry.claim.id) && this.#all.has(entry)) lose(entry);
+      for (const entry of touched) {
+        if (alive.has(entry.claim.id)) entry.aliveAt = touchedAt;
+        else if (this.#all.has(entry)) lose(entry);
+      }
     } catch (error) {
       onError(error);
-    } finally {
-      this.#isTouching = false;
     }
   }
 

@@ -31,6 +31,8 @@ type PumpDeps = {
 /** What a piece of work shares with the pump that holds its claim. */
 export type Hold = {
   signal: AbortSignal;
+  /** Resolves once the claim is surely ours, so that a file may be put at its place; rejects where it is not. */
+  confirm(): Promise<void>;
   /** From here on its origin is being asked. */
   onAsked(): void;
   /** From here on the work is worth finishing when the process stops. */
@@ -137,6 +139,7 @@ export class Pump {
 
   async #claim(limit: number): Promise<void> {
     const { queue, transaction, startBatches } = this.#deps;
+    const claimedAt = performance.now();
     const { claims, isDrained, images } = await transaction(async (tx) => {
       const { claims, isDrained } = await queue.claimImages(tx, limit);
       if (claims.length === 0) return { claims, isDrained, images: [] };
@@ -154,13 +157,14 @@ export class Pump {
     this.#isQueueEmpty = isDrained;
     this.#inHand.loseTo(claims);
     const byId = new Map(images.map((image) => [imageId(image), image]));
-    for (const claim of claims) this.#start(claim, byId.get(imageId(claim.data)));
+    for (const claim of claims) this.#start(claim, claimedAt, byId.get(imageId(claim.data)));
   }
 
-  #start(claim: Claim, image: SourcedImage | undefined): void {
-    const entry = this.#inHand.add(claim);
+  #start(claim: Claim, claimedAt: number, image: SourcedImage | undefined): void {
+    const entry = this.#inHand.add(claim, claimedAt);
     const hold: Hold = {
       signal: entry.abort.signal,
+      confirm: () => this.#inHand.confirm(entry),
       onAsked: () => (entry.isAsked = true),
       onFetched: () => (entry.isFetched = true),
       onWorked: () => this.#onWorked(entry),

@@ -39,12 +39,13 @@ export async function workImage(
   { stages, settler, disk, log, hosts, batchHeaders }: WorkDeps,
   claim: Claim,
   image: SourcedImage,
-  { signal, onAsked, onFetched, onWorked }: Hold,
+  { signal, confirm, onAsked, onFetched, onWorked }: Hold,
 ): Promise<void> {
   const startedAt = new Date();
   const fetch: Stages["download"] = (request) => stages.download({ ...request, onTurn: onAsked });
   const download = image.batch.hasSourceHeaders ? withHeaders(fetch, batchHeaders, image.batchId) : fetch;
-  const ownStages = { ...stages, download, onFetched: (fetchMs: number) => (onFetched(), stages.onFetched(fetchMs)) };
+  const onOwnFetched = (fetchMs: number) => (onFetched(), stages.onFetched(fetchMs));
+  const ownStages = { ...stages, ...placeConfirmed(stages, confirm), download, onFetched: onOwnFetched };
   const tried =
     hosts.meet(image.host) ??
     (await tryImage(
@@ -78,6 +79,19 @@ function placesOf({ batchId, ordinal, stem, batch: { recipe } }: SourcedImage): 
   const extensions = Object.values(FORMAT_FILES).map(({ extension }) => extension);
   const fileNames = outputNames(recipe).flatMap((name) => extensions.map((extension) => outputFileName(stem, name, extension)));
   return fileNames.map((fileName) => ({ batchId, ordinal, fileName }));
+}
+
+/** No file is put at its place before it is sure that the claim is still ours. */
+function placeConfirmed(
+  { keepOutput, keepInput, linkOutput, linkInput }: Stages,
+  confirm: Hold["confirm"],
+): Pick<Stages, "keepOutput" | "keepInput" | "linkOutput" | "linkInput"> {
+  return {
+    keepOutput: (tempPath, at) => confirm().then(() => keepOutput(tempPath, at)),
+    keepInput: (tempPath, at) => confirm().then(() => keepInput(tempPath, at)),
+    linkOutput: (from, to) => confirm().then(() => linkOutput(from, to)),
+    linkInput: (from, to) => confirm().then(() => linkInput(from, to)),
+  };
 }
 
 /** One wide event for each attempt. No URL: its query may hold what signs it, and batchId and ordinal find it. */
