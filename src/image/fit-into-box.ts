@@ -16,7 +16,10 @@ export function fitIntoBox(image: Sharp, box: Box & { background: string }, upri
   if (width > scaled.width || height > scaled.height) {
     const [left, top] = [half(width - scaled.width), half(height - scaled.height)];
     const { background } = box;
-    return whole.extend({ left, top, right: width - scaled.width - left, bottom: height - scaled.height - top, background });
+    // In grey alone, which is how libvips works on a grey image, a coloured background would be grey as well.
+    return whole
+      .pipelineColourspace("srgb")
+      .extend({ left, top, right: width - scaled.width - left, bottom: height - scaled.height - top, background });
   }
   return whole;
 }

@@ -119,6 +119,17 @@ describe("encoding", () => {
     const [red = 255, , blue = 0] = await pixels(output.file);
     assert.ok(red < 10 && blue > 245);
   });
+  test("the background around a grey picture has its colour, in every format", async () => {
+    const grey = await sharp({ create: { width: 60, height: 20, channels: 3, background: "#808080" } })
+      .toColourspace("b-w")
+      .png()
+      .toBuffer();
+    for (const format of ["jpeg", "webp", "avif", "png"] as const) {
+      const output = await one(grey, { format, width: 40, height: 40, fit: "contain", background: "#0000ff", quality: 100 });
+      const [red = 255, , blue = 0] = await pixels(output.file);
+      assert.ok(red < 10 && blue > 245, `${format}: red ${red}, blue ${blue}`);
+    }
+  });
 
   describe("of an input that was compressed well before", () => {
     const metadata = { exif: { IFD0: { Copyright: "somebody", ImageDescription: "a secret place" } } };
