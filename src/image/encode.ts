@@ -10,6 +10,7 @@ import { fillInCredits, holdCredits, readCredits } from "./copyright.ts";
 import type { EncodedOutput, EncodeTask, OpenImage } from "./encode-task.ts";
 import { decodeFacts, demandRoom, isSmall, isThriftNeeded, spareBytes, type EncoderLimits } from "./fit-memory.ts";
 import { decodeOnce } from "./decode-once.ts";
+import { demandSides } from "./fit-format.ts";
 import { fitIntoBox } from "./fit-into-box.ts";
 import { stripMetadata } from "./strip-metadata.ts";
 
@@ -30,7 +31,7 @@ export function restrictLibvips(options: { allowSvg: boolean }): void {
   sharp.cache(false);
 }
 
-/** Decodes one input and writes its outputs, each to a path of its own. Throws what libvips says, or TooLargeForMemory. */
+/** Decodes one input and writes its outputs, each to a path of its own. Throws what libvips says, TooLargeForMemory or TooLargeForFormat. */
 export async function encodeImage(task: EncodeTask, limits: EncoderLimits): Promise<EncodedOutput[]> {
   const { openInput, isUpright } = await opener(task, limits);
   const isEasy = isSmall(task);
@@ -57,6 +58,7 @@ async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): P
   // The look for what is transparent decodes as well.
   if (facts && output.format === "auto") demandRoom(facts, { ...output, ...LOOK }, "jpeg", limits);
   const format = output.format === "auto" ? await chooseFormat(openInput, task) : output.format;
+  demandSides(output, upright, format);
   if (facts) demandRoom(facts, output, format, limits);
   const isThrifty = facts !== null && isThriftNeeded(facts, output, format, limits);
   let image = compress(flatten(fitIntoBox(open(), output, upright), task, format, output), format, { ...output, isThrifty });

@@ -17,8 +17,9 @@ type Fault = "worn" | "too large" | "disk" | "image";
 // finish its image.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 standBack();
-const [{ encodeImage, restrictLibvips }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] = await Promise.all([
+const [{ encodeImage, restrictLibvips }, { TooLargeForFormat }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] = await Promise.all([
   import("./encode.ts"),
+  import("./fit-format.ts"),
   import("./fit-memory.ts"),
   import("../domain/decode-cost.ts"),
 ]);
@@ -50,7 +51,8 @@ async function work({ id, task, limits }: EncoderRequest): Promise<void> {
 /** The pixel limit here is for headers that say one thing and hold another; `inspect` has seen the others. */
 function kindOf(error: unknown, fault: string): Fault {
   if (error instanceof EncoderWorn) return "worn";
-  if (error instanceof TooLargeForMemory || fault.includes("exceeds pixel limit")) return "too large";
+  const isTooLarge = error instanceof TooLargeForMemory || error instanceof TooLargeForFormat || fault.includes("exceeds pixel limit");
+  if (isTooLarge) return "too large";
   const isSystemCall = error instanceof Error && "syscall" in error;
   return isSystemCall || DISK_FAULT.test(fault) ? "disk" : "image";
 }

@@ -71,6 +71,27 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     assert.deepEqual([result.value.outputs[0]?.width, result.value.outputs[0]?.height], [8_000, 12_500]);
   });
 
+  test("says of an image that is too long for a format's files so, and not that it is damaged", async () => {
+    const path = join(folder, "long.png");
+    await sharp({ create: { width: 2, height: 20_000, channels: 3, background: "#884422" } }).toFile(path);
+    const { pool } = startPool();
+    for (const [format, most] of [
+      ["webp", 16_383],
+      ["avif", 16_384],
+    ] as const) {
+      const input = { path, format: "png" as const, width: 2, height: 20_000, bytes: 1_000 };
+      const to = (box: object) => ({
+        input,
+        outputs: [{ ...PRESETS.seed, format, name: "main", path: join(folder, `long.${format}`), ...box }],
+      });
+      const result = await encode(pool, to({}));
+      assert.ok(!result.ok);
+      assert.equal(result.failure.code, "too_many_pixels");
+      assert.match(result.failure.detail, new RegExp(`side of 20000 pixels; ${format.toUpperCase()} holds at most ${most}\\.`));
+      assert.ok((await encode(pool, to({ height: 16_383 }))).ok, "what the message says helps");
+    }
+  });
+
   test("gives an image whose encoder was killed one more try, and nothing else notices", async () => {
     const { pool, lost } = startPool();
     const [first, second] = [encode(pool), encode(pool)];
