@@ -42,7 +42,7 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
     name,
     JSON_LISTS.has(name) ? readList(value) : typeof value === "string" ? readText(schema, name, value) : value,
   ]);
-  const options: unknown = { ...Object.fromEntries(texts), ...readMetadata(metadata) };
+  const options: unknown = { ...Object.fromEntries(texts), ...readMetadata(metadata, given["keepMetadata"]) };
   if (!Value.Check(schema, options)) {
     const faults = wordFaults(schema, options, ALSO_TAKEN);
     throw invalid(faults.map(({ field, message }) => ({ field: Object.hasOwn(names, field) ? (names[field] ?? field) : field, message })));
@@ -114,14 +114,20 @@ function readHeaders(given: SourceHeaders[] | undefined): { sourceHeaders?: Sour
 }
 
 /** `metadata` is the caller's own as JSON, or one of the words for that of images, or both where it comes twice. */
-function readMetadata(given: unknown): Record<string, unknown> {
+function readMetadata(given: unknown, keepMetadata: unknown): Record<string, unknown> {
   const values = given === undefined ? [] : [given].flat();
   const isWord = (value: unknown) => (METADATA_KEPT as readonly unknown[]).includes(value);
-  const [word, own] = [values.find(isWord), values.find((value) => !isWord(value))];
+  const words = values.filter(isWord);
+  const owns = values.filter((value) => !isWord(value)).map((own: unknown) => (typeof own === "string" ? parseJson(own) : own));
   return {
-    ...(word === undefined ? {} : { keepMetadata: word }),
-    ...(own === undefined ? {} : { metadata: typeof own === "string" ? parseJson(own) : own }),
+    ...(words.length === 0 ? {} : { keepMetadata: oneOrAll([...words, keepMetadata ?? []].flat()) }),
+    ...(owns.length === 0 ? {} : { metadata: oneOrAll(owns) }),
   };
+}
+
+/** Of several the schema says that there are too many. */
+function oneOrAll(values: unknown[]): unknown {
+  return values.length === 1 ? values[0] : values;
 }
 
 function findFaults({ webhookUrl, webhookSecret, webhookAuthorization, metadata, baseUrl, outputs = [] }: UploadOptions): Fault[] {
