@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { readOptions } from "../http/read-options.ts";
 import type { BatchOptions } from "../intake/upload.ts";
+import { defuse, shownPath } from "./plain-words.ts";
 import { readFlags } from "./read-flags.ts";
 import { Unusable } from "./unusable.ts";
 
@@ -12,6 +13,9 @@ export type ProcessOrder = { file: string; dir: string; again: boolean; publicUr
 export async function readOrder(file: string, flags: Readonly<Record<string, unknown>>): Promise<ProcessOrder> {
   const { out, again = false, publicUrl, metadata, sourceHeaders, ...fields } = flags;
   if (typeof out !== "string" || out.trim() === "") throw new Unusable("--out: Expected a folder for the results, got nothing.");
+  // PostgreSQL counts the lines of its postmaster.pid, one of which is its folder's path.
+  if (resolve(out).includes("\n"))
+    throw new Unusable(`--out: Expected a path without line breaks, got ${defuse(shownPath(resolve(out)))}.`);
   // `metadata` alone would also be the caller's own JSON, which a run without an API hands back to nobody.
   const options = readFlags((given) => readOptions(given, "balanced"), {
     ...fields,

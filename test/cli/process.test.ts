@@ -200,6 +200,7 @@ describe("pressrun process", () => {
       [[good, "--out", out], /^The configuration has a fault:\n.+ENCODERS/, { ENCODERS: "many" }],
       [[good, "--out", join(folder, "taken")], /holds results\.csv already, of no run that is known here/],
       [[good, "--out", good], /^--out: Expected a folder that can be written to, got .+usable\.csv/],
+      [[good, "--out", join(folder, "two\nlines")], /^--out: Expected a path without line breaks, .+two�lines/],
     ];
     for (const [words, message, env] of cases) {
       const { code, stdout, stderr } = await runCommand(["process", ...words], { TMPDIR: temp, ...env });
