@@ -13,7 +13,7 @@ set -u
 csv=${1:?usage: process.sh products.csv [results.csv]}
 results=${2:-results.csv}
 base_url=${BASE_URL:-http://127.0.0.1:3000}
-[ -r "$csv" ] || { echo "$csv cannot be read" >&2; exit 2; }
+[ -r "$csv" ] && [ ! -d "$csv" ] || { echo "$csv cannot be read" >&2; exit 2; }
 deadline=$(($(date +%s) + ${TIMEOUT_SECONDS:-3600}))
 
 folder=$(mktemp -d)
@@ -38,7 +38,8 @@ texts() { members "$1" | unquote; }
 text() { members "$1" | head -n 1 | unquote; }
 number() { grep -o "\"$1\":[0-9]*" "$folder/body" | head -n 1 | cut -d: -f2; }
 
-call -F "file=@$csv" "$base_url/v1/batches?${OPTIONS:-}"
+# In quotes, since commas and semicolons mean something to -F.
+call -F "file=@\"$(printf '%s' "$csv" | sed 's/[\\"]/\\&/g')\"" "$base_url/v1/batches?${OPTIONS:-}"
 self=$(text self)
 results_url=$(text resultsCsv)
 echo "accepted: $(number products) products with $(number total) images, $self" >&2
@@ -61,6 +62,6 @@ done
 status=$(text status) completed=$(number completed) failed=$(number failed)
 # The link holds a secret of its own and needs no key.
 call "$results_url"
-mv "$folder/body" "$results"
+cat "$folder/body" > "$results" || exit 2
 echo "$status: $completed images completed, $failed failed; see $results"
 [ "$failed" -eq 0 ]

@@ -9,7 +9,7 @@
 //
 // Ends with 0: every image has an output. 1: some have none. 2: refused. 3: paused, or not ended in time.
 import { openAsBlob } from "node:fs";
-import { access, writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -53,7 +53,7 @@ async function call(url: string, init: RequestInit = {}): Promise<Response> {
 }
 
 export async function upload(csvPath: string, options = ""): Promise<Batch> {
-  await access(csvPath);
+  if (!(await stat(csvPath)).isFile()) throw new Error(`${csvPath} is not a file`);
   const form = new FormData();
   // Read while it is sent.
   form.set("file", await openAsBlob(csvPath), basename(csvPath));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import type { ServerResponse } from "node:http";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -131,6 +131,22 @@ describe("examples", { concurrency: 4 }, () => {
       const { code, stderr } = await run("missing.csv", null);
       assert.equal(code, 2);
       assert.match(stderr, /missing\.csv/);
+    });
+
+    test(`examples/${name} takes a file whatever its name`, async () => {
+      const { code, stderr } = await run('mugs, "cups";type=1 \\.csv', catalogueOf([[`${origin.url}/photo/1.jpg`]]));
+      assert.equal(code, 0, stderr);
+    });
+
+    test(`examples/${name} ends with 2 where the file is a folder, or results cannot be written`, async () => {
+      await mkdir(join(await folderOf, "folder.csv"));
+      const folder = await run("folder.csv", null);
+      assert.equal(folder.code, 2, folder.stderr);
+      assert.match(folder.stderr, /folder\.csv/);
+      await mkdir(join(await folderOf, "kept.csv.results"));
+      const { code, stdout, stderr } = await run("kept.csv", catalogueOf([[`${origin.url}/photo/1.jpg`]]));
+      assert.deepEqual([code, stdout], [2, ""], stderr);
+      assert.match(stderr, /kept\.csv\.results/);
     });
   }
 });
