@@ -180,8 +180,6 @@ function readWebhook(read: Reader, faults: string[]): Config["webhook"] {
   const secrets = read.list("WEBHOOK_SECRET");
   const authorization = read.text("WEBHOOK_AUTHORIZATION");
   if (target === null) {
-    if (secrets.length > 0)
-      faults.push("WEBHOOK_SECRET: expected WEBHOOK_URL with it; an upload's own webhookUrl has a webhookSecret of its own");
     if (authorization !== null) faults.push("WEBHOOK_AUTHORIZATION: expected WEBHOOK_URL with it, since it is sent there and nowhere else");
     return null;
   }
