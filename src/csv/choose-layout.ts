@@ -23,7 +23,7 @@ const SAMPLE_ROWS = 200;
 /** `sep=;` in the first line tells Excel the delimiter. */
 const SEPARATOR_LINE = /^\uFEFF?"?sep=([,;\t|~])"?(?=\r|\n)/i;
 
-/** Decides from the beginning of the file's text, or says what is wrong with it; `isWhole` where nothing comes behind. */
+/** Chooses by the beginning of the file's text, or says what is wrong with it. `isWhole`: that is all of the file. */
 export function chooseLayout(
   head: string,
   options: { wishes: ColumnWishes; columnsMax: number; isWhole: boolean },
@@ -53,7 +53,7 @@ export function chooseLayout(
   return { ok: true, layout };
 }
 
-/** Not even the header is a row. */
+/** Why not even a header could be read. */
 function whyUnreadable(head: string, delimiter: string, { columnsMax, isWhole }: { columnsMax: number; isWhole: boolean }): CsvProblem {
   const blank = {
     line: 1,
@@ -68,7 +68,8 @@ function whyUnreadable(head: string, delimiter: string, { columnsMax, isWhole }:
 
 type Sample = {
   delimiter: string;
-  /** Those that can be the header. */ tops: CsvRecord[];
+  /** The first rows, each of which can be the header. */
+  tops: CsvRecord[];
   header: CsvRecord | undefined;
   rows: CsvRecord[];
   isTooWide: boolean;
@@ -110,7 +111,7 @@ function findDialect(sample: Sample): Fit | null {
   return best;
 }
 
-/** The same rows, with another of the first lines as their header. */
+/** The same sample with another of the first rows as its header; the rows above that are left out. */
 function withHeader(sample: Sample, index: number): Sample {
   return { ...sample, header: sample.tops[index], rows: [...sample.tops.slice(index + 1), ...sample.rows.slice(HEADER_LINES - 1)] };
 }
@@ -122,8 +123,8 @@ function scoreOf(dialect: Dialect, headers: readonly string[]): number {
 }
 
 /**
- * Without a dialect: the delimiter and the line that have the caller's columns, else the one that cuts most rows into as many
- * cells as the header.
+ * For a file that fits no dialect: the delimiter and the header row that give most of the columns that the caller names, else the
+ * delimiter that cuts most rows into as many cells as the header.
  */
 function pickSample(samples: readonly Sample[], wishes: ColumnWishes): Sample {
   const wished = [...wishes.images, wishes.name, wishes.id].filter((name) => name !== null);
@@ -141,7 +142,7 @@ function pickSample(samples: readonly Sample[], wishes: ColumnWishes): Sample {
     return { sample, hits, regularity: isUsed ? (1 + regular) / (1 + sample.rows.length) : 0, cells: headers.length };
   });
   ranked.sort((a, b) => b.hits - a.hits || b.regularity - a.regularity || b.cells - a.cells);
-  // Where nothing divides the header, it is most likely a fault that keeps the right delimiter from doing so.
+  // Where no delimiter divides the header, most likely a fault in it keeps the right one from doing so.
   const best = ranked.find(({ cells, hits }) => cells > 1 || hits > 0)?.sample ?? samples.find(({ isTooWide }) => isTooWide) ?? samples[0];
   if (!best) throw new RangeError("expected at least one delimiter");
   return best;

@@ -5,22 +5,22 @@ import { cellOf, type CsvRecord } from "./scan-record.ts";
 
 /** Indexes of cells, from 0. */
 export type Columns = {
-  /** In the order of preference: the first that is filled names the row. */
+  /** In the order of preference: the first whose cell is filled names the row. */
   id: number[];
   name: number[];
   /** In the order of the file. */
   images: ImageColumn[];
 };
 
-/** `blank`: what its cells hold where there is no image, if not nothing. */
+/** `blank`: what a cell without an image holds, where that is not nothing. */
 export type ImageColumn = { index: number; cell: UrlCell; blank?: string };
 
-/** What the caller said; headers as they stand in the file, or as reduceHeader() makes them. */
+/** The columns that the caller names, by headers as they stand in the file or as reduceHeader() makes them. */
 export type ColumnWishes = { images: readonly string[]; name: string | null; id: string | null };
 
 export const NO_WISHES: ColumnWishes = { images: [], name: null, id: null };
 
-/** What people call these columns where no dialect fits; the first that is there is taken. */
+/** What people call these columns where no dialect fits, in the order of preference. */
 const ID_NAMES = [
   "sku",
   "productid",
@@ -59,20 +59,20 @@ const PRODUCT_NAMES = [
   "bezeichnung",
   "description",
 ];
-/** Of several columns of URLs, those that say so are the images; the others lead to pages. */
+/** Of several columns of URLs, those with such a word in their header hold images; the others lead to pages. */
 const IMAGE_WORDS = /image|img|photo|foto|picture|pict|bild|thumb|gallery|im[aá]gen|immagin|afbeelding|zdj[eę]ci|obraz/;
-/** Headers that end like this are of images themselves, and not of something about them (`Photo credit`, `Image width`). */
+/** Columns whose header ends like this hold images themselves, not something about them (`Photo credit`, `Image width`). */
 const IMAGE_ENDING = new RegExp(String.raw`(?:${IMAGE_WORDS.source})(?:nail)?(?:e?s|e|en|er|i|a|ki|y)?(?:file)?(?:urls?|links?|src)?\d*$`);
 const IMAGE_FILE = /\.(jpe?g|png|webp|gif|avif|tiff?|heic)(\?|#|$)/i;
 const URL_START = /^\s*(https?:)?\/\//i;
-/** A file that went through before has the outputs beside the images. */
+/** A result CSV that is uploaded again has our outputs beside the images. */
 const OWN_RESULT = /^outputimageurls/;
-/** The share of URLs among its filled cells that makes a column one of URLs. */
+/** From this share of URLs among its filled cells on, a column is one of URLs. */
 const URL_SHARE = 0.8;
 
 type Given = { header: readonly string[]; line: number; rows: readonly CsvRecord[]; dialect: Dialect | null; wishes: ColumnWishes };
 
-/** Which columns hold id, name and images: as the caller said, else as the dialect has it, else by what they hold. */
+/** Finds the columns of id, name and images: as the caller names them, else by the dialect, else by their headers and what they hold. */
 export function findColumns(given: Given): { ok: true; columns: Columns } | { ok: false; problems: CsvProblem[] } {
   const { header, line, dialect, wishes } = given;
   const reduced = header.map(reduceHeader);
@@ -103,10 +103,10 @@ export function findColumns(given: Given): { ok: true; columns: Columns } | { ok
   return problems.length > 0 ? { ok: false, problems } : { ok: true, columns };
 }
 
-/** The columns of a header by the names that callers give them: as it stands in the file, else as reduceHeader() makes it. */
+/** The columns of a name that a caller gives: those with this header as it stands in the file, else as reduceHeader() makes it. */
 export type FindNamed = (name: string) => number[];
 
-/** Tables, since a caller can name some ten thousand columns of a thousand. */
+/** Builds tables, since a caller can look up some ten thousand names among a thousand columns. */
 export function indexHeader(header: readonly string[]): FindNamed {
   const indexes = Array.from(header.keys());
   const exact = Map.groupBy(indexes, (index) => (header[index] ?? "").trim());
@@ -115,7 +115,7 @@ export function indexHeader(header: readonly string[]): FindNamed {
   return (name) => exact.get(name.trim()) ?? reduced.get(reduceHeader(name)) ?? [];
 }
 
-/** The names that a caller gives: a list in one text, unless a header itself has the comma. */
+/** The names in a text that a caller gives: it is a list with commas, unless it is a header as a whole. */
 export function namesIn(given: string, find: FindNamed): string[] {
   if (!given.includes(",") || find(given).length > 0) return [given];
   return given.split(",").filter((part) => part.trim() !== "");
@@ -147,7 +147,7 @@ function imagesByContent({ header, rows }: Given, reduced: readonly string[]): C
   const images = urls.filter(
     (index) => IMAGE_WORDS.test(reduced[index] ?? "") || (looks[index]?.files ?? 0) * 2 >= (looks[index]?.urls ?? 1),
   );
-  // Without any URL among the first rows the header alone can say it: paths relative to baseUrl, or a long empty stretch.
+  // Where the first rows hold no URL (they are paths relative to baseUrl, or empty for long) only the header can tell.
   const named = reduced.flatMap((cell, index) =>
     IMAGE_WORDS.test(cell) && !OWN_RESULT.test(cell) && !/alt|text|count|position|title|caption|id$/.test(cell) ? [index] : [],
   );
@@ -157,8 +157,8 @@ function imagesByContent({ header, rows }: Given, reduced: readonly string[]): C
 }
 
 /**
- * Of the columns that are empty in all rows that were looked at, those that are called like images: as in a file whose first
- * products have one image each. What stands in them further down would be lost without a word.
+ * Of the columns that are empty in all rows that were looked at, those that are called like images, as in a file whose first
+ * products have one image each. Left out, the images further down in them would be lost without a word.
  */
 function findLater(reduced: readonly string[], empty: readonly number[], chosen: readonly number[]): number[] {
   const stemOf = (index: number) => reduced[index]?.replaceAll(/\d+/g, "") ?? "";
@@ -176,7 +176,7 @@ function lookAt(rows: readonly CsvRecord[], index: number): { filled: number; ur
   return { filled: cells.length, urls: urls.length, files: urls.filter((cell) => IMAGE_FILE.test(cell.trim())).length };
 }
 
-/** One column whose cells have URLs within other text: the rows are divided by something else than we looked for. */
+/** Where there is one column, with URLs amid other text, the cells are divided by something that we did not look for. */
 function isUndivided({ header, rows, dialect }: Given): boolean {
   const cells = header.length === 1 && !dialect ? rows.map((row) => cellOf(row, 0).trim()).filter((cell) => cell !== "") : [];
   return cells.length > 0 && cells.every((cell) => /https?:\/\//i.test(cell) && !URL_START.test(cell));
@@ -212,7 +212,7 @@ function findFaults(header: readonly string[], line: number, columns: Columns): 
       },
     ];
   }
-  // Only what we would write to must be one column: two of the same name elsewhere do no harm.
+  // Only the columns that we write to must have names of their own; among the others two of one name do no harm.
   const seen = new Map<string, number>();
   return columns.images.flatMap(({ index }) => {
     const name = (header[index] ?? "").trim().toLowerCase();

@@ -9,7 +9,7 @@ export type CatalogueLimits = {
   unpackedBytesMax: number;
 };
 
-/** 5,000,000 images is what Pressrun is built for; twice that leaves room, and line numbers and ordinals fit an integer. */
+/** Pressrun is built for 5,000,000 images; twice that leaves room, and line numbers and ordinals still fit an integer. */
 export const CATALOGUE_LIMITS: CatalogueLimits = {
   recordCharsMax: 1024 * 1024,
   columnsMax: 1_000,

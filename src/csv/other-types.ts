@@ -33,7 +33,7 @@ export function findOtherType(head: Buffer): OtherType | null {
   return MAGIC.find(({ bytes }) => text.startsWith(bytes)) ?? typeWithin(text) ?? markupType(withoutMark(head, text).trimStart());
 }
 
-/** Types whose mark does not stand at the beginning. */
+/** Types that are told by bytes further on than the first. */
 function typeWithin(text: string): OtherType | null {
   if (/^\x00{3}.ftyp/s.test(text))
     return /^(avi[fs]|hei[cx]|mif1|msf1)/.test(text.slice(8))
@@ -42,13 +42,13 @@ function typeWithin(text: string): OtherType | null {
   return text.startsWith("ustar", 257) ? { what: "a tar archive", wayOut: "unpack it and upload the CSV" } : null;
 }
 
-/** Markup can have a byte order mark before it. */
+/** The text without a byte order mark, which can stand before markup. */
 function withoutMark(head: Buffer, text: string): string {
   if (text.startsWith("\xff\xfe")) return head.subarray(2, HEAD_BYTES).toString("utf16le");
   return text.startsWith("\xef\xbb\xbf") ? text.slice(3) : text;
 }
 
-/** Of a workbook's archive the first names lie well within this. */
+/** The names of the first files in a workbook's archive lie well within this. */
 export const HEAD_BYTES = 4_096;
 
 function zipType(text: string): OtherType {

@@ -1,7 +1,7 @@
 import type { CsvProblem } from "../domain/csv-problem.ts";
 import { PROBLEMS_LISTED_MAX } from "./limits.ts";
 
-/** The problems of a file: the first hundred as they are, the rest counted. */
+/** The problems of a file: the first hundred are listed, the rest only counted. */
 export class ProblemList {
   readonly listed: CsvProblem[] = [];
   count = 0;

@@ -1,7 +1,7 @@
 import type { Layout } from "./choose-layout.ts";
 import { formatCell } from "./write-result.ts";
 
-/** Products that did not come as a file become one, so that everything behind is the same: a row each, in UTF-8. */
+/** Products that came as JSON are written to a CSV in UTF-8, a row each, so that everything that follows is the same as for a file. */
 export const TABLE_LAYOUT: Layout = {
   delimiter: ",",
   dialect: null,
@@ -17,7 +17,7 @@ export function tableHead(): string {
   return `${TABLE_LAYOUT.header.join(",")}\n`;
 }
 
-/** `images` hold no line break, which divides them here. */
+/** None of `images` may hold a line break, which divides them here. */
 export function tableRow({ id = "", name = "", images }: TableProduct): string {
   return `${[id, name, images.join("\n")].map((cell) => formatCell(cell, ",")).join(",")}\n`;
 }

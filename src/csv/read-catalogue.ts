@@ -11,10 +11,10 @@ import { sniffText, type TextShape } from "./sniff-text.ts";
 import { createDecoding } from "./text-encoding.ts";
 import { unpack, UnpackError } from "./unpack.ts";
 
-/** What is to be known of a file to give it back; plain data, kept with the batch. */
+/** What must be known of a file to write its result; plain data, kept with the batch. */
 export type CatalogueFacts = TextShape &
   Layout & {
-    /** Everything above the first product as it came: header, lines above it, blank lines. The byte order mark is not in it. */
+    /** Everything above the first product as it came: header, lines above it, blank lines; without the byte order mark. */
     head: string;
     newline: "\n" | "\r\n" | "\r";
     rows: number;
@@ -24,20 +24,20 @@ export type CatalogueFacts = TextShape &
 
 export type Catalogue =
   | { ok: true; facts: CatalogueFacts }
-  /** `facts` as far as they were found, for a report. */
+  /** `facts` as far as they were found, for a preflight. */
   | { ok: false; problems: CsvProblem[]; problemCount: number; facts: CatalogueFacts | null };
 
 export type ReadOptions = {
   onInvalid: "reject" | "skip";
   limits: CatalogueLimits;
   wishes?: ColumnWishes;
-  /** What relative paths are relative to; the dialect's own where there is none. */
+  /** What relative paths are relative to; where it is missing, the dialect's own. */
   baseUrl?: string | null;
-  /** Where it is known and not to be found out: a file that we made ourselves, whose lines nobody sees. */
+  /** Of a file that we made ourselves of JSON, whose lines nobody sees; of any other the layout is found out. */
   layout?: Layout | null;
   /** Takes pages of products in the order of the file; none comes any more once the file has a problem, unless told so. */
   onProducts(page: CatalogueProduct[], facts: CatalogueFacts): Promise<void>;
-  /** For a report on a file that has problems. */
+  /** Hands on products also after a problem, for a preflight. */
   goesOn?: boolean;
 };
 
@@ -69,7 +69,7 @@ async function readText(reading: Reading, shape: TextShape, source: AsyncIterabl
     const text = decoding.write(chunk);
     await reading.push(hasMark ? text.slice(1) : text, shape);
     hasMark = false;
-    // Parsing never waits for anything: others get their turn in between.
+    // Parsing never waits for anything, so that others would not get their turn by themselves.
     bytes += chunk.length;
     if (bytes < YIELD_BYTES) continue;
     bytes = 0;
@@ -79,16 +79,16 @@ async function readText(reading: Reading, shape: TextShape, source: AsyncIterabl
   await reading.end(shape);
 }
 
-/** What a file gives at a time: parsed in less than 3 ms. */
+/** How much is parsed at a stretch: less than 3 ms. */
 const YIELD_BYTES = 64 * 1024;
 
-/** How much is looked at before anything is decided. */
+/** How much of the text is looked at to choose the layout. */
 const HEAD_CHARS = 256 * 1024;
 
 /** Thrown when the rest of the file cannot be read; its problem is recorded already. */
 class Unreadable extends Error {}
 
-/** Blank rows are kept with the product or the header above them, up to this much; the rest are rows of their own. */
+/** Blank rows are kept with the product or the header above them, up to so many characters; those beyond are products without images. */
 const BLANK_CHARS_MAX = 64 * 1024;
 
 /** One pass over one file, and what was found so far. */
@@ -99,7 +99,7 @@ class Reading {
   #reader: RecordReader | undefined;
   #facts: CatalogueFacts | undefined;
   #rules: ProductRules | undefined;
-  /** The last product: blank rows behind it still belong to it. */
+  /** The last product so far: blank rows behind it still belong to it. */
   #last: CatalogueProduct | undefined;
   #blankChars = 0;
   #page: CatalogueProduct[] = [];
@@ -119,7 +119,7 @@ class Reading {
     if (this.#reader) await this.#read(this.#reader.end());
     await this.handOn();
     const { facts } = this.#begun();
-    // A list of products has no header, and begins with the first.
+    // A list of products in JSON has no header; its first product counts as line 1.
     const isList = Boolean(this.#options.layout);
     const line = isList ? 1 : facts.headerLine;
     if (facts.rows === 0)
@@ -202,7 +202,7 @@ class Reading {
     this.#last = product;
   }
 
-  /** A blank row that is kept with what stands above it; in a file that we made every row is a product. */
+  /** Whether it is a blank row that is kept with what stands above it; in a file that we made every row is a product. */
   #isFiller(record: CsvRecord): boolean {
     if (this.#options.layout || !isBlankRecord(record)) return false;
     this.#blankChars += record.text.length;

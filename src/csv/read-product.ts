@@ -10,7 +10,7 @@ export type CatalogueProduct = {
   /** The id that the file gives it, or the line number where it gives none. */
   serial: string;
   name: string;
-  /** As they came, trimmed; empty for a row without an image. */
+  /** As they stand in the file, trimmed; an empty list for a row without an image. */
   urls: string[];
   /** The row as it came, line break and blank rows behind it included. */
   record: string;
@@ -25,7 +25,7 @@ export type ProductRules = {
   limits: CatalogueLimits;
 };
 
-/** One data row as a product, with everything that is wrong with it. */
+/** Reads one data row as a product, and finds everything that is wrong with it. */
 export function readProduct(record: CsvRecord, rules: ProductRules): { product: CatalogueProduct; problems: CsvProblem[] } {
   const { columns, limits } = rules;
   const found = columns.images.map((column) => ({ index: column.index, urls: urlsIn(imageCell(record, column.index, rules), column) }));
@@ -65,7 +65,6 @@ export function readProduct(record: CsvRecord, rules: ProductRules): { product: 
   return { product, problems };
 }
 
-/** The URLs of a cell, in its order. */
 function urlsIn(cell: string, column: ImageColumn): string[] {
   return imageSpans(cell, column).map(([start, end]) => cell.slice(start, end));
 }
@@ -75,7 +74,7 @@ export function imageSpans(cell: string, column: ImageColumn): [start: number, e
   return column.blank !== undefined && cell.trim() === column.blank ? [] : findUrlSpans(cell, column.cell);
 }
 
-/** WooCommerce puts an apostrophe before what a spreadsheet would take for a formula. */
+/** Without the apostrophe that WooCommerce puts before what a spreadsheet would take for a formula. */
 function firstFilled(record: CsvRecord, indexes: readonly number[]): string {
   for (const index of indexes) {
     const text = cellOf(record, index).trim();
@@ -84,7 +83,7 @@ function firstFilled(record: CsvRecord, indexes: readonly number[]): string {
   return "";
 }
 
-/** An unquoted list of URLs at the end of a row runs into cells of its own: they belong together. */
+/** A cell as images are read from it. An unquoted list at the end of a row is cut into several by its delimiters: they are one here. */
 export function imageCell(
   record: Pick<CsvRecord, "text" | "spans">,
   index: number,
@@ -93,6 +92,7 @@ export function imageCell(
   return runsOver(record, index, rules) ? record.text.slice(record.spans[2 * index], record.spans.at(-1)) : cellOf(record, index);
 }
 
+/** Whether it is such a list that was cut into several cells. */
 export function runsOver(
   { text, spans }: Pick<CsvRecord, "text" | "spans">,
   index: number,

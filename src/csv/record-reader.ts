@@ -6,11 +6,11 @@ export type RecordRules = ScanRules & {
   lines: "physical" | "rows";
 };
 
-/** Cuts text that comes in pieces into whole records, with a cap on each; after a fault nothing more can be read. */
+/** Cuts text that comes in pieces into whole records of limited length; after a fault nothing more can be read. */
 export class RecordReader {
   readonly #rules: RecordRules;
   #rest = "";
-  /** How much must be there before it looks again: an open record is not scanned anew for every piece. */
+  /** How many characters must be there before it scans again, so that an open record is not scanned anew for every piece. */
   #wanted = 0;
   #line: number;
 
@@ -25,7 +25,7 @@ export class RecordReader {
     return this.#rest.length < this.#wanted ? { records: [], fault: null } : this.#read(false);
   }
 
-  /** What is left: the last record, where the file does not end with a line break, and those that were waited for. */
+  /** The records that are left: those that pieces so far were too short to scan for, and a last one without a line break. */
   end(): { records: CsvRecord[]; fault: RecordFault | null } {
     return this.#read(true);
   }
@@ -54,7 +54,7 @@ export class RecordReader {
     return { records, fault: null };
   }
 
-  /** By what of the record is within the cap, so that the fault does not depend on how the text was cut into pieces. */
+  /** Judges by no more of the record than it may have, so that the fault does not depend on how the text was cut into pieces. */
   #judge(scan: Scan, text: string, from: number): RecordFault {
     const end = from + this.#rules.recordCharsMax + 1;
     if (text.length < end) return this.#faultOf(scan, text, from);
@@ -109,7 +109,7 @@ export class RecordReader {
   }
 }
 
-/** Of all empty lines: a file can have millions, and each would have an array of its own. */
+/** Shared by all empty lines: a file can have millions, and each would have an array of its own. */
 const EMPTY_SPANS: CsvRecord["spans"] = [0, 0];
 
 function shift(spans: number[], by: number): number[] {

@@ -1,8 +1,8 @@
 import type { CsvProblemCode } from "../domain/csv-problem.ts";
 
-/** One record of the file as it stands there. */
+/** One record as it stands in the file. */
 export type CsvRecord = {
-  /** Physical line it begins at. */
+  /** The physical line that it begins in. */
   line: number;
   /** As it came, line break included. */
   text: string;
@@ -28,11 +28,11 @@ export type Scan =
 export type ScanRules = { delimiter: string; columnsMax: number };
 
 /**
- * Scans the record that begins at `from`, as RFC 4180 has it, with what the world adds: other delimiters, LF, CRLF and
- * CR mixed, blanks around quotes, and a quote within an unquoted cell as text.
+ * Scans the record that begins at `from`, as RFC 4180 has it, and as the world writes it: with other delimiters, LF, CRLF and
+ * CR mixed, blanks around quotes, and quotes within an unquoted cell, which are text.
  *
- * One pass over character codes that allocates a list of offsets and nothing else: whole cells are cut out only
- * where somebody reads them. Text behind a closing quote is a fault and not a guess.
+ * It is one pass over character codes that allocates a list of offsets and nothing else: cells are cut out only where
+ * they are read. Text behind a closing quote is a fault: what it was meant to be would be a guess.
  */
 export function scanRecord(text: string, from: number, { delimiter, columnsMax }: ScanRules, isLast: boolean): Scan {
   const delimiterCode = delimiter.charCodeAt(0);
@@ -70,20 +70,20 @@ export function scanRecord(text: string, from: number, { delimiter, columnsMax }
   }
 }
 
-/** White space that may stand around quotes, that of other scripts too, as fast-csv has it; a line break ends the cell. */
+/** White space that may stand around quotes, of any script, as in fast-csv. Not a line break, which ends the cell. */
 function isBlank(code: number): boolean {
   if (code < NO_BREAK_SPACE) return code === SPACE || (code >= TAB && code < CR && code !== LF);
   return /\s/.test(String.fromCharCode(code));
 }
 
-/** The quote that is not doubled, or -1. */
+/** Where the first quote is that is not doubled, or -1. */
 function findClosingQuote(text: string, from: number): number {
   let at = text.indexOf('"', from);
   while (at !== -1 && text.charCodeAt(at + 1) === QUOTE) at = text.indexOf('"', at + 2);
   return at;
 }
 
-/** A record of nothing but its line feed begins here; told without a scan. */
+/** Whether the record that begins here is nothing but a line feed, told without a scan. */
 export function isEmptyLine(text: string, at: number): boolean {
   return text.charCodeAt(at) === LF;
 }
@@ -110,12 +110,12 @@ export function cellsOf(record: Pick<CsvRecord, "text" | "spans">): string[] {
   return Array.from({ length: record.spans.length / 2 }, (_, index) => cellOf(record, index));
 }
 
-/** An unquoted cell begins right behind a delimiter or at the record's beginning; before a quoted one stands its quote. */
+/** Whether a cell whose content begins at `start` is quoted: a quote stands before it then, never before an unquoted one. */
 export function isQuoted(text: string, start: number): boolean {
   return start > 0 && text.charCodeAt(start - 1) === QUOTE;
 }
 
-/** No cell holds anything but blanks. */
+/** Whether no cell holds anything but white space. */
 export function isBlankRecord({ text, spans }: Pick<CsvRecord, "text" | "spans">): boolean {
   for (let index = 0; index < spans.length; index += 2) {
     const [start = 0, end = 0] = [spans[index], spans[index + 1]];
@@ -124,12 +124,12 @@ export function isBlankRecord({ text, spans }: Pick<CsvRecord, "text" | "spans">
   return true;
 }
 
-/** Tells most rows by their first character. */
+/** Cheap, and enough for most rows, whose first character is visible ASCII. */
 function isVisible(code: number): boolean {
   return code > SPACE && code < NO_BREAK_SPACE;
 }
 
-/** How a record ends: a cell of several lines can have other line breaks in it. */
+/** The line break at a record's end; those within a cell of several lines can be others. */
 export function lineBreakOf(record: string): "\n" | "\r\n" | "\r" {
   const found = /(\r\n|\n|\r)$/.exec(record)?.[0];
   return found === "\r\n" || found === "\r" ? found : "\n";

@@ -16,8 +16,8 @@ const BOMS: { bytes: number[]; encoding: Encoding }[] = [
 ];
 
 /**
- * Reads the whole file once, faster than it can be parsed, to know what it is: an encoding cannot be told from the
- * beginning alone, since the first umlaut may stand in the last line. The first piece must be as unpack() gives it.
+ * Reads the whole file once, faster than it can be parsed, to find its encoding, which cannot be told from the beginning
+ * alone: the first umlaut may stand in the last line. The first piece must be as long as unpack() makes it.
  */
 export async function sniffText(source: AsyncIterable<Buffer>): Promise<({ ok: true } & TextShape) | { ok: false; fault: TextFault }> {
   let check: Check | undefined;
@@ -53,7 +53,7 @@ function checkUtf16(encoding: "utf-16le" | "utf-16be"): Check {
   let line = 1;
   let oddByte: Buffer = Buffer.alloc(0);
   let half = "";
-  // Not with a TextDecoder, which replaces half characters and leaves nothing to find.
+  // Not with a TextDecoder, which replaces half characters, so that they could not be found.
   const look = (chunk: Buffer, isLast: boolean): TextFault | null => {
     const bytes = Buffer.concat([oddByte, chunk]);
     oddByte = isLast ? Buffer.alloc(0) : bytes.subarray(bytes.length - (bytes.length % 2));
@@ -88,10 +88,10 @@ function isText(text: string): boolean {
   return text.isWellFormed() && !text.includes("\0");
 }
 
-/** Longest beginning of a UTF-8 character that a chunk can end with. */
+/** Of a UTF-8 character, which has four bytes at most, a chunk can end with three. */
 const TAIL_BYTES_MAX = 3;
 
-/** UTF-8 as long as all of it is; else Windows-1252, unless it looks like UTF-8 that was damaged. */
+/** UTF-8 where all of the file is; else Windows-1252, unless it looks like UTF-8 that was damaged. */
 function checkBytes(hasBom: boolean): Check {
   let line = 1;
   let tail: Buffer = Buffer.alloc(0);
@@ -134,7 +134,10 @@ function checkBytes(hasBom: boolean): Check {
   };
 }
 
-/** Counts what speaks for damaged UTF-8 (whole characters, surrogates, bytes without a meaning) and for Windows-1252 (strays). */
+/**
+ * Counts what speaks for damaged UTF-8 (whole characters, and as `free` surrogates and bytes that Windows-1252 leaves free), and what
+ * speaks for Windows-1252 (stray bytes).
+ */
 function weigh(bytes: Buffer, firstLine: number, seen: { characters: number; strays: number; free: number; badLine: number }): void {
   for (let at = 0; at < bytes.length;) {
     const byte = bytes[at] ?? 0;
@@ -154,7 +157,7 @@ function weigh(bytes: Buffer, firstLine: number, seen: { characters: number; str
   }
 }
 
-/** Of valid UTF-8 those beyond ASCII: one leading byte each. */
+/** Counts the characters of valid UTF-8 beyond ASCII, each of which has one leading byte. */
 function countCharacters(bytes: Buffer): number {
   let count = 0;
   for (let at = 0; at < bytes.length; at += 1) if ((bytes[at] ?? 0) >= 0xc0) count += 1;
@@ -183,7 +186,7 @@ function countLines(bytes: Buffer): number {
   return count;
 }
 
-/** How many bytes are looked at one by one before the rest is searched: to start a search costs fifty times as much as a look. */
+/** So many bytes are looked at one by one before the rest is searched: to start a search costs fifty times as much as a look. */
 const LOOKED_AT = 8;
 
 function findByte(byte: number, bytes: Buffer, from: number): number {

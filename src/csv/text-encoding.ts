@@ -27,11 +27,11 @@ export function encodeText(text: string, encoding: Encoding): Buffer {
   }
 }
 
-/** Where both are the same, which is most text. */
+/** Text of characters whose bytes are the same in Latin-1 and Windows-1252: most text is. */
 const LATIN_1 = /^[\u0000-\u007F\u00A0-\u00FF]*$/;
 const QUESTION_MARK = 0x3f;
 const BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-/** As https://encoding.spec.whatwg.org/#legacy-single-byte-encodings has it: the five free bytes are control characters. */
+/** By https://encoding.spec.whatwg.org/#legacy-single-byte-encodings, which reads the five free bytes as control characters. */
 const WINDOWS_1252 = new Map(Array.from(new TextDecoder("windows-1252").decode(BYTES), (character, byte) => [character, byte]));
-/** Bytes that Windows-1252 gives no character: text does not hold them. */
+/** The bytes that stand for no character in Windows-1252, so that no text written in it holds them. */
 export const WINDOWS_1252_FREE = [0x81, 0x8d, 0x8f, 0x90, 0x9d];

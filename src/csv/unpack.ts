@@ -3,7 +3,7 @@ import { createGunzip } from "node:zlib";
 import { HEAD_BYTES } from "./other-types.ts";
 import type { TextFault } from "./sniff-text.ts";
 
-/** Thrown while reading on; its fault says why nothing more can be read. */
+/** Thrown in the middle of reading; its fault says why nothing more can be read. */
 export class UnpackError extends Error {
   readonly fault: TextFault;
   constructor(fault: TextFault) {
@@ -12,9 +12,9 @@ export class UnpackError extends Error {
   }
 }
 
-/** Deflate gives up to 1,032 for 1; a CSV of repeated rows some 100. What unpacks to more than this was made to. */
+/** One byte of deflate unpacks to 1,032 at most, in a CSV of repeated rows to some 100. A file beyond this was made to do harm. */
 const RATIO_MAX = 200;
-/** Below this nobody is harmed, and short files can be oddly regular. */
+/** So much unpacked harms nobody, and a short file can be oddly regular. */
 const RATIO_FROM_BYTES = 8 * 1024 * 1024;
 
 /** Whether a file begins as RFC 1952 has it. */
@@ -22,7 +22,7 @@ export function isGzip(head: Uint8Array): boolean {
   return head[0] === 0x1f && head[1] === 0x8b;
 }
 
-/** The file as it is, or what it unpacks to where it is gzipped; the first piece is long enough to tell what it is. */
+/** The file as it is, or what it unpacks to where it is gzipped; the first piece is long enough to tell the file's type by. */
 export async function* unpack(source: AsyncIterable<Buffer>, options: { bytesMax: number }): AsyncGenerator<Buffer> {
   const pieces = joinHead(source);
   try {
@@ -38,7 +38,7 @@ export async function* unpack(source: AsyncIterable<Buffer>, options: { bytesMax
   }
 }
 
-/** A socket may bring a byte at a time, and neither a byte order mark nor a file's type shows in one. */
+/** Joins the first pieces to one of HEAD_BYTES or more: they may be single bytes, which show neither byte order mark nor file type. */
 async function* joinHead(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, undefined> {
   let head: Buffer | null = Buffer.alloc(0);
   for await (const piece of source) {

@@ -7,7 +7,7 @@ type Products = AsyncIterable<readonly ProductResult[]>;
 
 /**
  * The uploaded file with its results, piece by piece; `outputUrl` says where the public finds an output. `names` are
- * those of the outputs: the first stands for the image, the others have a column of their own.
+ * those of the outputs: the first stands for the image, each of the others has a column of its own.
  */
 export async function* writeResultFile(file: {
   facts: CatalogueFacts;
@@ -39,7 +39,7 @@ export async function* writeResultFile(file: {
   }
 }
 
-/** The rows with an image that failed, as they came: to be mended and uploaded again. */
+/** The rows with a failed image, as they came, to be mended and uploaded again. */
 export async function* writeFailuresFile(facts: CatalogueFacts, products: Products): AsyncGenerator<Buffer> {
   const writer = createRowWriter(facts);
   yield writer.head();

@@ -4,14 +4,14 @@ import { imageCell, imageSpans, runsOver } from "./read-product.ts";
 import { cellOf, isQuoted, scanRecord, type CsvRecord } from "./scan-record.ts";
 import { encodeText } from "./text-encoding.ts";
 
-/** `append`: the file with three columns more. `import`: the file itself, output URLs in the place of their sources. */
+/** `append`: the file with our columns added. `import`: the file with output URLs in the place of their sources. */
 export const RESULT_SHAPES = ["append", "import"] as const;
 export type ResultShape = (typeof RESULT_SHAPES)[number];
 
 export const RESULT_COLUMNS = ["Output Image Urls", "Status", "Errors"] as const;
 
 export type ResultCells = {
-  /** One for each input URL, null where there is no output: positions hold. */
+  /** One for each input URL, at its position; null where there is no output. */
   outputs: readonly (string | null)[];
   /** The same for each further output of the recipe. */
   others?: readonly (readonly (string | null)[])[];
@@ -19,7 +19,7 @@ export type ResultCells = {
   errors: readonly string[];
 };
 
-/** Pieces of the file in its own encoding; `record` is a product's as it came. */
+/** Gives pieces of the file in its own encoding; `record` is that of the product, as it came. */
 export type ResultWriter = { head(): Buffer; row(record: string, result: ResultCells): Buffer };
 
 export function createResultWriter(facts: CatalogueFacts, shape: ResultShape, otherNames: readonly string[] = []): ResultWriter {
@@ -49,7 +49,7 @@ export function createResultWriter(facts: CatalogueFacts, shape: ResultShape, ot
   };
 }
 
-/** Rows as they came, for files of some of them. */
+/** Gives rows as they came, for a file of some of them. */
 export function createRowWriter(facts: CatalogueFacts): { head(): Buffer; row(record: string): Buffer } {
   return {
     head: () => encodeText((facts.hasBom ? "\uFEFF" : "") + facts.head, facts.encoding),
@@ -58,7 +58,7 @@ export function createRowWriter(facts: CatalogueFacts): { head(): Buffer; row(re
   };
 }
 
-/** Puts cells behind those of the record in this line of a text; the lines around it stay as they are. */
+/** Adds cells to the record that begins in this line of a text; the lines around it stay as they are. */
 function appendCells(text: string, facts: CatalogueFacts, cells: readonly string[], line: number): string {
   const { before, record, after } = takeRecord(text, facts, line);
   const { body, lineBreak } = splitLineBreak(record.text);
@@ -92,7 +92,7 @@ function splitLineBreak(text: string): { body: string; lineBreak: string } {
   return { body: text.slice(0, text.length - lineBreak.length), lineBreak };
 }
 
-/** As many cells as the header has, so that ours stand below their headers; a list that ran over becomes one cell. */
+/** Brings a record to as many cells as the header has, so that ours stand below their headers; a list that ran over becomes one cell. */
 function alignCells(record: CsvRecord, facts: CatalogueFacts): string {
   const { header, delimiter } = facts;
   const width = record.spans.length / 2;
@@ -103,13 +103,13 @@ function alignCells(record: CsvRecord, facts: CatalogueFacts): string {
   return record.text.slice(0, endOfCell(record, last));
 }
 
-/** Behind the closing quote, where there is one. */
+/** The closing quote included, where there is one. */
 function endOfCell({ text, spans }: CsvRecord, index: number): number {
   const end = spans[2 * index + 1] ?? text.length;
   return isQuoted(text, spans[2 * index] ?? 0) ? end + 1 : end;
 }
 
-/** Each delivered URL in the place of its source; every other character stays as it came, failures included. */
+/** Puts each output's URL in the place of its source; every other character stays as it came, also the URLs of failed images. */
 function replaceUrls(text: string, facts: CatalogueFacts, outputs: readonly (string | null)[]): string {
   const { record } = takeRecord(text, facts, 1);
   let result = "";
@@ -157,7 +157,7 @@ export function formatCell(cell: string, delimiter: string): string {
   return needsQuotes ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 
-/** A file that went through before has our columns already: the new ones get a number behind. */
+/** A result CSV that is uploaded again has our columns already: the new ones get a number behind their names. */
 function distinguish(name: string, header: readonly string[]): string {
   const taken = new Set(header.map(reduceHeader));
   let candidate = name;
@@ -165,7 +165,7 @@ function distinguish(name: string, header: readonly string[]): string {
   return candidate;
 }
 
-/** What we add is never read as a formula by a spreadsheet (OWASP: CSV injection); the user's own cells are not touched. */
+/** For cells that we add, so that no spreadsheet reads them as a formula (OWASP: CSV injection); the user's own are not touched. */
 export function defuse(cell: string): string {
   return /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
 }

@@ -3,7 +3,7 @@ import { defuse, formatCell } from "./write-result.ts";
 type Cell = string | number | boolean | null | object;
 
 /**
- * Rows as CSV (RFC 4180: commas, CRLF, UTF-8), piece by piece. Texts come from catalogues and servers: one that a
+ * Rows as CSV (RFC 4180: commas, CRLF, UTF-8), piece by piece. Texts come from catalogues and servers: each that a
  * spreadsheet would take for a formula gets an apostrophe before it, as in the result CSV; numbers stay numbers.
  */
 export async function* writeTable(columns: readonly string[], pages: AsyncIterable<readonly (readonly Cell[])[]>): AsyncGenerator<Buffer> {

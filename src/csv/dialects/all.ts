@@ -12,7 +12,7 @@ import { SQUARESPACE } from "./squarespace.ts";
 import { WIX } from "./wix.ts";
 import { WOOCOMMERCE } from "./woocommerce.ts";
 
-/** Where two fit a header equally well, the first is taken. */
+/** Where two fit a header equally well, the one that stands first here is taken. */
 export const DIALECTS: readonly Dialect[] = [
   SEED,
   SHOPIFY,

@@ -1,8 +1,8 @@
 import type { Dialect } from "./dialect.ts";
 
 /**
- * Category templates and reports. The attribute names count, not the labels above them, which are in the language of
- * the seller: `item_sku`, and since 2023 `contribution_sku#1.value` with `main_product_image_locator[…]#1.media_location`.
+ * Category templates and reports. The header is the row of attribute names (`item_sku`; since 2023 `contribution_sku#1.value` and
+ * `main_product_image_locator[…]#1.media_location`), not the row of labels above it, which are in the language of the seller.
  */
 export const AMAZON: Dialect = {
   name: "amazon",

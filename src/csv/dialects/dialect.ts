@@ -1,13 +1,13 @@
-/** A header as it is compared: see reduceHeader(). A pattern stands for numbered or suffixed ones (`IMAGE1` … `IMAGE10`). */
+/** A header as reduceHeader() gives it, or a pattern of such headers, for those with a number or a suffix (`IMAGE1` … `IMAGE10`). */
 export type HeaderName = string | RegExp;
 
 export type ImageColumns = {
   header: HeaderName;
   /** `single`: the cell is for one URL. `list`: for several. Both as findUrlSpans() reads them. */
   cell: "single" | "list";
-  /** A cell's content that says that there is no image. */
+  /** What a cell without an image holds, where that is not nothing. */
   blank?: string;
-  /** Not read where this header is there as well, which tells the same better. */
+  /** Where this header is there too, it tells the same better, and this column is not read. */
   unless?: HeaderName;
 };
 
@@ -16,13 +16,13 @@ export type Dialect = {
   /** The word that the API uses, and what people call it. */
   name: string;
   title: string;
-  /** A list of synonyms each; one of every list must be there. */
+  /** Lists of synonyms: one header of every list must be there. */
   required: readonly (readonly HeaderName[])[];
-  /** Each that is there makes this dialect likelier than another that fits as well. */
+  /** Each of these headers that is there makes this dialect likelier than another that fits as well. */
   strong: readonly HeaderName[];
-  /** One of these rules it out. */
+  /** Any of these headers rules the dialect out. */
   excluding: readonly HeaderName[];
-  /** In the order of preference: the first with something in its cell names the row's outputs. */
+  /** In the order of preference: the first that is not empty in a row names that row's outputs. */
   id: readonly HeaderName[];
   productName: readonly HeaderName[];
   images: readonly ImageColumns[];
@@ -34,7 +34,7 @@ export type Dialect = {
 
 /** Case, spaces and punctuation do not matter: `S. No.` and `s no` are the same, and so are `g:image_link` and `image link`. */
 export function reduceHeader(header: string): string {
-  // Composed first: macOS writes `á` as a letter and an accent, and the accent alone is no letter.
+  // To NFC first: macOS writes `á` as a letter and an accent, and the accent, which is no letter, would be dropped.
   return header
     .normalize("NFC")
     .toLowerCase()

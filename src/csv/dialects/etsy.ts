@@ -1,6 +1,6 @@
 import type { Dialect } from "./dialect.ts";
 
-/** The listings that a shop downloads (Settings, Options, Download Data). */
+/** The file of listings that a shop can download (Settings, Options, Download Data). */
 export const ETSY: Dialect = {
   name: "etsy",
   title: "Etsy",

@@ -7,7 +7,7 @@ export const SHOPIFY_OLD: Dialect = {
   required: [["handle"], ["imagesrc"]],
   strong: ["title", "bodyhtml", "variantsku", "imageposition", "variantimage"],
   excluding: ["handleid", "fieldtype"],
-  // Not the SKU: the rows of a product share the handle alone, and the name stands in the first of them.
+  // The handle before the SKU: all rows of a product share it, by which they take over the name, which only the first of them has.
   id: ["handle", "variantsku"],
   productName: ["title"],
   images: [

@@ -1,7 +1,7 @@
 import type { Dialect } from "./dialect.ts";
 
-// The exporter writes the headers in the language of the shop: English, German, French, Spanish, Italian, Dutch,
-// Portuguese, Polish, Swedish, Danish and Norwegian, with the words that earlier releases had.
+// The exporter writes the headers in the language of the shop. These are English, German, French, Spanish, Italian, Dutch,
+// Portuguese, Polish, Swedish, Danish and Norwegian, with the words of earlier releases.
 const SKUS = ["sku", "artikelnummer", "ugs", "cod", "ref", "referencia", "varenummer"];
 const NAMES = ["name", "nom", "nombre", "nome", "naam", "nazwa", "namn", "navn"];
 const IMAGES = [
