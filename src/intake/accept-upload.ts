@@ -14,13 +14,12 @@ export type IntakeDeps = {
     keepCsv(tempPath: string, batchId: string): Promise<{ path: string }>;
     removeBatch(batchId: string): Promise<void>;
   };
-  /** Whether the guard would refuse this URL: better said now than after the work. */
+  /** Whether deliveries to this URL would be refused: better said now than after the work. */
   checkTarget(url: string): Promise<{ ok: true; mayCarrySecrets: boolean } | { ok: false; code: string; message: string }>;
   /** Encrypts headers for origins; null where there is no SECRET_KEY to do it with. */
   sealHeaders: ((headers: readonly SourceHeaders[], batchId: string) => StoredHeaders) | null;
   sealAuthorization: ((authorization: string, endpointId: string) => string) | null;
   load(order: BatchOrder): Promise<LoadedBatch>;
-  /** Null where there is none. */
   findBatch(batchId: string): Promise<BatchRow | null>;
   findKeyedUpload: FindKeyedUpload;
   limits: CatalogueLimits;
@@ -70,8 +69,8 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
 }
 
 /**
- * A connection can break between the commit and its answer: what is stored is accepted, what surely is not leaves no
- * file. Where the database cannot even be asked, the file stays for the sweep.
+ * A connection can break between the commit and its answer. A batch that is stored nevertheless is accepted; the file of one that
+ * surely is not is removed. Where the database cannot even be asked, the file is left to sweepUploads().
  */
 async function resolveDoubt(deps: IntakeDeps, batchId: string, error: unknown): Promise<LoadedBatch> {
   const found = await deps.findBatch(batchId).catch(() => "unknown" as const);
@@ -85,8 +84,8 @@ type Webhook = { ok: true; endpoint: BatchOrder["endpoint"]; shown: string | nul
 const refuse = (field: string, message: string): Webhook => ({ ok: false, kind: "option", field, message });
 
 /**
- * The upload's own webhook, else the configured one, else none. WEBHOOK_SECRET and WEBHOOK_AUTHORIZATION are for
- * WEBHOOK_URL alone (an endpoint row without a secret): whoever may upload must not get them sent to a place of their own.
+ * The upload's own webhook, else the configured one, else none. An endpoint row without a secret stands for WEBHOOK_URL, to which
+ * alone WEBHOOK_SECRET and WEBHOOK_AUTHORIZATION are sent: those who may upload must not get them sent to a place of their own.
  */
 async function chooseWebhook(deps: IntakeDeps, options: Upload["options"]): Promise<Webhook> {
   const { webhookUrl, webhookSecret, webhookAuthorization, webhookPayload } = options;

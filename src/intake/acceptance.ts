@@ -1,7 +1,7 @@
 import type { BatchRow } from "../db/batches.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 
-/** What became of an upload. `isReplay`: it was taken in before under its key, and this is that batch as it is by now. */
+/** What became of an upload. `isReplay`: it was taken in before under its idempotency key; `batch` is that batch as it is now. */
 export type Acceptance =
   | { ok: true; batch: BatchRow; warnings: UploadWarning[]; webhookSecret: string | null; isReplay: boolean }
   | { ok: false; kind: "csv"; problems: CsvProblem[]; problemCount: number }

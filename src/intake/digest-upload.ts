@@ -2,23 +2,23 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { isGzip } from "../csv/unpack.ts";
 
-/** What a client sent, before it is read with our defaults, so that a later version of ours finds the same in it. */
+/** What a client sent, before our defaults are filled in: a later version with other defaults must find the same in it. */
 export type SaidUpload = {
-  /** A CSV that is to be fetched stands for its address: what lies there can have changed, or be gone. */
+  /** A CSV that we fetch is known by its address: the file there can have changed since, or be gone. */
   source: { path: string } | { csvUrl: string };
-  /** Text of forms and queries, or JSON. */
+  /** Texts from a form or a query, or values from JSON. */
   fields: Readonly<Record<string, unknown>>;
-  /** Of the route, where the fields name none. */
+  /** The route's own, which holds where the fields name none. */
   preset: string;
 };
 
-/** A digest of a short password could be tried out: credentials are told apart by a key that only the service has. */
+/** Digests credentials with a secret of the service, since whoever reads a plain digest could find a short password by trying. */
 export type Fingerprint = (text: string) => string;
 const CREDENTIALS: ReadonlySet<string> = new Set(["sourceHeaders", "webhookAuthorization"]);
 
 /**
- * SHA-256 in hex of what an upload asks for, whatever the order of its fields and under whatever file name. Stored: when it
- * changes, uploads that are sent again across that upgrade are refused.
+ * SHA-256 in hex of what an upload asks for, whatever the order of its fields and the name of its file. It is stored: a version of
+ * ours that digests otherwise refuses uploads that were first sent to an earlier one and come again.
  */
 export async function digestUpload({ source, fields, preset }: SaidUpload, fingerprint: Fingerprint): Promise<string> {
   const said = Object.entries(fields).map(([name, value]) => [name, CREDENTIALS.has(name) ? fingerprint(canonicalJson(value)) : value]);
@@ -37,7 +37,7 @@ function canonicalJson(value: unknown): string {
   );
 }
 
-/** Where gzip writes down when it packed (RFC 1952 §2.3): a client that packs anew for each try sends the same file. */
+/** Where gzip notes when it packed (RFC 1952 §2.3). Left out: a client that packs anew for each try still sends the same file. */
 const GZIP_MTIME = { from: 4, to: 8 };
 
 async function digestFile(path: string): Promise<string> {

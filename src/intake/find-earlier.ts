@@ -3,7 +3,7 @@ import type { Acceptance } from "./acceptance.ts";
 
 export type FindKeyedUpload = (name: string) => Promise<KeyedUpload | null>;
 
-/** What the same upload was answered with before, or that another one was; null where its key is new. */
+/** The batch that the same upload became before, or a refusal where its key came with another upload; null where the key is new. */
 export async function findEarlier(find: FindKeyedUpload, { name, digest }: IdempotencyKey): Promise<Acceptance | null> {
   const found = await find(name);
   if (!found) return null;

@@ -7,18 +7,18 @@ export type CensusResult = {
   hosts: HostCount[];
   hostCount: number;
   imagesDistinct: number;
-  /** At hosts that are not counted on their own. */
+  /** The images at hosts that are not counted on their own. */
   elsewhere: { images: number; imagesDistinct: number };
-  /** Different URLs, some of every host as far as there is room, then of all alike. */
+  /** Different URLs: up to half of them go round the hosts, the others are drawn from all alike. */
   sample: string[];
 };
 
 /**
- * The first thousand hosts of a file are counted on their own, the others together: a file that an attacker made of a
- * million hosts takes no more memory. A shop's images lie at one to three.
+ * The first thousand hosts of a file are counted on their own, the others together, so that a million hosts, which an attacker may
+ * write into a file, take no more memory. A shop's images lie at one to three.
  */
 const HOSTS_MAX = 1_000;
-/** How many of each host wait to be taken, so that one with few images is tried as well. 1,000 x 3 URLs of 8 kB are 24 MB. */
+/** How many URLs of each host are kept for the sample, so that a host with few images is tried as well. 1,000 x 3 of 8 kB are 24 MB. */
 const SPREAD_PER_HOST = 3;
 
 type Host = HostCount & { spread: Reservoir<string> };
@@ -81,7 +81,7 @@ function drawSample(hosts: readonly Host[], everywhere: Reservoir<string>, size:
   return [...new Set([...spread, ...everywhere.draw()])].slice(0, size);
 }
 
-/** Of an address as the URL parser writes it. */
+/** The host, and its port if it has one, of an address as the URL parser writes it. */
 export function hostOf(href: string): string {
   const start = href.indexOf("//") + 2;
   return href.slice(start).split(/[/?]/, 1)[0] ?? "";

@@ -3,12 +3,12 @@ import { cleanImageUrl } from "../domain/clean-image-url.ts";
 import type { UploadWarning } from "../domain/csv-problem.ts";
 import { findExpiry, mayExpire } from "../domain/link-expiry.ts";
 
-/** Millions of images take a night; a link that ends within a day may end before its turn comes. */
+/** Millions of images take a night: a link that expires within a day may expire before its turn comes. */
 const SOON_MS = 24 * 3600 * 1_000;
 
 type Seen = { line: number; images: number };
 
-/** Looks at links that are signed for a time, and tells of those that have ended or soon will. */
+/** Looks at links that are signed for a time, and warns of those that have expired or soon will. */
 export function createLinkWatch({ now, baseUrl }: { now: number; baseUrl: string | null }): {
   look(product: CatalogueProduct): void;
   warnings(): UploadWarning[];

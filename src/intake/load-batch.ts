@@ -25,11 +25,11 @@ export type BatchOrder = {
   refresh: Refresh;
   metadata: Record<string, unknown>;
   idempotencyKey?: IdempotencyKey;
-  /** Already encrypted: an order is handed to threads. */
+  /** Encrypted already. */
   sourceHeaders?: StoredHeaders | null;
   pauseAtFailurePercent?: number | null;
   pauseHostAtFailurePercent?: number | null;
-  /** When the upload came, in ms since 1970: what links still hold is judged by it. */
+  /** When the upload came, in ms since 1970: by it links that have expired are told. */
   now: number;
   limits: CatalogueLimits;
   endpoint: {
@@ -43,7 +43,7 @@ export type BatchOrder = {
   toldSecret?: boolean;
 };
 
-/** `batch` as it is committed, so that nobody has to ask for it once it is; `state` is that of its idempotency key. */
+/** `batch` is the row as it was committed, so that nobody has to ask for it again; `state` is that of the idempotency key. */
 export type LoadedBatch =
   | { ok: true; batch: BatchRow; warnings: UploadWarning[] }
   | { ok: false; kind: "csv"; problems: CsvProblem[]; problemCount: number }
@@ -63,7 +63,7 @@ class Refused extends Error {
   }
 }
 
-/** Parses the CSV and loads products, batch and first jobs in one transaction: all of it, or nothing. */
+/** Parses the CSV, and stores the products, the batch and its first jobs in one transaction. */
 export async function loadBatch({ queue, transaction }: LoadDeps, order: BatchOrder): Promise<LoadedBatch> {
   try {
     return await transaction(async (tx) => {

@@ -35,7 +35,7 @@ export async function preflight(deps: PreflightDeps, order: PreflightOrder, sign
     ok: survey.problemCount === 0,
     fileName: csv.fileName,
     bytes: csv.bytes,
-    // What we made of JSON is nobody's file.
+    // Of the file that we made from JSON the client knows nothing.
     file: reading.layout !== null || survey.facts === null ? null : viewFile(survey.facts),
     rows: survey.rows,
     rowsWithoutImage: survey.rowsWithoutImage,

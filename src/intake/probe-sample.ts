@@ -1,18 +1,18 @@
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
 
-/** What an image that was fetched, and thrown away again, tells. */
+/** What is known of an image that was fetched and thrown away again. */
 export type ProbedImage = { bytes: number; megapixels: number };
 /** Rejects only with the signal's reason. */
 export type ProbeImage = (url: string, signal: AbortSignal) => Promise<StageResult<ProbedImage>>;
 export type ProbeTrial = { url: string; ms: number; result: { ok: true; value: ProbedImage } | { ok: false; failure: StageFailure } };
 
-/** The client waits for it: long enough for the slowest answer that a batch would wait for (30 s), and its body. */
+/** For the whole probe, since the client waits for it: enough for the slowest answer that a batch would wait for (30 s), and its body. */
 const PROBE_MS = 60_000;
-/** Each is a file of up to 50 MB on the disk for a moment. */
+/** Each puts a file of up to 50 MB on the disk for a moment. */
 const PROBES_AT_ONCE = 16;
 
 /**
- * Tries a sample, once each, and says what came of those that ended in time; `unfinished` are the others.
+ * Tries each image of a sample once, and tells what came of those that ended in time; `unfinished` counts the others.
  * @throws the signal's reason where it aborts.
  */
 export async function probeSample(

@@ -5,26 +5,26 @@ import { parentPort, Worker } from "node:worker_threads";
 type Reply<Output> = { ok: true; output: Output } | { ok: false; message: string; code: string | null };
 
 /**
- * A thread's young generation, from its start: 8 MB and not the 1 MB that the process keeps for its downloads (see
- * bin/process-settings.js). Loading a million rows took 2.5 s of CPU instead of 3.4, with 16 MB 3.2 and 80 MB more memory. Only
- * heaps that are made from now on heed it, and the main thread's is there already.
+ * The size that a thread's young generation starts with: 8 MB, not the 1 MB that the process keeps for its downloads (see
+ * bin/process-settings.js). Loading a million rows took 2.5 s of CPU with 8 MB, 3.4 s with 1 MB, and with 16 MB 3.2 s and 80 MB more
+ * memory. Only heaps that are made after it is set heed it, and the main thread's is there already.
  */
 const YOUNG_GENERATION = "--min-semi-space-size=8";
 
-/** A thread's entry beside the file at `base`, with its extension: .ts in a checkout, .js in a package. */
+/** A thread's entry beside the file at `base`, with the extension of that: .ts in a checkout, .js in a package. */
 export function threadEntry(base: string, name: string): URL {
   return new URL(`./${name}${base.endsWith(".ts") ? ".ts" : ".js"}`, base);
 }
 
-/** How long a thread that has nothing to do is kept for the next file: it is there at once, and its code compiled. */
+/** How long a thread that has nothing to do is kept for the next file, which then starts at once, with the code compiled. */
 const IDLE_MS = 30_000;
 
-/** One for each entry at most, by its address. */
+/** At most one for each entry, by the entry's address. */
 const idle = new Map<string, { thread: Worker; expiry: NodeJS.Timeout }>();
 
 /**
- * Runs an entry that ends with answerFromThread(); `input` and what comes back are plain data. An error comes back
- * with its message and code. Where the signal aborts the thread is ended and its reason thrown.
+ * Runs an entry, which calls answerFromThread(); `input` and output are plain data, and an error comes back as its message and
+ * code. Where the signal aborts, the thread is ended and the signal's reason thrown.
  */
 export async function runInThread<Input, Output>(entry: URL, input: Input, signal?: AbortSignal): Promise<Output> {
   signal?.throwIfAborted();
@@ -48,7 +48,7 @@ export async function runInThread<Input, Output>(entry: URL, input: Input, signa
 function startThread(entry: URL): Worker {
   setFlagsFromString(YOUNG_GENERATION);
   const thread = new Worker(entry);
-  // Whoever waits for a thread hears of its error too; an idle one's would end the process.
+  // replyOf() hears of the error as well; without a listener that of an idle thread would end the process.
   thread.on("error", () => {});
   thread.once("exit", () => idle.get(entry.href)?.thread === thread && takeIdle(entry.href));
   return thread;
@@ -63,7 +63,7 @@ function takeIdle(entry: string): Worker | null {
   return found.thread;
 }
 
-/** For the next file; nothing waits for it. */
+/** Keeps a thread for the next file, without keeping the process alive for it. */
 function keep(entry: string, thread: Worker): void {
   if (idle.has(entry)) return void thread.terminate();
   thread.unref();

@@ -14,9 +14,9 @@ export type SurveyOrder = {
   path: string;
   reading: ReadingOptions;
   limits: CatalogueLimits;
-  /** How many URLs are drawn to be tried. */
+  /** How many URLs are drawn for a probe. */
   sampleSize: number;
-  /** In ms since 1970: what links still hold is judged by it. */
+  /** In ms since 1970: by it links that have expired are told. */
   now: number;
 };
 
@@ -70,7 +70,7 @@ export async function surveyCatalogue(
     },
   });
   const { problems, problemCount } = read.ok ? { problems: [], problemCount: 0 } : read;
-  // The beginning of the file can be long, and no report shows it.
+  // The head can be long, and no preflight shows it.
   const facts = read.facts && { ...read.facts, head: "" };
   return { problems, problemCount, facts, warnings: links.warnings(), ...counts, products: ids.size, ...census.result() };
 }

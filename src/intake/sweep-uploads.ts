@@ -4,19 +4,19 @@ import { listUnknownBatches } from "../db/batches.ts";
 type SweepDeps = {
   executor: Executor;
   storage: {
-    /** Batches of which there is only the upload, unchanged for so long. */
+    /** The ids of batches of which only the upload is there, unchanged for so long. */
     listUploads(idleMs: number): Promise<string[]>;
     removeUpload(batchId: string): Promise<void>;
   };
 };
 
-/** Longer than any upload takes to load: what has no row by then was left by a process that died. */
+/** Longer than any upload takes to load: one without a batch by then was left by a process that died. */
 const IDLE_MS = 2 * 3600 * 1_000;
 const ASKED_AT_ONCE = 1_000;
 
 /**
- * Removes uploads that never became a batch; returns their ids. Never what work was done for: the database can be
- * another one than yesterday's, and its batches' files are not ours to judge.
+ * Removes uploads that never became a batch; returns their ids. A batch that has any other file keeps its upload even where the
+ * database does not know it: it can belong to another database, which this folder was used with before.
  */
 export async function sweepUploads({ executor, storage }: SweepDeps): Promise<string[]> {
   const uploads = await storage.listUploads(IDLE_MS);

@@ -10,7 +10,7 @@ export type ReadingOptions = {
   onInvalid: "reject" | "skip";
   wishes: ColumnWishes;
   baseUrl: string | null;
-  /** Set for a file that we made from JSON, whose layout is known. */
+  /** That of a file that we made from JSON; of any other it is found out. */
   layout: Layout | null;
 };
 
@@ -33,6 +33,5 @@ export type Upload = {
   spool: { path: string; bytes: number };
   fileName: string | null;
   options: BatchOptions;
-  /** Under which it is taken in once, however often it comes. */
   idempotencyKey?: IdempotencyKey;
 };

@@ -10,8 +10,8 @@ export type WrittenProducts = { ok: true; bytes: number } | { ok: false; problem
 const PIECE_CHARS = 64 * 1024;
 
 /**
- * Writes products that came as JSON as a file like any other upload's, or tells of all that are none. A value that is
- * an Error stands for a product that could not even be parsed.
+ * Writes products that came as JSON to a CSV, which is then read like any upload, or tells which values are no products. A value
+ * that is an Error stands for a product that could not even be parsed.
  */
 export async function writeProducts(values: AsyncIterable<unknown> | Iterable<unknown>, path: string): Promise<WrittenProducts> {
   const problems: CsvProblem[] = [];
