@@ -1,13 +1,13 @@
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 
-/** Decides on the address that is connected to, whatever spelling or name led to it. */
+/** Decides by the address that is connected to, whatever spelling or name led to it. */
 export type AddressPolicy = {
   /** True for global unicast, and for what ALLOW_CIDRS names. */
   isAllowed(address: string): boolean;
   /** True where ALLOW_CIDRS names the address: every port may be used there. */
   isNamed(address: string): boolean;
-  /** Whether a connection may be made: on 80, 443 and what ALLOW_PORTS names; on any port of a named address. */
+  /** Whether a connection may be made: to 80, 443 and the ports of ALLOW_PORTS, and to any port of a named address. */
   isOpen(address: string, port: number): boolean;
 };
 
@@ -15,8 +15,9 @@ const WEB_PORTS = [80, 443];
 
 /** Cloud metadata and host services that lie in global unicast space or that ipaddr.js does not single out. */
 const REFUSED_V4 = ["168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15"].map((cidr) => ipaddr.parseCIDR(cidr));
-/** Global unicast is 2000::/3 alone (RFC 4291); within it these carry other addresses or nobody: Teredo, ORCHID, documentation, 6to4. */
+/** Global unicast is 2000::/3 alone (RFC 4291). */
 const GLOBAL_V6 = ipaddr.parseCIDR("2000::/3");
+/** Ranges of it that lead to other addresses (Teredo, 6to4) or to nobody (ORCHID, documentation). */
 const REFUSED_V6 = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"].map((cidr) => ipaddr.parseCIDR(cidr));
 
 /** @throws {RangeError} naming the entry of `allowCidrs` that is no address range. */
@@ -43,13 +44,13 @@ function parseCidr(text: string): Cidr {
   return ipaddr.parseCIDR(withBits);
 }
 
-/** As resolvers write the IPv4-compatible ::/96 of RFC 4291 §2.5.5.1, which ipaddr.js 2.5 reads as IPv4-mapped. */
+/** An IPv4-compatible address (::/96, RFC 4291 §2.5.5.1) as resolvers write it, which ipaddr.js 2.5 reads as IPv4-mapped. */
 const COMPATIBLE_V6 = /^::\d+\./;
 
 /**
- * Only what a socket would take as an address: ipaddr.js reads short, octal and hexadecimal forms as well, and what two
- * parsers read differently is not decided on. Scope ids (`%eth0`) are refused. An IPv4-mapped IPv6 address is the IPv4
- * address: that is where the kernel connects.
+ * Null unless a socket would take the text as an address: ipaddr.js also reads short, octal and hexadecimal forms, and a text that
+ * two parsers may read differently is refused. So are scope ids (`%eth0`). An IPv4-mapped IPv6 address is read as the IPv4 address,
+ * to which the kernel connects.
  */
 function parseAddress(text: string): Address | null {
   if (text.includes("%") || COMPATIBLE_V6.test(text) || isIP(text) === 0 || !ipaddr.isValid(text)) return null;

@@ -2,7 +2,7 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Five tries within some three minutes: what has not passed by then is not passing tonight; the file can be uploaded again. */
+/** Five attempts within some three minutes: a fault that has not passed by then will not pass soon, and the file can be uploaded again. */
 export const IMAGE_ATTEMPTS_MAX = 5;
 const IMAGE_DELAYS_MS = [2 * SECOND, 8 * SECOND, 30 * SECOND, 2 * MINUTE] as const;
 
@@ -13,14 +13,14 @@ const IMAGE_DELAYS_MS = [2 * SECOND, 8 * SECOND, 30 * SECOND, 2 * MINUTE] as con
 const DELIVERY_DELAYS_MS = [5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR] as const;
 export const DELIVERY_ATTEMPTS_MAX = DELIVERY_DELAYS_MS.length + 1;
 
-/** A server that asks for more patience than this is asked again after this nevertheless. */
+/** A server that asks us to wait longer than this is asked again after this nevertheless. */
 const IMAGE_RETRY_AFTER_MS_MAX = 10 * MINUTE;
 const DELIVERY_RETRY_AFTER_MS_MAX = 24 * HOUR;
 
 /**
- * How long to wait after the attempt that failed. `attempt` counts from 1; `random` is in [0, 1). Between half of
- * the step and the whole of it, so that what failed together does not come back together; never sooner than the
- * server asked (Retry-After), up to a cap.
+ * How long to wait after an attempt that failed. `attempt` counts from 1; `random` is in [0, 1). It is between half of
+ * the step and the whole of it, so that what failed together does not come back together, and never shorter than the
+ * server asked for (Retry-After), up to a cap.
  */
 export function imageRetryDelayMs(attempt: number, random: number, retryAfterMs?: number): number {
   return delayMs(IMAGE_DELAYS_MS, attempt, random, Math.min(retryAfterMs ?? 0, IMAGE_RETRY_AFTER_MS_MAX));

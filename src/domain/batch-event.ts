@@ -1,7 +1,7 @@
 import type { BatchOutcome, BatchStatus, EventType } from "./batch-state.ts";
 import type { PausedShare } from "./failure-budget.ts";
 
-/** A paused host as it is told of, in status and events. */
+/** A host whose share of a batch is paused, as status and events tell of it. */
 export type PausedHostBody = {
   host: string;
   settled: number;
@@ -29,7 +29,7 @@ export type BatchEventBody = {
     bytes: { input: number; output: number };
     pausedAt: string | null;
     pauseReason: string | null;
-    /** In what is told of one host's share: as it stood. */
+    /** In an event about one host's share: how that stood. */
     pausedHost: PausedHostBody | null;
     outputCsvUrl: string;
     statusUrl: string;
@@ -45,7 +45,7 @@ export function batchUrl(publicUrl: string, batchId: string): string {
   return `${publicUrl}/v1/batches/${batchId}`;
 }
 
-/** A POST to its resumeUrl resumes this host and no other. */
+/** A POST to `resumeUrl` resumes this host and no other. */
 export function viewPausedShare(
   { host, settled, failed, pausedAt, pauseReason, imagesHeld }: PausedShare,
   publicUrl: string,
@@ -69,7 +69,7 @@ export function outputUrl(publicUrl: string, token: string, fileName: string): s
 }
 
 export const RESULT_FILE_NAME = "results.csv";
-/** What a batch's outputs lie beside. */
+/** The files that the API serves beside a batch's outputs. */
 export const RESULT_FILES = {
   resultsCsv: RESULT_FILE_NAME,
   failuresCsv: "failures.csv",

@@ -27,7 +27,7 @@ export type EventType = (typeof EVENT_TYPES)[number];
 
 export type BatchCounts = { total: number; completed: number; failed: number; skipped: number };
 
-/** A batch's counters under the names by which it is told of. */
+/** A batch's counters, by the names that the API gives them. */
 export function countsOf(batch: Record<"imagesTotal" | "imagesDone" | "imagesFailed" | "imagesSkipped", number>): BatchCounts {
   return { total: batch.imagesTotal, completed: batch.imagesDone, failed: batch.imagesFailed, skipped: batch.imagesSkipped };
 }
@@ -37,13 +37,13 @@ export function settledOf({ completed, failed, skipped }: BatchCounts): number {
   return completed + failed + skipped;
 }
 
-/** A batch that is settled whole: `failed` only where nothing at all succeeded. */
+/** Of a batch that is wholly settled: `failed` only where nothing at all succeeded. */
 export function settledStatus(counts: BatchCounts): { status: "completed" | "failed"; outcome: BatchOutcome } {
   if (counts.completed === 0) return { status: "failed", outcome: "none" };
   return { status: "completed", outcome: counts.completed === counts.total ? "all" : "some" };
 }
 
-/** Whole per cent, rounded down, so that 100 means finished. */
+/** In whole per cent, rounded down, so that 100 means that every image is settled. */
 export function percentSettled(counts: BatchCounts): number {
   if (counts.total === 0) return 100;
   return Math.floor((100 * settledOf(counts)) / counts.total);

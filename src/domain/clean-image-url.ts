@@ -23,11 +23,11 @@ const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
 const BLANK = /[\s\u0085\u180E\u200B-\u200F\u202A-\u202E\u2060\u2066-\u2069\uFEFF]/;
 
 /**
- * What is fetched for the text of a cell, and which rules changed it, in the order in which they were applied.
- * Called for every URL of a batch: each rule first looks whether there is anything to do.
+ * The URL that is fetched for the text of a cell, and the rules that changed it, in the order in which they were applied.
+ * It is called for every URL of a batch, so that each rule first looks whether there is anything to do.
  *
- * Cleaning its own href again changes nothing, but for a text that was escaped twice (`&amp;amp;`, `\\,`): each
- * cleaning takes off one layer, as the shop that wrote the file put it on.
+ * To clean the result again changes nothing, except where the text was escaped twice (`&amp;amp;`, `\\,`): each cleaning
+ * takes off one layer, as the shop that wrote the file put on one.
  */
 export function cleanImageUrl(text: string, { baseUrl }: { baseUrl: string | null }): CleanUrl {
   if (isPlainUrl(text)) return toDirect(text, []);
@@ -69,7 +69,7 @@ function unescapeCommas(text: string): string {
   return text.replaceAll("\\,", ",");
 }
 
-/** By index: an expression for the end of a text is tried again at each of 40,000 spaces. */
+/** By index: a regular expression for the end of a text would be tried again at each of 40,000 spaces. */
 function trimBlanks(text: string): string {
   let start = 0;
   let end = text.length;
@@ -86,7 +86,7 @@ function decodeAmpersands(text: string): string {
   return text.includes("&") ? text.replaceAll(/&(?:amp|#0?38|#x26);/g, "&") : text;
 }
 
-/** `//host/path` takes the scheme of its page (RFC 3986 §4.2); a cell has no page, and https is what hosts offer now. */
+/** `//host/path` takes the scheme of the web page that it stands in (RFC 3986 §4.2); a cell stands in none, and hosts offer https now. */
 function addScheme(text: string): string {
   return /^\/\/[^/\\]/.test(text) ? `https:${text}` : text;
 }
@@ -106,7 +106,7 @@ function toAbsolute(text: string, baseUrl: string | null): Absolute {
   return joinBase(text, baseUrl);
 }
 
-/** What no base can make an address. */
+/** Refuses a text that no base can turn into an address; null for any other. */
 function refuseNonPath(text: string): UrlRefusal | null {
   if (text === "") return refuse('Expected an absolute http or https URL, got "".');
   if (/^[a-z]:[\\/]/i.test(text) || text.startsWith("\\\\")) {
@@ -125,8 +125,8 @@ function refuseNonPath(text: string): UrlRefusal | null {
 }
 
 /**
- * As text, with one slash between: a path of a shop's export is relative to its media folder even where it begins with
- * a slash (Magento's `/m/b/mb01.jpg` below `/media/catalog/product`). A query of the base does not take part.
+ * Joins both as text, with one slash between: a path in a shop's export is relative to its media folder even where it begins
+ * with a slash (Magento's `/m/b/mb01.jpg` below `/media/catalog/product`). A query of the base is left out.
  */
 function joinBase(path: string, baseUrl: string): Absolute {
   const base = parseImageUrl(baseUrl);
@@ -141,8 +141,8 @@ function joinBase(path: string, baseUrl: string): Absolute {
 }
 
 /**
- * The file itself, where a link leads to a page about it; null for a host that shares no files. The host is compared
- * with its port, so that another server on such a host is left alone.
+ * The address of the file itself, for a link to the page that shares it; null for a host that shares no files. The host is
+ * compared with its port, so that another server on such a host is left alone.
  */
 function findDirectLink(href: string): { rule: UrlRule; href: string } | null {
   const start = href.indexOf("//") + 2;
@@ -162,9 +162,9 @@ function findDirectLink(href: string): { rule: UrlRule; href: string } | null {
 }
 
 /**
- * `dl=1` downloads, `raw=1` shows without the page around it (https://help.dropbox.com/share/force-download). The
- * `rlkey` is what grants access and stays. `/s/dl/` and `/s/raw/` are where both lead already; `/sh/` and `/scl/fo/`
- * are folders, which would come as a ZIP.
+ * `dl=1` downloads a file, `raw=1` shows it without the page around it (https://help.dropbox.com/share/force-download); they
+ * lead to `/s/dl/` and `/s/raw/`. The `rlkey`, which grants access, stays. `/sh/` and `/scl/fo/` are folders, which would
+ * come as a ZIP.
  */
 function dropboxFile({ href, pathname, searchParams }: URL): string {
   const isFile = /^\/(?:s|scl\/fi)\//.test(pathname) && !/^\/s\/(?:dl|raw)\//.test(pathname);
@@ -216,7 +216,7 @@ function sharePointImage({ href, pathname, searchParams }: URL): string {
   return pathname.startsWith("/:i:/") && searchParams.get("download") !== "1" ? withParameter(href, "download", "1") : href;
 }
 
-/** As text: URLSearchParams would write the other parameters anew, and a signature covers how they were written. */
+/** As text: URLSearchParams would write the other parameters anew, and a signature is of them as they were written. */
 function withParameter(href: string, name: string, value: string): string {
   const [path = "", query = ""] = href.split(/\?(.*)/s);
   const others = query.split("&").filter((pair) => pair !== "" && pair.split("=")[0] !== name);
@@ -227,7 +227,7 @@ function refuse(message: string): UrlRefusal {
   return { ok: false, code: "url_invalid", message: message.toWellFormed() };
 }
 
-/** The query can hold a signature: it is never shown again. */
+/** Without the query, which can hold a signature. */
 function excerpt(text: string): string {
   return `"${excerptOf(text.replace(/[?#].*$/s, "?…"))}"`;
 }

@@ -37,13 +37,13 @@ export type CsvProblem = {
   message: string;
 };
 
-/** What is accepted and may still surprise: told with the answer. */
+/** What may surprise about an upload that is accepted; the answer tells it. */
 export const UPLOAD_WARNING_CODES = ["outputs_not_public", "links_expired", "links_expire_soon"] as const;
 
 export type UploadWarning = {
   code: (typeof UPLOAD_WARNING_CODES)[number];
   message: string;
-  /** The first line that it is about, and how many images; absent where the whole upload is meant. */
+  /** The first line that the warning is about, and of how many images; absent where it is about the whole upload. */
   line?: number;
   images?: number;
 };

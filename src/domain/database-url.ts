@@ -1,4 +1,4 @@
-/** What may be shown of a connection string. PostgreSQL takes a password before the host and, under its name, in the query. */
+/** A connection string as it may be shown. PostgreSQL takes passwords before the host and as parameters of the query. */
 export function withoutPassword(url: string): string {
   // Where it does not parse, anything up to an @ may be a password.
   if (!URL.canParse(url)) return url.replace(/\/\/.*@/s, "//…@").replace(/\?.*/s, "");
@@ -7,7 +7,7 @@ export function withoutPassword(url: string): string {
   const secrets = [...shown.searchParams.keys()].filter((name) => /password/i.test(name));
   if (secrets.length === 0) return shown.href;
   for (const name of secrets) shown.searchParams.delete(name);
-  // A space is written as a plus by now, which PostgreSQL reads as a plus.
+  // To delete a parameter has written spaces as pluses, which PostgreSQL would read as pluses.
   shown.search = shown.search.replaceAll("+", "%20");
   return shown.href;
 }

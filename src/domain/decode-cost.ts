@@ -1,7 +1,7 @@
 import type { InputFormat } from "./input-format.ts";
 import type { Effort, OutputFormat } from "./recipe.ts";
 
-/** What of an image decides how much of it must be in memory at once. */
+/** The facts about an image that decide how much of it must be in memory at once. */
 export type DecodeFacts = {
   format: InputFormat;
   /** As stored, before the orientation is applied. */
@@ -13,7 +13,7 @@ export type DecodeFacts = {
   sampleBytes: number;
   /** Exif's, 1 to 8. */
   orientation: number;
-  /** Adam7, or a JPEG in several scans: its first row is known when all of it has been read. */
+  /** Adam7, or a JPEG in several scans: its first row is known only when all of it has been read. */
   isInterlaced: boolean;
   /** A JPEG's, as `4:2:0`. */
   chroma?: string;
@@ -21,11 +21,11 @@ export type DecodeFacts = {
   tileHeight?: number;
 };
 
-/** `isThrifty`: written in the way that takes the least memory, as compress.ts does it. */
+/** `isThrifty`: written in the way that takes the least memory (image/compress.ts). */
 export type OutputCost = { format: OutputFormat; effort: Effort; quality: number; width: number; height: number; isThrifty: boolean };
 
 const MIB = 1024 * 1024;
-/** Node, libvips and their code in a fresh encoder, 95 MB, and the tables and rows of a resize. */
+/** A fresh encoder, which is Node, libvips and their code (95 MB), and the tables and rows of a resize. */
 export const FRESH_BYTES = 110 * MIB;
 /** Rows that libvips keeps of an image that streams: 65,000 px across took 2.9 kB a column in RGB, 7.2 in RGBA of 16 bits. */
 const STREAMED_ROWS = 1_000;
@@ -48,17 +48,17 @@ function streamedBytes(
   const pixelBytes = channels * sampleBytes;
   const rows = Math.min(height, STREAMED_ROWS);
   const isScaled = output.width * output.height < width * height;
-  // Colours are multiplied by their transparency before they are mixed, as four floating-point numbers.
+  // With transparency, colours are multiplied by it before they are mixed: four floating-point numbers a pixel.
   const scaling = isScaled ? rows * (hasAlpha ? 16 : pixelBytes) : 0;
   return width * (Math.max(rows, 2.5 * tileHeight) * pixelBytes + scaling);
 }
 
-/** `peak` while decoding, `held` as long as rows are taken. */
+/** `peak`: while decoding; `held`: after that, while the output is encoded. */
 function decodeBytes(input: DecodeFacts, output: { width: number; height: number }): { peak: number; held: number } {
   const pixels = input.width * input.height;
   const pixelBytes = input.channels * input.sampleBytes;
   const shrunk = shrinkOnLoad(input, output);
-  // Rows must come in another order than the file has them: all of them are copied. A mirror (2) turns each on its own.
+  // To turn an image all of it is copied, since its rows are needed in another order. A mirror (2) turns each row on its own.
   const turned = input.orientation > 2 ? shrunk * pixelBytes : 0;
   const whole = wholeBytesPerPixel(input);
   // Where the decoder itself scales, only a lossless WebP still exists as a whole.
@@ -67,7 +67,7 @@ function decodeBytes(input: DecodeFacts, output: { width: number; height: number
   return { peak: peak + turned, held: held + turned };
 }
 
-/** Pieces below 32 MB, three or four bytes a pixel, stay with glibc when they are freed: what was the peak is then held. */
+/** glibc keeps freed pieces below 32 MB (11 megapixels of three bytes): with fewer pixels than this the peak stays held. */
 const FREED_PIXELS_MIN = 11_000_000;
 
 function wholeBytesPerPixel({ format, width, height, channels, sampleBytes, isInterlaced, chroma }: DecodeFacts): {
@@ -77,7 +77,7 @@ function wholeBytesPerPixel({ format, width, height, channels, sampleBytes, isIn
   const isFreed = width * height >= FREED_PIXELS_MIN;
   switch (format) {
     case "jpeg": {
-      // Coefficients are 2 bytes each; 4:2:0 has half as many for its two colours together as for its light.
+      // Coefficients are 2 bytes each; 4:2:0 has half as many for both of its colours together as for its brightness.
       const samples = chroma === "4:2:0" && channels === 3 ? 1.5 : channels;
       const coefficients = isInterlaced ? 2.1 * samples : 0;
       return { peak: coefficients, held: coefficients };
@@ -99,7 +99,7 @@ function wholeBytesPerPixel({ format, width, height, channels, sampleBytes, isIn
   }
 }
 
-/** What comes out of the decoder: JPEG scales by 2, 4 or 8 and WebP by anything while decoding, never below the output. */
+/** How many pixels the decoder gives: JPEG scales by 2, 4 or 8 and WebP by anything while decoding, never below the output. */
 function shrinkOnLoad({ format, width, height }: DecodeFacts, output: { width: number; height: number }): number {
   const pixels = width * height;
   const needed = output.width * output.height;
@@ -110,13 +110,13 @@ function shrinkOnLoad({ format, width, height }: DecodeFacts, output: { width: n
 function encodeBytesPerPixel({ format, effort, quality, isThrifty }: OutputCost, hasAlpha: boolean): number {
   switch (format) {
     case "jpeg":
-      // Tables that fit the image need its coefficients, all of them, twice over.
+      // Huffman tables that fit the image need all of its coefficients, twice over.
       return isThrifty || effort === "fast" ? 0 : 6.4;
     case "webp":
       if (!hasAlpha) return 6.7;
       return effort === "small" && !isThrifty ? 36 : 15;
     case "png":
-      // A palette is chosen when all colours have been seen.
+      // A palette can be chosen only when all colours have been seen.
       return quality < 100 ? 5.6 : 0;
     case "avif":
       return (isThrifty ? 22 : 34) + (hasAlpha ? 11 : 0);
@@ -126,8 +126,8 @@ function encodeBytesPerPixel({ format, effort, quality, isThrifty }: OutputCost,
 }
 
 /**
- * How many pixels an image of the same kind may have with so much memory. The output grows with it unless a box
- * holds it.
+ * How many pixels an image of the same kind may have with so much memory. `isBoxed`: its output does not grow with it,
+ * since a box limits that.
  */
 export function pixelsAllowed(input: DecodeFacts, output: OutputCost, options: { bytesMax: number; isBoxed: boolean }): number {
   let [low, high] = [0, 1];

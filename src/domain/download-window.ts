@@ -1,31 +1,31 @@
-/** How many images may be in hand before the encoders, found while running. */
+/** How many images may be in hand that no encoder has yet; adjusted while running. */
 export type DownloadWindow = {
   readonly size: number;
-  /** An encoder has nothing to do. */
+  /** Called when an encoder has nothing to do. */
   onStarved(): void;
-  /** An image has come, after `fetchMs`; so many others wait for an encoder. */
+  /** Called when an image has come after `fetchMs`, with the number of those that wait for an encoder. */
   onFetched(fetchMs: number, waiting: number): void;
   onEncoded(encodeMs: number): void;
 };
 
-/** Where nothing is known yet, or where the estimate was too low, each starved look takes half as much again. */
+/** Where nothing is known yet, or the estimate is too low, the window grows by half each time that an encoder starves. */
 const GROWTH = 1.5;
 /**
- * How long encoders can go on with what lies before them: images are then claimed some twenty at a time instead of
- * eight with 60 ms, and each claim is a transaction. An image of higher priority overtakes what lies there.
+ * For how long images that wait before the encoders keep them busy. Each claim is a transaction: with 250 ms it takes some twenty
+ * images, with 60 ms it took eight. An image of higher priority overtakes those that wait.
  */
 const AHEAD_MS = 250;
-/** Images do not come evenly. */
+/** A quarter more than is needed on average, since images do not come evenly. */
 const RESERVE = 1.25;
 /** Weight of a new time in its average: some thirty images are remembered. */
 const NEW_WEIGHT = 1 / 32;
 
 /**
- * The network must never starve the cores, and nothing is gained by fetching far ahead of them. The window holds what
- * Little's law asks for, the images that all encoders work off in the time that one takes to come, and wider by half
- * each time that an encoder starves all the same. More than `backlogMax` fetched images that wait for an encoder narrow
- * it by one each time, never below that: images that were asked for together come together, and a window that closes
- * over them starves the encoders right after.
+ * The network must never starve the cores, and nothing is gained by fetching far ahead of them. By Little's law the window
+ * needs as many images as all encoders work off in the time that one takes to come. It widens by half each time that an
+ * encoder starves all the same, and narrows by one with each image that comes while more than `backlogMax` wait for an
+ * encoder, but never below what the law asks for: images that were asked for together come together, and a window that
+ * closes over them would starve the encoders right after.
  */
 export function createDownloadWindow(options: { min: number; max: number; backlogMax: number; encoders: number }): DownloadWindow {
   let size = options.min;

@@ -1,23 +1,23 @@
 import type { ImageCode } from "./image-code.ts";
 
-/** What of a batch, or of one host's share of it, was settled by a try since its upload, or since it was last resumed. */
+/** The images of a batch, or of a share of it, that were tried and settled since the upload or the last resume. */
 export type BudgetCounts = { settled: number; failed: number };
 
 /**
- * Fewer tell nothing yet: of five images two can fail by chance. A batch or a share with fewer than these is therefore
- * never paused; by the time it could be, there is nothing left to hold back.
+ * Fewer tell nothing yet: of five images two can fail by chance. A batch or a share that has fewer is therefore never
+ * paused; once so many were settled, nothing of it would be left to hold back.
  */
 export const BUDGET_SETTLED_MIN = 20;
 
 /**
- * Whether more than `percent` of what was tried has failed. Only tries count: a URL that was no URL was known before,
- * and a repeat costs nothing, so that one broken placeholder in a thousand products is one failure.
+ * Whether more than `percent` of what was tried has failed. A URL that is none fails without a try and does
+ * not count; nor do repeats, so that one broken placeholder in a thousand products is one failure.
  */
 export function isOverBudget({ settled, failed }: BudgetCounts, percent: number | null): boolean {
   return percent !== null && settled >= BUDGET_SETTLED_MIN && 100 * failed > percent * settled;
 }
 
-/** The commonest failure among those looked at. */
+/** The commonest failure of the `of` that were looked at. */
 export type WorstFailure = { host: string; code: ImageCode; failed: number; of: number };
 
 /** Why a batch was paused, for people. */
@@ -38,10 +38,10 @@ export function describeShareOverBudget(
   return worst ? `${rate}; ${2 * worst.failed > worst.of ? "mostly" : "most often"} ${worst.code}.` : `${rate}.`;
 }
 
-/** A host whose share of a batch is paused; `imagesHeld` are those of its images that wait for the resume, as far as they are planned. */
+/** A paused share of a batch; `imagesHeld` counts those of its images that are planned and wait for its resume. */
 export type PausedShare = BudgetCounts & { host: string; pausedAt: Date; pauseReason: string; imagesHeld: number };
 
-/** Why a batch stands still of which nothing else is left. `shares` are those that hold back most. */
+/** Why a batch is paused of which only held images are left. `shares` are those that hold the most. */
 export function describeOnlyHeld(
   shares: readonly Pick<PausedShare, "host" | "pauseReason" | "imagesHeld">[],
   all: { hostsPaused: number; imagesHeld: number },
@@ -58,7 +58,7 @@ const HOSTS_NAMED_MAX = 3;
 
 export const PAUSED_BY_HAND = "Paused by hand.";
 
-/** With as few decimals as show that it is more than what is allowed: 3,001 of 10,000 are not "30 %, more than 30 %". */
+/** With as many decimals as it takes to show more than is allowed: 3,001 of 10,000 are not "30 %, more than 30 %". */
 function ratePercent({ settled, failed }: BudgetCounts, percent: number): number {
   const rate = (100 * failed) / settled;
   return [0, 1, 2, 3].map((digits) => Number(rate.toFixed(digits))).find((rounded) => rounded > percent) ?? rate;

@@ -5,18 +5,18 @@ import { MAIN_OUTPUT } from "./recipe.ts";
  * product's own id, at most 60 characters, so that `{slug}-{n}.{extension}` stays readable.
  */
 const SLUG_LENGTH_MAX = 60;
-/** More of a serial is not looked at: it is cut to less anyway. */
+/** The rest of a longer serial is not looked at, since a slug is shorter anyway. */
 const SERIAL_LENGTH_MAX = 500;
 
-/** A slug, the number of an image, an output's own name and an extension fit in. */
+/** Long enough for a slug, the number of an image, an output's own name and an extension. */
 const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}$/;
 
-/** Whether it can only be a name, of the kind that we give: no path, nothing hidden. */
+/** Whether it is a file name of the kind that we give: no path, and no hidden file. */
 export function isFileName(text: string): boolean {
   return FILE_NAME.test(text) && !text.includes("..");
 }
 
-/** What is left as it is: most ids are made of nothing else. */
+/** A serial that is a slug already, as most are. */
 const SAFE = /^\w(?:[\w-]{0,58}\w)?$/;
 
 export function slugOf(serial: string): string {
@@ -31,7 +31,7 @@ export function slugOf(serial: string): string {
   return slug === "" ? "image" : slug;
 }
 
-/** `stem` is `{slug}-{n}`; n counts from 1, as people do. An output with a name of its own bears it behind. */
+/** `stem` is `{slug}-{n}`; n counts from 1, as people do. An output with a name of its own has it at the end. */
 export function outputFileName(stem: string, outputName: string, extension: string): string {
   return outputName === MAIN_OUTPUT ? `${stem}.${extension}` : `${stem}-${outputName}.${extension}`;
 }

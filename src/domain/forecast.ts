@@ -1,10 +1,10 @@
 import type { OutputFormat } from "./recipe.ts";
 
-/** What one try of the sample came to; `host` is null where the host is not counted on its own. */
+/** What came of one try of a probe; `host` is null where the host is not counted on its own. */
 export type Trial = { host: string | null; ms: number; result: { ok: true; bytes: number; megapixels: number } | { ok: false } };
 /** Distinct images by host; a repeat is not fetched again. */
 export type Stratum = { host: string | null; imagesDistinct: number };
-/** What works on the batch. */
+/** The means by which the batch would be worked. */
 export type Plant = { encoders: number; downloads: number; downloadsPerHost: number };
 
 export type Forecast = {
@@ -17,18 +17,18 @@ export type Forecast = {
 };
 
 /**
- * CPU of a whole image and of each of its megapixels, by two sizes of bench/README.md (2026-11-24, 49.3 ms for 6
- * megapixels and 4.8 ms for 0.27, everything counted): (49.3 − 4.8) / 5.73 = 7.8 ms a megapixel, which leaves 2.7 ms.
- * The other formats, by docs/recipes.md (same machine and day, one core, quality 80): WebP 60 ms, AVIF 100; PNG took
- * 0.58 s for 6 megapixels.
+ * CPU of an image, whatever its size, and of each of its megapixels, by two sizes of bench/README.md (2026-11-24, 49.3 ms
+ * for 6 megapixels and 4.8 ms for 0.27, everything counted): (49.3 − 4.8) / 5.73 = 7.8 ms a megapixel, which leaves 2.7 ms.
+ * The other formats are by docs/recipes.md (same machine and day, one core, quality 80): WebP 60 ms a megapixel, AVIF 100;
+ * PNG took 0.58 s for 6 megapixels.
  */
 const IMAGE_MS = 2.7;
 const MEGAPIXEL_MS: Record<OutputFormat, number> = { jpeg: 7.8, webp: 60, avif: 100, png: 97 };
 
 /**
- * Says what a sample means for all. Each host is a stratum that speaks for its own images, since hosts fail as one:
- * a shop that has moved, a CDN that refuses strangers. What the sample has none of is taken to be like the others
- * together. Null without a trial.
+ * Says what a sample means for all images. Each host is a stratum that speaks for its own images, since all images of a host
+ * tend to fail together (a shop has moved, a CDN refuses strangers). A host that the sample has no image of is taken to be
+ * like all others together. Null without a trial.
  */
 export function forecast(
   strata: readonly Stratum[],
@@ -62,7 +62,8 @@ export function forecast(
 type Summary = {
   trials: number;
   failureShare: number;
-  /** On average over all trials, the failed ones with nothing. */ bytes: number;
+  /** On average over all trials; a failed one counts as 0. */
+  bytes: number;
   megapixels: number;
   ms: number;
 };
@@ -80,10 +81,10 @@ function summarize(trials: readonly Trial[]): Summary {
 }
 
 /**
- * How many trials of a plain random sample would tell as much. Where strata are sampled unlike their sizes fewer do
- * (Kish 1965: the square of the weights' sum over the sum of their squares, a weight being how many images a trial
- * speaks for); where most of the images were tried more do (the finite population correction), and where all were,
- * nothing is left to guess.
+ * How many trials of a plain random sample would tell as much. They are fewer where strata are not sampled in proportion
+ * to their sizes (Kish 1965: the square of the weights' sum over the sum of their squares, a weight being how many images a
+ * trial speaks for), and more where most images were tried (the finite population correction). Where all were tried, nothing
+ * is left to guess.
  */
 function effectiveSize(tried: readonly Tried[], { images, seen }: { images: number; seen: number }): number {
   const trials = sum(tried, (stratum) => stratum.trials);
@@ -91,7 +92,7 @@ function effectiveSize(tried: readonly Tried[], { images, seen }: { images: numb
   return trials >= images ? Infinity : (unlike * (images - 1)) / (images - trials);
 }
 
-/** Within how many standard deviations 95 % of a normal distribution lie. */
+/** 95 % of a normal distribution lie within so many standard deviations. */
 const Z = 1.96;
 
 /**
@@ -103,11 +104,11 @@ export function shareInterval(share: number, size: number): { low: number; high:
   const shrink = 1 + Z ** 2 / size;
   const center = (share + Z ** 2 / (2 * size)) / shrink;
   const half = (Z * Math.sqrt((share * (1 - share)) / size + Z ** 2 / (4 * size ** 2))) / shrink;
-  // The share itself lies within, but for the last digit of the arithmetic.
+  // The share lies within the interval anyway; rounding could put it just outside.
   return { low: Math.max(0, Math.min(share, center - half)), high: Math.min(1, Math.max(share, center + half)) };
 }
 
-/** The slowest host, each with its own limit; or all of them, with the limit of the process. Retries and waits come on top. */
+/** The time of the slowest host under the limit for one host, or of all under that for the process. Retries and waits come on top. */
 function fetchMs(
   strata: readonly Stratum[],
   tried: readonly Tried[],

@@ -38,7 +38,7 @@ export function hash32(text: string): number {
   return fnv1a(text, 0x81_1c_9d_c5) || 1;
 }
 
-/** 53 bits of two of them: among 10,000,000 texts one collision in 180 such sets. */
+/** 53 bits of two FNV-1a hashes: of 180 sets of 10,000,000 texts one has a collision. */
 export function hash53(text: string): number {
   return fnv1a(text, 0x81_1c_9d_c5) * 0x20_00_00 + (fnv1a(text, 0x01_00_01_93) >>> 11) || 1;
 }

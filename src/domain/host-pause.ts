@@ -4,29 +4,29 @@ import { failed, type StageFailure } from "./stage-result.ts";
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-/** A name has 253 characters and a port six. What is longer is no host, and no key for a table. */
+/** A name has at most 253 characters, and a port with its colon six. Anything longer is no host, and is kept in no table. */
 export const HOST_LENGTH_MAX = 260;
 
-/** A host can ask for as much, at once. */
+/** The longest pause that a host can ask for at once. */
 const ASKED_PAUSE_MS_MAX = 10 * MINUTE;
-/** For a 429 that names no time, or none to come: the first step of an image's own retries. */
+/** For a 429 that names no time, or a time that is over: as long as the first step of an image's own retries. */
 const ASKED_PAUSE_MS = 2 * SECOND;
 /**
- * How long an image whose host asks for patience loses no attempt by it: where a host lets two through a second, every image
- * is refused now and then. After that each refusal counts, so that one that is refused while others come ends as well.
+ * For how long an image whose host asks for patience loses no attempt by it: where a host answers two requests a second, every
+ * image is refused now and then. After that each refusal counts, so that an image that is refused while others come ends too.
  */
 export const PATIENCE_MS = 15 * MINUTE;
 
 /**
- * How many failures in a row, with no answer between, open the circuit of a host: more than chance gives to a host that
- * works, fewer than the 32 downloads that it may have at once, so that one burst is enough. A server that is started
- * again opens it too, and costs its images half a minute but no attempt.
+ * So many failures in a row, with no answer between, pause a host: more than a host that works has by chance, and fewer than
+ * the 32 downloads that it may have at once, so that one burst is enough. A server that restarts is paused too, which costs
+ * its images half a minute but no attempt.
  */
 export const FAILURES_MAX = 20;
 /**
- * The first pause; each that follows without an answer between is twice as long, up to the longest. After five, which is
- * 30 + 60 + 120 + 240 + 480 s, 15.5 minutes, the host's images are given up: a batch of a dead host ends, and does not
- * wait for ever. From then on one image every ten minutes tries whether the host is back.
+ * The first pause of a host that fails; each that follows without an answer between is twice as long, up to the longest. After
+ * five (30 + 60 + 120 + 240 + 480 s, 15.5 minutes) the host's images are given up, so that a batch of a dead host ends. From
+ * then on one image every ten minutes tries whether the host is back.
  */
 export const STRIKE_PAUSE_MS = 30 * SECOND;
 export const STRIKE_PAUSE_MS_MAX = 10 * MINUTE;
@@ -36,7 +36,7 @@ export const STRIKES_MAX = 5;
  * are a quarter of an hour as well, however short the pauses that it asks for.
  */
 export const ASKED_STRIKE_MS = 3 * MINUTE;
-/** A pause that nobody has met for so long is forgotten, strikes and all. Longer than the longest pause. */
+/** A pause that no image has met for so long is forgotten, with its strikes. Longer than the longest pause. */
 export const PAUSE_FRESH_MS = 30 * MINUTE;
 
 /** After a pause one image tries the host; others try too where that one has not come back by then. */
@@ -48,7 +48,7 @@ export const TRIAL_MS = 10 * SECOND;
 const RETURN_STEP_MS = 5;
 const RETURN_SPREAD_MS_MAX = 30 * SECOND;
 
-/** What a failure says of its host: it asked for a pause, it failed as a host, or it did answer; or nothing at all. */
+/** What a failure says of its host: that it asked for a pause, failed or answered; `unknown` where it says nothing. */
 export function whatHostDid(failure: StageFailure): { kind: "asked"; pauseMs: number } | { kind: "failed" | "answered" | "unknown" } {
   if (failure.code === "rate_limited" || (failure.code === "server_error" && failure.retryAfterMs !== undefined)) {
     return { kind: "asked", pauseMs: Math.min(failure.retryAfterMs || ASKED_PAUSE_MS, ASKED_PAUSE_MS_MAX) };
@@ -60,7 +60,7 @@ export function whatHostDid(failure: StageFailure): { kind: "asked"; pauseMs: nu
     case "tls_failed":
     case "server_error":
       return { kind: "failed" };
-    // Ours, not the host's; and a connection that broke in the middle says neither.
+    // The first two are our own; a connection that broke amid an answer shows neither that the host works nor that it fails.
     case "address_blocked":
     case "storage_failed":
     case "truncated":
@@ -76,8 +76,9 @@ export function strikePauseMs(strikes: number): number {
 }
 
 /**
- * When an image of a paused host comes back. `place` counts the images that this process gave back in this pause, from
- * 0; `random` is in [0, 1). Where the host has failed, the first comes alone, and the others once it may have an answer.
+ * After how long an image of a paused host comes back. `place` counts the images that this process gave back in this pause,
+ * from 0; `random` is in [0, 1). Where the host has failed, the first image comes alone, and the others after the time that it
+ * may need for an answer.
  */
 export function returnDelayMs({
   remainingMs,
@@ -95,7 +96,7 @@ export function returnDelayMs({
   return Math.ceil(Math.max(remainingMs, 0) + grace + spread);
 }
 
-/** What an image ends with whose host is not even asked any more. */
+/** The failure of an image whose host is not even asked any more. */
 export function givenUpHost(host: string, code: ImageCode): StageFailure {
   return failed(
     code,

@@ -6,12 +6,12 @@ export function isUuid(text: string): boolean {
   return UUID.test(text);
 }
 
-/** Of a batch, in URLs: 128 random bits as base64url. */
+/** A batch's token, which stands in the URLs of its outputs: 128 random bits as base64url. */
 export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
 
-/** Tells an image from all others, for maps and sets, which have no key of two parts. */
+/** Tells an image from all others in maps and sets, whose keys cannot have two parts. */
 export function imageId({ batchId, ordinal }: { batchId: string; ordinal: number }): string {
   return `${batchId}/${ordinal}`;
 }

@@ -9,16 +9,19 @@ const FURTHER_ADDRESS = /[\s,;|]https?:\/\//i;
 /** `//host/path`, which takes its scheme from the page around it. */
 const SCHEMELESS = /^\/\/[^/\\\s,;|]/;
 
-/** How a cell holds URLs: `single`: all of it is one, but for whole addresses side by side; `list`: several, as people separate them; `lines`: one on each line. */
+/**
+ * How a cell holds URLs. `single`: all of it is one URL, unless it is several whole addresses side by side. `list`: several,
+ * separated as people do it. `lines`: one on each line.
+ */
 export type UrlCell = "single" | "list" | "lines";
 
 /**
- * Where the items of a cell begin and end. What does not look like a URL stays an item, so that it keeps its position.
+ * Where the items of a cell begin and end. Text that does not look like a URL is an item too, so that positions hold.
  *
- * In a `list` a new URL begins where separators are followed by http:// or https://, or by the // that the one before
- * began with. Within a URL a comma alone does not end it: image CDNs use commas (`/w_200,h_100/a.jpg`), and people leave
- * spaces in file names. Both together do, since what follows is a word of its own (`https://…/a.jpg, n/a`). One pass:
- * expressions that look ahead took seconds for a cell of 40,000 spaces.
+ * In a `list` a new URL begins where separators are followed by http:// or https://, or by // where the one before began
+ * with that too. A comma or a space alone does not end a URL: image CDNs use commas (`/w_200,h_100/a.jpg`), and people leave
+ * spaces in file names. A comma and a space together do, since a word of its own follows (`https://…/a.jpg, n/a`). It is one
+ * pass: regular expressions that look ahead took seconds for a cell of 40,000 spaces.
  */
 export function findUrlSpans(cell: string, kind: UrlCell): [start: number, end: number][] {
   switch (kind) {
@@ -33,7 +36,7 @@ export function findUrlSpans(cell: string, kind: UrlCell): [start: number, end: 
   }
 }
 
-/** A shop takes one image in such a cell, but scrapers and apps that write its format put several there. */
+/** For a `single` cell: a shop takes one image there, but scrapers and apps that write its format put several. */
 function addressSpans(cell: string): [number, number][] | null {
   if (!FURTHER_ADDRESS.test(cell)) return null;
   const spans = listSpans(cell);
@@ -110,7 +113,7 @@ export function parseImageUrl(text: string): ParsedUrl {
   return { ok: true, href: url.href };
 }
 
-/** The query can hold a signature: it is never shown again. */
+/** For showing a URL: its query can hold a signature. */
 export function withoutQuery(url: string): string {
   return url.replace(/[?#].*$/s, "?…");
 }

@@ -10,7 +10,7 @@ export const INPUT_FILES = {
 } as const;
 export type InputFormat = keyof typeof INPUT_FILES;
 
-/** How a download is called that is kept; `bin` where nothing is known of its bytes. */
+/** The extension of a download that is kept; `bin` where its format is not known. */
 export function inputExtension(mediaType: string | null): string {
   return Object.values(INPUT_FILES).find((file) => file.mediaType === mediaType)?.extension ?? "bin";
 }

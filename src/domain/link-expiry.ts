@@ -1,10 +1,10 @@
-/** Every form below has one of these in its query, `se` also behind an `&amp;`: without them there is nothing to parse. */
+/** The query of every form below matches this (`se` also behind an `&amp;`); any other need not be parsed. */
 const HINT = /exp|[?&;]se=/i;
 
 /** 11 digits of seconds reach the year 5138; 13 would be milliseconds, which no form here has. */
 const SECONDS = /^\d{1,11}$/;
 
-/** A start and the seconds from it. */
+/** Parameters that give a start, and for how many seconds from then the link holds. */
 const LIFETIMES = [
   // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
   { start: "x-amz-date", seconds: "x-amz-expires" },
@@ -14,7 +14,7 @@ const LIFETIMES = [
   { start: "x-oss-date", seconds: "x-oss-expires" },
 ] as const;
 
-/** Who signed, beside `Signature` and an `Expires` in seconds since 1970. */
+/** Parameters that name the signer, beside a `Signature` and an `Expires` in seconds since 1970. */
 const SIGNERS = [
   // https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html#RESTAuthenticationQueryStringAuth
   "awsaccesskeyid",
@@ -33,8 +33,8 @@ export function mayExpire(text: string): boolean {
 }
 
 /**
- * When a signed link stops working, as its own parameters say; the earliest, where several sign it. Null for a link
- * that is not signed in one of these ways, or whose numbers are none. CloudFront's `Policy` form is not read.
+ * When a signed link stops working, as its own parameters say; the earliest time, where it is signed in several ways. Null for
+ * a link that is signed in none of these ways, or whose times cannot be read. CloudFront's `Policy` form is not read.
  */
 export function findExpiry(href: string): Date | null {
   if (!mayExpire(href)) return null;
@@ -47,7 +47,7 @@ export function findExpiry(href: string): Date | null {
 
 type Parameters = ReadonlyMap<string, string>;
 
-/** Names in lower case; of two with one name the first counts. */
+/** With names in lower case; where a name comes twice, the first value counts. */
 function readParameters(query: string): Parameters {
   const parameters = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(query)) {
@@ -73,7 +73,7 @@ function azureMs(parameters: Parameters): number {
 
 /**
  * `exp=…~acl=…~hmac=…` in one parameter: Akamai's token (https://techdocs.akamai.com/property-mgr/docs/auth-token-2-0-ver)
- * and Cloudinary's (https://cloudinary.com/documentation/control_access_to_media). Known by its value, since the name
+ * and Cloudinary's (https://cloudinary.com/documentation/control_access_to_media). It is known by its value, since its name
  * is the customer's choice: `__token__`, `hdnts`, `hdnea`, `__cld_token__`.
  */
 function tokenEnds(parameters: Parameters): number[] {
@@ -89,7 +89,7 @@ function secondsMs(text: string | undefined): number {
   return text !== undefined && SECONDS.test(text) ? Number(text) * 1_000 : Number.NaN;
 }
 
-/** `20130721T201207Z`. */
+/** Of a time such as `20130721T201207Z`. */
 function compactMs(text: string | undefined): number {
   const parts = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/.exec(text ?? "");
   if (parts === null) return Number.NaN;

@@ -10,10 +10,10 @@ export type Outcome<Done> =
   | { kind: "retry"; failure: StageFailure; delayMs: number }
   | { kind: "give_up"; failure: StageFailure }
   | Release;
-/** `askedSince`: its host asked for patience, for the first time then, in ms since 1970. */
+/** `askedSince`: when the image's host first asked for patience, in ms since 1970; absent where it did not ask. */
 export type Release = { kind: "release"; delayMs: number; askedSince?: number };
 
-/** Tries again what can pass, later each time, until the attempts are used up. `attempt` counts from 1. */
+/** A failure that can pass is retried, later each time, until the attempts are used up. `attempt` counts from 1. */
 export function decideAfterFailure(failure: StageFailure, attempt: number, random: number): Outcome<never> {
   if (!failure.retry || attempt >= IMAGE_ATTEMPTS_MAX) return { kind: "give_up", failure };
   return { kind: "retry", failure, delayMs: imageRetryDelayMs(attempt, random, failure.retryAfterMs) };

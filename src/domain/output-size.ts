@@ -3,7 +3,7 @@ import type { Fit } from "./recipe.ts";
 export type Size = { width: number; height: number };
 export type Box = { width?: number; height?: number; fit: Fit };
 
-/** The size that the whole image is brought to, before it is cut to `cover` a box or framed to be `contain`ed in one. It is never enlarged. */
+/** The size that the whole image is scaled to, never up, before it is cropped (`cover`) or framed (`contain`). */
 export function scaledSize(box: Box, input: Size): Size {
   const { across, down } = scales(box, input);
   const side = (pixels: number, scale: number) => Math.max(1, Math.round(pixels * Math.min(1, scale)));

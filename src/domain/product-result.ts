@@ -6,10 +6,10 @@ export type OutputFile = { name: string; fileName: string; format: string; width
 
 /** How one image stands: with outputs, with an error, or with neither while it is not settled. */
 export type ImageResult = {
-  /** What is fetched; null until the image is planned, and where the URL is none. */
+  /** The URL that is fetched; null until the image is planned, and where the cell holds no URL. */
   fetchedUrl: string | null;
   urlRules: readonly UrlRule[];
-  /** Found by their names; empty where there is none. */
+  /** In no order: findOutput() finds one by its name. Empty where there is none. */
   outputs: readonly OutputFile[];
   error: ImageError | null;
 };
@@ -18,9 +18,8 @@ export type ProductResult = {
   line: number;
   serial: string;
   name: string;
-  /** As they came. */
+  /** As they stand in the file. */
   urls: readonly string[];
-  /** The row of the file as it came. */
   record: string;
   /** One for each URL, in the same order. */
   images: readonly ImageResult[];
@@ -29,7 +28,6 @@ export type ProductResult = {
 export const PRODUCT_STATUSES = ["completed", "partial", "failed", "no_image", "pending"] as const;
 export type ProductStatus = (typeof PRODUCT_STATUSES)[number];
 
-/** In the words of the batch's own outcome, so that a filter on the column needs no second vocabulary. */
 export function productStatus({ images }: Pick<ProductResult, "images">): ProductStatus {
   if (images.length === 0) return "no_image";
   if (images.some(({ outputs, error }) => outputs.length === 0 && error === null)) return "pending";

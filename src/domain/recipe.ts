@@ -1,11 +1,11 @@
 /** The formats that outputs are written in. */
 export const OUTPUT_FORMATS = ["jpeg", "webp", "avif", "png"] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
-/** `auto`: WebP for what is transparent somewhere, else JPEG. */
+/** `auto`: WebP for an image that is transparent somewhere, else JPEG. */
 export const RECIPE_FORMATS = [...OUTPUT_FORMATS, "auto"] as const;
 export type RecipeFormat = (typeof RECIPE_FORMATS)[number];
 
-/** sharp's fit words, of which `inside` and `cover` are what a catalogue needs most. */
+/** As sharp names them; a catalogue needs `inside` and `cover` most. */
 export const FITS = ["inside", "cover", "contain", "fill", "outside"] as const;
 export type Fit = (typeof FITS)[number];
 
@@ -13,7 +13,7 @@ export type Fit = (typeof FITS)[number];
 export const EFFORTS = ["fast", "balanced", "small"] as const;
 export type Effort = (typeof EFFORTS)[number];
 
-/** What of the input's metadata goes into the output: nothing, its colour profile, or who made and owns it. */
+/** Which of the input's metadata goes into the output: none, its colour profile, or who made and owns it. */
 export const METADATA_KEPT = ["none", "icc", "copyright"] as const;
 export type MetadataKept = (typeof METADATA_KEPT)[number];
 
@@ -25,33 +25,33 @@ export type OutputSettings = {
   width?: number;
   height?: number;
   fit: Fit;
-  /** `#rrggbb`: what shows through where the output cannot be transparent, and around a `contain`. */
+  /** `#rrggbb`: shows through where the output cannot be transparent, and frames a `contain`. */
   background: string;
   metadata: MetadataKept;
   effort: Effort;
 };
 
-/** One output, or several by name: each takes from the recipe what it does not say itself. */
+/** Settings for one output, or for several by name, each of which takes from the recipe what it does not set itself. */
 export type Recipe = OutputSettings & { outputs?: NamedOutput[] };
 export type NamedOutput = { name: string } & Partial<OutputSettings>;
 
 const COMMON = { fit: "inside", background: "#ffffff", metadata: "none", effort: "balanced" } as const;
 
-/** What each costs and saves stands in docs/recipes.md. */
+/** docs/recipes.md says what each costs and saves. */
 export const PRESETS = {
   /** The seed's: JPEG at quality 50, size as it came. */
   seed: { ...COMMON, format: "jpeg", quality: 50 },
   /** Looks like the original on any screen, and loads quickly. */
   balanced: { ...COMMON, format: "auto", quality: 80, width: 2048, height: 2048 },
-  /** For lists and slow connections; takes the encoder several times as long. */
+  /** For lists and slow connections; an encoder takes several times as long. */
   small: { ...COMMON, format: "auto", quality: 70, width: 1600, height: 1600, effort: "small" },
 } as const satisfies Record<string, Recipe>;
 export type Preset = keyof typeof PRESETS;
 export const PRESET_NAMES = Object.keys(PRESETS) as Preset[];
 
 /**
- * Whether what an earlier batch made of the same URL under the same recipe may serve again: `auto`, where the origin
- * says that nothing changed or sends the same bytes; `always` makes everything anew.
+ * Whether the outputs that an earlier batch made of the same URL under the same recipe may be used again. `auto`: where the
+ * origin says that nothing has changed, or sends the same bytes. `always`: everything is made anew.
  */
 export const REFRESHES = ["auto", "always"] as const;
 export type Refresh = (typeof REFRESHES)[number];
@@ -59,19 +59,19 @@ export type Refresh = (typeof REFRESHES)[number];
 /** WebP's own limit is 16,383 px a side; no product image needs more in any format. */
 export const SIDE_PX_MAX = 16_383;
 export const OUTPUTS_MAX = 10;
-/** A letter first and no dash: what stands behind the last dash of `{id}-{n}` and of `{id}-{n}-{name}` is never the same. */
+/** A letter first, and no dash: behind the last dash of a file name stands then either `{n}` or `{name}`, which are never the same. */
 export const OUTPUT_NAME = "^[a-z][a-z0-9_]{0,29}$";
 /** The only output, where none is named. */
 export const MAIN_OUTPUT = "main";
 
-/** What is to be made of every image, complete. A recipe that an earlier version stored may lack what came later. */
+/** The complete settings of every output. A recipe that an earlier version stored may lack settings that came later. */
 export function outputsOf(recipe: Recipe): ({ name: string } & OutputSettings)[] {
   const { outputs, ...settings } = { ...COMMON, ...recipe };
   if (outputs === undefined || outputs.length === 0) return [{ ...settings, name: MAIN_OUTPUT }];
   return outputs.map((output) => ({ ...settings, ...output }));
 }
 
-/** The names of the outputs, the first being the one that stands for the image. */
+/** The names of the outputs; the first output stands for the image. */
 export function outputNames(recipe: Recipe): string[] {
   return outputsOf(recipe).map(({ name }) => name);
 }

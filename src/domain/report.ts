@@ -1,8 +1,8 @@
-/** Of the views in schema `report`; within a version no column is renamed, removed, or changed in type or meaning. */
+/** The version of the views in schema `report`: within one no column is renamed, removed, or changed in type or meaning. */
 export const REPORT_VERSION = 1;
 
 type ReportShape = {
-  /** The newest first, in an order that says the same of the same rows. */
+  /** The newest first; the same rows always come in the same order. */
   order: string;
   /** The column that `since` and `until` are about. */
   time: string;
@@ -35,7 +35,7 @@ export const REPORT_NAMES = Object.keys(REPORTS) as ReportName[];
 export const REPORT_FORMATS = ["csv", "json"] as const;
 export const REPORT_LIMIT_MAX = 1_000_000;
 
-/** Null: no such bound. `until` is left out itself. */
+/** Null: no such bound. The time `until` itself is not included. */
 export type ReportFilter = { batchId: string | null; since: Date | null; until: Date | null; limit: number | null };
 
 export function isReportName(text: string): text is ReportName {
@@ -45,7 +45,7 @@ export function isReportName(text: string): text is ReportName {
 const INSTANT = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?$/;
 const HAS_ZONE = /(?:Z|[+-]\d\d:?\d\d)$/;
 
-/** A day (its beginning) or a time, of UTC unless it says otherwise; null for what is neither. */
+/** Parses a day (its beginning) or a time, in UTC unless it says otherwise; null for any other text. */
 export function parseInstant(text: string): Date | null {
   if (!INSTANT.test(text)) return null;
   const isDay = text.length === 10;
@@ -54,7 +54,7 @@ export function parseInstant(text: string): Date | null {
   return isReal ? at : null;
 }
 
-/** Also `90m`, `24h` or `7d`: that long before now. */
+/** As parseInstant(), and `90m`, `24h` or `7d`: that long before now. */
 export function parseAgoOrInstant(text: string, now: Date): Date | null {
   const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
   if (count === undefined) return parseInstant(text);

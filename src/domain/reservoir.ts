@@ -1,7 +1,7 @@
 /** A random sample of a stream of unknown length: at every moment each item offered so far is in it with the same chance. */
 export type Reservoir<T> = {
   offer(item: T): void;
-  /** The sample in random order, so that any beginning of it is a random sample as well. */
+  /** The sample in random order, so that its first items, however many, are a random sample as well. */
   draw(): T[];
 };
 
@@ -20,7 +20,7 @@ export function createReservoir<T>(size: number, random: () => number): Reservoi
   };
 }
 
-/** Fisher and Yates. What lies in a reservoir lies in the order of the stream, mostly. */
+/** Fisher and Yates' shuffle: a reservoir is mostly in the order of the stream. */
 function shuffle<T>(items: readonly T[], random: () => number): T[] {
   const drawn: T[] = [];
   for (const item of items) {

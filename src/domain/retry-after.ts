@@ -1,4 +1,4 @@
-/** Retry-After as RFC 9110 §10.2.3 has it: seconds, or an HTTP date. Undefined where it says nothing usable. */
+/** Retry-After as RFC 9110 §10.2.3 has it: seconds, or an HTTP date. Undefined where it is neither. */
 export function parseRetryAfterMs(value: string | undefined, nowMs: number): number | undefined {
   if (value === undefined) return undefined;
   if (/^\d{1,9}$/.test(value.trim())) return Number(value.trim()) * 1_000;

@@ -1,12 +1,12 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 
-/** What PostgreSQL itself takes (scram_iterations). */
+/** PostgreSQL's own default (scram_iterations). */
 const ITERATIONS = 4_096;
 const KEY_BYTES = 32;
 
 /**
- * What PostgreSQL stores of a password (RFC 5803), made here so that the password itself is in no statement, and so in no
- * log of the server. For passwords of ASCII, which need no normalisation.
+ * What PostgreSQL stores in place of a password (RFC 5803). It is made here so that no statement holds the password itself, and no
+ * log of the server does. Only for passwords of ASCII, which need no normalisation.
  */
 export function scramVerifier(password: string, salt: Uint8Array): string {
   const salted = pbkdf2Sync(password, salt, ITERATIONS, KEY_BYTES, "sha256");

@@ -8,10 +8,10 @@ const KEY_BYTES = 32;
 /** Says how the rest is to be read, so that a later way of sealing can stand beside this one. */
 const VERSION = "v1.";
 
-/** With fewer signs a key could be guessed; `openssl rand -base64 32` gives 44. */
+/** A key of fewer characters could be guessed; `openssl rand -base64 32` gives 44. */
 export const SECRET_KEY_LENGTH_MIN = 32;
 
-/** A key for one purpose alone (RFC 5869): what is made for another opens nothing here. */
+/** A key for one purpose alone (RFC 5869): with that of another purpose nothing of this one can be opened. */
 export function deriveKey(secretKey: string, purpose: string): Uint8Array {
   return new Uint8Array(hkdfSync("sha256", secretKey, "pressrun", purpose, KEY_BYTES));
 }

@@ -4,14 +4,14 @@ import { writeCursor } from "./cursor.ts";
 import { findOutput, type ImageError, type ProductResult } from "./product-result.ts";
 import { MAIN_OUTPUT, outputNames, type Recipe } from "./recipe.ts";
 
-/** How what happened is worded for a webhook: as an event of ours, or as the seed's own webhook was. */
+/** How an event is worded for a webhook: in our own form, or as the seed's webhook was. */
 export const WEBHOOK_PAYLOADS = ["event", "seed"] as const;
 export type WebhookPayload = (typeof WEBHOOK_PAYLOADS)[number];
 
 /**
- * express.json(), which receivers of the seed's time were written with, refuses more than 100 kB (102,400 bytes) unless
- * told otherwise. A product with one image, both of its URLs some 100 characters, takes 350 bytes: 200 make 70 kB. Those with
- * more images are cut earlier, at a whole product, 2 kB below the receiver's limit.
+ * express.json(), with which receivers of the seed's webhook were written, refuses more than 100 kB (102,400 bytes) unless told
+ * otherwise. A product with one image, both of its URLs some 100 characters long, takes 350 bytes: 200 take 70 kB. A list of
+ * products with more images ends earlier, after a whole product, 2 kB below that limit.
  */
 export const SEED_PRODUCTS_MAX = 200;
 export const SEED_BODY_BYTES_MAX = 100_000;
@@ -29,10 +29,10 @@ export type SeedPayload = {
   status: BatchStatus;
   message: string;
   products: SeedProduct[];
-  /** Of the batch, whether they are in `products` or not. */
+  /** All products of the batch, whether they are in `products` or not. */
   productsTotal: number;
   isTruncated: boolean;
-  /** The status from the first product on that is missing here; null where none is. */
+  /** Where the status can be read from the first product on that is missing here; null where none is. */
   nextUrl: string | null;
   outputCsvUrl: string;
 };
@@ -84,7 +84,7 @@ export function writeSeedPayload(batch: SeedBatch, products: readonly ProductRes
 }
 
 const COMMA_BYTES = 1;
-/** As long as a line's number can be, so that what stands around the products is never longer than was counted. */
+/** Has as many digits as a line's number can have, so that the text around the products is never longer than was counted. */
 const MAX_LINE = 999_999_999;
 
 function toPayload(

@@ -3,14 +3,14 @@ export type SourceHeaders = { host: string; headers: Record<string, string> };
 
 export const HEADER_HOSTS_MAX = 10;
 const HEADERS_PER_HOST_MAX = 10;
-/** All of it as JSON. A bearer token has some 1,000 characters. */
+/** For all hosts together, as JSON. A bearer token has some 1,000 characters. */
 export const SOURCE_HEADERS_CHARS_MAX = 4_096;
 
-/** RFC 9110 §5.6.2; begun with a letter, as every registered name is. */
+/** A token of RFC 9110 §5.6.2 that begins with a letter, as every registered name does. */
 const NAME = /^[a-z][a-z0-9!#$%&'*+.^_`|~-]{0,99}$/;
-/** Visible signs with blanks between: with a line break in it, a value would be a header of its own. */
+/** Visible characters with blanks between. A line break in a value would begin another header. */
 const VALUE = /^[!-~](?:[ \t!-~]*[!-~])?$/;
-/** Those that say where a message goes or how it is framed, and those on which our own reading of the answer rests. */
+/** Headers that say where a message goes or how it is framed, and those on which our own reading of the answer rests. */
 const REFUSED = new Set([
   "host",
   "connection",
@@ -40,7 +40,7 @@ export function isHeaderValue(text: string): boolean {
 
 export type ReadHeaders = { ok: true; value: SourceHeaders[] } | { ok: false; faults: string[] };
 
-/** With hosts as URLs have them and names in small letters, or every fault. A fault never repeats what was given as a header. */
+/** Returns the hosts as URLs have them and the names in lower case, or every fault. A fault never repeats the value of a header. */
 export function readSourceHeaders(given: readonly SourceHeaders[]): ReadHeaders {
   const faults: string[] = [];
   const value = given.map(({ host, headers }, index) => {
@@ -66,7 +66,7 @@ export function readSourceHeaders(given: readonly SourceHeaders[]): ReadHeaders 
   return faults.length > 0 ? { ok: false, faults } : { ok: true, value };
 }
 
-/** What is meant for exactly this host and port; null where nothing is. */
+/** The headers for exactly the host and port of a URL; null where there are none. */
 export function headersFor(given: readonly SourceHeaders[], { host }: URL): Record<string, string> | null {
   return given.find((entry) => entry.host === host)?.headers ?? null;
 }
@@ -77,7 +77,7 @@ function findHeaderFault(name: string, value: string): string | null {
   return isHeaderValue(value) ? null : `expected the value of ${name} in visible ASCII on one line.`;
 }
 
-/** As `URL.host` gives it for https: in small letters, IDNA mapped, without the port 443. */
+/** As `URL.host` gives it for https: in lower case, mapped by IDNA, without the port 443. */
 function normalHost(text: string): string | null {
   if (text === "" || /[\s/\\?#@%]/.test(text) || !URL.canParse(`https://${text}/`)) return null;
   return new URL(`https://${text}/`).host;

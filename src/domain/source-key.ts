@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { Recipe } from "./recipe.ts";
 
-/** Names URLs under a recipe: 128 bits of SHA-256, written as the uuid that the database keeps them in. */
+/** Returns the key of a URL under this recipe: 128 bits of SHA-256, as the uuid in which the database keeps it. */
 export function createSourceKey(recipe: Recipe): (url: string) => string {
   const under = JSON.stringify(recipe);
   return (url) => {

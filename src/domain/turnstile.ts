@@ -1,4 +1,4 @@
-/** Lets this many pieces of work run at once; the others wait in the order they came. */
+/** Lets so many pieces of work run at once; the others wait in the order in which they came. */
 export function createTurnstile(atOnceMax: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;

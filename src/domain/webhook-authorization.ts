@@ -1,6 +1,6 @@
 import { isHeaderValue } from "./source-headers.ts";
 
-/** A bearer token has some 1,000 characters; servers take a line of 8,000, all headers together. */
+/** A bearer token has some 1,000 characters; servers take 8,000 for all headers together. */
 export const AUTHORIZATION_CHARS_MAX = 2_000;
 
 /** Null where the value is a good Authorization header, else one sentence that says what is expected and never repeats it. */

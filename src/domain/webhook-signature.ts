@@ -18,7 +18,7 @@ export function findSecretFault(secret: string): string | null {
   return `Expected base64 of ${KEY_BYTES_MIN} to ${KEY_BYTES_MAX} bytes, with or without "${PREFIX}" before it; \`openssl rand -base64 32\` makes one.`;
 }
 
-/** The new one and the old one, while receivers change from one to the other. */
+/** A new secret and the old one, while receivers change from one to the other. */
 export const SECRETS_MAX = 2;
 
 /**
