@@ -4,12 +4,12 @@ import type { endpoint } from "./schema-events.ts";
 import type { batch } from "./schema.ts";
 
 /**
- * `sourceHosts`: the origins that have headers of their own. The headers themselves are read by workers only.
- * `pausedShares`: the first hundred of the paused hosts, those that hold back most; their times as JSON has them.
+ * `sourceHosts`: the origins that the batch has source headers for. Only workers read the headers themselves.
+ * `pausedShares`: the hundred paused shares that hold the most images; their times are texts, as in JSON.
  */
 export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders"> & { sourceHosts: string[]; pausedShares: StoredShare[] };
 export type StoredShare = Omit<PausedShare, "pausedAt"> & { pausedAt: string };
-/** What lies in source_headers, as JSON. */
+/** What source_headers holds as JSON. */
 export type StoredHeaders = { hosts: string[]; sealed: string };
 export type NewBatch = Pick<
   BatchRow,
@@ -60,7 +60,7 @@ export async function insertEndpoint(tx: Tx, row: NewEndpoint): Promise<void> {
   );
 }
 
-/** The columns of the table `batch` under the names of its type. 64-bit counts of bytes fit a double up to 9 petabytes. */
+/** The columns of the table `batch` by the names in BatchRow. A double holds counts of bytes up to 9 petabytes. */
 export const BATCH_COLUMNS = `
   batch_id as "batchId", tenant_id as "tenantId", token, status, outcome, run, recipe, on_invalid as "onInvalid", metadata,
   csv_file_name as "csvFileName", csv_bytes::float8 as "csvBytes", csv_facts as "csvFacts", products,
@@ -100,7 +100,7 @@ export async function findBatchByToken(db: Executor, token: string): Promise<Bat
   return (rows[0] as BatchRow | undefined) ?? null;
 }
 
-/** The first claimed image starts its batch; later calls change nothing. Locks in the order of ids, as settles do. */
+/** Starts batches of which a first image was claimed; those that run stay as they are. Locks in the order of ids, as settles do. */
 export async function startBatches(db: Executor, batchIds: readonly string[]): Promise<void> {
   await db.executeSql(
     `update batch set status = 'processing', started_at = now() where batch_id in (
@@ -109,7 +109,7 @@ export async function startBatches(db: Executor, batchIds: readonly string[]): P
   );
 }
 
-/** Those of the ids that no batch bears. */
+/** The ids among these that no batch has. */
 export async function listUnknownBatches(db: Executor, batchIds: readonly string[]): Promise<string[]> {
   const { rows } = await db.executeSql(
     "select id::text from unnest($1::uuid[]) as id where not exists (select 1 from batch where batch_id = id)",

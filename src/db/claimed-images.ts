@@ -8,14 +8,14 @@ export type ClaimedImage = {
   host: string;
   stem: string;
   attempts: number;
-  /** How long it has been due, all by the database's clock: no two machines need to agree on the hour. */
+  /** How long it has been due, by the database's clock alone, so that the clocks of machines need not agree. */
   waitMs: number;
-  /** It, or its batch, is not to be tried now. */
+  /** It must not be tried now, since its batch or its share is paused. */
   isPaused: boolean;
   batch: ClaimedBatch;
 };
 
-/** What all images of a batch have in common: one object for those that are claimed together. */
+/** What all images of a batch have in common: one object, which all that are claimed together share. */
 export type ClaimedBatch = {
   batchId: string;
   tenantId: string;
@@ -24,15 +24,14 @@ export type ClaimedBatch = {
   isPending: boolean;
   isPaused: boolean;
   hasSourceHeaders: boolean;
-  /** Somebody may be waiting for each of its images. */
+  /** So small that somebody may be waiting for each of its images. */
   isSmall: boolean;
 };
 
 type ImageRow = Omit<ClaimedImage, "batch" | "isPaused"> & { isHeld: boolean };
 
 /**
- * The rows behind claimed jobs. An image that is settled already is missing: its job has nothing to do. One of a paused batch, or of
- * a host that is paused in it, is not to be tried now.
+ * The rows of the images of claimed jobs. An image that is settled already is missing, since there is nothing to do for it.
  */
 export async function findClaimedImages(tx: Tx, keys: readonly { batchId: string; ordinal: number }[]): Promise<ClaimedImage[]> {
   const batchIds = keys.map((key) => key.batchId);
@@ -57,10 +56,10 @@ const BATCHES = `
     paused_at is not null as "isPaused", source_headers is not null as "hasSourceHeaders", images_total <= ${SMALL_BATCH_IMAGES} as "isSmall"
   from batch where batch_id = any($1::uuid[]) and status in ('pending', 'processing')`;
 
-/** Looked at only where the batch has a paused host. */
+/** Asked only where the batch has a paused share. */
 const IS_HELD = `exists (select 1 from host_share s where s.batch_id = i.batch_id and s.host = i.host and s.paused_at is not null and s.round = b.budget_round)`;
 
-/** The column's limit, 24.8 days: a laptop can be off for longer. */
+/** The limit of the column is 24.8 days, and a laptop can be off for longer. */
 const MS_MAX = 2 ** 31 - 1;
 
 const IMAGES = `

@@ -2,5 +2,5 @@ import { sql } from "drizzle-orm";
 import { timestamp } from "drizzle-orm/pg-core";
 
 export const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
-/** A check that the column holds one of these words; none of them is a caller's. */
+/** For a check that the column holds one of these words, which must be our own: they are not escaped. */
 export const oneOf = (column: string, words: readonly string[]) => sql.raw(`${column} in (${words.map((word) => `'${word}'`).join(", ")})`);

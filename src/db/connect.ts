@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 
-/** Runs one statement; what the queue needs to take part in a transaction of ours, or to use our pool. */
+/** Runs one statement. The queue takes one to take part in a transaction of ours, or to use our pool. */
 export type Executor = { executeSql(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }> };
 
 /** A transaction in progress: its client for prepared statements and COPY, its executor for the rest and for the queue. */
@@ -15,11 +15,11 @@ export type Database = {
   executor: Executor;
   /** Commits when `work` resolves, rolls back when it throws; a connection that broke is not reused. */
   transaction: Transaction;
-  /** The same for statements that find every row by its key, whatever the planner would rather do. */
+  /** The same for statements that find every row by its key: the planner may not do otherwise. */
   keyedTransaction: Transaction;
   /**
-   * The same for what may be forgotten in a crash of the server, such as a claim, which is then handed out again: its
-   * commit does not wait for the disk, some 30 ms while outputs are being written.
+   * The same for changes that a crash of the server may lose, such as a claim, which is then handed out again. Its commit does
+   * not wait for the disk, which takes some 30 ms while outputs are being written.
    */
   fleetingTransaction: Transaction;
   close(): Promise<void>;
@@ -27,15 +27,15 @@ export type Database = {
 
 export const DEFAULT_TENANT_ID = "00000000-0000-7000-8000-000000000000";
 
-/** Waiting longer for a connection means that the database is away or swamped: better an honest 503. */
+/** A database that gives no connection for so long is away or swamped, and a 503 says so. */
 const CONNECT_MS = 5_000;
 /** A statement of ours takes milliseconds; one that hangs on a half-dead connection must not hang its caller. */
 const STATEMENT_MS = 60_000;
 
-/** A server that is gone without a word is noticed by this; the system's own first look comes after two hours. */
+/** By this a server that vanished without closing its connections is noticed; the system itself would first look after two hours. */
 const KEEP_ALIVE_MS = 10_000;
 
-/** What each of our connections is opened with, in a pool or alone; pg_stat_activity shows its name. */
+/** The options of each of our connections, in a pool or alone; pg_stat_activity shows its name. */
 export function connectionOptions(url: string, name: string) {
   return {
     connectionString: url,
@@ -52,8 +52,8 @@ export function connectDatabase(options: { url: string; poolMax: number; onError
     max: options.poolMax,
     query_timeout: STATEMENT_MS,
   });
-  // An idle connection that the server ends emits here; without a listener Node would exit. After the pool's end the
-  // server may be quicker to close a connection than we are.
+  // Emitted when the server ends an idle connection; without a listener Node would exit. While the pool closes, the server may
+  // still end a connection before we do, which is no error.
   let isClosed = false;
   pool.on("error", (error) => {
     if (!isClosed) options.onError(error);
@@ -81,8 +81,8 @@ export async function unlessHanging(ending: Promise<unknown>): Promise<void> {
 }
 
 /**
- * While a batch is being loaded, the planner's statistics are from before it, and it would read all of a batch's
- * rows to change ten of them: a settle took 1.09 ms on a batch of 3,000 images and ever more on larger ones.
+ * The planner's statistics can be from before a batch was loaded. By those it would read all of the batch's rows to change ten
+ * of them: a settle took 1.09 ms on a batch of 3,000 images, and more the larger the batch.
  */
 export const BEGIN_KEYED = ["seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin"].reduce(
   (sql, what) => `${sql}; set local enable_${what} = off`,
@@ -91,7 +91,7 @@ export const BEGIN_KEYED = ["seqscan", "bitmapscan", "sort", "hashjoin", "mergej
 
 async function inTransaction<T>(pool: pg.Pool, begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
   const client = await pool.connect();
-  // The pool takes its listener off a client in use; a socket that dies between statements would end the process.
+  // The pool takes its own listener off a client in use; without this one a socket that dies between statements would end the process.
   let broken: Error | undefined;
   const onError = (error: Error) => (broken = error);
   client.on("error", onError);
@@ -101,7 +101,7 @@ async function inTransaction<T>(pool: pg.Pool, begin: string, work: (tx: Tx) => 
     await client.query("commit");
     return result;
   } catch (error) {
-    // Behind a statement that hangs, a rollback would hang as long again; the connection's end is one too.
+    // After a statement that hangs, a rollback would hang as long again; to end the connection rolls back too.
     if (isReadTimeout(error)) broken = error;
     else await client.query("rollback").catch((failure: Error) => (broken = failure));
     throw error;
@@ -111,12 +111,12 @@ async function inTransaction<T>(pool: pg.Pool, begin: string, work: (tx: Tx) => 
   }
 }
 
-/** Ours, by STATEMENT_MS; pg gives it no code. The statement stays the one that its connection is busy with. */
+/** Whether STATEMENT_MS ran out, which pg reports without a code. The connection is then still busy with the statement. */
 function isReadTimeout(error: unknown): error is Error {
   return error instanceof Error && error.message === "Query read timeout";
 }
 
-/** The same ways of speaking for a client whose transaction somebody else opened. */
+/** For a client whose transaction the caller opens and ends. */
 export function transactionOn(client: pg.ClientBase): Tx {
   return { client, executor: executorOn(client) };
 }
@@ -132,8 +132,8 @@ function executorOn(target: pg.Pool | pg.ClientBase): Executor {
 }
 
 /**
- * SQLSTATE classes: 08 connection, 53 resources, 57P shutdown and termination; and what passes by itself: 40 deadlock and
- * serialization, 55P03 and 57014 timeouts, 25006 and 25P a failover's read-only or ended transaction.
+ * Classes and codes of SQLSTATE. The server is away: 08 connection, 53 resources, 57P shutdown and termination. Or the fault passes by
+ * itself: 40 deadlock and serialization, 55P03 and 57014 timeouts, 25006 and 25P a transaction that a failover made read-only or ended.
  */
 const AWAY_STATES = /^(08|53|57P|40|55P03|57014|25006|25P)/;
 /** 22 data exceptions, 23 constraints: the same values would be refused again. */

@@ -4,7 +4,7 @@ import type { Executor } from "./connect.ts";
 /** How many images of a batch failed for one reason; `url` and `detail` are those of the first in the file. */
 export type FailureCount = { code: ImageCode; images: number; url: string; detail: string };
 
-/** Why images of a batch failed, the most frequent reason first. Looks at all of its images: not for every request. */
+/** Why images of a batch failed, the most frequent reason first. It reads all images of the batch, too much for every request. */
 export async function countFailures(db: Executor, batchId: string): Promise<FailureCount[]> {
   const { rows } = await db.executeSql(COUNT, [batchId]);
   return rows as FailureCount[];

@@ -15,7 +15,7 @@ export type DueDelivery = {
 
 type Key = { eventId: string; endpointId: string };
 
-/** The delivery with what it sends and where; null when it is settled already. */
+/** The delivery, with the body and the endpoint; null when it is settled already. */
 export async function findDueDelivery(db: Executor, key: Key): Promise<DueDelivery | null> {
   const { rows } = await db.executeSql(
     `select d.event_id as "eventId", d.endpoint_id as "endpointId", d.attempts, v.type, coalesce(d.own_body, v.body) as body, e.url, e.secret, e.sealed_authorization as "sealedAuthorization"
@@ -35,7 +35,7 @@ export type RecordedAttempt = Key & {
   durationMs: number;
 };
 
-/** Writes one attempt; false when somebody else wrote this attempt before us. */
+/** Records an attempt; false where another process recorded this attempt before. */
 export async function recordDeliveryAttempt(tx: Tx, attempt: RecordedAttempt): Promise<boolean> {
   const { rows } = await tx.executor.executeSql(
     `update delivery set state = $3, attempts = $4, next_at = now() + $5 * interval '1 ms',

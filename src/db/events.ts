@@ -11,15 +11,15 @@ export type NewEvent = {
   seedBody?: string | null;
 };
 
-/** Whether somebody wants the batch's events as the seed's webhook was. */
+/** Whether an endpoint of the batch wants events worded as the seed's webhook was. */
 export async function hasSeedEndpoint(tx: Tx, batchId: string): Promise<boolean> {
   const { rows } = await tx.executor.executeSql("select 1 from endpoint where batch_id = $1 and payload = 'seed' limit 1", [batchId]);
   return rows.length > 0;
 }
 
 /**
- * Records an event and a delivery of it to every endpoint of its batch; returns the endpoints. Those that know only the
- * seed's webhook get `seedBody`; where there is none the event is not for them.
+ * Records an event and a delivery of it to every endpoint of its batch; returns the endpoints. Those with the seed's payload get
+ * `seedBody`; without one they get no delivery.
  */
 export async function recordEvent(tx: Tx, row: NewEvent): Promise<string[]> {
   await tx.executor.executeSql("insert into event (event_id, batch_id, run, type, sequence, body) values ($1, $2, $3, $4, $5, $6)", [

@@ -2,7 +2,7 @@ import type { Executor } from "./connect.ts";
 
 export type StoredOutput = { batchId: string; ordinal: number; fileName: string; format: string; bytes: number };
 
-/** The output behind a URL. The token is the batch's secret; the name is looked up and never used as a path as it came. */
+/** The output behind a URL. Who knows the token may read the batch's outputs. The name is looked up, and never becomes a path as it came. */
 export async function findOutput(db: Executor, token: string, fileName: string): Promise<StoredOutput | null> {
   const { rows } = await db.executeSql(
     `select o.batch_id as "batchId", o.ordinal, o.file_name as "fileName", o.format, o.bytes::float8 as bytes
@@ -29,7 +29,7 @@ export async function* listOutputs(db: Executor, batchId: string): AsyncGenerato
   }
 }
 
-/** Those of the names that no output of the batch bears. */
+/** The names among these that no output of the batch has. */
 export async function withoutNames(db: Executor, batchId: string, fileNames: readonly string[]): Promise<string[]> {
   const { rows } = await db.executeSql(
     "select asked from unnest($2::text[]) as asked where not exists (select 1 from output where batch_id = $1 and file_name = asked)",

@@ -4,9 +4,9 @@ import type { Tx } from "./connect.ts";
 import { IS_SETTLED } from "./settle-images.ts";
 
 /**
- * Ends a run of a batch, once: null where this run is ended already or images of it are still open. A pause ends with it, and
- * that of a host: what was in hand may have been the last.
- * The sequence is taken from the row that this update holds, so that events are numbered in the order of commits.
+ * Ends a run of a batch, once: null where this run has ended already, or has images that are not settled. It also ends a pause of
+ * the batch or of a share, which can still be on when the last image in hand is settled.
+ * The event's sequence number is taken from the row that this update locks, so that events are numbered in the order of commits.
  */
 export async function endBatch(
   tx: Tx,

@@ -2,14 +2,14 @@ import { ASKED_STRIKE_MS, PAUSE_FRESH_MS, STRIKE_PAUSE_MS, STRIKE_PAUSE_MS_MAX }
 import { isImageCode, type ImageCode } from "../domain/image-code.ts";
 import type { Executor } from "./connect.ts";
 
-/** Tells every process of the fleet of a pause as it begins, and of its end where it was a host's failures that ended. */
+/** On it every process of the fleet hears of host pauses as they begin, and of hosts that answer again. */
 export const HOSTS_CHANNEL = "pressrun_hosts";
 
-/** Times are spans by the database's clock, so that no two machines need to agree on the hour. */
+/** `remainingMs` is by the database's clock, so that the clocks of machines need not agree. */
 export type HostPause = { host: string; remainingMs: number; reason: ImageCode; strikes: number };
 export type HostNews = HostPause | { host: string; isOver: true };
 
-/** All that is known and fresh; what has lain for a day is swept away. */
+/** The pauses that are still fresh (PAUSE_FRESH_MS). Deletes those that ended more than a day ago. */
 export async function listHostPauses(db: Executor): Promise<HostPause[]> {
   const { rows } = await db.executeSql(
     `with swept as (delete from host_pause where paused_until < now() - interval '1 day')
@@ -19,7 +19,7 @@ export async function listHostPauses(db: Executor): Promise<HostPause[]> {
   return rows.map(toPause);
 }
 
-/** The host asked for it. Adds a strike where it has done nothing else for three minutes. */
+/** For a host that asks for a pause. Adds a strike where it has done nothing else for three minutes. */
 export async function pauseHost(db: Executor, pause: { host: string; pauseMs: number; reason: ImageCode }): Promise<void> {
   await db.executeSql(
     `with changed as (
@@ -33,7 +33,7 @@ export async function pauseHost(db: Executor, pause: { host: string; pauseMs: nu
   );
 }
 
-/** The host only fails. A pause that is on is not made longer: processes that saw the same failures count them once. */
+/** For a host that only fails. A pause that is on is not made longer, so that processes that saw the same failures count them once. */
 export async function strikeHost(db: Executor, strike: { host: string; reason: ImageCode }): Promise<void> {
   await db.executeSql(
     `with changed as (
@@ -48,7 +48,7 @@ export async function strikeHost(db: Executor, strike: { host: string; reason: I
   );
 }
 
-/** The host has answered after its pause. */
+/** For a host that has answered after its pause. */
 export async function clearHostPause(db: Executor, host: string): Promise<void> {
   await db.executeSql(
     `with cleared as (delete from host_pause where host = $1 and paused_until <= now() returning host)
@@ -57,7 +57,7 @@ export async function clearHostPause(db: Executor, host: string): Promise<void> 
   );
 }
 
-/** Null for anything else: anybody who reaches the database can notify. */
+/** Null for any other payload, which whoever reaches the database can send. */
 export function parseHostNews(payload: string): HostNews | null {
   try {
     const { host, isOver, remainingMs, reason, strikes } = JSON.parse(payload) as Record<string, unknown>;

@@ -5,7 +5,7 @@ import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connect.ts";
 import { STANDS_STILL, STILL_PLANNED } from "./settle-images.ts";
 
-/** All of these change shares of a batch that the caller holds locked, so that nobody waits in a circle. */
+// Shares of a batch change only while the batch is locked, so that nobody waits in a circle.
 
 export type Share = { host: string; settled: number; failed: number; isPaused: boolean; imagesHeld: number };
 
@@ -31,7 +31,7 @@ const ADD_TO_SHARES = `
     pause_reason = case when s.round = excluded.round then s.pause_reason end
   returning host, settled, failed, paused_at is not null as "isPaused", images_held as "imagesHeld"`;
 
-/** How many of the batch's last rows are looked through, whatever they hold: what lies further back says little of now. */
+/** Only so many of the batch's last rows are read, whatever they hold: those before say little of the present. */
 const ROWS_MAX = 10_000;
 
 /** The commonest failure of a host among the last rows of its batch; null where there is none. */
@@ -49,7 +49,7 @@ export async function findWorstOfHost(
   return (rows[0] as { code: ImageCode; failed: number; of: number } | undefined) ?? null;
 }
 
-/** Pauses a share and keeps those of its images that were taken out of the queue; how many it keeps, and how its batch stands then. */
+/** Pauses a share, and holds its images in `ordinals`, which were taken out of the queue. Null where it is paused already. */
 export async function markSharePaused(
   tx: Tx,
   { batchId, host, reason, ordinals }: { batchId: string; host: string; reason: string; ordinals: readonly number[] },
@@ -66,7 +66,7 @@ export async function markSharePaused(
     [batchId, host, reason, ordinals],
   );
   if (!kept) return null;
-  // What an earlier pause of it had left waits for the new one's end.
+  // Images that were still due from an earlier pause of the share are held again.
   const { rows } = await tx.executor.executeSql(
     `update batch set hosts_paused = hosts_paused + 1, images_queued = images_queued - $3, images_held = images_held + $2, images_due = images_due - ($2 - $3), sequence = sequence + 1
      where batch_id = $1 returning ${BATCH_COLUMNS}`,
@@ -77,8 +77,8 @@ export async function markSharePaused(
 }
 
 /**
- * Keeps those of a batch's images that are of paused hosts, and returns their ordinals. `wereQueued` says whether they
- * counted as queued so far. `left` is how many still do once `taken` of them do no more; null where nothing has changed.
+ * Holds those of the given images that are of paused shares, and returns their ordinals as `held`. `wereQueued`: they counted as
+ * queued so far. `left`: how many images of the batch count as queued now that `taken` do no more; null where none is newly held.
  */
 export async function keepHeldImages(
   tx: Tx,
@@ -103,7 +103,7 @@ export async function keepHeldImages(
   return { held, left: { queued: Number(batch?.["queued"]), taken, standsStill: batch?.["standsStill"] === true } };
 }
 
-/** Where the shares of some images lie, and how many of those each has; `at` as in SETTLE_IMAGES. */
+/** The rows of the shares that some images belong to, and how many of these each has; `at` as in SETTLE_IMAGES. */
 const sharesOf = (images: string) => `
       select found.at, k.n from (select host, count(*)::int as n from ${images} group by host) k
       cross join lateral (select ctid as at from host_share where batch_id = $1 and host = k.host offset 0) found`;
@@ -125,8 +125,8 @@ const KEEP_HELD = `
 export type ResumedShare = { share: PausedShare; batch: BatchRow; resumedAt: Date };
 
 /**
- * Ends the pause of one share, once: null where it is not paused. Locks its batch. Its budget begins anew, under `percent`
- * where it is given.
+ * Ends the pause of one share, once: null where it is not paused. Locks its batch. The share's budget is counted anew. A `percent`
+ * that is given becomes the budget of all shares of the batch.
  */
 export async function markShareResumed(
   tx: Tx,
@@ -170,8 +170,8 @@ export async function markShareResumed(
 export type ReleasedImages = { taken: number; images: { ordinal: number; delayMs: number }[] };
 
 /**
- * Takes up to `limit` images of resumed shares, in order within each, with what is left of the delay before their next try.
- * They wait for their turn from now on.
+ * Takes up to `limit` due images, those of each share in order, with what is left of the delay before their next attempt.
+ * Their waiting time counts from now on.
  */
 export async function takeDueImages(
   tx: Tx,
@@ -201,10 +201,10 @@ const TAKE_DUE = `
   )
   select (select count(*)::int from taken) as taken, coalesce((select json_agg(r) from reopened r), '[]') as images`;
 
-/** How many rows of an ended batch go at a time: it can have had a million hosts. */
+/** How many rows are deleted at a time: a batch can have had a million hosts. */
 const SWEPT_MAX = 10_000;
 
-/** Takes away what was counted by host of a batch that is settled whole. */
+/** Deletes the shares of a batch that has ended, and the images that they held. */
 export async function sweepShares(db: Executor, batchId: string): Promise<void> {
   for (const table of ["held_image", "host_share"]) {
     let swept = SWEPT_MAX;

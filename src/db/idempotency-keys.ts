@@ -2,22 +2,22 @@ import type { UploadWarning } from "../domain/csv-problem.ts";
 import { findBatch, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connect.ts";
 
-/** Under `name` an upload is taken in once. `digest`: of what it asks for. */
+/** `name` is what the client sent; `digest` is of what its upload asks for. */
 export type IdempotencyKey = { name: string; digest: string };
 
 /** What was taken in under a key, and how it was answered. */
 export type KeyedUpload = { digest: string; batch: BatchRow; warnings: UploadWarning[]; webhookSecret: string | null };
 
-/** "idem" in ASCII. Keys of one hash only wait for each other. */
+/** "idem" in ASCII. Keys whose hashes collide wait for each other, and no more. */
 const KEY_LOCK_CLASS = 0x6964656d;
-/** How long an upload waits for another one under its key: most are taken in in less. */
+/** How long an upload waits for another one under its key, which is taken in within this time mostly. */
 const KEY_WAIT_MS = 2_000;
-/** Nobody has lost an answer for longer, and a secret is not to be had for ever by whoever guesses a key. */
+/** Who lost an answer asks again sooner, and who guesses a key much later must not get the secret. */
 const SECRET_TOLD_FOR = "1 hour";
 
 /**
- * Makes the key this transaction's own until it ends. `busy`: another one is still taking an upload in under it; `used`: one has.
- * A machine that vanishes meanwhile would hold it for hours: PostgreSQL asks after its client every ten seconds.
+ * Locks the key until the transaction ends. `busy`: another upload is being taken in under it; `used`: one was. A machine that
+ * vanishes meanwhile would keep it locked for hours, so that PostgreSQL looks after its client every ten seconds.
  */
 export async function takeIdempotencyKey(tx: Tx, tenantId: string, { name }: IdempotencyKey): Promise<"ours" | "busy" | "used"> {
   await tx.executor.executeSql(
@@ -31,7 +31,7 @@ export async function takeIdempotencyKey(tx: Tx, tenantId: string, { name }: Ide
     if (error instanceof Error && "code" in error && error.code === LOCK_NOT_AVAILABLE) return "busy";
     throw error;
   }
-  // A statement of its own: it sees what was committed before the lock was ours.
+  // In a statement of its own, which sees all that was committed before we got the lock.
   const { rows } = await tx.executor.executeSql(
     `select set_config('lock_timeout', '0', true), exists (select from idempotency_key where tenant_id = $1 and name = $2) as "isUsed"`,
     [tenantId, name],

@@ -3,7 +3,7 @@ import type { ClaimedImage } from "./claimed-images.ts";
 import type { Tx } from "./connect.ts";
 import type { OutputFacts, SourceFacts } from "./settle-images.ts";
 
-/** What an earlier batch of the tenant made of the same URL under the same recipe. */
+/** The outputs that an earlier batch of the tenant made of the same URL under the same recipe, and of what file. */
 export type KnownSource = {
   batchId: string;
   ordinal: number;
@@ -11,7 +11,7 @@ export type KnownSource = {
   outputs: OutputFacts[];
 };
 
-/** A claimed image: `key` names its URL under its recipe, `known` is what an earlier batch made of that. */
+/** A claimed image. `key` is that of its URL under its recipe (domain/source-key.ts). */
 export type SourcedImage = ClaimedImage & { key: string; known: KnownSource | null };
 
 type Row = KnownSource & { tenantId: string; key: string };
@@ -58,7 +58,7 @@ export type NewSource = {
   lastModified: string | null;
 };
 
-/** Remembers where the newest outputs of a URL lie. In the order of keys, as everybody does it, so that nobody waits in a circle. */
+/** Remembers where the newest outputs of URLs lie. Rows are locked in the order of keys, always, so that nobody waits in a circle. */
 export async function rememberSources(tx: Tx, sources: readonly NewSource[]): Promise<void> {
   if (sources.length === 0) return;
   await tx.client.query({ name: "remember_sources", text: REMEMBER, values: [JSON.stringify(sources)] });

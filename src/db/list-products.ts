@@ -15,9 +15,9 @@ type ImageRow = {
   detail: string | null;
 };
 
-/** The most images in memory at once, however many products were asked for: one can have a thousand. */
+/** A page has fewer products than were asked for where they have more images than this together: one can have a thousand. */
 const PAGE_IMAGES_MAX = 20_000;
-/** How many products are in memory while all of a batch is read. */
+/** How many products are in memory at once while all of a batch is read. */
 const PAGE_PRODUCTS = 500;
 
 /** `nextLine` is where the next page begins, null on the last. */
@@ -32,10 +32,7 @@ export async function* productPages(db: Executor, batchId: string): AsyncGenerat
   }
 }
 
-/**
- * A page of a batch's products in the order of the file, each with the results of its images: at most `limit`, fewer
- * where they have many images.
- */
+/** At most `limit` products of a batch in the order of the file, with the results of their images. */
 export async function listProducts(db: Executor, batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage> {
   const products = (await db.executeSql(PRODUCTS, [batchId, page.afterLine, page.limit, PAGE_IMAGES_MAX])).rows as ProductRow[];
   const first = products[0];
@@ -54,13 +51,13 @@ export async function listProducts(db: Executor, batchId: string, page: { afterL
 
 const NOT_PLANNED: ImageResult = { fetchedUrl: null, urlRules: [], outputs: [], error: null };
 
-// The page's first product sets the first ordinal; those that begin too far behind it are the next page's.
+// Products whose first image is PAGE_IMAGES_MAX or more behind the page's first image are left to the next page.
 const PRODUCTS = `select line, first_ordinal as "firstOrdinal", serial, name, urls, record from product
   where batch_id = $1 and line > $2
     and first_ordinal < (select first_ordinal from product where batch_id = $1 and line > $2 order by line limit 1) + $4
   order by line limit $3`;
 
-// A repeated URL has no output of its own: it shows those of the first image with it.
+// A repeat has no outputs of its own, and shows those of the first image with its URL.
 const IMAGES = `select i.ordinal, i.state, i.url, i.url_rules as "urlRules", i.code, i.detail, o.outputs
   from image i
   left join lateral ( -- by key, so that no statistics can turn the look-up into a scan of the batch

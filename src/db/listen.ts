@@ -6,8 +6,8 @@ export type Listener = { close(): Promise<void> };
 const RECONNECT_MS = 500;
 
 /**
- * Holds one connection that LISTENs on all channels and calls a channel's listener with each payload, and once with null
- * after every (re)connection, since what was sent meanwhile is gone. Reconnects for as long as it is open.
+ * Holds one connection that LISTENs on all channels, and calls a channel's listener with each payload. Reconnects until it is closed,
+ * and calls every listener with null after each connection, since payloads that were sent before it are lost.
  */
 export function listen(options: { url: string; channels: Readonly<Record<string, (payload: string | null) => void>> }): Listener {
   const listeners = new Map(Object.entries(options.channels));

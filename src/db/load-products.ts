@@ -15,7 +15,7 @@ export type ProductRow = {
 };
 
 export type ProductLoader = {
-  /** Takes a page of rows; resolves when the server keeps up. */
+  /** Resolves when the server is ready for more. */
   write(rows: readonly ProductRow[]): Promise<void>;
   end(): Promise<void>;
   /** Ends the COPY without its rows, so that the transaction can be rolled back. */
@@ -29,7 +29,7 @@ export function loadProducts(tx: Tx, batchId: string): ProductLoader {
   );
   const failed = new Promise<never>((_, reject) => stream.once("error", reject));
   failed.catch(() => {});
-  // An aborted stream tells its error once more; unheard, that would end the process.
+  // An aborted stream emits its error again; without a listener that would end the process.
   stream.on("error", () => {});
   const id = Buffer.from(batchId.replaceAll("-", ""), "hex");
   const pieces = createRowPieces();

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { BEGIN_KEYED, connectionOptions, transactionOn, type Executor, type Transaction } from "./connect.ts";
 
-/** One connection outside the pool and without its statement deadline: loading millions of rows takes minutes. */
+/** Opens a connection outside the pool, without the deadline that statements have there: loading millions of rows takes minutes. */
 export async function withOwnConnection<T>(url: string, use: (transaction: Transaction, executor: Executor) => Promise<T>): Promise<T> {
   const client = new pg.Client(connectionOptions(url, "pressrun load"));
   client.on("error", () => {});

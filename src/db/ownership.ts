@@ -3,7 +3,7 @@ import { connectionOptions, unlessHanging } from "./connect.ts";
 
 /** "pressown" in ASCII, cut to 63 bits: one process may own a DATA_DIR's embedded database. */
 const OWNER_LOCK = "8102099357864814446";
-/** "file" in ASCII: every process of a database shares the lock that names the folder of its files. */
+/** "file" in ASCII: every process of a database shares a lock whose second number stands for the folder of its files. */
 const FOLDER_LOCK_CLASS = 0x66696c65;
 const RETRY_MS = 500;
 
@@ -23,17 +23,17 @@ export async function takeOwnership(options: HoldOptions): Promise<Ownership | n
  * another process of this database has them in another: each would look in vain for what the other writes.
  */
 export async function shareFolder(options: HoldOptions & { folderId: string }): Promise<Ownership | null> {
-  // 31 bits of it, as a lock has two signed numbers of 32.
+  // 31 bits of the id, since the two numbers of a lock are signed and have 32.
   const key = Number.parseInt(options.folderId.slice(0, 8), 16) & 0x7fffffff;
   return holdLock(options, async (client) => {
-    // First it is said, then looked: of two that start together, one at least sees the other.
+    // First it takes its lock, then it looks for others: of two processes that start together at least one sees the other.
     await client.query("select pg_advisory_lock_shared($1, $2)", [FOLDER_LOCK_CLASS, key]);
     const { rows } = await client.query<{ agreed: boolean }>(ALL_IN_FOLDER, [FOLDER_LOCK_CLASS, key]);
     return rows[0]?.agreed === true;
   });
 }
 
-/** objsubid 2: a lock of two numbers. */
+/** `objsubid = 2` are the locks of two numbers. */
 const ALL_IN_FOLDER = `
   select not exists (
     select from pg_locks
@@ -43,8 +43,8 @@ const ALL_IN_FOLDER = `
   ) as agreed`;
 
 /**
- * A lock dies with its connection, so that a broken connection takes it again at once; should another process have been
- * faster, `onLost` is called and this process must stop.
+ * A lock is lost with its connection, and is taken again at once on a new one. Where another process was faster, `onLost` is
+ * called, and this process must stop.
  */
 async function holdLock({ url, onLost }: HoldOptions, take: (client: pg.Client) => Promise<boolean>): Promise<Ownership | null> {
   let isClosed = false;

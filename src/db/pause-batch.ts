@@ -5,7 +5,7 @@ import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 
 /**
  * Marks a batch as paused and locks it until the transaction ends; null where it is paused already, has ended, or is
- * settled whole and about to end. Its status stays: the seed's clients know no other word for a batch that has not ended.
+ * wholly settled and about to end. Its status stays, since the seed's clients know no word for a paused batch.
  */
 export async function markPaused(tx: Tx, batchId: string, reason: string): Promise<BatchRow | null> {
   const { rows } = await tx.executor.executeSql(
@@ -18,7 +18,7 @@ export async function markPaused(tx: Tx, batchId: string, reason: string): Promi
   return (rows[0] as BatchRow | undefined) ?? null;
 }
 
-/** Pauses a batch of which only images of paused hosts are left; null where anything else is. */
+/** Pauses a batch of which only held images are left; null where anything else is. */
 export async function markStandingStill(tx: Tx, batchId: string, reason: string): Promise<BatchRow | null> {
   const { rows } = await tx.executor.executeSql(
     `update batch set paused_at = now(), pause_reason = $2, waits_for_hosts = true, sequence = sequence + 1
@@ -29,12 +29,12 @@ export async function markStandingStill(tx: Tx, batchId: string, reason: string)
   return (rows[0] as BatchRow | undefined) ?? null;
 }
 
-/** How many of the last failures are asked what is wrong; a million more would say the same. */
+/** How many of the last failures are counted; a million more would say the same. */
 const FAILURES_MAX = 1_000;
 
 /**
- * The commonest host and code among the last failures that the budget counted. Read from the end of what is planned, so
- * that where one in a hundred fails some 100,000 rows are looked at, once, when a batch is paused.
+ * The commonest host and code among the last failures that the budget counted. Rows are read back from the last that is planned:
+ * where one in a hundred fails, that is some 100,000 rows, once, when a batch is paused.
  */
 export async function findWorstFailure(tx: Tx, batchId: string): Promise<WorstFailure | null> {
   const { rows } = await tx.executor.executeSql(
@@ -51,13 +51,14 @@ export async function findWorstFailure(tx: Tx, batchId: string): Promise<WorstFa
   return (rows[0] as WorstFailure | undefined) ?? null;
 }
 
-/** What is not given stays as it is; a percentage of null takes the budget away. */
+/** A percentage that is not given stays as it is; null takes the budget away. */
 export type BudgetChange = { percent?: number | null; hostPercent?: number | null };
 export type ResumedBatch = BatchRow & { resumedAt: Date };
 
 /**
- * Ends the pause of a batch and of its hosts, once: null where neither it nor one of them is paused. Locks it until the
- * transaction ends. All budgets begin anew, those of a million hosts with one number.
+ * Ends the pause of a batch and of its shares, once: null where neither it nor one of them is paused. Locks it until the
+ * transaction ends. All budgets are counted anew: that of the batch from zero, and those of its shares, which can be a million,
+ * in another round.
  */
 export async function markResumed(tx: Tx, batchId: string, change: BudgetChange): Promise<ResumedBatch | null> {
   const { rows } = await tx.executor.executeSql(
@@ -73,10 +74,10 @@ export async function markResumed(tx: Tx, batchId: string, change: BudgetChange)
 }
 
 /**
- * The planned, unsettled firsts of a batch without a live job, in order, with what is left of the delay before their next
- * try; but those of hosts that were paused, which can be a million: the planner sends them as there is room. They wait
- * from now on: the pause is nobody's queueing time. One statement, so that jobs and images are seen as of one moment: what
- * a settle is replacing is seen whole, before or after.
+ * The images of a batch that are planned, are no repeats and have no live job, in order, with what is left of the delay before
+ * their next attempt. Without those in held_image, which can be a million: planning sends them as there is room. Their waiting
+ * time counts from now on, without the pause. It is one statement, which sees jobs and images as of one moment: the job that a
+ * settle is replacing, or its replacement, and never neither.
  */
 export async function reopenImages(tx: Tx, batchId: string): Promise<{ ordinal: number; delayMs: number }[]> {
   const { rows } = await tx.executor.executeSql(

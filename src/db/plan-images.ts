@@ -21,13 +21,13 @@ export type PlannedImage = {
   stem: string;
   url: string;
   host: string;
-  /** What was done to the URL as it came; empty where it is fetched as it is. */
+  /** The rules that changed the URL; empty where it is fetched as it came. */
   urlRules: readonly UrlRule[];
   /** Set where the URL cannot be fetched at all: the image is settled as it is planned. */
   invalid: { code: ImageCode; detail: string } | null;
 };
 
-/** Locks the batch: pages of one batch are planned one after the other. Null when there is nothing to plan, or it is paused. */
+/** Locks the batch, so that its pages are planned one after the other. Null where it has ended or is paused. */
 export async function lockPlan(tx: Tx, batchId: string): Promise<PlanState | null> {
   const { rows } = await tx.client.query<PlanState>({
     name: "lock_plan",
@@ -50,8 +50,8 @@ export async function listProductsToPlan(tx: Tx, batchId: string, afterLine: num
 }
 
 /**
- * Inserts image rows and says which of them need a job. A URL that this batch has already is a repeat: it
- * shares the first one's fate, now where that is known, else when it is settled.
+ * Inserts image rows; returns the ordinals of those that need a job, and how many are repeats, which take over the state of
+ * their first by settleRepeats().
  */
 export async function insertImages(
   tx: Tx,
@@ -96,7 +96,7 @@ const INSERT_IMAGES = `
 
 export type RepeatCounts = { done: number; failed: number };
 
-/** Repeats whose first is settled already take its state; returns what the counters must grow by. */
+/** Gives repeats the state of their first where that is settled; returns what the counters must grow by. */
 export async function settleRepeats(
   tx: Tx,
   batchId: string,
@@ -114,8 +114,8 @@ export async function settleRepeats(
 }
 
 /**
- * `at` as in SETTLE_IMAGES, for both: with statistics from before the batch, all of its repeats were read, and each one's first
- * looked for in all that is settled. Whether a repeat is planned is asked outside of its look-up, where no index answers it.
+ * `at` as in SETTLE_IMAGES. By statistics from before the batch, all of its repeats were read, and the first of each was looked for
+ * among all settled images. That a repeat is still planned is asked outside of its look-up, which could otherwise take another index.
  */
 const settleRepeatsSql = (found: string) => `
   with found as (${found}
@@ -128,7 +128,7 @@ const settleRepeatsSql = (found: string) => `
 
 const FIRST = "select state, code, detail from image where batch_id = $1 and state in ('done', 'failed')";
 
-/** The order, and a range of one, leave only the index of repeats: by the others all of the batch would be read and sorted. */
+/** With this order and a range of one value only the index of repeats fits: by any other all of the batch would be read and sorted. */
 const SETTLE_REPEATS_OF = settleRepeatsSql(`
     select r.at, first.* from unnest($2::int[]) as k(ordinal)
     cross join lateral (${FIRST} and ordinal = k.ordinal offset 0) first
@@ -152,8 +152,8 @@ export type PlanProgress = {
 };
 
 /**
- * Writes the page's progress on the batch; `isSettled` when with it every image is settled (a batch of invalid URLs),
- * `standsStill` when only images of paused hosts are left.
+ * Writes the page's progress on the batch. `isSettled`: every image is settled with it (as in a batch of invalid URLs).
+ * `standsStill`: only held images are left.
  */
 export async function recordPlan(
   tx: Tx,
@@ -172,7 +172,7 @@ export async function recordPlan(
   return rows[0] ?? { isSettled: false, standsStill: false, run: 1 };
 }
 
-/** Writes that images of resumed hosts left held_image, and how many of them are queued now. */
+/** Records how many due images left held_image, and how many of them are queued now. */
 export async function recordRelease(
   tx: Tx,
   batchId: string,
@@ -188,8 +188,8 @@ export async function recordRelease(
 }
 
 /**
- * Moves the clock of fair queueing forward to the highest priority that is queued, and reads it. A batch that begins
- * moves it one on: those that begin after it stand behind it, and a thousand small ones leave a large one every other tag.
+ * Moves the clock of fair queueing forward to the tag at the head of the queue, and reads it. A batch that begins moves it on by
+ * one, so that batches that begin later come after it, and a thousand small ones leave every other tag to a large one.
  */
 export async function advanceVirtualTime(tx: Tx, headTag: number | null, { isBeginning }: { isBeginning: boolean }): Promise<number> {
   const step = isBeginning ? 1 : 0;

@@ -2,25 +2,25 @@ import pg from "pg";
 import { connectionOptions } from "./connect.ts";
 import { REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
 
-/** A value as JSON knows it: times are ISO 8601 in UTC, numbers are numbers. */
+/** A value as JSON has it: times are ISO 8601 in UTC, numbers are numbers. */
 export type ReportCell = string | number | boolean | null | object;
 export type OpenReport = {
   columns: string[];
-  /** Pages of rows, read as they are asked for. Throws where the database, or its time, ends before the report does. */
+  /** Pages of rows, read as they are asked for. Throws where the database goes away, or REPORT_MS ends, before the report does. */
   pages: AsyncIterable<ReportCell[][]>;
-  /** Gives back what it holds, whether or not all was read. */
+  /** Ends the connection, whether or not all was read. */
   close(): Promise<void>;
 };
 
 const PAGE_ROWS = 1_000;
-/** One page, the first included, which for a summary of everything is all of the work. */
+/** For each page; for the first of a summary of everything that is all of the work. */
 const STATEMENT_MS = 60_000;
 /** A report holds a snapshot of the database while it is read, which keeps dead rows of the queue from being cleared away. */
 const REPORT_MS = 5 * 60_000;
 
 /**
  * Reads a view of schema `report` on a connection of its own, in one read-only transaction, so that all pages are of one
- * moment. A tenant of null: of everybody. The first page is there when this resolves.
+ * moment. A tenant of null stands for all tenants. The first page is there when this resolves.
  */
 export async function openReport(url: string, name: ReportName, filter: ReportFilter & { tenantId: string | null }): Promise<OpenReport> {
   const client = new pg.Client({ ...connectionOptions(url, "pressrun report"), types: { getTypeParser: parserOf } });
@@ -66,7 +66,7 @@ async function* pagesFrom(
   }
 }
 
-/** The names come from REPORTS alone; all that a caller says is a value. */
+/** All names in the text are from REPORTS; what a caller gives is passed as values. */
 function reportQuery(
   name: ReportName,
   { tenantId, batchId, since, until, limit }: ReportFilter & { tenantId: string | null },

@@ -3,7 +3,7 @@ import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 
 /** "pressrec" in ASCII, cut to 63 bits: one reconciler at a time in the whole fleet. */
 const RECONCILE_LOCK = "8102099357864912227";
-/** What changed within the last minute may be on its way; only what has stood still is looked at. */
+/** What changed within the last minute may still be on its way: only older rows are looked at. */
 const STALE = "interval '1 minute'";
 
 export async function tryReconcileLock(tx: Tx): Promise<boolean> {
@@ -12,9 +12,9 @@ export async function tryReconcileLock(tx: Tx): Promise<boolean> {
 }
 
 /**
- * Firsts that are planned and unsettled but have no live job: somebody removed it, or a backup was restored. Those of
- * paused batches and hosts have none by intent, and can be a million: a batch that has such of hosts is looked through
- * only where fewer of its images have jobs than count as queued.
+ * Images that are planned and no repeats, but have no live job: somebody removed it, or a backup was restored. Those of paused
+ * batches and held ones have none by intent. As the held ones can be a million, a batch that has any is looked through only
+ * where fewer of its images have jobs than count as queued.
  */
 export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: string; ordinal: number; tag: number }[]> {
   const { rows } = await tx.client.query<{ batchId: string; ordinal: number; tag: number }>(
@@ -37,8 +37,8 @@ export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: 
 }
 
 /**
- * Batches with something to plan or to release and few images queued, but no plan job; and those that are settled, or of which
- * only images of paused hosts are left, without a finish job. What is settled ends even while paused.
+ * Batches that have something to plan or due images, and few images queued, but no plan job; and batches that are settled, or
+ * of which only held images are left, without a finish job. A settled batch is listed even while it is paused.
  */
 export async function listStalledBatches(tx: Tx, lowWater: number): Promise<{ batchId: string; run: number; isAllQueued: boolean }[]> {
   const { rows } = await tx.client.query<{ batchId: string; run: number; isAllQueued: boolean }>(

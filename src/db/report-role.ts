@@ -1,15 +1,15 @@
 import pg from "pg";
 import type { Tx } from "./connect.ts";
 
-/** What the person who asked can mend, or hand to somebody who can. */
+/** A fault that the person at the command line can mend, or hand to somebody who can. */
 export class ReportRoleError extends Error {}
 
-/** Lower case, so that nobody has to quote it; `pg_` is PostgreSQL's own. */
+/** In lower case, so that nobody has to quote it; names that begin with `pg_` are PostgreSQL's own. */
 const NAME = /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/;
 const TAKEN_WORDS = new Set(["public", "none"]);
-/** A dashboard's pool and a person; the service's own connections must not run out. */
+/** Enough for a dashboard's pool and a person, and few enough to leave the service its own connections. */
 const CONNECTIONS_MAX = 10;
-/** Defaults, which a session can change: against what is done by mistake. What it may not do is a matter of rights. */
+/** Defaults against mistakes, which a session can change. What it may not do at all, its rights forbid. */
 const SETTINGS = {
   default_transaction_read_only: "on",
   statement_timeout: "60s",
@@ -24,7 +24,7 @@ export function checkRoleName(name: string): void {
   );
 }
 
-/** Makes a role that can read the views of schema `report` and nothing else. Returns what it could not see to itself. */
+/** Makes a role that can read the views of schema `report` and nothing else. Returns the statements that it had no right to run. */
 export async function createReportRole(tx: Tx, role: { name: string; verifier: string; isDatabaseOurs: boolean }): Promise<string[]> {
   const { name } = role;
   const database = await currentDatabase(tx);
@@ -72,7 +72,7 @@ function creation(name: string, verifier: string, database: string): string[] {
     `grant connect on database ${quote(database)} to ${role}`,
     `grant usage on schema report to ${role}`,
     `grant select on all tables in schema report to ${role}`,
-    // Views that a later version adds.
+    // For views that a later version adds.
     `alter default privileges in schema report grant select on tables to ${role}`,
   ];
 }
@@ -89,9 +89,9 @@ function removal(name: string, database: string): string[] {
 }
 
 /**
- * What PostgreSQL gives to everybody, and so to the role: temporary tables, and in a database that is ours alone (the
- * embedded one) also other databases, advisory locks and large objects, all of which only a superuser can take away.
- * Elsewhere those who share the server may need them: what to run is told instead.
+ * Takes away what PostgreSQL gives to everybody, and so to the role: temporary tables, and, on a server that is ours alone (the
+ * embedded one), other databases, advisory locks and large objects, which only a superuser can take away. Others who share a
+ * server may need them: there the statements are returned, for somebody to decide.
  */
 async function closeToPublic(tx: Tx, database: string, isOurs: boolean): Promise<string[]> {
   const { rows } = await tx.executor.executeSql(
@@ -107,7 +107,7 @@ async function closeToPublic(tx: Tx, database: string, isOurs: boolean): Promise
   return [...(isOwner ? [] : [revokeTemporary]), ...SUPERUSER_CLOSES.slice(1)];
 }
 
-/** The functions behind them, by name and whatever their arguments. */
+/** The functions of advisory locks and large objects, and two that write to others, by name, whatever their arguments. */
 const OPEN_FUNCTIONS =
   "^(pg_(try_)?advisory_.*|lo_(creat|create|from_bytea|open|put|truncate|truncate64|unlink)|lowrite|pg_notify|pg_logical_emit_message)$";
 
@@ -143,7 +143,7 @@ async function findRole(tx: Tx, name: string): Promise<{ remark: string | null }
   return (rows[0] as { remark: string | null } | undefined) ?? null;
 }
 
-/** The service's own role, or an administrator's, must not be changed by a slip of the keys. */
+/** A typing error must not change the service's own role, or an administrator's. */
 async function demandOurs(tx: Tx, name: string): Promise<void> {
   const role = await findRole(tx, name);
   const database = await currentDatabase(tx);
@@ -154,7 +154,7 @@ async function demandOurs(tx: Tx, name: string): Promise<void> {
     );
 }
 
-/** A pg_terminate_backend needs the rights of the role whose sessions it ends; who made the role can take them. */
+/** To end the sessions of a role takes the rights of that role, which whoever made it can take. */
 async function endSessions(tx: Tx, name: string): Promise<void> {
   const { rows } = await tx.executor.executeSql("select rolsuper as super from pg_roles where rolname = current_user");
   const isSuperuser = rows[0]?.["super"] === true;
@@ -166,7 +166,7 @@ async function endSessions(tx: Tx, name: string): Promise<void> {
 const NO_RIGHT = "42501";
 const STILL_NEEDED = "2BP01";
 
-/** Where our own role may not manage roles, whoever may gets the statements. */
+/** Where our own role may not manage roles, the error holds the statements, for an administrator to run. */
 async function asAdministrator(statements: readonly string[], work: () => Promise<void>): Promise<void> {
   try {
     await work();

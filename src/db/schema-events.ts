@@ -5,7 +5,7 @@ import { WEBHOOK_PAYLOADS } from "../domain/seed-payload.ts";
 import { instant, oneOf } from "./columns.ts";
 import { tenant } from "./schema.ts";
 
-/** Whom a batch's events are told to, the events, and each attempt to tell. */
+/** Where a batch's events are sent. */
 export const endpoint = pgTable(
   "endpoint",
   {
@@ -39,7 +39,7 @@ export const event = pgTable(
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (t) => [
-    // A run ends once; it can be paused and resumed as often as somebody likes.
+    // A run ends once, but can be paused and resumed any number of times.
     uniqueIndex("event_once")
       .on(t.batchId, t.run, t.type)
       .where(sql`type in ('batch.completed', 'batch.failed')`),
@@ -58,7 +58,7 @@ export const delivery = pgTable(
       .notNull()
       .references(() => endpoint.endpointId),
     state: text("state", { enum: DELIVERY_STATES }).notNull().default("pending"),
-    /** What is sent to an endpoint that wants the event in other words; null: the event's own body. */
+    /** What is sent to an endpoint with another payload; null: the event's own body. */
     ownBody: text("own_body"),
     attempts: smallint("attempts").notNull().default(0),
     nextAt: instant("next_at").notNull().defaultNow(),

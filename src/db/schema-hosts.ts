@@ -2,19 +2,19 @@ import { sql } from "drizzle-orm";
 import { check, index, integer, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
 import { instant } from "./columns.ts";
 
-/** One host's images of a batch whose budget is by host; gone when the batch ends. Rows change while their batch is locked. */
+/** Shares of batches that have a budget for each host; deleted when the batch ends. Rows change only while their batch is locked. */
 export const hostShare = pgTable(
   "host_share",
   {
     batchId: uuid("batch_id").notNull(),
     host: text("host").notNull(),
-    /** That of the batch when this was counted; all but images_held is void in a later one. */
+    /** The batch's budget_round when this was counted. In a later round all but images_held is void. */
     round: integer("round").notNull(),
     settled: integer("settled").notNull().default(0),
     failed: integer("failed").notNull().default(0),
     pausedAt: instant("paused_at"),
     pauseReason: text("pause_reason"),
-    /** Its rows in held_image, whether it is paused or was resumed. */
+    /** How many rows in held_image are its own, whether it is paused or was resumed. */
     imagesHeld: integer("images_held").notNull().default(0),
   },
   (t) => [
@@ -28,8 +28,8 @@ export const hostShare = pgTable(
 );
 
 /**
- * Planned images of paused shares, which have no job. A table of its own, so that batches without such a budget write no more
- * than before.
+ * The held images, and after a resume those that are due until they get a job. In a table of their own, so that batches without
+ * such a budget need not write it.
  */
 export const heldImage = pgTable(
   "held_image",
@@ -41,14 +41,14 @@ export const heldImage = pgTable(
   (t) => [primaryKey({ columns: [t.batchId, t.host, t.ordinal] })],
 );
 
-/** Hosts that nobody in the fleet asks for anything until then. */
+/** Host pauses: until `paused_until` no process of the fleet asks the host for anything. */
 export const hostPause = pgTable("host_pause", {
   host: text("host").primaryKey(),
   pausedUntil: instant("paused_until").notNull(),
-  /** The code of what the host did last. */
+  /** The code of the failure that paused it last. */
   reason: text("reason").notNull(),
-  /** How many times in a row it was paused for failing, or for asking for nothing but patience: see domain/host-pause.ts. */
+  /** How many times in a row it was paused because it only failed, or only asked for patience: see domain/host-pause.ts. */
   strikes: integer("strikes").notNull().default(0),
-  /** Of the last strike, or of the row where there is none. */
+  /** When the last strike was, or where there is none, when the row was made. */
   updatedAt: instant("updated_at").notNull().defaultNow(),
 });

@@ -12,7 +12,7 @@ export const idempotencyKey = pgTable(
       .notNull()
       .references(() => tenant.tenantId),
     name: text("name").notNull(),
-    /** Of what the upload asked for, see intake/digest-upload.ts: another one under the same key is a mistake. */
+    /** Of what the upload asked for (intake/digest-upload.ts): an upload with another digest must not come under the same key. */
     digest: text("digest").notNull(),
     batchId: uuid("batch_id")
       .notNull()

@@ -19,10 +19,11 @@ import { IMAGE_CODES, type ImageCode } from "../domain/image-code.ts";
 import { REFRESHES, type Recipe } from "../domain/recipe.ts";
 import { instant, oneOf } from "./columns.ts";
 
-/** Keys start with batch_id, so that the big tables can become partitions later without changing a query. */
+// The primary keys of the big tables begin with batch_id, so that they can be partitioned later without changing a query.
+
 const bytes = (name: string) => bigint(name, { mode: "number" });
 
-/** The clock of fair queueing: the highest tag that has been served. Approximate by design, hence a sequence and no row lock. */
+/** The clock of fair queueing: the highest tag that has been served. It may be approximate, and a sequence needs no row lock. */
 export const virtualTime = pgSequence("image_virtual_time", { startWith: 1, minValue: 1 });
 
 export const tenant = pgTable("tenant", {
@@ -45,9 +46,9 @@ export const batch = pgTable(
     run: integer("run").notNull().default(1),
     recipe: jsonb("recipe").$type<Recipe>().notNull(),
     onInvalid: text("on_invalid", { enum: ["reject", "skip"] }).notNull(),
-    /** The caller's own words about the batch, handed back wherever it is told of. */
+    /** The client's own JSON about the batch, handed back in status, lists and events. */
     metadata: jsonb("metadata").$type<Record<string, unknown>>().notNull().default({}),
-    /** Whether what earlier batches made of the same URL and recipe may be linked instead of made again. */
+    /** Whether outputs that an earlier batch made of the same URL and recipe may be linked instead of made again. */
     refresh: text("refresh", { enum: REFRESHES }).notNull().default("auto"),
     /** Headers for the origins, encrypted (domain/sealed.ts), beside the names of their hosts: see StoredHeaders in batches.ts. */
     sourceHeaders: text("source_headers"),
@@ -57,17 +58,17 @@ export const batch = pgTable(
     /** Set while nothing new of the batch is tried, until somebody resumes it. */
     pausedAt: instant("paused_at"),
     pauseReason: text("pause_reason"),
-    /** Images settled by a try since the upload or the last resume, and those of them that failed: what the budget compares. */
+    /** How many images were tried and settled since the upload or the last resume, and how many of those failed. */
     budgetSettled: integer("budget_settled").notNull().default(0),
     budgetFailed: integer("budget_failed").notNull().default(0),
-    /** 0 where shares were never counted; one more with each resume: what a share says of an earlier round is void. */
+    /** 0 where shares were never counted; one more with each resume, which makes void what was counted in earlier rounds. */
     budgetRound: integer("budget_round").notNull().default(0),
     hostsPaused: integer("hosts_paused").notNull().default(0),
     /** Images in held_image whose share is paused. */
     imagesHeld: integer("images_held").notNull().default(0),
-    /** Those whose share was resumed: they wait for room in the queue. */
+    /** Images in held_image whose share was resumed, which wait for room in the queue. */
     imagesDue: integer("images_due").notNull().default(0),
-    /** It is paused since only images of paused shares are left: the first of these that is resumed takes it up again. */
+    /** It is paused because only held images are left: the first share that is resumed takes it up again. */
     waitsForHosts: boolean("waits_for_hosts").notNull().default(false),
     csvFileName: text("csv_file_name"),
     csvBytes: bytes("csv_bytes").notNull(),
@@ -79,7 +80,7 @@ export const batch = pgTable(
     imagesSkipped: integer("images_skipped").notNull().default(0),
     /** Of those done: linked to what an earlier batch had made. */
     imagesReused: integer("images_reused").notNull().default(0),
-    /** Images with a job of their own that are not settled yet: what the low-water mark is compared with. */
+    /** Images that have a job and are not settled yet: planning goes on below a low-water mark of them. */
     imagesQueued: integer("images_queued").notNull().default(0),
     /** The line of the last product whose images have rows. */
     plannedLine: integer("planned_line").notNull().default(0),
@@ -115,9 +116,9 @@ export const product = pgTable(
     firstOrdinal: integer("first_ordinal").notNull(),
     serial: text("serial").notNull(),
     name: text("name").notNull(),
-    /** The serial number made safe for a URL; rows that follow each other with one serial share it, no others do. */
+    /** The serial number made safe for a URL; shared by rows that follow each other with one serial, and by no others. */
     slug: text("slug").notNull(),
-    /** What the row's first output is numbered: 1, or on from the row above with the same serial. */
+    /** The number of the row's first output: 1, or after those of the row above where that has the same serial. */
     firstNumber: integer("first_number").notNull().default(1),
     urls: text("urls").array().notNull(),
     /** The row as it came, so that any machine can give the file back. */
@@ -137,12 +138,12 @@ export const image = pgTable(
     position: integer("position").notNull(),
     /** Its outputs' file name without the extension: `{serial}-{n}`. */
     stem: text("stem").notNull(),
-    /** What is fetched: the URL as it came, or what became of it by the rules in urlRules. */
+    /** The URL that is fetched: as it came, or as the rules in url_rules changed it. */
     url: text("url").notNull(),
     urlRules: text("url_rules").array(),
     host: text("host").notNull(),
     state: text("state", { enum: IMAGE_STATES }).notNull().default("planned"),
-    /** The ordinal of the first image with this URL; only firsts have a job. */
+    /** Of a repeat: the ordinal of the first image with its URL, which alone has a job. */
     sameAs: integer("same_as"),
     /** Its outputs are those of an earlier batch, linked. */
     isReused: boolean("is_reused").notNull().default(false),
@@ -176,11 +177,11 @@ export const image = pgTable(
     index("image_repeats")
       .on(t.batchId, t.sameAs)
       .where(sql`same_as is not null`),
-    // What the reconciler looks through: never more than the batches in progress hold.
+    // The reconciler looks through it: it never holds more than the images of the batches in progress.
     index("image_unsettled")
       .on(t.batchId, t.ordinal)
       .where(sql`state = 'planned'`),
-    // Finds the last day for report.throughput_hourly among years of images: 32 kB, and no cost that could be measured in a settle.
+    // Finds the last day for report.throughput_hourly among years of images. It takes 32 kB, and nothing measurable of a settle.
     index("image_by_hour")
       .using("brin", sql`date_bin('1 hour', finished_at, '2000-01-01 00:00:00+00')`)
       .with({ autosummarize: true }),
@@ -201,14 +202,14 @@ export const output = pgTable(
     height: integer("height").notNull(),
     bytes: bytes("bytes").notNull(),
     quality: smallint("quality"),
-    /** The input itself without its metadata: what was made of it was not smaller. */
+    /** It is the input itself without its metadata, since nothing smaller could be made of it. */
     isKept: boolean("is_kept").notNull().default(false),
     encodeMs: integer("encode_ms"),
   },
   (t) => [primaryKey({ columns: [t.batchId, t.ordinal, t.name] }), uniqueIndex("output_file_name").on(t.batchId, t.fileName)],
 );
 
-/** Attempts that failed and were followed by another; the last attempt lies on the image row. */
+/** Attempts that failed and were followed by another; an image's last attempt is in its own row. */
 export const imageAttempt = pgTable(
   "image_attempt",
   {
@@ -223,7 +224,7 @@ export const imageAttempt = pgTable(
   (t) => [primaryKey({ columns: [t.batchId, t.ordinal, t.attempt] })],
 );
 
-/** The last time that a URL went well under a recipe, in any batch of a tenant: what a delta run compares with. */
+/** The image that last was done for a URL under a recipe, in any batch of a tenant: by it a later batch can reuse its outputs. */
 export const knownSource = pgTable(
   "known_source",
   {

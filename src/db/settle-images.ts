@@ -4,7 +4,7 @@ import type { Tx } from "./connect.ts";
 type ImageKey = { batchId: string; ordinal: number };
 export type StageMs = { waitMs: number | null; fetchMs: number | null; encodeMs: number | null; storeMs: number | null };
 
-/** What is known of the file that was fetched; null where the attempt did not come so far. */
+/** What is known of the file that was fetched. */
 export type SourceFacts = {
   finalUrl: string;
   httpStatus: number;
@@ -33,7 +33,7 @@ export type SettledImage = ImageKey &
     state: "done" | "failed";
     code: ImageCode | null;
     detail: string | null;
-    /** By the clock of the machine that began it; the row gets the time by the database's. */
+    /** A span by the clock of the machine that worked it, from which the database tells the time by its own. */
     startedAgoMs: number;
     source: SourceFacts | null;
     isReused: boolean;
@@ -65,16 +65,16 @@ function toCounted({ batchId, ordinal, state, isReused, source, outputs }: Settl
 }
 
 /**
- * The guard on the row that an update changes, `i`: it is still planned. In words that do not lead to the index of planned
- * images, which statistics from before the batch call empty: its rows would be read first, all of them.
+ * The guard on the row `i` that an update changes: it is still planned. Not `= 'planned'`, for which the index of planned images
+ * could be taken: statistics from before the batch say that it is empty, and all of its rows would be read.
  */
 export const STILL_PLANNED = "i.state not in ('done', 'failed', 'cancelled')";
 
 /**
- * `at` is where a row lies: looked up by key for each one given (offset 0 keeps it so), then updated in place. As a
- * plain join, statistics from before the batch turned it round now and then, and every open image was compared with
- * every one given: 3.9 ms instead of 0.5 on a batch of 3,000, and growing with the batch. `index` is a row's place in the
- * page: outputs are looked up in a list of numbers, where a join of two lists would compare each with each.
+ * `at` is where a row lies. It is looked up by key for each image that is given (offset 0 keeps it so), and the row there is
+ * updated. A plain join was turned round now and then, by statistics from before the batch: every planned image was compared with
+ * every one given, which took 3.9 ms instead of 0.5 on a batch of 3,000, and more the larger the batch. `index` is an image's place
+ * among those given: outputs are found by a list of these numbers, since a join of both lists would compare each with each.
  */
 const SETTLE_IMAGES = `
   with given as (
@@ -106,8 +106,8 @@ const SETTLE_IMAGES = `
 export type FailedAttempt = ImageKey & { code: ImageCode; detail: string; startedAgoMs: number; delayMs: number };
 
 /**
- * Records attempts that will be followed by another. Only rows that were still `planned` change, and only of those the attempts
- * are returned, one of an image: what was settled meanwhile needs no further try.
+ * Records attempts that will be followed by another. Only rows that were still `planned` change, and only the attempts at those
+ * are returned, one for each image: an image that was settled meanwhile needs no further attempt.
  */
 export async function recordRetries<Attempt extends FailedAttempt>(tx: Tx, attempts: readonly Attempt[]): Promise<Attempt[]> {
   if (attempts.length === 0) return [];
@@ -142,9 +142,9 @@ const RECORD_RETRIES = `
   )
   select index from retried`;
 
-/** Nothing of the batch is open any more. */
+/** Every image of the batch is settled. */
 export const IS_SETTLED = "(is_planned and images_done + images_failed + images_skipped = images_total)";
-/** Only images of paused hosts are left, which nobody will try. */
+/** Only held images are left, which nobody will try until a resume. */
 export const STANDS_STILL = "(paused_at is null and is_planned and images_held > 0 and images_queued = 0 and images_due = 0)";
 
 export type CounterChange = {
@@ -177,7 +177,7 @@ export type Budget = {
   hostsPaused: number;
 };
 
-/** Adds to the counters of one batch, which locks it until the transaction ends: call in the order of ids. */
+/** Adds to the counters of one batch, which locks it until the transaction ends; called for batches in the order of their ids. */
 export async function addToCounters(tx: Tx, change: CounterChange): Promise<CounterState | null> {
   const { rows } = await tx.client.query<CounterState>({
     name: "add_to_counters",
