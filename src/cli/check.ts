@@ -14,7 +14,7 @@ import { Unusable } from "./unusable.ts";
 
 const HAS_PROBLEMS = 1;
 
-/** Looks at a file and says what it is. `flags` are the command's, under the names of the API's options. */
+/** Prints a preflight of a file. `flags` are the command's, by the names of the API's options. */
 export async function check(file: string, { json: isJson = false, ...flags }: Readonly<Record<string, unknown>>): Promise<void> {
   const options = readFlags(readPreflightOptions, flags);
   const folder = await mkdtemp(join(tmpdir(), "pressrun-check-"));
@@ -37,7 +37,7 @@ type Options = ReturnType<typeof readPreflightOptions>;
 async function lookAt(csv: OpenedFile, { reading, format, probe }: Options, folder: string, signal: AbortSignal): Promise<Preflight> {
   let probed = 0;
   const { preflight, close } = await wirePreflight({
-    // What is not asked for has no say: a check without a probe works beside any configuration.
+    // Settings that a check does not need are not read, so that one without a probe works beside any configuration.
     config: configFor(probe),
     survey: (order) => surveyCatalogue({ random: Math.random, signal }, order),
     tempPath: (extension) => join(folder, `${(probed += 1)}.${extension}`),

@@ -15,14 +15,14 @@ const POLL_MS = 100;
 const DEMO_MS = 120_000;
 const WEBHOOK_MS = 10_000;
 
-/** The main job on this machine: a shop with pictures, a receiver of webhooks, and Pressrun between them over HTTP. */
+/** Shows the whole service on this machine: a shop with pictures, a receiver of webhooks, and Pressrun between them over HTTP. */
 export async function demo(): Promise<void> {
   const config = readConfig({
     ...settingsOfWork(process.env),
     HOST: "127.0.0.1",
     PORT: "0",
     ALLOW_CIDRS: "127.0.0.1/32",
-    // A folder of its own: what the demo makes is never mixed with real work.
+    // A folder of its own, so that the demo is never mixed with real work.
     DATA_DIR: join(process.env["DATA_DIR"] ?? "./data", "demo"),
     LOG_LEVEL: process.env["LOG_LEVEL"] ?? "error",
   });

@@ -22,8 +22,8 @@ type ExportDeps = { executor: Executor; storage: Pick<Storage, "findOutput"> };
 type Target = { dir: string; publicUrl: string | null; previousBatchId: string | null; signal: AbortSignal };
 
 /**
- * Gives a folder what an ended batch has made: outputs under the names that the service gives them, all in `images`, and
- * the CSV files. May run twice: what is there already is left, so that a stop in the middle costs nothing.
+ * Puts the outputs of an ended batch into `images` of a folder, by the names that the service gives them, and writes the CSV
+ * files. It may run twice: outputs that are there already are left, so that a stop in the middle costs little.
  */
 export async function exportRun(deps: ExportDeps, batch: BatchRow, target: Target): Promise<void> {
   await exportOutputs(deps, batch, target);
@@ -34,12 +34,12 @@ export async function exportRun(deps: ExportDeps, batch: BatchRow, target: Targe
     writeResultFile({ facts, shape, names: outputNames(batch.recipe), products: products(), outputUrl: urlOf });
   const put = (name: string, pieces: AsyncIterable<Buffer> | null) => writeWhole(join(target.dir, name), pieces, target.signal);
   await put("failures.csv", batch.imagesFailed > 0 ? writeFailuresFile(facts, products()) : null);
-  // A path means nothing to the shop system that imports it.
+  // Without a public URL outputs have paths, which mean nothing to a shop system that imports the file.
   await put("import.csv", target.publicUrl === null ? null : results("import"));
   await put("results.csv", results("append"));
 }
 
-/** Written aside and renamed; null: there is none, and none of an earlier run stays. */
+/** Writes a file aside and renames it. With null as its pieces the file of an earlier run is removed. */
 async function writeWhole(path: string, pieces: AsyncIterable<Buffer> | null, signal: AbortSignal): Promise<void> {
   if (pieces === null) return rm(path, { force: true });
   const aside = `${path}.new`;
@@ -95,7 +95,7 @@ async function* inPages<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
   if (page.length > 0) yield page;
 }
 
-/** Names are a batch's own (output_file_name is unique): what stands there under one is this file or that of an earlier run. */
+/** No two outputs of a batch have one name (output_file_name), so that a file that is there is this one or one of an earlier run. */
 function place(stored: string, path: string): void {
   if (isLinkOrCopy(stored, path)) return;
   if (!linkOrCopy(stored, { target: path, aside: `${path}.new` })) throw new Error(`the output ${stored} was removed meanwhile`);

@@ -11,13 +11,13 @@ export type FinishedRun = {
   batch: BatchRow;
   failures: FailureCount[];
   warnings: UploadWarning[];
-  /** Of this process; null where everything was done before it. */
+  /** How long this process worked; null where everything was done before it. */
   seconds: number | null;
   /** Images that had been settled before this process began. */
   settledBefore: number;
 };
 
-/** The problems are those that the API answers with. */
+/** With the problems that the API would answer with. */
 export class RefusedFile extends Unusable {
   readonly problems: CsvProblem[];
   readonly problemCount: number;

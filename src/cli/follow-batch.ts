@@ -5,7 +5,7 @@ import { countFailures } from "../db/count-failures.ts";
 import type { Progress, ProgressState } from "./progress.ts";
 
 const LOOK_MS = 200;
-/** Reasons are counted over all images: at most a twentieth of the time goes into it. */
+/** To count the reasons of failures reads all images: at most a twentieth of the time goes into that. */
 const REASONS_SHARE = 20;
 
 type Following = { executor: Executor; progress: Progress; signal: AbortSignal };
@@ -22,7 +22,7 @@ export async function followBatch({ executor, progress, signal }: Following, bat
   }
 }
 
-/** A database that is away for a moment comes back; what is known stays shown meanwhile. */
+/** Null while the database is away, which it may be for a moment; what was known stays shown. */
 async function lookAgain(executor: Executor, batchId: string): Promise<BatchRow | null> {
   return findBatch(executor, DEFAULT_TENANT_ID, batchId).catch((error: unknown) => {
     if (!isDatabaseAway(error)) throw error;

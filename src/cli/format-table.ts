@@ -1,6 +1,6 @@
 type Cell = string | number | boolean | null | object;
 
-/** Rows as psql prints them: headers in the middle, numbers to the right, null as nothing, and how many there are. */
+/** Rows as psql prints them: headers centred, numbers to the right, null as nothing, and below how many rows there are. */
 export function formatTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const texts = rows.map((row) => row.map(textOf));
   const isNumeric = columns.map(
@@ -15,7 +15,7 @@ export function formatTable(columns: readonly string[], rows: readonly (readonly
   return `${[head, rule, ...body].join("\n")}\n(${rows.length} ${rows.length === 1 ? "row" : "rows"})\n`;
 }
 
-/** One line each, whatever a server or a catalogue wrote; a terminal's own commands stay out of it. */
+/** A cell on one line, whatever a server or a catalogue wrote, and without control characters, which a terminal obeys. */
 function textOf(cell: Cell): string {
   if (cell === null) return "";
   const text = typeof cell === "object" ? JSON.stringify(cell) : String(cell);

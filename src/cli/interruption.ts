@@ -1,9 +1,9 @@
-/** 128 and the signal's number, as shells have it. */
+/** 128 plus the number of the signal, as shells have it. */
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 export type Interruption = { signal: AbortSignal; exitCode: number; end(): void };
 
-/** Aborts at the first signal; the second is for those who do not want to wait. */
+/** Aborts at the first signal; at the second the process ends at once, for those who do not want to wait. */
 export function watchForInterruption(onFirst: () => void): Interruption {
   const aborting = new AbortController();
   const watched = { signal: aborting.signal, exitCode: 0, end: () => {} };

@@ -20,7 +20,7 @@ export async function migrate(): Promise<void> {
     await db.close();
     console.log("The database is up to date.");
   } finally {
-    // One that runs for somebody else goes on running.
+    // A server that another process started goes on running.
     await (embedded?.adopted ? embedded.leave() : embedded?.stop());
   }
 }

@@ -5,14 +5,14 @@ import { startEmbeddedPostgres } from "../embedded/embedded-postgres.ts";
 
 export type OpenedDatabase = {
   url: string;
-  /** Ours alone, server and all. */
+  /** The server and all that is in it are ours alone. */
   isEmbedded: boolean;
   close(): Promise<void>;
 };
 
 /**
- * The database of this configuration, for a command that only asks it something: an embedded one that runs for somebody
- * else goes on running, one that does not is stopped again, and one that is not there is not made.
+ * The database of this configuration, for a command that only asks it something. An embedded one that another process started
+ * goes on running, one that is started for the command is stopped again, and one that is not there is not made.
  */
 export async function openDatabase({
   databaseUrl,

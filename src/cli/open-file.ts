@@ -7,7 +7,7 @@ import { Unusable } from "./unusable.ts";
 /** `fileName`: null for the standard input. */
 export type OpenedFile = { path: string; bytes: number; fileName: string | null };
 
-/** A file that can be read, more than once: the standard input (`-`) is put aside in `folder` first. */
+/** Opens a file that can be read more than once: the standard input (`-`) is copied into `folder` first. */
 export async function openFile(file: string, folder: string, signal: AbortSignal): Promise<OpenedFile> {
   const path = file === "-" ? join(folder, "stdin.csv") : file;
   if (file === "-") await pipeline(process.stdin, createWriteStream(path), { signal });

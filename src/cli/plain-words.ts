@@ -1,11 +1,11 @@
 import { isAbsolute, relative } from "node:path";
 
-/** What comes from a file or an origin is shown without control characters, which a terminal obeys. */
+/** For texts of files and origins: without control characters, which a terminal obeys. */
 export function defuse(line: string): string {
   return line.replaceAll(/[\u0000-\u001F\u007F-\u009F\u202A-\u202E\u2066-\u2069]/g, "�");
 }
 
-/** Small ones with a digit behind the point. */
+/** Below 10 with one digit behind the point. */
 export function number(value: number): string {
   return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 });
 }
@@ -24,7 +24,7 @@ export function list(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ["", title, ...lines.map((line) => `  ${line}`)];
 }
 
-/** As short as it can be typed from here. */
+/** A path below the current folder as it is typed from there, any other as it is. */
 export function shownPath(path: string): string {
   const short = relative(process.cwd(), path);
   return short === "" || short.startsWith("..") || isAbsolute(short) ? path : short;

@@ -13,10 +13,10 @@ import type { ProcessOrder } from "./process-order.ts";
 import { differences, newRecord, readRecord, STATE_FOLDER, type RunRecord } from "./run-record.ts";
 import { Unusable } from "./unusable.ts";
 
-/** `known`: what the folder held when it was looked at; `record`: what it is to hold, the same where a run goes on. */
+/** `known`: the run record that the folder held when it was looked at; `record`: the one that it is to hold, the same where a run goes on. */
 export type PreparedRun = { csv: OpenedFile; warnings: UploadWarning[]; known: RunRecord | null; record: RunRecord };
 
-/** Everything that can be refused before anything is begun; it writes nothing but the standard input, into `aside`. */
+/** Refuses all that can be refused before anything is begun. It writes nothing but the standard input, into `aside`. */
 export async function prepareRun(
   order: ProcessOrder,
   { stateDir, aside, signal }: { stateDir: string; aside: string; signal: AbortSignal },
@@ -28,7 +28,7 @@ export async function prepareRun(
   return { csv, warnings, known, record: chooseRecord(order, known, wanted) };
 }
 
-/** Read once before anything is begun: a file that is refused then leaves nothing. */
+/** Reads the file once before anything is begun, so that one that is refused leaves nothing behind. */
 async function surveyFile(csv: OpenedFile, { options: { reading } }: ProcessOrder, signal: AbortSignal): Promise<UploadWarning[]> {
   const survey = await surveyCatalogue(
     { random: Math.random, signal },
@@ -45,13 +45,13 @@ async function hashOf(path: string, signal: AbortSignal): Promise<string> {
   return hash.digest("hex");
 }
 
-/** What outputs and results depend on, under the names of the options. */
+/** All that outputs and results depend on, by the names of the options. */
 function optionsOf({ options: { recipe, refresh, reading }, publicUrl }: ProcessOrder): Record<string, unknown> {
   const { onInvalid, wishes, baseUrl } = reading;
   return { ...recipe, refresh, onInvalid, imageColumns: wishes.images, nameColumn: wishes.name, idColumn: wishes.id, baseUrl, publicUrl };
 }
 
-/** The run that there is, where it is the one that is wanted, or a new one. */
+/** The record of the folder's run where that is the one that is wanted, or a new one. */
 function chooseRecord({ dir, again }: ProcessOrder, known: RunRecord | null, wanted: RunRecord): RunRecord {
   if (known === null) {
     const inTheWay = RESULT_NAMES.filter((name) => existsSync(join(dir, name)));

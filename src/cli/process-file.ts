@@ -6,10 +6,10 @@ import { runFile } from "./run-file.ts";
 import { exitCodeOf, jsonOfFailure, jsonOfRun, writeSummary } from "./run-report.ts";
 import { Unusable } from "./unusable.ts";
 
-/** Where something on our side stopped it: 1 says that images failed, and 2 that the caller has to mend something. */
+/** Something on our side stopped it; 1 says that images failed, and 2 that the caller has to mend something. */
 const COULD_NOT_GO_ON = 3;
 
-/** Runs one file to its end, or on from where it was stopped. `flags` are the command's, under the names of the API's options. */
+/** Works one file to its end, from where it was stopped. `flags` are the command's, by the names of the API's options. */
 export async function processFile(file: string, { json: isJson = false, ...flags }: Readonly<Record<string, unknown>>): Promise<void> {
   const progress = createProgress(process.stderr);
   const interruption = watchForInterruption(() => progress.note("Stopping: images in hand are finished first; once more to stop at once."));

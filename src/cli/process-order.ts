@@ -6,7 +6,7 @@ import { defuse, shownPath } from "./plain-words.ts";
 import { readFlags } from "./read-flags.ts";
 import { Unusable } from "./unusable.ts";
 
-/** One file and its folder; `again` runs over a finished folder once more. */
+/** One file and its folder. `again`: a finished folder is worked once more. */
 export type ProcessOrder = { file: string; dir: string; again: boolean; publicUrl: string | null; options: BatchOptions };
 
 /** Reads what a person asked for, or says what is wrong with it. */
@@ -16,7 +16,7 @@ export async function readOrder(file: string, flags: Readonly<Record<string, unk
   // PostgreSQL counts the lines of its postmaster.pid, one of which is its folder's path.
   if (resolve(out).includes("\n"))
     throw new Unusable(`--out: Expected a path without line breaks, got ${defuse(shownPath(resolve(out)))}.`);
-  // `metadata` alone would also be the caller's own JSON, which a run without an API hands back to nobody.
+  // The API also takes a client's own JSON as `metadata`, which a run without an API would hand back to nobody.
   const options = readFlags((given) => readOptions(given, "balanced"), {
     ...fields,
     ...(metadata === undefined ? {} : { keepMetadata: metadata }),
@@ -36,7 +36,7 @@ function readPublicUrl(given: unknown): string | null {
   return url.href.replace(/\/+$/, "");
 }
 
-/** In a file: every user of the machine can read another's command line. */
+/** Read from a file, since every user of the machine can read another's command line. */
 async function readSecrets(path: string): Promise<string> {
   return readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new Unusable(`--source-headers: Expected a file with JSON, got ${path} (${error.code ?? error.message}).`);

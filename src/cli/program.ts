@@ -10,16 +10,16 @@ import { addReportUser } from "./commands/report-user.ts";
 import { addServe } from "./commands/serve.ts";
 import { Unusable } from "./unusable.ts";
 
-/** Every command, in the order of the help. A new one is a file in `commands/` that declares it, and its line here. */
+/** Every command, in the order of the help. */
 const COMMANDS: readonly ((program: Command) => void)[] = [addServe, addProcess, addCheck, addReport, addReportUser, addDemo, addMigrate];
 
 const FAILED = 1;
 const UNUSABLE = 2;
 const OUTPUT_LOST = 3;
 
-/** Runs what these words ask for; sets the exit code, or ends the process where something unexpected stopped it. */
+/** Runs the command of a command line; sets the exit code, or ends the process where something unexpected stopped it. */
 export async function runProgram(words: readonly string[]): Promise<void> {
-  // Whoever reads us may leave (`| head`): nobody reads on then, and what was begun is still brought to its end, or stopped cleanly.
+  // The reader of our output may leave (`| head`). What was begun is still brought to its end, or stopped cleanly.
   process.stdout.on("error", onLostOutput);
   process.stderr.on("error", () => {});
   const program = createProgram(await readVersion());
@@ -28,7 +28,7 @@ export async function runProgram(words: readonly string[]): Promise<void> {
     await program.parseAsync(words, { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) {
-      // It has said itself what is wrong; every such fault is the caller's.
+      // commander has printed what is wrong, and every such fault is the caller's.
       process.exitCode = error.exitCode === 0 ? 0 : UNUSABLE;
     } else if (error instanceof Unusable) {
       process.stderr.write(`${error.message}\n`);
@@ -40,7 +40,7 @@ export async function runProgram(words: readonly string[]): Promise<void> {
   }
 }
 
-/** A full disk takes what was asked for, such as a password that is shown once: nobody is to take that for success. */
+/** Output that a full disk swallows, such as a password that is shown once, must not pass for success. */
 function onLostOutput(error: NodeJS.ErrnoException): void {
   if (error.code === "EPIPE") return;
   process.stderr.write(`The output could not be written: ${error.message}\n`);
@@ -59,7 +59,7 @@ function createProgram(version: string): Command {
   return program;
 }
 
-/** A sentence where it is one of ours; what looks like a fault of the program shows where it lies. */
+/** The message of an error, or the stack of one that looks like a fault of the program. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error instanceof ConfigError || error.name !== "TypeError" ? error.message : String(error.stack);

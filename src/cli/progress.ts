@@ -17,10 +17,10 @@ export type Progress = {
 };
 
 const BAR_WIDTH = 30;
-/** Without a terminal a line for each tenth is enough for a log, and one a minute where a tenth takes long. */
+/** Without a terminal there is a line for each tenth, or each minute where a tenth takes longer: enough for a log. */
 const STEP_PERCENT = 10;
 const STEP_MS = 60_000;
-/** The rate is that of the last seconds: it follows what changes and does not jump. */
+/** The rate is that of so many seconds, which follows changes and does not jump. */
 const WINDOW_MS = 15_000;
 
 /** A bar that moves in place on a terminal, plain lines elsewhere. */
@@ -80,12 +80,12 @@ function bar(percent: number): string {
   return `[${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)}]`;
 }
 
-/** A line that wraps cannot be written over. */
+/** Cut to the terminal's width, since a line that wraps cannot be written over. */
 function fit(line: string, columns: number | undefined): string {
   return columns === undefined || columns === 0 || line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;
 }
 
-/** The service's warnings as lines above the bar, each once in a while. */
+/** Writes the service's warnings as lines above the bar, each at most once a minute. */
 export function logTo(progress: Pick<Progress, "note">, now: () => number = () => performance.now()): Log {
   const last = new Map<string, number>();
   const say = (facts: object, event: string) => {

@@ -2,8 +2,8 @@ import { ProblemError } from "../http/problems.ts";
 import { Unusable } from "./unusable.ts";
 
 /**
- * Reads the options of the API from a command's flags with the API's own reader: commander names them as the API does
- * (`--base-url` is `baseUrl`), and faults are told under the flags' names.
+ * Reads a command's flags as options of the API, with the API's own reader. commander gives flags the API's names (`--base-url`
+ * is `baseUrl`); faults name the flags.
  */
 export function readFlags<Options>(
   read: (fields: Readonly<Record<string, unknown>>) => Options,
@@ -20,7 +20,7 @@ export function readFlags<Options>(
   }
 }
 
-/** `metadata` alone is the caller's own in the API; a flag is always about that of images. */
+/** In the API `metadata` can be a client's own JSON; the flag of that name is always about that of images. */
 function flagOf(field: string): string {
   if (field === "keepMetadata") return "--metadata";
   return `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

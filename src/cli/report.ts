@@ -28,10 +28,10 @@ export type ReportArgs = {
 };
 
 const FORMATS = ["table", "csv", "json"] as const;
-/** A table is in memory until its columns' widths are known. */
+/** A table stays in memory until the widths of its columns are known, so that it has no more rows than this unless told otherwise. */
 const TABLE_ROWS = 1_000;
 
-/** Asks the database itself, whether or not a service runs; of all tenants, since whoever holds its password sees them anyway. */
+/** Asks the database itself, whether or not a service runs. Rows of all tenants are shown, which whoever has its password can see anyway. */
 export async function report(args: ReportArgs): Promise<void> {
   const { name, format, filter } = readArgs(args);
   const database = await openDatabase(readConfig(process.env));
@@ -65,13 +65,13 @@ async function print(opened: OpenReport, format: (typeof FORMATS)[number], { lim
 async function printTable({ columns, pages }: OpenReport, limit: number | null): Promise<void> {
   const rows = [];
   for await (const page of pages) rows.push(...page);
-  // One more than are shown was asked for.
+  // One row more than is shown was asked for.
   const isCut = limit === TABLE_ROWS + 1 && rows.length > TABLE_ROWS;
   await write([formatTable(columns, isCut ? rows.slice(0, TABLE_ROWS) : rows)]);
   if (isCut) process.stderr.write(`There are more than ${TABLE_ROWS} rows: --limit N shows more of them, --format csv or json all.\n`);
 }
 
-/** An array, a row on each line. */
+/** A JSON array with each row on a line of its own. */
 async function* jsonLines({ columns, pages }: OpenReport): AsyncGenerator<string> {
   let before = "[\n";
   for await (const rows of pages) {
@@ -81,7 +81,7 @@ async function* jsonLines({ columns, pages }: OpenReport): AsyncGenerator<string
   yield before === "[\n" ? "[]\n" : "\n]\n";
 }
 
-/** Who reads it may have enough before its end (`head`). */
+/** The reader of the output may leave before its end (`| head`). */
 async function write(pieces: AsyncIterable<string | Buffer> | Iterable<string | Buffer>): Promise<void> {
   await pipeline(Readable.from(pieces, { objectMode: false }), process.stdout, { end: false }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;

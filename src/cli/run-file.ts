@@ -24,7 +24,7 @@ import { readRecord, STATE_FOLDER, writeRecord } from "./run-record.ts";
 import { settingsOfWork } from "./settings-of-work.ts";
 import { Unusable } from "./unusable.ts";
 
-/** Runs a file to its end in its folder. Nothing is left of what cannot be begun. */
+/** Works a file to its end in its folder. A run that cannot begin leaves nothing behind. */
 export async function runFile(order: ProcessOrder, progress: Progress, signal: AbortSignal): Promise<FinishedRun> {
   const config = configFor(order);
   const aside = await mkdtemp(join(tmpdir(), "pressrun-process-"));
@@ -87,7 +87,7 @@ async function runOnDatabase(run: Run): Promise<Omit<FinishedRun, "order" | "war
   }
 }
 
-/** The folder is ours alone from here on: what another process made of it since we looked is not written over. */
+/** Nobody else works on the folder from here on; where another process did since we looked, its run is not written over. */
 async function claimFolder({ config: { dataDir }, known, record, order }: Run): Promise<void> {
   const now = await readRecord(dataDir);
   if (now?.id !== known?.id || now?.exportedAt !== known?.exportedAt)
@@ -118,7 +118,7 @@ async function workAndExport(run: Run, app: Running): Promise<Omit<FinishedRun, 
   return { batch: ended, failures, seconds: isDone ? null : (performance.now() - startedAt) / 1_000, settledBefore };
 }
 
-/** The batch of this run, and the one of the run before it. */
+/** The batch of this run, made where there is none yet, and that of the run before it. */
 async function openBatch({ csv, record, order, progress }: Run, app: Running): Promise<[BatchRow, BatchRow?]> {
   const isOurs = (batch: BatchRow | undefined) => batch?.metadata["run"] === record.id;
   const [last, beforeLast] = await listBatches(app.db.executor, DEFAULT_TENANT_ID, { before: null, limit: 2 });

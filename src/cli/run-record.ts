@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { Unusable } from "./unusable.ts";
 
-/** What a folder is for: the run that lies in its state. The batch of the run bears its id. */
+/** Which file and options a folder is for. The batch of the run has the record's id in its metadata. */
 export type RunRecord = {
   version: 1;
   id: string;
@@ -19,7 +19,7 @@ export const STATE_FOLDER = ".pressrun";
 const FILE_NAME = "run.json";
 
 export function newRecord(file: RunRecord["file"], options: Record<string, unknown>): RunRecord {
-  // Through JSON, so that it is equal to what is read back.
+  // Through JSON, so that it equals the record that is read back.
   return JSON.parse(JSON.stringify({ version: 1, id: randomUUID(), file, options, exportedAt: null })) as RunRecord;
 }
 
@@ -29,14 +29,14 @@ export async function readRecord(stateDir: string): Promise<RunRecord | null> {
     const found = JSON.parse(await readFile(path, "utf8")) as Partial<RunRecord> | null;
     if (found?.version === 1 && typeof found.id === "string" && typeof found.file?.sha256 === "string") return found as RunRecord;
   } catch (error) {
-    // Where a part of the path is a file, making the folder will say so.
+    // Where a part of the path is a file, makeFolder() will say so.
     if (error instanceof Error && "code" in error && ["ENOENT", "ENOTDIR"].includes(String(error.code))) return null;
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new Unusable(`${path} is not what pressrun process writes. Choose another --out, or remove ${stateDir} to begin anew.`);
 }
 
-/** Whole or not at all, as every file of ours. */
+/** Written aside and renamed, so that it is there as a whole or not at all. */
 export async function writeRecord(stateDir: string, record: RunRecord): Promise<void> {
   const path = join(stateDir, FILE_NAME);
   await writeFile(`${path}.new`, `${JSON.stringify(record, null, 2)}\n`, { flush: true });

@@ -55,7 +55,7 @@ function describeFailures(failures: readonly FailureCount[]): string[] {
   );
 }
 
-/** What is no URL has no query either. */
+/** Without its query; text that is no URL has none, and is cut. */
 function shownUrl(url: string): string {
   return URL.canParse(url) ? withoutQuery(url) : url.slice(0, 200);
 }
@@ -74,7 +74,7 @@ function timeLine({ batch, settledBefore }: FinishedRun, seconds: number): strin
   return `${duration(seconds)}, ${number(settled / seconds)} images/s${before}`;
 }
 
-/** The command as it was given, as a shell takes it: without its options `--again` would make other images. */
+/** The command line, quoted for a shell. It must be whole: with other options `--again` would make other images. */
 function sameWords(): string {
   const words = process.argv.slice(2).filter((word) => word !== "--again");
   return words.map((word) => (/^[\w./:,=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
@@ -95,7 +95,7 @@ function hints({ failures }: FinishedRun): string[] {
   ];
 }
 
-/** The same for programs. Paths are absolute; files that were not written are null. */
+/** A run for programs. Paths are absolute; files that were not written are null. */
 export function jsonOfRun({ batch, failures, warnings, seconds, settledBefore, order }: FinishedRun): object {
   const { imagesTotal, imagesDone, imagesFailed, imagesReused, inputBytes, outputBytes } = batch;
   const at = (name: string, isThere = true) => (isThere ? join(order.dir, name) : null);
@@ -116,7 +116,7 @@ export function jsonOfRun({ batch, failures, warnings, seconds, settledBefore, o
   };
 }
 
-/** `refused`: nothing was begun; `interrupted`, `broken`: the same command goes on. */
+/** `refused`: nothing was begun. `interrupted`, `broken`: the same command goes on from where this one ended. */
 export function jsonOfFailure(outcome: "refused" | "interrupted" | "broken", message: string, error?: unknown): object {
   return { outcome, message, ...(error instanceof RefusedFile ? { problems: error.problems, problemCount: error.problemCount } : {}) };
 }

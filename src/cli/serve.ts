@@ -12,12 +12,12 @@ export async function serve(): Promise<void> {
   const aborting = new AbortController();
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
-    // The second Ctrl-C is for those who do not want to wait; nothing is lost by it either.
+    // A second Ctrl-C ends the process at once, which loses nothing either.
     if (isStopping) process.exit(130);
     isStopping = true;
     aborting.abort();
     console.log(`Stopping (${signal}): images in hand are finished first; once more to stop at once.`);
-    // In the middle of a start it is undone first, so that nothing of it stays behind.
+    // A start that is not finished is undone first, so that nothing of it stays behind.
     void starting
       .then(
         (app) => app.stop(),
@@ -44,6 +44,6 @@ export async function serve(): Promise<void> {
   );
   const publicUrl = config.publicUrl ?? app.url;
   if (publicUrl !== null && !isPublicUrl(publicUrl)) console.log(`Note (outputs_not_public): ${outputsNotPublic(publicUrl).message}`);
-  // The password of our own is needed for psql; whoever gave us another database has its password already.
+  // psql needs the password of the embedded database; whoever set DATABASE_URL has that of theirs.
   console.log(`Database: psql "${app.isDatabaseEmbedded ? app.databaseUrl : withoutPassword(app.databaseUrl)}"`);
 }

@@ -1,6 +1,6 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What is about an API and who may reach it, a webhook, or another database. */
+/** Settings about the API and who may reach it, about webhooks, and about another database. */
 const NOT_OF_WORK = [
   "HOST",
   "PORT",
@@ -15,7 +15,7 @@ const NOT_OF_WORK = [
   "WEBHOOK_PAYLOAD",
 ];
 
-/** For a command that works by itself, beside the service: of the service's settings those that are about the work. */
+/** The settings for a command that works without the service: all of the service's but those. */
 export function settingsOfWork(env: Environment): Environment {
   return { ...env, ...Object.fromEntries(NOT_OF_WORK.map((name) => [name, ""])) };
 }

@@ -1,5 +1,5 @@
 /**
- * What the person who called can mend: a wrong argument, a file that is none. Its message is all that is shown; the command
- * ends with 2.
+ * A fault that the caller can mend, such as a wrong argument or a file that cannot be read. Only its message is shown, and the
+ * command ends with 2.
  */
 export class Unusable extends Error {}

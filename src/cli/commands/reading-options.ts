@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-/** How a file is to be read, where it is not found by itself. */
+/** Options for how a file is to be read, where that is not found by itself. */
 export function addReadingOptions(command: Command): Command {
   return command
     .option("--image-columns <LIST>", "headers of the columns with image URLs, with commas between")
