@@ -64,7 +64,7 @@ const Outputs = Type.Array(
     ],
   },
 );
-/** As a part of its own. */
+/** The recipe as the API shows it. */
 export const RECIPE = {
   preset: Type.Optional(words(PRESET_NAMES, "What is taken where nothing else is said; seed on the seed's routes, else balanced.")),
   ...SETTINGS,
@@ -77,7 +77,7 @@ export const RecipeView = Type.Unsafe<Recipe>(
   ),
 );
 
-/** Beside the caller's own `metadata` that of images has another name; `metadata=icc` is understood as well. */
+/** `metadata` is the client's own JSON, so that the option for that of images has another name; `metadata=icc` is understood as well. */
 const { metadata: keepMetadata, ...FLAT_RECIPE } = RECIPE;
 export const RECIPE_OPTIONS = { ...FLAT_RECIPE, keepMetadata };
 
@@ -208,10 +208,10 @@ const BUDGET_OPTIONS = {
   pauseHostAtFailurePercent: Type.Optional(PauseHostAtFailurePercent),
 };
 
-/** Handed on, not looked into: enough for a few ids of the caller's own. */
+/** It is only handed back: enough for a few ids of the client's own. */
 export const METADATA_CHARS_MAX = 8 * 1024;
 
-/** What a batch is told beside its recipe, on every way in. */
+/** The options of a batch beside its recipe, on every route that takes one. */
 export const BATCH_OPTIONS = {
   ...RUN_OPTIONS,
   ...READING_OPTIONS,

@@ -103,7 +103,7 @@ export const AcceptedBatch = Type.Object(
 );
 export type AcceptedBatch = Static<typeof AcceptedBatch>;
 
-/** The body of a resume; none changes nothing. */
+/** The body of a resume; a resume without a body changes no budget. */
 export const ResumeRequest = Type.Object(
   {
     pauseAtFailurePercent: Type.Optional(Nullable(PauseAtFailurePercent)),

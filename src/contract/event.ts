@@ -118,7 +118,7 @@ export const BatchEvent = Type.Object(
   },
 );
 
-/** What receivers that were written for the seed get: see domain/seed-payload.ts. */
+/** The payload for receivers that were written for the seed (domain/seed-payload.ts). */
 export const SeedEvent = Type.Object(
   {
     requestId: RequestId,

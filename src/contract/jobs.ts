@@ -1,16 +1,16 @@
 import Type, { type Static } from "typebox";
 
-/** Payloads hold ids and hardly anything else: the rows say the rest, and say it as it is now. */
+/** Payloads hold ids and hardly anything else: the rest is read from the rows, as it is at that time. */
 const Id = Type.String({ format: "uuid" });
 
 /** Some images of one batch, of one priority: see queue/image-jobs.ts. */
 export const ImageJob = Type.Object({
   batchId: Id,
-  /** Those that still need it: who ends one, takes it out. */
+  /** The images that still need the job: to end the claim of one takes it out. */
   ordinals: Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 }),
-  /** The job's own, which a fetch does not tell: all 35 columns for the sake of one cost an image that comes again 5 % of its CPU. */
+  /** As in the job's own column, which a fetch does not give: to fetch all 35 columns for it cost an image that comes again 5 % of its CPU. */
   priority: Type.Integer(),
-  /** Since when, in ms since 1970, the images have been tried and their host has asked for patience: see domain/host-pause.ts. */
+  /** When the images' host first asked for patience, in ms since 1970: see PATIENCE_MS in domain/host-pause.ts. */
   askedSince: Type.Optional(Type.Integer({ minimum: 0 })),
 });
 export const PlanJob = Type.Object({ batchId: Id });

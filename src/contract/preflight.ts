@@ -3,7 +3,7 @@ import { CsvProblemView } from "./problem.ts";
 import { count, FileName, ImageErrorCode, Nullable } from "./terms.ts";
 import { BatchRequest, CSV_EXAMPLE, UploadForm, UploadOptions, UploadQuery, WARNINGS } from "./upload.ts";
 
-/** Each is a download of up to 50 MB that the client waits for. */
+/** The client waits for all of them, and each is a download of up to 50 MB. */
 const PROBE_MAX = 200;
 
 export const Probe = Type.Integer({
@@ -14,7 +14,7 @@ export const Probe = Type.Integer({
   examples: [20],
 });
 
-/** What is said to POST /v1/batches may be said here as well, whether it matters or not. */
+/** All options of POST /v1/batches may be given here as well, whether they matter or not. */
 export const PreflightOptions = Type.Object({ ...UploadOptions.properties, probe: Type.Optional(Probe) }, { additionalProperties: false });
 export type PreflightOptions = Static<typeof PreflightOptions>;
 export const PreflightQuery = Type.Object({ ...UploadQuery.properties, probe: Type.Optional(Probe) });

@@ -1,6 +1,6 @@
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
-/** A sentence that each problem could say, for the document; `errors` where the problem brings some. */
+/** For the OpenAPI document: a detail that each problem could have, and `errors` where it has some. */
 const DETAILS: Record<ProblemCode, string> = {
   bad_request: "Expected cursor as nextCursor gave it.",
   bad_multipart: "The connection ended before the whole form had come.",
@@ -54,7 +54,7 @@ const ERRORS: Partial<Record<ProblemCode, object[]>> = {
   invalid_webhook: [{ field: "webhookUrl", message: 'Expected an absolute http or https URL, got "shop.example".' }],
 };
 
-/** Of paths and methods that the document does not have. */
+/** Problems of paths and methods that the document does not have. */
 const OF_NO_OPERATION: readonly ProblemCode[] = ["not_found", "method_not_allowed"];
 
 export const PROBLEM_EXAMPLES = Object.fromEntries(

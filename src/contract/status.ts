@@ -34,7 +34,7 @@ export const ProductStatus = Type.Object(
   { title: "ProductStatus", description: "A product of the file; its three lists have the same length and order." },
 );
 
-/** One of its images is done, one is not. */
+/** A product with one image that is done and one that failed. */
 export const PRODUCT_STATUS_EXAMPLE = {
   serialNumber: "1",
   productName: "Mug",

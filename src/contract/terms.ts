@@ -2,7 +2,7 @@ import Type from "typebox";
 import { BATCH_OUTCOMES, BATCH_STATUSES } from "../domain/batch-state.ts";
 import { IMAGE_CODES } from "../domain/image-code.ts";
 
-/** What the schemas share: example values, and the words of the OpenAPI document. */
+/** What the schemas share: example values, and parts of schemas. */
 export const ID = "019abc12-3456-7def-8123-456789abcdef";
 export const TOKEN = "q3Jb0m8YcT6nXo4Zr1sWvA";
 export const BASE = "http://127.0.0.1:3000";
@@ -67,7 +67,7 @@ export const PausedHost = Type.Object(
   },
 );
 const PAUSED_HOSTS_MAX = 100;
-/** Beside the pause of the whole batch, wherever that is told of. */
+/** Shown beside the pause of the whole batch. */
 const PAUSED_HOSTS = {
   pausedHosts: Type.Array(PausedHost, {
     maxItems: PAUSED_HOSTS_MAX,
@@ -110,7 +110,7 @@ export const Run = Type.Integer({ minimum: 1, description: "1 for now; a later v
 /** In examples. */
 export const NOT_PAUSED = { pausedAt: null, pauseReason: null, pausedHosts: [], hostsPaused: 0, imagesHeld: 0 };
 
-/** Whether a batch is paused, and its times, wherever its state is told. */
+/** Whether a batch is paused, and its times: part of every schema that shows its state. */
 export const PAUSE_AND_TIMES = {
   pausedAt: PausedAt,
   pauseReason: PauseReason,

@@ -17,7 +17,7 @@ export const UploadOptions = Type.Object(
 export type UploadOptions = Static<typeof UploadOptions>;
 
 const { sourceHeaders: _notInUrls, metadata: _asText, outputs: _asTextToo, ...FLAT_OPTIONS } = UploadOptions.properties;
-/** The same as query parameters: what stands in a URL is written down by every proxy, and lists come as JSON. */
+/** The same as query parameters: lists come as JSON, and `sourceHeaders` may not come, since every proxy logs URLs. */
 export const UploadQuery = Type.Object({
   ...FLAT_OPTIONS,
   outputs: Type.Optional(
@@ -35,7 +35,7 @@ export const UploadQuery = Type.Object({
   ),
 });
 
-/** Of every route that takes an upload. */
+/** The headers of every route that takes an upload. */
 export const UploadHeaders = Type.Object({
   "idempotency-key": Type.Optional(
     Type.String({
