@@ -13,7 +13,7 @@ const PLATFORMS: Record<string, string> = {
   "win32-x64": "windows-x64",
 };
 
-/** The PostgreSQL that came with `npm ci`. Throws a sentence with the way out where there is none for this machine. */
+/** Finds the PostgreSQL that came with `npm ci`; throws where there is none for this machine. */
 export async function findBinaries(): Promise<Binaries> {
   const platform = `${process.platform}-${process.arch}`;
   const native = nativeFolder(PLATFORMS[platform]);
@@ -37,7 +37,7 @@ function nativeFolder(name: string | undefined): string | null {
   }
 }
 
-/** The package makes links to its libraries in an install script, which a strict npm does not run. */
+/** Makes the links to libraries that the package makes in an install script, which a strict npm does not run. */
 async function linkLibraries(native: string): Promise<void> {
   const list = await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]");
   const links = JSON.parse(list) as { source: string; target: string }[];

@@ -11,7 +11,7 @@ export const DATABASE = "pressrun";
 export const SUPERUSER = "pressrun";
 const PASSWORD_FILE = "pressrun.password";
 
-/** Makes the cluster aside and renames it when it is whole, so that a kill in the middle poisons nothing. */
+/** Makes the cluster aside and renames it when it is whole, so that a kill in the middle leaves no half of one. */
 export async function ensureCluster(clusterDir: string, binaries: Binaries, user: ServerUser): Promise<void> {
   await mkdir(dirname(clusterDir), { recursive: true });
   await removeLeftOvers(clusterDir);
@@ -51,10 +51,10 @@ async function initialise(folder: string, binaries: Binaries, user: ServerUser):
     "--auth=scram-sha-256",
     "--no-instructions",
   ]);
-  // Without a client library in this room: the server itself takes the statement, alone and before it listens.
+  // This room has no client library: the server takes the statement on its standard input (`--single`), before it ever listens.
   await run(user, binaries.postgres, ["--single", "-D", data, "postgres"], `create database ${DATABASE};\n`);
   await rename(passwordFile, join(data, PASSWORD_FILE));
-  // What stays is the data folder alone; the folder around it goes.
+  // The folder around the data is removed: the data takes its place.
   const aside = `${folder}-data`;
   await rename(data, aside);
   await rm(folder, { recursive: true });

@@ -18,19 +18,19 @@ export type EmbeddedPostgres = {
   adopted: boolean;
   /** Stops the server and waits until it is gone. */
   stop(): Promise<void>;
-  /** Lets it run on, for somebody else. */
+  /** Lets it run on, for the process that uses it as well. */
   leave(): Promise<void>;
 };
 
 type Options = {
-  /** The cluster lies in `postgres` inside. */
+  /** Holds the cluster, in its folder `postgres`. */
   dataDir: string;
-  /** Preferred; another free one is taken where it is in use, and kept from then on. */
+  /** Where it is in use, another free one is taken, and preferred from then on. */
   port: number;
   log(message: string): void;
 };
 
-/** Recovery after a crash replays at most max_wal_size. */
+/** Enough for the recovery after a crash, which replays at most max_wal_size. */
 const START_MS = 120_000;
 const STOP_MS = 20_000;
 const WATCH_MS = 1_000;
@@ -70,7 +70,7 @@ const PORT_FILE = "pressrun.port";
 
 type Launch = { clusterDir: string; binaries: Binaries; user: ServerUser; port: number };
 
-/** Resolves with a server that takes connections: ours, or that of whoever was faster. */
+/** Resolves with a server that takes connections: the one that we start, or that of a process that was faster. */
 async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Promise<Postmaster> {
   const deadline = Date.now() + START_MS;
   let exit: string | null = null;
@@ -106,7 +106,7 @@ function readTail(path: string): string {
 
 type Watched = { postmaster: Postmaster; clusterDir: string; launch: () => Promise<Postmaster>; log: (message: string) => void };
 
-/** While we run the database runs: one that was killed or stopped by hand is started again. */
+/** Keeps the server running while we run: one that was killed or stopped by hand is started again. */
 function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): Promise<void> } {
   let { pid } = postmaster;
   const over = new AbortController();
@@ -131,7 +131,7 @@ function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): P
   };
 }
 
-/** Fast shutdown: sessions are ended, everything is written. Immediate where that takes too long: nothing is lost either. */
+/** By a fast shutdown, which ends sessions and writes everything; where that takes too long, by an immediate one, which loses nothing either. */
 async function stopPostmaster(pid: number): Promise<void> {
   for (const signal of ["SIGINT", "SIGQUIT", "SIGKILL"] as const) {
     const deadline = Date.now() + STOP_MS;

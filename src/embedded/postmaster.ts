@@ -6,8 +6,8 @@ import { basename, join } from "node:path";
 export type Postmaster = { pid: number; port: number; isReady: boolean };
 
 /**
- * The live postmaster of this cluster, or null; a file that a dead one left behind is removed. Throws where a live process
- * may or may not be it: PostgreSQL shuts itself down once its file is gone, and a second server would ruin the cluster.
+ * The live postmaster of this cluster, or null; the file of a dead one is removed. Throws where it cannot be told whether a live
+ * process is the postmaster: PostgreSQL shuts itself down once its file is gone, and a second server would ruin the cluster.
  */
 export async function findPostmaster(clusterDir: string): Promise<Postmaster | null> {
   const found = readPidFile(clusterDir);
@@ -36,8 +36,8 @@ function readPidFile(clusterDir: string): Postmaster | null {
 }
 
 /**
- * A process id can belong to somebody else by now: the one we mean works in the cluster's folder, by whatever path that was
- * named (PostgreSQL changes into it before it writes its file). Null: it cannot be told.
+ * Whether a process is the postmaster: its id can have been given to another one since. A postmaster's working directory is the
+ * cluster's folder, into which PostgreSQL changes before it writes its file, whatever path named it. Null: it cannot be told.
  */
 function isPostmasterOf(pid: number, clusterDir: string): boolean | null {
   try {
@@ -48,11 +48,11 @@ function isPostmasterOf(pid: number, clusterDir: string): boolean | null {
   }
 }
 
-/** Where another user's folder is not shown to us (a container's root may not look), its command line is. */
+/** For a process of another user, whose working directory may be hidden from us (even from root in a container), unlike its command line. */
 function isPostmasterByCommand(pid: number, clusterDir: string): boolean | null {
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    // It is about to begin or to end.
+    // An empty command line: it is about to begin or to end.
     if (command.length === 1) return true;
     if (!/^postgres(\.exe)?$/.test(basename(command[0] ?? ""))) return false;
     const folder = command[command.indexOf("-D") + 1] ?? "";

@@ -8,9 +8,9 @@ export type ServerUser = {
 };
 
 /**
- * As an ordinary user nothing is switched. As root: to the owner of a cluster that exists, else to `postgres`, else
- * to `nobody`, which every Linux has. The capabilities let that user pass folders that are closed to others (the
- * home of root, say); the server itself makes no use of them.
+ * An ordinary user starts the server as themselves. Root starts it as the owner of the cluster where there is one, else as
+ * `postgres`, else as `nobody`, which every Linux has. The capabilities let that user pass folders that are closed to
+ * others (the home of root, say); the server itself makes no use of them.
  */
 export async function chooseServerUser(clusterDir: string): Promise<ServerUser> {
   if (process.platform === "win32" || process.getuid?.() !== 0) {

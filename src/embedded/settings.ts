@@ -6,19 +6,19 @@ export function serverSettings(port: number): string[] {
     unix_socket_directories: "",
     // Durability stays on (fsync, synchronous_commit, full_page_writes): what we acknowledge must survive a power cut.
     max_connections: "100",
-    // A queue lives in memory; more than this gains nothing on a laptop.
+    // A queue fits in this, and more gains nothing on a laptop.
     shared_buffers: "256MB",
-    // Checkpoints by time and not by volume while a million rows are loaded.
+    // So large that checkpoints come by time and not by volume while a million rows are loaded.
     max_wal_size: "2GB",
     min_wal_size: "128MB",
     wal_compression: "on",
     checkpoint_timeout: "10min",
-    // Job rows live for seconds: dead ones must go soon, or every fetch wades through them.
+    // Job rows live for seconds: dead ones must be cleared away soon, or every fetch reads past them.
     autovacuum_naptime: "15s",
     autovacuum_vacuum_cost_delay: "0",
     // Queries are short: compiling them costs more than running them.
     jit: "off",
-    // A week of logs, each day's file begun anew: they cannot grow for ever.
+    // A log file for each day of the week, begun anew each time, so that they cannot grow for ever.
     logging_collector: "on",
     log_directory: "log",
     log_filename: "postgresql-%a.log",

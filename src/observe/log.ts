@@ -22,7 +22,7 @@ export function createLog(level: string): Log {
   );
 }
 
-/** Not every property that a library hangs on an error: pg adds the whole client, with its connection's facts. */
+/** Only these properties: libraries add others, such as pg the whole client with its connection's facts. */
 function describeError(error: unknown): object {
   if (!isLikeError(error)) return { message: String(error) };
   const code = "code" in error ? { code: error.code } : {};
@@ -30,7 +30,7 @@ function describeError(error: unknown): object {
   return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause };
 }
 
-/** pg-boss tells of an error with a copy of it, which is none itself. */
+/** pg-boss reports an error as a copy, which is no Error itself. */
 function isLikeError(error: unknown): error is Error {
   return error instanceof Error || (typeof error === "object" && error !== null && "message" in error);
 }

@@ -23,7 +23,7 @@ import { isQuicklyRead, LOADS_AT_ONCE, wireIntake } from "./intake.ts";
 import { wirePreflight } from "./preflight.ts";
 import type { OnStop, Parts } from "./parts.ts";
 
-/** A thread each as well, but no connection. */
+/** Each large file that is being surveyed takes a thread, as a load does, but no connection. */
 const SURVEYS_AT_ONCE = 2;
 /** Each holds a connection and a snapshot of the database until it is read. */
 const REPORTS_AT_ONCE = 4;
@@ -45,7 +45,7 @@ export async function wireApi(
     },
     tempPath: storage.tempPath,
     discard: storage.discard,
-    // Where there is no key, credentials are refused before they are kept.
+    // Without a SECRET_KEY uploads with credentials are refused, so that there is none to tell apart.
     digestUpload: (said) => digestUpload(said, headerSeal?.fingerprint ?? (() => "")),
     ...wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }),
     preflight: await servePreflight({ config, storage }, onStop),
@@ -64,7 +64,7 @@ export async function wireApi(
     log,
   });
   onStop(async () => {
-    // Answers in progress get this long; an upload that trickles does not hold up the others' shutdown.
+    // Answers in progress get so long, so that an upload that trickles does not hold up the stop.
     const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
     await app.close();
     clearTimeout(deadline);
@@ -113,7 +113,7 @@ async function serveCsvFetch(config: Parts["config"], onStop: OnStop): Promise<H
     max: LOADS_AT_ONCE,
     perHostMax: LOADS_AT_ONCE,
     accept: "text/csv,*/*;q=0.5",
-    // An object store gives a file as it was put there, whatever was accepted; a CSV is unpacked by what is in it.
+    // An object store gives a file as it was stored, whatever is accepted; a CSV is unpacked where its first bytes say gzip.
     codingsTaken: ["gzip", "x-gzip"],
   });
   onStop(async () => downloader.close());

@@ -6,7 +6,7 @@ import type { SourceHeaders } from "../domain/source-headers.ts";
 import { readOrMakeSecretKey } from "../storage/secret-key.ts";
 
 /**
- * Both ends of the headers that a batch brings, for its origins and its webhook: sealed where it is accepted, opened where it
+ * Encrypts the credentials that a batch brings for its origins and its webhook, where it is accepted, and decrypts them where it
  * is worked.
  */
 export type HeaderSeal = {
@@ -20,8 +20,8 @@ export type HeaderSeal = {
 };
 
 /**
- * With SECRET_KEY, or, where the database is embedded and this process the only one, with a key made for it. Null where
- * several processes share a database and nobody gave them a key.
+ * With SECRET_KEY, or, where the database is embedded and this process its only one, with a key that is made for it. Null where
+ * SECRET_KEY is missing and several processes can share the database.
  */
 export async function openHeaderSeal(config: Pick<Config, "secretKey" | "databaseUrl" | "dataDir">): Promise<HeaderSeal | null> {
   if (config.secretKey !== null) return createHeaderSeal(config.secretKey);
@@ -40,7 +40,7 @@ export function createHeaderSeal(secretKey: string): HeaderSeal {
     }),
     open(sealed, batchId) {
       const text = unseal(sealed, { key, about: batchId });
-      // What opens was sealed by us: its shape is ours.
+      // Only what we sealed can be opened, so that it has this shape.
       return text === null ? null : (JSON.parse(text) as SourceHeaders[]);
     },
     sealAuthorization: (authorization, endpointId) =>

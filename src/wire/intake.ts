@@ -20,7 +20,7 @@ const INLINE_CSV_BYTES_MAX = 128 * 1024;
 /** Each large file that is being loaded takes a thread, some 100 MB and a connection of its own. */
 export const LOADS_AT_ONCE = 3;
 
-/** A packed file can hold two hundred times its bytes. */
+/** Whether it is read without a thread. Not a packed file, which can hold two hundred times its bytes. */
 export function isQuicklyRead({ path, bytes }: { path: string; bytes: number }): boolean {
   return bytes <= INLINE_CSV_BYTES_MAX && !isGzip(readFileSync(path));
 }
@@ -31,7 +31,7 @@ export type Intake = {
   findEarlier(key: IdempotencyKey): Promise<Acceptance | null>;
 };
 
-/** What takes a spooled CSV in, for the API and for the command line. */
+/** Wires what takes a spooled CSV in, for the API and for the command line. */
 export function wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }: Omit<Parts, "log" | "publicUrl">): Intake {
   const inTurn = createTurnstile(LOADS_AT_ONCE);
   const load = (order: BatchOrder) =>

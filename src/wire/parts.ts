@@ -5,7 +5,7 @@ import type { Log } from "../observe/log.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Storage } from "../storage/storage.ts";
 
-/** What API and worker of one process share. */
+/** What the API and the worker of one process share. */
 export type Parts = {
   config: Config;
   log: Log;

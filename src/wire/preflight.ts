@@ -17,14 +17,14 @@ type Given = {
   discard(tempPath: string): Promise<void>;
 };
 
-/** What the API and the command line look at a file with; it needs neither a database nor encoders. */
+/** Wires preflights for the API and the command line; they need neither a database nor encoders. */
 export async function wirePreflight({
   config,
   survey,
   tempPath,
   discard,
 }: Given): Promise<{ preflight(order: PreflightOrder, signal: AbortSignal): Promise<Preflight>; close(): void }> {
-  // As the workers fetch: the forecast is about them.
+  // As the workers' downloader, since the forecast is about them.
   const downloader = createDownloader({
     policy: createAddressPolicy(config),
     userAgent: userAgent(await readVersion(), config.contact),
