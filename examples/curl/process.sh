@@ -30,8 +30,8 @@ call() {
   esac
 }
 
-# The texts of all members of a name, and that of the first one, of which null is none: a paused host has a pausedAt of its own,
-# behind the batch's. With jq at hand: jq -r .detail "$folder/body"
+# The texts of all members of a name; and the text of the first member, nothing where that is null: a paused host has a pausedAt
+# too, behind the batch's. With jq at hand: jq -r .detail "$folder/body"
 members() { grep -o "\"$1\":\(null\|\"\([^\"\\\\]\|\\\\.\)*\"\)" "$folder/body"; }
 unquote() { sed -n 's/^"[^"]*":"\(.*\)"$/\1/p' | sed 's/\\"/"/g'; }
 texts() { members "$1" | unquote; }
@@ -53,7 +53,7 @@ until [ -n "$(text finishedAt)" ]; do
     echo "not ended in time; it goes on, look at $self" >&2
     exit 3
   fi
-  # The service says when another look is worth it.
+  # The service says after how long to look again.
   sleep "$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9]*\).*/\1/p' "$folder/headers" | grep . || echo 1)"
   call "$self"
   echo "$(number percent) %" >&2

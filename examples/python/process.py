@@ -23,7 +23,7 @@ REQUEST_SECONDS = 300
 
 
 class NotEnded(Exception):
-    """It has not ended, and waiting longer is for people to decide."""
+    """The batch has not ended, and people have to decide whether to wait longer."""
 
 
 def call(url, body=None, content_type=None):
@@ -38,13 +38,13 @@ def call(url, body=None, content_type=None):
 
 
 def upload(path, options=""):
-    # The file is the body itself, sent as it is read; what is said about it stands in the query.
+    # The body is the file itself, sent as it is read; the options stand in the query.
     with open(path, "rb") as csv:
         return json.loads(call(f"{BASE_URL}/v1/batches?{options}", csv, "text/csv")[1])
 
 
 def wait_for_completion(batch, deadline_seconds, on_progress=lambda now: None):
-    """Looks as often as the service asks for until the batch has ended."""
+    """Looks, as often as the service asks for, until the batch has ended."""
     deadline = time.monotonic() + deadline_seconds
     while True:
         headers, body = call(batch["links"]["self"])

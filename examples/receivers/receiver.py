@@ -15,22 +15,22 @@ import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# Two with a comma between while one takes the other's place; see "Another secret" in docs/webhooks.md.
-# b64decode needs the padding that some tools leave out, and does not mind too much of it.
+# Two secrets with a comma between while a new one replaces an old one; see "Another secret" in docs/webhooks.md.
+# b64decode needs the padding, which some tools leave out, and ignores what is too much.
 KEYS = [base64.b64decode(re.sub("^whsec_", "", secret.strip()) + "==") for secret in os.environ.get("WEBHOOK_SECRET", "").split(",")]
 TOLERANCE_SECONDS = 5 * 60
 # An event has a few kilobytes, some 35 with much metadata; with webhookPayload=seed at most 100,000 bytes.
 BODY_BYTES_MAX = 256 * 1024
 IDS_MAX = 10_000
 
-# Lasts until a restart and for one process. A table with webhook-id as its primary key lasts longer, for all of them.
+# Known until a restart, to one process. A table with webhook-id as its primary key lasts, and serves all processes.
 seen = {}
 lock = threading.Lock()
 jobs = queue.Queue(maxsize=1_000)
 
 
 class Receiver(BaseHTTPRequestHandler):
-    # A sender that stops in the middle of its message does not hold a thread for longer.
+    # So that a sender that stops in the middle of its message holds a thread no longer.
     timeout = 10
 
     def do_POST(self):
@@ -39,17 +39,17 @@ class Receiver(BaseHTTPRequestHandler):
             return self.answer(411, "a content-length is needed")
         if int(length) > BODY_BYTES_MAX:
             self.answer(413, f"at most {BODY_BYTES_MAX} bytes are taken")
-            # Read off what was sent anyway, or the sender would see a reset in the place of the answer.
+            # The body is read all the same, or the sender would see a reset instead of the answer.
             self.rfile.read(min(int(length), 4 * BODY_BYTES_MAX))
             return None
-        # The bytes as they came are what was signed: JSON is parsed after that.
+        # The signature is of the bytes as they came, so that JSON is parsed only after it is verified.
         body = self.rfile.read(int(length))
         fault = find_fault(self.headers, body)
         if fault:
             return self.answer(401, fault)
         message_id = self.headers["webhook-id"]
         with lock:
-            # A repetition is answered like the first: its answer may have been lost on the way.
+            # A repetition is answered like the first, whose answer may have been lost on the way.
             if message_id not in seen:
                 try:
                     jobs.put_nowait(json.loads(body))
@@ -58,7 +58,7 @@ class Receiver(BaseHTTPRequestHandler):
                 seen[message_id] = True
                 if len(seen) > IDS_MAX:
                     del seen[next(iter(seen))]
-        # First the answer, then the work: whoever waits longer than 20 s sends it again.
+        # First the answer, then the work: after 20 s without an answer Pressrun sends it again.
         return self.answer(204)
 
     def answer(self, status, text=""):
@@ -77,13 +77,13 @@ def find_fault(headers, body):
     # An id with a dot in it could shift what is signed from one part to the next.
     if not (re.fullmatch("[A-Za-z0-9_-]{1,100}", message_id) and re.fullmatch("[0-9]{1,12}", timestamp) and signatures):
         return "webhook-id, webhook-timestamp and webhook-signature are needed"
-    # Whoever recorded a message cannot send it again next week.
+    # So that whoever recorded a message cannot send it again next week.
     if abs(time.time() - int(timestamp)) > TOLERANCE_SECONDS:
         return "the message is older or newer than five minutes"
     signed = f"{message_id}.{timestamp}.".encode() + body
     for key in KEYS:
         expected = b"v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
-        # compare_digest, so that the time it takes tells nothing about how much was right.
+        # compare_digest, so that the time that it takes tells nothing of how much was right.
         if any(hmac.compare_digest(expected, signature.encode()) for signature in signatures.split(" ")):
             return None
     return "the signature is not right"
@@ -108,7 +108,7 @@ def work():
 
 
 if __name__ == "__main__":
-    # Anybody could sign with a key that is empty.
+    # With an empty key anybody could sign.
     if any(len(key) < 24 for key in KEYS):
         raise SystemExit("Set WEBHOOK_SECRET to what signs your webhooks: base64 of 24 bytes or more.")
     threading.Thread(target=work, daemon=True).start()

@@ -6,7 +6,7 @@
 #     CONTENT_LENGTH=$(wc -c < body.json) sh receiver.sh < body.json
 #
 # What is verified is kept in INBOX (./inbox), one file for each webhook-id: `find inbox -mtime +7 -delete` tidies up.
-set -euf # f: no name of a file comes out of what a header holds
+set -euf # f: a pattern in a header never becomes names of files
 export LC_ALL=C
 
 inbox=${INBOX:-inbox}
@@ -19,7 +19,7 @@ answer() { # status, text
   exit 0
 }
 
-# The key is seen in the list of processes for a moment: on a machine that you share, mount /proc with hidepid=2.
+# For a moment the list of processes shows the key: on a machine that you share, mount /proc with hidepid=2.
 sign() { # key in hexadecimal digits; what is signed on stdin
   openssl dgst -sha256 -mac HMAC -macopt "hexkey:$1" -binary | openssl base64 -A
 }
@@ -39,13 +39,13 @@ timestamp=${HTTP_WEBHOOK_TIMESTAMP-}
 signatures=${HTTP_WEBHOOK_SIGNATURE-}
 length=${CONTENT_LENGTH-}
 
-# Each is checked before it is calculated with, or becomes the name of a file.
+# Each is checked before it is used as a number or as the name of a file.
 case $id in '' | *[!A-Za-z0-9_-]*) answer '401 Unauthorized' 'webhook-id is needed' ;; esac
 case $timestamp in '' | *[!0-9]* | ?????????????*) answer '401 Unauthorized' 'webhook-timestamp is needed' ;; esac
 case $length in '' | *[!0-9]*) answer '411 Length Required' 'a content-length is needed' ;; esac
 [ "${#length}" -le 9 ] && [ "$length" -le "$body_bytes_max" ] || answer '413 Content Too Large' "at most $body_bytes_max bytes are taken"
 [ "${#id}" -le 100 ] && [ "${#signatures}" -le 1000 ] || answer '401 Unauthorized' 'the headers are too long'
-# Whoever recorded a message cannot send it again next week.
+# So that whoever recorded a message cannot send it again next week.
 now=$(date +%s)
 [ "$timestamp" -ge $((now - tolerance_seconds)) ] && [ "$timestamp" -le $((now + tolerance_seconds)) ] ||
   answer '401 Unauthorized' 'the message is older or newer than five minutes'
@@ -56,12 +56,12 @@ trap 'rm -f "$body"' EXIT
 head -c "$length" > "$body"
 
 # Standard Webhooks: HMAC-SHA256 over id.timestamp.body. The header can hold several signatures, and WEBHOOK_SECRET two secrets
-# with a comma between while one takes the other's place. A shell has no comparison of constant time; what a byte more takes is
-# lost in the milliseconds that openssl starts.
+# with a comma between while a new one replaces an old one. A shell has no comparison in constant time; the time that one more
+# byte takes is lost in the milliseconds that openssl takes to start.
 is_right=no
 for secret in $(printf %s "$WEBHOOK_SECRET" | tr ',' ' '); do
   key=$(printf %s "${secret#whsec_}" | openssl base64 -d -A | od -An -v -tx1 | tr -d ' \n')
-  # Anybody could sign with a key that is empty.
+  # With an empty key anybody could sign.
   [ "${#key}" -ge 48 ] || answer '500 Internal Server Error' 'WEBHOOK_SECRET is not base64 of 24 bytes or more'
   expected=v1,$({ printf '%s.%s.' "$id" "$timestamp"; cat "$body"; } | sign "$key")
   for signature in $signatures; do
@@ -70,14 +70,14 @@ for secret in $(printf %s "$WEBHOOK_SECRET" | tr ',' ' '); do
 done
 [ "$is_right" = yes ] || answer '401 Unauthorized' 'the signature is not right'
 
-# A link is made once, whoever else tries at the same moment. A repetition is answered like the first: its answer may have
-# been lost on the way.
+# Only one process can make a link, even where several try at once. A repetition is answered like the first, whose answer may
+# have been lost on the way.
 if ! ln "$body" "$inbox/$id.json" 2> /dev/null; then
   [ -e "$inbox/$id.json" ] || answer '503 Service Unavailable' 'the inbox cannot be written; send it again'
   answer '204 No Content'
 fi
-# First the answer, then the work: whoever waits longer than 20 s sends it again. A server waits until nobody holds the
-# script's output, and only exec lets go of it: a function that is redirected keeps a copy.
+# First the answer, then the work: after 20 s without an answer Pressrun sends it again. A server waits until no process holds
+# the script's output open, and only exec closes it: a function whose output is redirected keeps a copy.
 (
   exec < /dev/null > /dev/null 2>> "$inbox/errors.log"
   handle "$inbox/$id.json"

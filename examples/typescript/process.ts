@@ -13,7 +13,7 @@ import { stat, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** What is needed of it here; openapi.json has all, for a generator of your choice. */
+/** The fields that are used here; openapi.json has all of them, for a generator of your choice. */
 type Batch = {
   batchId: string;
   status: "pending" | "processing" | "completed" | "failed" | "cancelled";
@@ -39,7 +39,7 @@ export class Refused extends Error {
     this.problem = problem;
   }
 }
-/** It has not ended, and waiting longer is for people to decide. */
+/** The batch has not ended, and people have to decide whether to wait longer. */
 export class NotEnded extends Error {}
 
 const BASE_URL = process.env["BASE_URL"] ?? "http://127.0.0.1:3000";
@@ -61,8 +61,8 @@ export async function upload(csvPath: string, options = ""): Promise<Batch> {
 }
 
 /**
- * Looks as often as the service asks for until the batch has ended. A batch that is paused waits for somebody to resume
- * it, so that is an error here, as is the deadline; both leave the batch as it is.
+ * Looks, as often as the service asks for, until the batch has ended. Throws where the batch is paused, since it then waits for
+ * somebody to resume it, and where time is up; both leave the batch as it is.
  */
 export async function waitForCompletion(
   batch: Batch,
@@ -96,7 +96,7 @@ async function main([csvPath, resultsPath = "results.csv"]: string[]): Promise<n
 
 if (import.meta.main) {
   process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-    // fetch says only that it failed; why stands in the cause.
+    // fetch says only that it failed; the cause says why.
     console.error(
       error instanceof Error ? [error.message, error.cause instanceof Error ? error.cause.message : ""].join(" ").trim() : error,
     );
