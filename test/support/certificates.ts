@@ -10,7 +10,7 @@ export type Certificates = { authority: string; good: Certificate; expired: Cert
 const run = promisify(execFile);
 const EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
-/** An authority of the test's own, and what it signed; made by openssl in a folder that goes with the test. */
+/** An authority of the test's own and certificates that it signed, made by openssl in a folder that is removed after the test. */
 export async function makeCertificates(): Promise<Certificates> {
   const folder = await createTestFolder();
   const at = (name: string) => join(folder, name);

@@ -24,7 +24,7 @@ export function startCommand(words: readonly string[], env: Record<string, strin
     stdout,
     stderr,
   }));
-  ended.catch(() => {}); // its pipes may be closed by the caller
+  ended.catch(() => {}); // the caller may close the pipes
   return { process: child, ended };
 }
 

@@ -4,11 +4,11 @@ import { readCatalogue, type Catalogue, type ReadOptions } from "../../src/csv/r
 import type { CatalogueProduct } from "../../src/csv/read-product.ts";
 import { createResultWriter, type ResultCells, type ResultShape } from "../../src/csv/write-result.ts";
 
-/** `pages`: how many products came at a time. */
+/** `pages`: how many products were handed on each time. */
 export type CsvReading = Catalogue & { found: CatalogueProduct[]; pages: number[] };
 type Options = Partial<Omit<ReadOptions, "limits" | "onProducts">> & { limits?: Partial<CatalogueLimits>; chunks?: readonly number[] };
 
-/** Reads a file that comes in pieces of these sizes, the last one again and again; in one piece unless told so. */
+/** Reads a file, in one piece, or in pieces of the sizes in `chunks`, of which the last is used for all that follow. */
 export async function readCsv(csv: string | Buffer, { limits, chunks, ...options }: Options = {}): Promise<CsvReading> {
   const bytes = Buffer.from(csv);
   const found: CatalogueProduct[] = [];
@@ -33,7 +33,7 @@ async function* cutBytes(bytes: Buffer, sizes: readonly number[]): AsyncGenerato
   }
 }
 
-/** The result of a file that was read, each product's outputs as `resultFor` says; none where it is left out. */
+/** The result CSV of a file that was read, with the results that `resultFor` gives; without it no image has an output. */
 export function writeResult(
   reading: CsvReading,
   shape: ResultShape,
@@ -47,7 +47,7 @@ export function writeResult(
   return Buffer.concat([writer.head(), ...rows]);
 }
 
-/** What a reader of CSV that we have not written makes of a text. */
+/** Reads a text with a CSV reader that we have not written. */
 export function rowsByFastCsv(csv: string, delimiter = ","): Promise<string[][]> {
   return new Promise((resolve, reject) => {
     const rows: string[][] = [];

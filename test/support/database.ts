@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { onCleanup } from "./cleanup.ts";
 import { connectDatabase, type Database } from "../../src/db/connect.ts";
 
-/** A migrated database of the caller's own, gone when its tests are. */
+/** A migrated database of the caller's own, dropped after its tests. */
 export async function createTestDatabase(): Promise<string> {
   const serverUrl = process.env["TEST_POSTGRES_URL"];
   if (!serverUrl) throw new Error("run tests with `npm test`, or `npm test -- FILE`: they need its PostgreSQL");

@@ -13,7 +13,7 @@ import { openTestQueue } from "./queue.ts";
 
 export const SECRET = createSecret(randomBytes(32));
 
-/** Deliveries in a database of the caller's own, which are attempted when a test says so. */
+/** Deliveries in a database of the caller's own, each attempted only when a test calls for it. */
 export async function openDeliveries() {
   const { db, queue } = await openTestQueue();
   const post = createPost({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "test", answerMs: 400 });

@@ -15,7 +15,7 @@ export type DialectFixture = {
   /** Some products: line, id, name, URLs. */
   products: [line: number, id: string, name: string, urls: string[]][];
   baseUrl?: string;
-  /** Refuses by default; this one has a cell that is no URL. */
+  /** `reject` where it is missing; `skip` for a file with a cell that is no URL. */
   onInvalid?: "skip";
 };
 

@@ -8,14 +8,14 @@ export type Answer = {
   path: string;
   status: number;
   contentType: string | null;
-  /** Null where it was not read; only text is looked into. */
+  /** Null where it was not read; only texts are checked. */
   body: string | null;
 };
 
 const PROBLEM = { $ref: "#/components/schemas/Problem" };
 /** Pages for people. */
 const PAGES = /^\/(docs(\/.*)?)?$/;
-/** What can be said before there is an operation to speak of. */
+/** Problems that are answered before an operation is known. */
 const OF_NO_OPERATION = [
   "bad_request",
   "not_found",
@@ -29,7 +29,7 @@ const OF_NO_OPERATION = [
   "internal_error",
 ];
 
-/** Compiling takes a while that no test should be measured by. */
+/** Compiles the schemas, which takes a while that no test should be measured by. */
 export function prepare(): void {
   faultOfValue(PROBLEM, {});
 }

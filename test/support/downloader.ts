@@ -3,7 +3,7 @@ import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
 import { createDownloader, type Downloader } from "../../src/net/download.ts";
 import { onCleanup } from "./cleanup.ts";
 
-/** Deadlines that a server on loopback keeps with ease, and a test can wait for. */
+/** Deadlines that a server on loopback keeps with ease, and that a test can wait for. */
 export const SHORT_LIMITS = { ...DOWNLOAD_LIMITS, connectMs: 300, firstByteMs: 300, idleMs: 300, totalMs: 900 };
 
 /** A downloader that may reach 127.0.0.1, closed when the caller's tests are over. */

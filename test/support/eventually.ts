@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Looks until there is an answer; says what it waited for when there is none in time. */
+/** Looks until there is an answer; throws with `what` it waited for when there is none in time. */
 export async function eventually<T>(what: string, look: () => Promise<T | null | undefined | false>, withinMs = 30_000): Promise<T> {
   const deadline = performance.now() + withinMs;
   for (;;) {

@@ -10,7 +10,7 @@ export async function createTestFolder(): Promise<string> {
   return folder;
 }
 
-/** A folder of the caller's own on another file system than the rest, where links from there are refused; null: there is none here. */
+/** A folder of the caller's own on another file system, to which files of the others cannot be linked; null where there is none. */
 export async function createFolderElsewhere(): Promise<string | null> {
   const [here, there] = [tmpdir(), "/dev/shm"].map((path) => statSync(path, { throwIfNoEntry: false })?.dev);
   if (there === undefined || here === there) return null;

@@ -1,10 +1,10 @@
 import { constants, crc32, deflateRawSync } from "node:zlib";
 
-/** Files that claim much and hold little, byte by byte: no encoder would write them. */
+/** Files that claim much and hold little, made byte by byte, since no encoder would write them. */
 
 const ZEROS_BYTES = 1024 * 1024;
 
-/** A zlib stream of so many zeros: one piece of a megabyte again and again, since each piece stands alone. */
+/** A zlib stream of so many zeros, which is one piece of a megabyte repeated: no piece refers to another. */
 function deflateZeros(bytes: number): Buffer {
   const piece = deflateRawSync(Buffer.alloc(ZEROS_BYTES), { level: 9, finishFlush: constants.Z_FULL_FLUSH });
   const rest = deflateRawSync(Buffer.alloc(bytes % ZEROS_BYTES), { level: 9 });

@@ -45,7 +45,7 @@ function readSteps(text: string): Step[] {
   });
 }
 
-/** Of the machine; what is written there would stay: an image's steps write elsewhere. */
+/** Folders of the machine. What an image's steps wrote there would stay, but they write elsewhere. */
 const SYSTEM = ["usr", "bin", "sbin", "lib", "lib64", "etc", "dev", "proc"];
 const NODE_USER = "node:x:1000:1000::/home/node:/bin/sh";
 const NODE_FOLDER = "/opt/node/bin";

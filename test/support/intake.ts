@@ -7,7 +7,7 @@ import { loadBatch } from "../../src/intake/load-batch.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 
-/** What accepts an upload into this database, with no webhook, key or address guard of a service. */
+/** All that accepting an upload into this database takes, without a configured webhook, a SECRET_KEY and an address guard. */
 export function intakeInto({ db, queue, storage }: { db: Database; queue: Queue; storage: Storage }): IntakeDeps {
   return {
     storage,

@@ -12,10 +12,10 @@ import type { Queue } from "../../src/queue/queue.ts";
 import { createTestFolder } from "./folder.ts";
 import { catalogueOf } from "./origin.ts";
 
-/** As an upload without options is read. */
+/** How an upload without options is read. */
 export const DEFAULT_READING: ReadingOptions = { onInvalid: "reject", wishes: NO_WISHES, baseUrl: null, layout: null };
 
-/** Loads a batch whose products have these images, without HTTP; returns its id. URLs that are none are skipped. */
+/** Loads a batch whose products have these images, without HTTP; returns its id. URLs that are none become failed images. */
 export async function loadCatalogue(
   { db, queue }: { db: Database; queue: Queue },
   rows: readonly (readonly string[])[],
@@ -44,5 +44,5 @@ export async function loadCatalogue(
   return batchId;
 }
 
-/** For who wants to be told: nothing is ever sent there. */
+/** An endpoint for batches that need one: nothing is ever sent there. */
 export const someEndpoint = () => ({ endpointId: randomUUIDv7(), url: "http://127.0.0.1/hook", secret: null });

@@ -3,7 +3,7 @@ import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 
-/** What a worker would hand to the settler of a first attempt. */
+/** The outcome of a first attempt, as a worker would hand it to the settler. */
 export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"]): ImageOutcome {
   return {
     claim,
@@ -21,7 +21,7 @@ export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"]): Image
 
 export type OpenJob = { ordinal: number; state: string; priority: number; later: boolean };
 
-/** A batch's jobs that wait or are in hand, each of those for images as often as it names one, in the order of the images. */
+/** A batch's jobs that wait or are in hand, in the order of their images; a job of several images comes once for each. */
 export async function openJobs({ executor }: Database, batchId: string, name = "image"): Promise<OpenJob[]> {
   const { rows } = await executor.executeSql(
     `select ordinal::int, state, priority, start_after > now() as later

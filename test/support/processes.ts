@@ -26,12 +26,12 @@ export function encodersOf(pid: number): number[] {
     .map((found) => found.pid);
 }
 
-/** Processes whose command line names this text, a folder say. */
+/** Processes whose command line holds this text, such as a folder. */
 export function processesNaming(text: string): Listed[] {
   return listProcesses().filter(({ command, pid }) => pid !== process.pid && command.includes(text));
 }
 
-/** A zombie that nobody has waited for yet is as gone as it gets. */
+/** A zombie, which its parent has not waited for yet, counts as dead. */
 export function isAlive(pid: number): boolean {
   return listProcesses().some((found) => found.pid === pid);
 }

@@ -1,9 +1,9 @@
 import pg from "pg";
 
-/** OIDs of what psql sets to the right: int2, int4, int8, float4, float8, numeric. */
+/** The OIDs of types that psql sets to the right: int2, int4, int8, float4, float8, numeric. */
 const NUMERIC = new Set([21, 23, 20, 700, 701, 1700]);
 
-/** What psql prints for a query, but for spaces at the ends of lines: CI may have no psql. */
+/** What psql prints for a query, without spaces at the ends of lines. Not by psql itself, which CI may not have. */
 export async function psqlTable(client: pg.Client, sql: string): Promise<string> {
   const { rows, fields } = await client.query<(string | null)[]>({
     text: sql,

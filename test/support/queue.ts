@@ -13,7 +13,7 @@ export async function openTestQueue(): Promise<{ db: Database; queue: Queue }> {
   return { db, queue };
 }
 
-/** Claims as many images as are asked for: what comes beside them, as a part of the last job, is kept for the next call. */
+/** Claims exactly as many images as are asked for: the rest of the last job is kept for the next call. */
 export function claimsByImage({ db, queue }: { db: Database; queue: Queue }): (count: number) => Promise<Claim[]> {
   let kept: Claim[] = [];
   return (count) =>

@@ -5,7 +5,7 @@ import { serve } from "./serve.ts";
 export type Delivered = { headers: IncomingHttpHeaders; body: string; at: number };
 export type Receiver = { url: string; deliveries: Delivered[] };
 
-/** Takes webhooks; answers 200 unless the test says otherwise. */
+/** A receiver of webhooks, which answers 200 unless the test gives another answer. */
 export async function startReceiver(
   answer: (response: ServerResponse, count: number) => void = (response) => response.end(),
 ): Promise<Receiver> {

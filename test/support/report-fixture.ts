@@ -49,7 +49,7 @@ const failed = (product: string, number: number, code: string, detail: string, a
 const NOT_FOUND = "The server answered with status 404.";
 const TIMED_OUT = "The server did not deliver the image in time.";
 
-/** A catalogue's autumn as the service leaves it in the tables, at times that stay: what docs/reporting.md shows is made of it. */
+/** Fills the tables as the service leaves them after an autumn of batches, at fixed times: docs/reporting.md shows reports of it. */
 const UPLOADS: Upload[] = [
   {
     id: ID(1),

@@ -22,7 +22,7 @@ export type Service = {
   finished(requestId: string, withinMs?: number): Promise<BatchStatusView>;
 };
 
-/** Starts the real thing as a process of its own and waits until it says where it listens. */
+/** Starts the service as a process of its own, and waits until it says where it listens. */
 export async function startService(
   env: Record<string, string>,
   options: { detached?: boolean; command?: readonly [string, ...string[]] } = {},

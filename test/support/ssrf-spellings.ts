@@ -1,4 +1,4 @@
-/** Addresses that nobody on the internet has a business to make us reach; every cloud's metadata service among them. */
+/** Addresses that nobody on the internet may make us reach; every cloud's metadata service is among them. */
 export const FORBIDDEN_V4 = [
   "127.0.0.1",
   "127.1.2.3",
@@ -164,7 +164,7 @@ function expand(address: string): string[] {
   return [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => "0"), ...tail];
 }
 
-/** What a resolver can answer that must be refused: as addresses are written by getaddrinfo. */
+/** Answers of a resolver that must be refused, in the spelling of getaddrinfo. */
 export function forbiddenAnswers(): { address: string; family: number }[] {
   const bare = Object.fromEntries(FORBIDDEN_V4.map((address) => [address, Object.values(hostsOfV4(address))]));
   const embedded = Object.values(bare)
@@ -177,7 +177,7 @@ export function forbiddenAnswers(): { address: string; family: number }[] {
   ];
 }
 
-/** Edges of the forbidden ranges from outside, well-known services, and odd spellings of both. */
+/** Addresses that are allowed: neighbours of the forbidden ranges, well-known services, and odd spellings of both. */
 export const PUBLIC_HOSTS = [
   "8.8.8.8",
   "1.1.1.1",

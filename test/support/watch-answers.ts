@@ -4,8 +4,8 @@ import { afterEach } from "node:test";
 import { findUndocumented, isJson, prepare, type Answer } from "./documented.ts";
 
 /**
- * Holds every answer of a watched service, to whichever test and by whichever client, to openapi.json: `fetch` fails at
- * once, and what else a test sent with fails the test at its end, since nobody may be there to catch it.
+ * Holds every answer of a watched service, to whichever test and by whichever client, to openapi.json. With `fetch` a fault fails
+ * at once; with any other client it fails the test at its end, since nobody may be there to catch it.
  */
 export function watchAnswers(port: number): { end(): void } {
   prepare();
@@ -13,7 +13,7 @@ export function watchAnswers(port: number): { end(): void } {
   return { end: () => void ports.delete(port) };
 }
 
-/** For those who speak with a socket of their own. */
+/** For tests that speak with a socket of their own. */
 export function demandDocumented(answer: Answer): void {
   const fault = findUndocumented(answer);
   if (fault === null) return;
@@ -32,7 +32,7 @@ const plainFetch = globalThis.fetch;
 globalThis.fetch = async (...given: Parameters<typeof fetch>) => {
   const request = new URL(given[0] instanceof Request ? given[0].url : given[0]);
   const response = await plainFetch(...given);
-  // A redirect leads to another place than was asked for.
+  // After a redirect the answer is from another path than was asked for.
   const { port, pathname, search } = response.redirected ? new URL(response.url) : request;
   if (!ports.has(Number(port))) return response;
   const contentType = response.headers.get("content-type");
@@ -46,7 +46,7 @@ subscribe("http.client.response.finish", (message) => {
   const { request, response } = message as { request: ClientRequest; response: IncomingMessage };
   if (!ports.has(response.socket.remotePort ?? 0)) return;
   const chunks: Buffer[] = [];
-  // Looking on: a listener of our own would set the stream flowing before its reader is there.
+  // Not by a listener of our own, which would set the stream flowing before its reader is there.
   const push = response.push.bind(response);
   response.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
     if (chunk !== null) chunks.push(Buffer.from(chunk));
