@@ -19,7 +19,7 @@ const BOMS: { bytes: number[]; encoding: Encoding }[] = [
  * Reads the whole file once, faster than it can be parsed, to find its encoding, which cannot be told from the beginning
  * alone: the first umlaut may stand in the last line. The first piece must be as long as unpack() makes it.
  */
-export async function sniffText(source: AsyncIterable<Buffer>): Promise<({ ok: true } & TextShape) | { ok: false; fault: TextFault }> {
+export async function sniffText(source: AsyncIterable<Buffer>): Promise<Verdict> {
   let check: Check | undefined;
   for await (const chunk of source) {
     if (chunk.length === 0) continue;
