@@ -21,5 +21,5 @@ export const CATALOGUE_LIMITS: CatalogueLimits = {
 
 /** How many problems are listed; the rest is counted. */
 export const PROBLEMS_LISTED_MAX = 100;
-/** Products are handed on in pages: one COPY write of some 100 kB. */
-export const PAGE_PRODUCTS = 500;
+/** How many products are handed on at once: one COPY write of some 100 kB. */
+export const PRODUCTS_AT_ONCE = 500;

@@ -2,7 +2,7 @@ import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { CsvProblem, CsvProblemCode } from "../domain/csv-problem.ts";
 import { chooseLayout, type Layout } from "./choose-layout.ts";
 import { NO_WISHES, type ColumnWishes } from "./find-columns.ts";
-import { PAGE_PRODUCTS, type CatalogueLimits } from "./limits.ts";
+import { PRODUCTS_AT_ONCE, type CatalogueLimits } from "./limits.ts";
 import { excerpt, ProblemList } from "./problem-list.ts";
 import { readProduct, type CatalogueProduct, type ProductRules } from "./read-product.ts";
 import { RecordReader } from "./record-reader.ts";
@@ -35,8 +35,8 @@ export type ReadOptions = {
   baseUrl?: string | null;
   /** Of a file that we made ourselves of JSON, whose lines nobody sees; of any other the layout is found out. */
   layout?: Layout | null;
-  /** Takes pages of products in the order of the file; none comes any more once the file has a problem, unless told so. */
-  onProducts(page: CatalogueProduct[], facts: CatalogueFacts): Promise<void>;
+  /** Takes products in the order of the file, PRODUCTS_AT_ONCE at most. No more come after a problem, unless `goesOn` is set. */
+  onProducts(products: CatalogueProduct[], facts: CatalogueFacts): Promise<void>;
   /** Hands on products also after a problem, for a preflight. */
   goesOn?: boolean;
 };
@@ -102,7 +102,7 @@ class Reading {
   /** The last product so far: blank rows behind it still belong to it. */
   #last: CatalogueProduct | undefined;
   #blankChars = 0;
-  #page: CatalogueProduct[] = [];
+  #ready: CatalogueProduct[] = [];
 
   constructor(options: ReadOptions) {
     this.#options = options;
@@ -136,9 +136,9 @@ class Reading {
       );
   }
 
-  /** The last pages; after a fault too, for those who go on. */
+  /** Hands on the products that are left; after a fault too, where `goesOn` is set. */
   async handOn(): Promise<void> {
-    if (this.#last) this.#page.push(this.#last);
+    if (this.#last) this.#ready.push(this.#last);
     this.#last = undefined;
     await this.#flush();
   }
@@ -177,7 +177,7 @@ class Reading {
   async #read({ records, fault }: ReturnType<RecordReader["push"]>): Promise<void> {
     for (const record of records) {
       this.#readRecord(record);
-      if (this.#page.length >= PAGE_PRODUCTS) await this.#flush();
+      if (this.#ready.length >= PRODUCTS_AT_ONCE) await this.#flush();
     }
     if (fault) this.giveUp(fault.line, fault.code, fault.message);
   }
@@ -198,7 +198,7 @@ class Reading {
     if (product.urls.length === 0) facts.rowsWithoutImage += 1;
     this.#problems.add(problems);
     this.#checkSize(record.line, facts);
-    if (this.#last) this.#page.push(this.#last);
+    if (this.#last) this.#ready.push(this.#last);
     this.#last = product;
   }
 
@@ -218,12 +218,12 @@ class Reading {
 
   /** Hands on what is read; the last product stays while blank rows may follow it. */
   async #flush(): Promise<void> {
-    const page = this.#page;
+    const products = this.#ready;
     const facts = this.#facts;
     if (!facts) return;
-    this.#page = [];
-    for (let at = 0; at < page.length && (this.#problems.count === 0 || this.#options.goesOn); at += PAGE_PRODUCTS) {
-      await this.#options.onProducts(page.slice(at, at + PAGE_PRODUCTS), facts);
+    this.#ready = [];
+    for (let at = 0; at < products.length && (this.#problems.count === 0 || this.#options.goesOn); at += PRODUCTS_AT_ONCE) {
+      await this.#options.onProducts(products.slice(at, at + PRODUCTS_AT_ONCE), facts);
     }
   }
 

@@ -108,7 +108,7 @@ async function copyProducts(tx: Tx, order: BatchOrder): Promise<{ facts: Catalog
     const read = await readCatalogue(() => createReadStream(order.csv.path), {
       ...order.reading,
       limits: order.limits,
-      onProducts: (page) => loader.write(page.map(toRow)),
+      onProducts: (products) => loader.write(products.map(toRow)),
     });
     if (!read.ok) throw new Refused({ ...read, kind: "csv" });
     await loader.end();

@@ -64,9 +64,9 @@ export async function surveyCatalogue(
     ...reading,
     limits,
     goesOn: true,
-    async onProducts(page, { baseUrl }) {
+    async onProducts(products, { baseUrl }) {
       signal?.throwIfAborted();
-      for (const product of page) look(product, baseUrl);
+      for (const product of products) look(product, baseUrl);
     },
   });
   const { problems, problemCount } = read.ok ? { problems: [], problemCount: 0 } : read;

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { writeToString } from "fast-csv";
-import { CATALOGUE_LIMITS, PAGE_PRODUCTS, PROBLEMS_LISTED_MAX } from "../../src/csv/limits.ts";
+import { CATALOGUE_LIMITS, PRODUCTS_AT_ONCE, PROBLEMS_LISTED_MAX } from "../../src/csv/limits.ts";
 import { TABLE_LAYOUT, tableHead, tableRow } from "../../src/csv/products-table.ts";
 import { HEAD_BYTES } from "../../src/csv/other-types.ts";
 import { readCatalogue } from "../../src/csv/read-catalogue.ts";
@@ -118,15 +118,15 @@ describe("the seed's CSV", () => {
     }
   });
 
-  test("comes in pages, in order, none of them above the cap, blank lines at the end with the last row", async () => {
-    const rows = Array.from({ length: 2 * PAGE_PRODUCTS + 1 }, (_, index) => `${index},Mug,${A}\n`);
-    const { found, pages } = await accepted(`${HEADER}\n${rows.join("")}\n\n`);
-    assert.deepEqual(pages, [PAGE_PRODUCTS, PAGE_PRODUCTS, 1]);
+  test("comes in portions, in order, none of them above the cap, blank lines at the end with the last row", async () => {
+    const rows = Array.from({ length: 2 * PRODUCTS_AT_ONCE + 1 }, (_, index) => `${index},Mug,${A}\n`);
+    const { found, portions } = await accepted(`${HEADER}\n${rows.join("")}\n\n`);
+    assert.deepEqual(portions, [PRODUCTS_AT_ONCE, PRODUCTS_AT_ONCE, 1]);
     assert.deepEqual(
       found.map(({ serial }) => serial),
       rows.map((_, index) => String(index)),
     );
-    assert.equal(found.at(-1)?.record, `${2 * PAGE_PRODUCTS},Mug,${A}\n\n\n`);
+    assert.equal(found.at(-1)?.record, `${2 * PRODUCTS_AT_ONCE},Mug,${A}\n\n\n`);
   });
 });
 
@@ -403,7 +403,7 @@ describe("a CSV with problems", () => {
     const rows = Array.from({ length: 1_000 }, (_, index) => `${index},Mug,${index < 600 ? A : "nowhere"}\n`);
     const reading = await readCsv(`${HEADER}\n${rows.join("")}`);
     assert.ok(!reading.ok);
-    assert.deepEqual([reading.problems.length, reading.problemCount, reading.found.length], [PROBLEMS_LISTED_MAX, 400, PAGE_PRODUCTS]);
+    assert.deepEqual([reading.problems.length, reading.problemCount, reading.found.length], [PROBLEMS_LISTED_MAX, 400, PRODUCTS_AT_ONCE]);
     assert.equal((await readCsv(`${HEADER}\n${rows.join("")}`, { goesOn: true })).found.length, 1_000);
   });
 

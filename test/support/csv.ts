@@ -4,25 +4,25 @@ import { readCatalogue, type Catalogue, type ReadOptions } from "../../src/csv/r
 import type { CatalogueProduct } from "../../src/csv/read-product.ts";
 import { createResultWriter, type ResultCells, type ResultShape } from "../../src/csv/write-result.ts";
 
-/** `pages`: how many products were handed on each time. */
-export type CsvReading = Catalogue & { found: CatalogueProduct[]; pages: number[] };
+/** `portions`: how many products were handed on each time. */
+export type CsvReading = Catalogue & { found: CatalogueProduct[]; portions: number[] };
 type Options = Partial<Omit<ReadOptions, "limits" | "onProducts">> & { limits?: Partial<CatalogueLimits>; chunks?: readonly number[] };
 
 /** Reads a file, in one piece, or in pieces of the sizes in `chunks`, of which the last is used for all that follow. */
 export async function readCsv(csv: string | Buffer, { limits, chunks, ...options }: Options = {}): Promise<CsvReading> {
   const bytes = Buffer.from(csv);
   const found: CatalogueProduct[] = [];
-  const pages: number[] = [];
+  const portions: number[] = [];
   const catalogue = await readCatalogue(() => cutBytes(bytes, chunks ?? [bytes.length]), {
     onInvalid: "reject",
     ...options,
     limits: { ...CATALOGUE_LIMITS, ...limits },
-    async onProducts(page) {
-      found.push(...page);
-      pages.push(page.length);
+    async onProducts(products) {
+      found.push(...products);
+      portions.push(products.length);
     },
   });
-  return { ...catalogue, found, pages };
+  return { ...catalogue, found, portions };
 }
 
 async function* cutBytes(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Buffer> {
