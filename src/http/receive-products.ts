@@ -20,12 +20,8 @@ export async function receiveJson(request: FastifyRequest, deps: ReceiveDeps): P
     throw invalid('Expected recipe as an object such as {"format":"webp","quality":80}.');
   if (fileName !== undefined && typeof fileName !== "string") throw invalid("Expected fileName as text.");
   const { metadata: keepMetadata, ...settings } = recipe as Record<string, unknown>;
-  const fields = {
-    ...(request.query as Record<string, unknown>),
-    ...settings,
-    ...(keepMetadata === undefined ? {} : { keepMetadata }),
-    ...options,
-  };
+  const query = request.query as Record<string, unknown>;
+  const fields = together(query, settings, keepMetadata === undefined ? {} : { keepMetadata }, options);
   const received = { fields, fieldNames: { keepMetadata: "recipe/metadata" } };
   if (csvUrl !== undefined) {
     if (typeof csvUrl !== "string") throw invalid("Expected csvUrl as text.");
@@ -33,6 +29,17 @@ export async function receiveJson(request: FastifyRequest, deps: ReceiveDeps): P
   }
   if (!Array.isArray(products)) throw invalid('Expected products as a list such as [{"id":"MUG-1","images":["https://…"]}].');
   return { ...(await store(products, deps)), fileName: readableName(fileName ?? ""), ...received, layout: TABLE_LAYOUT };
+}
+
+/** What comes in two places comes twice, as in a form: it is refused by name, and none of it is passed over. */
+function together(...places: Record<string, unknown>[]): Record<string, unknown> {
+  const values = Map.groupBy(
+    places.flatMap((place) => Object.entries(place)),
+    ([name]) => name,
+  );
+  return Object.fromEntries(
+    [...values].map(([name, given]) => [name, given.length === 1 ? given[0]?.[1] : given.map(([, value]) => value)]),
+  );
 }
 
 /** A product a line, of any number; the options come in the query. */

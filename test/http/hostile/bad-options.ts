@@ -122,6 +122,16 @@ export const BAD_OPTIONS: HostileCase[] = [
     () => ({ ...metadata("icc"), recipe: { metadata: "none" } }),
     refused("recipe/metadata", /2 at once: \["icc","none"\]/),
   ),
+  jsonCase(
+    "an option in JSON: a format in the recipe and another beside it",
+    () => ({ ...metadata({}), format: "webp", recipe: { format: "png" } }),
+    refused("format", /2 at once: \["png","webp"\]/),
+  ),
+  {
+    name: "an option in JSON: a quality in the query and another in the body",
+    make: () => ({ body: JSON.stringify({ ...metadata({}), recipe: { quality: 80 } }), type: "application/json", query: "?quality=3" }),
+    ...refused("quality", /2 at once: \["3",80\]/),
+  },
   jsonCase("an option in JSON: metadata that is a list", () => metadata([{ a: 1 }, { b: 2 }]), refused("metadata", /object/)),
   jsonCase(
     "an option in JSON: an output with what outputs have not",
