@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { connectionOptions } from "./connect.ts";
 
-/** "pressrun" in ASCII, cut to 63 bits: any number would do that nothing else in this database uses. */
+/** Names the lock of migrations among the advisory locks of a database, which are numbers of 63 bits: "pressrun" in ASCII. */
 const MIGRATION_LOCK = "8102099357864587886";
 const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
 const POSTGRES_VERSION_MIN = 150_000;
