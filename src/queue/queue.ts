@@ -11,10 +11,11 @@ const QUEUES = ["plan", "image", "finish", "deliver"] as const;
 type QueueName = (typeof QUEUES)[number];
 type Payloads = { plan: PlanJob; image: ImageJob; finish: FinishJob; deliver: DeliverJob };
 
+/** A claim that gives no sign of life for so long has lapsed: with a look every 2 s a dead worker's images move on within 12 s. pg-boss takes no less. */
+export const LAPSE_SECONDS = 10;
 /**
  * pg-boss only ever retries what died (a failure that we saw is settled by us), so that its limit is as good as
- * none, and a job that waits is kept for a year. The shortest heartbeat it takes is 10 s: with a look every
- * 2 s a dead worker's images move on within 12 s.
+ * none, and a job that waits is kept for a year.
  */
 const YEAR_SECONDS = 365 * 24 * 3600;
 const COMMON: QueueOptions = {
@@ -22,7 +23,7 @@ const COMMON: QueueOptions = {
   retryDelay: 0,
   retentionSeconds: YEAR_SECONDS,
   deleteAfterSeconds: 3600,
-  heartbeatSeconds: 10,
+  heartbeatSeconds: LAPSE_SECONDS,
 };
 /** Jobs whose handler threw (the database was away, say) come back after 1 s, then ever later, at most after a minute. */
 const BACKING_OFF: QueueOptions = { ...COMMON, retryDelay: 1, retryBackoff: true, retryDelayMax: 60 };

@@ -3,7 +3,7 @@ import { findClaimedImages } from "../db/claimed-images.ts";
 import type { Transaction } from "../db/connect.ts";
 import { imageId } from "../domain/ids.ts";
 import type { Claim } from "../queue/image-jobs.ts";
-import type { Queue } from "../queue/queue.ts";
+import { LAPSE_SECONDS, type Queue } from "../queue/queue.ts";
 
 type InHandDeps = {
   queue: Pick<Queue, "touch">;
@@ -22,8 +22,8 @@ export type InHand = {
   isWorked: boolean;
 };
 
-/** pg-boss gives a claim 10 s without a sign of life (its shortest heartbeat): three chances to tell. */
-const LAPSE_MS = 10_000;
+/** A claim lapses without a sign of life for so long: three chances to tell. */
+const LAPSE_MS = 1_000 * LAPSE_SECONDS;
 const TOUCH_MS = 3_000;
 /** Between two tries while the database is away. */
 const RETRY_MS = 500;
