@@ -34,10 +34,9 @@ export async function fetchOrReuse(
   const isUnchanged = fetched.value.status === 304;
   if (!isUnchanged && fetched.value.sha256 !== sha256) return fetched;
 
-  const linked = await linkOutputs(stages, work, known, signal);
+  const linked = await linkOutputs(stages, work, known);
   if (!linked.ok) return linked;
   if (linked.value === null) return isUnchanged ? stages.download({ url, path, signal }) : fetched;
-  signal.throwIfAborted();
   const kept = await keepInput(stages, work, known, isUnchanged ? null : path);
   if (!kept.ok) return kept;
   return succeeded({ reused: linked.value, source: isUnchanged ? known.source : { ...known.source, ...whenceOf(fetched.value) } });
@@ -53,13 +52,11 @@ async function linkOutputs(
   stages: FetchStages,
   { batchId, ordinal, stem }: ImageWork,
   known: KnownSource,
-  signal: AbortSignal,
 ): Promise<StageResult<StoredOutput[] | null>> {
   const outputs: StoredOutput[] = [];
   for (const output of known.outputs) {
     const format = output.format as OutputFormat;
     const fileName = outputFileName(stem, output.name, FORMAT_FILES[format].extension);
-    signal.throwIfAborted();
     const linked = await stages.linkOutput({ ...known, fileName: output.fileName }, { batchId, ordinal, fileName });
     if (!linked.ok) return linked;
     if (!linked.value) return succeeded(null);

@@ -12,7 +12,7 @@ import type { Attempt, ImageWork, Processed, Stages, StoredOutput } from "./stag
 /** One image, top to bottom: fetch, inspect, encode, store. Whatever happens, no temporary file stays. */
 export async function processImage(given: Stages, work: ImageWork, signal: AbortSignal): Promise<Attempt> {
   const placed: Attempt["placed"] = [];
-  const stages = notePlaced(given, placed);
+  const stages = notePlaced(given, placed, signal);
   const attempt: Attempt = {
     result: { ok: true, value: { outputs: [], isReused: false } },
     placed,
@@ -52,7 +52,7 @@ export async function processImage(given: Stages, work: ImageWork, signal: Abort
     if (!encoded.ok) return stop(encoded.failure);
 
     clock.lapMs();
-    const stored = await store(stages, work, { input, extension: inspected.value.extension, encoded: encoded.value }, signal);
+    const stored = await store(stages, work, { input, extension: inspected.value.extension, encoded: encoded.value });
     attempt.stageMs.storeMs = clock.lapMs();
     isStored = stored.ok;
     return { ...attempt, result: stored };
@@ -61,22 +61,18 @@ export async function processImage(given: Stages, work: ImageWork, signal: Abort
   }
 }
 
-/** Looks at the signal before each file: whoever took over a lost claim may have settled files of the same names. */
 async function store(
   stages: Stages,
   work: ImageWork,
   files: { input: string; extension: string; encoded: Encoded },
-  signal: AbortSignal,
 ): Promise<StageResult<Processed>> {
   const outputs: StoredOutput[] = [];
   for (const { path, ...made } of files.encoded.outputs) {
     const fileName = outputFileName(work.stem, made.name, FORMAT_FILES[made.format].extension);
-    signal.throwIfAborted();
     const kept = await stages.keepOutput(path, { ...work, fileName });
     if (!kept.ok) return kept;
     outputs.push({ ...made, fileName });
   }
-  signal.throwIfAborted();
   const kept = await stages.keepInput(files.input, { ...work, extension: files.extension });
   return kept.ok ? { ok: true, value: { outputs, isReused: false } } : kept;
 }

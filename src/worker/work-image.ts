@@ -2,15 +2,13 @@ import { isDatabaseAway } from "../db/connect.ts";
 import type { SourcedImage } from "../db/known-sources.ts";
 import { PATIENCE_MS, whatHostDid } from "../domain/host-pause.ts";
 import type { Outcome } from "../domain/outcome.ts";
-import { outputFileName } from "../domain/file-name.ts";
-import { FORMAT_FILES, outputNames } from "../domain/recipe.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
 import { HostPaused } from "../net/host-watch.ts";
 import type { Log } from "../observe/log.ts";
 import type { Claim } from "../queue/image-jobs.ts";
-import type { OutputPlace } from "../storage/storage.ts";
 import { decideFailure, type Disk } from "./decide-failure.ts";
 import type { HostPauses } from "./host-pauses.ts";
+import { placesOf } from "./placed-outputs.ts";
 import { processImage } from "./process-image.ts";
 import { LostClaim } from "./images-in-hand.ts";
 import type { Hold } from "./pump.ts";
@@ -72,13 +70,6 @@ export async function workImage(
   const settled = settler.settle(item);
   onWorked();
   await settled;
-}
-
-/** Everywhere that any attempt can have put an output: one that was killed, or called off, has told nobody. */
-function placesOf({ batchId, ordinal, stem, batch: { recipe } }: SourcedImage): OutputPlace[] {
-  const extensions = Object.values(FORMAT_FILES).map(({ extension }) => extension);
-  const fileNames = outputNames(recipe).flatMap((name) => extensions.map((extension) => outputFileName(stem, name, extension)));
-  return fileNames.map((fileName) => ({ batchId, ordinal, fileName }));
 }
 
 /** No file is put at its place before it is sure that the claim is still ours. */
