@@ -17,14 +17,13 @@ const LOOK_MS = 1_000;
 export function startDiskGuard(options: { freeBytes(): Promise<number>; freeBytesMin: number; log: Log }): DiskGuard {
   let hasRoom = true;
   const check = async () => {
-    const { freeBytes, ...fault } = await options.freeBytes().then(
-      (bytes) => ({ freeBytes: bytes }),
-      (err: unknown) => ({ freeBytes: 0, err }),
-    );
+    let err: unknown = null;
+    const freeBytes = await options.freeBytes().catch((error: unknown) => ((err = error), 0));
     const now = freeBytes >= options.freeBytesMin;
     if (now !== hasRoom) {
       if (now) options.log.info({ freeBytes }, "the disk has room again, work goes on");
-      else options.log.error({ freeBytes, freeBytesMin: options.freeBytesMin, ...fault }, "the disk is full, nothing new is claimed");
+      else if (err !== null) options.log.error({ err }, "the disk cannot be written, nothing new is claimed");
+      else options.log.error({ freeBytes, freeBytesMin: options.freeBytesMin }, "the disk is full, nothing new is claimed");
     }
     hasRoom = now;
     return now;

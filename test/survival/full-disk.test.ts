@@ -83,7 +83,7 @@ for (const [what, take, giveBack] of [
       await eventually("the first images", async () => (await service.status(requestId)).progress.completed >= 5);
 
       assert.ok(run(take(folder)));
-      await eventually("the pause", async () => service.output.some((line) => line.includes("the disk is full")));
+      await eventually("the pause", async () => service.output.some((line) => line.includes("the disk cannot be written")));
       assert.ok((await service.status(requestId)).progress.completed < IMAGES, "the batch was caught in the middle");
       assert.ok(run(giveBack(folder, real)));
       const { progress } = await service.finished(requestId);
