@@ -24,7 +24,7 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
     folder = await createTestFolder();
     photo = join(folder, "photo.jpg");
     camera = join(folder, "camera.jpg");
-    await writeFile(photo, await makeSamplePhoto({ width: 3200, height: 2400, seed: 1, format: "jpeg" }));
+    await writeFile(photo, await makeSamplePhoto({ width: 2400, height: 1800, seed: 1, format: "jpeg" }));
     await writeFile(camera, await makeSamplePhoto({ width: 6000, height: 4000, seed: 1, format: "jpeg" }));
   });
 

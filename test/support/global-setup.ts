@@ -12,6 +12,8 @@ let folder = "";
 
 export async function globalSetup(): Promise<void> {
   folder = await mkdtemp(join(tmpdir(), "pressrun-test-"));
+  // Every file is a process that loads the same modules: a sixth of a second less for each.
+  process.env["NODE_COMPILE_CACHE"] ??= join(folder, "compile-cache");
   postgres = await startEmbeddedPostgres({ dataDir: folder, port: 0, log: () => {} });
   const template = await createDatabase(postgres.url, "template_pressrun");
   await migrateDatabase(template);
