@@ -38,6 +38,8 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
 type Unexpected = Error & {
   statusCode?: number;
   code?: string;
+  /** What could not be done: with a file, or `connect`. */
+  syscall?: string;
   /** What ajv found. */
   validation?: { params: Record<string, unknown> }[];
 };
@@ -54,6 +56,13 @@ export function knownProblem(error: Unexpected, request: FastifyRequest, isUnava
     );
   if (error.code === "ENOSPC" || error.code === "EDQUOT")
     return new ProblemError("storage_full", "The disk of the service is full; try again when there is room.", {}, { "retry-after": "60" });
+  if (isDiskAway(error))
+    return new ProblemError(
+      "unavailable",
+      "The files of the service cannot be reached right now; try again later.",
+      {},
+      { "retry-after": "60" },
+    );
   switch (error.statusCode) {
     case 408:
       return new ProblemError("request_timeout", "The request did not come in time.");
@@ -66,6 +75,13 @@ export function knownProblem(error: Unexpected, request: FastifyRequest, isUnava
     default:
       return error.statusCode < 500 ? new ProblemError("bad_request", wordFault(error)) : null;
   }
+}
+
+const AWAY_ERRNOS = ["EROFS", "EIO", "ENOENT", "EACCES"];
+
+/** DATA_DIR is unmounted, read-only or broken. */
+export function isDiskAway({ code = "", syscall }: Pick<Unexpected, "code" | "syscall">): boolean {
+  return syscall !== undefined && syscall !== "connect" && AWAY_ERRNOS.includes(code);
 }
 
 /** Ajv's sentence leaves out which values there are. */

@@ -6,7 +6,7 @@ import Fastify, { type FastifyInstance, type onRequestAsyncHookHandler } from "f
 import type { Log } from "../observe/log.ts";
 import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./openapi.ts";
 import { addOutputRoutes, type OutputDeps } from "./output-routes.ts";
-import { knownProblem, ProblemError, sendProblem } from "./problems.ts";
+import { isDiskAway, knownProblem, ProblemError, sendProblem } from "./problems.ts";
 import { protect, type ProtectionSettings } from "./protection.ts";
 import { addServiceRoutes, type ServiceDeps } from "./service-routes.ts";
 import { addStatusRoute, type StatusDeps } from "./status-route.ts";
@@ -128,9 +128,10 @@ function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): v
   app.setNotFoundHandler(() => {
     throw new ProblemError("not_found", "There is no such route; /docs lists them.");
   });
-  app.setErrorHandler(async (error: Error & { code?: string }, request, reply) => {
+  app.setErrorHandler(async (error: Error & { code?: string; syscall?: string }, request, reply) => {
     await readOffBeforeClose(request, reply);
     const known = (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, request, isUnavailable);
+    if (isDiskAway(error)) log.error({ err: error }, "a request could not reach the disk");
     if (known) return sendProblem(request, reply, known);
     log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed unexpectedly");
     return sendProblem(

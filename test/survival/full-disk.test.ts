@@ -85,6 +85,13 @@ for (const [what, take, giveBack] of [
       assert.ok(run(take(folder)));
       await eventually("the pause", async () => service.output.some((line) => line.includes("the disk cannot be written")));
       assert.ok((await service.status(requestId)).progress.completed < IMAGES, "the batch was caught in the middle");
+      const refused = await fetch(`${service.url}/uploadAndProcessDocument`, {
+        method: "POST",
+        headers: { "content-type": "text/csv" },
+        body: slowCatalogue(origin, 1),
+      });
+      assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "60"]);
+      assert.match(await refused.text(), /files of the service cannot be reached/);
       assert.ok(run(giveBack(folder, real)));
       const { progress } = await service.finished(requestId);
       assert.deepEqual([progress.completed, progress.failed], [IMAGES, 0]);
