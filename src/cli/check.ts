@@ -16,7 +16,7 @@ const HAS_PROBLEMS = 1;
 
 /** Prints a preflight of a file. `flags` are the command's, by the names of the API's options. */
 export async function check(file: string, { json: isJson = false, ...flags }: Readonly<Record<string, unknown>>): Promise<void> {
-  const options = readFlags(readPreflightOptions, flags);
+  const options = readFlags((fields) => readPreflightOptions({ fields, layout: null }), flags);
   const folder = await mkdtemp(join(tmpdir(), "pressrun-check-"));
   const stopped = watchForInterruption(() => {});
   try {

@@ -17,7 +17,7 @@ export async function readOrder(file: string, flags: Readonly<Record<string, unk
   if (resolve(out).includes("\n"))
     throw new Unusable(`--out: Expected a path without line breaks, got ${defuse(shownPath(resolve(out)))}.`);
   // The API also takes a client's own JSON as `metadata`, which a run without an API would hand back to nobody.
-  const options = readFlags((given) => readOptions(given, "balanced"), {
+  const options = readFlags((given) => readOptions({ fields: given, layout: null }, "balanced"), {
     ...fields,
     ...(metadata === undefined ? {} : { keepMetadata: metadata }),
     ...(typeof sourceHeaders === "string" ? { sourceHeaders: await readSecrets(sourceHeaders) } : {}),

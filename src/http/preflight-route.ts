@@ -38,9 +38,8 @@ export function addPreflightRoute(app: FastifyInstance, deps: PreflightRouteDeps
       const signal = goneSignal(reply);
       try {
         const report = await withUpload(deps, request, receiveAny, async (_, fetched) => {
-          const { path, bytes, fileName, fields, fieldNames, layout } = await fetched();
-          const { reading, format, probe } = readPreflightOptions(fields, fieldNames);
-          return deps.preflight({ csv: { path, bytes, fileName }, reading: { ...reading, layout }, probe, format }, signal);
+          const { path, bytes, fileName, ...given } = await fetched();
+          return deps.preflight({ csv: { path, bytes, fileName }, ...readPreflightOptions(given) }, signal);
         }).catch(reportProducts);
         const [first] = report.problems;
         if (first?.code === "wrong_file_type") throw new ProblemError("wrong_file_type", first.message);

@@ -1,6 +1,7 @@
 import Value from "typebox/value";
 import type { Static } from "typebox";
 import { PreflightOptions } from "../contract/preflight.ts";
+import type { Layout } from "../csv/choose-layout.ts";
 import { METADATA_CHARS_MAX } from "../contract/batch-options.ts";
 import { UploadOptions } from "../contract/upload.ts";
 import type { BatchOptions, ReadingOptions } from "../intake/upload.ts";
@@ -13,29 +14,31 @@ import { ProblemError } from "./problems.ts";
 import { wordFaults, writeJson, type Fault } from "./word-faults.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
-/** Where options came under other names than ours: what the caller wrote is what faults are told of. */
-export type FieldNames = Readonly<Record<string, string>>;
+/** The options that came with a file. */
+export type Given = {
+  fields: Fields;
+  /** Where options came under other names than ours: what the caller wrote is what faults are told of. */
+  fieldNames?: Readonly<Record<string, string>>;
+  /** Set where the file was made from JSON; a layout is looked for where it is null. */
+  layout: Layout | null;
+};
 
 /** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
-export function readOptions(fields: Fields, presetDefault: Preset, names: FieldNames = {}): BatchOptions {
-  return toBatchOptions(checkFields(UploadOptions, fields, names), presetDefault);
+export function readOptions(given: Given, presetDefault: Preset): BatchOptions {
+  return toBatchOptions(checkFields(UploadOptions, given), presetDefault, given.layout);
 }
 
 /** The same for a preflight, which has one more. */
-export function readPreflightOptions(
-  fields: Fields,
-  names: FieldNames = {},
-): { reading: ReadingOptions; format: OutputFormat; probe: number } {
-  const { probe = 0, ...options } = checkFields(PreflightOptions, fields, names);
-  const { reading, recipe } = toBatchOptions(options, "balanced");
+export function readPreflightOptions(given: Given): { reading: ReadingOptions; format: OutputFormat; probe: number } {
+  const { probe = 0, ...options } = checkFields(PreflightOptions, given);
+  const { reading, recipe } = toBatchOptions(options, "balanced", given.layout);
   // Most of what `auto` sees is a photograph.
   return { reading, format: recipe.format === "auto" ? "jpeg" : recipe.format, probe };
 }
 
 function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptions>(
   schema: Schema,
-  fields: Fields,
-  names: FieldNames,
+  { fields, fieldNames: names = {}, layout }: Given,
 ): Static<Schema> {
   const { metadata, ...given } = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
   const texts = Object.entries(given).map(([name, value]) => [
@@ -47,7 +50,7 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
     const faults = wordFaults(schema, options, ALSO_TAKEN);
     throw invalid(faults.map(({ field, message }) => ({ field: Object.hasOwn(names, field) ? (names[field] ?? field) : field, message })));
   }
-  const more = findFaults(options);
+  const more = [...findFaults(options), ...(layout === null ? [] : findColumnFaults(options))];
   if (more.length > 0) throw invalid(more);
   return options;
 }
@@ -71,7 +74,7 @@ function readText({ properties }: { properties: Record<string, object> }, name: 
   return isNumber && /^\s*-?\d{1,9}\s*$/.test(text) ? Number(text) : text;
 }
 
-function toBatchOptions(options: UploadOptions, presetDefault: Preset): BatchOptions {
+function toBatchOptions(options: UploadOptions, presetDefault: Preset, layout: Layout | null): BatchOptions {
   const {
     webhookUrl,
     webhookSecret,
@@ -95,7 +98,7 @@ function toBatchOptions(options: UploadOptions, presetDefault: Preset): BatchOpt
     recipe: { ...PRESETS[preset], ...recipe, ...(keepMetadata === undefined ? {} : { metadata: keepMetadata }) },
     refresh,
     metadata,
-    reading: { onInvalid, wishes: { images: [imageColumns].flat(), name: nameColumn, id: idColumn }, baseUrl, layout: null },
+    reading: { onInvalid, wishes: { images: [imageColumns].flat(), name: nameColumn, id: idColumn }, baseUrl, layout },
     ...readHeaders(sourceHeaders),
     ...(webhookUrl === undefined ? {} : { webhookUrl }),
     ...(webhookSecret === undefined ? {} : { webhookSecret }),
@@ -128,6 +131,13 @@ function readMetadata(given: unknown, keepMetadata: unknown): Record<string, unk
 /** Of several the schema says that there are too many. */
 function oneOrAll(values: unknown[]): unknown {
   return values.length === 1 ? values[0] : values;
+}
+
+/** Products as JSON have no columns. */
+function findColumnFaults(options: UploadOptions): Fault[] {
+  return (["imageColumns", "nameColumn", "idColumn"] as const)
+    .filter((field) => options[field] !== undefined)
+    .map((field) => ({ field, message: "Expected it with a CSV; each product in JSON has its own `id`, `name` and `images`." }));
 }
 
 function findFaults({ webhookUrl, webhookSecret, webhookAuthorization, metadata, baseUrl, outputs = [] }: UploadOptions): Fault[] {

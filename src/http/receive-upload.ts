@@ -2,21 +2,13 @@ import { createWriteStream } from "node:fs";
 import { Transform, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FastifyRequest } from "fastify";
-import type { Layout } from "../csv/choose-layout.ts";
 import { ProblemError } from "./problems.ts";
-import type { FieldNames } from "./read-options.ts";
+import type { Given } from "./read-options.ts";
 import { LINGER_MS, readOff } from "./read-off.ts";
 
-export type ReceivedUpload = Said & { path: string; bytes: number; fileName: string | null };
+export type ReceivedUpload = Given & { path: string; bytes: number; fileName: string | null };
 /** What stands for the file where its CSV is still to be fetched. */
-export type ReceivedAddress = Said & { csvUrl: string };
-
-type Said = {
-  fields: Record<string, unknown>;
-  fieldNames?: FieldNames;
-  /** Set where the file was made from JSON. */
-  layout: Layout | null;
-};
+export type ReceivedAddress = Given & { csvUrl: string };
 
 export type ReceiveDeps = {
   tempPath(extension: string): string;

@@ -38,12 +38,12 @@ export async function takeUpload(
     const earlier = idempotencyKey && (await deps.findEarlier(idempotencyKey));
     if (earlier) return answer(deps, earlier, received);
 
-    const { reading, ...options } = readOptions(received.fields, presetDefault, received.fieldNames);
+    const options = readOptions(received, presetDefault);
     const file = await fetched();
     const result = await deps.acceptUpload({
       spool: file,
       fileName: file.fileName,
-      options: { ...options, reading: { ...reading, layout: file.layout } },
+      options,
       ...(idempotencyKey === null ? {} : { idempotencyKey }),
     });
     return answer(deps, result, received);

@@ -97,6 +97,16 @@ export const BAD_OPTIONS: HostileCase[] = [
     () => ({ ...metadata({}), imageColumns: [1, {}] }),
     refused("imageColumns/0", /text of 1 to 500 characters, got 1\./),
   ),
+  jsonCase(
+    "an option in JSON: columns beside products, which have none",
+    () => ({ ...metadata({}), imageColumns: ["images"] }),
+    refused("imageColumns", /Expected it with a CSV/),
+  ),
+  {
+    name: "an option in a query: a column beside products line by line",
+    make: () => ({ body: '{"images":["https://a.example/1.jpg"]}\n', type: "application/x-ndjson", query: "?idColumn=id" }),
+    ...refused("idColumn", /Expected it with a CSV/),
+  },
   jsonCase("an option in JSON: a recipe that is a list", () => ({ ...metadata({}), recipe: [] }), {
     status: 422,
     code: "invalid_options",
