@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { copyFile, constants, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, constants, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DataDirInUse, startOn, type Foundation } from "../app.ts";
@@ -11,6 +11,7 @@ import { countsOf, settledOf } from "../domain/batch-state.ts";
 import type { Acceptance } from "../intake/acceptance.ts";
 import type { Upload } from "../intake/upload.ts";
 import { createLog } from "../observe/log.ts";
+import { makeFolder } from "../storage/make-folder.ts";
 import { wireIntake } from "../wire/intake.ts";
 import { wireWorker } from "../wire/worker.ts";
 import { exportRun } from "./export-run.ts";
@@ -31,7 +32,7 @@ export async function runFile(order: ProcessOrder, progress: Progress, signal: A
   try {
     const prepared = await prepareRun(order, { stateDir: config.dataDir, aside, signal });
     for (const { code, message } of prepared.warnings) progress.note(`Warning (${code}): ${message}`);
-    await makeFolder(order.dir, config.dataDir);
+    await makeStateFolder(order.dir, config.dataDir);
     return { ...(await runOnDatabase({ ...prepared, order, config, progress, signal })), order, warnings: prepared.warnings };
   } finally {
     await rm(aside, { recursive: true, force: true });
@@ -50,9 +51,9 @@ function configFor({ dir }: ProcessOrder): Config {
   });
 }
 
-async function makeFolder(dir: string, stateDir: string): Promise<void> {
+async function makeStateFolder(dir: string, stateDir: string): Promise<void> {
   try {
-    await mkdir(stateDir, { recursive: true });
+    await makeFolder(stateDir);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     throw new Unusable(`--out: Expected a folder that can be written to, got ${shownPath(dir)} (${code}).`, { cause: error });

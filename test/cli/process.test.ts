@@ -181,6 +181,10 @@ describe("pressrun process", () => {
     await mkdir(join(folder, "taken"));
     await writeFile(join(folder, "taken", "results.csv"), "mine");
     const out = join(folder, "none");
+    const nowhere: [string[], RegExp] = [
+      [good, "--out", "/proc/pressrun/made"],
+      /^--out: Expected a folder that can be written to, got \/proc\/pressrun\/made \(ENOENT\)/,
+    ];
     const cases: [string[], RegExp, Record<string, string>?][] = [
       [
         [bad, "--out", out],
@@ -200,6 +204,7 @@ describe("pressrun process", () => {
       [[good, "--out", out], /^The configuration has a fault:\n.+ENCODERS/, { ENCODERS: "many" }],
       [[good, "--out", join(folder, "taken")], /holds results\.csv already, of no run that is known here/],
       [[good, "--out", good], /^--out: Expected a folder that can be written to, got .+usable\.csv/],
+      ...(existsSync("/proc/self") ? [nowhere] : []),
       [[good, "--out", join(folder, "two\nlines")], /^--out: Expected a path without line breaks, .+two�lines/],
     ];
     for (const [words, message, env] of cases) {
