@@ -7,6 +7,7 @@ import { WEBHOOK_PAYLOADS, type WebhookPayload } from "./domain/seed-payload.ts"
 import { isContact } from "./domain/user-agent.ts";
 import { findAuthorizationFault } from "./domain/webhook-authorization.ts";
 import { findSecretFault, SECRETS_MAX } from "./domain/webhook-signature.ts";
+import { createEnvReader, type EnvReader } from "./env-reader.ts";
 
 export type Role = "all" | "api" | "worker";
 
@@ -60,7 +61,7 @@ const MIB = 1024 * 1024;
 /** Reads and checks the environment once; nothing else in Pressrun looks at it. All defaults are here. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const faults: string[] = [];
-  const read = createReader(env, faults);
+  const read = createEnvReader(env, faults);
   const host = read.text("HOST") ?? "127.0.0.1";
   const apiKeys = readApiKeys(read, "API_KEYS");
   const auth = read.oneOf("AUTH", ["none"]);
@@ -72,7 +73,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     auth: apiKeys.length > 0 ? "keys" : auth === "none" ? "none" : "loopback",
     databaseUrl: read.databaseUrl("DATABASE_URL"),
     embeddedPgPort: read.integer("EMBEDDED_PG_PORT", 54_320, 0, 65_535),
-    dataDir: resolve(read.text("DATA_DIR") ?? "./data"),
+    dataDir: readDataDir(read, "DATA_DIR"),
     role: (read.oneOf("ROLE", ["all", "api", "worker"]) as Role | null) ?? "all",
     webhook: readWebhook(read, faults),
     webhookPayload: (read.oneOf("WEBHOOK_PAYLOAD", WEBHOOK_PAYLOADS) as WebhookPayload | null) ?? "event",
@@ -134,10 +135,15 @@ function checkAuthorization({ webhook, allowCidrs }: Config, faults: string[]): 
   );
 }
 
-type Reader = ReturnType<typeof createReader>;
+/** PostgreSQL writes its folder's path into one line of a file, and reads that again. */
+function readDataDir(read: EnvReader, name: string): string {
+  const path = resolve(read.text(name) ?? "./data");
+  if (path.includes("\n")) read.expect(name, "a path without line breaks", path.replaceAll("\n", "␤"));
+  return path;
+}
 
 /** Sent as `Authorization: Bearer KEY`: what cannot stand there would never match. The keys themselves are never shown. */
-function readApiKeys(read: Reader, name: string): string[] {
+function readApiKeys(read: EnvReader, name: string): string[] {
   const keys = read.list(name);
   const wrong = keys.filter((key) => !/^[\x21-\x7e]+$/.test(key)).length;
   if (wrong > 0)
@@ -146,26 +152,26 @@ function readApiKeys(read: Reader, name: string): string[] {
 }
 
 /** Paths are put behind it as text: nothing that ends one may stand there, and a space would end it in a list. */
-function readPublicUrl(read: Reader, name: string): string | null {
+function readPublicUrl(read: EnvReader, name: string): string | null {
   const value = read.url(name);
   if (value === null || !/[?#]/.test(value)) return value && new URL(value).href.replace(/\/+$/, "");
   return read.expect(name, "a URL that paths can be put behind, such as https://pressrun.example, without ? or #", withoutPassword(value));
 }
 
-function readPorts(read: Reader, name: string): number[] {
+function readPorts(read: EnvReader, name: string): number[] {
   const items = read.list(name);
   const isPort = (item: string) => /^\d{1,5}$/.test(item) && Number(item) >= 1 && Number(item) <= 65_535;
   if (!items.every(isPort)) read.expect(name, "ports from 1 to 65535 with commas between", items.join(","));
   return items.filter(isPort).map(Number);
 }
 
-function readContact(read: Reader, name: string): string | null {
+function readContact(read: EnvReader, name: string): string | null {
   const value = read.text(name);
   return value === null || isContact(value) ? value : read.expect(name, "a URL such as https://shop.example/bots or a mail address", value);
 }
 
 /** The value itself is never shown. */
-function readSecretKey(read: Reader, name: string): string | null {
+function readSecretKey(read: EnvReader, name: string): string | null {
   const value = read.text(name);
   if (value === null || value.length >= SECRET_KEY_LENGTH_MIN) return value;
   return read.expect(
@@ -175,7 +181,7 @@ function readSecretKey(read: Reader, name: string): string | null {
   );
 }
 
-function readWebhook(read: Reader, faults: string[]): Config["webhook"] {
+function readWebhook(read: EnvReader, faults: string[]): Config["webhook"] {
   const target = read.url("WEBHOOK_URL");
   const secrets = read.list("WEBHOOK_SECRET");
   const authorization = read.text("WEBHOOK_AUTHORIZATION");
@@ -197,53 +203,4 @@ function findSecretsFault(secrets: readonly string[]): string | null {
   if (secrets.length > SECRETS_MAX)
     return `expected one secret, or two with a comma between while one takes the other's place, got ${secrets.length}`;
   return secrets.map(findSecretFault).find((fault) => fault !== null) ?? null;
-}
-
-function createReader(env: Readonly<Record<string, string | undefined>>, faults: string[]) {
-  const text = (name: string) => {
-    const value = env[name]?.trim();
-    return value === undefined || value === "" ? null : value;
-  };
-  const expect = (name: string, expected: string, got: string) => {
-    faults.push(`${name}: expected ${expected}, got "${got}"`);
-    return null;
-  };
-  const url = (name: string, protocols = ["http:", "https:"]) => {
-    const value = text(name);
-    if (value === null) return null;
-    return URL.canParse(value) && protocols.includes(new URL(value).protocol)
-      ? value
-      : expect(name, `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`, withoutPassword(value));
-  };
-  const list = (name: string) =>
-    (text(name) ?? "")
-      .split(",")
-      .map((item) => item.trim())
-      .filter((item) => item !== "");
-  return {
-    text,
-    url,
-    expect,
-    databaseUrl: (name: string) => url(name, ["postgres:", "postgresql:"]),
-    list,
-    oneOf(name: string, words: readonly string[]) {
-      const value = text(name);
-      return value === null || words.includes(value) ? value : expect(name, words.join(" or "), value);
-    },
-    integer(name: string, otherwise: number, min: number, max: number) {
-      const value = text(name);
-      if (value === null) return otherwise;
-      if (/^\d{1,15}$/.test(value) && Number(value) >= min && Number(value) <= max) return Number(value);
-      expect(name, `a whole number from ${min} to ${max}`, value);
-      return otherwise;
-    },
-    flag(name: string, otherwise: boolean) {
-      const value = text(name)?.toLowerCase();
-      if (value === undefined) return otherwise;
-      if (["1", "true", "on", "yes"].includes(value)) return true;
-      if (["0", "false", "off", "no"].includes(value)) return false;
-      expect(name, "on or off", value);
-      return otherwise;
-    },
-  };
 }

@@ -42,6 +42,7 @@ test("what could never take effect is a fault, and keys are not shown", () => {
     assert.match(faults, /API_KEYS: expected keys of ASCII characters without spaces/);
     assert.doesNotMatch(faults, /two words|schl/);
   }
+  assert.match(faultsOf({ DATA_DIR: "/srv/two\nlines" }), /DATA_DIR: expected a path without line breaks, got "\/srv\/two␤lines"/);
   assert.match(faultsOf({ API_KEYS: "good", AUTH: "key" }), /AUTH: expected none, got "key"/);
 });
 
