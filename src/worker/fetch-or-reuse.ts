@@ -4,7 +4,7 @@ import { outputFileName } from "../domain/file-name.ts";
 import { inputExtension } from "../domain/input-format.ts";
 import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
-import type { Download } from "../net/download.ts";
+import type { Download, DownloadRequest } from "../net/download.ts";
 import type { ImageWork, Stages, StoredOutput } from "./stages.ts";
 
 export type Reused = { reused: StoredOutput[]; source: SourceFacts };
@@ -22,17 +22,10 @@ export async function fetchOrReuse(
 ): Promise<StageResult<Download | Reused>> {
   const { known, url } = work;
   if (known === null) return stages.download({ url, path, signal });
-  const { finalUrl, etag, lastModified, sha256 } = known.source;
-  const hasValidator = etag !== null || lastModified !== null;
-  const fetched = await stages.download({
-    url,
-    path,
-    signal,
-    ...(hasValidator ? { validators: { of: finalUrl, etag, lastModified } } : {}),
-  });
+  const fetched = await fetchUnlessUnchanged(stages, { url, path, signal }, known.source);
   if (!fetched.ok) return fetched;
   const isUnchanged = fetched.value.status === 304;
-  if (!isUnchanged && fetched.value.sha256 !== sha256) return fetched;
+  if (!isUnchanged && fetched.value.sha256 !== known.source.sha256) return fetched;
 
   const linked = await linkOutputs(stages, work, known);
   if (!linked.ok) return linked;
@@ -40,6 +33,17 @@ export async function fetchOrReuse(
   const kept = await keepInput(stages, work, known, isUnchanged ? null : path);
   if (!kept.ok) return kept;
   return succeeded({ reused: linked.value, source: isUnchanged ? known.source : { ...known.source, ...whenceOf(fetched.value) } });
+}
+
+async function fetchUnlessUnchanged(
+  stages: FetchStages,
+  request: DownloadRequest,
+  { finalUrl, etag, lastModified }: SourceFacts,
+): Promise<StageResult<Download>> {
+  if (etag === null && lastModified === null) return stages.download(request);
+  const fetched = await stages.download({ ...request, validators: { of: finalUrl, etag, lastModified } });
+  // Some servers refuse conditions, even a tag that they gave themselves: without one the file is to be had as it was at first.
+  return !fetched.ok && fetched.failure.code === "http_error" ? stages.download(request) : fetched;
 }
 
 /** A tag or a date holds for the URL that gave it. */

@@ -20,6 +20,8 @@ describe("a catalogue that comes again", () => {
   const redirects = new Map<string, string>();
   /** Gone once the origin has said that nothing changed. */
   const vanishing = new Set<string>();
+  /** What a path answers to each request that has a condition. */
+  const toConditions = new Map<string, { status: number; etag?: string }>();
   const answers: string[] = [];
 
   before(async () => {
@@ -36,7 +38,9 @@ describe("a catalogue that comes again", () => {
         (file.etag === undefined &&
           file.lastModified !== undefined &&
           Date.parse(request.headers["if-modified-since"] ?? "") >= Date.parse(file.lastModified));
-      answers.push(`${url.pathname} ${isFresh ? 304 : 200}`);
+      const own = request.headers["if-none-match"] === undefined ? undefined : toConditions.get(url.pathname);
+      answers.push(`${url.pathname} ${own?.status ?? (isFresh ? 304 : 200)}`);
+      if (own) return void response.writeHead(own.status, own.etag === undefined ? {} : { etag: own.etag }).end();
       if (isFresh && vanishing.delete(url.pathname)) files.delete(url.pathname);
       if (isFresh) response.writeHead(304).end();
       else response.setHeader("content-type", "image/jpeg").end(file.photo);
@@ -46,6 +50,7 @@ describe("a catalogue that comes again", () => {
   });
   beforeEach(() => {
     answers.length = 0;
+    toConditions.clear();
     const [photo = Buffer.alloc(0)] = photos;
     files.clear();
     files.set("/tag.jpg", { photo, etag: '"v1"' });
@@ -136,6 +141,19 @@ describe("a catalogue that comes again", () => {
     assert.deepEqual([changed.batch.progress.completed, changed.batch.progress.reused], [3, 1]);
     assert.equal((await run({ recipe })).batch.progress.reused, 3, "the newest counts");
     assert.equal((await run({ recipe: { quality: 43 } })).batch.progress.reused, 0);
+  });
+
+  test("is fetched without a condition where its origin does not understand one", async () => {
+    const recipe = { quality: 48 };
+    const [photo = Buffer.alloc(0)] = photos;
+    files.set("/unquoted.jpg", { photo, etag: "v1" });
+    await run({ recipe });
+    toConditions.set("/tag.jpg", { status: 412 });
+    toConditions.set("/unquoted.jpg", { status: 400 });
+    answers.length = 0;
+    const { batch } = await run({ recipe }, ["/tag.jpg", "/unquoted.jpg"]);
+    assert.deepEqual([batch.progress.failed, batch.progress.reused], [0, 2]);
+    assert.deepEqual(answers.toSorted(), ["/tag.jpg 200", "/tag.jpg 412", "/unquoted.jpg 200", "/unquoted.jpg 400"]);
   });
 
   test("is made anew where the upload says so, and is known all the same", async () => {
