@@ -168,9 +168,9 @@ type Verdict = { file: BodyFile; head: Head } | { result: StageResult<Download> 
 /** What becomes of an answer: another request, a result without a body, or a file. */
 function judge(context: Context, { url, request, own }: Hop, head: Head): Verdict {
   const { bytesMax } = context.limits;
-  const isConditional = request.validators?.of === url.href;
+  const validators = request.validators?.of === url.href ? request.validators : null;
   const judgement = judgeAnswer(
-    { url, isConditional, isWithheld: own === "withheld", bytesMax, codingsTaken: context.codingsTaken ?? [] },
+    { url, validators, isWithheld: own === "withheld", bytesMax, codingsTaken: context.codingsTaken ?? [] },
     head,
   );
   switch (judgement.kind) {
@@ -209,9 +209,14 @@ function conclude({ url, request }: Hop, verdict: Verdict | null): StageResult<D
     finalUrl: url.href,
     status,
     contentType: headers["content-type"] ?? null,
-    etag: headers["etag"] ?? null,
+    etag: tagOf(headers["etag"]),
     lastModified: headers["last-modified"] ?? null,
   });
+}
+
+/** As a condition `*` means any file, and would never be answered with another one (RFC 9110 §13.1.2). */
+function tagOf(header: string | undefined): string | null {
+  return header === undefined || header === "*" ? null : header;
 }
 
 function fileOf(verdict: Verdict | null): BodyFile | undefined {

@@ -2,11 +2,12 @@ import { isUtf8 } from "node:buffer";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
 import { failed, type StageResult } from "../domain/stage-result.ts";
 import type { Head } from "./http1/head.ts";
+import type { Validators } from "./request-headers.ts";
 import { statusFailure } from "./http-status.ts";
 
 export type Judgement =
   | { kind: "redirect"; to: URL | BadRedirect }
-  /** The 304 to a conditional request. */
+  /** The 304 to a conditional request, of the very file that it named. */
   | { kind: "unchanged" }
   | { kind: "refused"; result: StageResult<never> }
   | { kind: "body" };
@@ -16,8 +17,8 @@ export class BadRedirect extends Error {}
 
 type Asked = {
   url: URL;
-  /** The request bore validators. */
-  isConditional: boolean;
+  /** What the request bore. */
+  validators: Validators | null;
   /** Headers of the batch's own were kept back from it. */
   isWithheld: boolean;
   bytesMax: number;
@@ -26,10 +27,10 @@ type Asked = {
 };
 
 /** What an answer's head says of its body: whether there is one that is of use. */
-export function judgeAnswer({ url, isConditional, isWithheld, bytesMax, codingsTaken }: Asked, { status, headers }: Head): Judgement {
+export function judgeAnswer({ url, validators, isWithheld, bytesMax, codingsTaken }: Asked, { status, headers }: Head): Judgement {
   const to = redirectTarget(status, headers.location, url);
   if (to) return { kind: "redirect", to };
-  if (status === 304 && isConditional) return { kind: "unchanged" };
+  if (status === 304 && validators !== null && isOfTag(headers.etag, validators.etag)) return { kind: "unchanged" };
   const refused = (result: StageResult<never>) => ({ kind: "refused", result }) as const;
   // 203 is a 200 that a proxy has changed (RFC 9110 §15.3.4).
   if (status !== 200 && status !== 203) {
@@ -56,6 +57,12 @@ function codingsOf(header: string | undefined): string[] {
       .split(",")
       .map((coding) => coding.trim()) ?? []
   );
+}
+
+/** A 304 with another tag says that the origin has another file than ours, by whichever condition it came (RFC 9111 §4.3.4). Not all have one. */
+function isOfTag(answered: string | undefined, asked: string | null): boolean {
+  const opaque = (tag: string) => tag.replace(/^W\//, "");
+  return answered === undefined || asked === null || opaque(answered) === opaque(asked);
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);

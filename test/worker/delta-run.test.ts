@@ -156,6 +156,23 @@ describe("a catalogue that comes again", () => {
     assert.deepEqual(answers.toSorted(), ["/tag.jpg 200", "/tag.jpg 412", "/unquoted.jpg 200", "/unquoted.jpg 400"]);
   });
 
+  test("is fetched anew where its origin names another tag than it was asked for, however it is unchanged", async () => {
+    const recipe = { quality: 49 };
+    const [photo = Buffer.alloc(0), other = Buffer.alloc(0)] = photos;
+    files.set("/weak.jpg", { photo, etag: 'W/"v1"' });
+    files.set("/any.jpg", { photo, etag: "*" });
+    const paths = ["/tag.jpg", "/weak.jpg", "/any.jpg"];
+    await run({ recipe }, paths);
+    for (const path of ["/tag.jpg", "/any.jpg"]) files.set(path, { photo: other, etag: path === "/any.jpg" ? "*" : '"v2"' });
+    toConditions.set("/tag.jpg", { status: 304, etag: '"v2"' });
+    toConditions.set("/weak.jpg", { status: 304, etag: '"v1"' });
+    toConditions.set("/any.jpg", { status: 304 });
+    answers.length = 0;
+    const { batch } = await run({ recipe }, paths);
+    assert.deepEqual(answers.toSorted(), ["/any.jpg 200", "/tag.jpg 200", "/tag.jpg 304", "/weak.jpg 304"]);
+    assert.deepEqual([batch.progress.completed, batch.progress.reused], [3, 1]);
+  });
+
   test("is made anew where the upload says so, and is known all the same", async () => {
     const recipe = { quality: 44 };
     await run({ recipe });
