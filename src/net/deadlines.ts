@@ -10,7 +10,7 @@ export type DownloadLimits = {
   firstByteMs: number;
   /** Between two pieces of the body. */
   idleMs: number;
-  /** All of it, redirects included. */
+  /** All of it, redirects included, without what it waits between them until another host has room. */
   totalMs: number;
   /** The least bytes a second, in every stretch of `rateMs` of a body. */
   rateBytesMin: number;
@@ -48,26 +48,24 @@ export type Deadlines = Watch & {
  * before they pass.
  */
 export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Deadlines {
-  const totalAt = performance.now() + limits.totalMs;
+  const total = createTotal(limits.totalMs);
   let endRequest: (reason: Error) => void = () => {};
   let passed: DeadlinePassed | null = null;
   let timer: NodeJS.Timeout | undefined;
   let ringsAt = Infinity;
-  let expected = { by: totalAt, what: "" };
-  /** The stretch whose rate is measured; there is none before a body comes. */
-  let stretch = { endsAt: Infinity, bytes: 0 };
+  let expected = { by: Infinity, what: "" };
+  const rate = createRate(limits);
 
   const ring = () => {
     const now = performance.now();
     ringsAt = Infinity;
-    const isSlow = now >= stretch.endsAt && stretch.bytes < (limits.rateBytesMin * limits.rateMs) / 1_000;
-    if (now >= stretch.endsAt) stretch = { endsAt: now + limits.rateMs, bytes: 0 };
-    if (now < expected.by && now < totalAt && !isSlow) return arm();
-    passed = new DeadlinePassed(now >= totalAt ? tooLong(limits) : isSlow ? tooSlow(limits) : expected.what);
+    const isSlow = rate.isTooLow(now);
+    if (now < expected.by && now < total.endsAt && !isSlow) return arm();
+    passed = new DeadlinePassed(now >= total.endsAt ? tooLong(limits) : isSlow ? tooSlow(limits) : expected.what);
     endRequest(passed);
   };
   const arm = () => {
-    const at = Math.min(expected.by, totalAt, stretch.endsAt);
+    const at = Math.min(expected.by, total.endsAt, rate.endsAt);
     if (at >= ringsAt) return;
     clearTimeout(timer);
     ringsAt = at;
@@ -86,28 +84,69 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Dea
     },
     begin(end) {
       endRequest = end;
-      stretch = { endsAt: Infinity, bytes: 0 };
+      total.run();
       expect(limits.connectMs, `No connection was made within ${limits.connectMs} ms.`);
       if (signal.aborted) onAbort();
     },
     onConnected: () => expect(limits.firstByteMs, `No answer came within ${limits.firstByteMs} ms.`),
     onHead() {
-      stretch.endsAt = performance.now() + limits.rateMs;
+      rate.begin(performance.now());
       expect(limits.idleMs, `Nothing came for ${limits.idleMs} ms.`);
     },
     onBytes(count) {
-      stretch.bytes += count;
+      rate.add(count);
       expected.by = performance.now() + limits.idleMs;
     },
     onWhole() {
       endRequest = () => {};
-      stretch = { endsAt: Infinity, bytes: 0 };
-      expected.by = totalAt;
+      rate.end();
+      expected.by = Infinity;
+      total.rest();
     },
     end() {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
     },
+  };
+}
+
+/** The time of all requests together. It rests between two of them, where a download may wait for another host's room. */
+function createTotal(ms: number): { readonly endsAt: number; run(): void; rest(): void } {
+  let leftMs = ms;
+  let endsAt = Infinity;
+  return {
+    get endsAt() {
+      return endsAt;
+    },
+    /** Of a request that is sent again it runs already. */
+    run() {
+      if (endsAt === Infinity) endsAt = performance.now() + leftMs;
+    },
+    rest() {
+      leftMs = endsAt - performance.now();
+      endsAt = Infinity;
+    },
+  };
+}
+
+/** Measures a body in stretches of `rateMs`; there is none before it comes. */
+function createRate({ rateBytesMin, rateMs }: DownloadLimits) {
+  const bytesMin = (rateBytesMin * rateMs) / 1_000;
+  let stretch = { endsAt: Infinity, bytes: 0 };
+  const begin = (now: number) => void (stretch = { endsAt: now + rateMs, bytes: 0 });
+  return {
+    get endsAt() {
+      return stretch.endsAt;
+    },
+    begin,
+    add: (count: number) => void (stretch.bytes += count),
+    /** Asked at the end of a stretch, after which the next begins. */
+    isTooLow(now: number): boolean {
+      const { endsAt, bytes } = stretch;
+      if (now >= endsAt) begin(now);
+      return now >= endsAt && bytes < bytesMin;
+    },
+    end: () => begin(Infinity),
   };
 }
 

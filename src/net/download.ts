@@ -4,7 +4,7 @@ import type { SourceHeaders } from "../domain/source-headers.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import { BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";
 import { createGuard, unbracket, type Guard, type Resolve } from "./guarded-lookup.ts";
-import { createHostGate } from "./host-gate.ts";
+import { createHostGate, watchForGate } from "./host-gate.ts";
 import { createHttpClient, type HttpClient } from "./http1/client.ts";
 import type { Head } from "./http1/head.ts";
 import { BodyCut } from "./http1/protocol-error.ts";
@@ -67,7 +67,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   const guard = createGuard(options);
   const gate = createHostGate(options);
   const client = createHttpClient();
-  const context: Context = { ...options, hosts: options.hosts ?? NO_WATCH, guard, client, spare: [] };
+  const context: Context = { ...options, hosts: watchForGate(gate, options.hosts ?? NO_WATCH), guard, client, spare: [] };
 
   return {
     get waiting() {
@@ -75,15 +75,18 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     },
     async download(request) {
       const url = new URL(request.url);
-      const { host } = url;
-      const leave = await gate.enter(host, request.signal);
+      let leave = await gate.enter(url.host, request.signal);
       request.onTurn?.();
+      // Nobody holds a place at one host while he waits at another: two that redirect to each other would wait for ever.
+      const moveTo = async (host: string) => {
+        leave();
+        leave = () => {};
+        leave = await gate.enter(host, request.signal);
+      };
       let isWhole = false;
       try {
-        const result = await fetchToFile(context, request, url);
+        const result = await fetchToFile(context, { ...request, moveTo }, url);
         isWhole = result.ok;
-        if (result.ok) gate.onSuccess(host);
-        else if (result.failure.code === "rate_limited" || result.failure.retryAfterMs !== undefined) gate.onSlowDown(host);
         return result;
       } finally {
         leave();
@@ -96,8 +99,11 @@ export function createDownloader(options: DownloaderOptions): Downloader {
 
 type Context = DownloaderOptions & { hosts: HostWatch; guard: Guard; spare: SparePieces; client: HttpClient };
 
+/** `moveTo` leaves the present host's room for that of another. */
+type Journey = DownloadRequest & { moveTo(host: string): Promise<void> };
+
 /** Follows redirects to an answer and writes its body. */
-async function fetchToFile(context: Context, request: DownloadRequest, first: URL): Promise<StageResult<Download>> {
+async function fetchToFile(context: Context, request: Journey, first: URL): Promise<StageResult<Download>> {
   const deadlines = startDeadlines(context.limits, request.signal);
   const { hosts } = context;
   let url = first;
@@ -112,6 +118,7 @@ async function fetchToFile(context: Context, request: DownloadRequest, first: UR
       if (hop >= context.limits.redirectsMax)
         return failed("too_many_redirects", `The URL redirects more than ${context.limits.redirectsMax} times.`);
       if (answer.redirect instanceof BadRedirect) return failed("http_error", answer.redirect.message);
+      if (answer.redirect.host !== url.host) await request.moveTo(answer.redirect.host);
       url = answer.redirect;
     }
   } catch (error) {

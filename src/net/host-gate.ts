@@ -1,4 +1,5 @@
 import { createGate, type Gate } from "./gate.ts";
+import type { HostWatch } from "./host-watch.ts";
 
 /**
  * Limits how many downloads run at once: of all hosts, and of one host, where the limit is halved when it asks us to slow down and
@@ -73,6 +74,21 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
     onSuccess(host) {
       const gate = hosts.get(host);
       if (gate && gate.limit < perHostMax) gate.limit = Math.min(perHostMax, gate.limit + 1 / gate.limit);
+    },
+  };
+}
+
+/** Tells the gate as well what each host of a download did, those that a redirect leads to among them. */
+export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
+  return {
+    isPaused: (host) => hosts.isPaused(host),
+    onSuccess(host) {
+      gate.onSuccess(host);
+      hosts.onSuccess(host);
+    },
+    onFailure(host, failure) {
+      if (failure.code === "rate_limited" || failure.retryAfterMs !== undefined) gate.onSlowDown(host);
+      hosts.onFailure(host, failure);
     },
   };
 }

@@ -306,6 +306,23 @@ describe("a download", { timeout: 60_000 }, () => {
     assert.ok((await start("fifth", never.signal)).ok, "the place of the last is free again");
   });
 
+  test("waits for room where a redirect leads: not in its own time, nor in the way of the host that it came from", async () => {
+    const target = await startOrigin((_, response) => void setTimeout(() => response.end(BODY), 250));
+    const limits = { ...SHORT_LIMITS, connectMs: 900, firstByteMs: 900 };
+    const downloader = createTestDownloader({ limits, perHostMax: 1 });
+    const ended: string[] = [];
+    const start = async (name: string, url: string) => {
+      const path = join(folder, `${(count += 1)}.tmp`);
+      const result = await downloader.download({ url, path, signal: AbortSignal.timeout(10_000) });
+      ended.push(result.ok ? name : `${name} ${result.failure.code}`);
+    };
+    // The last one waits for a second.
+    const names = ["first", "second", "third", "fourth", "fifth"];
+    const there = names.map((name) => start(name, `${origin.url}/to/${encodeURIComponent(`${target.url}/${name}`)}`));
+    await Promise.all([...there, start("here", `${origin.url}/body`)]);
+    assert.deepEqual(ended, ["here", ...names]);
+  });
+
   describe("of a host that is paused", () => {
     const paused = new Set<string>();
     const heard: string[] = [];
