@@ -51,10 +51,10 @@ describe("waiting before another try", () => {
   test("Retry-After is read as seconds or as a date", () => {
     const now = Date.parse("2026-11-24T00:00:00Z");
     assert.deepEqual(
-      ["7", " 7 ", "Tue, 24 Nov 2026 00:00:09 GMT", "Mon, 23 Nov 2026 00:00:00 GMT", "soon", "-3", undefined].map((value) =>
+      ["7", " 7 ", "Tue, 24 Nov 2026 00:00:09 GMT", "Mon, 23 Nov 2026 00:00:00 GMT", "4294967295", "soon", "-3", undefined].map((value) =>
         parseRetryAfterMs(value, now),
       ),
-      [7_000, 7_000, 9_000, 0, undefined, undefined, undefined],
+      [7_000, 7_000, 9_000, 0, 4_294_967_295_000, undefined, undefined, undefined],
     );
   });
 });
