@@ -118,7 +118,7 @@ async function fetchToFile(context: Context, request: Journey, first: URL): Prom
       if (hop >= context.limits.redirectsMax)
         return failed("too_many_redirects", `The URL redirects more than ${context.limits.redirectsMax} times.`);
       if (answer.redirect instanceof BadRedirect) return failed("http_error", answer.redirect.message);
-      if (answer.redirect.host !== url.host) await request.moveTo(answer.redirect.host);
+      if (answer.redirect.host !== url.host) await moveTo(hosts, request, answer.redirect);
       url = answer.redirect;
     }
   } catch (error) {
@@ -128,6 +128,11 @@ async function fetchToFile(context: Context, request: Journey, first: URL): Prom
   } finally {
     deadlines.end();
   }
+}
+
+async function moveTo(hosts: HostWatch, request: Journey, { host }: URL): Promise<void> {
+  await request.moveTo(host);
+  if (!hosts.admits(host)) throw new HostPaused(host);
 }
 
 function reportTo(hosts: HostWatch, { host }: URL, result: StageResult<Download>): StageResult<Download> {

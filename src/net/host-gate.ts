@@ -82,6 +82,7 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
 export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
   return {
     isPaused: (host) => hosts.isPaused(host),
+    admits: (host) => hosts.admits(host),
     onSuccess(host) {
       gate.onSuccess(host);
       hosts.onSuccess(host);

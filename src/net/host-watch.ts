@@ -3,11 +3,13 @@ import type { StageFailure } from "../domain/stage-result.ts";
 /** What is known of hosts beyond one download; told of every host that a redirect leads to. */
 export type HostWatch = {
   isPaused(host: string): boolean;
+  /** Whether who comes by a redirect may ask this host. As with images of its own, after a pause because it failed only one at a time may. */
+  admits(host: string): boolean;
   onSuccess(host: string): void;
   onFailure(host: string, failure: StageFailure): void;
 };
 
-export const NO_WATCH: HostWatch = { isPaused: () => false, onSuccess() {}, onFailure() {} };
+export const NO_WATCH: HostWatch = { isPaused: () => false, admits: () => true, onSuccess() {}, onFailure() {} };
 
 /** Thrown where a host is not to be asked now: that is no attempt at the image. */
 export class HostPaused extends Error {

@@ -58,6 +58,11 @@ export class HostPauses implements HostWatch {
     return known !== undefined && known.until > this.#deps.now();
   }
 
+  admits(host: string): boolean {
+    const known = this.#paused.get(host);
+    return known === undefined || timeToWait(known, this.#deps.now()) <= 0;
+  }
+
   /** What happens to an image of this host without a try at it; null where it is to be tried. */
   meet(host: string): Outcome<never> | null {
     const known = this.#paused.get(host);

@@ -331,6 +331,7 @@ describe("a download", { timeout: 60_000 }, () => {
       heard.length = 0;
       const hosts: HostWatch = {
         isPaused: (host) => paused.has(host),
+        admits: (host) => !paused.has(host),
         onSuccess: (host) => void heard.push(`${host} ok`),
         onFailure: (host, { code }) => void heard.push(`${host} ${code}`),
       };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { HOSTS_CHANNEL, listHostPauses, pauseHost, strikeHost } from "../../src/db/host-pauses.ts";
 import type { Database } from "../../src/db/connect.ts";
@@ -6,8 +7,12 @@ import { listen } from "../../src/db/listen.ts";
 import { FAILURES_MAX } from "../../src/domain/host-pause.ts";
 import type { ImageCode } from "../../src/domain/image-code.ts";
 import { failed } from "../../src/domain/stage-result.ts";
+import { HostPaused } from "../../src/net/host-watch.ts";
 import { HostPauses } from "../../src/worker/host-pauses.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { createTestDownloader } from "../support/downloader.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { startOrigin } from "../support/origin.ts";
 import { openTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 
@@ -164,6 +169,31 @@ describe("pauses of hosts", () => {
     other.pauses.onSuccess(HOST);
     await eventually("no row", async () => (await rows()).length === 0);
     await eventually("all to go on", async () => one.pauses.meet(HOST) === null && one.pauses.meet(HOST) === null);
+  });
+
+  test("after the pause of a failing host one image tries it, also of those that another host redirects there", async () => {
+    const { pauses, forward } = await startProcess();
+    const othersBack = Promise.withResolvers<void>();
+    const failing = await startOrigin((_, response) => void othersBack.promise.then(() => response.writeHead(404).end()));
+    const origin = await startOrigin((_, response) => response.writeHead(302, { location: `${failing.url}/file` }).end());
+    const { host } = new URL(failing.url);
+    for (let index = 0; index < FAILURES_MAX; index += 1) pauses.onFailure(host, failed("connect_failed").failure);
+    await row();
+    await age(1);
+    forward(31_000);
+    const downloader = createTestDownloader({ hosts: pauses });
+    const path = join(await createTestFolder(), "file");
+    const back: unknown[] = [];
+    const tries = Array.from({ length: 5 }, () =>
+      downloader.download({ url: origin.url, path, signal: AbortSignal.timeout(10_000) }).catch((error: unknown) => {
+        back.push(error instanceof HostPaused && error.host);
+        if (back.length === 4) othersBack.resolve();
+      }),
+    );
+    await Promise.all(tries);
+    assert.deepEqual(back, Array(4).fill(host));
+    assert.equal(failing.hits.get("/file"), 1);
+    await eventually("its answer to end the pause", async () => (await rows()).length === 0);
   });
 
   test("processes that see the same failures give one strike; pauses double up to ten minutes, and are forgotten after half an hour", async () => {
