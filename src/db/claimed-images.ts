@@ -24,6 +24,8 @@ export type ClaimedBatch = {
   isPending: boolean;
   isPaused: boolean;
   hasSourceHeaders: boolean;
+  /** The hosts that it has headers for, as JSON. */
+  sourceHosts: string | null;
   /** So small that somebody may be waiting for each of its images. */
   isSmall: boolean;
 };
@@ -53,7 +55,7 @@ const SMALL_BATCH_IMAGES = 100;
 
 const BATCHES = `
   select batch_id as "batchId", tenant_id as "tenantId", recipe, refresh, status = 'pending' and paused_at is null as "isPending",
-    paused_at is not null as "isPaused", source_headers is not null as "hasSourceHeaders", images_total <= ${SMALL_BATCH_IMAGES} as "isSmall"
+    paused_at is not null as "isPaused", source_headers is not null as "hasSourceHeaders", (source_headers::jsonb)->>'hosts' as "sourceHosts", images_total <= ${SMALL_BATCH_IMAGES} as "isSmall"
   from batch where batch_id = any($1::uuid[]) and status in ('pending', 'processing')`;
 
 /** Asked only where the batch has a paused share. */

@@ -14,7 +14,8 @@ export type KnownSource = {
 /** A claimed image. `key` is that of its URL under its recipe (domain/source-key.ts). */
 export type SourcedImage = ClaimedImage & { key: string; known: KnownSource | null };
 
-type Row = KnownSource & { tenantId: string; key: string };
+/** `sourceHosts`: those that the earlier batch had headers for, as JSON. */
+type Row = KnownSource & { tenantId: string; key: string; sourceHosts: string | null };
 
 /** Looks up what is known of claimed images, in one query for all of them. */
 export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[]): Promise<SourcedImage[]> {
@@ -27,12 +28,23 @@ export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[])
   const values = [asked.map(({ batch }) => batch.tenantId), asked.map(({ key }) => key)];
   const { rows } = await tx.client.query<Row>({ name: "known_sources", text: KNOWN, values });
   const byKey = new Map(rows.map(({ tenantId, key, ...known }) => [`${tenantId}/${key}`, known]));
-  for (const image of asked) image.known = byKey.get(`${image.batch.tenantId}/${image.key}`) ?? null;
+  for (const image of asked) image.known = knownTo(image, byKey.get(`${image.batch.tenantId}/${image.key}`));
   return images;
 }
 
+/**
+ * What came by headers for its origin is linked without them only where the same bytes come: a cache before the origin may answer 304
+ * to whoever asks.
+ */
+function knownTo({ batch }: ClaimedImage, found: Omit<Row, "tenantId" | "key"> | undefined): KnownSource | null {
+  if (found === undefined) return null;
+  const { sourceHosts, ...known } = found;
+  return sourceHosts === batch.sourceHosts ? known : { ...known, source: { ...known.source, etag: null, lastModified: null } };
+}
+
 const KNOWN = `
-  select k.tenant_id as "tenantId", k.key, k.batch_id as "batchId", k.ordinal, i.source, o.outputs
+  select k.tenant_id as "tenantId", k.key, k.batch_id as "batchId", k.ordinal, i.source, o.outputs,
+    (select (source_headers::jsonb)->>'hosts' from batch where batch_id = k.batch_id) as "sourceHosts"
   from unnest($1::uuid[], $2::uuid[]) as asked(tenant_id, key)
   cross join lateral ( -- by key, so that no statistics can turn a look-up into a scan; offset 0 keeps it so
     select * from known_source where tenant_id = asked.tenant_id and key = asked.key offset 0

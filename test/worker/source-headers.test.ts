@@ -25,9 +25,12 @@ describe("a batch with headers for its origins", () => {
 
   before(async () => {
     const photo = await makeSamplePhoto({ width: 64, height: 48, seed: 1, format: "jpeg" });
-    origin = await startOrigin(({ headers }, response) =>
-      headers.authorization === `Bearer ${TOKEN}` ? response.end(photo) : response.writeHead(401).end(),
-    );
+    origin = await startOrigin(({ headers }, response) => {
+      // As a cache before it may, which looks at who asks only where it has to give something.
+      if (headers["if-none-match"] === '"v1"') response.writeHead(304).end();
+      else if (headers.authorization === `Bearer ${TOKEN}`) response.setHeader("etag", '"v1"').end(photo);
+      else response.writeHead(401).end();
+    });
     databaseUrl = await createTestDatabase();
     dataDir = await createTestFolder();
     db = connectDatabase({ url: databaseUrl, poolMax: 1, onError: () => {} });
@@ -84,6 +87,8 @@ describe("a batch with headers for its origins", () => {
     assert.equal((await service.finished(requestId)).progress.completed, 1);
     const bare = await service.finished((await service.upload(csv)).requestId);
     assert.equal(bare.products[0]?.errors[0]?.code, "unauthorized");
+    const again = await service.upload(csv, { sourceHeaders: JSON.stringify(headersFor(origin.url)) });
+    assert.equal((await service.finished(again.requestId)).progress.reused, 1);
   });
 
   test("is refused where they are not good, or come in a URL", async () => {
