@@ -1,12 +1,19 @@
 import type { EventType } from "../domain/batch-state.ts";
 import type { Tx } from "./connect.ts";
 
+/**
+ * When something happens to a batch, as the update tells it that locks the batch. Not now(), which is when the transaction began:
+ * another can have had the batch since then, and of two events the later one must have the later time.
+ */
+export const EVENT_TIME = "clock_timestamp()";
+
 export type NewEvent = {
   eventId: string;
   batchId: string;
   run: number;
   type: EventType;
   sequence: number;
+  at: Date;
   body: string;
   seedBody?: string | null;
 };
@@ -22,14 +29,10 @@ export async function hasSeedEndpoint(tx: Tx, batchId: string): Promise<boolean>
  * `seedBody`; without one they get no delivery.
  */
 export async function recordEvent(tx: Tx, row: NewEvent): Promise<string[]> {
-  await tx.executor.executeSql("insert into event (event_id, batch_id, run, type, sequence, body) values ($1, $2, $3, $4, $5, $6)", [
-    row.eventId,
-    row.batchId,
-    row.run,
-    row.type,
-    row.sequence,
-    row.body,
-  ]);
+  await tx.executor.executeSql(
+    "insert into event (event_id, batch_id, run, type, sequence, body, created_at) values ($1, $2, $3, $4, $5, $6, $7)",
+    [row.eventId, row.batchId, row.run, row.type, row.sequence, row.body, row.at],
+  );
   const { rows } = await tx.executor.executeSql(
     `insert into delivery (event_id, endpoint_id, own_body) select $1, endpoint_id, case when payload = 'seed' then $3::text end
      from endpoint where batch_id = $2 and (payload <> 'seed' or $3::text is not null)

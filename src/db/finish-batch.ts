@@ -1,6 +1,7 @@
 import type { BatchOutcome } from "../domain/batch-state.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
+import { EVENT_TIME } from "./events.ts";
 import { IS_SETTLED } from "./settle-images.ts";
 
 /**
@@ -14,7 +15,7 @@ export async function endBatch(
   end: { run: number; status: "completed" | "failed"; outcome: BatchOutcome },
 ): Promise<BatchRow | null> {
   const { rows } = await tx.executor.executeSql(
-    `update batch set status = $3, outcome = $4, started_at = coalesce(started_at, now()), finished_at = now(), paused_at = null, pause_reason = null,
+    `update batch set status = $3, outcome = $4, started_at = coalesce(started_at, now()), finished_at = ${EVENT_TIME}, paused_at = null, pause_reason = null,
        hosts_paused = 0, images_held = 0, images_due = 0, waits_for_hosts = false, sequence = sequence + 1
      where batch_id = $1 and run = $2 and status in ('pending', 'processing')
        and ${IS_SETTLED}

@@ -3,6 +3,7 @@ import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connect.ts";
+import { EVENT_TIME } from "./events.ts";
 import { STANDS_STILL, STILL_PLANNED } from "./settle-images.ts";
 
 // Shares of a batch change only while the batch is locked, so that nobody waits in a circle.
@@ -60,7 +61,7 @@ export async function markSharePaused(
     `with kept as (
        insert into held_image (batch_id, host, ordinal) select $1::uuid, $2, unnest($4::int[]) on conflict do nothing returning 1
      )
-     update host_share set paused_at = now(), pause_reason = $3, images_held = images_held + (select count(*) from kept)
+     update host_share set paused_at = ${EVENT_TIME}, pause_reason = $3, images_held = images_held + (select count(*) from kept)
      where batch_id = $1 and host = $2 and paused_at is null
      returning images_held as held, (select count(*)::int from kept) as kept, paused_at as "pausedAt"`,
     [batchId, host, reason, ordinals],
@@ -160,7 +161,7 @@ export async function markShareResumed(
        paused_at = case when waits_for_hosts and $2 > 0 then null else paused_at end, pause_reason = case when waits_for_hosts and $2 > 0 then null else pause_reason end,
        waits_for_hosts = waits_for_hosts and $2 = 0,
        pause_host_at_failure_percent = case when $3 then $4::smallint else pause_host_at_failure_percent end
-     where batch_id = $1 returning ${BATCH_COLUMNS}, now() as "resumedAt"`,
+     where batch_id = $1 returning ${BATCH_COLUMNS}, ${EVENT_TIME} as "resumedAt"`,
     [batchId, share["imagesHeld"], percent !== undefined, percent ?? null],
   );
   if (!batch) return null;

@@ -1,6 +1,7 @@
 import type { WorstFailure } from "../domain/failure-budget.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
+import { EVENT_TIME } from "./events.ts";
 import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 
 /**
@@ -9,7 +10,7 @@ import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
  */
 export async function markPaused(tx: Tx, batchId: string, reason: string): Promise<BatchRow | null> {
   const { rows } = await tx.executor.executeSql(
-    `update batch set paused_at = now(), pause_reason = $2, sequence = sequence + 1
+    `update batch set paused_at = ${EVENT_TIME}, pause_reason = $2, sequence = sequence + 1
      where batch_id = $1 and paused_at is null and status in ('pending', 'processing')
        and not ${IS_SETTLED}
      returning ${BATCH_COLUMNS}`,
@@ -21,7 +22,7 @@ export async function markPaused(tx: Tx, batchId: string, reason: string): Promi
 /** Pauses a batch of which only held images are left; null where anything else is. */
 export async function markStandingStill(tx: Tx, batchId: string, reason: string): Promise<BatchRow | null> {
   const { rows } = await tx.executor.executeSql(
-    `update batch set paused_at = now(), pause_reason = $2, waits_for_hosts = true, sequence = sequence + 1
+    `update batch set paused_at = ${EVENT_TIME}, pause_reason = $2, waits_for_hosts = true, sequence = sequence + 1
      where batch_id = $1 and status in ('pending', 'processing') and ${STANDS_STILL} and not ${IS_SETTLED}
      returning ${BATCH_COLUMNS}`,
     [batchId, reason],
@@ -67,7 +68,7 @@ export async function markResumed(tx: Tx, batchId: string, change: BudgetChange)
        pause_at_failure_percent = case when $2 then $3::smallint else pause_at_failure_percent end,
        pause_host_at_failure_percent = case when $4 then $5::smallint else pause_host_at_failure_percent end
      where batch_id = $1 and (paused_at is not null or hosts_paused > 0) and status in ('pending', 'processing')
-     returning ${BATCH_COLUMNS}, now() as "resumedAt"`,
+     returning ${BATCH_COLUMNS}, ${EVENT_TIME} as "resumedAt"`,
     [batchId, change.percent !== undefined, change.percent ?? null, change.hostPercent !== undefined, change.hostPercent ?? null],
   );
   return (rows[0] as ResumedBatch | undefined) ?? null;

@@ -28,6 +28,7 @@ export async function announceEvent(tx: Tx, deps: AnnounceDeps, batch: BatchRow,
     run: batch.run,
     type: happened.type,
     sequence: batch.sequence,
+    at: happened.at,
     body,
     seedBody,
   });

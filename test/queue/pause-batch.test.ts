@@ -14,6 +14,7 @@ import { resumeBatch } from "../../src/queue/resume-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { createSettler, type Settler } from "../../src/worker/settler.ts";
+import { eventually } from "../support/eventually.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
 import { claimsByImage, openTestQueue } from "../support/queue.ts";
@@ -198,6 +199,32 @@ describe("pausing and resuming", () => {
       { type: "batch.paused", sequence: 1 },
       { type: "batch.resumed", sequence: 2 },
     ]);
+  });
+
+  test("of two events the later one has the later time, whichever transaction began first", async () => {
+    const batchId = await load(urls(3));
+    await plan(batchId);
+    await pause(batchId);
+    await db.transaction(async (tx) => {
+      const began = (await tx.executor.executeSql("select now() as at")).rows[0]?.["at"] as Date;
+      await eventually("the clock to go on", async () => ((await rowsOf("select now() as at"))[0]?.["at"] as Date) > began);
+      await resume(batchId);
+      await pauseBatch(tx, deps(), batchId, PAUSED_BY_HAND);
+    });
+    const events = await rowsOf(
+      `select type, body::jsonb->>'timestamp' as at, created_at as "createdAt" from event where batch_id = $1 order by sequence`,
+      batchId,
+    );
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ["batch.paused", "batch.resumed", "batch.paused"],
+    );
+    const times = events.map(({ at }) => String(at));
+    assert.deepEqual(times, times.toSorted());
+    assert.deepEqual(
+      events.map(({ createdAt }) => (createdAt as Date).toISOString()),
+      times,
+    );
   });
 
   test("what was not planned when it was paused is planned after it is resumed", async () => {

@@ -44,6 +44,7 @@ export async function openDeliveries() {
           run: 1,
           type: "batch.completed",
           sequence: 1,
+          at: new Date(),
           body: JSON.stringify({ type: "batch.completed", data: { requestId: batchId } }),
         });
       });
