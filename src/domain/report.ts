@@ -48,9 +48,10 @@ const HAS_ZONE = /(?:Z|[+-]\d\d:?\d\d)$/;
 /** Parses a day (its beginning) or a time, in UTC unless it says otherwise; null for any other text. */
 export function parseInstant(text: string): Date | null {
   if (!INSTANT.test(text)) return null;
-  const isDay = text.length === 10;
-  const at = new Date(isDay || HAS_ZONE.test(text) ? text : `${text}Z`);
-  const isReal = !Number.isNaN(at.getTime()) && (!isDay || at.toISOString().startsWith(text));
+  const day = text.slice(0, 10);
+  const at = new Date(text === day || HAS_ZONE.test(text) ? text : `${text}Z`);
+  // Date takes the 30th of February for the 2nd of March.
+  const isReal = !Number.isNaN(at.getTime()) && new Date(day).toISOString().startsWith(day);
   return isReal ? at : null;
 }
 

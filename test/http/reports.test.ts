@@ -489,6 +489,7 @@ describe("reports", () => {
       ["batches?batch=1", 400, "bad_request", /additional propert/],
       ["batches?since=yesterday", 400, "bad_request", /since as 2026-11-24.+got "yesterday"/],
       ["batches?until=2026-02-30", 400, "bad_request", /until/],
+      ["batches?until=2026-02-30T08:00Z", 400, "bad_request", /until/],
       ["batches?batchId=019abc12-3456-7def-8123-456789abcdef", 404, "batch_not_found", /batchId/],
       ["images?batchId=' or true--", 404, "batch_not_found", /batchId/],
       [`throughput_hourly?batchId=${name(0)}`, 400, "bad_request", /no batchId/],
