@@ -101,6 +101,27 @@ describe("schema report", () => {
     );
   });
 
+  test("shows of what is no URL neither a password nor a query, also where one holds the other's mark", async () => {
+    const batchId = "019abc12-3456-7def-8123-456789abcde1";
+    const shown: [url: string, shown: string][] = [
+      ["mug.jpg?key=secret", "mug.jpg"],
+      ["http://me:secret@a.test/mug.jpg?key=secret", "...@a.test/mug.jpg"],
+      ["http://me:secret?secret@a.test/mug.jpg", "..."],
+      ["http://me:secret#secret@a.test/mug.jpg?key=secret", "..."],
+      ["http://me:secret@secret?secret@a.test/mug.jpg", "..."],
+      ["mug.jpg?to=me@a.test&key=secret", "..."],
+    ];
+    await rowsOf(
+      `insert into image (batch_id, ordinal, line, position, stem, url, host, state, code, detail) select $1, n, 2, n, 's-' || n, url, '', 'failed', 'url_invalid', '' from unnest($2::text[]) with ordinality as t(url, n)`,
+      batchId,
+      shown.map(([url]) => url),
+    );
+    assert.deepEqual(
+      (await rowsOf("select url from report.images where batch_id = $1 order by ordinal", batchId)).map(({ url }) => url),
+      shown.map(([, expected]) => expected),
+    );
+  });
+
   test("counts what a cancelled batch never tried as skipped, and as nothing else", async () => {
     const batchId = "019abc12-3456-7def-8123-456789abcde0";
     await rowsOf(

@@ -263,11 +263,11 @@ describe("reports", () => {
       errorsOf(entry).toSorted(),
     );
     assert.deepEqual(
-      byCode.map((row) => [row["code"], row["images"], row["distinct_images"], row["attempts"]]),
+      byCode.map((row) => [row["code"], row["images"], row["distinct_images"], row["hosts"], row["attempts"]]),
       [
-        ["not_found", 2, 1, 1],
-        ["html_page", 1, 1, 1],
-        ["url_invalid", 1, 1, 0],
+        ["not_found", 2, 1, 1, 1],
+        ["html_page", 1, 1, 1, 1],
+        ["url_invalid", 1, 1, 0, 0],
       ],
     );
     const byHost = await report(`failures_by_host?batchId=${name(0)}`);
