@@ -27,7 +27,7 @@ export const REPORTS = {
   savings: { order: "batch_id desc", time: "batch_created_at", hasBatch: true },
   deliveries: { order: "event_id desc, endpoint_id", time: "created_at", hasBatch: true },
   delivery_attempts: { order: "event_id desc, endpoint_id, attempt", time: "attempted_at", hasBatch: true },
-  backlog: { order: "batch_id", time: "created_at", hasBatch: true },
+  backlog: { order: "batch_id desc", time: "created_at", hasBatch: true },
 } as const satisfies Record<string, ReportShape>;
 
 export type ReportName = keyof typeof REPORTS;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { before, describe, test } from "node:test";
 import type { Database } from "../../src/db/connect.ts";
+import { openReport } from "../../src/db/read-report.ts";
 import { IMAGE_CODES } from "../../src/domain/image-code.ts";
 import { REPORT_NAMES, REPORT_VERSION, REPORTS } from "../../src/domain/report.ts";
 import { openTestDatabase } from "../support/database.ts";
@@ -156,6 +157,24 @@ describe("schema report", () => {
     for (const view of ["failures_by_code", "backlog", "stage_seconds"])
       assert.deepEqual(await one(`select * from report.${view}`), [], view);
     assert.deepEqual(await one("select ordinal, outcome from report.image_attempts"), [[0, "done"]]);
+  });
+
+  test("gives the newest first, of what is still to be done as of everything", async () => {
+    const [older, newer] = ["019abc12-3456-7def-8123-456789abc001", "019abc12-3456-7def-8123-456789abc002"] as const;
+    for (const batchId of [older, newer])
+      await rowsOf(
+        "insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total) values ($1, '00000000-0000-7000-8000-000000000000', $2, '{}', 'skip', 1, '{}', 1, 1)",
+        batchId,
+        `newest-${batchId}`,
+      );
+    const filter = { tenantId: null, batchId: null, since: null, until: null, limit: null };
+    for (const name of ["batches", "savings", "backlog"] as const) {
+      const { columns, pages } = await openReport(db.url, name, filter);
+      const ids: string[] = [];
+      for await (const rows of pages) ids.push(...rows.map((row) => String(row[columns.indexOf("batch_id")])));
+      assert.deepEqual(ids, ids.toSorted().toReversed(), name);
+      assert.ok(ids.includes(older) && ids.includes(newer), name);
+    }
   });
 
   test("has the columns that reports are ordered and bounded by", () => {
