@@ -6,7 +6,7 @@ export type Size = {
   height: number;
   /** Of a tiled TIFF. */
   tileHeight?: number;
-  /** Of a JPEG that comes in more than one scan: where the first begins. */
+  /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
   scansFrom?: number;
 };
 type ReadSize = (bytes: ByteWindow) => Promise<Size | null>;
@@ -14,14 +14,17 @@ type ReadSize = (bytes: ByteWindow) => Promise<Size | null>;
 /** A header chain longer than this is no photograph's: metadata segments are 64 kB each, and few. */
 const SEGMENTS_MAX = 1_000;
 
-/** ITU-T T.81, B.1.1: segments follow each other; the size is in the first SOF, before the first scan. */
+/**
+ * ITU-T T.81, B.1.1: segments follow each other; the size is in the first SOF, before the first scan. Decoders look for the next
+ * marker past what is no segment (0xff 0 is none), and take more segments than we do: there the scans are still to be counted.
+ */
 export const readJpegSize: ReadSize = async (bytes) => {
   let offset = 2;
   let frame: Frame | null = null;
   for (let segment = 0; segment < SEGMENTS_MAX; segment += 1) {
     const header = await bytes.read(offset, 10);
     const marker = header[1] ?? 0;
-    if (header.length < 4 || header[0] !== 0xff || marker === EOI) return frame && sizeOf(frame);
+    if (header.length < 4 || header[0] !== 0xff || marker === 0 || marker === EOI) break;
     if (marker === 0xff) {
       offset += 1;
       continue;
@@ -31,7 +34,7 @@ export const readJpegSize: ReadSize = async (bytes) => {
     const standsAlone = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
     offset += standsAlone ? 2 : 2 + header.readUInt16BE(2);
   }
-  return frame && sizeOf(frame);
+  return frame && { ...sizeOf(frame), scansFrom: offset };
 };
 
 const [EOI, SOS] = [0xd9, 0xda];

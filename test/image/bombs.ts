@@ -72,6 +72,9 @@ export async function makeBombs(): Promise<Bomb[]> {
     ["a GIF at the limit", gif({ screen: [10_000, 10_000], frame: [10_000, 10_000] }), "too_many_pixels"],
 
     ["a JPEG of 880 scans", progressiveJpeg({ width: 10_000, height: 10_000, scans: 880 }), "corrupt_image"],
+    ["a JPEG of 880 scans behind a stray byte", scansBehind(Buffer.from("?")), "corrupt_image"],
+    ["a JPEG of 880 scans behind what is no marker", scansBehind(Buffer.from([0xff, 0, 0, 2])), "corrupt_image"],
+    ["a JPEG of 880 scans behind 2,000 comments", scansBehind(Buffer.from("fffe0002".repeat(2_000), "hex")), "corrupt_image"],
     ["a JPEG of 100 scans at the limit", progressiveJpeg({ width: 10_000, height: 10_000, scans: 100 }), "done"],
     // As browsers show it: what is there, then grey.
     ["a JPEG that claims more than its data has", withJpegSize(jpeg, 4_000, 4_000), "done"],
@@ -116,6 +119,10 @@ function blackPngClaiming(width: number, height: number): Buffer {
   file.writeUInt32BE(width, 16);
   file.writeUInt32BE(height, 20);
   return file;
+}
+
+function scansBehind(behindFrame: Buffer): Buffer {
+  return progressiveJpeg({ width: 10_000, height: 10_000, scans: 880, behindFrame });
 }
 
 /** ICC.1, B.4: a profile goes in up to 255 numbered pieces of 64 kB. */

@@ -97,17 +97,26 @@ function lzwZeros(pixels: number): Buffer {
   return Buffer.concat([...blocks, Buffer.from([0])]);
 }
 
+export type ProgressiveJpeg = {
+  width: number;
+  height: number;
+  scans: number;
+  /** Between the header that says the size and the tables. */
+  behindFrame?: Buffer;
+};
+
 /**
  * A valid grey progressive JPEG: after its first scan each adds one more bit of one coefficient to every block, which
  * is nothing, said in 15 bits for 32,767 blocks at once. At most 1 + 63 x 14 scans are allowed by the standard.
  */
-export function progressiveJpeg({ width, height, scans }: { width: number; height: number; scans: number }): Buffer {
+export function progressiveJpeg({ width, height, scans, behindFrame = Buffer.alloc(0) }: ProgressiveJpeg): Buffer {
   const blocks = Math.ceil(width / 8) * Math.ceil(height / 8);
   const segment = (marker: number, data: Buffer) => Buffer.concat([Buffer.from([0xff, marker]), u16(data.length + 2), data]);
   const parts: Buffer[] = [
     Buffer.from([0xff, 0xd8]),
     segment(0xdb, Buffer.concat([Buffer.from([0]), Buffer.alloc(64, 1)])),
     segment(0xc2, Buffer.concat([Buffer.from([8]), u16(height), u16(width), Buffer.from([1, 1, 0x11, 0])])),
+    behindFrame,
     // One code of one bit each: "no difference" for the first coefficients, "the next 16,384 to 32,767 blocks have nothing" for the others.
     segment(0xc4, Buffer.concat([Buffer.from([0x00, 1]), Buffer.alloc(15), Buffer.from([0x00])])),
     segment(0xc4, Buffer.concat([Buffer.from([0x10, 1]), Buffer.alloc(15), Buffer.from([0xe0])])),
