@@ -18,6 +18,23 @@ test("ports and contact are read, and every fault is told at once", () => {
   );
 });
 
+test("ranges are of addresses written in full: others would open what nobody meant", () => {
+  const ranges = ["10.0.0.0/8", "0.0.0.0/0", "192.168.1.7", "fd00::/8", "::1"];
+  assert.deepEqual(readConfig({ ALLOW_CIDRS: ranges.join() }).allowCidrs, ranges);
+  // 10/8 is read as 0.0.0.0/8, 172.16/12 as addresses of the internet, 010 as 8; no address is compared as a mapped one.
+  for (const range of [
+    "10/8",
+    "172.16/12",
+    "010.0.0.0/8",
+    "0x7f.0.0.1",
+    "167772160/8",
+    "::ffff:10.0.0.0/104",
+    "fe80::1%eth0/64",
+    "10.0.0.0/33",
+  ])
+    assert.throws(() => readConfig({ ALLOW_CIDRS: range }), /ALLOW_CIDRS: expected address ranges/, range);
+});
+
 test("PUBLIC_URL is one that paths can be put behind", () => {
   const publicUrls = ["https://Img.shop.example/", "https://img.shop.example/my shop//"].map(
     (url) => readConfig({ PUBLIC_URL: url }).publicUrl,

@@ -38,10 +38,14 @@ export function createAddressPolicy(options: { allowCidrs: readonly string[]; al
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Cidr = [Address, number];
 
+/** An address of a range is read as strictly as one to connect to: ipaddr.js takes `10/8` for 0.0.0.0/8, which leads to this machine. */
 function parseCidr(text: string): Cidr {
   const withBits = text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`;
-  if (!ipaddr.isValidCIDR(withBits)) throw new RangeError(`expected address ranges such as 10.0.0.0/8 or fd00::/8, got "${text}"`);
-  return ipaddr.parseCIDR(withBits);
+  const cidr = ipaddr.isValidCIDR(withBits) ? ipaddr.parseCIDR(withBits) : null;
+  // An IPv4-mapped range would name nothing, since addresses are compared as IPv4.
+  if (cidr === null || parseAddress(withBits.slice(0, withBits.indexOf("/")))?.kind() !== cidr[0].kind())
+    throw new RangeError(`expected address ranges such as 10.0.0.0/8 or fd00::/8, got "${text}"`);
+  return cidr;
 }
 
 /** An IPv4-compatible address (::/96, RFC 4291 §2.5.5.1) as resolvers write it, which ipaddr.js 2.5 reads as IPv4-mapped. */
