@@ -17,7 +17,7 @@ export type DecodeFacts = {
   isInterlaced: boolean;
   /** A JPEG's, as `4:2:0`. */
   chroma?: string;
-  /** A tiled TIFF's: how many rows are decoded together. */
+  /** A TIFF's in tiles, or in strips of one colour each: how many rows are decoded together. */
   tileHeight?: number;
 };
 
@@ -135,7 +135,9 @@ export function pixelsAllowed(input: DecodeFacts, output: OutputCost, options: {
     const scale = (low + high) / 2;
     const at = (side: number) => Math.max(1, side * scale);
     const scaledOutput = options.isBoxed ? output : { ...output, width: at(output.width), height: at(output.height) };
-    if (encoderBytes({ ...input, width: at(input.width), height: at(input.height) }, scaledOutput) <= options.bytesMax) low = scale;
+    const height = at(input.height);
+    const scaledInput = { ...input, width: at(input.width), height, tileHeight: Math.min(input.tileHeight ?? 0, height) };
+    if (encoderBytes(scaledInput, scaledOutput) <= options.bytesMax) low = scale;
     else high = scale;
   }
   return Math.floor(input.width * low) * Math.floor(input.height * low);

@@ -4,7 +4,7 @@ import type { ByteWindow } from "./byte-window.ts";
 export type Size = {
   width: number;
   height: number;
-  /** Of a tiled TIFF. */
+  /** Of a TIFF in tiles, or in strips of one colour each: how many rows are decoded together. */
   tileHeight?: number;
   /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
   scansFrom?: number;
@@ -120,7 +120,15 @@ export const readWebpSize: ReadSize = async (bytes) => {
   }
 };
 
-/** TIFF 6.0: the first directory, wherever it lies; tags 256 and 257, and 323 for tiles. */
+const [WIDTH, HEIGHT, STRIP_ROWS, PLANES, TILE_ROWS] = [256, 257, 278, 284, 323];
+const TIFF_TAGS: ReadonlySet<number> = new Set([WIDTH, HEIGHT, STRIP_ROWS, PLANES, TILE_ROWS]);
+const [SHORT, LONG] = [3, 4];
+const SEPARATE = 2;
+
+/**
+ * TIFF 6.0: the first directory, wherever it lies. Of a tag that comes twice decoders heed the first. They also read numbers of
+ * other types than the standard gives these tags: how much memory such a file takes is not known.
+ */
 export const readTiffSize: ReadSize = async (bytes) => {
   const header = await bytes.read(0, 8);
   if (header.length < 8) return null;
@@ -133,11 +141,17 @@ export const readTiffSize: ReadSize = async (bytes) => {
   const entries = await bytes.read(start + 2, 12 * u16(count, 0));
   const tags = new Map<number, number>();
   for (let at = 0; at + 12 <= entries.length; at += 12) {
-    tags.set(u16(entries, at), u16(entries, at + 2) === 3 ? u16(entries, at + 8) : u32(entries, at + 8));
+    const [tag, type] = [u16(entries, at), u16(entries, at + 2)];
+    if (!TIFF_TAGS.has(tag) || tags.has(tag)) continue;
+    if (type !== SHORT && type !== LONG) return null;
+    tags.set(tag, type === SHORT ? u16(entries, at + 8) : u32(entries, at + 8));
   }
-  const [width, height] = [tags.get(256), tags.get(257)];
-  const tileHeight = tags.get(323);
-  return width === undefined || height === undefined ? null : { width, height, ...(tileHeight === undefined ? {} : { tileHeight }) };
+  const [width, height] = [tags.get(WIDTH), tags.get(HEIGHT)];
+  if (width === undefined || height === undefined) return null;
+  // Strips of whole pixels are read row by row, those of a colour each at once.
+  const stripHeight = tags.get(PLANES) === SEPARATE ? Math.min(height, tags.get(STRIP_ROWS) ?? height) : undefined;
+  const tileHeight = tags.get(TILE_ROWS) ?? stripHeight;
+  return { width, height, ...(tileHeight === undefined ? {} : { tileHeight }) };
 };
 
 /**

@@ -99,6 +99,17 @@ export async function makeBombs(): Promise<Bomb[]> {
     ["a TIFF in one strip at the limit", blackTiff({ width: 10_000, height: 10_000, samples: 4, bits: 16 }), "done"],
     ["a TIFF whose tiles are larger than any image", blackTiff({ width: 64, height: 64, tile: 16_384 }), "corrupt_image"],
     ["a TIFF of large tiles", blackTiff({ width: 10_000, height: 10_000, tile: 2_048, samples: 4, bits: 16 }), "done"],
+    [
+      "a TIFF of large tiles that says then that they are small",
+      blackTiff({ width: 20_000, height: 5_000, tile: 2_048, tileAgain: 16, samples: 4, bits: 16 }),
+      "too_many_pixels",
+    ],
+    ["a TIFF in one strip a colour that fits", blackTiff({ width: 4_000, height: 4_000, isPlanar: true, bits: 16 }), "done"],
+    [
+      "a TIFF in one strip a colour at the limit",
+      blackTiff({ width: 10_000, height: 10_000, isPlanar: true, bits: 16 }),
+      "too_many_pixels",
+    ],
     ["a TIFF of 10,000 pages", blackTiff({ width: 90, height: 60, pages: 10_000 }), "done"],
     ["a TIFF whose pages run in a circle", blackTiff({ width: 91, height: 60, pages: 3, next: "loop" }), "done"],
     ["a TIFF without width", blackTiff({ width: 0, height: 60 }), "corrupt_image"],

@@ -188,6 +188,10 @@ export type BlackTiff = {
   isDeflated?: boolean;
   samples?: number;
   bits?: number;
+  /** Each colour in strips or tiles of its own. */
+  isPlanar?: boolean;
+  /** How high its tiles are said to be the second time. */
+  tileAgain?: number;
   next?: "loop";
 };
 
@@ -201,10 +205,13 @@ export function blackTiff({
   isDeflated = true,
   samples = 3,
   bits = 8,
+  isPlanar = false,
+  tileAgain,
   next,
 }: BlackTiff): Buffer {
-  const pieces = tile ? Math.ceil(width / tile) * Math.ceil(height / tile) : Math.ceil(height / rowsPerStrip);
-  const bytes = ((tile ? tile * tile : width * rowsPerStrip) * samples * bits) / 8;
+  const planes = isPlanar ? samples : 1;
+  const pieces = planes * (tile ? Math.ceil(width / tile) * Math.ceil(height / tile) : Math.ceil(height / rowsPerStrip));
+  const bytes = ((tile ? tile * tile : width * rowsPerStrip) * (samples / planes) * bits) / 8;
   const data = isDeflated ? deflateZeros(bytes) : Buffer.alloc(bytes);
   const parts: Buffer[] = [data];
   let at = 8 + data.length;
@@ -220,6 +227,7 @@ export function blackTiff({
     ? [
         [322, 1, tile],
         [323, 1, tile],
+        ...(tileAgain === undefined ? [] : [[323, 1, tileAgain] as Tag]),
         [324, pieces, offsets],
         [325, pieces, lengths],
       ]
@@ -236,6 +244,7 @@ export function blackTiff({
     [259, 1, isDeflated ? 8 : 1],
     [262, 1, samples >= 3 ? 2 : 1],
     [277, 1, samples],
+    [284, 1, isPlanar ? 2 : 1],
     ...(samples === 4 ? [[338, 1, 2] as Tag] : []),
     ...pieceTags,
   ];
