@@ -37,6 +37,8 @@ describe("a file made to be slow is answered at once", () => {
     "a line of 5 MB of spaces": [`${HEADER}\n1,${mb(" ", 5)},${A}\n`, "row_too_long"],
     "a cell of almost a row": [`${HEADER}\n1,"${"x".repeat(1_000_000)}",${A}\n`, null],
     "a header of 100,000 columns": [`${HEADER}${",x".repeat(100_000)}\n`, "too_many_columns"],
+    "a header of 80,000 beginnings of a name": [`id;name;image;${"url".repeat(80_000)}\n1;Mug;${A};x\n`, null],
+    "a header of 20,000 beginnings of another": [`item_sku\tmain_image_url\t${"imagelocator".repeat(20_000)}\n1\t${A}\tx\n`, null],
     "a row of 100,000 columns": [`${HEADER}\n${",".repeat(100_000)}\n`, "too_many_columns"],
     "a million delimiters": [",".repeat(1_000_000), "too_many_columns"],
     "200,000 doubled quotes": [`${HEADER}\n1,"${'""'.repeat(200_000)}",${A}\n`, null],
