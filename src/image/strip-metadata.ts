@@ -25,9 +25,9 @@ const [SOI, EOI, SOS, COM, APP0, APP2, APP14, APP15] = [0xd8, 0xd9, 0xda, 0xfe, 
 const SEGMENTS_MAX = 10_000;
 
 /**
- * ITU-T T.81, B.1: all segments but APP1 to APP15 and comments. JFIF (APP0) stays, and so do the profile (APP2 of
- * `ICC_PROFILE`) and what Adobe says of the colour transform (APP14). What follows the end of the image goes: cameras
- * and phones put a second picture there.
+ * ITU-T T.81, B.1: all segments but APP1 to APP15 and comments. JFIF (APP0) stays without its thumbnail, and so do the
+ * profile (APP2 of `ICC_PROFILE`) and what Adobe says of the colour transform (APP14). What follows the end of the image
+ * goes: cameras and phones put a second picture there.
  */
 function stripJpeg(file: Buffer): Buffer | null {
   if (file[0] !== 0xff || file[1] !== SOI) return null;
@@ -50,7 +50,8 @@ function stripJpeg(file: Buffer): Buffer | null {
       parts.push(file.subarray(at, next));
       at = next;
     } else {
-      if (isNeeded(file, at, marker)) parts.push(file.subarray(at, end));
+      if (marker === APP0) parts.push(bareJfif(file.subarray(at, end)));
+      else if (isNeeded(file, at, marker)) parts.push(file.subarray(at, end));
       at = end;
     }
   }
@@ -61,7 +62,18 @@ function isNeeded(file: Buffer, at: number, marker: number): boolean {
   if (marker === COM) return false;
   if (marker < APP0 || marker > APP15) return true;
   if (marker === APP2) return file.toString("latin1", at + 4, at + 16) === "ICC_PROFILE\0";
-  return marker === APP0 || marker === APP14;
+  return marker === APP14;
+}
+
+const JFIF_BYTES = 18;
+
+/** JFIF 1.02: version, density, and how large the thumbnail is that follows. One in a segment of its own (`JFXX`) goes. */
+function bareJfif(segment: Buffer): Buffer {
+  if (segment.length < JFIF_BYTES || segment.toString("latin1", 4, 9) !== "JFIF\0") return Buffer.alloc(0);
+  const bare = Buffer.from(segment.subarray(0, JFIF_BYTES));
+  bare.writeUInt16BE(JFIF_BYTES - 2, 2);
+  bare.fill(0, JFIF_BYTES - 2);
+  return bare;
 }
 
 /** Within a scan 0xff is followed by 0 where it is data, or is a restart marker. */
@@ -74,8 +86,8 @@ function endOfScan(file: Buffer, from: number): number | null {
 }
 
 const PNG_SIGNATURE = "\u0089PNG\r\n\u001A\n";
-/** PNG 3rd edition, 11.3: text, time and Exif. */
-const PNG_METADATA = new Set(["tEXt", "zTXt", "iTXt", "eXIf", "tIME"]);
+/** PNG 3rd edition, 11.3: what says how pixels are shown. All else that a decoder may skip is text, Exif, or an editor's own. */
+const PNG_SHOWN = new Set(["tRNS", "cHRM", "gAMA", "iCCP", "sBIT", "sRGB", "cICP", "mDCV", "cLLI", "bKGD", "pHYs"]);
 /** Chunks of an animation, of which an output would be the first frame only. */
 const PNG_ANIMATION = new Set(["acTL", "fcTL", "fdAT"]);
 
@@ -86,14 +98,21 @@ function stripPng(file: Buffer): Buffer | null {
     const end = at + 12 + file.readUInt32BE(at);
     const type = file.toString("latin1", at + 4, at + 8);
     if (end > file.length || PNG_ANIMATION.has(type)) return null;
-    if (!PNG_METADATA.has(type)) parts.push(file.subarray(at, end));
+    if (isCritical(type) || PNG_SHOWN.has(type)) parts.push(file.subarray(at, end));
     if (type === "IEND") return Buffer.concat(parts);
     at = end;
   }
   return null;
 }
 
+/** PNG 3rd edition, 5.4: the case of the first letter. */
+function isCritical(type: string): boolean {
+  return type.charCodeAt(0) < 0x60;
+}
+
 const RIFF_HEADER_BYTES = 12;
+/** RFC 9649, 2.7: the profile and the picture. Chunks of unknown types may follow, such as who made it (C2PA). */
+const WEBP_SHOWN = new Set(["ICCP", "ALPH", "VP8 ", "VP8L"]);
 /** RFC 9649, 2.7.1: the bits of VP8X that say that Exif and XMP follow. */
 const WEBP_METADATA_FLAGS = 0b0000_1100;
 
@@ -110,7 +129,7 @@ function stripWebp(file: Buffer): Buffer | null {
       const chunk = Buffer.from(file.subarray(at, end));
       chunk[8] = (chunk[8] ?? 0) & ~WEBP_METADATA_FLAGS;
       parts.push(chunk);
-    } else if (type !== "EXIF" && type !== "XMP ") parts.push(file.subarray(at, end));
+    } else if (WEBP_SHOWN.has(type)) parts.push(file.subarray(at, end));
     at = end;
   }
   if (parts.length === 0) return null;

@@ -172,6 +172,57 @@ describe("encoding", () => {
     });
   });
 
+  describe("of a kept input", () => {
+    const secret = Buffer.from("a secret place");
+    const segment = (marker: number, ...body: Buffer[]) => {
+      const bytes = Buffer.concat([Buffer.from([0xff, marker, 0, 0]), ...body]);
+      bytes.writeUInt16BE(bytes.length - 2, 2);
+      return bytes;
+    };
+    const jpegWith = async (...segments: Buffer[]) => {
+      const input = await sharp(photo).jpeg({ quality: 30, mozjpeg: true }).toBuffer();
+      return Buffer.concat([input.subarray(0, 2), ...segments, input.subarray(2)]);
+    };
+    const pngWith = async (type: string) => {
+      const input = await sharp({ create: { width: 400, height: 300, channels: 3, background: "#123456" } })
+        .png({ palette: true, compressionLevel: 9, effort: 10 })
+        .toBuffer();
+      const chunk = Buffer.concat([Buffer.alloc(4), Buffer.from(type), secret, Buffer.alloc(4)]);
+      chunk.writeUInt32BE(secret.length);
+      chunk.writeUInt32BE(crc32(chunk.subarray(4, -4)), chunk.length - 4);
+      return Buffer.concat([input.subarray(0, 33), chunk, input.subarray(33)]);
+    };
+    const webpWith = async (type: string) => {
+      const input = await sharp(photo).webp({ quality: 20, effort: 6 }).withIccProfile("p3").toBuffer();
+      const size = Buffer.alloc(4);
+      size.writeUInt32LE(secret.length);
+      const file = Buffer.concat([input, Buffer.from(type), size, secret]);
+      file.writeUInt32LE(file.length - 8, 4);
+      return file;
+    };
+    const jfif = Buffer.from("JFIF\0\u0001\u0002\u0001\0\u0048\0\u0048", "latin1");
+    const hidden: Record<string, () => Promise<Buffer>> = {
+      "the thumbnail in a JPEG's JFIF": () => jpegWith(segment(0xe0, jfif, Buffer.from([1, 5]), secret, Buffer.alloc(1))),
+      "the thumbnail in a JPEG's JFXX": () =>
+        jpegWith(segment(0xe0, jfif, Buffer.alloc(2)), segment(0xe0, Buffer.from("JFXX\0\u0010"), secret)),
+      "a PNG's manifest of who made it": () => pngWith("caBX"),
+      "what an editor keeps in a PNG": () => pngWith("prVW"),
+      "a WebP's manifest of who made it": () => webpWith("C2PA"),
+    };
+    for (const [what, make] of Object.entries(hidden)) {
+      test(`${what} goes, and the pixels stay`, async () => {
+        const input = await make();
+        const { format } = await sharp(input).metadata();
+        const output = await one(input, { format: format as Recipe["format"], quality: 100, effort: "fast", metadata: "icc" });
+        assert.equal(output.isKept, true);
+        assert.equal(output.file.includes(secret), false);
+        assert.deepEqual(await pixels(output.file), await pixels(input));
+        const [{ icc, density }, before] = [await sharp(output.file).metadata(), await sharp(input).metadata()];
+        assert.deepEqual([icc, density], [before.icc, before.density]);
+      });
+    }
+  });
+
   describe("metadata", () => {
     const wide = async () =>
       sharp(photo)
