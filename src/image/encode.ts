@@ -5,6 +5,7 @@ import type { DecodeFacts } from "../domain/decode-cost.ts";
 import type { InputFormat } from "../domain/input-format.ts";
 import type { Size } from "../domain/output-size.ts";
 import type { OutputFormat } from "../domain/recipe.ts";
+import { isProfileKept, readDeepColours, readForBackground, type Colours } from "./colours.ts";
 import { compress } from "./compress.ts";
 import { fillInCredits, holdCredits, readCredits } from "./copyright.ts";
 import type { EncodedOutput, EncodeTask, OpenImage } from "./encode-task.ts";
@@ -33,14 +34,15 @@ export function restrictLibvips(options: { allowSvg: boolean }): void {
 
 /** Decodes one input and writes its outputs, each to a path of its own. Throws what libvips says, TooLargeForMemory or TooLargeForFormat. */
 export async function encodeImage(task: EncodeTask, limits: EncoderLimits): Promise<EncodedOutput[]> {
-  const { openInput, isUpright } = await opener(task, limits);
+  const { open, isPlain } = await opener(task, limits);
   const isEasy = isSmall(task);
-  const asked = isEasy && isUpright ? null : await openInput().metadata();
+  const asked = isEasy && isPlain && !task.outputs.some(dependsOnColours) ? null : await open().metadata();
+  const openInput = asked === null ? open : () => readDeepColours(open(), asked);
   const facts = isEasy || asked === null ? null : decodeFacts(asked, task);
   const upright = asked?.autoOrient ?? task.input;
   const bytesToSpare = facts === null ? Infinity : spareBytes(facts, task.outputs, limits);
   const openShared = task.outputs.length > 1 ? await decodeOnce(openInput, task, { upright, bytesToSpare }) : null;
-  const opened = { openInput, openImage: openShared ?? openInput, upright, facts, limits };
+  const opened = { openInput, openShared, upright, colours: asked ?? {}, facts, limits };
   const results: EncodedOutput[] = [];
   for (const output of task.outputs) results.push(await encodeOutput(task, output, opened));
   return results;
@@ -48,21 +50,36 @@ export async function encodeImage(task: EncodeTask, limits: EncoderLimits): Prom
 
 type Output = EncodeTask["outputs"][number];
 
-type Opened = { openInput: OpenImage; openImage: OpenImage; upright: Size; facts: DecodeFacts | null; limits: EncoderLimits };
+type Opened = {
+  openInput: OpenImage;
+  openShared: OpenImage | null;
+  upright: Size;
+  /** Empty where nothing depends on them. */
+  colours: Colours;
+  facts: DecodeFacts | null;
+  limits: EncoderLimits;
+};
+
+const WHITE = "#ffffff";
+
+/** White shows through grey as it does through colours. */
+function dependsOnColours({ fit, metadata, background }: Output): boolean {
+  return fit === "contain" || metadata === "icc" || background !== WHITE;
+}
 
 async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): Promise<EncodedOutput> {
-  const { openInput, openImage, upright, facts, limits } = opened;
+  const { openInput, openShared, colours, upright, facts, limits } = opened;
   const startedAt = performance.now();
   // What was decoded once has no metadata any more.
-  const open = output.metadata === "none" ? openImage : openInput;
+  const open = output.metadata === "none" && openShared ? openShared : openInput;
   // The look for what is transparent decodes as well.
   if (facts && output.format === "auto") demandRoom(facts, { ...output, ...LOOK }, "jpeg", limits);
   const format = output.format === "auto" ? await chooseFormat(openInput, task) : output.format;
   demandSides(output, upright, format);
   if (facts) demandRoom(facts, output, format, limits);
   const isThrifty = facts !== null && isThriftNeeded(facts, output, format, limits);
-  let image = compress(flatten(fitIntoBox(open(), output, upright), task, format, output), format, { ...output, isThrifty });
-  if (output.metadata === "icc") image = image.keepIccProfile();
+  let image = compress(flatten(fitIntoBox(open(), output, opened), task, format, output, colours), format, { ...output, isThrifty });
+  if (output.metadata === "icc" && isProfileKept(colours)) image = image.keepIccProfile();
   const credits = output.metadata === "copyright" ? readCredits(await openInput().metadata()) : null;
   if (credits) image = holdCredits(image, credits);
   const made = await write(image, output.path, facts === null);
@@ -91,9 +108,9 @@ const READ_WHOLE: ReadonlySet<InputFormat> = new Set(["jpeg", "png", "webp"]);
 const READ_BYTES_MAX = 256 * 1024;
 
 type Opener = {
-  openInput: OpenImage;
-  /** Whether no look is needed to know that the input is not turned. */
-  isUpright: boolean;
+  open: OpenImage;
+  /** Whether no look is needed to know that the input is neither turned nor of 16 bits. */
+  isPlain: boolean;
 };
 
 /** Orientation is applied and then forgotten with all other metadata; `error` lets pass what browsers show as well. */
@@ -101,11 +118,12 @@ async function opener({ input, outputs }: EncodeTask, limits: EncoderLimits): Pr
   const options: SharpOptions = { failOn: "error", limitInputPixels: limits.pixelsMax, pages: 1, sequentialRead: true };
   if (input.format === "svg") {
     const drawing = await readFile(input.path);
-    return { openInput: () => sharp(drawing, options), isUpright: false };
+    return { open: () => sharp(drawing, options), isPlain: false };
   }
   const isSizeKept = outputs.every(({ width, height }) => width === undefined && height === undefined);
   const source = READ_WHOLE.has(input.format) && input.bytes <= READ_BYTES_MAX ? readFileSync(input.path) : input.path;
-  return { openInput: () => sharp(source, options).autoOrient(), isUpright: isSizeKept || (Buffer.isBuffer(source) && hasNoExif(source)) };
+  const isUpright = isSizeKept || (Buffer.isBuffer(source) && hasNoExif(source));
+  return { open: () => sharp(source, options).autoOrient(), isPlain: isUpright && (input.format !== "png" || isShallowPng(source)) };
 }
 
 /** As JPEG, WebP and PNG spell it. To look through 100 kB takes 0.02 ms, libvips's own look 0.3. */
@@ -113,6 +131,11 @@ const EXIF_SPELLINGS = ["Exif", "EXIF", "eXIf"];
 
 function hasNoExif(file: Buffer): boolean {
   return !EXIF_SPELLINGS.some((word) => file.includes(word, 0, "latin1"));
+}
+
+/** PNG 3rd edition, 11.2.1: the bit depth stands at byte 24. */
+function isShallowPng(source: Buffer | string): boolean {
+  return Buffer.isBuffer(source) && (source[24] ?? 0) <= 8;
 }
 
 /** A small image goes through memory: a file that libvips writes piece by piece costs 0.05 ms more. */
@@ -127,8 +150,9 @@ async function write(image: Sharp, path: string, isSmall: boolean): Promise<{ wi
 }
 
 /** JPEG has no transparency: the background shows through, white as on a product page unless told otherwise. */
-function flatten(image: Sharp, { input }: EncodeTask, format: OutputFormat, { background }: Output): Sharp {
-  return format === "jpeg" && MAYBE_TRANSPARENT.has(input.format) ? image.flatten({ background }) : image;
+function flatten(image: Sharp, { input }: EncodeTask, format: OutputFormat, { background }: Output, colours: Colours): Sharp {
+  if (format !== "jpeg" || !MAYBE_TRANSPARENT.has(input.format)) return image;
+  return readForBackground(image, colours).flatten({ background });
 }
 
 /** Formats that can be transparent; JPEG never is, so that nothing need be looked at. */
@@ -162,7 +186,7 @@ async function keepInput(
   const { input } = task;
   const isSame = input.format === made.format && input.width === made.width && input.height === made.height;
   if (!isSame || output.metadata === "copyright") return null;
-  if (made.bytes < input.bytes || !isPlain(await openInput().metadata())) return null;
+  if (made.bytes < input.bytes || !isSimple(await openInput().metadata())) return null;
   const stripped = stripMetadata(await readFile(input.path), made.format);
   if (stripped === null || stripped.length > made.bytes) return null;
   await writeFile(output.path, stripped);
@@ -170,6 +194,6 @@ async function keepInput(
 }
 
 /** One frame, upright, in colours that every browser shows. */
-function isPlain({ orientation = 1, pages = 1, space }: Metadata): boolean {
+function isSimple({ orientation = 1, pages = 1, space }: Metadata): boolean {
   return orientation === 1 && pages === 1 && (space === "srgb" || space === "b-w");
 }

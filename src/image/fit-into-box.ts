@@ -1,12 +1,17 @@
 import type { Sharp } from "sharp";
 import { outputSize, scaledSize, type Box, type Size } from "../domain/output-size.ts";
+import { readForBackground, type Colours } from "./colours.ts";
 
 /**
  * Brings an image into its box. To pixels that we have counted from the input's size, not to what libvips would make of
  * the box: it goes by what it was given, and a JPEG that was shrunk while it was decoded, or pixels that another output
  * shares, are a pixel wider or narrower than their share.
  */
-export function fitIntoBox(image: Sharp, box: Box & { background: string }, upright: Size): Sharp {
+export function fitIntoBox(
+  image: Sharp,
+  box: Box & { background: string },
+  { upright, colours }: { upright: Size; colours: Colours },
+): Sharp {
   if (box.width === undefined && box.height === undefined) return image;
   const scaled = scaledSize(box, upright);
   const { width, height } = outputSize(box, upright);
@@ -16,10 +21,8 @@ export function fitIntoBox(image: Sharp, box: Box & { background: string }, upri
   if (width > scaled.width || height > scaled.height) {
     const [left, top] = [half(width - scaled.width), half(height - scaled.height)];
     const { background } = box;
-    // In grey alone, which is how libvips works on a grey image, a coloured background would be grey as well.
-    return whole
-      .pipelineColourspace("srgb")
-      .extend({ left, top, right: width - scaled.width - left, bottom: height - scaled.height - top, background });
+    const [right, bottom] = [width - scaled.width - left, height - scaled.height - top];
+    return readForBackground(whole, colours).extend({ left, top, right, bottom, background });
   }
   return whole;
 }
