@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import type { Metadata, Sharp } from "sharp";
 import { findExifText } from "./exif-text.ts";
+import { blankThumbnail } from "./exif-thumbnail.ts";
 
 /** Who made an image and who owns it: the tags that stay, and their numbers in IFD0 (Exif 3.0, 4.6.4). */
 const TAGS = { Artist: 0x01_3b, Copyright: 0x82_98 } as const;
@@ -47,14 +48,16 @@ function isAscii(byte: number): boolean {
   return byte > 0 && byte < 0x80;
 }
 
-/** Exif is the first thing in a JPEG and a PNG, the last in a WebP and an AVIF; two texts of 1,000 characters are 8 kB at most. */
-const WINDOW_BYTES = 64 * 1024;
+/**
+ * Exif is the first thing in a JPEG and a PNG, the last in a WebP and an AVIF; two texts of 1,000 characters are 8 kB at most, and a
+ * thumbnail, which a JPEG has no room for beyond that, 64.
+ */
+const WINDOW_BYTES = 128 * 1024;
 /** How libexif begins its block. */
 const BLOCK = Buffer.from("II*\0\b\0\0\0", "latin1");
 
-/** Puts the texts into a file that was written with their placeholders. */
+/** Puts the texts into a file that was written with their placeholders, and takes the thumbnail out that libvips leaves there. */
 export async function fillInCredits(path: string, credits: Credits): Promise<void> {
-  if (Object.values(credits).every((text) => text.every(isAscii))) return;
   const file = await open(path, "r+");
   try {
     const { size } = await file.stat();
@@ -78,8 +81,10 @@ function fillIn(window: Buffer, credits: Credits): boolean {
     held.set(text);
     isFilled = true;
   }
-  if (isFilled) renewPngChecksum(window, from);
-  return isFilled;
+  if (!isFilled) return false;
+  blankThumbnail(window.subarray(from));
+  renewPngChecksum(window, from);
+  return true;
 }
 
 /** PNG 3rd edition, 5.3 and 5.5: the chunk's length and type stand before its data, and a CRC of type and data behind. */
