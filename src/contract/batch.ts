@@ -21,7 +21,8 @@ import {
   Url,
   words,
 } from "./terms.ts";
-import { PauseAtFailurePercent, PauseHostAtFailurePercent, RecipeView } from "./batch-options.ts";
+import { PauseAtFailurePercent, PauseHostAtFailurePercent } from "./batch-options.ts";
+import { RecipeView } from "./recipe-options.ts";
 import { SHOWN_SECRET, WARNINGS } from "./upload.ts";
 
 const Links = Type.Object(

@@ -1,6 +1,7 @@
 import Type, { type Static } from "typebox";
-import { BATCH_OPTIONS, RECIPE, RECIPE_OPTIONS } from "./batch-options.ts";
+import { BATCH_OPTIONS } from "./batch-options.ts";
 import { UploadWarningView } from "./problem.ts";
+import { RECIPE, RECIPE_OPTIONS } from "./recipe-options.ts";
 import { BASE, count, ID, RequestId, TOKEN, Url } from "./terms.ts";
 
 /** A body that is the file itself. */
