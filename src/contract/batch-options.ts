@@ -9,7 +9,7 @@ const RUN_OPTIONS = {
   refresh: Type.Optional(
     words(
       REFRESHES,
-      "auto, unless told otherwise: an image that was made before under the same recipe, and whose origin says that it has not changed or sends the same bytes, is linked and not made again; always: everything is made anew.",
+      "auto (the default): an image that an earlier batch made under the same recipe is not made again where its origin says that it has not changed, or sends the same bytes; this batch gets the same outputs. always: every image is made anew.",
     ),
   ),
 };
@@ -19,7 +19,7 @@ const READING_OPTIONS = {
   imageColumns: Type.Optional(
     Type.Union([Type.Array(Header, { minItems: 1, maxItems: 100 }), Header], {
       description:
-        "Headers of the columns that hold image URLs, where they are not found by themselves: a list, or one text with commas between.",
+        "Headers of the columns that hold image URLs, for a file in which the service does not find them: a list, or one text with commas between the headers.",
       examples: ["Photo,Photo 2"],
     }),
   ),
@@ -45,7 +45,7 @@ const READING_OPTIONS = {
   onInvalid: Type.Optional(
     words(
       ["reject", "skip"],
-      "A bad URL refuses the whole file (reject, unless told otherwise), or is a failed image at its place (skip).",
+      "What a bad URL does. reject (the default): the whole file is refused. skip: the batch begins, and the image at that place has failed.",
     ),
   ),
 };
@@ -55,7 +55,8 @@ const WEBHOOK_OPTIONS = {
     Type.String({
       minLength: 1,
       maxLength: 2048,
-      description: "Where events are sent: when the batch ends, or it or one of its hosts is paused or resumed.",
+      description:
+        "Where events are sent: one when the batch ends, and one each time that the batch or one of its hosts is paused or resumed.",
       examples: ["https://shop.example/hooks/pressrun"],
     }),
   ),
@@ -63,13 +64,14 @@ const WEBHOOK_OPTIONS = {
     Type.String({
       minLength: 1,
       maxLength: 200,
-      description: "Signs the events: base64 of 24 to 64 bytes, with or without `whsec_`. Made for you where it is missing.",
+      description:
+        "The secret that signs the events: 24 to 64 bytes as base64, with or without `whsec_` before it. Where you leave it out, the service makes one, and the answer to the upload shows it.",
     }),
   ),
   webhookPayload: Type.Optional(
     words(
       WEBHOOK_PAYLOADS,
-      "How events are worded: `event` (see BatchEvent), unless told otherwise; `seed`: as the seed's webhook was (see SeedEvent), at the end of a batch only.",
+      "How events are worded. event: see BatchEvent. seed: as the seed's webhook was (see SeedEvent), sent only when a batch ends. The default is event, unless the operator has set WEBHOOK_PAYLOAD.",
     ),
   ),
   webhookAuthorization: Type.Optional(
@@ -77,7 +79,7 @@ const WEBHOOK_OPTIONS = {
       minLength: 1,
       maxLength: AUTHORIZATION_CHARS_MAX,
       description:
-        "The Authorization header for a receiver that cannot verify signatures: sent to webhookUrl alone, over https or to addresses that ALLOW_CIDRS names. Kept encrypted, never shown again. Not in the query.",
+        "The Authorization header that events are sent with, for a receiver that cannot verify signatures. Only webhookUrl gets it, over https or at an address that ALLOW_CIDRS names. It is stored encrypted and never shown again. It is refused in the query.",
       examples: ["Bearer …"],
     }),
   ),
@@ -105,7 +107,7 @@ const SOURCE_OPTIONS = {
         minItems: 1,
         maxItems: HEADER_HOSTS_MAX,
         description:
-          "Request headers for protected origins. Each host gets its own and no other, also where a redirect leads to it; over https, or to addresses that ALLOW_CIDRS names. Kept encrypted, never shown again. As JSON where it comes as a form field; not in the query.",
+          "Request headers for protected origins. Each host gets its own headers and no others, also where a redirect leads to it, and only over https or at an address that ALLOW_CIDRS names. They are stored encrypted and never shown again. A form field holds the list as JSON; in the query it is refused.",
         examples: [[{ host: "images.shop.example", headers: { authorization: "Bearer …" } }]],
       },
     ),
@@ -117,14 +119,14 @@ export const PauseAtFailurePercent = Type.Integer({
   minimum: 1,
   maximum: 100,
   description:
-    "Pauses the batch once more than so many per cent of the images tried have failed, after at least 20 of them; never unless given. 100 never pauses.",
+    "Pauses the batch when at least 20 of its images have been tried and more than this percentage of them has failed. Without it, or with 100, failures never pause the batch.",
   examples: [30],
 });
 export const PauseHostAtFailurePercent = Type.Integer({
   minimum: 1,
   maximum: 100,
   description:
-    "Pauses one host's share of the batch once more than so many per cent of the images tried of it have failed, after at least 20 of them; the images of other hosts go on. Never unless given; 100 never pauses.",
+    "Pauses the images of one host when at least 20 of them have been tried and more than this percentage of those has failed; the images of other hosts go on. Without it, or with 100, failures never pause a host.",
   examples: [50],
 });
 const BUDGET_OPTIONS = {

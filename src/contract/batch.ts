@@ -31,11 +31,12 @@ const Links = Type.Object(
     products: Url,
     resultsCsv: Type.String({
       format: "uri",
-      description: "The file with three columns more; `?shape=import` gives it with output URLs in the place of their sources.",
+      description:
+        "The uploaded file with three columns more. With `?shape=import` it has no more columns, and each URL of an image is replaced by that of its output.",
     }),
-    failuresCsv: Type.String({ format: "uri", description: "The rows with an image that failed, as they came." }),
-    resultsJsonl: Type.String({ format: "uri", description: "A product on each line." }),
-    archive: Type.String({ format: "uri", description: "The outputs as one ZIP." }),
+    failuresCsv: Type.String({ format: "uri", description: "The rows of the uploaded file that have a failed image, as they came." }),
+    resultsJsonl: Type.String({ format: "uri", description: "JSON Lines: a Product on each line." }),
+    archive: Type.String({ format: "uri", description: "All outputs as one ZIP." }),
   },
   { title: "BatchLinks", description: "What belongs to the batch; the files are there once it has ended." },
 );
@@ -58,11 +59,14 @@ const BATCH = {
   metadata: Metadata,
   recipe: RecipeView,
   sourceHosts: Type.Array(Type.String(), {
-    description: "Origins that are asked with headers of the batch's own; the headers themselves are never shown.",
+    description: "Hosts that the batch brought request headers for; the headers themselves are never shown.",
     examples: [["images.shop.example"]],
   }),
   dialect: Nullable(
-    Type.String({ description: "Whose export the file was taken for; null where it is no known shop's.", examples: ["shopify"] }),
+    Type.String({
+      description: "The shop system whose export the file was taken for; null where it is none that we know.",
+      examples: ["shopify"],
+    }),
   ),
   products: count("Rows of the file, those without an image included."),
   progress: Progress,
@@ -100,7 +104,7 @@ export type Batch = Static<typeof Batch>;
 
 export const AcceptedBatch = Type.Object(
   { ...BATCH, warnings: WARNINGS, webhookSecret: SHOWN_SECRET },
-  { $id: "AcceptedBatch", description: "The batch as it begins, with what is said only now.", examples: [BATCH_EXAMPLE] },
+  { $id: "AcceptedBatch", description: "The batch as it begins, with what only this answer says.", examples: [BATCH_EXAMPLE] },
 );
 export type AcceptedBatch = Static<typeof AcceptedBatch>;
 
@@ -128,26 +132,30 @@ export const BatchList = Type.Object(
 
 const OutputView = Type.Object(
   {
-    name: Type.String({ description: "As the recipe names it; main where it names none." }),
+    name: Type.String({ description: "The output's name in the recipe; main where the recipe names none." }),
     url: Url,
     fileName: Type.String(),
-    format: words(OUTPUT_FORMATS, "Its format."),
-    width: count("Pixels."),
-    height: count("Pixels."),
-    bytes: count("Bytes."),
-    isKept: Type.Boolean({ description: "It is the input itself without its metadata, since nothing smaller could be made of it." }),
+    format: words(OUTPUT_FORMATS, "The file's format."),
+    width: count("Width in pixels."),
+    height: count("Height in pixels."),
+    bytes: count("Bytes of the file."),
+    isKept: Type.Boolean({
+      description: "Whether the output is the input itself without its metadata, since nothing smaller could be made of it.",
+    }),
   },
   { title: "ImageOutput", description: "A file made from an image." },
 );
 
 export const ImageView = Type.Object(
   {
-    url: Type.String({ description: "As it came." }),
-    fetchedUrl: Nullable(Type.String({ description: "What is fetched for it; null while that is not decided, and where it is no URL." })),
+    url: Type.String({ description: "The URL as it came." }),
+    fetchedUrl: Nullable(
+      Type.String({ description: "The URL that is fetched for it; null until the image is planned, and where it is no URL." }),
+    ),
     urlRules: Type.Array(words(URL_RULES, "What was done to the URL."), {
-      description: "What made fetchedUrl of url, in order; empty where nothing had to be done.",
+      description: "Which rules made fetchedUrl out of url, in the order in which they did; empty where nothing had to be done.",
     }),
-    outputs: Type.Array(OutputView, { description: "Empty where there is none (yet)." }),
+    outputs: Type.Array(OutputView, { description: "The files that were made of it; empty where there is none (yet)." }),
     error: Nullable(ImageError),
   },
   { title: "ProductImage", description: "One URL at one position of one product." },
@@ -182,8 +190,11 @@ export const PRODUCT_EXAMPLE = {
 
 export const Product = Type.Object(
   {
-    line: Type.Integer({ minimum: 1, description: "Line of the file, or number of the product where products came as JSON." }),
-    id: Type.String({ description: "The product's own, or the line where it has none." }),
+    line: Type.Integer({
+      minimum: 1,
+      description: "The line of the file in which it begins, or the number of the product where products came as JSON.",
+    }),
+    id: Type.String({ description: "The product's own id, or its line where it has none." }),
     name: Type.String(),
     status: words(PRODUCT_STATUSES, "pending until all of its images are settled."),
     images: Type.Array(ImageView),

@@ -35,11 +35,11 @@ const EXAMPLE = {
 
 const EventProgress = Type.Object(
   {
-    total: count("Images."),
-    completed: count("Images."),
-    failed: count("Images."),
-    skipped: count("Images."),
-    reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made.")),
+    total: count("Images in the batch."),
+    completed: count("Images with an output."),
+    failed: count("Images that failed."),
+    skipped: count("Images that were never tried, because the batch was cancelled."),
+    reused: Type.Optional(count("How many of the completed images have the outputs that an earlier batch had made.")),
   },
   { title: "BatchEventProgress", description: "How far the batch was." },
 );
@@ -134,7 +134,7 @@ export const SeedEvent = Type.Object(
       Type.String({
         format: "uri",
         description:
-          "Where the rest is, from the first product on that is missing here: a page of the batch's status, whose nextCursor leads on. Null where nothing is missing.",
+          "Where the products are that are missing here: the page of the batch's status that begins with the first of them; its nextCursor leads on to the next page. Null where none is missing.",
       }),
     ),
     outputCsvUrl: Url,

@@ -10,7 +10,7 @@ export const Probe = Type.Integer({
   minimum: 0,
   maximum: PROBE_MAX,
   description:
-    "So many of the file's images are really fetched, at random and from every host, to forecast the batch; 0, none, unless told otherwise.",
+    "How many of the file's images are really fetched to forecast the batch, drawn at random from all hosts. The default is 0: none.",
   examples: [20],
 });
 
@@ -22,7 +22,7 @@ export const PreflightForm = Type.Object(
   { ...UploadForm.properties, probe: Type.Optional(Probe) },
   {
     title: "PreflightForm",
-    description: "A file to look at, and what would be said with its upload.",
+    description: "A file to look at, with the options that its upload would have.",
     examples: [{ file: CSV_EXAMPLE, probe: 20 }],
   },
 );
@@ -41,7 +41,10 @@ const Headers = (description: string) => Type.Array(Type.String(), { description
 const FileShape = Type.Object(
   {
     dialect: Nullable(
-      Type.String({ description: "Whose export it was taken for; null where it is no known shop's.", examples: ["shopify"] }),
+      Type.String({
+        description: "The shop system whose export the file was taken for; null where it is none that we know.",
+        examples: ["shopify"],
+      }),
     ),
     encoding: Type.String({ examples: ["utf-8"] }),
     hasBom: Type.Boolean({ description: "Whether a byte order mark stands at the beginning." }),
@@ -49,15 +52,17 @@ const FileShape = Type.Object(
     headerLine: Type.Integer({ minimum: 1 }),
     columns: Type.Object(
       {
-        all: Headers("The header line."),
-        images: Headers("Those that hold image URLs."),
-        name: Headers("Those that name a product; the first that is filled counts."),
-        id: Headers("Those that outputs are named after; the first that is filled counts. Where there is none it is the line."),
+        all: Headers("All headers of the file."),
+        images: Headers("Of the columns that hold image URLs."),
+        name: Headers("Of the columns that name a product; in each row the first one that is filled counts."),
+        id: Headers(
+          "Of the columns that outputs are named after; in each row the first one that is filled counts. Where there is none, outputs are named after the line.",
+        ),
       },
-      { title: "FileColumns", description: "Headers, and what was found in their columns." },
+      { title: "FileColumns", description: "The headers of the file, and which of them were taken for what." },
     ),
     baseUrl: Nullable(Type.String({ description: "What relative paths are joined to." })),
-    traps: Type.Array(Type.String(), { description: "What surprises people in such files." }),
+    traps: Type.Array(Type.String(), { description: "What surprises people in files of this dialect." }),
   },
   { title: "FileShape", description: "What the file was taken for." },
 );
@@ -65,8 +70,8 @@ const FileShape = Type.Object(
 const HostCount = Type.Object(
   {
     host: Type.String({ examples: ["cdn.shop.example"] }),
-    images: count("Images there."),
-    imagesDistinct: count("Those with an URL of their own: a repeat is not fetched again."),
+    images: count("Images at this host."),
+    imagesDistinct: count("Different URLs among them: a repeat is not fetched again."),
   },
   { title: "HostCount", description: "How many of the file's images lie at a host." },
 );
@@ -74,18 +79,18 @@ const HostCount = Type.Object(
 const ProbedCode = Type.Object(
   {
     code: ImageErrorCode,
-    images: count("How many of the sample."),
-    isRetried: Type.Boolean({ description: "Whether a batch tries such images again: some may succeed then." }),
+    images: count("How many images of the sample failed with it."),
+    isRetried: Type.Boolean({ description: "Whether a batch would try such images again, so that some may still succeed." }),
   },
-  { title: "ProbedCode", description: "How often images of the sample failed in a way." },
+  { title: "ProbedCode", description: "How many images of the sample failed with one code." },
 );
 
 const ProbedHost = Type.Object(
   {
     host: Nullable(Type.String({ description: "null: all hosts that `hosts` does not list." })),
-    imagesDistinct: count("Images there."),
-    tried: count("Of them in the sample, and answered in time."),
-    failed: count("Of those."),
+    imagesDistinct: count("Different image URLs at this host."),
+    tried: count("Images at this host that were in the sample and came to an end in time."),
+    failed: count("How many of those failed."),
     failureShare: Type.Number({ minimum: 0, maximum: 1, description: "failed / tried." }),
     codes: Type.Array(ProbedCode),
   },
@@ -97,17 +102,31 @@ const Forecast = Type.Object(
     failures: Type.Object(
       {
         expected: count("Images that will likely fail."),
-        low: count("At least so many, with a confidence of 95 %."),
-        high: count("At most so many, with a confidence of 95 %."),
-        share: Type.Number({ minimum: 0, maximum: 1, description: "Expected share, each host weighed by its images." }),
+        low: count("At least as many will fail, with a confidence of 95 %."),
+        high: count("At most as many will fail, with a confidence of 95 %."),
+        share: Type.Number({
+          minimum: 0,
+          maximum: 1,
+          description: "The share of images that will likely fail, each host weighed by its images.",
+        }),
       },
       { title: "FailureForecast", description: "Estimated from the sample (Wilson interval); exact where every image was tried." },
     ),
-    bytes: count("To be fetched."),
+    bytes: count("Bytes that will be fetched."),
     megapixels: Type.Number({ minimum: 0 }),
-    fetchSeconds: Type.Number({ minimum: 0, description: "At the times that the sample took, with as many at once as `assumes` says." }),
-    encodeSeconds: Type.Number({ minimum: 0, description: "At the CPU time that benchmarks took for a megapixel, without resizing." }),
-    seconds: Type.Number({ minimum: 0, description: "The larger of the two, since they overlap, on an idle service." }),
+    fetchSeconds: Type.Number({
+      minimum: 0,
+      description: "How long all downloads will take, if each takes as long as in the sample and as many run at once as `assumes` says.",
+    }),
+    encodeSeconds: Type.Number({
+      minimum: 0,
+      description: "How long encoding will take, at the CPU time that benchmarks took for a megapixel, without resizing.",
+    }),
+    seconds: Type.Number({
+      minimum: 0,
+      description:
+        "How long the batch will take on an idle service: the larger of fetchSeconds and encodeSeconds, since both go on at once.",
+    }),
     assumes: Type.Object(
       {
         encoders: Type.Integer({ minimum: 1 }),
@@ -115,10 +134,17 @@ const Forecast = Type.Object(
         downloadsPerHost: Type.Integer({ minimum: 1 }),
         format: Type.String(),
       },
-      { title: "ForecastAssumptions", description: "Of the process that answered; several share the work." },
+      {
+        title: "ForecastAssumptions",
+        description: "How much the process that answered does at once. Where there are several, they share the work.",
+      },
     ),
   },
-  { title: "Forecast", description: "Counts distinct images, as the sample does; a repeat shares the fate of the first." },
+  {
+    title: "Forecast",
+    description:
+      "What will likely become of the whole batch. It counts distinct images, as the sample does, since a repeat shares the fate of the first.",
+  },
 );
 
 const FailedProbe = Type.Object(
@@ -128,15 +154,15 @@ const FailedProbe = Type.Object(
 
 const ProbeReport = Type.Object(
   {
-    asked: count("How many were to be tried."),
-    tried: count("How many were; fewer where the file has fewer or time ran out."),
-    failed: count("Of those."),
-    unfinished: count("Still on their way when the time for the probe was up: neither failed nor not."),
+    asked: count("How many images were to be tried."),
+    tried: count("How many were tried: fewer where the file has fewer, or where time ran out."),
+    failed: count("How many of those failed."),
+    unfinished: count("How many were still being fetched when the time for the probe was up. They count neither as failed nor as tried."),
     hosts: Type.Array(ProbedHost),
-    examples: Type.Array(FailedProbe, { description: "Some that failed, of each code and host at most three." }),
+    examples: Type.Array(FailedProbe, { description: "Some of the images that failed: at most three for each code and host." }),
     forecast: Nullable(Forecast),
   },
-  { title: "ProbeReport", description: "What became of a sample, and what that means for the batch." },
+  { title: "ProbeReport", description: "What became of the images that were tried, and what that means for the batch." },
 );
 
 const EXAMPLE = {
@@ -178,26 +204,26 @@ export const Preflight = Type.Object(
   {
     ok: Type.Boolean({ description: "Whether the file can be uploaded as it is." }),
     fileName: FileName,
-    bytes: count("Of the file as it came."),
+    bytes: count("Bytes of the file as it came."),
     file: Nullable(FileShape),
-    rows: count("Data rows. All counts end where reading had to, if the file has such a problem."),
-    rowsWithoutImage: count("They pass through as they are."),
-    products: count("Different ids: a product can have several rows."),
+    rows: count("Data rows. Where a problem makes the rest of the file unreadable, all counts end there."),
+    rowsWithoutImage: count("Data rows without an image, which the result CSV has as they came."),
+    products: count("Different ids among the rows: a product can have several rows."),
     images: count("Image URLs."),
-    imagesDistinct: count("Different ones: a repeat is not fetched again."),
-    imagesInvalid: count("URLs that cannot be fetched: problems, or failed images with onInvalid=skip."),
-    hosts: Type.Array(HostCount, { description: "The first thousand hosts of the file, the one with most images first." }),
-    hostCount: count("All of them."),
+    imagesDistinct: count("Different image URLs: a repeat is not fetched again."),
+    imagesInvalid: count("URLs that cannot be fetched. Each is a problem, or with onInvalid=skip an image that has failed."),
+    hosts: Type.Array(HostCount, { description: "The first thousand hosts of the file; the one with the most images comes first." }),
+    hostCount: count("How many hosts the file has in all."),
     imagesAtOtherHosts: count("Images at hosts beyond the first thousand."),
-    problems: Type.Array(CsvProblemView, { description: "The first hundred." }),
-    problemCount: count("All of them."),
+    problems: Type.Array(CsvProblemView, { description: "The first hundred problems." }),
+    problemCount: count("How many problems there are in all."),
     warnings: WARNINGS,
     probe: Nullable(ProbeReport),
   },
   {
     $id: "Preflight",
     description:
-      "What a file is and what would become of it. Nothing was stored. `file` is null where it could not be found out, and for products that came as JSON.",
+      "What a file is and what would become of it. Nothing was stored. `file` is null for products that came as JSON, and where it could not be found out what the file is.",
     examples: [EXAMPLE],
   },
 );

@@ -5,10 +5,13 @@ import { count, Nullable, words } from "./terms.ts";
 
 export const CsvProblemView = Type.Object(
   {
-    line: Type.Integer({ minimum: 1, description: "Physical line of the file, or the number of the product where products came as JSON." }),
+    line: Type.Integer({
+      minimum: 1,
+      description: "The line of the file, line breaks within cells counted, or the number of the product where products came as JSON.",
+    }),
     column: Nullable(Type.String()),
     code: words(CSV_PROBLEM_CODES, "A stable code.", { title: "CsvProblemCode" }),
-    message: Type.String({ description: "What was expected, what came, and the way out." }),
+    message: Type.String({ description: "What was expected, what came instead, and what to do about it." }),
   },
   { title: "CsvProblem", description: "What is wrong with a file, and where." },
 );
@@ -17,10 +20,10 @@ export const UploadWarningView = Type.Object(
   {
     code: words(UPLOAD_WARNING_CODES, "A stable code."),
     message: Type.String({ description: "What may surprise, and what to do about it." }),
-    line: Type.Optional(Type.Integer({ minimum: 1, description: "The first line that it is about." })),
+    line: Type.Optional(Type.Integer({ minimum: 1, description: "The first line of the file that it is about." })),
     images: Type.Optional(count("How many images it is about.")),
   },
-  { title: "UploadWarning", description: "Accepted all the same." },
+  { title: "UploadWarning", description: "Something about an upload that may surprise; it was accepted all the same." },
 );
 
 const OptionFault = Type.Object(
@@ -35,7 +38,7 @@ export const Problem = Type.Object(
     status: Type.Integer({ minimum: 400, maximum: 599 }),
     detail: Type.String(),
     code: words(Object.keys(PROBLEMS), "A stable code.", { title: "ProblemCode" }),
-    error: Type.Optional(Type.String({ description: "The detail once more, on the seed's two routes." })),
+    error: Type.Optional(Type.String({ description: "The same text as `detail`, on the seed's two routes only." })),
     errors: Type.Optional(
       Type.Array(Type.Union([CsvProblemView, OptionFault]), {
         description: "The first hundred problems of a CSV, or all faults of the options.",

@@ -13,24 +13,52 @@ import {
 import { words } from "./terms.ts";
 
 const SETTINGS = {
-  format: Type.Optional(words(RECIPE_FORMATS, "Format of the outputs; auto: WebP for what is transparent, else JPEG.")),
-  quality: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: "1 to 100.", examples: [80] })),
+  format: Type.Optional(
+    words(RECIPE_FORMATS, "Format of the outputs. `auto` makes a WebP of an image that is transparent somewhere, and a JPEG of any other."),
+  ),
+  quality: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 100,
+      description: "How exactly an output shows its image, from 1 (smallest file) to 100 (best picture).",
+      examples: [80],
+    }),
+  ),
   width: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: SIDE_PX_MAX, description: "Pixels; an image is never enlarged.", examples: [1200] }),
+    Type.Integer({
+      minimum: 1,
+      maximum: SIDE_PX_MAX,
+      description: "Width in pixels that an image is fitted into; it is never enlarged.",
+      examples: [1200],
+    }),
   ),
   height: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: SIDE_PX_MAX, description: "Pixels; an image is never enlarged.", examples: [1200] }),
+    Type.Integer({
+      minimum: 1,
+      maximum: SIDE_PX_MAX,
+      description: "Height in pixels that an image is fitted into; it is never enlarged.",
+      examples: [1200],
+    }),
   ),
-  fit: Type.Optional(words(FITS, "How an image fits width and height.")),
+  fit: Type.Optional(
+    words(
+      FITS,
+      "How an image is fitted into width and height: inside scales the whole image into them, cover crops it, contain adds a frame of the `background`, fill stretches it, outside scales it until it covers both.",
+    ),
+  ),
   background: Type.Optional(
     Type.String({
       pattern: "^#[0-9a-fA-F]{6}$",
-      description: "What shows through where the output cannot be transparent, and around a `contain`.",
+      description:
+        "Colour behind transparent parts of an image where the output's format has no transparency, and of the frame that `contain` adds.",
       examples: ["#ffffff"],
     }),
   ),
   metadata: Type.Optional(
-    words(METADATA_KEPT, "What stays of the input's metadata: nothing, its colour profile, or copyright and artist."),
+    words(
+      METADATA_KEPT,
+      "Which metadata of the input an output keeps. none: nothing; icc: the colour profile; copyright: copyright and artist.",
+    ),
   ),
   effort: Type.Optional(words(EFFORTS, "How long the encoder may look for a smaller file of the same quality.")),
 };
@@ -40,18 +68,23 @@ const Outputs = Type.Array(
     {
       name: Type.String({
         pattern: OUTPUT_NAME,
-        description: "Stands behind the number in the file's name: small letters, digits and `_`, a letter first.",
+        description:
+          "Its name, which ends the names of its files (`MUG-1-1-thumb.jpg`): small letters, digits and `_`, beginning with a letter.",
         examples: ["thumb"],
       }),
       ...SETTINGS,
     },
-    { title: "NamedOutput", additionalProperties: false, description: "One of several outputs, and what it has of its own." },
+    {
+      title: "NamedOutput",
+      additionalProperties: false,
+      description: "One of several outputs, with the settings in which it differs from the recipe.",
+    },
   ),
   {
     minItems: 1,
     maxItems: OUTPUTS_MAX,
     description:
-      "Several outputs of each image, from one decode; what one does not say it takes from the recipe. The first stands for the image in status and result. As JSON where it comes as a form field.",
+      "Several outputs to make of each image. A setting that an output leaves out is taken from the recipe. In status and result the first output stands for the image. A form field holds the list as JSON.",
     examples: [
       [
         { name: "large", width: 2048 },
@@ -62,14 +95,22 @@ const Outputs = Type.Array(
 );
 /** The recipe as the API shows it. */
 export const RECIPE = {
-  preset: Type.Optional(words(PRESET_NAMES, "What is taken where nothing else is said; seed on the seed's routes, else balanced.")),
+  preset: Type.Optional(
+    words(
+      PRESET_NAMES,
+      "Which values the settings have that the upload does not name. The default is seed on the seed's routes, and balanced on all others.",
+    ),
+  ),
   ...SETTINGS,
   outputs: Type.Optional(Outputs),
 };
 export const RecipeView = Type.Unsafe<Recipe>(
   Type.Object(
     { ...SETTINGS, outputs: RECIPE.outputs },
-    { title: "Recipe", description: "What is done to every image: what the upload said, filled up from the preset." },
+    {
+      title: "Recipe",
+      description: "What is done to every image: the settings that the upload named, and those of the preset for the others.",
+    },
   ),
 );
 

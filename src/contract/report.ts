@@ -34,14 +34,20 @@ export const REPORT_CSV_EXAMPLE = REPORT_EXAMPLE.rows
 
 export const Report = Type.Object(
   {
-    report: words(REPORT_NAMES, "Its name."),
+    report: words(REPORT_NAMES, "The report's name."),
     version: Type.Integer({
       minimum: 1,
       description: "Within a version no column is renamed, removed, or changed in type or meaning; columns may be added.",
     }),
-    rows: Type.Array(Type.Record(Type.String(), Type.Unknown(), { title: "ReportRow", description: "A column's name, and its value." }), {
-      description: "Each with every column of the view: times in UTC, numbers with their unit in the name.",
-    }),
+    rows: Type.Array(
+      Type.Record(Type.String(), Type.Unknown(), {
+        title: "ReportRow",
+        description: "A row: the value of each column under the column's name.",
+      }),
+      {
+        description: "The rows, each with every column of the view. Times are in UTC; a column's name ends with the unit of its numbers.",
+      },
+    ),
   },
   { $id: "Report", description: "The rows of a view of schema `report`.", examples: [REPORT_EXAMPLE] },
 );

@@ -15,10 +15,14 @@ export const words = <const Values extends readonly string[]>(values: Values, de
   Type.Unsafe<Values[number]>({ type: "string", enum: [...values], description, ...more });
 export const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 export const count = (description: string) => Type.Integer({ minimum: 0, description });
-export const Instant = Type.String({ format: "date-time", description: "ISO 8601, UTC." });
+export const Instant = Type.String({ format: "date-time", description: "A time as ISO 8601, in UTC." });
 export const Url = Type.String({ format: "uri", description: "An absolute URL." });
 
-export const RequestId = Type.String({ format: "uuid", description: "The batch's id, as the upload returned it.", examples: [ID] });
+export const RequestId = Type.String({
+  format: "uuid",
+  description: "The id of the batch, as the answer to the upload gave it.",
+  examples: [ID],
+});
 export const FileName = Nullable(
   Type.String({ description: "What the uploaded file was called; null where it had no name.", examples: ["products.csv"] }),
 );
@@ -51,14 +55,14 @@ export const PAUSED_HOST = {
 };
 export const PausedHost = Type.Object(
   {
-    host: Type.String({ description: "As URLs have it, with its port where it is not the usual one.", examples: ["cdn.example"] }),
+    host: Type.String({ description: "The host as URLs name it, with its port where it is not the usual one.", examples: ["cdn.example"] }),
     settled: count("Its images that were tried and settled since the upload, or since it was last resumed."),
-    failed: count("Those of them that failed."),
-    failedPercent: Type.Number({ minimum: 0, maximum: 100, description: "How many per cent these are." }),
+    failed: count("How many of those failed."),
+    failedPercent: Type.Number({ minimum: 0, maximum: 100, description: "`failed` in per cent of `settled`." }),
     pausedAt: Instant,
     pauseReason: Type.String({ description: "Why it is paused, for people." }),
-    imagesHeld: count("Its images that wait for the resume, as far as they are planned."),
-    resumeUrl: Type.String({ format: "uri", description: "A POST to it resumes this host and no other." }),
+    imagesHeld: count("How many of its images wait for the resume. Images that are not planned yet are not counted."),
+    resumeUrl: Type.String({ format: "uri", description: "Send a POST to this URL to resume this host and no other." }),
   },
   {
     title: "PausedHost",
@@ -71,26 +75,26 @@ const PAUSED_HOSTS_MAX = 100;
 const PAUSED_HOSTS = {
   pausedHosts: Type.Array(PausedHost, {
     maxItems: PAUSED_HOSTS_MAX,
-    description: `Hosts whose images are not tried until they are resumed, while those of others go on: the first ${PAUSED_HOSTS_MAX}, those that hold back most.`,
+    description: `Hosts whose images are not tried until the host is resumed, while the images of other hosts go on. At most ${PAUSED_HOSTS_MAX} are listed, those first that hold back the most images.`,
   }),
   hostsPaused: count("How many hosts are paused in all."),
-  imagesHeld: count("Images of all paused hosts that wait for the resume, as far as they are planned."),
+  imagesHeld: count("How many images of all paused hosts wait for the resume. Images that are not planned yet are not counted."),
 };
 
 export const Status = words(
   BATCH_STATUSES,
-  "completed: all settled and at least one succeeded; failed: none did. A batch that is paused keeps the one it had.",
+  "completed: all images are settled and at least one succeeded. failed: all are settled and none succeeded. A batch that is paused keeps the status that it had.",
   { title: "BatchStatus" },
 );
 export const Outcome = Nullable(
-  words(BATCH_OUTCOMES, "How much succeeded, once all is settled: all images, some or none.", { title: "BatchOutcome" }),
+  words(BATCH_OUTCOMES, "How many images succeeded: all, some or none. Null until all are settled.", { title: "BatchOutcome" }),
 );
 export const ImageErrorCode = words(Object.keys(IMAGE_CODES), "A stable code: the same in the API, the result CSV, webhooks and SQL.", {
   title: "ImageErrorCode",
 });
 export const Bytes = Type.Object(
   { input: count("Bytes of the originals of completed images."), output: count("Bytes of their outputs.") },
-  { title: "Bytes", description: "What went in, and what came out." },
+  { title: "Bytes", description: "How many bytes went in, and how many came out." },
 );
 
 export const Progress = Type.Object(
@@ -99,13 +103,18 @@ export const Progress = Type.Object(
     completed: count("Images with an output."),
     failed: count("Images without one, for a reason that `errors` tells."),
     skipped: count("Images that were never tried, because the batch was cancelled."),
-    reused: Type.Optional(count("Of those completed: linked to what an earlier batch had made, since nothing had changed.")),
-    percent: Type.Integer({ minimum: 0, maximum: 100, description: "Settled images; 100 only when all are." }),
+    reused: Type.Optional(
+      count("How many of the completed images have the outputs that an earlier batch had made, since nothing had changed."),
+    ),
+    percent: Type.Integer({ minimum: 0, maximum: 100, description: "How many per cent of the images are settled; 100 only when all are." }),
   },
   { title: "Progress", description: "How far a batch is." },
 );
 
-export const Run = Type.Integer({ minimum: 1, description: "1 for now; a later version may try failed images again, as the next run." });
+export const Run = Type.Integer({
+  minimum: 1,
+  description: "Always 1 for now. A later version may try failed images again; that will be run 2.",
+});
 
 /** In examples. */
 export const NOT_PAUSED = { pausedAt: null, pauseReason: null, pausedHosts: [], hostsPaused: 0, imagesHeld: 0 };

@@ -30,7 +30,7 @@ export const UploadQuery = Type.Object({
   metadata: Type.Optional(
     Type.String({
       description:
-        "The caller's own words about the batch as JSON, handed back in status, lists and events; or what stays of the images' metadata (none, icc, copyright).",
+        "JSON of the caller's own about the batch, which status, lists and events give back. none, icc or copyright instead says which metadata of the images the outputs keep, as keepMetadata does.",
       examples: ['{"import":42}'],
     }),
   ),
@@ -43,7 +43,7 @@ export const UploadHeaders = Type.Object({
       minLength: 1,
       maxLength: 257,
       description:
-        "A name of your own for this upload, such as a UUID, in double quotes or without: at most 255 visible ASCII characters, and nobody else's in this service. Sent again under it, the same file with the same options makes no second batch: the answer has the first one as it stands by now, with the header `Idempotency-Replayed: true`.",
+        "A name that you choose for this upload and that nobody else uses in this service, such as a UUID: at most 255 visible ASCII characters, in double quotes or without. When you send the same file with the same options again under this name, no second batch is made: the answer shows the first one as it now stands, with the header `Idempotency-Replayed: true`.",
       examples: ["5f0c9c3e-2b1d-4f6a-9d43-0c8f0f2f7a11"],
     }),
   ),
@@ -66,7 +66,7 @@ export const ProductInput = Type.Object(
   {
     id: Type.Optional(
       Type.Union([Type.String({ maxLength: 500 }), Type.Integer()], {
-        description: "Names the outputs, and the product in the result.",
+        description: "The product's own id. It names the outputs, and the product in the result.",
         examples: ["MUG-1"],
       }),
     ),
@@ -75,7 +75,7 @@ export const ProductInput = Type.Object(
   },
   {
     $id: "ProductInput",
-    description: "A product; on a line of its own in application/x-ndjson.",
+    description: "A product. In application/x-ndjson each stands on a line of its own.",
     examples: [{ id: "MUG-1", name: "Mug", images: ["https://shop.example/mug.jpg"] }],
   },
 );
@@ -87,11 +87,16 @@ export const BatchRequest = Type.Object(
     csvUrl: Type.Optional(
       Type.String({
         maxLength: 8192,
-        description: "Or where their CSV lies: it is fetched through the address guard.",
+        description: "Or the URL of a CSV with the products, which the service fetches. As for images, private addresses are refused.",
         examples: ["https://shop.example/exports/products.csv"],
       }),
     ),
-    fileName: Type.Optional(Type.String({ maxLength: 255, description: "A name for people; csvUrl has its own." })),
+    fileName: Type.Optional(
+      Type.String({
+        maxLength: 255,
+        description: "What the batch's file is called, for people. With csvUrl the name in that URL is taken.",
+      }),
+    ),
     recipe: Type.Optional(
       Type.Object(RECIPE, { title: "RecipeRequest", additionalProperties: false, description: "What is done to every image." }),
     ),
@@ -100,7 +105,7 @@ export const BatchRequest = Type.Object(
   {
     $id: "BatchRequest",
     additionalProperties: false,
-    description: "A batch as JSON: `products` or `csvUrl`, and how they are processed.",
+    description: "A batch as JSON: either `products` or `csvUrl`, and how they are processed.",
     examples: [
       {
         products: [{ id: "MUG-1", name: "Mug", images: ["https://shop.example/mug.jpg"] }],
@@ -111,11 +116,13 @@ export const BatchRequest = Type.Object(
   },
 );
 
-export const WARNINGS = Type.Optional(Type.Array(UploadWarningView, { description: "What may surprise; absent where nothing does." }));
+export const WARNINGS = Type.Optional(
+  Type.Array(UploadWarningView, { description: "What in the upload may surprise you; absent where nothing does." }),
+);
 export const SHOWN_SECRET = Type.Optional(
   Type.String({
     description:
-      "Only here, and only where one was made for this upload: keep it to verify the events. For an hour it is told again to who sends the upload again under its Idempotency-Key.",
+      "The secret that was made for this upload, where it brought none: keep it to verify the events. No other answer shows it, but that for an hour the same upload is answered with it again when it is repeated under its Idempotency-Key.",
   }),
 );
 
@@ -124,7 +131,7 @@ export const Accepted = Type.Object(
     requestId: RequestId,
     status: Type.Literal("pending"),
     message: Type.String(),
-    products: count("Rows of the file that are products."),
+    products: count("Data rows of the file."),
     images: count("Image URLs in the file."),
     statusUrl: Url,
     outputCsvUrl: Url,

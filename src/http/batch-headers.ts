@@ -6,7 +6,7 @@ export const acceptedHeaders = {
   "Retry-After": { type: "integer", description: "Seconds until a first look is worth it; absent where the batch has ended already." },
   "Idempotency-Replayed": {
     type: "boolean",
-    description: "`true` where an upload with this Idempotency-Key was taken in before, and this is its batch; absent otherwise.",
+    description: "`true` where an earlier upload with this Idempotency-Key became this batch; absent otherwise.",
   },
 };
 

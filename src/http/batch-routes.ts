@@ -27,11 +27,13 @@ const page = (limitDefault: number, limitMax: number) =>
       Type.Integer({
         minimum: 1,
         maximum: limitMax,
-        description: `At most so many on a page; ${limitDefault} unless told otherwise.`,
+        description: `How many a page holds at most; the default is ${limitDefault}.`,
         examples: [10],
       }),
     ),
-    cursor: Type.Optional(Type.String({ maxLength: 100, description: "`nextCursor` of the page before." })),
+    cursor: Type.Optional(
+      Type.String({ maxLength: 100, description: "`nextCursor` of the page before this one; leave it out for the first page." }),
+    ),
   });
 const BatchPage = page(50, 500);
 const ProductsPage = page(1_000, 10_000);
@@ -86,7 +88,7 @@ function addListBatches(app: FastifyInstance, deps: BatchDeps): void {
       schema: {
         operationId: "listBatches",
         summary: "List batches, the newest first",
-        description: "A page of all batches; `nextCursor` leads to the next one.",
+        description: "A page of all batches; `nextCursor` leads to the next page.",
         tags: ["batches"],
         querystring: BatchPage,
         response: { 200: { description: "A page of batches.", $ref: "BatchList#" }, ...problemResponses(READ_PROBLEMS) },
@@ -112,7 +114,7 @@ function addGetBatch(app: FastifyInstance, deps: BatchDeps): void {
         summary: "See how a batch stands",
         tags: ["batches"],
         params: BatchParams,
-        description: "Counts, times and links. While it has not ended, `Retry-After` says when another look is worth it.",
+        description: "The batch's counts, times and links. Until it has ended, `Retry-After` says when another look is worth it.",
         response: {
           200: { description: "The batch.", headers: followHeaders, $ref: "Batch#" },
           ...problemResponses([...READ_PROBLEMS, "batch_not_found"]),
@@ -135,12 +137,12 @@ function addListProducts(app: FastifyInstance, deps: BatchDeps): void {
       schema: {
         operationId: "listProducts",
         summary: "List a batch's products with their images",
-        description: "In the order of the file; each image with its outputs, or why it has none.",
+        description: "The products in the order of the file. Each image has its outputs, or the reason why it has none.",
         tags: ["batches"],
         params: BatchParams,
         querystring: ProductsPage,
         response: {
-          200: { description: "A page of products; fewer where they have many images.", $ref: "ProductList#" },
+          200: { description: "A page of products. It holds fewer than `limit` where they have many images.", $ref: "ProductList#" },
           ...problemResponses([...READ_PROBLEMS, "batch_not_found"]),
         },
       },

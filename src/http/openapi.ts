@@ -33,7 +33,7 @@ export const CSV_BODY = {
   "text/csv": {
     schema: {
       type: "string",
-      description: "The file itself, in any encoding, as it is or packed with gzip; options in the query.",
+      description: "The file itself, in any encoding, as it is or packed with gzip. Options are given in the query.",
       examples: [CSV_EXAMPLE],
     },
   },
@@ -44,7 +44,7 @@ export const PRODUCTS_BODY = {
   "application/x-ndjson": {
     schema: {
       type: "string",
-      description: "A ProductInput on each line; options in the query.",
+      description: "A ProductInput on each line. Options are given in the query.",
       examples: ['{"id":"MUG-1","images":["https://shop.example/mug.jpg"]}\n{"id":"CUP-1","images":["https://shop.example/cup.jpg"]}\n'],
     },
   },
@@ -76,7 +76,7 @@ export function openapiOptions(version: string) {
     tags: [
       { name: "batches", description: "Upload a file and see how it stands." },
       { name: "outputs", description: "Fetch what was made." },
-      { name: "reports", description: "Ask about all that was done." },
+      { name: "reports", description: "Ask what was done, in all batches." },
       { name: "service", description: "For operators." },
     ],
     components: {
@@ -100,12 +100,12 @@ export function openapiOptions(version: string) {
       batchHostPaused: webhook(
         "batchHostPaused",
         "One host of a batch was paused",
-        "`batch.host_paused`: more of what was tried of it failed than the batch's pauseHostAtFailurePercent allows; `data.pausedHost` says of what and has the URL that resumes it. The images of other hosts go on.",
+        "`batch.host_paused`: more of the images tried at the host failed than the batch's pauseHostAtFailurePercent allows. `data.pausedHost` names the host and has the URL that resumes it. The images of other hosts go on.",
       ),
       batchHostResumed: webhook(
         "batchHostResumed",
         "One host of a batch was resumed",
-        "`batch.host_resumed`: its images go on; `data.pausedHost` is how it stood until then.",
+        "`batch.host_resumed`: the images of the host go on. `data.pausedHost` shows how the host stood until then.",
       ),
     },
   } as const;
@@ -131,7 +131,7 @@ function webhook(operationId: string, summary: string, types: string, shapes = [
     post: {
       operationId,
       summary,
-      description: `${types} Signed as Standard Webhooks says: verify \`webhook-signature\` over \`{webhook-id}.{webhook-timestamp}.{body}\`. Answer 2xx; anything else is tried again for up to three days, 410 stops it. A repetition bears the same \`webhook-id\`.`,
+      description: `${types} Signed as Standard Webhooks says: verify \`webhook-signature\` over \`{webhook-id}.{webhook-timestamp}.{body}\`. Answer with a status of 2xx. After any other answer the event is sent again, for up to three days, with the same \`webhook-id\`; after 410 it is not.`,
       requestBody: {
         required: true,
         content: { "application/json": { schema: others.length === 0 ? first : { anyOf: [first, ...others] } } },

@@ -30,7 +30,7 @@ const ResumeQuery = Type.Object({
     Type.String({
       minLength: 1,
       maxLength: HOST_LENGTH_MAX,
-      description: "Resumes this host alone, as `pausedHosts` names it; whatever else is paused stays paused.",
+      description: "The host to resume, as `pausedHosts` names it; whatever else is paused stays paused.",
       examples: ["cdn.example"],
     }),
   ),
@@ -51,7 +51,7 @@ function addPauseRoute(app: FastifyInstance, deps: PauseRouteDeps): void {
         tags: ["batches"],
         params: BatchParams,
         description:
-          "Nothing new of the batch is tried until it is resumed; what is being fetched ends normally if it comes within two seconds, and is given back if not; where what came was the last of it, the batch ends. A batch that is paused already stays as it is.",
+          "No further image of the batch is tried until the batch is resumed. An image that is being fetched ends normally if it comes within two seconds; otherwise it waits for the resume. Where no image is left after that, the batch ends. A batch that is paused already stays as it is.",
         response: {
           200: { description: "The batch, paused.", $ref: "Batch#" },
           ...problemResponses([...CHANGE_PROBLEMS, "batch_not_found", "batch_ended"]),
@@ -81,7 +81,7 @@ function addResumeRoute(app: FastifyInstance, deps: PauseRouteDeps): void {
         params: BatchParams,
         querystring: ResumeQuery,
         description:
-          "Takes a paused batch and all of its paused hosts up again, once, with each of its open images; with `host`, that host alone. With a body, under other failure budgets. What failed before the resume no longer counts against them.",
+          "Goes on with a paused batch and with all of its paused hosts; with `host`, goes on with that host only. A body sets other failure budgets. Images that failed before the resume no longer count against a budget.",
         body: { content: { "application/json": { schema: { $ref: "ResumeRequest#" } } } },
         response: {
           200: { description: "The batch, no longer paused, or with one paused host less.", $ref: "Batch#" },

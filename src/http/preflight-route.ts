@@ -29,7 +29,7 @@ export function addPreflightRoute(app: FastifyInstance, deps: PreflightRouteDeps
         operationId: "preflight",
         summary: "Look at a file before it is uploaded",
         description:
-          "Takes what POST /v1/batches takes, and its options; tells what the file is, what is in it and what is wrong with it, and with `probe` what will likely become of its images. A file with problems is answered with 200: the report is the answer. Nothing is stored.",
+          "Takes what POST /v1/batches takes, with the same options. The report says what the file is, what is in it and what is wrong with it, and with `probe` what will likely become of its images. A file with problems is answered with 200 as well, since the report is what was asked for. Nothing is stored.",
         tags: ["batches"],
         response: { 200: { description: "The report.", $ref: "Preflight#" }, ...problemResponses(PREFLIGHT_PROBLEMS) },
       },

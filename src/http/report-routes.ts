@@ -32,19 +32,19 @@ const instant = (description: string) =>
   Type.Optional(Type.String({ maxLength: 40, description, examples: ["2026-11-24", "2026-11-24T08:00:00Z"] }));
 const Query = Type.Object(
   {
-    format: Type.Optional(words(REPORT_FORMATS, "json, unless told otherwise.")),
+    format: Type.Optional(words(REPORT_FORMATS, "The default is json.")),
     batchId: Type.Optional(
-      Type.String({ maxLength: 36, description: "Of this batch only; throughput_hourly has no batches.", examples: [ID] }),
+      Type.String({ maxLength: 36, description: "Only rows of this batch; throughput_hourly has no batches.", examples: [ID] }),
     ),
     since: instant(
-      "Rows of this time on: of the batch's upload, of the hour for throughput_hourly, of the event for deliveries, of the attempt for delivery_attempts. A day, or a time with its zone; UTC where it has none.",
+      "Only rows from this time on. It is compared with the time of the batch's upload; for throughput_hourly with the hour, for deliveries with the time of the event, for delivery_attempts with that of the attempt. A day, or a time with its zone; one without a zone is in UTC.",
     ),
-    until: instant("Rows before this time."),
+    until: instant("Only rows before this time."),
     limit: Type.Optional(
       Type.Integer({
         minimum: 1,
         maximum: REPORT_LIMIT_MAX,
-        description: "At most so many rows, the newest first; all unless told otherwise.",
+        description: "How many rows come at most, the newest first; the default is all.",
         examples: [1_000],
       }),
     ),
@@ -61,7 +61,7 @@ export function addReportRoutes(app: FastifyInstance, deps: ReportRouteDeps): vo
         operationId: "getReport",
         summary: "Get a report",
         description:
-          "The rows of a view of schema `report`, with its names for the columns, as JSON or as CSV for a spreadsheet (text that would be taken for a formula has an apostrophe before it). All rows are of one moment. A connection that breaks means that the report is not whole.",
+          "The rows of a view of schema `report`, under the view's column names, as JSON or as CSV for a spreadsheet (text that would be taken for a formula has an apostrophe before it). All rows show the database at one moment. Where the connection breaks before the end, the report is not complete.",
         tags: ["reports"],
         params: Params,
         querystring: Query,

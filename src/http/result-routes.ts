@@ -38,7 +38,7 @@ const Shape = Type.Object({
   shape: Type.Optional(
     words(
       RESULT_SHAPES,
-      "append: the file with three columns more (Output Image Urls, Status, Errors); import: the file itself, byte for byte, with each delivered URL in the place of its source.",
+      "append (the default): the file with three columns more (Output Image Urls, Status, Errors). import: the file byte for byte, but that each URL of an image that is done is replaced by that of its output.",
     ),
   ),
 });
@@ -46,7 +46,7 @@ const PROBLEMS = ["output_not_found", "result_not_ready", "unavailable"] as cons
 
 const CSV = {
   "text/csv": {
-    schema: { type: "string", description: "Text in the encoding of the uploaded file, as charset says." },
+    schema: { type: "string", description: "Text in the encoding of the uploaded file, which the charset of the Content-Type names." },
     example: RESULT_EXAMPLE,
   },
 };
@@ -123,7 +123,7 @@ function addFailuresCsv(add: Add, deps: ResultDeps): void {
       operationId: "getFailuresCsv",
       summary: "Download what failed",
       content: { "text/csv": { ...CSV["text/csv"], example: FAILURES_EXAMPLE } },
-      description: "The rows with an image that failed, in the file's own columns: mend them and upload this again.",
+      description: "The rows of the uploaded file that have a failed image, in the file's own columns: correct them and upload this file.",
     },
     async (batch, request, reply) =>
       stream(
@@ -166,7 +166,7 @@ function addArchive(add: Add, deps: ResultDeps): void {
       operationId: "getArchive",
       summary: "Download all outputs as one ZIP",
       content: { "application/zip": { schema: { type: "string", format: "binary", description: "The ZIP's bytes." } } },
-      description: "Not compressed again, and made while it is sent.",
+      description: "A ZIP of all outputs, made while it is sent. The outputs are not compressed a second time.",
     },
     async (batch, request, reply) => {
       const headers = { ...headersOf(RESULT_FILES.archive, batch), "content-type": "application/zip" };

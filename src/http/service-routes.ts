@@ -6,8 +6,8 @@ import { problemResponses } from "./problem-responses.ts";
 export type ServiceDeps = { settings: { publicUrl: () => string }; isReady(): Promise<boolean> };
 
 const Health = Type.Object(
-  { status: Type.String({ description: "ok, or what is missing." }) },
-  { title: "Health", description: "How the service is.", examples: [{ status: "ok" }] },
+  { status: Type.String({ description: "`ok`, or what is missing." }) },
+  { title: "Health", description: "Whether the service can work.", examples: [{ status: "ok" }] },
 );
 
 const response = (description: string) => ({ description, content: { "application/json": { schema: Health } } });
@@ -22,10 +22,10 @@ export function addServiceRoutes(app: FastifyInstance, deps: ServiceDeps): void 
       schema: {
         operationId: "getHealth",
         summary: "Whether the process lives",
-        description: "Answered by the process alone: restart it where there is no answer.",
+        description: "The process answers without asking anything else: restart it where no answer comes.",
         tags: ["service"],
         security: [],
-        response: { 200: response("It does."), ...problemResponses([]) },
+        response: { 200: response("The process lives."), ...problemResponses([]) },
       },
     },
     async () => ({ status: "ok" }),
@@ -37,10 +37,14 @@ export function addServiceRoutes(app: FastifyInstance, deps: ServiceDeps): void 
       schema: {
         operationId: "getReadiness",
         summary: "Whether the service can do its work",
-        description: "Asks the database: send no requests here while it says no.",
+        description: "The process asks the database: send no requests here while the answer is 503.",
         tags: ["service"],
         security: [],
-        response: { 200: response("The database is reached."), 503: response("It is not."), ...problemResponses([]) },
+        response: {
+          200: response("The database can be reached."),
+          503: response("The database cannot be reached."),
+          ...problemResponses([]),
+        },
       },
     },
     async (_, reply) => {
@@ -49,13 +53,18 @@ export function addServiceRoutes(app: FastifyInstance, deps: ServiceDeps): void 
     },
   );
 
+  addOpenapiRoute(app, deps);
+}
+
+function addOpenapiRoute(app: FastifyInstance, { settings }: ServiceDeps): void {
   app.get(
     "/openapi.json",
     {
       schema: {
         operationId: "getOpenapi",
         summary: "Read this document",
-        description: "OpenAPI 3.1; the same as openapi.json in the repository, but that the server has the path of PUBLIC_URL.",
+        description:
+          "This OpenAPI 3.1 document. It differs from openapi.json in the repository only in the server's path, which is that of PUBLIC_URL.",
         tags: ["service"],
         security: [],
         response: {
@@ -68,7 +77,7 @@ export function addServiceRoutes(app: FastifyInstance, deps: ServiceDeps): void 
       },
     },
     async () => {
-      const { pathname } = new URL(deps.settings.publicUrl());
+      const { pathname } = new URL(settings.publicUrl());
       return { ...app.swagger(), servers: [{ ...SERVER, url: pathname }] };
     },
   );

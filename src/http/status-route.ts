@@ -30,11 +30,13 @@ const Query = Type.Object({
     Type.Integer({
       minimum: 1,
       maximum: LIMIT_MAX,
-      description: `Products on a page at most; ${LIMIT_DEFAULT} unless told otherwise, fewer where they have many images.`,
+      description: `How many products a page holds at most; the default is ${LIMIT_DEFAULT}. A page holds fewer where they have many images.`,
       examples: [100],
     }),
   ),
-  cursor: Type.Optional(Type.String({ maxLength: 60, description: "`nextCursor` of the page before." })),
+  cursor: Type.Optional(
+    Type.String({ maxLength: 60, description: "`nextCursor` of the page before this one; leave it out for the first page." }),
+  ),
 });
 
 export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "" | "/api"): void {

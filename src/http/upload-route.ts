@@ -19,7 +19,7 @@ export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" 
         operationId: prefix === "" ? "uploadAndProcessDocument" : "uploadAndProcessDocumentUnderApi",
         summary: "Upload a CSV of image URLs",
         description:
-          "Takes multipart/form-data with the CSV in the field `file` and options as other fields, or the CSV itself as text/csv with options in the query. The images are processed after the answer.",
+          "Takes either multipart/form-data, with the CSV in the field `file` and options in further fields, or the CSV itself as text/csv, with options in the query. The images are processed after the answer.",
         tags: ["batches"],
         response: { 202: { description: "Accepted.", headers: acceptedHeaders, $ref: "Accepted#" }, ...problemResponses(UPLOAD_PROBLEMS) },
       },
