@@ -1,4 +1,4 @@
-import { ProblemError } from "./problems.ts";
+import { faultIn } from "./problems.ts";
 import { readableName, type ReceivedAddress, type ReceivedUpload } from "./receive-upload.ts";
 
 export type FetchDeps = {
@@ -12,10 +12,12 @@ export async function fetchCsv(deps: FetchDeps, { csvUrl, ...said }: ReceivedAdd
   const path = deps.tempPath("csv");
   const fetched = await deps.fetchCsv(csvUrl, path);
   if (!fetched.ok)
-    throw new ProblemError("csv_url_failed", `The CSV at csvUrl could not be fetched (${fetched.code}): ${fetched.message}`, {
-      errors: [{ field: "csvUrl", message: fetched.message }],
-      errorCount: 1,
-    });
+    throw faultIn(
+      "csv_url_failed",
+      "csvUrl",
+      fetched.message,
+      `The CSV at csvUrl could not be fetched (${fetched.code}): ${fetched.message}`,
+    );
   return { ...said, path, bytes: fetched.bytes, fileName: nameIn(csvUrl) };
 }
 

@@ -9,7 +9,7 @@ import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
 import { viewBatch } from "./batch-view.ts";
 import { BatchParams, getBatch, type BatchLookup } from "./get-batch.ts";
 import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
-import { ProblemError, unsupportedMediaType } from "./problems.ts";
+import { faultIn, ProblemError, unsupportedMediaType } from "./problems.ts";
 import { readOff } from "./read-off.ts";
 import { readBody } from "./receive-upload.ts";
 
@@ -127,7 +127,7 @@ async function resumeWhole(deps: PauseRouteDeps, batchId: string, budgets: Resum
 async function resumeOne(deps: PauseRouteDeps, batchId: string, host: string, budgets: ResumeRequest): Promise<BatchRow> {
   if (budgets.pauseAtFailurePercent !== undefined) {
     const message = "Expected no budget of the whole batch with the resume of a host, only pauseHostAtFailurePercent.";
-    throw invalid("pauseAtFailurePercent", message);
+    throw faultIn("invalid_options", "pauseAtFailurePercent", message);
   }
   const batch = await deps.resumeHost(batchId, host, budgets.pauseHostAtFailurePercent);
   if (batch) return batch;
@@ -141,15 +141,11 @@ async function resumeOne(deps: PauseRouteDeps, batchId: string, host: string, bu
 function readHost(query: unknown): string | null {
   const { host, ...others } = query as Record<string, unknown>;
   const [unknown] = Object.keys(others);
-  if (unknown !== undefined) throw invalid(unknown, "there is no such parameter; there is host");
+  if (unknown !== undefined) throw faultIn("invalid_options", unknown, "there is no such parameter; there is host");
   if (host === undefined) return null;
   if (!Value.Check(ResumeQuery, { host }))
-    throw invalid("host", `Expected one host of 1 to ${HOST_LENGTH_MAX} characters, as pausedHosts names it.`);
+    throw faultIn("invalid_options", "host", `Expected one host of 1 to ${HOST_LENGTH_MAX} characters, as pausedHosts names it.`);
   return String(host).toLowerCase();
-}
-
-function invalid(field: string, message: string): ProblemError {
-  return new ProblemError("invalid_options", `${field}: ${message}`, { errors: [{ field, message }], errorCount: 1 });
 }
 
 async function readResume(request: FastifyRequest, uploadMs: number): Promise<ResumeRequest> {
@@ -161,7 +157,7 @@ async function readResume(request: FastifyRequest, uploadMs: number): Promise<Re
   if (Value.Check(ResumeRequest, body)) return body;
   const message =
     'Expected an object such as {"pauseAtFailurePercent":50} or {"pauseHostAtFailurePercent":50}, with 1 to 100, or null for no budget.';
-  throw new ProblemError("invalid_options", message, { errors: [{ field: "pauseAtFailurePercent", message }], errorCount: 1 });
+  throw faultIn("invalid_options", "pauseAtFailurePercent", message, message);
 }
 
 /** JSON comes as a stream on every route, since uploads do; what is refused of it is read off, or it would hold up its connection. */

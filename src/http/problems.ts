@@ -20,6 +20,11 @@ export class ProblemError extends Error {
   }
 }
 
+/** A problem with one option. `detail` says it to who reads no `errors`. */
+export function faultIn(code: ProblemCode, field: string, message: string, detail = `${field}: ${message}`): ProblemError {
+  return new ProblemError(code, detail, { errors: [{ field, message }], errorCount: 1 });
+}
+
 /** The seed's clients read a member `error`; the others get the standard's members only. */
 const SEED_ROUTES = /^(\/api)?\/(uploadAndProcessDocument|getProcessingStatus)\b/;
 

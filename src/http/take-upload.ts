@@ -3,14 +3,13 @@ import type { Layout } from "../csv/choose-layout.ts";
 import type { IdempotencyKey } from "../db/idempotency-keys.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { IDEMPOTENCY_KEY_CHARS_MAX, parseIdempotencyKey } from "../domain/idempotency-key.ts";
-import type { ProblemCode } from "../domain/problem.ts";
 import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import type { Preset } from "../domain/recipe.ts";
 import type { Acceptance } from "../intake/acceptance.ts";
 import type { SaidUpload } from "../intake/digest-upload.ts";
 import type { Upload } from "../intake/upload.ts";
 import { fetchCsv, type FetchDeps } from "./fetch-csv.ts";
-import { ProblemError } from "./problems.ts";
+import { faultIn, ProblemError } from "./problems.ts";
 import { readOptions } from "./read-options.ts";
 import { receiveWithin, type Receive, type ReceivedAddress, type ReceivedUpload } from "./receive-upload.ts";
 
@@ -60,18 +59,14 @@ function answer({ settings }: TakeDeps, result: Acceptance, { layout }: Pick<Rec
     case "csv":
       throw refusal(result.problems, result.problemCount, layout);
     case "option":
-      throw faultIn("invalid_options", result.field, result.message, `${result.field}: ${result.message}`);
+      throw faultIn("invalid_options", result.field, result.message);
     case "webhook":
-      throw faultIn("invalid_webhook", "webhookUrl", result.message);
+      throw faultIn("invalid_webhook", "webhookUrl", result.message, result.message);
     case "key":
       throw new ProblemError(result.code, result.message, {}, result.code === "upload_in_progress" ? { "retry-after": "2" } : {});
     default:
       return result satisfies never;
   }
-}
-
-function faultIn(code: ProblemCode, field: string, message: string, detail = message): ProblemError {
-  return new ProblemError(code, detail, { errors: [{ field, message }], errorCount: 1 });
 }
 
 /** Null where there is none. */
