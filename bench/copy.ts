@@ -5,7 +5,6 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { NO_WISHES } from "../src/csv/find-columns.ts";
 import { CATALOGUE_LIMITS } from "../src/csv/limits.ts";
 import { findBatch } from "../src/db/batches.ts";
 import { connectDatabase, DEFAULT_TENANT_ID, type Database } from "../src/db/connect.ts";
@@ -154,10 +153,15 @@ async function runBatch({ keyedTransaction, executor }: Database, round: string)
       recipe: PRESETS.seed,
       refresh: "auto",
       metadata: {},
-      reading: { onInvalid: "reject", wishes: NO_WISHES, baseUrl: null, layout: null },
+      reading: { onInvalid: "reject", wishes: { images: [], name: null, id: null }, baseUrl: null, layout: null },
       now: Date.now(),
       limits: CATALOGUE_LIMITS,
       endpoint: null,
+      idempotencyKey: null,
+      sourceHeaders: null,
+      pauseAtFailurePercent: null,
+      pauseHostAtFailurePercent: null,
+      toldSecret: false,
     },
   );
   for (;;) {

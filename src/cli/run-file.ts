@@ -132,6 +132,7 @@ async function openBatch({ csv, record, order, progress }: Run, app: Running): P
     spool: { path: spool, bytes: csv.bytes },
     fileName: csv.fileName,
     options: { ...order.options, metadata: { run: record.id } },
+    idempotencyKey: null,
   });
   if (!accepted.ok)
     throw accepted.kind === "csv"

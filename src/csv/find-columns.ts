@@ -18,8 +18,6 @@ export type ImageColumn = { index: number; cell: UrlCell; blank?: string };
 /** The columns that the caller names, by headers as they stand in the file or as reduceHeader() makes them. */
 export type ColumnWishes = { images: readonly string[]; name: string | null; id: string | null };
 
-export const NO_WISHES: ColumnWishes = { images: [], name: null, id: null };
-
 /** What people call these columns where no dialect fits, in the order of preference. */
 const ID_NAMES = [
   "sku",

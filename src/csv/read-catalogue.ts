@@ -1,7 +1,7 @@
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { CsvProblem, CsvProblemCode } from "../domain/csv-problem.ts";
 import { chooseLayout, type Layout } from "./choose-layout.ts";
-import { NO_WISHES, type ColumnWishes } from "./find-columns.ts";
+import type { ColumnWishes } from "./find-columns.ts";
 import { PRODUCTS_AT_ONCE, type CatalogueLimits } from "./limits.ts";
 import { excerpt, ProblemList } from "./problem-list.ts";
 import { readProduct, type CatalogueProduct, type ProductRules } from "./read-product.ts";
@@ -27,14 +27,18 @@ export type Catalogue =
   /** `facts` as far as they were found, for a preflight. */
   | { ok: false; problems: CsvProblem[]; problemCount: number; facts: CatalogueFacts | null };
 
-export type ReadOptions = {
+/** How the caller wants a file to be read. */
+export type ReadingOptions = {
   onInvalid: "reject" | "skip";
+  wishes: ColumnWishes;
+  /** What relative paths are relative to; where it is null, the dialect's own. */
+  baseUrl: string | null;
+  /** Of a file that we made ourselves of JSON, whose lines nobody sees; where it is null, the layout is found out. */
+  layout: Layout | null;
+};
+
+export type ReadOptions = ReadingOptions & {
   limits: CatalogueLimits;
-  wishes?: ColumnWishes;
-  /** What relative paths are relative to; where it is missing, the dialect's own. */
-  baseUrl?: string | null;
-  /** Of a file that we made ourselves of JSON, whose lines nobody sees; of any other the layout is found out. */
-  layout?: Layout | null;
   /** Takes products in the order of the file, PRODUCTS_AT_ONCE at most. No more come after a problem, unless `goesOn` is set. */
   onProducts(products: CatalogueProduct[], facts: CatalogueFacts): Promise<void>;
   /** Hands on products also after a problem, for a preflight. */
@@ -120,7 +124,7 @@ class Reading {
     await this.handOn();
     const { facts } = this.#begun();
     // A list of products in JSON has no header; its first product counts as line 1.
-    const isList = Boolean(this.#options.layout);
+    const isList = this.#options.layout !== null;
     const line = isList ? 1 : facts.headerLine;
     if (facts.rows === 0)
       this.giveUp(
@@ -150,10 +154,9 @@ class Reading {
   }
 
   async #begin(shape: TextShape, isWhole: boolean): Promise<void> {
-    const { limits, wishes = NO_WISHES, onInvalid } = this.#options;
+    const { limits, wishes, onInvalid, layout: given } = this.#options;
     const text = this.#start;
     this.#start = "";
-    const { layout: given } = this.#options;
     const chosen = given
       ? ({ ok: true, layout: given } as const)
       : chooseLayout(text.slice(0, HEAD_CHARS), { wishes, columnsMax: limits.columnsMax, isWhole });

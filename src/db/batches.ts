@@ -25,9 +25,13 @@ export type NewBatch = Pick<
   | "csvFacts"
   | "products"
   | "imagesTotal"
-> & { sourceHeaders?: StoredHeaders | null; pauseAtFailurePercent?: number | null; pauseHostAtFailurePercent?: number | null };
-export type NewEndpoint = Pick<typeof endpoint.$inferSelect, "endpointId" | "tenantId" | "batchId" | "url" | "secret"> &
-  Partial<Pick<typeof endpoint.$inferSelect, "sealedAuthorization" | "payload">>;
+  | "pauseAtFailurePercent"
+  | "pauseHostAtFailurePercent"
+> & { sourceHeaders: StoredHeaders | null };
+export type NewEndpoint = Pick<
+  typeof endpoint.$inferSelect,
+  "endpointId" | "tenantId" | "batchId" | "url" | "secret" | "sealedAuthorization" | "payload"
+>;
 
 export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
   await tx.executor.executeSql(
@@ -47,8 +51,8 @@ export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
       row.products,
       row.imagesTotal,
       row.sourceHeaders ? JSON.stringify(row.sourceHeaders) : null,
-      row.pauseAtFailurePercent ?? null,
-      row.pauseHostAtFailurePercent ?? null,
+      row.pauseAtFailurePercent,
+      row.pauseHostAtFailurePercent,
     ],
   );
 }
@@ -56,7 +60,7 @@ export async function insertBatch(tx: Tx, row: NewBatch): Promise<void> {
 export async function insertEndpoint(tx: Tx, row: NewEndpoint): Promise<void> {
   await tx.executor.executeSql(
     "insert into endpoint (endpoint_id, tenant_id, batch_id, url, secret, sealed_authorization, payload) values ($1, $2, $3, $4, $5, $6, $7)",
-    [row.endpointId, row.tenantId, row.batchId, row.url, row.secret, row.sealedAuthorization ?? null, row.payload ?? "event"],
+    [row.endpointId, row.tenantId, row.batchId, row.url, row.secret, row.sealedAuthorization, row.payload],
   );
 }
 

@@ -15,7 +15,7 @@ export type NewEvent = {
   sequence: number;
   at: Date;
   body: string;
-  seedBody?: string | null;
+  seedBody: string | null;
 };
 
 /** Whether an endpoint of the batch wants events worded as the seed's webhook was. */
@@ -37,7 +37,7 @@ export async function recordEvent(tx: Tx, row: NewEvent): Promise<string[]> {
     `insert into delivery (event_id, endpoint_id, own_body) select $1, endpoint_id, case when payload = 'seed' then $3::text end
      from endpoint where batch_id = $2 and (payload <> 'seed' or $3::text is not null)
      returning endpoint_id as "endpointId"`,
-    [row.eventId, row.batchId, row.seedBody ?? null],
+    [row.eventId, row.batchId, row.seedBody],
   );
   return (rows as { endpointId: string }[]).map(({ endpointId }) => endpointId);
 }

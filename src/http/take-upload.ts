@@ -39,12 +39,7 @@ export async function takeUpload(
 
     const options = readOptions(received, presetDefault);
     const file = await fetched();
-    const result = await deps.acceptUpload({
-      spool: file,
-      fileName: file.fileName,
-      options,
-      ...(idempotencyKey === null ? {} : { idempotencyKey }),
-    });
+    const result = await deps.acceptUpload({ spool: file, fileName: file.fileName, options, idempotencyKey });
     return answer(deps, result, received);
   });
 }

@@ -50,7 +50,7 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       recipe: upload.options.recipe,
       refresh: upload.options.refresh,
       metadata: upload.options.metadata,
-      ...(idempotencyKey ? { idempotencyKey } : {}),
+      idempotencyKey,
       sourceHeaders: sourceHeaders.length > 0 ? (deps.sealHeaders?.(sourceHeaders, batchId) ?? null) : null,
       pauseAtFailurePercent: upload.options.pauseAtFailurePercent ?? null,
       pauseHostAtFailurePercent: upload.options.pauseHostAtFailurePercent ?? null,
@@ -93,7 +93,11 @@ async function chooseWebhook(deps: IntakeDeps, options: Upload["options"]): Prom
   const payload = webhookPayload ?? deps.defaultPayload;
   if (webhookUrl === undefined) {
     if (deps.defaultWebhookUrl !== null)
-      return { ok: true, endpoint: { endpointId, url: deps.defaultWebhookUrl, secret: null, payload }, shown: null };
+      return {
+        ok: true,
+        endpoint: { endpointId, url: deps.defaultWebhookUrl, secret: null, sealedAuthorization: null, payload },
+        shown: null,
+      };
     if (webhookPayload !== undefined) return refuse("webhookPayload", "Expected a webhookUrl with it: this service has no WEBHOOK_URL.");
     return { ok: true, endpoint: null, shown: null };
   }

@@ -1,19 +1,25 @@
 import { createReadStream } from "node:fs";
 import type { CatalogueLimits } from "../csv/limits.ts";
-import { readCatalogue, type CatalogueFacts } from "../csv/read-catalogue.ts";
+import { readCatalogue, type CatalogueFacts, type ReadingOptions } from "../csv/read-catalogue.ts";
 import type { CatalogueProduct } from "../csv/read-product.ts";
-import { findBatch, insertBatch, insertEndpoint, type BatchRow, type NewBatch, type StoredHeaders } from "../db/batches.ts";
+import {
+  findBatch,
+  insertBatch,
+  insertEndpoint,
+  type BatchRow,
+  type NewBatch,
+  type NewEndpoint,
+  type StoredHeaders,
+} from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, type Transaction, type Tx } from "../db/connect.ts";
 import { keepIdempotencyKey, takeIdempotencyKey, type IdempotencyKey } from "../db/idempotency-keys.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import type { Recipe, Refresh } from "../domain/recipe.ts";
-import type { WebhookPayload } from "../domain/seed-payload.ts";
 import { planPage } from "../queue/plan-page.ts";
 import type { Queue } from "../queue/queue.ts";
 import { createLinkWatch } from "./link-watch.ts";
 import { createSlugs } from "./slugs.ts";
-import type { ReadingOptions } from "./upload.ts";
 
 /** Everything that a batch is made from; plain data, so that it can be sent to a thread. */
 export type BatchOrder = {
@@ -24,23 +30,17 @@ export type BatchOrder = {
   recipe: Recipe;
   refresh: Refresh;
   metadata: Record<string, unknown>;
-  idempotencyKey?: IdempotencyKey;
+  idempotencyKey: IdempotencyKey | null;
   /** Encrypted already. */
-  sourceHeaders?: StoredHeaders | null;
-  pauseAtFailurePercent?: number | null;
-  pauseHostAtFailurePercent?: number | null;
+  sourceHeaders: StoredHeaders | null;
+  pauseAtFailurePercent: number | null;
+  pauseHostAtFailurePercent: number | null;
   /** When the upload came, in ms since 1970: by it links that have expired are told. */
   now: number;
   limits: CatalogueLimits;
-  endpoint: {
-    endpointId: string;
-    url: string;
-    secret: string | null;
-    sealedAuthorization?: string | null;
-    payload?: WebhookPayload;
-  } | null;
+  endpoint: Omit<NewEndpoint, "tenantId" | "batchId"> | null;
   /** The endpoint's secret was made for this upload, and its answer tells it. */
-  toldSecret?: boolean;
+  toldSecret: boolean;
 };
 
 /** `batch` is the row as it was committed, so that nobody has to ask for it again; `state` is that of the idempotency key. */
@@ -72,19 +72,13 @@ export async function loadBatch({ queue, transaction }: LoadDeps, order: BatchOr
       if (state !== "ours") throw new Refused({ ok: false, kind: "key", state });
       const { facts, warnings } = await copyProducts(tx, order);
       await insertBatch(tx, batchRow(order, facts));
-      if (key)
-        await keepIdempotencyKey(tx, {
-          tenantId: DEFAULT_TENANT_ID,
-          key,
-          batchId: order.batchId,
-          warnings,
-          toldSecret: order.toldSecret === true,
-        });
-      if (order.endpoint) await insertEndpoint(tx, { ...order.endpoint, tenantId: DEFAULT_TENANT_ID, batchId: order.batchId });
-      const { more } = await planPage(tx, queue, order.batchId);
-      if (more) await queue.sendPlan(tx, { batchId: order.batchId });
-      const batch = await findBatch(tx.executor, DEFAULT_TENANT_ID, order.batchId);
-      if (!batch) throw new Error(`the batch ${order.batchId} that was inserted is not there`);
+      const { batchId, toldSecret } = order;
+      if (key) await keepIdempotencyKey(tx, { tenantId: DEFAULT_TENANT_ID, key, batchId, warnings, toldSecret });
+      if (order.endpoint) await insertEndpoint(tx, { ...order.endpoint, tenantId: DEFAULT_TENANT_ID, batchId });
+      const { more } = await planPage(tx, queue, batchId);
+      if (more) await queue.sendPlan(tx, { batchId });
+      const batch = await findBatch(tx.executor, DEFAULT_TENANT_ID, batchId);
+      if (!batch) throw new Error(`the batch ${batchId} that was inserted is not there`);
       return { ok: true, batch, warnings };
     });
   } catch (error) {
@@ -128,9 +122,9 @@ function batchRow(order: BatchOrder, facts: CatalogueFacts): NewBatch {
     refresh: order.refresh,
     onInvalid: order.reading.onInvalid,
     metadata: order.metadata,
-    sourceHeaders: order.sourceHeaders ?? null,
-    pauseAtFailurePercent: order.pauseAtFailurePercent ?? null,
-    pauseHostAtFailurePercent: order.pauseHostAtFailurePercent ?? null,
+    sourceHeaders: order.sourceHeaders,
+    pauseAtFailurePercent: order.pauseAtFailurePercent,
+    pauseHostAtFailurePercent: order.pauseHostAtFailurePercent,
     csvFileName: order.csv.fileName,
     csvBytes: order.csv.bytes,
     csvFacts: facts,

@@ -1,12 +1,11 @@
 import type { Preflight } from "../contract/preflight.ts";
 import { DIALECTS } from "../csv/dialects/all.ts";
-import type { CatalogueFacts } from "../csv/read-catalogue.ts";
+import type { CatalogueFacts, ReadingOptions } from "../csv/read-catalogue.ts";
 import type { CatalogueLimits } from "../csv/limits.ts";
 import { forecast, type Plant, type Stratum, type Trial } from "../domain/forecast.ts";
 import { withoutQuery } from "../domain/image-url.ts";
 import type { OutputFormat } from "../domain/recipe.ts";
 import { hostOf } from "./host-census.ts";
-import type { ReadingOptions } from "./upload.ts";
 import { probeSample, type ProbeImage, type ProbeTrial } from "./probe-sample.ts";
 import type { Survey, SurveyOrder } from "./survey-catalogue.ts";
 

@@ -1,13 +1,12 @@
 import { createReadStream } from "node:fs";
 import type { CatalogueLimits } from "../csv/limits.ts";
-import { readCatalogue, type CatalogueFacts } from "../csv/read-catalogue.ts";
+import { readCatalogue, type CatalogueFacts, type ReadingOptions } from "../csv/read-catalogue.ts";
 import type { CatalogueProduct } from "../csv/read-product.ts";
 import { cleanImageUrl } from "../domain/clean-image-url.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { createHashSet, hash53 } from "../domain/hash-set.ts";
 import { createHostCensus, type CensusResult } from "./host-census.ts";
 import { createLinkWatch } from "./link-watch.ts";
-import type { ReadingOptions } from "./upload.ts";
 
 /** Plain data, so that it can be sent to a thread. */
 export type SurveyOrder = {

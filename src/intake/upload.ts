@@ -1,18 +1,8 @@
-import type { Layout } from "../csv/choose-layout.ts";
-import type { ColumnWishes } from "../csv/find-columns.ts";
+import type { ReadingOptions } from "../csv/read-catalogue.ts";
 import type { IdempotencyKey } from "../db/idempotency-keys.ts";
 import type { Recipe, Refresh } from "../domain/recipe.ts";
 import type { WebhookPayload } from "../domain/seed-payload.ts";
 import type { SourceHeaders } from "../domain/source-headers.ts";
-
-/** How the caller wants the file to be read. */
-export type ReadingOptions = {
-  onInvalid: "reject" | "skip";
-  wishes: ColumnWishes;
-  baseUrl: string | null;
-  /** That of a file that we made from JSON; of any other it is found out. */
-  layout: Layout | null;
-};
 
 /** What an upload asks for, with its preset filled in. */
 export type BatchOptions = {
@@ -33,5 +23,5 @@ export type Upload = {
   spool: { path: string; bytes: number };
   fileName: string | null;
   options: BatchOptions;
-  idempotencyKey?: IdempotencyKey;
+  idempotencyKey: IdempotencyKey | null;
 };

@@ -8,7 +8,7 @@ import { TABLE_LAYOUT, tableHead, tableRow } from "../../src/csv/products-table.
 import { HEAD_BYTES } from "../../src/csv/other-types.ts";
 import { readCatalogue } from "../../src/csv/read-catalogue.ts";
 import { encodeText, ENCODINGS } from "../../src/csv/text-encoding.ts";
-import { readCsv, writeResult, type CsvReading } from "../support/csv.ts";
+import { DEFAULT_READING, readCsv, writeResult, type CsvReading } from "../support/csv.ts";
 
 const HEADER = "S. No,Product Name,Input Image Urls";
 const A = "https://shop.test/a.jpg";
@@ -432,7 +432,7 @@ describe("a CSV with problems", () => {
         throw new Error("the disk is gone");
       };
       await assert.rejects(
-        readCatalogue(open, { onInvalid: "reject", limits: CATALOGUE_LIMITS, onProducts: async () => {} }),
+        readCatalogue(open, { ...DEFAULT_READING, limits: CATALOGUE_LIMITS, onProducts: async () => {} }),
         /the disk is gone/,
       );
     }

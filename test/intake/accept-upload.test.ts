@@ -13,7 +13,7 @@ import type { Queue } from "../../src/queue/queue.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { intakeInto } from "../support/intake.ts";
-import { DEFAULT_READING } from "../support/load-catalogue.ts";
+import { DEFAULT_READING } from "../support/csv.ts";
 import { openTestQueue } from "../support/queue.ts";
 
 describe("accepting an upload", () => {
@@ -38,6 +38,7 @@ describe("accepting an upload", () => {
         spool: { path, bytes: 1 },
         fileName: null,
         options: { recipe: PRESETS.seed, refresh: "auto", metadata: {}, reading: DEFAULT_READING },
+        idempotencyKey: null,
       },
     );
   };

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import { createHostCensus } from "../../src/intake/host-census.ts";
-import type { ReadingOptions } from "../../src/intake/upload.ts";
+import type { ReadingOptions } from "../../src/csv/read-catalogue.ts";
 import { surveyCatalogue, type Survey } from "../../src/intake/survey-catalogue.ts";
 import { surveyInThread } from "../../src/intake/survey-in-thread.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { DIALECT_FIXTURES } from "../support/dialect-fixtures.ts";
-import { DEFAULT_READING } from "../support/load-catalogue.ts";
+import { DEFAULT_READING } from "../support/csv.ts";
 import { seededRandom } from "../support/random.ts";
 
 describe("a survey", () => {

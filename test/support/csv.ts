@@ -1,8 +1,16 @@
 import { parseString } from "fast-csv";
 import { CATALOGUE_LIMITS, type CatalogueLimits } from "../../src/csv/limits.ts";
-import { readCatalogue, type Catalogue, type ReadOptions } from "../../src/csv/read-catalogue.ts";
+import { readCatalogue, type Catalogue, type ReadingOptions, type ReadOptions } from "../../src/csv/read-catalogue.ts";
 import type { CatalogueProduct } from "../../src/csv/read-product.ts";
 import { createResultWriter, type ResultCells, type ResultShape } from "../../src/csv/write-result.ts";
+
+/** How an upload without options is read. */
+export const DEFAULT_READING: ReadingOptions = {
+  onInvalid: "reject",
+  wishes: { images: [], name: null, id: null },
+  baseUrl: null,
+  layout: null,
+};
 
 /** `portions`: how many products were handed on each time. */
 export type CsvReading = Catalogue & { found: CatalogueProduct[]; portions: number[] };
@@ -14,7 +22,7 @@ export async function readCsv(csv: string | Buffer, { limits, chunks, ...options
   const found: CatalogueProduct[] = [];
   const portions: number[] = [];
   const catalogue = await readCatalogue(() => cutBytes(bytes, chunks ?? [bytes.length]), {
-    onInvalid: "reject",
+    ...DEFAULT_READING,
     ...options,
     limits: { ...CATALOGUE_LIMITS, ...limits },
     async onProducts(products) {

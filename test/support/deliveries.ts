@@ -36,8 +36,19 @@ export async function openDeliveries() {
           csvFacts: {},
           products: 1,
           imagesTotal: 1,
+          sourceHeaders: null,
+          pauseAtFailurePercent: null,
+          pauseHostAtFailurePercent: null,
         });
-        await insertEndpoint(tx, { endpointId, tenantId: DEFAULT_TENANT_ID, batchId, url, secret });
+        await insertEndpoint(tx, {
+          endpointId,
+          tenantId: DEFAULT_TENANT_ID,
+          batchId,
+          url,
+          secret,
+          sealedAuthorization: null,
+          payload: "event",
+        });
         await recordEvent(tx, {
           eventId,
           batchId,
@@ -46,6 +57,7 @@ export async function openDeliveries() {
           sequence: 1,
           at: new Date(),
           body: JSON.stringify({ type: "batch.completed", data: { requestId: batchId } }),
+          seedBody: null,
         });
       });
       return { eventId, endpointId };

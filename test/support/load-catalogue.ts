@@ -2,18 +2,22 @@ import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { NO_WISHES } from "../../src/csv/find-columns.ts";
 import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import type { Database } from "../../src/db/connect.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
 import { loadBatch, type BatchOrder } from "../../src/intake/load-batch.ts";
-import type { ReadingOptions } from "../../src/intake/upload.ts";
 import type { Queue } from "../../src/queue/queue.ts";
+import { DEFAULT_READING } from "./csv.ts";
 import { createTestFolder } from "./folder.ts";
 import { catalogueOf } from "./origin.ts";
 
-/** How an upload without options is read. */
-export const DEFAULT_READING: ReadingOptions = { onInvalid: "reject", wishes: NO_WISHES, baseUrl: null, layout: null };
+const WITHOUT_OPTIONS = {
+  idempotencyKey: null,
+  sourceHeaders: null,
+  pauseAtFailurePercent: null,
+  pauseHostAtFailurePercent: null,
+  toldSecret: false,
+};
 
 /** Loads a batch whose products have these images, without HTTP; returns its id. URLs that are none become failed images. */
 export async function loadCatalogue(
@@ -37,6 +41,7 @@ export async function loadCatalogue(
       now: Date.now(),
       limits: CATALOGUE_LIMITS,
       endpoint: null,
+      ...WITHOUT_OPTIONS,
       ...more,
     },
   );
@@ -45,4 +50,10 @@ export async function loadCatalogue(
 }
 
 /** An endpoint for batches that need one: nothing is ever sent there. */
-export const someEndpoint = () => ({ endpointId: randomUUIDv7(), url: "http://127.0.0.1/hook", secret: null });
+export const someEndpoint = () => ({
+  endpointId: randomUUIDv7(),
+  url: "http://127.0.0.1/hook",
+  secret: null,
+  sealedAuthorization: null,
+  payload: "event" as const,
+});
