@@ -8,30 +8,17 @@ import { outputNames, type OutputFormat } from "../domain/recipe.ts";
 
 /** How a batch stands, for clients of /v1. */
 export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
-  const counts = countsOf(batch);
   const self = batchUrl(publicUrl, batch.batchId);
   const file = (name: string) => outputUrl(publicUrl, batch.token, name);
   return {
     batchId: batch.batchId,
-    status: batch.status,
-    outcome: batch.outcome,
-    run: batch.run,
-    fileName: batch.csvFileName,
-    metadata: batch.metadata,
+    ...viewState(batch, publicUrl),
     recipe: batch.recipe,
     sourceHosts: batch.sourceHosts,
     dialect: (batch.csvFacts as CatalogueFacts).dialect,
     products: batch.products,
-    progress: { ...counts, reused: batch.imagesReused, percent: percentSettled(counts) },
-    bytes: { input: batch.inputBytes, output: batch.outputBytes },
     pauseAtFailurePercent: batch.pauseAtFailurePercent,
     pauseHostAtFailurePercent: batch.pauseHostAtFailurePercent,
-    pausedAt: batch.pausedAt?.toISOString() ?? null,
-    pauseReason: batch.pauseReason,
-    ...viewPausedHosts(batch, publicUrl),
-    createdAt: batch.createdAt.toISOString(),
-    startedAt: batch.startedAt?.toISOString() ?? null,
-    finishedAt: batch.finishedAt?.toISOString() ?? null,
     links: {
       self,
       products: `${self}/products`,
@@ -43,15 +30,27 @@ export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
   };
 }
 
-/** What of a batch waits for a resume while the rest goes on. */
-export function viewPausedHosts(
-  { batchId, pausedShares, hostsPaused, imagesHeld }: BatchRow,
-  publicUrl: string,
-): Pick<Batch, "pausedHosts" | "hostsPaused" | "imagesHeld"> {
+/** What /v1 and the seed's status show alike. */
+export function viewState(batch: BatchRow, publicUrl: string) {
+  const counts = countsOf(batch);
   return {
-    pausedHosts: pausedShares.map((share) => viewPausedShare({ ...share, pausedAt: new Date(share.pausedAt) }, publicUrl, batchId)),
-    hostsPaused,
-    imagesHeld,
+    status: batch.status,
+    outcome: batch.outcome,
+    run: batch.run,
+    fileName: batch.csvFileName,
+    metadata: batch.metadata,
+    progress: { ...counts, reused: batch.imagesReused, percent: percentSettled(counts) },
+    bytes: { input: batch.inputBytes, output: batch.outputBytes },
+    pausedAt: batch.pausedAt?.toISOString() ?? null,
+    pauseReason: batch.pauseReason,
+    pausedHosts: batch.pausedShares.map((share) =>
+      viewPausedShare({ ...share, pausedAt: new Date(share.pausedAt) }, publicUrl, batch.batchId),
+    ),
+    hostsPaused: batch.hostsPaused,
+    imagesHeld: batch.imagesHeld,
+    createdAt: batch.createdAt.toISOString(),
+    startedAt: batch.startedAt?.toISOString() ?? null,
+    finishedAt: batch.finishedAt?.toISOString() ?? null,
   };
 }
 

@@ -5,12 +5,11 @@ import { RequestId } from "../contract/terms.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
-import { countsOf, percentSettled } from "../domain/batch-state.ts";
 import { writeCursor } from "../domain/cursor.ts";
 import type { ProductResult } from "../domain/product-result.ts";
 import { viewSeedProduct } from "../domain/seed-payload.ts";
 import { followHeaders } from "./batch-headers.ts";
-import { viewPausedHosts } from "./batch-view.ts";
+import { viewState } from "./batch-view.ts";
 import { readLineCursor } from "./cursor.ts";
 import { getBatch, type BatchLookup } from "./get-batch.ts";
 import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
@@ -74,22 +73,9 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
 }
 
 function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: string, nextCursor: string | null): BatchStatusView {
-  const counts = countsOf(batch);
   return {
     requestId: batch.batchId,
-    status: batch.status,
-    outcome: batch.outcome,
-    run: batch.run,
-    fileName: batch.csvFileName,
-    metadata: batch.metadata,
-    progress: { ...counts, reused: batch.imagesReused, percent: percentSettled(counts) },
-    bytes: { input: batch.inputBytes, output: batch.outputBytes },
-    pausedAt: batch.pausedAt?.toISOString() ?? null,
-    pauseReason: batch.pauseReason,
-    ...viewPausedHosts(batch, publicUrl),
-    createdAt: batch.createdAt.toISOString(),
-    startedAt: batch.startedAt?.toISOString() ?? null,
-    finishedAt: batch.finishedAt?.toISOString() ?? null,
+    ...viewState(batch, publicUrl),
     outputCsvUrl: outputUrl(publicUrl, batch.token, RESULT_FILE_NAME),
     products: products.map((product) => viewSeedProduct(product, batch, publicUrl)),
     nextCursor,
