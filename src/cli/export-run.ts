@@ -58,25 +58,25 @@ const FILES_AT_ONCE = 500;
 async function exportOutputs({ executor, storage }: ExportDeps, batch: BatchRow, { dir, previousBatchId, signal }: Target): Promise<void> {
   const folder = join(dir, IMAGES);
   await mkdir(folder, { recursive: true });
-  for await (const page of inPages(listOutputs(executor, batch.batchId))) {
+  for await (const group of inGroups(listOutputs(executor, batch.batchId))) {
     signal.throwIfAborted();
-    for (const { ordinal, fileName } of page) {
+    for (const { ordinal, fileName } of group) {
       const stored = await storage.findOutput({ batchId: batch.batchId, ordinal, fileName });
       if (!stored) throw new Error(`the output ${fileName} is not where its row says`);
       place(stored.path, join(folder, fileName));
     }
   }
   if (previousBatchId === null) return;
-  for await (const page of inPages(listOutputs(executor, previousBatchId))) {
+  for await (const group of inGroups(listOutputs(executor, previousBatchId))) {
     signal.throwIfAborted();
     const gone = new Set(
       await withoutNames(
         executor,
         batch.batchId,
-        page.map(({ fileName }) => fileName),
+        group.map(({ fileName }) => fileName),
       ),
     );
-    for (const { ordinal, fileName } of page) {
+    for (const { ordinal, fileName } of group) {
       if (!gone.has(fileName)) continue;
       const stored = await storage.findOutput({ batchId: previousBatchId, ordinal, fileName });
       if (stored && isLinkOrCopy(stored.path, join(folder, fileName))) rmSync(join(folder, fileName), { force: true });
@@ -84,15 +84,15 @@ async function exportOutputs({ executor, storage }: ExportDeps, batch: BatchRow,
   }
 }
 
-async function* inPages<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
-  let page: T[] = [];
+async function* inGroups<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
+  let group: T[] = [];
   for await (const item of items) {
-    page.push(item);
-    if (page.length < FILES_AT_ONCE) continue;
-    yield page;
-    page = [];
+    group.push(item);
+    if (group.length < FILES_AT_ONCE) continue;
+    yield group;
+    group = [];
   }
-  if (page.length > 0) yield page;
+  if (group.length > 0) yield group;
 }
 
 /** No two outputs of a batch have one name (output_file_name), so that a file that is there is this one or one of an earlier run. */

@@ -21,7 +21,7 @@ export type BatchDeps = TakeDeps &
     listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage>;
   };
 
-const page = (limitDefault: number, limitMax: number) =>
+const pageQuery = (limitDefault: number, limitMax: number) =>
   Type.Object({
     limit: Type.Optional(
       Type.Integer({
@@ -35,8 +35,10 @@ const page = (limitDefault: number, limitMax: number) =>
       Type.String({ maxLength: 100, description: "`nextCursor` of the page before this one; leave it out for the first page." }),
     ),
   });
-const BatchPage = page(50, 500);
-const ProductsPage = page(1_000, 10_000);
+const BATCHES_DEFAULT = 50;
+const PRODUCTS_DEFAULT = 1_000;
+const BatchesQuery = pageQuery(BATCHES_DEFAULT, 500);
+const ProductsQuery = pageQuery(PRODUCTS_DEFAULT, 10_000);
 
 /** The API of today; the seed's two routes do the same in its words. */
 export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
@@ -90,12 +92,12 @@ function addListBatches(app: FastifyInstance, deps: BatchDeps): void {
         summary: "List batches, the newest first",
         description: "A page of all batches; `nextCursor` leads to the next page.",
         tags: ["batches"],
-        querystring: BatchPage,
+        querystring: BatchesQuery,
         response: { 200: { description: "A page of batches.", $ref: "BatchList#" }, ...problemResponses(READ_PROBLEMS) },
       },
     },
     async (request, reply) => {
-      const { limit = 50, cursor } = request.query as Static<typeof BatchPage>;
+      const { limit = BATCHES_DEFAULT, cursor } = request.query as Static<typeof BatchesQuery>;
       const batches = await deps.listBatches({ before: readBatchCursor(cursor), limit: limit + 1 });
       const shown = batches.slice(0, limit);
       const last = batches.length > limit ? shown.at(-1) : undefined;
@@ -140,7 +142,7 @@ function addListProducts(app: FastifyInstance, deps: BatchDeps): void {
         description: "The products in the order of the file. Each image has its outputs, or the reason why it has none.",
         tags: ["batches"],
         params: BatchParams,
-        querystring: ProductsPage,
+        querystring: ProductsQuery,
         response: {
           200: { description: "A page of products. It holds fewer than `limit` where they have many images.", $ref: "ProductList#" },
           ...problemResponses([...READ_PROBLEMS, "batch_not_found"]),
@@ -149,7 +151,7 @@ function addListProducts(app: FastifyInstance, deps: BatchDeps): void {
     },
     async (request, reply) => {
       const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
-      const { limit = 1_000, cursor } = request.query as Static<typeof ProductsPage>;
+      const { limit = PRODUCTS_DEFAULT, cursor } = request.query as Static<typeof ProductsQuery>;
       const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
       reply.header("cache-control", "no-store");
       return {

@@ -23,7 +23,7 @@ export type ImageToSend = { data: QueuedImage; priority: number; delayMs?: numbe
 export type Claim = { id: string; job: Job<ImageJob>; data: QueuedImage; priority: number };
 
 /** `isDrained`: nothing else waits. */
-export type ClaimedPage = { claims: Claim[]; isDrained: boolean };
+export type ClaimedImages = { claims: Claim[]; isDrained: boolean };
 
 type JobToSend = { data: ImageJob; priority: number; delayMs: number };
 
@@ -56,7 +56,7 @@ export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "delete
      * Whole jobs, the highest priority first: `limit` images or a few more, or fewer. To be called in a keyed transaction: there fifty
      * of 100,000 take 2 ms, whatever the statistics; elsewhere all may be sorted first, which takes 28.
      */
-    async claimImages(tx: Tx, limit: number): Promise<ClaimedPage> {
+    async claimImages(tx: Tx, limit: number): Promise<ClaimedImages> {
       const claims: Claim[] = [];
       for (let round = 0; round < ROUNDS_MAX && claims.length < limit; round += 1) {
         const batchSize = Math.ceil((limit - claims.length) / JOB_IMAGES);

@@ -1,12 +1,13 @@
 export type Collector<Item> = {
-  /** Resolves when the item's page has been written. */
+  /** Resolves when the item has been written. */
   add(item: Item): Promise<void>;
   /** Writes what waits, without waiting for more. */
   flush(): void;
 };
 
 type CollectorOptions<Item> = {
-  pageMax: number;
+  /** How many are written together at most. */
+  portionMax: number;
   /** How long an item waits for others; the first after a rest of that length waits `firstMs`. */
   collectMs: number;
   firstMs: number;
@@ -14,8 +15,8 @@ type CollectorOptions<Item> = {
   write(items: readonly Item[]): Promise<void>;
 };
 
-/** Gathers items into pages and writes one page at a time. */
-export function createCollector<Item>({ pageMax, collectMs, firstMs, write }: CollectorOptions<Item>): Collector<Item> {
+/** Gathers items into portions and writes one portion at a time. */
+export function createCollector<Item>({ portionMax, collectMs, firstMs, write }: CollectorOptions<Item>): Collector<Item> {
   let waiting: { item: Item; resolve: () => void }[] = [];
   let timer: NodeJS.Timeout | undefined;
   let dueAt = Infinity;
@@ -26,19 +27,19 @@ export function createCollector<Item>({ pageMax, collectMs, firstMs, write }: Co
     if (at >= dueAt) return;
     clearTimeout(timer);
     dueAt = at;
-    // While a page is being written, the time is looked at when that is done.
-    if (!isWriting) timer = setTimeout(() => void writePages(), Math.max(0, at - performance.now()));
+    // While a portion is being written, the time is looked at when that is done.
+    if (!isWriting) timer = setTimeout(() => void writePortions(), Math.max(0, at - performance.now()));
   };
-  const writePages = async () => {
+  const writePortions = async () => {
     isWriting = true;
     do {
       dueAt = Infinity;
-      const page = waiting.slice(0, pageMax);
-      waiting = waiting.slice(pageMax);
-      await write(page.map(({ item }) => item));
-      for (const { resolve } of page) resolve();
+      const portion = waiting.slice(0, portionMax);
+      waiting = waiting.slice(portionMax);
+      await write(portion.map(({ item }) => item));
+      for (const { resolve } of portion) resolve();
       writtenAt = performance.now();
-    } while (waiting.length >= pageMax || writtenAt >= dueAt);
+    } while (waiting.length >= portionMax || writtenAt >= dueAt);
     isWriting = false;
     const nextAt = Math.min(dueAt, writtenAt + collectMs);
     dueAt = Infinity;
@@ -51,7 +52,7 @@ export function createCollector<Item>({ pageMax, collectMs, firstMs, write }: Co
       return new Promise((resolve) => {
         waiting.push({ item, resolve });
         const now = performance.now();
-        writeBy(waiting.length >= pageMax ? now : now + (now - writtenAt > collectMs ? firstMs : collectMs));
+        writeBy(waiting.length >= portionMax ? now : now + (now - writtenAt > collectMs ? firstMs : collectMs));
       });
     },
   };

@@ -3,7 +3,7 @@ import { decideFailure, type Disk } from "./decide-failure.ts";
 import type { ImageOutcome } from "./settle-together.ts";
 
 /**
- * Flushes the outputs of a page of images together: the file system writes its journal once for many files, where one
+ * Flushes the outputs of several images together: the file system writes its journal once for many files, where one
  * flush after the other took 1.5 to 1.9 times the CPU. An image whose files the disk would not take has not been done.
  */
 export async function flushOutcomes(

@@ -97,7 +97,7 @@ function unnamedOutputs(ours: readonly ImageOutcome[], settled: readonly Settled
   });
 }
 
-/** An image whose job was sent once too often can be in one page twice: one outcome is enough. */
+/** An image whose job was sent once too often can have two outcomes here: one is enough. */
 function onePerImage(images: readonly SettledImage[]): SettledImage[] {
   return [...new Map(images.map((image) => [imageId(image), image])).values()];
 }

@@ -21,7 +21,7 @@ export type Settler = {
 };
 
 /** One image per transaction costs 1.0 ms of CPU, fifty per transaction 0.03 ms each. */
-const PAGE_MAX = 100;
+const TOGETHER_MAX = 100;
 /** How long an outcome waits for company. The first after a rest waits less, as do those of small batches, which somebody looks at. */
 const COLLECT_MS = 250;
 const COLLECT_SOON_MS = 20;
@@ -34,10 +34,10 @@ const RETRY_MS = 500;
 export function createSettler(given: SettlerDeps): Settler {
   let isStopped = false;
   const deps: SettlingDeps = { ...given, isStopped: () => isStopped };
-  // Two lanes: what a small batch's image waits for is not the page of a large one that is being written.
+  // Two lanes, so that an image of a small batch does not wait while outcomes of a large one are being written.
   const laneOf = (collectMs: number) =>
     createCollector<ImageOutcome>({
-      pageMax: PAGE_MAX,
+      portionMax: TOGETHER_MAX,
       collectMs,
       firstMs: COLLECT_SOON_MS,
       write: async (items) => settleUntilWritten(deps, await deps.flushOutcomes(items)),
