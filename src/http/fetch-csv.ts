@@ -8,7 +8,7 @@ export type FetchDeps = {
 };
 
 /** The file of an upload that gave its address. */
-export async function fetchCsv(deps: FetchDeps, { csvUrl, ...said }: ReceivedAddress): Promise<ReceivedUpload> {
+export async function fetchCsv(deps: FetchDeps, { csvUrl, ...given }: ReceivedAddress): Promise<ReceivedUpload> {
   const path = deps.tempPath("csv");
   const fetched = await deps.fetchCsv(csvUrl, path);
   if (!fetched.ok)
@@ -18,7 +18,7 @@ export async function fetchCsv(deps: FetchDeps, { csvUrl, ...said }: ReceivedAdd
       fetched.message,
       `The CSV at csvUrl could not be fetched (${fetched.code}): ${fetched.message}`,
     );
-  return { ...said, path, bytes: fetched.bytes, fileName: nameIn(csvUrl) };
+  return { ...given, path, bytes: fetched.bytes, fileName: nameIn(csvUrl) };
 }
 
 /** The last part of the path, as it would be called on a disk. */

@@ -6,7 +6,7 @@ import { IDEMPOTENCY_KEY_CHARS_MAX, parseIdempotencyKey } from "../domain/idempo
 import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import type { Preset } from "../domain/recipe.ts";
 import type { Acceptance } from "../intake/acceptance.ts";
-import type { SaidUpload } from "../intake/digest-upload.ts";
+import type { SentUpload } from "../intake/digest-upload.ts";
 import type { Upload } from "../intake/upload.ts";
 import { fetchCsv, type FetchDeps } from "./fetch-csv.ts";
 import { faultIn, ProblemError } from "./problems.ts";
@@ -16,7 +16,7 @@ import { receiveWithin, type Receive, type ReceivedAddress, type ReceivedUpload 
 export type TakeDeps = FetchDeps & {
   settings: { publicUrl: () => string; uploadBytesMax: number; uploadMs: number };
   discard(tempPath: string): Promise<void>;
-  digestUpload(said: SaidUpload): Promise<string>;
+  digestUpload(sent: SentUpload): Promise<string>;
   /** What the same upload was answered with before; null where its key is new. */
   findEarlier(key: IdempotencyKey): Promise<Acceptance | null>;
   acceptUpload(upload: Upload): Promise<Acceptance>;
@@ -33,7 +33,7 @@ export async function takeUpload(
   refuseInQuery(request.query as object);
   const name = readIdempotencyKey(request);
   return withUpload(deps, request, receive, async (received, fetched) => {
-    const idempotencyKey = name === null ? null : { name, digest: await deps.digestUpload(said(received, presetDefault)) };
+    const idempotencyKey = name === null ? null : { name, digest: await deps.digestUpload(asSent(received, presetDefault)) };
     const earlier = idempotencyKey && (await deps.findEarlier(idempotencyKey));
     if (earlier) return answer(deps, earlier, received);
 
@@ -44,7 +44,7 @@ export async function takeUpload(
   });
 }
 
-function said(received: ReceivedUpload | ReceivedAddress, preset: Preset): SaidUpload {
+function asSent(received: ReceivedUpload | ReceivedAddress, preset: Preset): SentUpload {
   return { source: "csvUrl" in received ? { csvUrl: received.csvUrl } : { path: received.path }, fields: received.fields, preset };
 }
 

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { isGzip } from "../csv/unpack.ts";
 
 /** What a client sent, before our defaults are filled in: a later version with other defaults must find the same in it. */
-export type SaidUpload = {
+export type SentUpload = {
   /** A CSV that we fetch is known by its address: the file there can have changed since, or be gone. */
   source: { path: string } | { csvUrl: string };
   /** Texts from a form or a query, or values from JSON. */
@@ -20,11 +20,11 @@ const CREDENTIALS: ReadonlySet<string> = new Set(["sourceHeaders", "webhookAutho
  * SHA-256 in hex of what an upload asks for, whatever the order of its fields and the name of its file. It is stored: a version of
  * ours that digests otherwise refuses uploads that were first sent to an earlier one and come again.
  */
-export async function digestUpload({ source, fields, preset }: SaidUpload, fingerprint: Fingerprint): Promise<string> {
-  const said = Object.entries(fields).map(([name, value]) => [name, CREDENTIALS.has(name) ? fingerprint(canonicalJson(value)) : value]);
+export async function digestUpload({ source, fields, preset }: SentUpload, fingerprint: Fingerprint): Promise<string> {
+  const digested = Object.entries(fields).map(([name, value]) => [name, CREDENTIALS.has(name) ? fingerprint(canonicalJson(value)) : value]);
   const file = "csvUrl" in source ? { csvUrl: source.csvUrl } : { sha256: await digestFile(source.path) };
   return createHash("sha256")
-    .update(canonicalJson({ ...file, preset, fields: Object.fromEntries(said) as object }))
+    .update(canonicalJson({ ...file, preset, fields: Object.fromEntries(digested) as object }))
     .digest("hex");
 }
 

@@ -46,7 +46,7 @@ export async function wireApi(
     tempPath: storage.tempPath,
     discard: storage.discard,
     // Without a SECRET_KEY uploads with credentials are refused, so that there is none to tell apart.
-    digestUpload: (said) => digestUpload(said, headerSeal?.fingerprint ?? (() => "")),
+    digestUpload: (sent) => digestUpload(sent, headerSeal?.fingerprint ?? (() => "")),
     ...wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }),
     preflight: await servePreflight({ config, storage }, onStop),
     fetchCsv: await serveCsvFetch(config, onStop),

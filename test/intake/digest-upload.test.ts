@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { digestUpload, type SaidUpload } from "../../src/intake/digest-upload.ts";
+import { digestUpload, type SentUpload } from "../../src/intake/digest-upload.ts";
 import { createTestFolder } from "../support/folder.ts";
 
 describe("the digest of an upload", () => {
@@ -17,8 +17,8 @@ describe("the digest of an upload", () => {
     await writeFile(path, bytes);
     return path;
   };
-  const address: SaidUpload = { source: { csvUrl: "https://shop.test/a.csv" }, fields: {}, preset: "balanced" };
-  const digest = (said: Partial<SaidUpload>, key = "k") => digestUpload({ ...address, ...said }, (text) => `${key}(${text})`);
+  const address: SentUpload = { source: { csvUrl: "https://shop.test/a.csv" }, fields: {}, preset: "balanced" };
+  const digest = (sent: Partial<SentUpload>, key = "k") => digestUpload({ ...address, ...sent }, (text) => `${key}(${text})`);
 
   test("is the same whatever the order of fields, and of the members of what is JSON", async () => {
     const fields = fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true });
