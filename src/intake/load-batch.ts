@@ -35,7 +35,7 @@ export type BatchOrder = {
   sourceHeaders: StoredHeaders | null;
   pauseAtFailurePercent: number | null;
   pauseHostAtFailurePercent: number | null;
-  /** When the upload came, in ms since 1970: by it links that have expired are told. */
+  /** When the upload came, in ms since 1970. It decides which signed links have expired. */
   now: number;
   limits: CatalogueLimits;
   endpoint: Omit<NewEndpoint, "tenantId" | "batchId"> | null;

@@ -15,7 +15,7 @@ export type SurveyOrder = {
   limits: CatalogueLimits;
   /** How many URLs are drawn for a probe. */
   sampleSize: number;
-  /** In ms since 1970: by it links that have expired are told. */
+  /** In ms since 1970. It decides which signed links have expired. */
   now: number;
 };
 

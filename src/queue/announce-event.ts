@@ -35,7 +35,7 @@ export async function announceEvent(tx: Tx, deps: AnnounceDeps, batch: BatchRow,
   for (const endpointId of endpointIds) await deps.queue.sendDeliver(tx, { eventId, endpointId });
 }
 
-/** The seed sent one webhook, at the end: whoever was written for it would take a pause for that. */
+/** The seed sent one webhook, at the end of a batch: a receiver written for it would take the news of a pause for the end. */
 async function findSeedBody(tx: Tx, deps: AnnounceDeps, batch: BatchRow, type: EventType): Promise<string | null> {
   if (type !== "batch.completed" && type !== "batch.failed") return null;
   if (!(await hasSeedEndpoint(tx, batch.batchId))) return null;

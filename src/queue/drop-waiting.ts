@@ -4,8 +4,8 @@ import { keepInJobs } from "./image-jobs.ts";
 import { PAUSED, tellNews } from "./news.ts";
 
 /**
- * For a pause: takes jobs of images out of the queue that wait, for their turn or for their time. What somebody is claiming at
- * this moment is left to them and not waited for. Once the transaction is committed, whoever has some in hand hears of it.
+ * For a pause: takes image jobs that wait, for their turn or for their time, out of the queue. A job that a worker is claiming at
+ * this moment is passed over without waiting. Once the transaction is committed, every worker is told to give back what was paused.
  */
 export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
   const drop = async (tx: Tx, ids: readonly string[]) => {
@@ -21,7 +21,7 @@ export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
       );
     },
 
-    /** Those of one host; returns the ordinals of images that have no job any more, and how many of its images somebody works. */
+    /** The same for the images of one host. Returns the ordinals of those that have no job any more, and how many are being worked. */
     async dropWaitingOfHost(tx: Tx, batchId: string, host: string): Promise<{ dropped: number[]; inHand: number }> {
       const found = (await tx.executor.executeSql(OF_HOST, [batchId, host])).rows as { id: string; ordinal: number; isActive: boolean }[];
       const byJob = Map.groupBy(found, ({ id }) => id);
@@ -51,7 +51,7 @@ export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
 
 const OF_BATCH = `select id from pgboss.job where name = 'image' and state < 'active' and data->>'batchId' = $1::text for update skip locked`;
 
-/** All of one host, in one reading of the queue. A batch has some 2,000 images in jobs at most: each is found by key. */
+/** All images of one host that have a job, in one reading of the queue. Some 2,000 at most have one, and each is found by key. */
 const OF_HOST = `select j.id, i.ordinal, j.state = 'active' as "isActive"
   from (select id, state, jsonb_array_elements_text(data->'ordinals')::int as ordinal from pgboss.job where name = 'image' and state <= 'active' and data->>'batchId' = $1::text offset 0) j
   cross join lateral (select ordinal from image where batch_id = $1::uuid and ordinal = j.ordinal and host = $2 offset 0) i`;

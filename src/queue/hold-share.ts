@@ -24,8 +24,8 @@ export async function countShares(tx: Tx, deps: HoldDeps, batch: CountedBatch, o
 }
 
 /**
- * The waiting images leave the queue and are kept, those that are being fetched after a grace; what comes within it ends
- * normally and counts.
+ * Takes the share's waiting images out of the queue and holds them. Its images that are being fetched have a grace: those that come
+ * within it end normally and count, the others are held after it.
  */
 async function holdShare(tx: Tx, deps: HoldDeps, { batchId, hostPercent, isPlanned }: CountedBatch, share: Share): Promise<void> {
   const { host } = share;
@@ -45,7 +45,10 @@ async function holdShare(tx: Tx, deps: HoldDeps, { batchId, hostPercent, isPlann
   await goOn(tx, deps, batch);
 }
 
-/** The others' images take the room in the queue that these leave; where there are none, the batch is looked at as if it had ended. */
+/**
+ * Lets the images of other hosts take the room that the held ones leave in the queue. Where there are none, a finish job looks
+ * whether the batch has ended.
+ */
 async function goOn(tx: Tx, { queue }: HoldDeps, { batchId, run, isPlanned, imagesQueued, imagesDue }: BatchRow): Promise<void> {
   if (isPlanned && imagesDue === 0) {
     if (imagesQueued === 0) await queue.sendFinish(tx, { batchId, run });
@@ -53,9 +56,9 @@ async function goOn(tx: Tx, { queue }: HoldDeps, { batchId, run, isPlanned, imag
 }
 
 /**
- * What becomes of images whose claims were ended since they, or their batch, were paused. With the batch locked they are
- * kept for the resume, and the others' images take their room; or queued once more where it has come meanwhile, by somebody
- * who saw that they had jobs.
+ * Holds images whose claims were ended because their host was paused, and lets the images of other hosts take their room in the
+ * queue. Those whose host has been resumed meanwhile are queued again: the resume saw that they still had jobs, and made none.
+ * Images of a paused batch are left to its resume. The caller holds the batch locked.
  */
 export async function shelveImages(
   tx: Tx,
@@ -77,7 +80,10 @@ export async function shelveImages(
   if (left && isToPlanOn(batch, left)) await queue.sendPlan(tx, { batchId });
 }
 
-/** Pauses a batch when only images of paused hosts are left, and names the hosts: whoever waits for its end has to know. */
+/**
+ * Pauses a batch of which only images of paused hosts are left. The pause names these hosts: whoever waits for the end of the
+ * batch has to resume them.
+ */
 export async function pauseStandingStill(tx: Tx, deps: AnnounceDeps, batch: BatchRow): Promise<void> {
   const paused = await markStandingStill(tx, batch.batchId, describeOnlyHeld(batch.pausedShares, batch));
   if (paused?.pausedAt) await announceEvent(tx, deps, paused, { type: "batch.paused", at: paused.pausedAt });

@@ -47,7 +47,10 @@ export function toJobs(images: readonly ImageToSend[]): JobToSend[] {
 }
 
 export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "deleteJob">) {
-  /** A job of another version, or one made by hand, would be claimed again and again before all others. The reconciler misses its images and sends them anew. */
+  /**
+   * A job of another version, or one made by hand, would be claimed again and again before all others. The reconciler finds its
+   * images without a job and sends them anew.
+   */
   const endUnknown = async (tx: Tx, jobs: Job<ImageJob>[]) => {
     if (jobs.length > 0) await boss.deleteJob("image", jobs, { db: tx.executor });
   };

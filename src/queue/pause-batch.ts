@@ -8,8 +8,9 @@ import type { Queue } from "./queue.ts";
 export type PauseDeps = AnnounceDeps & { queue: Pick<Queue, "dropWaitingImages" | "sendDeliver"> };
 
 /**
- * Pauses a batch in the caller's transaction: its waiting jobs leave the queue, so that they neither spin nor stand before
- * others'; what is being fetched has a grace to come and count, and is given back after it. Null where there is nothing to pause (any more).
+ * Pauses a batch in the caller's transaction. Its waiting jobs leave the queue, so that nobody claims them again and again and no
+ * other batch's jobs wait behind them. Its images that are being fetched have a grace: those that come within it count, the others
+ * are given back. Null where there is nothing to pause (any more).
  */
 export async function pauseBatch(tx: Tx, deps: PauseDeps, batchId: string, reason: string): Promise<BatchRow | null> {
   const paused = await markPaused(tx, batchId, reason);

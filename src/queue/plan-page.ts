@@ -25,14 +25,17 @@ export const QUEUED_LOW_WATER = 1_000;
 
 type PlanQueue = Pick<Queue, "sendImages" | "announceBatch" | "sendFinish" | "headTag">;
 
-/** Whether a batch was taken below the mark just now, by `taken` images that count as queued no more, and has something left to plan. */
+/**
+ * Whether a batch has something left to plan, and has just come below the mark by the `taken` images that no longer count as
+ * queued.
+ */
 export function isToPlanOn(batch: { isPlanned: boolean; hasDue: boolean }, { queued, taken }: { queued: number; taken: number }): boolean {
   return (!batch.isPlanned || batch.hasDue) && queued < QUEUED_LOW_WATER && queued + taken >= QUEUED_LOW_WATER;
 }
 
 /**
- * Turns the batch's next page of products into image rows and jobs, in the caller's transaction; before that those of resumed
- * hosts into jobs. Images of paused hosts get rows and no jobs.
+ * Turns the batch's next page of products into image rows and jobs, in the caller's transaction. Images of resumed hosts
+ * that wait for a job get theirs before that. Images of paused hosts get rows and no jobs.
  * `more` says whether another page would fit now; calling it again for a batch that is planned changes nothing.
  */
 export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promise<{ more: boolean }> {
@@ -75,7 +78,7 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   return { more: !isPlanned && plan.queued + ordinals.length <= QUEUED_MAX - PAGE_IMAGES };
 }
 
-/** A page of images whose hosts were resumed; null where there is none after all. Their tags are of today, as if they were planned now. */
+/** Queues a page of images whose hosts were resumed, with new tags, as if they were planned now. Null where there is none after all. */
 async function releasePage(tx: Tx, queue: PlanQueue, batchId: string, plan: PlanState): Promise<{ more: boolean } | null> {
   const { taken, images } = await takeDueImages(tx, { batchId, round: plan.round, limit: PAGE_IMAGES });
   if (taken === 0) return null;

@@ -11,7 +11,10 @@ const QUEUES = ["plan", "image", "finish", "deliver"] as const;
 type QueueName = (typeof QUEUES)[number];
 type Payloads = { plan: PlanJob; image: ImageJob; finish: FinishJob; deliver: DeliverJob };
 
-/** A claim that gives no sign of life for so long has lapsed: with a look every 2 s a dead worker's images move on within 12 s. pg-boss takes no less. */
+/**
+ * A claim without a heartbeat for this long has lapsed. The supervisor looks every 2 s, so that a dead worker's images are handed
+ * out again within 12 s. pg-boss allows no shorter time.
+ */
 export const LAPSE_SECONDS = 10;
 /**
  * pg-boss only ever retries what died (a failure that we saw is settled by us), so that its limit is as good as

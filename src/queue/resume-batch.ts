@@ -10,8 +10,8 @@ import { sendTagged } from "./send-tagged.ts";
 export type ResumeDeps = AnnounceDeps & { queue: Pick<Queue, "sendDeliver" | "sendImages" | "sendPlan" | "headTag"> };
 
 /**
- * Takes a paused batch up again, with all of its paused hosts, in the caller's transaction: each of its open images gets one
- * place in a job, those of the hosts by and by. Null where nothing of it is paused.
+ * Goes on with a paused batch and with all of its paused hosts, in the caller's transaction: each image that is still to be tried
+ * gets one place in a job. Images of paused hosts get theirs from the planner, as there is room. Null where nothing of it is paused.
  */
 export async function resumeBatch(tx: Tx, deps: ResumeDeps, batchId: string, change: BudgetChange): Promise<BatchRow | null> {
   const resumed = await markResumed(tx, batchId, change);
@@ -22,7 +22,7 @@ export async function resumeBatch(tx: Tx, deps: ResumeDeps, batchId: string, cha
   return resumed;
 }
 
-/** Takes one paused host of a batch up again; the planner queues its images as there is room. Null where it is not paused. */
+/** Goes on with one paused host of a batch: the planner queues its images as there is room. Null where it is not paused. */
 export async function resumeShare(
   tx: Tx,
   deps: ResumeDeps,
@@ -38,7 +38,7 @@ export async function resumeShare(
   return batch;
 }
 
-/** With tags of today, as if they were planned now: with their old ones all of them would stand before everybody's. */
+/** The images get new tags, as if they were planned now: with their old ones they would all go before those of every other batch. */
 async function requeueImages(tx: Tx, queue: ResumeDeps["queue"], batch: BatchRow): Promise<void> {
   const images = await reopenImages(tx, batch.batchId);
   if (images.length === 0) return;

@@ -1,17 +1,17 @@
 type SupervisorDeps = {
   /** Whether any job is claimed by somebody who no longer gives a sign of life, or who has had it for too long. */
   hasLapsed(): Promise<boolean>;
-  /** Looks after all queues: what has lapsed goes back, what is old goes. */
+  /** Looks after all queues: hands out lapsed jobs again, and deletes old ones. */
   supervise(): Promise<void>;
   onError(error: Error): void;
 };
 
 const LOOK_MS = 2_000;
-/** What is old need not go at once. */
+/** How long an old job may wait to be deleted. */
 const MAINTAIN_MS = 60_000;
 
 /**
- * Has what dead workers held handed out again. pg-boss's own supervisor takes some twenty statements to look at four queues: every
+ * Hands out again the jobs that dead workers held. pg-boss's own supervisor takes some twenty statements to look at four queues: every
  * two seconds, that was 22 ms of PostgreSQL's CPU a second. Here a look is one statement; the twenty follow when it finds
  * something, and once a minute.
  */
@@ -32,6 +32,6 @@ export function startSupervisor({ hasLapsed, supervise, onError }: SupervisorDep
     }
   };
   const timer = setInterval(() => void look(), LOOK_MS);
-  // One that is on its way is pg-boss's to end, which takes up no supervision once it is stopped.
+  // A look that is running is left to pg-boss, which supervises nothing more once it is stopped.
   return { stop: () => clearInterval(timer) };
 }

@@ -17,7 +17,7 @@ export async function flushFiles(files: readonly { folder: string; path: string;
   );
 }
 
-/** What a system says that has no such thing for folders. */
+/** Errors of systems on which a folder cannot be flushed. */
 const NO_FOLDER_FLUSH = new Set(["EISDIR", "EINVAL", "EPERM", "EBADF"]);
 
 /** A name is on the disk once its folder is (fsync(2)). */

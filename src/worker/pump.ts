@@ -19,7 +19,7 @@ type PumpDeps = {
   work(claim: Claim, image: SourcedImage, hold: Hold): Promise<void>;
   /** Ends a claim whose image is settled already, or whose batch is paused. */
   drop(claim: Claim, kind: "drop" | "shelve"): Promise<void>;
-  /** Every image in hand is worked: there is no further outcome to wait for until more is claimed. */
+  /** Called when every image in hand has its outcome: until more are claimed, the settler need not wait for further ones. */
   onAllWorked(): void;
   /** How many of those in hand wait until their host has room for another download. */
   waitingForHost(): number;

@@ -147,7 +147,7 @@ async function decide(
   return waitAsAsked(hosts, claim, image.host, failure) ?? decideFailure(failure, image.attempts + 1, disk);
 }
 
-/** Where its host asked for patience the image waits as those do that were not tried; null where it did not, or has had it. */
+/** Where the host asked for patience, the image waits like one that was not tried. Null where it did not ask, or the image has waited PATIENCE_MS. */
 function waitAsAsked(hosts: WorkDeps["hosts"], { data }: Claim, host: string, failure: StageFailure): Outcome<never> | null {
   const did = whatHostDid(failure);
   if (did.kind !== "asked") return null;
@@ -155,7 +155,7 @@ function waitAsAsked(hosts: WorkDeps["hosts"], { data }: Claim, host: string, fa
   const askedSince = data.askedSince ?? now;
   // By the clocks of different machines, one of which may be wrong.
   if (Math.abs(now - askedSince) > PATIENCE_MS) return null;
-  // It may be another host that asked, where a redirect leads: who comes there next is told.
+  // Where a redirect led to the host that asked, the image's own host is not paused.
   const met = hosts.meet(host) ?? { kind: "release", delayMs: did.pauseMs };
   return met.kind === "release" ? { ...met, askedSince } : met;
 }
