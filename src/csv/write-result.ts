@@ -14,7 +14,7 @@ export type ResultCells = {
   /** One for each input URL, at its position; null where there is no output. */
   outputs: readonly (string | null)[];
   /** The same for each further output of the recipe. */
-  others?: readonly (readonly (string | null)[])[];
+  others: readonly (readonly (string | null)[])[];
   status: string;
   errors: readonly string[];
 };
@@ -22,7 +22,7 @@ export type ResultCells = {
 /** Gives pieces of the file in its own encoding; `record` is that of the product, as it came. */
 export type ResultWriter = { head(): Buffer; row(record: string, result: ResultCells): Buffer };
 
-export function createResultWriter(facts: CatalogueFacts, shape: ResultShape, otherNames: readonly string[] = []): ResultWriter {
+export function createResultWriter(facts: CatalogueFacts, shape: ResultShape, otherNames: readonly string[]): ResultWriter {
   const encode = (text: string) => encodeText(text, facts.encoding);
   const bom = facts.hasBom ? "\uFEFF" : "";
   if (shape === "import") {
@@ -42,7 +42,7 @@ export function createResultWriter(facts: CatalogueFacts, shape: ResultShape, ot
           ),
       ),
     row(record, result) {
-      const lists = [result.outputs, ...(result.others ?? [])];
+      const lists = [result.outputs, ...result.others];
       const ours = [...lists.map((list) => list.map((url) => url ?? "").join(",")), result.status, result.errors.join("\n")];
       return encode(appendCells(record, facts, ours.map(defuse), 1));
     },

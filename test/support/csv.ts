@@ -48,9 +48,9 @@ export function writeResult(
   resultFor: (product: CatalogueProduct) => Partial<ResultCells> = () => ({}),
 ): Buffer {
   if (!reading.ok) throw new Error(`the file was refused: ${JSON.stringify(reading.problems)}`);
-  const writer = createResultWriter(reading.facts, shape);
+  const writer = createResultWriter(reading.facts, shape, []);
   const rows = reading.found.map((product) =>
-    writer.row(product.record, { outputs: product.urls.map(() => null), status: "failed", errors: [], ...resultFor(product) }),
+    writer.row(product.record, { outputs: product.urls.map(() => null), others: [], status: "failed", errors: [], ...resultFor(product) }),
   );
   return Buffer.concat([writer.head(), ...rows]);
 }
