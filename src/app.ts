@@ -11,7 +11,7 @@ import { sweepUploads } from "./intake/sweep-uploads.ts";
 import type { Log } from "./observe/log.ts";
 import { openQueue } from "./queue/queue.ts";
 import { readOrMakeFolderId } from "./storage/folder-id.ts";
-import { makeFolder } from "./storage/make-folder.ts";
+import { makeDataDir } from "./storage/make-folder.ts";
 import { createStorage } from "./storage/storage.ts";
 import type { OnStop, Parts } from "./wire/parts.ts";
 import { wireWorker } from "./wire/worker.ts";
@@ -74,11 +74,7 @@ async function stopInReverse(started: (() => Promise<void>)[], log: Log): Promis
 }
 
 async function startFoundation({ config, log, signal }: Given, onStop: OnStop, stop: () => Promise<void>): Promise<Foundation> {
-  await makeFolder(config.dataDir).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`DATA_DIR: Expected a folder that can be written to, got ${config.dataDir} (${error.code ?? error.message}).`, {
-      cause: error,
-    });
-  });
+  await makeDataDir(config.dataDir);
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
   await migrateWhenReachable(databaseUrl, log, signal);
   if (config.databaseUrl !== null) await agreeOnFolder(config, log, onStop, stop);

@@ -1,6 +1,15 @@
 import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
+/** Makes DATA_DIR, or throws what an operator can mend. */
+export async function makeDataDir(dataDir: string): Promise<void> {
+  await makeFolder(dataDir).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`DATA_DIR: Expected a folder that can be written to, got ${dataDir} (${error.code ?? error.message}).`, {
+      cause: error,
+    });
+  });
+}
+
 /**
  * Makes a folder and those above it, as `mkdir -p` does, or throws what the system says. Node's own `recursive` never ends where a
  * folder exists and the system says of what is made in it that there is no such thing, as in /proc.

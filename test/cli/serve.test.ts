@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { describe, test } from "node:test";
-import { runCommand } from "../support/command.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -25,13 +22,6 @@ describe("pressrun serve", () => {
     const embedded = await startService({ DATA_DIR: await createTestFolder() });
     assert.match(await lineOf(embedded.output), /^Database: psql "postgres:\/\/pressrun:[\w-]{32}@127\.0\.0\.1:\d+\/pressrun"$/);
     await embedded.kill("SIGTERM");
-  });
-
-  test("says which DATA_DIR it cannot have", async () => {
-    const file = join(await createTestFolder(), "file");
-    await writeFile(file, "");
-    const { code, stderr } = await runCommand(["serve"], { DATA_DIR: join(file, "data") });
-    assert.deepEqual([code, stderr], [1, `DATA_DIR: Expected a folder that can be written to, got ${file}/data (EEXIST).\n`]);
   });
 });
 
