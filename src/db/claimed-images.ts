@@ -23,8 +23,7 @@ export type ClaimedBatch = {
   refresh: Refresh;
   isPending: boolean;
   isPaused: boolean;
-  hasSourceHeaders: boolean;
-  /** The hosts that it has headers for, as JSON. */
+  /** The hosts that it has headers for, as JSON; null where it has none. */
   sourceHosts: string | null;
   /** So small that somebody may be waiting for each of its images. */
   isSmall: boolean;
@@ -53,9 +52,12 @@ export async function findClaimedImages(tx: Tx, keys: readonly { batchId: string
 
 const SMALL_BATCH_IMAGES = 100;
 
+/** See StoredHeaders in batches.ts. */
+export const SOURCE_HOSTS = "(source_headers::jsonb)->>'hosts'";
+
 const BATCHES = `
   select batch_id as "batchId", tenant_id as "tenantId", recipe, refresh, status = 'pending' and paused_at is null as "isPending",
-    paused_at is not null as "isPaused", source_headers is not null as "hasSourceHeaders", (source_headers::jsonb)->>'hosts' as "sourceHosts", images_total <= ${SMALL_BATCH_IMAGES} as "isSmall"
+    paused_at is not null as "isPaused", ${SOURCE_HOSTS} as "sourceHosts", images_total <= ${SMALL_BATCH_IMAGES} as "isSmall"
   from batch where batch_id = any($1::uuid[]) and status in ('pending', 'processing')`;
 
 /** Asked only where the batch has a paused share. */

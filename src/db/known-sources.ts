@@ -1,5 +1,5 @@
 import { createSourceKey } from "../domain/source-key.ts";
-import type { ClaimedImage } from "./claimed-images.ts";
+import { SOURCE_HOSTS, type ClaimedImage } from "./claimed-images.ts";
 import type { Tx } from "./connect.ts";
 import type { OutputFacts, SourceFacts } from "./settle-images.ts";
 
@@ -44,7 +44,7 @@ function knownTo({ batch }: ClaimedImage, found: Omit<Row, "tenantId" | "key"> |
 
 const KNOWN = `
   select k.tenant_id as "tenantId", k.key, k.batch_id as "batchId", k.ordinal, i.source, o.outputs,
-    (select (source_headers::jsonb)->>'hosts' from batch where batch_id = k.batch_id) as "sourceHosts"
+    (select ${SOURCE_HOSTS} from batch where batch_id = k.batch_id) as "sourceHosts"
   from unnest($1::uuid[], $2::uuid[]) as asked(tenant_id, key)
   cross join lateral ( -- by key, so that no statistics can turn a look-up into a scan; offset 0 keeps it so
     select * from known_source where tenant_id = asked.tenant_id and key = asked.key offset 0

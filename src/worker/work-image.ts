@@ -41,7 +41,7 @@ export async function workImage(
 ): Promise<void> {
   const startedAt = new Date();
   const fetch: Stages["download"] = (request) => stages.download({ ...request, onTurn: onAsked });
-  const download = image.batch.hasSourceHeaders ? withHeaders(fetch, batchHeaders, image.batchId) : fetch;
+  const download = image.batch.sourceHosts !== null ? withHeaders(fetch, batchHeaders, image.batchId) : fetch;
   const onOwnFetched = (fetchMs: number) => (onFetched(), stages.onFetched(fetchMs));
   const ownStages = { ...stages, ...placeConfirmed(stages, confirm), download, onFetched: onOwnFetched };
   const tried =
