@@ -16,7 +16,7 @@ import { wordFaults, writeJson, type Fault } from "./word-faults.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 /** The options that came with a file. */
-export type Given = {
+export type GivenOptions = {
   fields: Fields;
   /** Where options came under other names than ours: what the caller wrote is what faults are told of. */
   fieldNames?: Readonly<Record<string, string>>;
@@ -25,12 +25,12 @@ export type Given = {
 };
 
 /** Reads the options of an upload, from text fields or JSON, or throws all their faults at once. */
-export function readOptions(given: Given, presetDefault: Preset): BatchOptions {
+export function readOptions(given: GivenOptions, presetDefault: Preset): BatchOptions {
   return toBatchOptions(checkFields(UploadOptions, given), presetDefault, given.layout);
 }
 
 /** The same for a preflight, which has one more. */
-export function readPreflightOptions(given: Given): { reading: ReadingOptions; format: OutputFormat; probe: number } {
+export function readPreflightOptions(given: GivenOptions): { reading: ReadingOptions; format: OutputFormat; probe: number } {
   const { probe = 0, ...options } = checkFields(PreflightOptions, given);
   const { reading, recipe } = toBatchOptions(options, "balanced", given.layout);
   // Most of what `auto` sees is a photograph.
@@ -39,7 +39,7 @@ export function readPreflightOptions(given: Given): { reading: ReadingOptions; f
 
 function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptions>(
   schema: Schema,
-  { fields, fieldNames: names = {}, layout }: Given,
+  { fields, fieldNames: names = {}, layout }: GivenOptions,
 ): Static<Schema> {
   const { metadata, ...given } = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
   const texts = Object.entries(given).map(([name, value]) => [

@@ -3,12 +3,12 @@ import { Transform, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FastifyRequest } from "fastify";
 import { ProblemError } from "./problems.ts";
-import type { Given } from "./read-options.ts";
+import type { GivenOptions } from "./read-options.ts";
 import { LINGER_MS, readOff } from "./read-off.ts";
 
-export type ReceivedUpload = Given & { path: string; bytes: number; fileName: string | null };
+export type ReceivedUpload = GivenOptions & { path: string; bytes: number; fileName: string | null };
 /** What stands for the file where its CSV is still to be fetched. */
-export type ReceivedAddress = Given & { csvUrl: string };
+export type ReceivedAddress = GivenOptions & { csvUrl: string };
 
 export type ReceiveDeps = {
   tempPath(extension: string): string;
