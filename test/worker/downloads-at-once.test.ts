@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
-import { catalogueOf, startOrigin, type Handler } from "../support/origin.ts";
+import { catalogueOf, startOrigin, type Handler, type Origin } from "../support/origin.ts";
 import { startService } from "../support/service.ts";
 
 const ANSWER_MS = 10;
+const IMAGES = 60;
 
 /** Answers 404 after a while, and knows how many it had to answer at once. */
 function createLateAnswers(): { answer: Handler; readonly most: number } {
@@ -26,15 +27,23 @@ function createLateAnswers(): { answer: Handler; readonly most: number } {
   };
 }
 
-test("no more is downloaded at once than DOWNLOADS says, of all hosts, however many images are claimed", { timeout: 60_000 }, async () => {
-  const late = createLateAnswers();
-  const origins = await Promise.all([1, 2, 3].map(() => startOrigin(late.answer)));
-  const env = { DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder(), ENCODERS: "1" };
-  const service = await startService({ ...env, DOWNLOADS: "2" });
-  const urls = Array.from({ length: 60 }, (_, index) => `${origins[index % 3]?.url}/missing-${index}.jpg`);
+/** Runs a batch of images that all fail, spread over these origins. */
+async function runBatch(origins: readonly Origin[], settings: Record<string, string>): Promise<void> {
+  const service = await startService({
+    DATABASE_URL: await createTestDatabase(),
+    DATA_DIR: await createTestFolder(),
+    ENCODERS: "1",
+    ...settings,
+  });
+  const urls = Array.from({ length: IMAGES }, (_, index) => `${origins[index % origins.length]?.url}/missing-${index}.jpg`);
   const { requestId } = await service.upload(catalogueOf(urls.map((url) => [url])));
   const { progress } = await service.finished(requestId);
-  assert.equal(progress.failed, urls.length);
+  assert.equal(progress.failed, IMAGES);
+}
+
+test("no more is downloaded at once than DOWNLOADS says, of all hosts, however many images are claimed", { timeout: 60_000 }, async () => {
+  const late = createLateAnswers();
+  await runBatch(await Promise.all([1, 2, 3].map(() => startOrigin(late.answer))), { DOWNLOADS: "2" });
   assert.equal(late.most, 2);
 });
 
@@ -42,13 +51,7 @@ test("no more is asked of one host at once than DOWNLOADS_PER_HOST says, whichev
   const late = createLateAnswers();
   const target = await startOrigin(late.answer);
   const redirect: Handler = (_, response, { pathname }) => response.writeHead(302, { location: `${target.url}${pathname}` }).end();
-  const origins = await Promise.all([1, 2, 3].map(() => startOrigin(redirect)));
-  const env = { DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder(), ENCODERS: "1" };
-  const service = await startService({ ...env, DOWNLOADS_PER_HOST: "2" });
-  const urls = Array.from({ length: 60 }, (_, index) => `${origins[index % 3]?.url}/missing-${index}.jpg`);
-  const { requestId } = await service.upload(catalogueOf(urls.map((url) => [url])));
-  const { progress } = await service.finished(requestId);
-  assert.equal(progress.failed, urls.length);
-  assert.equal(target.hits.size, urls.length);
+  await runBatch(await Promise.all([1, 2, 3].map(() => startOrigin(redirect))), { DOWNLOADS_PER_HOST: "2" });
+  assert.equal(target.hits.size, IMAGES);
   assert.equal(late.most, 2);
 });
