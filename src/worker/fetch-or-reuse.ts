@@ -20,9 +20,11 @@ export async function fetchOrReuse(
   path: string,
   signal: AbortSignal,
 ): Promise<StageResult<Download | Reused>> {
-  const { known, url } = work;
+  const { known, url, attempts } = work;
   if (known === null) return stages.download({ url, path, signal });
-  const fetched = await fetchUnlessUnchanged(stages, { url, path, signal }, known.source);
+  // Where an attempt has failed, the condition may be why: some servers answer 500 to one that they do not understand.
+  const fetched =
+    attempts > 0 ? await stages.download({ url, path, signal }) : await fetchUnlessUnchanged(stages, { url, path, signal }, known.source);
   if (!fetched.ok) return fetched;
   const isUnchanged = fetched.value.status === 304;
   if (!isUnchanged && fetched.value.sha256 !== known.source.sha256) return fetched;

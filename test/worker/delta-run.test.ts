@@ -156,6 +156,16 @@ describe("a catalogue that comes again", () => {
     assert.deepEqual(answers.toSorted(), ["/tag.jpg 200", "/tag.jpg 412", "/unquoted.jpg 200", "/unquoted.jpg 400"]);
   });
 
+  test("is tried again without a condition where its origin fails over one", async () => {
+    const recipe = { quality: 50 };
+    await run({ recipe }, ["/tag.jpg"]);
+    toConditions.set("/tag.jpg", { status: 500 });
+    answers.length = 0;
+    const { batch } = await run({ recipe }, ["/tag.jpg"]);
+    assert.deepEqual([batch.progress.failed, batch.progress.reused], [0, 1]);
+    assert.deepEqual(answers, ["/tag.jpg 500", "/tag.jpg 200"]);
+  });
+
   test("is fetched anew where its origin names another tag than it was asked for, however it is unchanged", async () => {
     const recipe = { quality: 49 };
     const [photo = Buffer.alloc(0), other = Buffer.alloc(0)] = photos;

@@ -40,7 +40,16 @@ describe("an attempt at an image", () => {
     dataDir = await createTestFolder();
     storage = await createStorage({ dataDir });
     const recipe = { ...PRESETS.seed, outputs: [{ name: "large" }, { name: "thumb" }] };
-    work = { batchId: randomUUIDv7(), ordinal: 0, url: "https://shop.test/1.jpg", stem: "7-1", recipe, priority: 0, known: null };
+    work = {
+      batchId: randomUUIDv7(),
+      ordinal: 0,
+      url: "https://shop.test/1.jpg",
+      stem: "7-1",
+      recipe,
+      priority: 0,
+      attempts: 0,
+      known: null,
+    };
   });
 
   /** The storage is the real one; what comes from the origin and from the encoder is not. */
