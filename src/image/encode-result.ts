@@ -4,13 +4,16 @@ import type { EncoderReply } from "./encoder.ts";
 
 export type Encoded = { outputs: EncodedOutput[]; encodeMs: number };
 
-/** What an encoder said of a task, as the image's result; of libvips' words only what holds no path. */
+/** What an encoder said of a task, as the image's result; of libvips' words only what came first, and without a path. */
 export function resultOf(reply: Extract<EncoderReply, { encodeMs: number }>): StageResult<Encoded> {
   if ("outputs" in reply) return succeeded({ outputs: reply.outputs, encodeMs: reply.encodeMs });
   if (reply.kind === "too large") return failed("too_many_pixels", reply.fault);
   if (reply.kind === "disk") return failed("storage_failed", "The compressed image could not be written.");
-  return failed(
-    "corrupt_image",
-    `The image is damaged and cannot be decoded (${reply.fault.replaceAll(/\s+/g, " ").replaceAll(/\/\S+/g, "…").slice(0, 160)}).`,
-  );
+  return failed("corrupt_image", `The image is damaged and cannot be decoded (${firstWords(reply.fault)}).`);
+}
+
+/** Each step of libvips that had to give up adds a line, a decoder one for each piece that it could not read. */
+function firstWords(fault: string): string {
+  const [first = ""] = fault.trim().split("\n");
+  return first.replaceAll(/\s+/g, " ").replaceAll(/\/\S+/g, "…").slice(0, 160);
 }

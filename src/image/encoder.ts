@@ -26,7 +26,8 @@ const [{ encodeImage, restrictLibvips }, { TooLargeForFormat }, { EncoderWorn, T
 restrictLibvips({ allowSvg: process.argv.includes("--allow-svg") });
 reply({ isReady: true });
 
-const DISK_FAULT = /no space|disk quota|read-only|unable to (open|write)|wbuffer_write|write failed/i;
+/** Not `unable to write to target` alone: that is also what libvips says of a PNG where it was the input that could not be read. */
+const DISK_FAULT = /no space|disk quota|read-only|unable to open|write error|wbuffer_write|write failed/i;
 
 let tasksDone = 0;
 let last: Promise<void> = Promise.resolve();

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import sharp from "sharp";
 import { readConfig } from "../../src/config.ts";
-import { PRESETS } from "../../src/domain/recipe.ts";
+import { OUTPUT_FORMATS, PRESETS } from "../../src/domain/recipe.ts";
 import type { EncodeTask } from "../../src/image/encode-task.ts";
 import { createEncoderPool, type EncoderPool, type EncoderPoolOptions } from "../../src/image/encoder-pool.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
@@ -183,6 +184,30 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
       assert.equal(result.ok ? null : result.failure.code, "corrupt_image", format);
     }
     assert.deepEqual(lost, []);
+  });
+
+  test("calls a damaged file corrupt whatever is to be made of it", async () => {
+    const { pool } = startPool();
+    const path = join(folder, "cut.jpg");
+    const whole = await makeSamplePhoto({ width: 200, height: 150, seed: 5, format: "jpeg" });
+    await writeFile(path, whole.subarray(0, Math.floor(whole.length / 2)));
+    for (const format of OUTPUT_FORMATS) {
+      const given = task(path);
+      const result = await encode(pool, { ...given, outputs: given.outputs.map((output) => ({ ...output, format })) });
+      const { code, detail = "" } = result.ok ? { code: null } : result.failure;
+      assert.equal(code, "corrupt_image", format);
+      assert.equal(detail, "The image is damaged and cannot be decoded (VipsJpeg: premature end of JPEG image).");
+    }
+  });
+
+  test("knows that the disk is full whatever is to be made", { skip: !existsSync("/dev/full") }, async () => {
+    const { pool } = startPool();
+    for (const format of OUTPUT_FORMATS) {
+      const { input } = task();
+      const output = { ...PRESETS.seed, name: "main", format, path: "/dev/full", effort: "fast" } as const;
+      const result = await encode(pool, { input: { ...input, width: 4000, height: 3000 }, outputs: [output] });
+      assert.equal(result.ok ? null : result.failure.code, "storage_failed", format);
+    }
   });
 
   test("opens nothing but the formats it is for", async () => {
