@@ -21,13 +21,15 @@ export function stripMetadata(file: Buffer, format: OutputFormat): Buffer | null
 }
 
 const [SOI, EOI, SOS, COM, APP0, APP2, APP14, APP15] = [0xd8, 0xd9, 0xda, 0xfe, 0xe0, 0xe2, 0xee, 0xef];
+/** ITU-T T.81, table B.1: after the frames that are baseline, extended and progressive come those that are lossless or arithmetically coded. */
+const [SOF2, SOF15, DHT] = [0xc2, 0xcf, 0xc4];
 /** More segments than any photograph has: each scan of a progressive one has its own, and its tables. */
 const SEGMENTS_MAX = 10_000;
 
 /**
  * ITU-T T.81, B.1: all segments but APP1 to APP15 and comments. JFIF (APP0) stays without its thumbnail, and so do the
  * profile (APP2 of `ICC_PROFILE`) and what Adobe says of the colour transform (APP14). What follows the end of the image
- * goes: cameras and phones put a second picture there.
+ * goes: cameras and phones put a second picture there. Null also for what our decoder reads and no browser does.
  */
 function stripJpeg(file: Buffer): Buffer | null {
   if (file[0] !== 0xff || file[1] !== SOI) return null;
@@ -41,7 +43,7 @@ function stripJpeg(file: Buffer): Buffer | null {
       continue;
     }
     if (marker === EOI) return Buffer.concat([...parts, file.subarray(at, at + 2)]);
-    if (at + 4 > file.length) return null;
+    if (at + 4 > file.length || (marker > SOF2 && marker <= SOF15 && marker !== DHT)) return null;
     const end = at + 2 + file.readUInt16BE(at + 2);
     if (end > file.length) return null;
     if (marker === SOS) {

@@ -164,6 +164,17 @@ describe("encoding", () => {
       );
       assert.equal((await one(photo, { quality: 50 })).isKept, false, "and not where the output is smaller");
     });
+    test("not where it is a JPEG that no browser shows", async () => {
+      const input = await sharp({ create: { width: 400, height: 300, channels: 3, background: "#123456" } })
+        .jpeg({ quality: 1 })
+        .toBuffer();
+      assert.equal((await one(input, { quality: 100 })).isKept, true);
+      // ITU-T T.81, table B.1: a sequential frame, Huffman coded, is said to be arithmetically coded.
+      input[input.indexOf(Buffer.from([0xff, 0xc0])) + 1] = 0xc9;
+      const output = await one(input, { quality: 100 });
+      assert.equal(output.isKept, false);
+      assert.notEqual(output.file.indexOf(Buffer.from([0xff, 0xc0])), -1);
+    });
     test("what stands behind the end of the picture goes", async () => {
       const input = (await optimal["jpeg"]?.()) ?? Buffer.alloc(0);
       const output = await one(Buffer.concat([input, Buffer.from("a secret place")]), { quality: 100 });
