@@ -8,6 +8,8 @@ export type Encoded = { outputs: EncodedOutput[]; encodeMs: number };
 export function resultOf(reply: Extract<EncoderReply, { encodeMs: number }>): StageResult<Encoded> {
   if ("outputs" in reply) return succeeded({ outputs: reply.outputs, encodeMs: reply.encodeMs });
   if (reply.kind === "too large") return failed("too_many_pixels", reply.fault);
+  if (reply.kind === "unsupported")
+    return failed("unsupported_format", `The image is coded in a way that is not supported (${firstWords(reply.fault)}).`);
   if (reply.kind === "disk") return failed("storage_failed", "The compressed image could not be written.");
   return failed("corrupt_image", `The image is damaged and cannot be decoded (${firstWords(reply.fault)}).`);
 }

@@ -9,8 +9,8 @@ export type EncoderReply =
   | { id: number; encodeMs: number; outputs: EncodedOutput[] }
   | { id: number; encodeMs: number; fault: string; kind: Fault };
 
-/** `worn`: the image may have what a fresh encoder has, and this one has not any more. */
-type Fault = "worn" | "too large" | "disk" | "image";
+/** `worn`: the image may have what a fresh encoder has, and this one has not any more. `unsupported`: it is whole, and we cannot read it. */
+type Fault = "worn" | "too large" | "unsupported" | "disk" | "image";
 
 // The entry of an encoder child process: takes tasks one after the other, in order, and dies with its parent, since nobody else waits
 // for a result. It listens for that first of all, as loading libvips takes a while. Not process.exit(), which waits for libvips to
@@ -28,6 +28,9 @@ reply({ isReady: true });
 
 /** Not `unable to write to target` alone: that is also what libvips says of a PNG where it was the input that could not be read. */
 const DISK_FAULT = /no space|disk quota|read-only|unable to open|write error|wbuffer_write|write failed/i;
+/** What libjpeg and libtiff say of codings that they were not built to read: 12 bits, lossless in 16, Zstandard, JPEG 2000 in a TIFF. */
+const UNSUPPORTED =
+  /Unsupported JPEG (data precision 1[26]\b|process)|compression support is not configured|Compression scheme \d+ \w+ decoding is not implemented/;
 
 let tasksDone = 0;
 let last: Promise<void> = Promise.resolve();
@@ -54,6 +57,7 @@ function kindOf(error: unknown, fault: string): Fault {
   if (error instanceof EncoderWorn) return "worn";
   const isTooLarge = error instanceof TooLargeForMemory || error instanceof TooLargeForFormat || fault.includes("exceeds pixel limit");
   if (isTooLarge) return "too large";
+  if (UNSUPPORTED.test(fault)) return "unsupported";
   const isSystemCall = error instanceof Error && "syscall" in error;
   return isSystemCall || DISK_FAULT.test(fault) ? "disk" : "image";
 }

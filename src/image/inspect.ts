@@ -2,7 +2,7 @@ import { INPUT_FILES, type InputFormat } from "../domain/input-format.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import { openByteWindow } from "./byte-window.ts";
 import { countScans } from "./jpeg-scans.ts";
-import { looksLikeHtml, looksLikeSvg, nameUnsupported } from "./not-an-image.ts";
+import { looksLikeHtml, looksLikeSvg, nameUnsupported, readBrands } from "./not-an-image.ts";
 import { readAvifSize, readGifSize, readJpegSize, readPngSize, readSvgSize, readTiffSize, readWebpSize, type Size } from "./sizes.ts";
 
 /** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
@@ -68,14 +68,20 @@ function tooManyPixels({ width, height }: Size, pixelsMax: number): StageResult<
   );
 }
 
+/** ITU-T T.87, table C.1: the frame, which comes first. */
+const JPEG_LS = 0xf7;
+/** libvips opens none that calls itself so before all else; others have a first picture that it finds. */
+const ANIMATED_AVIF = "avis";
+
 function findFormat(head: Buffer): InputFormat | null {
   const ascii = head.toString("latin1", 0, 64);
-  if (head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff) return "jpeg";
+  if (head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff && head[3] !== JPEG_LS) return "jpeg";
   if (ascii.startsWith("\u0089PNG\r\n\u001A\n")) return "png";
   if (ascii.startsWith("RIFF") && ascii.slice(8, 12) === "WEBP") return "webp";
   if (ascii.startsWith("GIF87a") || ascii.startsWith("GIF89a")) return "gif";
   if (ascii.startsWith("II*\0") || ascii.startsWith("MM\0*")) return "tiff";
-  if (ascii.slice(4, 8) === "ftyp" && /avi[fs]/.test(head.toString("latin1", 8, Math.min(64, head.readUInt32BE(0))))) return "avif";
+  const [major = "", ...others] = readBrands(head);
+  if (major !== ANIMATED_AVIF && [major, ...others].some((brand) => brand === "avif" || brand === ANIMATED_AVIF)) return "avif";
   return null;
 }
 

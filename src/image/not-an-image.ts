@@ -17,10 +17,10 @@ function skipProlog(text: string): string {
   }
 }
 
+/** ISO/IEC 23008-12, B.4: what is coded with HEVC has one of these among its brands, not always as the first. */
+const HEIC_BRAND = /^he(ic|ix|im|is|vc|vx|vm|vs)$/;
 const BRANDS: Record<string, string> = {
-  heic: "a HEIC photograph, which needs a patented decoder",
-  heix: "a HEIC photograph, which needs a patented decoder",
-  hevc: "a HEIC photograph, which needs a patented decoder",
+  avis: "an animated AVIF",
   mif1: "a HEIF image",
   msf1: "a HEIF image",
   crx: "a camera's raw file",
@@ -32,10 +32,12 @@ const BRANDS: Record<string, string> = {
 
 const MAGIC: [RegExp, string][] = [
   [/^BM[\s\S]{4}\0\0\0\0/, "a BMP bitmap"],
+  [/^\u00FF\u00D8\u00FF\u00F7/, "a JPEG-LS image"],
   [/^8BPS/, "a Photoshop document"],
   [/^\u00FF\u000A|^\0\0\0\u000CJXL /, "a JPEG XL image"],
   [/^\0\0\0\u000CjP {2}|^\u00FFO\u00FFQ/, "a JPEG 2000 image"],
-  [/^\0\0[\u0001\u0002]\0/, "a Windows icon"],
+  // Some picture or other is in it; a TGA begins likewise, with nothing there.
+  [/^\0\0[\u0001\u0002]\0[^\0]/, "a Windows icon"],
   [/^%PDF-/, "a PDF"],
   [/^II\+\0|^MM\0\+/, "a BigTIFF image"],
   [/^II\u00BC/, "a JPEG XR image"],
@@ -44,6 +46,13 @@ const MAGIC: [RegExp, string][] = [
   [/^v\/1\u0001/, "an OpenEXR image"],
 ];
 
+/** ISO/IEC 14496-12, 4.3: what a file of this family says that it is, the most fitting first. */
+export function readBrands(head: Buffer): string[] {
+  if (head.length < 16 || head.toString("latin1", 4, 8) !== "ftyp") return [];
+  const [major = "", , ...others] = head.toString("latin1", 8, Math.min(64, Math.max(12, head.readUInt32BE(0)))).match(/[\s\S]{4}/g) ?? [];
+  return [major, ...others];
+}
+
 export function looksLikeSvg(head: Buffer): boolean {
   return /^(<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]/i.test(skipProlog(head.toString("utf8", 0, 1024)));
 }
@@ -51,7 +60,11 @@ export function looksLikeSvg(head: Buffer): boolean {
 /** What a file is that we know and cannot take, in words that go into a sentence; null for what we do not know. */
 export function nameUnsupported(head: Buffer): string | null {
   const ascii = head.toString("latin1", 0, 512);
-  if (ascii.slice(4, 8) === "ftyp") return BRANDS[ascii.slice(8, 12).trim().toLowerCase()] ?? "a film or an image container";
+  if (ascii.slice(4, 8) === "ftyp") {
+    const brands = readBrands(head);
+    if (brands.some((brand) => HEIC_BRAND.test(brand))) return "a HEIC photograph, which needs a patented decoder";
+    return BRANDS[(brands[0] ?? "").trim().toLowerCase()] ?? "a film or an image container";
+  }
   if (looksLikeSvg(head)) return "an SVG drawing, which the operator has not switched on (ALLOW_SVG)";
   return MAGIC.find(([magic]) => magic.test(ascii))?.[1] ?? null;
 }

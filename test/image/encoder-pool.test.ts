@@ -200,6 +200,29 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     }
   });
 
+  test("does not call damaged what is whole and coded in a way that nothing here reads", async () => {
+    const { pool } = startPool();
+    const path = join(folder, "odd");
+    const whole = await makeSamplePhoto({ width: 200, height: 150, seed: 5, format: "jpeg" });
+    const frame = whole.indexOf(Buffer.from([0xff, 0xc0]));
+    const of12Bits = Buffer.from(whole).fill(12, frame + 4, frame + 5);
+    const differential = Buffer.from(whole).fill(0xc5, frame + 1, frame + 2);
+    const tiff = await sharp(whole).tiff({ compression: "none" }).toBuffer();
+    // TIFF 6.0, section 8: tag 259 as a SHORT, which says how the pixels are compressed.
+    const tag = tiff.indexOf(Buffer.from([0x03, 0x01, 3, 0, 1, 0, 0, 0, 1, 0]));
+    const [zstandard, jpeg2000] = [50_000, 34_712].map((scheme) => {
+      const bytes = Buffer.from(tiff);
+      bytes.writeUInt16LE(scheme, tag + 8);
+      return bytes;
+    });
+    for (const bytes of [of12Bits, differential, zstandard, jpeg2000]) {
+      await writeFile(path, bytes ?? "");
+      const result = await encode(pool, task(path));
+      assert.equal(result.ok ? null : result.failure.code, "unsupported_format");
+      assert.match(result.ok ? "" : (result.failure.detail ?? ""), /^The image is coded in a way that is not supported \(.+\)\.$/);
+    }
+  });
+
   test("knows that the disk is full whatever is to be made", { skip: !existsSync("/dev/full") }, async () => {
     const { pool } = startPool();
     for (const format of OUTPUT_FORMATS) {

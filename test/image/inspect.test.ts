@@ -110,6 +110,31 @@ describe("a look at the bytes", () => {
     for (const [name, bytes, code] of cases) assert.equal(await codeOf(bytes), code, name);
   });
 
+  test("says what a file is that is whole and cannot be taken", async () => {
+    const brands = (...names: string[]) => {
+      const [major = "", ...others] = names;
+      const box = Buffer.from(`\0\0\0\0ftyp${major}\0\0\0\0${others.join("")}`);
+      box.writeUInt32BE(box.length);
+      return Buffer.concat([box, Buffer.alloc(60)]);
+    };
+    const cases: [Buffer, RegExp][] = [
+      [brands("mif1", "mif1", "miaf", "heic"), /is a HEIC photograph, which needs a patented decoder/],
+      [brands("msf1", "msf1", "hevc"), /is a HEIC photograph, which needs a patented decoder/],
+      [brands("heim", "mif1"), /is a HEIC photograph, which needs a patented decoder/],
+      [brands("mif1", "mif1"), /is a HEIF image/],
+      [brands("avis", "avif", "avis", "mif1"), /is an animated AVIF/],
+      [brands("qt  "), /is a QuickTime film/],
+      [Buffer.concat([Buffer.from("ffd8fff7000b08", "hex"), Buffer.alloc(60)]), /is a JPEG-LS image/],
+      [Buffer.concat([Buffer.from([0, 0, 1, 0, 1, 0]), Buffer.alloc(60)]), /is a Windows icon/],
+      // A TGA: nothing in it says what it is.
+      [Buffer.concat([Buffer.from([0, 0, 2, 0]), Buffer.alloc(60)]), /are those of no image format/],
+    ];
+    for (const [head, sentence] of cases) {
+      const result = await inspectImage({ head, path: "", bytes: head.length }, { pixelsMax: 1e8, allowSvg: false });
+      assert.match(result.ok ? "ok" : (result.failure.detail ?? ""), sentence);
+    }
+  });
+
   test("is not kept busy by a body of nothing but comments", async () => {
     const startedAt = performance.now();
     assert.equal(await codeOf(Buffer.from(`${"<!---->".repeat(500)}x`)), "not_an_image");
