@@ -28,9 +28,9 @@ reply({ isReady: true });
 
 /** Not `unable to write to target` alone: that is also what libvips says of a PNG where it was the input that could not be read. */
 const DISK_FAULT = /no space|disk quota|read-only|unable to open|write error|wbuffer_write|write failed/i;
-/** What libjpeg and libtiff say of codings that they were not built to read: 12 bits, lossless in 16, Zstandard, JPEG 2000 in a TIFF. */
+/** What libjpeg and libtiff say of what they were not built to read: 12 bits, lossless in 16, 65,501 pixels a side, Zstandard. */
 const UNSUPPORTED =
-  /Unsupported JPEG (data precision 1[26]\b|process)|compression support is not configured|Compression scheme \d+ \w+ decoding is not implemented/;
+  /Unsupported JPEG (data precision 1[26]\b|process)|Maximum supported image dimension|compression support is not configured|Compression scheme \d+ \w+ decoding is not implemented/;
 
 let tasksDone = 0;
 let last: Promise<void> = Promise.resolve();

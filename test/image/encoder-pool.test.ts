@@ -74,13 +74,15 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
 
   test("says of an image that is too long for a format's files so, and not that it is damaged", async () => {
     const path = join(folder, "long.png");
-    await sharp({ create: { width: 2, height: 20_000, channels: 3, background: "#884422" } }).toFile(path);
+    const side = 65_501;
+    await sharp({ create: { width: 2, height: side, channels: 3, background: "#884422" } }).toFile(path);
     const { pool } = startPool();
     for (const [format, most] of [
       ["webp", 16_383],
       ["avif", 16_384],
+      ["jpeg", 65_500],
     ] as const) {
-      const input = { path, format: "png" as const, width: 2, height: 20_000, bytes: 1_000 };
+      const input = { path, format: "png" as const, width: 2, height: side, bytes: 1_000 };
       const to = (box: object) => ({
         input,
         outputs: [{ ...PRESETS.seed, format, name: "main", path: join(folder, `long.${format}`), ...box }],
@@ -88,7 +90,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
       const result = await encode(pool, to({}));
       assert.ok(!result.ok);
       assert.equal(result.failure.code, "too_many_pixels");
-      assert.match(result.failure.detail, new RegExp(`side of 20000 pixels; ${format.toUpperCase()} holds at most ${most}\\.`));
+      assert.match(result.failure.detail, new RegExp(`side of ${side} pixels; ${format.toUpperCase()} holds at most ${most}\\.`));
       assert.ok((await encode(pool, to({ height: 16_383 }))).ok, "what the message says helps");
     }
   });
@@ -207,6 +209,8 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     const frame = whole.indexOf(Buffer.from([0xff, 0xc0]));
     const of12Bits = Buffer.from(whole).fill(12, frame + 4, frame + 5);
     const differential = Buffer.from(whole).fill(0xc5, frame + 1, frame + 2);
+    const tooLong = Buffer.from(whole);
+    tooLong.writeUInt16BE(65_501, frame + 5);
     const tiff = await sharp(whole).tiff({ compression: "none" }).toBuffer();
     // TIFF 6.0, section 8: tag 259 as a SHORT, which says how the pixels are compressed.
     const tag = tiff.indexOf(Buffer.from([0x03, 0x01, 3, 0, 1, 0, 0, 0, 1, 0]));
@@ -215,7 +219,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
       bytes.writeUInt16LE(scheme, tag + 8);
       return bytes;
     });
-    for (const bytes of [of12Bits, differential, zstandard, jpeg2000]) {
+    for (const bytes of [of12Bits, differential, tooLong, zstandard, jpeg2000]) {
       await writeFile(path, bytes ?? "");
       const result = await encode(pool, task(path));
       assert.equal(result.ok ? null : result.failure.code, "unsupported_format");
