@@ -53,8 +53,9 @@ export function readBrands(head: Buffer): string[] {
   return [major, ...others];
 }
 
+/** The type of the document is enough: behind it editors write entities of their own, often more than we have of the file here. */
 export function looksLikeSvg(head: Buffer): boolean {
-  return /^(<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]/i.test(skipProlog(head.toString("utf8", 0, 1024)));
+  return /^<(!DOCTYPE\s+svg[\s>[]|(svg:)?svg[\s>])/i.test(skipProlog(head.toString("utf8", 0, 1024)));
 }
 
 /** What a file is that we know and cannot take, in words that go into a sentence; null for what we do not know. */

@@ -379,12 +379,15 @@ describe("encoding", () => {
   });
 
   test("a drawing is drawn, where it is switched on", async () => {
-    const output = await one(
-      Buffer.from(
-        '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 80"><circle cx="60" cy="40" r="30" fill="red"/></svg>',
-      ),
-      { format: "auto" },
-    );
-    assert.deepEqual([output.format, output.width, output.height], ["webp", 120, 80]);
+    const circle = '<circle cx="60" cy="40" r="30" fill="red"/>';
+    const drawings = [
+      `<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 80">${circle}</svg>`,
+      // As Illustrator writes it.
+      `<!DOCTYPE svg PUBLIC "x" "y" [ <!ENTITY ns_svg "http://www.w3.org/2000/svg"> ]>\n<svg xmlns="&ns_svg;" viewBox="0 0 120 80">${circle}</svg>`,
+    ];
+    for (const drawing of drawings) {
+      const output = await one(Buffer.from(drawing), { format: "auto" });
+      assert.deepEqual([output.format, output.width, output.height], ["webp", 120, 80]);
+    }
   });
 });

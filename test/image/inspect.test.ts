@@ -124,6 +124,11 @@ describe("a look at the bytes", () => {
       [brands("mif1", "mif1"), /is a HEIF image/],
       [brands("avis", "avif", "avis", "mif1"), /is an animated AVIF/],
       [brands("qt  "), /is a QuickTime film/],
+      [
+        Buffer.from('<?xml version="1.0"?><!DOCTYPE svg [ <!ENTITY ns_svg "http://www.w3.org/2000/svg"> ]><svg xmlns="&ns_svg;"/>'),
+        /is an SVG/,
+      ],
+      [Buffer.from('<svg:svg xmlns:svg="http://www.w3.org/2000/svg"/>'), /is an SVG/],
       [Buffer.concat([Buffer.from("ffd8fff7000b08", "hex"), Buffer.alloc(60)]), /is a JPEG-LS image/],
       [Buffer.concat([Buffer.from([0, 0, 1, 0, 1, 0]), Buffer.alloc(60)]), /is a Windows icon/],
       // A TGA: nothing in it says what it is.
