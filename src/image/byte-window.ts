@@ -22,3 +22,8 @@ export function openByteWindow(input: { head: Buffer; path: string; bytes: numbe
     },
   };
 }
+
+/** The same of bytes that are all in memory. What is read are views on them. */
+export function windowOn(bytes: Buffer): ByteWindow {
+  return openByteWindow({ head: bytes, path: "", bytes: bytes.length });
+}

@@ -1,6 +1,8 @@
 import { open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import type { Metadata, Sharp } from "sharp";
+import { openByteWindow, windowOn } from "./byte-window.ts";
+import type { EncodeTask } from "./encode-task.ts";
 import { findExifText } from "./exif-text.ts";
 import { blankThumbnail } from "./exif-thumbnail.ts";
 
@@ -12,13 +14,27 @@ const TEXT_CHARS_MAX = 1_000;
 export type Credits = Partial<Record<keyof typeof TAGS, Buffer>>;
 
 /** Null where the input names neither. Exif that cannot be read says nothing: the image itself is whole. */
-export function readCredits({ exif }: Pick<Metadata, "exif">): Credits | null {
-  const found = Object.entries(TAGS).flatMap(([name, tag]) => {
-    const bytes = exif ? findExifText(exif, tag) : null;
-    const text = bytes === null ? "" : [...decode(bytes)].slice(0, TEXT_CHARS_MAX).join("");
-    return text.trim() === "" ? [] : [[name, Buffer.from(text)]];
-  });
-  return found.length === 0 ? null : Object.fromEntries(found);
+export async function readCredits({ exif }: Pick<Metadata, "exif">, input: EncodeTask["input"]): Promise<Credits | null> {
+  // A TIFF has no Exif beside itself for them: the tags stand in its own first directory.
+  const block = input.format === "tiff" ? openByteWindow({ ...input, head: Buffer.alloc(0) }) : windowOn(withoutPrefix(exif));
+  try {
+    const found: [string, Buffer][] = [];
+    for (const [name, tag] of Object.entries(TAGS)) {
+      const bytes = await findExifText(block, tag);
+      const text = bytes === null ? "" : [...decode(bytes)].slice(0, TEXT_CHARS_MAX).join("");
+      if (text.trim() !== "") found.push([name, Buffer.from(text)]);
+    }
+    return found.length === 0 ? null : Object.fromEntries(found);
+  } finally {
+    await block.close();
+  }
+}
+
+const PREFIX = "Exif\0\0";
+
+/** A JPEG marks its Exif so, other formats do not. */
+function withoutPrefix(exif: Buffer = Buffer.alloc(0)): Buffer {
+  return exif.toString("latin1", 0, PREFIX.length) === PREFIX ? exif.subarray(PREFIX.length) : exif;
 }
 
 /** Exif says ASCII; cameras and editors write UTF-8 there, older ones the code page of Windows. */
@@ -64,19 +80,19 @@ export async function fillInCredits(path: string, credits: Credits): Promise<voi
     for (const at of new Set([0, Math.max(0, size - WINDOW_BYTES)])) {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(WINDOW_BYTES), 0, WINDOW_BYTES, at);
       const window = buffer.subarray(0, bytesRead);
-      if (fillIn(window, credits)) return void (await file.write(window, 0, bytesRead, at));
+      if (await fillIn(window, credits)) return void (await file.write(window, 0, bytesRead, at));
     }
   } finally {
     await file.close();
   }
 }
 
-function fillIn(window: Buffer, credits: Credits): boolean {
+async function fillIn(window: Buffer, credits: Credits): Promise<boolean> {
   const from = window.indexOf(BLOCK);
   if (from === -1) return false;
   let isFilled = false;
   for (const [name, text] of Object.entries(credits)) {
-    const held = findExifText(window.subarray(from), TAGS[name as keyof typeof TAGS]);
+    const held = await findExifText(windowOn(window.subarray(from)), TAGS[name as keyof typeof TAGS]);
     if (!held?.equals(placeholder(text))) continue;
     held.set(text);
     isFilled = true;

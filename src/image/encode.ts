@@ -80,7 +80,7 @@ async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): P
   const isThrifty = facts !== null && isThriftNeeded(facts, output, format, limits);
   let image = compress(flatten(fitIntoBox(open(), output, opened), task, format, output, colours), format, { ...output, isThrifty });
   if (output.metadata === "icc" && isProfileKept(colours)) image = image.keepIccProfile();
-  const credits = output.metadata === "copyright" ? readCredits(await openInput().metadata()) : null;
+  const credits = output.metadata === "copyright" ? await readCredits(await openInput().metadata(), task.input) : null;
   if (credits) image = holdCredits(image, credits);
   const made = await write(image, output.path, facts === null);
   if (credits) await fillInCredits(output.path, credits);

@@ -299,6 +299,29 @@ describe("encoding", () => {
         }
       });
     }
+    test("copyright keeps what a TIFF says, which has it among its own tags", async () => {
+      const tiff = await sharp(photo).resize(300, 200).tiff({ compression: "none" }).toBuffer();
+      // TIFF 6.0, 2: a directory is written anew behind the file, with two texts more, and the header leads to it.
+      const [from, texts] = [tiff.readUInt32LE(4), [Buffer.from("Jörg\0"), Buffer.from("© Müller GmbH\0")]];
+      const entries = Array.from({ length: tiff.readUInt16LE(from) }, (_, index) =>
+        tiff.subarray(from + 2 + 12 * index, from + 14 + 12 * index),
+      );
+      let at = tiff.length;
+      for (const [index, text] of texts.entries()) {
+        const entry = Buffer.alloc(12);
+        entry.writeUInt16LE([0x01_3b, 0x82_98][index] ?? 0);
+        entry.writeUInt16LE(2, 2);
+        entry.writeUInt32LE(text.length, 4);
+        entry.writeUInt32LE(at, 8);
+        at += text.length;
+        entries.push(entry);
+      }
+      entries.sort((one, other) => one.readUInt16LE() - other.readUInt16LE());
+      tiff.writeUInt32LE(at, 4);
+      const count = Buffer.from([entries.length, 0]);
+      const { file } = await one(Buffer.concat([tiff, ...texts, count, ...entries, Buffer.alloc(4)]), { metadata: "copyright" });
+      assert.deepEqual(credits((await sharp(file).metadata()).exif), ["© Müller GmbH", "Jörg"]);
+    });
     test("copyright leaves no thumbnail behind, which may show what was cut off", async () => {
       // Exif 3.0, 4.5 and 4.6: IFD0 with a copyright, IFD1 with a thumbnail.
       const thumbnail = Buffer.concat([
