@@ -39,7 +39,11 @@ const EventProgress = Type.Object(
     completed: count("Images with an output."),
     failed: count("Images that failed."),
     skipped: count("Images that were never tried, because the batch was cancelled."),
-    reused: Type.Optional(count("How many of the completed images have the outputs that an earlier batch had made.")),
+    reused: Type.Optional(
+      count(
+        "How many of the completed images have the outputs that an earlier batch had made. A URL that the file has several times counts once.",
+      ),
+    ),
   },
   { title: "BatchEventProgress", description: "How far the batch was." },
 );
