@@ -1,6 +1,7 @@
 import type { Preflight } from "../contract/preflight.ts";
 import { DIALECTS } from "../csv/dialects/all.ts";
 import { counted, defuse, duration, list, number } from "./plain-words.ts";
+import { nameFlags } from "./read-flags.ts";
 
 type Probe = NonNullable<Preflight["probe"]>;
 
@@ -19,7 +20,7 @@ export function writeReport(report: Preflight): string {
       "Warnings",
       (report.warnings ?? []).map(({ code, message }) => `${code}: ${message}`),
     ),
-    ...list("Good to know", report.file?.traps ?? []),
+    ...list("Good to know", (report.file?.traps ?? []).map(nameFlags)),
     ...(report.probe ? describeProbe(report.probe) : []),
   ];
   return `${lines.map(defuse).join("\n")}\n`;
@@ -74,7 +75,9 @@ export function describeProblems({ problems, problemCount }: Pick<Preflight, "pr
   const title = problemCount > problems.length ? `Problems (the first ${problems.length} of ${number(problemCount)})` : "Problems";
   return list(
     title,
-    problems.map(({ line, column, code, message }) => `line ${line}${column === null ? "" : `, column "${column}"`}: ${code}: ${message}`),
+    problems.map(
+      ({ line, column, code, message }) => `line ${line}${column === null ? "" : `, column "${column}"`}: ${code}: ${nameFlags(message)}`,
+    ),
   );
 }
 

@@ -25,3 +25,11 @@ function flagOf(field: string): string {
   if (field === "keepMetadata") return "--metadata";
   return `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
+
+/** The options that problems of a file and notes on its dialect name, each followed by `=` where a value is shown. */
+const OPTIONS_NAMED = /\b(?:imageColumns|onInvalid|baseUrl)\b/g;
+
+/** A sentence that was worded for the API, with the flags of the command line in the place of the API's options. */
+export function nameFlags(sentence: string): string {
+  return sentence.replaceAll(OPTIONS_NAMED, flagOf);
+}

@@ -86,6 +86,14 @@ describe("pressrun check", () => {
     assert.match(skipping.stdout, /1 no URL that can be fetched/);
   });
 
+  test("names the flags of the command line, not the options of the API", async () => {
+    const noColumn = await check(["-"], { input: "sku,price\nA,5\n" });
+    assert.match(noColumn.stdout, /no_image_column: .+; name it with --image-columns, or use the header/);
+    const magento = await check([fixture("magento.csv")]);
+    assert.match(magento.stdout, /url_invalid: .+ upload with --base-url=…, .+ Correct it, or upload with --on-invalid=skip\./);
+    assert.match(magento.stdout, /Good to know\n[\s\S]+ upload with --base-url=https:\/\//);
+  });
+
   test("reads the columns that it is told to, and the standard input", async () => {
     const input = "Nummer;Titel;Vorne;Hinten\nA-1;Säge;/a.jpg;/b.jpg\n";
     const { code, stdout } = await check(
