@@ -184,7 +184,7 @@ class ChildPool implements EncoderPool {
     this.#assign();
     // An abort cannot reach into a running encoder: what it writes in the end goes at once.
     if (task?.isAborted) discardOutputs(task);
-    else task?.resolve(resultOf(reply));
+    else task?.resolve(resultOf(reply, task));
   }
 
   #retire(encoder: Encoder): void {

@@ -237,6 +237,12 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     }
   });
 
+  test("tells nothing of where files lie, whatever their folder is called", async () => {
+    const missing = task(join(folder, "a folder", "with  blanks.jpg"));
+    const result = await encode(startPool().pool, missing);
+    assert.equal(result.ok ? null : result.failure.detail, "The image is damaged and cannot be decoded (Input file is missing: …).");
+  });
+
   test("opens nothing but the formats it is for", async () => {
     const path = join(folder, "drawing.jpg");
     await writeFile(path, '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect width="10" height="10"/></svg>');
