@@ -7,7 +7,7 @@ import type { EncodeTask } from "../image/encode-task.ts";
 import type { Download } from "../net/download.ts";
 import { fetchOrReuse } from "./fetch-or-reuse.ts";
 import { notePlaced } from "./placed-outputs.ts";
-import type { Attempt, ImageWork, Processed, Stages, StoredOutput } from "./stages.ts";
+import { NO_STAGE_MS, type Attempt, type ImageWork, type Processed, type Stages, type StoredOutput } from "./stages.ts";
 
 /** One image, top to bottom: fetch, inspect, encode, store. Whatever happens, no temporary file stays. */
 export async function processImage(given: Stages, work: ImageWork, signal: AbortSignal): Promise<Attempt> {
@@ -17,7 +17,7 @@ export async function processImage(given: Stages, work: ImageWork, signal: Abort
     result: { ok: true, value: { outputs: [], isReused: false } },
     placed,
     source: null,
-    stageMs: { fetchMs: null, encodeMs: null, storeMs: null },
+    stageMs: { ...NO_STAGE_MS },
   };
   const input = stages.tempPath();
   let outputs: EncodeTask["outputs"] = [];

@@ -1,6 +1,7 @@
 import { isDatabaseAway, isValueRefused, type Transaction } from "../db/connect.ts";
 import type { OutputPlace } from "../storage/storage.ts";
 import { createCollector } from "./collector.ts";
+import { NO_STAGE_MS } from "./stages.ts";
 import { settleTogether, type ImageOutcome, type SettleDeps } from "./settle-together.ts";
 
 type SettlerDeps = SettleDeps & {
@@ -84,6 +85,6 @@ function withoutFacts(item: ImageOutcome): ImageOutcome {
     ...item,
     outcome: { kind: "give_up", failure },
     source: null,
-    stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null },
+    stageMs: NO_STAGE_MS,
   };
 }

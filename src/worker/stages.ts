@@ -36,6 +36,9 @@ export type Stages = {
   onFetched(fetchMs: number): void;
 };
 
+/** The times of an attempt that has come to none of its stages. */
+export const NO_STAGE_MS: StageMs = { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null };
+
 export type StoredOutput = Omit<EncodedOutput, "path"> & { fileName: string };
 export type Processed = { outputs: StoredOutput[]; isReused: boolean };
 export type Attempt = {
@@ -43,5 +46,6 @@ export type Attempt = {
   /** Outputs that are at their places, whatever the result. */
   placed: OutputPlace[];
   source: SourceFacts | null;
+  /** Without how long the image waited, which its row tells. */
   stageMs: Omit<StageMs, "waitMs">;
 };

@@ -15,7 +15,7 @@ import type { Hold } from "./pump.ts";
 import type { ImageOutcome } from "./settle-together.ts";
 import type { Settler } from "./settler.ts";
 import type { BatchHeaders } from "./source-headers.ts";
-import type { Attempt, Processed, Stages } from "./stages.ts";
+import { NO_STAGE_MS, type Attempt, type Processed, type Stages } from "./stages.ts";
 
 export type WorkDeps = {
   stages: Stages;
@@ -64,7 +64,7 @@ export async function workImage(
     isOfSmallBatch: image.batch.isSmall,
     placed: outcome.kind === "give_up" ? placesOf(image) : (attempt?.placed ?? []),
     source: attempt?.source ?? null,
-    stageMs: { waitMs: image.waitMs, ...(attempt?.stageMs ?? { fetchMs: null, encodeMs: null, storeMs: null }) },
+    stageMs: { ...NO_STAGE_MS, ...attempt?.stageMs, waitMs: image.waitMs },
   };
   log.debug(describeAttempt(item, image.host), "image");
   const settled = settler.settle(item);
@@ -132,7 +132,7 @@ async function tryImage(
     if (error instanceof HostPaused) return hosts.meet(error.host) ?? RELEASED;
     log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
     const failure = { code: "storage_failed", detail: "The image could not be processed for a reason on our side.", retry: true } as const;
-    return { result: { ok: false, failure }, placed: [], source: null, stageMs: { fetchMs: null, encodeMs: null, storeMs: null } };
+    return { result: { ok: false, failure }, placed: [], source: null, stageMs: NO_STAGE_MS };
   }
 }
 

@@ -14,7 +14,7 @@ import { startDiskGuard } from "./disk-guard.ts";
 import { finishBatch, type FinishDeps } from "./finish-batch.ts";
 import type { HostPauses } from "./host-pauses.ts";
 import { planBatch } from "./plan-batch.ts";
-import type { Stages } from "./stages.ts";
+import { NO_STAGE_MS, type Stages } from "./stages.ts";
 import { Pump } from "./pump.ts";
 import { reconcile } from "./reconcile.ts";
 import type { BatchHeaders } from "./source-headers.ts";
@@ -162,6 +162,6 @@ function dropped(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
     isOfSmallBatch: false,
     placed: [],
     source: null,
-    stageMs: { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null },
+    stageMs: NO_STAGE_MS,
   };
 }
