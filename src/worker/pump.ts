@@ -18,7 +18,7 @@ type PumpDeps = {
   /** Works one image to its settled outcome. Never rejects. `hold.signal` aborts when the claim is lost or must be given back. */
   work(claim: Claim, image: SourcedImage, hold: Hold): Promise<void>;
   /** Ends a claim whose image is settled already, or whose batch is paused. */
-  drop(claim: Claim, kind: "drop" | "shelve"): Promise<void>;
+  endUntried(claim: Claim, how: "drop" | "shelve"): Promise<void>;
   /** Called when every image in hand has its outcome: until more are claimed, the settler need not wait for further ones. */
   onAllWorked(): void;
   /** How many of those in hand wait until their host has room for another download. */
@@ -169,7 +169,7 @@ export class Pump {
       onFetched: () => (entry.isFetched = true),
       onWorked: () => this.#onWorked(entry),
     };
-    const done = image && !image.isPaused ? this.#deps.work(claim, image, hold) : this.#deps.drop(claim, image ? "shelve" : "drop");
+    const done = image && !image.isPaused ? this.#deps.work(claim, image, hold) : this.#deps.endUntried(claim, image ? "shelve" : "drop");
     void done.catch(this.#deps.onError).finally(() => {
       this.#onWorked(entry);
       this.#inHand.remove(entry);

@@ -85,7 +85,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     mayClaim: () => disk.hasRoom,
     waitingForHost: deps.waitingForHost,
     onAllWorked: settler.flush,
-    drop: (claim, kind) => settler.settle(dropped(claim, kind)),
+    endUntried: (claim, how) => settler.settle(untried(claim, how)),
     work: (claim, image, hold) =>
       workImage({ stages, settler, disk, log, hosts: deps.hosts, batchHeaders: deps.batchHeaders }, claim, image, hold),
   });
@@ -151,7 +151,7 @@ async function runReconcile({ db, queue, log }: WorkerDeps): Promise<void> {
 }
 
 /** The image of this claim is settled already, or its batch is paused: only the job goes. */
-function dropped(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
+function untried(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
   return {
     claim,
     outcome: { kind },

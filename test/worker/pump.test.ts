@@ -54,7 +54,7 @@ function startPump(
         hold.signal.addEventListener("abort", () => resolve());
       }),
     onAllWorked: () => {},
-    drop: async () => {},
+    endUntried: async () => {},
     waitingForHost: () => 0,
     mayClaim: () => true,
     onError: assert.fail,
