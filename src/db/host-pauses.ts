@@ -7,7 +7,8 @@ export const HOSTS_CHANNEL = "pressrun_hosts";
 
 /** `remainingMs` is by the database's clock, so that the clocks of machines need not agree. */
 export type HostPause = { host: string; remainingMs: number; reason: ImageCode; strikes: number };
-export type HostNews = HostPause | { host: string; isOver: true };
+/** That something has changed about a host. What has is read from the table. `isOver`: its pause. */
+export type HostNews = { host: string; isOver: boolean };
 
 /** The pauses that are still fresh (PAUSE_FRESH_MS). Deletes those that ended more than a day ago. */
 export async function listHostPauses(db: Executor): Promise<HostPause[]> {
@@ -60,11 +61,8 @@ export async function clearHostPause(db: Executor, host: string): Promise<void> 
 /** Null for any other payload, which whoever reaches the database can send. */
 export function parseHostNews(payload: string): HostNews | null {
   try {
-    const { host, isOver, remainingMs, reason, strikes } = JSON.parse(payload) as Record<string, unknown>;
-    if (typeof host !== "string") return null;
-    if (isOver === true) return { host, isOver };
-    if (typeof remainingMs !== "number" || typeof strikes !== "number" || !isImageCode(reason)) return null;
-    return { host, remainingMs, reason, strikes };
+    const { host, isOver } = JSON.parse(payload) as Record<string, unknown>;
+    return typeof host === "string" ? { host, isOver: isOver === true } : null;
   } catch {
     return null;
   }

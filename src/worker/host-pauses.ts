@@ -98,7 +98,7 @@ export class HostPauses implements HostWatch {
   onNotify(payload: string | null): void {
     const news = payload === null ? null : parseHostNews(payload);
     if (payload !== null && news === null) return;
-    if (news && "isOver" in news) this.#saidOver.add(news.host);
+    if (news?.isOver) this.#saidOver.add(news.host);
     this.#refresh();
   }
 
