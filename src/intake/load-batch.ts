@@ -17,7 +17,7 @@ import { loadProducts, type ProductRow } from "../db/load-products.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import type { Recipe, Refresh } from "../domain/recipe.ts";
 import { planPage } from "../queue/plan-page.ts";
-import type { Queue } from "../queue/queue.ts";
+import type { Sender } from "../queue/queue.ts";
 import { createLinkWatch } from "./link-watch.ts";
 import { createSlugs } from "./slugs.ts";
 
@@ -50,7 +50,7 @@ export type LoadedBatch =
   | { ok: false; kind: "key"; state: "busy" | "used" };
 
 type LoadDeps = {
-  queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">;
+  queue: Sender;
   transaction: Transaction;
 };
 

@@ -46,6 +46,8 @@ const STOP_MS = 15_000;
 const STATEMENTS_MS = 2_000;
 
 export type Queue = ReturnType<typeof wrapBoss>;
+/** What loading and planning a batch ask of the queue: openSender() gives no more. */
+export type Sender = Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">;
 
 /** Connects to the job tables, making or migrating them first; `supervise` says whether to rescue dead workers' jobs. */
 export async function openQueue(options: { executor: Executor; supervise: boolean; onError: (error: Error) => void }): Promise<Queue> {
@@ -73,7 +75,7 @@ export async function openQueue(options: { executor: Executor; supervise: boolea
 }
 
 /** Only sends: for a thread that loads an upload on a connection of its own and must not run a second set of timers. */
-export function openSender(executor: Executor): Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag"> {
+export function openSender(executor: Executor): Sender {
   return wrapBoss(new PgBoss({ db: executor, supervise: false, schedule: false }), executor);
 }
 

@@ -1,10 +1,10 @@
 import type { Transaction } from "../db/connect.ts";
 import { PAGE_IMAGES, planPage, QUEUED_MAX } from "../queue/plan-page.ts";
-import type { Queue } from "../queue/queue.ts";
+import type { Sender } from "../queue/queue.ts";
 
 type PlanDeps = {
   transaction: Transaction;
-  queue: Pick<Queue, "sendImages" | "announceBatch" | "sendPlan" | "sendFinish" | "headTag">;
+  queue: Sender;
 };
 
 /** As many as fill an empty queue. A million images of a paused host fill nothing: others plan in between. */
