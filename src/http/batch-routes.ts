@@ -1,15 +1,16 @@
 import type { FastifyInstance } from "fastify";
-import Type, { type Static } from "typebox";
+import type { Static } from "typebox";
 import type { AcceptedBatch, Batch } from "../contract/batch.ts";
 import { UploadForm, UploadHeaders, UploadQuery } from "../contract/upload.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
 import { writeCursor } from "../domain/cursor.ts";
-import { acceptedHeaders, followHeaders, headersOf } from "./batch-headers.ts";
+import { ACCEPTED_HEADERS, acceptedHeaders, FOLLOW_HEADERS, followHeaders } from "./answer-headers.ts";
 import { viewBatch, viewProduct } from "./batch-view.ts";
 import { readBatchCursor, readLineCursor } from "./cursor.ts";
 import { BatchParams, getBatch, type BatchLookup } from "./get-batch.ts";
 import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
+import { pageQuery, PRODUCTS_DEFAULT, PRODUCTS_MAX } from "./page-query.ts";
 import { problemResponses, PRODUCTS_PROBLEMS, READ_PROBLEMS } from "./problem-responses.ts";
 import { receiveAny } from "./receive-any.ts";
 import { takeUpload, type TakeDeps } from "./take-upload.ts";
@@ -21,24 +22,9 @@ export type BatchDeps = TakeDeps &
     listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage>;
   };
 
-const pageQuery = (limitDefault: number, limitMax: number) =>
-  Type.Object({
-    limit: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: limitMax,
-        description: `How many a page holds at most; the default is ${limitDefault}.`,
-        examples: [10],
-      }),
-    ),
-    cursor: Type.Optional(
-      Type.String({ maxLength: 100, description: "`nextCursor` of the page before this one; leave it out for the first page." }),
-    ),
-  });
 const BATCHES_DEFAULT = 50;
-const PRODUCTS_DEFAULT = 1_000;
-const BatchesQuery = pageQuery(BATCHES_DEFAULT, 500);
-const ProductsQuery = pageQuery(PRODUCTS_DEFAULT, 10_000);
+const BatchesQuery = pageQuery(500, `How many a page holds at most; the default is ${BATCHES_DEFAULT}.`);
+const ProductsQuery = pageQuery(PRODUCTS_MAX, `How many a page holds at most; the default is ${PRODUCTS_DEFAULT}.`);
 
 /** The API of today; the seed's two routes do the same in its words. */
 export function addBatchRoutes(app: FastifyInstance, deps: BatchDeps): void {
@@ -63,7 +49,7 @@ function addCreateBatch(app: FastifyInstance, deps: BatchDeps): void {
           "Takes a file of any shop system as multipart/form-data (field `file`, options as other fields) or as the body itself (text/csv, options in the query), products as JSON or as application/x-ndjson (a product a line, options in the query), or the address of a CSV as JSON. The images are processed after the answer.",
         tags: ["batches"],
         response: {
-          202: { description: "Accepted.", headers: acceptedHeaders, $ref: "AcceptedBatch#" },
+          202: { description: "Accepted.", headers: ACCEPTED_HEADERS, $ref: "AcceptedBatch#" },
           ...problemResponses(PRODUCTS_PROBLEMS),
         },
       },
@@ -78,7 +64,7 @@ function addCreateBatch(app: FastifyInstance, deps: BatchDeps): void {
         ...(warnings.length === 0 ? {} : { warnings }),
         ...(webhookSecret === null ? {} : { webhookSecret }),
       };
-      return reply.code(202).headers(headersOf(taken, batch.links.self)).send(accepted);
+      return reply.code(202).headers(acceptedHeaders(taken, batch.links.self)).send(accepted);
     },
   );
 }
@@ -118,15 +104,14 @@ function addGetBatch(app: FastifyInstance, deps: BatchDeps): void {
         params: BatchParams,
         description: "The batch's counts, times and links. Until it has ended, `Retry-After` says when another look is worth it.",
         response: {
-          200: { description: "The batch.", headers: followHeaders, $ref: "Batch#" },
+          200: { description: "The batch.", headers: FOLLOW_HEADERS, $ref: "Batch#" },
           ...problemResponses([...READ_PROBLEMS, "batch_not_found"]),
         },
       },
     },
     async (request, reply) => {
       const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
-      reply.header("cache-control", "no-store");
-      if (batch.finishedAt === null) reply.header("retry-after", "1");
+      reply.headers(followHeaders(batch));
       return view(deps, batch);
     },
   );

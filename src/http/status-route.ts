@@ -8,10 +8,11 @@ import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { writeCursor } from "../domain/cursor.ts";
 import type { ProductResult } from "../domain/product-result.ts";
 import { viewSeedProduct } from "../domain/seed-payload.ts";
-import { followHeaders } from "./batch-headers.ts";
+import { FOLLOW_HEADERS, followHeaders } from "./answer-headers.ts";
 import { viewState } from "./batch-view.ts";
 import { readLineCursor } from "./cursor.ts";
 import { getBatch, type BatchLookup } from "./get-batch.ts";
+import { pageQuery, PRODUCTS_DEFAULT, PRODUCTS_MAX } from "./page-query.ts";
 import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 
@@ -20,23 +21,11 @@ export type StatusDeps = BatchLookup & {
   listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage>;
 };
 
-const LIMIT_DEFAULT = 1_000;
-const LIMIT_MAX = 10_000;
-
 const Params = Type.Object({ requestId: RequestId });
-const Query = Type.Object({
-  limit: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: LIMIT_MAX,
-      description: `How many products a page holds at most; the default is ${LIMIT_DEFAULT}. A page holds fewer where they have many images.`,
-      examples: [100],
-    }),
-  ),
-  cursor: Type.Optional(
-    Type.String({ maxLength: 60, description: "`nextCursor` of the page before this one; leave it out for the first page." }),
-  ),
-});
+const Query = pageQuery(
+  PRODUCTS_MAX,
+  `How many products a page holds at most; the default is ${PRODUCTS_DEFAULT}. A page holds fewer where they have many images.`,
+);
 
 export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "" | "/api"): void {
   app.get(
@@ -51,7 +40,7 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
         params: Params,
         querystring: Query,
         response: {
-          200: { description: "The batch with a page of its products.", headers: followHeaders, $ref: "ProcessingStatus#" },
+          200: { description: "The batch with a page of its products.", headers: FOLLOW_HEADERS, $ref: "ProcessingStatus#" },
           ...problemResponses([...READ_PROBLEMS, "batch_not_found"]),
         },
       },
@@ -62,11 +51,10 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
       const { requestId } = request.params as Static<typeof Params>;
       const batch = await getBatch(deps, requestId, "requestId");
       if (request.validationError)
-        throw new ProblemError("bad_request", `Expected limit from 1 to ${LIMIT_MAX} and cursor as nextCursor gave it.`);
-      const { limit = LIMIT_DEFAULT, cursor } = request.query as Static<typeof Query>;
+        throw new ProblemError("bad_request", `Expected limit from 1 to ${PRODUCTS_MAX} and cursor as nextCursor gave it.`);
+      const { limit = PRODUCTS_DEFAULT, cursor } = request.query as Static<typeof Query>;
       const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
-      reply.header("cache-control", "no-store");
-      if (batch.finishedAt === null) reply.header("retry-after", "1");
+      reply.headers(followHeaders(batch));
       return toView(batch, products, deps.settings.publicUrl(), nextLine === null ? null : writeCursor("line", nextLine));
     },
   );

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { UploadForm, UploadHeaders, UploadQuery, type Accepted } from "../contract/upload.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl } from "../domain/batch-event.ts";
-import { acceptedHeaders, headersOf } from "./batch-headers.ts";
+import { ACCEPTED_HEADERS, acceptedHeaders } from "./answer-headers.ts";
 import { CSV_BODY, streamedBody } from "./openapi.ts";
 import { problemResponses, UPLOAD_PROBLEMS } from "./problem-responses.ts";
 import { receiveFile } from "./receive-upload.ts";
@@ -21,13 +21,13 @@ export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" 
         description:
           "Takes either multipart/form-data, with the CSV in the field `file` and options in further fields, or the CSV itself as text/csv, with options in the query. The images are processed after the answer.",
         tags: ["batches"],
-        response: { 202: { description: "Accepted.", headers: acceptedHeaders, $ref: "Accepted#" }, ...problemResponses(UPLOAD_PROBLEMS) },
+        response: { 202: { description: "Accepted.", headers: ACCEPTED_HEADERS, $ref: "Accepted#" }, ...problemResponses(UPLOAD_PROBLEMS) },
       },
     },
     async (request, reply) => {
       const taken = await takeUpload(deps, request, { receive: receiveFile, presetDefault: "seed" });
       const accepted = toAnswer(taken, deps.settings.publicUrl());
-      return reply.code(202).headers(headersOf(taken, accepted.statusUrl)).send(accepted);
+      return reply.code(202).headers(acceptedHeaders(taken, accepted.statusUrl)).send(accepted);
     },
   );
 }
