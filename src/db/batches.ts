@@ -9,7 +9,7 @@ import type { batch } from "./schema.ts";
  */
 export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders"> & { sourceHosts: string[]; pausedShares: StoredShare[] };
 export type StoredShare = Omit<PausedShare, "pausedAt"> & { pausedAt: string };
-/** What source_headers holds as JSON. */
+/** What source_headers holds as JSON: the hosts that may be shown, and the headers, encrypted. */
 export type StoredHeaders = { hosts: string[]; sealed: string };
 export type NewBatch = Pick<
   BatchRow,

@@ -2,39 +2,24 @@ import { createReadStream } from "node:fs";
 import type { CatalogueLimits } from "../csv/limits.ts";
 import { readCatalogue, type CatalogueFacts, type ReadingOptions } from "../csv/read-catalogue.ts";
 import type { CatalogueProduct } from "../csv/read-product.ts";
-import {
-  findBatch,
-  insertBatch,
-  insertEndpoint,
-  type BatchRow,
-  type NewBatch,
-  type NewEndpoint,
-  type StoredHeaders,
-} from "../db/batches.ts";
+import { findBatch, insertBatch, insertEndpoint, type BatchRow, type NewBatch, type NewEndpoint } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, type Transaction, type Tx } from "../db/connect.ts";
 import { keepIdempotencyKey, takeIdempotencyKey, type IdempotencyKey } from "../db/idempotency-keys.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
-import type { Recipe, Refresh } from "../domain/recipe.ts";
 import { planPage } from "../queue/plan-page.ts";
 import type { Sender } from "../queue/queue.ts";
 import { createLinkWatch } from "./link-watch.ts";
 import { createSlugs } from "./slugs.ts";
 
 /** Everything that a batch is made from; plain data, so that it can be sent to a thread. */
-export type BatchOrder = {
-  batchId: string;
-  token: string;
+export type BatchOrder = Pick<
+  NewBatch,
+  "batchId" | "token" | "recipe" | "refresh" | "metadata" | "sourceHeaders" | "pauseAtFailurePercent" | "pauseHostAtFailurePercent"
+> & {
   csv: { path: string; bytes: number; fileName: string | null };
   reading: ReadingOptions;
-  recipe: Recipe;
-  refresh: Refresh;
-  metadata: Record<string, unknown>;
   idempotencyKey: IdempotencyKey | null;
-  /** Encrypted already. */
-  sourceHeaders: StoredHeaders | null;
-  pauseAtFailurePercent: number | null;
-  pauseHostAtFailurePercent: number | null;
   /** When the upload came, in ms since 1970. It decides which signed links have expired. */
   now: number;
   limits: CatalogueLimits;
@@ -113,20 +98,14 @@ async function copyProducts(tx: Tx, order: BatchOrder): Promise<{ facts: Catalog
   }
 }
 
-function batchRow(order: BatchOrder, facts: CatalogueFacts): NewBatch {
+/** What the order says of the batch, and what its file turned out to be. */
+function batchRow({ csv, reading, ...order }: BatchOrder, facts: CatalogueFacts): NewBatch {
   return {
-    batchId: order.batchId,
+    ...order,
     tenantId: DEFAULT_TENANT_ID,
-    token: order.token,
-    recipe: order.recipe,
-    refresh: order.refresh,
-    onInvalid: order.reading.onInvalid,
-    metadata: order.metadata,
-    sourceHeaders: order.sourceHeaders,
-    pauseAtFailurePercent: order.pauseAtFailurePercent,
-    pauseHostAtFailurePercent: order.pauseHostAtFailurePercent,
-    csvFileName: order.csv.fileName,
-    csvBytes: order.csv.bytes,
+    onInvalid: reading.onInvalid,
+    csvFileName: csv.fileName,
+    csvBytes: csv.bytes,
     csvFacts: facts,
     products: facts.rows,
     imagesTotal: facts.images,
