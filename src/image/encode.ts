@@ -1,6 +1,6 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
-import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
+import sharp, { type Metadata, type Sharp } from "sharp";
 import type { DecodeFacts } from "../domain/decode-cost.ts";
 import type { InputFormat } from "../domain/input-format.ts";
 import type { Size } from "../domain/output-size.ts";
@@ -13,6 +13,7 @@ import { decodeFacts, demandRoom, isSmall, isThriftNeeded, spareBytes, type Enco
 import { decodeOnce } from "./decode-once.ts";
 import { demandSides } from "./fit-format.ts";
 import { fitIntoBox } from "./fit-into-box.ts";
+import { endJpeg, prepareInput, type PreparedInput } from "./prepare-input.ts";
 import { stripMetadata } from "./strip-metadata.ts";
 
 /**
@@ -34,7 +35,17 @@ export function restrictLibvips(options: { allowSvg: boolean }): void {
 
 /** Decodes one input and writes its outputs, each to a path of its own. Throws what libvips says, TooLargeForMemory or TooLargeForFormat. */
 export async function encodeImage(task: EncodeTask, limits: EncoderLimits): Promise<EncodedOutput[]> {
-  const { open, isPlain } = await opener(task, limits);
+  try {
+    return await encodeFrom(task, await prepareInput(task, limits), limits);
+  } catch (error) {
+    const ended = await endJpeg(task, error, limits);
+    if (ended === null) throw error;
+    // Where more than the end is missing, the first words say so.
+    return encodeFrom(task, ended, limits).catch(() => Promise.reject(error));
+  }
+}
+
+async function encodeFrom(task: EncodeTask, { open, isPlain }: PreparedInput, limits: EncoderLimits): Promise<EncodedOutput[]> {
   const isEasy = isSmall(task);
   const asked = isEasy && isPlain && !task.outputs.some(dependsOnColours) ? null : await open().metadata();
   const openInput = asked === null ? open : () => readDeepColours(open(), asked);
@@ -98,44 +109,6 @@ async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): P
     isKept: kept !== null,
     encodeMs: Math.round(performance.now() - startedAt),
   };
-}
-
-/**
- * Given a path, libvips opens it five times to find its loader; a file that is read whole takes 0.1 ms less of the 3.2
- * that a small image costs. Larger ones are left on the disk: a fresh megabyte for each cost some 2 ms of page faults.
- */
-const READ_WHOLE: ReadonlySet<InputFormat> = new Set(["jpeg", "png", "webp"]);
-const READ_BYTES_MAX = 256 * 1024;
-
-type Opener = {
-  open: OpenImage;
-  /** Whether no look is needed to know that the input is neither turned nor of 16 bits. */
-  isPlain: boolean;
-};
-
-/** Orientation is applied and then forgotten with all other metadata; `error` lets pass what browsers show as well. */
-async function opener({ input, outputs }: EncodeTask, limits: EncoderLimits): Promise<Opener> {
-  const options: SharpOptions = { failOn: "error", limitInputPixels: limits.pixelsMax, pages: 1, sequentialRead: true };
-  if (input.format === "svg") {
-    const drawing = await readFile(input.path);
-    return { open: () => sharp(drawing, options), isPlain: false };
-  }
-  const isSizeKept = outputs.every(({ width, height }) => width === undefined && height === undefined);
-  const source = READ_WHOLE.has(input.format) && input.bytes <= READ_BYTES_MAX ? readFileSync(input.path) : input.path;
-  const isUpright = isSizeKept || (Buffer.isBuffer(source) && hasNoExif(source));
-  return { open: () => sharp(source, options).autoOrient(), isPlain: isUpright && (input.format !== "png" || isShallowPng(source)) };
-}
-
-/** As JPEG, WebP and PNG spell it. To look through 100 kB takes 0.02 ms, libvips's own look 0.3. */
-const EXIF_SPELLINGS = ["Exif", "EXIF", "eXIf"];
-
-function hasNoExif(file: Buffer): boolean {
-  return !EXIF_SPELLINGS.some((word) => file.includes(word, 0, "latin1"));
-}
-
-/** PNG 3rd edition, 11.2.1: the bit depth stands at byte 24. */
-function isShallowPng(source: Buffer | string): boolean {
-  return Buffer.isBuffer(source) && (source[24] ?? 0) <= 8;
 }
 
 /** A small image goes through memory: a file that libvips writes piece by piece costs 0.05 ms more. */

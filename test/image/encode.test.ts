@@ -392,6 +392,32 @@ describe("encoding", () => {
     });
   });
 
+  describe("a JPEG without its end", () => {
+    const END_BYTES = 2;
+    const cases = [
+      { what: "baseline", progressive: false },
+      { what: "progressive", progressive: true },
+    ];
+    for (const { what, progressive } of cases)
+      test(`is taken where every pixel has come (${what})`, async () => {
+        for (const width of [1200, 2400]) {
+          const whole = await sharp(photo)
+            .resize(width)
+            .jpeg({ progressive })
+            .withExif({ IFD0: { Orientation: "6" } })
+            .toBuffer();
+          const outputs = [{ name: "main" }, { name: "thumb", width: 100 }];
+          const expected = await encode(whole, { outputs });
+          for (const cut of [1, END_BYTES]) {
+            const made = await encode(whole.subarray(0, -cut), { outputs });
+            assert.ok(made.every(({ file }, index) => file.equals(expected[index]?.file ?? Buffer.alloc(0))));
+          }
+          for (const cut of [END_BYTES + 1, END_BYTES + 100])
+            await assert.rejects(encode(whole.subarray(0, -cut), { outputs }), /premature end of JPEG image/);
+        }
+      });
+  });
+
   test("more effort makes smaller files in every format", async () => {
     for (const format of ["jpeg", "webp"] as const) {
       const bytes: number[] = [];
