@@ -78,8 +78,10 @@ export async function markSharePaused(
 }
 
 /**
- * Holds those of the given images that are of paused shares, and returns their ordinals as `held`. `wereQueued`: they counted as
- * queued so far. `left`: how many images of the batch count as queued now that `taken` do no more; null where none is newly held.
+ * Holds those of the given images whose share is paused, and returns their ordinals as `held`. Some may have been held before.
+ *
+ * `wereQueued` says whether the images counted as queued until now. `left` says what is left in the queue: `queued` images of the
+ * batch, after `taken` of them were taken off that count. It is null where no image is newly held.
  */
 export async function keepHeldImages(
   tx: Tx,
@@ -126,8 +128,8 @@ const KEEP_HELD = `
 export type ResumedShare = { share: PausedShare; batch: BatchRow; resumedAt: Date };
 
 /**
- * Ends the pause of one share, once: null where it is not paused. Locks its batch. The share's budget is counted anew. A `percent`
- * that is given becomes the budget of all shares of the batch.
+ * Ends the pause of one share; null where it is not paused (any more). Locks its batch. The share's budget is counted anew. `percent`
+ * becomes the budget of every share of the batch, unless it is undefined.
  */
 export async function markShareResumed(
   tx: Tx,

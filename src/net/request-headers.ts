@@ -1,10 +1,13 @@
 import { headersFor, type SourceHeaders } from "../domain/source-headers.ts";
 import type { Guard } from "./guarded-lookup.ts";
 
-/** What was said of a file by the URL `of`: to another, where the way there leads today, it says nothing (RFC 9110 §8.8). */
+/**
+ * The tag and the date that the URL `of` gave with a file. Only that URL is asked with them. A redirect may lead to another URL today,
+ * of which they say nothing (RFC 9110 §8.8).
+ */
 export type Validators = { of: string; etag: string | null; lastModified: string | null };
 
-/** What the batch sends to a host; `withheld` where it has something that must not go in the clear. */
+/** The batch's source headers for one host; `withheld` where it has some, and they must not be sent unencrypted. */
 export type OwnHeaders = Record<string, string> | "withheld";
 
 type Request = { url: URL; userAgent: string; accept: string; validators: Validators | undefined; own: OwnHeaders };
@@ -20,12 +23,15 @@ export function requestHeaders({ url, userAgent, accept, validators, own }: Requ
   };
 }
 
-/** The tag decides where there is one; a server that knows only dates ignores it. */
+/** Both, where we have both: a server goes by the tag (RFC 9110 §13.2.2), and one that knows only dates passes over it. */
 function conditionsOf({ etag, lastModified }: Validators): Record<string, string> {
   return { ...(etag === null ? {} : { "if-none-match": etag }), ...(lastModified === null ? {} : { "if-modified-since": lastModified }) };
 }
 
-/** Of the headers that a batch has for its origins, those for this host. Most servers that are asked over http do nothing but redirect to https. */
+/**
+ * The batch's source headers for the host of this URL. Where they may not go (http, outside the operator's networks) the request is
+ * made without them: most servers answer it with a redirect to https.
+ */
 export async function ownHeaders(guard: Guard, url: URL, given: readonly SourceHeaders[] | undefined): Promise<OwnHeaders> {
   const own = given ? headersFor(given, url) : null;
   if (own === null) return {};

@@ -15,19 +15,22 @@ type InHandDeps = {
 export type InHand = {
   claim: Claim;
   abort: AbortController;
-  /** When the last sign of life was on its way that the database took, by the process's clock. */
+  /** When we sent the last heartbeat that the database accepted (at first: the claim itself). By performance.now(). */
   aliveAt: number;
+  /** Its origin is being asked, or has been. */
   isAsked: boolean;
+  /** Nothing more of it is fetched. */
   isFetched: boolean;
+  /** It only waits to be recorded. */
   isWorked: boolean;
 };
 
-/** A claim lapses without a sign of life for so long: three chances to tell. */
+/** A claim lapses after so long without a heartbeat. There are three in that time, so that two may be lost. */
 const LAPSE_MS = 1_000 * LAPSE_SECONDS;
 const TOUCH_MS = 3_000;
 /** Between two tries while the database is away. */
 const RETRY_MS = 500;
-/** How long an image that its origin has been asked for may still come once its batch is paused, so that it need not be asked for again. */
+/** An image that is being fetched when its batch is paused may still come within this. It need not be asked for again then. */
 const PAUSE_GRACE_MS = 2_000;
 
 export class LostClaim extends Error {}
@@ -50,7 +53,7 @@ export class ImagesInHand {
     return this.#all.size;
   }
 
-  /** `claimedAt`: before the database was asked for it. */
+  /** `claimedAt` is the time just before the database was asked for the claim. */
   add(claim: Claim, claimedAt: number): InHand {
     const entry: InHand = { claim, abort: new AbortController(), aliveAt: claimedAt, isAsked: false, isFetched: false, isWorked: false };
     this.#all.add(entry);
@@ -68,8 +71,10 @@ export class ImagesInHand {
   }
 
   /**
-   * Resolves once the claim is surely ours; rejects where it is not, or the work was called off. A process that was frozen until its
-   * claim lapsed goes on where it was: in the place of the file that it would store may lie what another's row names.
+   * Resolves once the claim is surely ours. Rejects where it is not, or where the work was called off.
+   *
+   * Asked before each file that is stored. A process that was frozen until its claim lapsed goes on where it was. By then another may
+   * have settled the image, and its row may name the very file that this process is about to replace.
    */
   async confirm(entry: InHand): Promise<void> {
     const { signal } = entry.abort;
@@ -88,12 +93,14 @@ export class ImagesInHand {
   }
 
   /**
-   * Something was paused. An image of it that waits for its host's turn is given back at once; one that is being fetched has a grace in
-   * which to come, is given back after that, and is shelved by whoever claims it next.
+   * Something was paused. Its images that wait for their host's turn are given back at once. Those that are being fetched have a grace
+   * in which to come, and are given back after it. Whoever claims one next shelves it.
    *
-   * A claim that read its batch just before the pause can begin after the first look: the second look finds it and gives it back, after
-   * less than the whole grace. An image that was in hand at the first look and is paused only at the second belongs to another pause,
-   * whose own call gives it a whole grace.
+   * We look twice: now, and after the grace. The second look gives back
+   * - what the first one found and what has not come since;
+   * - what began in between. Its claim had read the batch just before the pause, and it gets less than the whole grace.
+   * It leaves alone what was in hand at the first look and was not paused then. That belongs to a later pause, which makes a call of
+   * its own and gives it a whole grace.
    */
   async giveBackPaused(): Promise<void> {
     const giveBack = ({ abort }: InHand) => abort.abort(new Paused("its batch is paused"));
@@ -108,7 +115,7 @@ export class ImagesInHand {
     clearInterval(this.#heartbeat);
   }
 
-  /** One at a time: while the server hangs, twenty of them would leave the settles no connection. */
+  /** One heartbeat at a time. While the server hangs they would pile up, and take every connection away from the settles. */
   #touchOnce(): Promise<void> {
     this.#touching ??= this.#touch().finally(() => (this.#touching = null));
     return this.#touching;
@@ -131,7 +138,7 @@ export class ImagesInHand {
     }
   }
 
-  /** Of the images that are being fetched. */
+  /** Those of the images being fetched whose batch or host is paused now. */
   async #findPaused(): Promise<InHand[]> {
     const fetching = [...this.#all].filter(({ isFetched }) => !isFetched);
     if (fetching.length === 0) return [];

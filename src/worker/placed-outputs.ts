@@ -5,8 +5,11 @@ import type { OutputPlace } from "../storage/storage.ts";
 import type { Stages } from "./stages.ts";
 
 /**
- * The stages of one attempt. They put no file at its place once `signal` is aborted: whoever took over a lost claim may have settled
- * files of the same names. And they note in `placed` each output that they put there. Whether a row names it is not known before the attempt is settled: until then another attempt may have put its own there.
+ * The stages of one attempt, which do two things more:
+ * - Once `signal` is aborted they put no file at its place. Another process may have taken over the claim and settled files of the same
+ *   names.
+ * - They note in `placed` each output that they put at its place. Only the settle knows whether a row names it, and removes those that
+ *   none does.
  */
 export function notePlaced(stages: Stages, placed: OutputPlace[], signal: AbortSignal): Stages {
   const note = ({ batchId, ordinal, fileName }: OutputPlace) => void placed.push({ batchId, ordinal, fileName });
@@ -35,7 +38,7 @@ export function notePlaced(stages: Stages, placed: OutputPlace[], signal: AbortS
   };
 }
 
-/** Everywhere that any attempt can have put an output: one that was killed, or called off, has told nobody. */
+/** Every place where any attempt at the image may have put an output. One that was killed, or called off, could not say what it put where. */
 export function placesOf({ batchId, ordinal, stem, batch: { recipe } }: SourcedImage): OutputPlace[] {
   const extensions = Object.values(FORMAT_FILES).map(({ extension }) => extension);
   const fileNames = outputNames(recipe).flatMap((name) => extensions.map((extension) => outputFileName(stem, name, extension)));
