@@ -6,6 +6,7 @@ import { isReportMissing, isReportTooLong, openReport, type OpenReport } from ".
 import { isUuid } from "../domain/ids.ts";
 import {
   isReportName,
+  jsonOfRow,
   parseAgoOrInstant,
   REPORT_LIMIT_MAX,
   REPORT_NAMES,
@@ -75,7 +76,7 @@ async function printTable({ columns, pages }: OpenReport, limit: number | null):
 async function* jsonLines({ columns, pages }: OpenReport): AsyncGenerator<string> {
   let before = "[\n";
   for await (const rows of pages) {
-    yield before + rows.map((row) => JSON.stringify(Object.fromEntries(columns.map((column, index) => [column, row[index]])))).join(",\n");
+    yield before + rows.map((row) => jsonOfRow(columns, row)).join(",\n");
     before = ",\n";
   }
   yield before === "[\n" ? "[]\n" : "\n]\n";

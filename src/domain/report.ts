@@ -62,3 +62,8 @@ export function parseAgoOrInstant(text: string, now: Date): Date | null {
   const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as "m" | "h" | "d"];
   return new Date(now.getTime() - Number(count) * unitMs);
 }
+
+/** A row as JSON, under the names of its columns. */
+export function jsonOfRow(columns: readonly string[], row: readonly unknown[]): string {
+  return JSON.stringify(Object.fromEntries(columns.map((column, index) => [column, row[index]])));
+}

@@ -7,6 +7,7 @@ import { writeTable } from "../csv/write-table.ts";
 import { isReportTooLong, type OpenReport } from "../db/read-report.ts";
 import {
   isReportName,
+  jsonOfRow,
   parseInstant,
   REPORT_FORMATS,
   REPORT_LIMIT_MAX,
@@ -137,9 +138,7 @@ const jsonOf = (name: ReportName, report: OpenReport): Sent => ({
 async function* writeJson(name: ReportName, { columns, pages }: OpenReport): AsyncGenerator<Buffer> {
   let before = `{"report":"${name}","version":${REPORT_VERSION},"rows":[`;
   for await (const rows of pages) {
-    yield Buffer.from(
-      before + rows.map((row) => JSON.stringify(Object.fromEntries(columns.map((column, index) => [column, row[index]])))).join(",\n"),
-    );
+    yield Buffer.from(before + rows.map((row) => jsonOfRow(columns, row)).join(",\n"));
     before = ",\n";
   }
   yield Buffer.from(before.startsWith("{") ? `${before}]}\n` : "]}\n");
