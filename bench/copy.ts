@@ -23,7 +23,7 @@ import { JOBS_CHANNEL } from "../src/queue/news.ts";
 import { openQueue } from "../src/queue/queue.ts";
 import { createStorage } from "../src/storage/storage.ts";
 import { HostPauses } from "../src/worker/host-pauses.ts";
-import { createBatchHeaders } from "../src/worker/source-headers.ts";
+import { createSourceHeaders } from "../src/worker/source-headers.ts";
 import { startWorker } from "../src/worker/worker.ts";
 import { printMachine } from "./machine.ts";
 import { startOrigins } from "./origins.ts";
@@ -92,7 +92,7 @@ const worker = await startWorker({
     },
   },
   hosts,
-  batchHeaders: createBatchHeaders({ find: async () => null, open: null }),
+  sourceHeadersOf: createSourceHeaders({ find: async () => null, open: null }),
   encoders: { idle: 1, waiting: 0, size: cpus().length },
   waitingForHost: () => downloader.waiting,
   send: () => Promise.reject(new Error("nobody to send to")),

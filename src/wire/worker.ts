@@ -12,7 +12,7 @@ import { createPost } from "../net/post.ts";
 import { JOBS_CHANNEL } from "../queue/news.ts";
 import { deliverEvent } from "../webhook/deliver-event.ts";
 import { readVersion } from "../version.ts";
-import { createBatchHeaders } from "../worker/source-headers.ts";
+import { createSourceHeaders } from "../worker/source-headers.ts";
 import { HostPauses } from "../worker/host-pauses.ts";
 import { startWorker, type Worker, type WorkerDeps } from "../worker/worker.ts";
 import type { OnStop, Parts } from "./parts.ts";
@@ -64,7 +64,7 @@ export async function wireWorker(
     stages: wireStages({ config, storage, downloader, encoders }),
     encoders,
     hosts,
-    batchHeaders: createBatchHeaders({ find: (batchId) => findSealedHeaders(db.executor, batchId), open: headerSeal?.open ?? null }),
+    sourceHeadersOf: createSourceHeaders({ find: (batchId) => findSealedHeaders(db.executor, batchId), open: headerSeal?.open ?? null }),
     waitingForHost: () => downloader.waiting,
     openAuthorization: headerSeal?.openAuthorization ?? null,
     send: (endpoint, event) => deliverEvent({ post, now: () => new Date() }, endpoint, event, AbortSignal.timeout(60_000)),

@@ -1,7 +1,7 @@
 import type { SourceHeaders } from "../domain/source-headers.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 
-export type BatchHeaders = (batchId: string) => Promise<StageResult<readonly SourceHeaders[]>>;
+export type SourceHeadersOf = (batchId: string) => Promise<StageResult<readonly SourceHeaders[]>>;
 
 /** Batches whose headers are kept at hand, opened: those in progress with headers are few. */
 const BATCHES_MAX = 100;
@@ -10,12 +10,12 @@ const BATCHES_MAX = 100;
  * The headers of a batch for its origins, read and opened once for all of its images. Those that cannot be opened end
  * the images with a reason: the batch was accepted by a process with another key.
  */
-export function createBatchHeaders(deps: {
+export function createSourceHeaders(deps: {
   find(batchId: string): Promise<string | null>;
   open: ((sealed: string, batchId: string) => SourceHeaders[] | null) | null;
-}): BatchHeaders {
-  const known = new Map<string, ReturnType<BatchHeaders>>();
-  const read: BatchHeaders = async (batchId) => {
+}): SourceHeadersOf {
+  const known = new Map<string, ReturnType<SourceHeadersOf>>();
+  const read: SourceHeadersOf = async (batchId) => {
     const sealed = await deps.find(batchId);
     if (sealed === null) return succeeded([]);
     const opened = deps.open?.(sealed, batchId) ?? null;

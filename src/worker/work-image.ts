@@ -14,7 +14,7 @@ import { LostClaim } from "./images-in-hand.ts";
 import type { Hold } from "./pump.ts";
 import type { ImageOutcome } from "./settle-together.ts";
 import type { Settler } from "./settler.ts";
-import type { BatchHeaders } from "./source-headers.ts";
+import type { SourceHeadersOf } from "./source-headers.ts";
 import { NO_STAGE_MS, type Attempt, type Processed, type Stages } from "./stages.ts";
 
 export type WorkDeps = {
@@ -23,7 +23,7 @@ export type WorkDeps = {
   disk: Disk;
   log: Log;
   hosts: Pick<HostPauses, "meet">;
-  batchHeaders: BatchHeaders;
+  sourceHeadersOf: SourceHeadersOf;
 };
 
 /**
@@ -34,14 +34,14 @@ const SMALL_FIRST = Infinity;
 
 /** One claim, from image to settled outcome. */
 export async function workImage(
-  { stages, settler, disk, log, hosts, batchHeaders }: WorkDeps,
+  { stages, settler, disk, log, hosts, sourceHeadersOf }: WorkDeps,
   claim: Claim,
   image: SourcedImage,
   { signal, confirm, onAsked, onFetched, onWorked }: Hold,
 ): Promise<void> {
   const startedAt = new Date();
   const fetch: Stages["download"] = (request) => stages.download({ ...request, onTurn: onAsked });
-  const download = image.batch.sourceHosts !== null ? withHeaders(fetch, batchHeaders, image.batchId) : fetch;
+  const download = image.batch.sourceHosts !== null ? withHeaders(fetch, sourceHeadersOf, image.batchId) : fetch;
   const onOwnFetched = (fetchMs: number) => (onFetched(), stages.onFetched(fetchMs));
   const ownStages = { ...stages, ...placeConfirmed(stages, confirm), download, onFetched: onOwnFetched };
   const tried =
@@ -105,9 +105,9 @@ function bytesOf(outputs: Processed["outputs"]): number {
 }
 
 /** Every download of a batch that has headers for its origins takes them along. */
-function withHeaders(download: Stages["download"], batchHeaders: BatchHeaders, batchId: string): Stages["download"] {
+function withHeaders(download: Stages["download"], sourceHeadersOf: SourceHeadersOf, batchId: string): Stages["download"] {
   return async (request) => {
-    const headers = await batchHeaders(batchId).catch((error: unknown) => {
+    const headers = await sourceHeadersOf(batchId).catch((error: unknown) => {
       throw isDatabaseAway(error) ? new NoAttempt("the batch's headers could not be read", { cause: error }) : error;
     });
     return headers.ok ? download({ ...request, sourceHeaders: headers.value }) : headers;

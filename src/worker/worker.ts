@@ -17,7 +17,7 @@ import { planBatch } from "./plan-batch.ts";
 import { NO_STAGE_MS, type Stages } from "./stages.ts";
 import { Pump } from "./pump.ts";
 import { reconcile } from "./reconcile.ts";
-import type { BatchHeaders } from "./source-headers.ts";
+import type { SourceHeadersOf } from "./source-headers.ts";
 import { workImage } from "./work-image.ts";
 import { createSettler } from "./settler.ts";
 import type { ImageOutcome } from "./settle-together.ts";
@@ -28,7 +28,7 @@ export type WorkerDeps = {
   stages: Omit<Stages, "onFetched">;
   encoders: { readonly idle: number; readonly waiting: number; readonly size: number };
   hosts: Pick<HostPauses, "meet">;
-  batchHeaders: BatchHeaders;
+  sourceHeadersOf: SourceHeadersOf;
   /** How many downloads wait until their host has room for them. */
   waitingForHost(): number;
   storage: FinishDeps["storage"] & Pick<Storage, "freeBytes" | "flushOutputs" | "removeOutput">;
@@ -87,7 +87,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     onAllWorked: settler.flush,
     endUntried: (claim, how) => settler.settle(untried(claim, how)),
     work: (claim, image, hold) =>
-      workImage({ stages, settler, disk, log, hosts: deps.hosts, batchHeaders: deps.batchHeaders }, claim, image, hold),
+      workImage({ stages, settler, disk, log, hosts: deps.hosts, sourceHeadersOf: deps.sourceHeadersOf }, claim, image, hold),
   });
 
   const workers = await workQueues(deps);

@@ -5,7 +5,7 @@ import type { Problem } from "../../src/contract/problem.ts";
 import { connectDatabase, type Database } from "../../src/db/connect.ts";
 import { createHeaderSeal } from "../../src/wire/header-seal.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
-import { createBatchHeaders } from "../../src/worker/source-headers.ts";
+import { createSourceHeaders } from "../../src/worker/source-headers.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase, textOfEveryRow } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
@@ -154,7 +154,7 @@ test("headers are read and opened once for a batch; a database that is away is a
   const seal = createHeaderSeal(KEY);
   const given = [{ host: "shop.example", headers: { authorization: "Bearer x" } }];
   let asked = 0;
-  const headers = createBatchHeaders({
+  const headers = createSourceHeaders({
     open: seal.open,
     find: async (batchId) => {
       asked += 1;
