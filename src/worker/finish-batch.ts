@@ -30,25 +30,26 @@ export type FinishDeps = {
  * hosts are left of it, it is paused instead.
  */
 export async function finishBatch(deps: FinishDeps, job: { batchId: string; run: number }, signal: AbortSignal): Promise<void> {
-  const row = await findBatch(deps.db.executor, DEFAULT_TENANT_ID, job.batchId);
-  if (!row || row.finishedAt !== null || row.run !== job.run) return;
-  if (!row.isPlanned || settledOf(countsOf(row)) < row.imagesTotal) return deps.db.transaction((tx) => pauseStandingStill(tx, deps, row));
-  await writeResult(deps, row, signal);
-  if (row.budgetRound > 0) await sweepShares(deps.db.executor, row.batchId);
-  await deps.db.transaction((tx) => endAndAnnounce(deps, tx, row));
+  const batch = await findBatch(deps.db.executor, DEFAULT_TENANT_ID, job.batchId);
+  if (!batch || batch.finishedAt !== null || batch.run !== job.run) return;
+  if (!batch.isPlanned || settledOf(countsOf(batch)) < batch.imagesTotal)
+    return deps.db.transaction((tx) => pauseStandingStill(tx, deps, batch));
+  await writeResult(deps, batch, signal);
+  if (batch.budgetRound > 0) await sweepShares(deps.db.executor, batch.batchId);
+  await deps.db.transaction((tx) => endAndAnnounce(deps, tx, batch));
 }
 
-async function writeResult(deps: FinishDeps, row: BatchRow, signal: AbortSignal): Promise<void> {
+async function writeResult(deps: FinishDeps, batch: BatchRow, signal: AbortSignal): Promise<void> {
   const temp = deps.storage.tempPath("csv");
   try {
     const file = await open(temp, "w");
     try {
-      const urlOf = (fileName: string) => outputUrl(deps.publicUrl(), row.token, fileName);
-      const products = productPages(deps.db.executor, row.batchId);
+      const urlOf = (fileName: string) => outputUrl(deps.publicUrl(), batch.token, fileName);
+      const products = productPages(deps.db.executor, batch.batchId);
       for await (const piece of writeResultFile({
-        facts: row.csvFacts as CatalogueFacts,
+        facts: batch.csvFacts as CatalogueFacts,
         shape: "append",
-        names: outputNames(row.recipe),
+        names: outputNames(batch.recipe),
         products,
         outputUrl: urlOf,
       })) {
@@ -60,15 +61,15 @@ async function writeResult(deps: FinishDeps, row: BatchRow, signal: AbortSignal)
     } finally {
       await file.close();
     }
-    await deps.storage.keepResult(temp, row.batchId, RESULT_FILE_NAME);
+    await deps.storage.keepResult(temp, batch.batchId, RESULT_FILE_NAME);
   } finally {
     await deps.storage.discard(temp);
   }
 }
 
-async function endAndAnnounce(deps: FinishDeps, tx: Tx, row: BatchRow): Promise<void> {
-  const { status, outcome } = settledStatus(countsOf(row));
-  const ended = await endBatch(tx, row.batchId, { run: row.run, status, outcome });
+async function endAndAnnounce(deps: FinishDeps, tx: Tx, batch: BatchRow): Promise<void> {
+  const { status, outcome } = settledStatus(countsOf(batch));
+  const ended = await endBatch(tx, batch.batchId, { run: batch.run, status, outcome });
   if (!ended) return;
 
   const type: EventType = status === "completed" ? "batch.completed" : "batch.failed";
