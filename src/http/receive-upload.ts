@@ -1,6 +1,7 @@
 import { createWriteStream } from "node:fs";
 import { Transform, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { MultipartValue } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
 import { ProblemError } from "./problems.ts";
 import type { GivenOptions } from "./read-options.ts";
@@ -50,39 +51,47 @@ export async function receiveWithin(
 
 /** A CSV as a form's file or as the body itself. */
 export async function receiveFile(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload> {
+  return request.isMultipart() ? receiveForm(request, deps) : receiveBody(request, deps);
+}
+
+async function receiveBody(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload> {
+  if (!request.body)
+    throw new ProblemError(
+      "file_missing",
+      "Expected the CSV as a file in the field `file` (curl -F file=@products.csv), or as a text/csv body.",
+    );
   const path = deps.tempPath("csv");
-  const query = request.query as Record<string, unknown>;
-  if (!request.isMultipart()) {
-    if (!request.body)
-      throw new ProblemError(
-        "file_missing",
-        "Expected the CSV as a file in the field `file` (curl -F file=@products.csv), or as a text/csv body.",
-      );
-    const bytes = await spool(request.body as Readable, path, deps);
-    return { path, bytes, fileName: null, fields: { ...query }, layout: null };
-  }
-  const fields: Record<string, unknown> = { ...query };
+  const bytes = await spool(request.body as Readable, path, deps);
+  return { path, bytes, fileName: null, fields: { ...(request.query as Record<string, unknown>) }, layout: null };
+}
+
+/** The options of a form can come before and after its file, and in the query as well. */
+async function receiveForm(request: FastifyRequest, deps: ReceiveDeps): Promise<ReceivedUpload> {
+  const path = deps.tempPath("csv");
+  const fields: Record<string, unknown> = { ...(request.query as Record<string, unknown>) };
   let file: { bytes: number; fileName: string | null } | null = null;
   // The file's size is counted here: the parser would go on reading what is too large to its end.
   for await (const part of request.parts({ limits: { files: 2, fields: FIELDS_MAX, fieldSize: FIELD_BYTES_MAX, fileSize: Infinity } })) {
-    if (part.type === "field") {
-      if (part.valueTruncated)
-        throw new ProblemError(
-          "upload_too_large",
-          `Expected at most ${FIELD_BYTES_MAX} bytes in the field \`${part.fieldname.slice(0, 60)}\`, got more.`,
-        );
-      const known = fields[part.fieldname];
-      // A field that comes twice is a list.
-      fields[part.fieldname] = known === undefined ? part.value : [known, part.value].flat();
-      continue;
-    }
-    if (file !== null) throw new ProblemError("too_many_files", "Expected one file, in the field `file`; upload the others on their own.");
-    if (part.fieldname !== "file")
+    if (part.type === "field") addField(fields, part);
+    else if (file !== null)
+      throw new ProblemError("too_many_files", "Expected one file, in the field `file`; upload the others on their own.");
+    else if (part.fieldname !== "file")
       throw new ProblemError("file_missing", `Expected the CSV in the field \`file\`, got a file in ${nameOfField(part.fieldname)}.`);
-    file = { bytes: await spool(part.file, path, deps), fileName: readableName(part.filename) };
+    else file = { bytes: await spool(part.file, path, deps), fileName: readableName(part.filename) };
   }
   if (file === null) throw new ProblemError("file_missing", "Expected the CSV as a file in the field `file` (curl -F file=@products.csv).");
   return { path, ...file, fields, layout: null };
+}
+
+/** A field that comes twice is a list. */
+function addField(fields: Record<string, unknown>, { fieldname: name, value, valueTruncated }: MultipartValue): void {
+  if (valueTruncated)
+    throw new ProblemError(
+      "upload_too_large",
+      `Expected at most ${FIELD_BYTES_MAX} bytes in the field \`${name.slice(0, 60)}\`, got more.`,
+    );
+  const known = fields[name];
+  fields[name] = known === undefined ? value : [known, value].flat();
 }
 
 /** A part can come without a name, whatever its type says. */
