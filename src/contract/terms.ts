@@ -23,6 +23,10 @@ export const RequestId = Type.String({
   description: "The id of the batch, as the answer to the upload gave it.",
   examples: [ID],
 });
+export const Token = Type.String({
+  description: "The batch's secret token, as it stands in the URLs of status and result.",
+  examples: ["q3Jb0m8YcT6nXo4Zr1sWvA"],
+});
 export const FileName = Nullable(
   Type.String({ description: "What the uploaded file was called; null where it had no name.", examples: ["products.csv"] }),
 );

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
+import { Token } from "../contract/terms.ts";
 import { isFileName } from "../domain/file-name.ts";
 import { isToken } from "../domain/ids.ts";
 import { FORMAT_FILES } from "../domain/recipe.ts";
@@ -13,10 +14,7 @@ export type OutputDeps = {
 };
 
 const Params = Type.Object({
-  token: Type.String({
-    description: "The batch's secret token, as it stands in the URLs of status and result.",
-    examples: ["q3Jb0m8YcT6nXo4Zr1sWvA"],
-  }),
+  token: Token,
   fileName: Type.String({ description: "`{serial}-{n}.{extension}`.", examples: ["1-1.jpg"] }),
 });
 const IMAGES = Object.fromEntries(

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import { PRODUCT_EXAMPLE } from "../contract/batch.ts";
-import { FAILURES_EXAMPLE, RESULT_EXAMPLE, words } from "../contract/terms.ts";
+import { FAILURES_EXAMPLE, RESULT_EXAMPLE, Token, words } from "../contract/terms.ts";
 import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import { RESULT_SHAPES } from "../csv/write-result.ts";
 import { writeFailuresFile, writeResultFile } from "../csv/write-result-file.ts";
@@ -28,12 +28,7 @@ export type ResultDeps = {
   outputFiles(batchId: string): AsyncIterable<OutputFile>;
 };
 
-const Params = Type.Object({
-  token: Type.String({
-    description: "The batch's secret token, as it stands in the URLs of status and result.",
-    examples: ["q3Jb0m8YcT6nXo4Zr1sWvA"],
-  }),
-});
+const Params = Type.Object({ token: Token });
 const Shape = Type.Object({
   shape: Type.Optional(
     words(
