@@ -36,7 +36,7 @@ export type HttpDeps = BatchDeps &
     log: Log;
   };
 
-/** Routes other than the upload take no body; what is sent anyway is small. */
+/** For what fastify would read by itself. What our routes take comes to them as a stream, and each has a limit of its own. */
 const BODY_BYTES_MAX = 16 * 1024;
 const HEADERS_MS = 15_000;
 /** What curl, browsers and scripts call a CSV. */
