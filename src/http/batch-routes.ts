@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
-import type { AcceptedBatch, Batch } from "../contract/batch.ts";
+import type { AcceptedBatch } from "../contract/batch.ts";
 import { UploadForm, UploadHeaders, UploadQuery } from "../contract/upload.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
@@ -58,7 +58,7 @@ function addCreateBatch(app: FastifyInstance, deps: BatchDeps): void {
       // The database is not asked again: it may be gone, and without its key nobody is told the secret a second time.
       const taken = await takeUpload(deps, request, { receive: receiveAny, presetDefault: "balanced" });
       const { warnings, webhookSecret } = taken;
-      const batch = view(deps, taken.batch);
+      const batch = viewBatch(taken.batch, deps.settings.publicUrl());
       const accepted: AcceptedBatch = {
         ...batch,
         ...(warnings.length === 0 ? {} : { warnings }),
@@ -88,7 +88,10 @@ function addListBatches(app: FastifyInstance, deps: BatchDeps): void {
       const shown = batches.slice(0, limit);
       const last = batches.length > limit ? shown.at(-1) : undefined;
       reply.header("cache-control", "no-store");
-      return { batches: shown.map((batch) => view(deps, batch)), nextCursor: last ? writeCursor("batch", last.batchId) : null };
+      return {
+        batches: shown.map((batch) => viewBatch(batch, deps.settings.publicUrl())),
+        nextCursor: last ? writeCursor("batch", last.batchId) : null,
+      };
     },
   );
 }
@@ -112,7 +115,7 @@ function addGetBatch(app: FastifyInstance, deps: BatchDeps): void {
     async (request, reply) => {
       const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
       reply.headers(followHeaders(batch));
-      return view(deps, batch);
+      return viewBatch(batch, deps.settings.publicUrl());
     },
   );
 }
@@ -145,8 +148,4 @@ function addListProducts(app: FastifyInstance, deps: BatchDeps): void {
       };
     },
   );
-}
-
-function view({ settings }: BatchDeps, batch: BatchRow): Batch {
-  return viewBatch(batch, settings.publicUrl());
 }

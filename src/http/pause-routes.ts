@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import Value from "typebox/value";
-import { ResumeRequest, type Batch } from "../contract/batch.ts";
+import { ResumeRequest } from "../contract/batch.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { BudgetChange } from "../db/pause-batch.ts";
 import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
@@ -64,7 +64,7 @@ function addPauseRoute(app: FastifyInstance, deps: PauseRouteDeps): void {
       if (batch.pausedAt === null)
         throw new ProblemError("batch_ended", "Expected a batch with something left to try; all of this one is settled.");
       reply.header("cache-control", "no-store");
-      return view(deps, batch);
+      return viewBatch(batch, deps.settings.publicUrl());
     },
   );
 }
@@ -101,17 +101,14 @@ function addResumeRoute(app: FastifyInstance, deps: PauseRouteDeps): void {
       const budgets = await readResume(request, deps.settings.uploadMs);
       const host = readHost(request.query);
       reply.header("cache-control", "no-store");
-      return view(deps, host === null ? await resumeWhole(deps, batchId, budgets) : await resumeOne(deps, batchId, host, budgets));
+      const batch = host === null ? await resumeWhole(deps, batchId, budgets) : await resumeOne(deps, batchId, host, budgets);
+      return viewBatch(batch, deps.settings.publicUrl());
     },
   );
 }
 
 async function idOf(deps: PauseRouteDeps, request: FastifyRequest): Promise<string> {
   return (await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId)).batchId;
-}
-
-function view({ settings }: PauseRouteDeps, batch: BatchRow): Batch {
-  return viewBatch(batch, settings.publicUrl());
 }
 
 async function resumeWhole(deps: PauseRouteDeps, batchId: string, budgets: ResumeRequest): Promise<BatchRow> {
