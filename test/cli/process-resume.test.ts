@@ -4,6 +4,7 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { placeCluster } from "../support/cluster.ts";
 import { runCommand, startCommand } from "../support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -36,6 +37,7 @@ test(
     const file = join(folder, "products.csv");
     await writeFile(file, catalogueOf(Array.from({ length: IMAGES }, (_, index) => [`${origin.url}/slow/${index}.jpg`])));
     const out = join(folder, "out");
+    await placeCluster(join(out, ".pressrun"));
     const words = ["process", file, "--out", out];
     const env = { DOWNLOADS: "4", ENCODERS: "1" };
 

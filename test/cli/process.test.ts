@@ -5,6 +5,8 @@ import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/
 import { join } from "node:path";
 import { before, beforeEach, describe, test } from "node:test";
 import sharp from "sharp";
+import { STATE_FOLDER } from "../../src/cli/run-record.ts";
+import { placeCluster } from "../support/cluster.ts";
 import { runCommand } from "../support/command.ts";
 import { rowsByFastCsv } from "../support/csv.ts";
 import { createFolderElsewhere, createTestFolder } from "../support/folder.ts";
@@ -39,6 +41,11 @@ describe("pressrun process", () => {
 
   const put = async (name: string, content: string | Buffer) => {
     await writeFile(join(folder, name), content);
+    return join(folder, name);
+  };
+  /** An --out that has its database already, which takes most of the time of a first run. */
+  const folderWithCluster = async (name: string) => {
+    await placeCluster(join(folder, name, STATE_FOLDER));
     return join(folder, name);
   };
   const photo = (index: number) => `${origin.url}/photo/${index}.jpg`;
@@ -117,7 +124,7 @@ describe("pressrun process", () => {
 
   test("ends with 1 where images failed, says why, and tries only them and what changed with --again", async () => {
     const rows = [[photo(1), `${origin.url}/gone.jpg`], [`${origin.url}/mended.jpg`], [photo(2)]];
-    const out = join(folder, "some");
+    const out = await folderWithCluster("some");
     const { code, stdout, stderr } = await runCommand(["process", "-", "--out", out, "--json"], {}, catalogueOf(rows));
     assert.equal(code, 1, stderr);
     const report = json(stdout);
@@ -157,7 +164,7 @@ describe("pressrun process", () => {
   test("copies images to a folder on another file system once, and takes away those that are gone", async (t) => {
     const elsewhere = await createFolderElsewhere();
     if (elsewhere === null) return t.skip("this machine has no second file system to write to");
-    const out = join(folder, "elsewhere");
+    const out = await folderWithCluster("elsewhere");
     let rows = [[photo(1)], [photo(2)]];
     const run = (...words: string[]) => runCommand(["process", "-", "--out", out, ...words], {}, catalogueOf(rows));
     assert.equal((await run()).code, 0);
@@ -241,7 +248,7 @@ describe("pressrun process", () => {
 
   test("says what to do where the images lie on this machine", async () => {
     const { code, stdout } = await runCommand(
-      ["process", await put("local.csv", catalogueOf([[photo(1)]])), "--out", join(folder, "local")],
+      ["process", await put("local.csv", catalogueOf([[photo(1)]])), "--out", await folderWithCluster("local")],
       { ALLOW_CIDRS: "" },
     );
     assert.equal(code, 1);
@@ -250,7 +257,7 @@ describe("pressrun process", () => {
   });
 
   test("says it as a shell takes it, with all that was asked for: the run would make other images otherwise", async () => {
-    const [file, dir] = [await put("this machine's.csv", catalogueOf([[photo(1)]])), join(folder, "own")];
+    const [file, dir] = [await put("this machine's.csv", catalogueOf([[photo(1)]])), await folderWithCluster("own")];
     const { stdout } = await runCommand(["process", file, "--out", dir, "--width", "100", "--format", "webp"], { ALLOW_CIDRS: "" });
     const [, hint = ""] = /^ +ALLOW_CIDRS=\S+ pressrun (.+)$/m.exec(stdout) ?? [];
     const told = execFileSync("sh", ["-c", `printf '%s\n' ${hint}`], { encoding: "utf8" });

@@ -8,9 +8,8 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { migrateDatabase } from "../../src/db/migrate.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
-import { openQueue } from "../../src/queue/queue.ts";
-import { connectDatabase } from "../../src/db/connect.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { placeCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 
@@ -43,12 +42,9 @@ describe("a report user of the embedded database", () => {
   let url: string;
   before(async () => {
     const dataDir = await createTestFolder();
+    await placeCluster(dataDir);
     const postgres = await startEmbeddedPostgres({ dataDir, port: 0, log: () => {} });
     onCleanup(() => postgres.stop());
-    await migrateDatabase(postgres.url);
-    const db = connectDatabase({ url: postgres.url, poolMax: 2, onError: () => {} });
-    await (await openQueue({ executor: db.executor, supervise: false, onError: () => {} })).stop();
-    await db.close();
     owner = await connect(postgres.url);
     env = { DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" };
     const created = await pressrun(["report-user", "create", "analyst"], env);

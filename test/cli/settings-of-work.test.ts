@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { placeCluster } from "../support/cluster.ts";
 import { runCommand } from "../support/command.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin } from "../support/origin.ts";
@@ -26,6 +27,7 @@ describe("a command that works by itself heeds none of the settings of API, webh
     const folder = await createTestFolder();
     const origin = await startOrigin();
     await writeFile(join(folder, "products.csv"), catalogueOf([[`${origin.url}/photo/1.jpg`]]));
+    await placeCluster(join(folder, "out", ".pressrun"));
     const { code, stdout, stderr } = await runCommand(
       ["process", join(folder, "products.csv"), "--out", join(folder, "out"), "--json"],
       OF_THE_SERVICE,
@@ -35,11 +37,9 @@ describe("a command that works by itself heeds none of the settings of API, webh
   });
 
   test("demo", async () => {
-    const { code, stdout, stderr } = await runCommand(["demo"], {
-      ...OF_THE_SERVICE,
-      DATA_DIR: await createTestFolder(),
-      EMBEDDED_PG_PORT: "0",
-    });
+    const dataDir = await createTestFolder();
+    await placeCluster(join(dataDir, "demo"));
+    const { code, stdout, stderr } = await runCommand(["demo"], { ...OF_THE_SERVICE, DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" });
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /Webhook +batch\.completed, signature verified/);
   });

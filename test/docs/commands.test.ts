@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { connectDatabase } from "../../src/db/connect.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { placeCluster } from "../support/cluster.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -122,6 +123,8 @@ describe("the commands in README and docs", { timeout: 120_000, concurrency: tru
   ): Promise<{ folder: string; env: Record<string, string> }> {
     const [folder, tools] = [await createTestFolder(), await createTestFolder()];
     for (const part of CHECKOUT) await symlink(join(ROOT, part), join(folder, part));
+    // Of the service that README.md starts in it.
+    if (name === "README.md") await placeCluster(join(folder, "data"));
     await mkdir(join(tools, "bin"));
     await writeFile(join(tools, "bin", "pressrun"), `#!/bin/sh\nexec '${process.execPath}' '${ROOT}bin/pressrun.js' "$@"\n`);
     await chmod(join(tools, "bin", "pressrun"), 0o755);

@@ -10,6 +10,7 @@ import { describe, test } from "node:test";
 import { connectDatabase } from "../../src/db/connect.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { placeCluster } from "../support/cluster.ts";
 import { runCommand } from "../support/command.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin } from "../support/origin.ts";
@@ -19,6 +20,12 @@ import { startService } from "../support/service.ts";
 const isRoot = process.getuid?.() === 0;
 const AS_NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"];
 const canBecomeNobody = isRoot && spawnSync("setpriv", [...AS_NOBODY, process.execPath, "bin/require-node.js"]).status === 0;
+/** A DATA_DIR with a cluster, for tests that are not about how one is made. */
+const folderWithCluster = async () => {
+  const dataDir = await createTestFolder();
+  await placeCluster(dataDir);
+  return dataDir;
+};
 const start = async (dataDir: string, port = 0) => {
   const postgres = await startEmbeddedPostgres({ dataDir, port, log: () => {} });
   onCleanup(() => postgres.stop());
@@ -51,7 +58,7 @@ describe("the embedded PostgreSQL", () => {
   });
 
   test("that was orphaned is adopted, and stopped by whoever adopted it", async () => {
-    const dataDir = await createTestFolder();
+    const dataDir = await folderWithCluster();
     const first = await startService({ DATA_DIR: dataDir });
     const pidOf = async () => Number((await readFile(join(dataDir, "postgres", "postmaster.pid"), "utf8")).split("\n")[0]);
     const pid = await pidOf();
@@ -64,7 +71,7 @@ describe("the embedded PostgreSQL", () => {
   });
 
   test("is not given to a second process, which says so and leaves the first alone", async () => {
-    const dataDir = await createTestFolder();
+    const dataDir = await folderWithCluster();
     const first = await startService({ DATA_DIR: dataDir });
     const second = spawn(process.execPath, ["bin/pressrun.js", "serve"], {
       env: { PATH: process.env["PATH"] ?? "", PORT: "0", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" },
@@ -96,7 +103,7 @@ describe("the embedded PostgreSQL", () => {
   });
 
   test("is found by any path to its folder, and left as it is", async () => {
-    const dataDir = await createTestFolder();
+    const dataDir = await folderWithCluster();
     const link = join(await createTestFolder(), "link");
     await symlink(dataDir, link);
     const service = await startService({ DATA_DIR: dataDir });
@@ -119,7 +126,7 @@ describe("the embedded PostgreSQL", () => {
     "is not started over a process that may be one, and its file stays",
     { skip: isRoot ? false : "only root can be somebody else" },
     async () => {
-      const dataDir = await createTestFolder();
+      const dataDir = await folderWithCluster();
       const { stop } = await start(dataDir);
       await stop();
       const stranger = spawn("sleep", ["600"], { argv0: "postgres", uid: 65_534, stdio: "ignore" });
@@ -140,7 +147,7 @@ describe("the embedded PostgreSQL", () => {
     await once(squatter, "listening");
     onCleanup(() => squatter.close());
     const { port } = squatter.address() as AddressInfo;
-    const postgres = await start(await createTestFolder(), port);
+    const postgres = await start(await folderWithCluster(), port);
     assert.notEqual(postgres.port, port);
   });
 

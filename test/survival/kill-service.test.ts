@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { connectDatabase } from "../../src/db/connect.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { placeCluster } from "../support/cluster.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -18,6 +19,7 @@ const IMAGES = 120;
 
 test("kill -9 of the whole service in the middle of a batch, three times, loses and repeats nothing", { timeout: 120_000 }, async (t) => {
   const dataDir = await createTestFolder();
+  await placeCluster(dataDir);
   const photo = await makeSamplePhoto({ width: 400, height: 300, seed: 3, format: "jpeg" });
   const origin = await startSlowOrigin(150, photo);
   const receiver = await startReceiver();

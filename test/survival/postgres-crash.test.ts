@@ -4,6 +4,7 @@ import pg from "pg";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
+import { placeCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { processesNaming } from "../support/processes.ts";
@@ -18,6 +19,7 @@ test(
   { timeout: 180_000 },
   async (t) => {
     const folder = await createTestFolder();
+    await placeCluster(folder);
     // Its own watch starts the server again, as an init system would.
     const postgres = await startEmbeddedPostgres({ dataDir: folder, port: 0, log: () => {} });
     onCleanup(postgres.stop);

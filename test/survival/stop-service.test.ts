@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import pg from "pg";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { placeCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { encodersOf, processesNaming } from "../support/processes.ts";
@@ -20,6 +21,7 @@ for (const [name, stop] of Object.entries({
 })) {
   test(`${name} in the middle of a batch drains it, counts no failure and leaves no process`, { timeout: 90_000 }, async () => {
     const dataDir = await createTestFolder();
+    await placeCluster(dataDir);
     const photo = await makeSamplePhoto({ width: 1200, height: 900, seed: 3, format: "jpeg" });
     const origin = await startSlowOrigin(100, photo);
     const env = { DATA_DIR: dataDir, DOWNLOADS: "4", ENCODERS: "2" };
