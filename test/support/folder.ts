@@ -12,9 +12,10 @@ export async function createTestFolder(): Promise<string> {
 
 /** A folder of the caller's own on another file system, to which files of the others cannot be linked; null where there is none. */
 export async function createFolderElsewhere(): Promise<string | null> {
-  const [here, there] = [tmpdir(), "/dev/shm"].map((path) => statSync(path, { throwIfNoEntry: false })?.dev);
-  if (there === undefined || here === there) return null;
-  const folder = await mkdtemp("/dev/shm/pressrun-");
+  const here = statSync(tmpdir()).dev;
+  const elsewhere = ["/dev/shm", "/var/tmp"].find((path) => ![undefined, here].includes(statSync(path, { throwIfNoEntry: false })?.dev));
+  if (elsewhere === undefined) return null;
+  const folder = await mkdtemp(join(elsewhere, "pressrun-"));
   onCleanup(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
