@@ -26,13 +26,22 @@ export async function migrateDatabase(url: string): Promise<void> {
   }
 }
 
-/** Compares the newest migration that is recorded with the newest there is, as drizzle itself does. */
+/**
+ * Compares the newest migration that is recorded with the newest there is, as drizzle itself does. To drizzle a database with newer
+ * ones is up to date too; but what this version would write into tables that it does not know, nobody can say.
+ */
 async function isUpToDate(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ table: string | null }>("select to_regclass('drizzle.__drizzle_migrations')::text as table");
   if (!rows[0]?.table) return false;
-  const applied = await client.query<{ last: number }>("select max(created_at)::float8 as last from drizzle.__drizzle_migrations");
+  const applied = await client.query<{ last: number | null }>("select max(created_at)::float8 as last from drizzle.__drizzle_migrations");
   const journal = JSON.parse(await readFile(`${MIGRATIONS}/meta/_journal.json`, "utf8")) as { entries: { when: number }[] };
-  return applied.rows[0]?.last === journal.entries.at(-1)?.when;
+  const last = applied.rows[0]?.last ?? 0;
+  const newest = journal.entries.at(-1)?.when ?? 0;
+  if (last > newest)
+    throw new Error(
+      `it was migrated by a newer version of Pressrun, of ${new Date(last).toISOString().slice(0, 10)} or later. Start that version, or bring back the backup from before the upgrade.`,
+    );
+  return last === newest;
 }
 
 /**

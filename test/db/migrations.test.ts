@@ -85,3 +85,12 @@ test("a batch that an earlier version took goes on after the migration, with its
     ].join("\r\n"),
   );
 });
+
+test("a database that a newer version has migrated is refused, with the way out", async () => {
+  const url = await createTestDatabase();
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  onCleanup(() => client.end());
+  await client.query("insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', 4102444800000)");
+  await assert.rejects(migrateDatabase(url), /was migrated by a newer version of Pressrun.*bring back the backup/);
+});
