@@ -154,7 +154,7 @@ async function migrateWhenReachable(databaseUrl: string, log: Log, signal: Abort
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await migrateDatabase(databaseUrl);
+      return await migrateDatabase(databaseUrl, () => log.warn({}, "waiting for another process that migrates the database"));
     } catch (error) {
       if (!isDatabaseAway(error) || Date.now() > deadline)
         throw new Error(

@@ -11,7 +11,7 @@ export async function migrate(): Promise<void> {
   const embedded = config.databaseUrl === null ? await startEmbedded(config) : null;
   const url = config.databaseUrl ?? embedded?.url ?? "";
   try {
-    await migrateDatabase(url);
+    await migrateDatabase(url, () => console.error("Waiting for another process that migrates the database."));
     const db = connectDatabase({ url, poolMax: 2, onError: () => {} });
     const queue = await openQueue({ executor: db.executor, supervise: false, onError: () => {} });
     await queue.stop();

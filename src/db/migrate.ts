@@ -8,22 +8,32 @@ import { connectionOptions } from "./connect.ts";
 const MIGRATION_LOCK = "8102099357864587886";
 const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
 const POSTGRES_VERSION_MIN = 150_000;
+/** A pooler in session mode lets a client wait while it has no connection for it. */
+const BESIDE_MS = 5_000;
 
 /**
  * Brings the tables up to date. drizzle's migrate() takes no lock of its own, so an advisory lock on the same
- * connection lets several processes start at once.
+ * connection lets several processes start at once. `onWaiting` is called where another process has that lock.
  */
-export async function migrateDatabase(url: string): Promise<void> {
+export async function migrateDatabase(url: string, onWaiting: () => void = () => {}): Promise<void> {
   const client = new pg.Client(connectionOptions(url, "pressrun migrate"));
   client.on("error", () => {});
   await client.connect();
   try {
     await refuseOldServer(client);
-    await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
+    await refuseTransactionPooling(client, url);
+    await takeMigrationLock(client, onWaiting);
     if (!(await isUpToDate(client))) await applyMigrations(client);
   } finally {
     await client.end();
   }
+}
+
+async function takeMigrationLock(client: pg.Client, onWaiting: () => void): Promise<void> {
+  const { rows } = await client.query<{ isTaken: boolean }>('select pg_try_advisory_lock($1) as "isTaken"', [MIGRATION_LOCK]);
+  if (rows[0]?.isTaken) return;
+  onWaiting();
+  await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
 }
 
 /**
@@ -63,4 +73,28 @@ async function refuseOldServer(client: pg.Client): Promise<void> {
   if (server && server.number < POSTGRES_VERSION_MIN) {
     throw new Error(`Pressrun needs PostgreSQL 15 or later; the server at DATABASE_URL is ${server.version}.`);
   }
+}
+
+/**
+ * A pooler in transaction mode gives a connection to the server to its next client as soon as nothing is in progress on it, and with it
+ * what must stay with one: prepared statements, notifications, the lock of migrations. Two connections that are both open then meet in
+ * one process of the server.
+ */
+async function refuseTransactionPooling(client: pg.Client, url: string): Promise<void> {
+  const beside = new pg.Client({ ...connectionOptions(url, "pressrun migrate"), query_timeout: BESIDE_MS });
+  beside.on("error", () => {});
+  await beside.connect();
+  try {
+    if ((await serverProcess(client)) === (await serverProcess(beside)))
+      throw new Error(
+        "the pooler before it gives one connection to several clients (pool_mode = transaction or statement), which prepared statements, notifications and locks do not survive. Set pool_mode = session, or let DATABASE_URL name the server itself.",
+      );
+  } finally {
+    await beside.end();
+  }
+}
+
+async function serverProcess(client: pg.Client): Promise<number | undefined> {
+  const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+  return rows[0]?.pid;
 }

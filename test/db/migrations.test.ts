@@ -94,3 +94,18 @@ test("a database that a newer version has migrated is refused, with the way out"
   await client.query("insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', 4102444800000)");
   await assert.rejects(migrateDatabase(url), /was migrated by a newer version of Pressrun.*bring back the backup/);
 });
+
+test("a process that waits for another one to migrate says so, and goes on after it", async () => {
+  const url = await createTestDatabase();
+  const other = new pg.Client({ connectionString: url });
+  await other.connect();
+  onCleanup(() => other.end());
+  await migrateDatabase(url, () => assert.fail("nobody else migrates"));
+  // "pressrun" in ASCII, as any process of Pressrun takes it.
+  await other.query("select pg_advisory_lock(8102099357864587886)");
+  const { promise: waiting, resolve: onWaiting } = Promise.withResolvers<void>();
+  const migrated = migrateDatabase(url, onWaiting);
+  await waiting;
+  await other.query("select pg_advisory_unlock(8102099357864587886)");
+  await migrated;
+});
