@@ -47,16 +47,23 @@ async function work({ id, task, limits }: EncoderRequest): Promise<void> {
     const outputs = await encodeImage(task, { ...limits, wornBytes });
     reply({ id, encodeMs: performance.now() - startedAt, outputs });
   } catch (error) {
-    const fault = error instanceof Error ? error.message : String(error);
-    reply({ id, encodeMs: performance.now() - startedAt, fault, kind: kindOf(error, fault) });
+    reply({ id, encodeMs: performance.now() - startedAt, ...faultOf(error, limits) });
   }
 }
 
 /** The pixel limit here is for headers that say one thing and hold another; `inspect` has seen the others. */
+const OVER_LIMIT = "exceeds pixel limit";
+
+function faultOf(error: unknown, { pixelsMax }: EncoderLimits): { fault: string; kind: Fault } {
+  const fault = error instanceof Error ? error.message : String(error);
+  if (!fault.includes(OVER_LIMIT)) return { fault, kind: kindOf(error, fault) };
+  const megapixels = Math.round(pixelsMax / 1_000_000);
+  return { fault: `Decoded, the image has more than the ${megapixels} megapixels that are allowed.`, kind: "too large" };
+}
+
 function kindOf(error: unknown, fault: string): Fault {
   if (error instanceof EncoderWorn) return "worn";
-  const isTooLarge = error instanceof TooLargeForMemory || error instanceof TooLargeForFormat || fault.includes("exceeds pixel limit");
-  if (isTooLarge) return "too large";
+  if (error instanceof TooLargeForMemory || error instanceof TooLargeForFormat) return "too large";
   if (UNSUPPORTED.test(fault)) return "unsupported";
   const isSystemCall = error instanceof Error && "syscall" in error;
   return isSystemCall || DISK_FAULT.test(fault) ? "disk" : "image";

@@ -72,6 +72,14 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     assert.deepEqual([result.value.outputs[0]?.width, result.value.outputs[0]?.height], [8_000, 12_500]);
   });
 
+  test("says how many pixels are allowed where more come to light than the header told", async () => {
+    const result = await encode(startPool({ pixelsMax: 2e6 }).pool);
+    assert.deepEqual(result.ok ? null : [result.failure.code, result.failure.detail], [
+      "too_many_pixels",
+      "Decoded, the image has more than the 2 megapixels that are allowed.",
+    ]);
+  });
+
   test("says of an image that is too long for a format's files so, and not that it is damaged", async () => {
     const path = join(folder, "long.png");
     const side = 65_501;
