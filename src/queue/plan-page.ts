@@ -45,28 +45,12 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   if (released) return released;
   if (plan.isPlanned) return { more: false };
 
-  // No more products are read than a page has images; those without an image count as well.
-  const products = await listProductsToPlan(tx, batchId, plan.plannedLine, PAGE_IMAGES);
-  const page = takePage(products);
-  const isPlanned = page.length === products.length && products.length < PAGE_IMAGES;
-  const images = page.flatMap((product) => imagesOf(product, plan.baseUrl));
-
-  const { ordinals: firsts, repeats } = images.length > 0 ? await insertImages(tx, batchId, images) : { ordinals: [], repeats: 0 };
-  const held =
-    plan.hostsPaused > 0 ? (await keepHeldImages(tx, { batchId, round: plan.round, ordinals: firsts, wereQueued: false })).held : null;
-  const ordinals = held ? firsts.filter((ordinal) => !held.has(ordinal)) : firsts;
-  const isBeginning = plan.tag === 0;
-  const head = await queue.headTag(tx);
-  const clock = await advanceVirtualTime(tx, head, { isBeginning });
-  // Who begins stands beside what is served now; who goes on behind it, and not behind those that have begun meanwhile.
-  const virtualTime = isBeginning ? clock - 1 : (head ?? clock);
-  const toSend = ordinals.map((ordinal) => ({ ordinal }));
-  const tag = await sendTagged(tx, queue, { batchId, lastTag: plan.tag, virtualTime }, toSend);
-  if (isBeginning) await queue.announceBatch(tx);
-
+  const { images, plannedLine, isPlanned } = await readPage(tx, batchId, plan);
+  const { ordinals, repeats } = await insertPage(tx, batchId, plan, images);
+  const tag = await sendPage(tx, queue, batchId, plan, ordinals);
   const settled = repeats > 0 ? await settleRepeats(tx, batchId, ordinalSpan(images)) : { done: 0, failed: 0 };
   const { isSettled, standsStill, run } = await recordPlan(tx, batchId, {
-    plannedLine: page.at(-1)?.line ?? plan.plannedLine,
+    plannedLine,
     isPlanned,
     tag,
     queued: ordinals.length,
@@ -76,6 +60,46 @@ export async function planPage(tx: Tx, queue: PlanQueue, batchId: string): Promi
   });
   if (isSettled || standsStill) await queue.sendFinish(tx, { batchId, run });
   return { more: !isPlanned && plan.queued + ordinals.length <= QUEUED_MAX - PAGE_IMAGES };
+}
+
+type Page = { images: PlannedImage[]; plannedLine: number; isPlanned: boolean };
+
+async function readPage(tx: Tx, batchId: string, plan: PlanState): Promise<Page> {
+  // No more products are read than a page has images; those without an image count as well.
+  const products = await listProductsToPlan(tx, batchId, plan.plannedLine, PAGE_IMAGES);
+  const page = takePage(products);
+  return {
+    images: page.flatMap((product) => imagesOf(product, plan.baseUrl)),
+    plannedLine: page.at(-1)?.line ?? plan.plannedLine,
+    isPlanned: page.length === products.length && products.length < PAGE_IMAGES,
+  };
+}
+
+/** The page's rows. Returns which of its images need a job now: no repeats, and none of a paused host, which are held. */
+async function insertPage(
+  tx: Tx,
+  batchId: string,
+  { hostsPaused, round }: PlanState,
+  images: readonly PlannedImage[],
+): Promise<{ ordinals: number[]; repeats: number }> {
+  if (images.length === 0) return { ordinals: [], repeats: 0 };
+  const { ordinals, repeats } = await insertImages(tx, batchId, images);
+  if (hostsPaused === 0) return { ordinals, repeats };
+  const { held } = await keepHeldImages(tx, { batchId, round, ordinals, wereQueued: false });
+  return { ordinals: ordinals.filter((ordinal) => !held.has(ordinal)), repeats };
+}
+
+/** Returns the batch's last tag from now on. */
+async function sendPage(tx: Tx, queue: PlanQueue, batchId: string, plan: PlanState, ordinals: readonly number[]): Promise<number> {
+  const isBeginning = plan.tag === 0;
+  const head = await queue.headTag(tx);
+  const clock = await advanceVirtualTime(tx, head, { isBeginning });
+  // Who begins stands beside what is served now; who goes on behind it, and not behind those that have begun meanwhile.
+  const virtualTime = isBeginning ? clock - 1 : (head ?? clock);
+  const images = ordinals.map((ordinal) => ({ ordinal }));
+  const tag = await sendTagged(tx, queue, { batchId, lastTag: plan.tag, virtualTime }, images);
+  if (isBeginning) await queue.announceBatch(tx);
+  return tag;
 }
 
 /** Queues a page of images whose hosts were resumed, with new tags, as if they were planned now. Null where there is none after all. */
