@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Socket } from "node:net";
-import { connectDatabase, isDatabaseAway } from "../../src/db/connect.ts";
+import { connectDatabase, isDatabaseAway, type Transaction } from "../../src/db/connect.ts";
 import { listen } from "../../src/db/listen.ts";
 import { migrateDatabase } from "../../src/db/migrate.ts";
 import { withOwnConnection } from "../../src/db/own-connection.ts";
@@ -23,6 +23,20 @@ test("a transaction whose statement hangs ends with its deadline, and leaves its
   });
   await assert.rejects(hanging, (error) => /read timeout/.test(String(error)) && isDatabaseAway(error));
   assert.deepEqual((await db.executor.executeSql("select to_regclass('t') as t")).rows, [{ t: null }]);
+});
+
+test("no transaction lets the server compile its statements, which are short", async () => {
+  const url = await createTestDatabase();
+  // As on a server that has only its defaults.
+  await withOwnConnection(url, (_, server) => server.executeSql(`alter database ${new URL(url).pathname.slice(1)} set jit = on`));
+  const db = connectDatabase({ url, poolMax: 1, onError: assert.fail });
+  onCleanup(() => db.close());
+  const loading: Transaction = (work) => withOwnConnection(url, (transaction) => transaction(work));
+  const { transaction, keyedTransaction, fleetingTransaction } = db;
+  for (const [name, inTransaction] of Object.entries({ transaction, keyedTransaction, fleetingTransaction, loading })) {
+    const [row] = await inTransaction(async (tx) => (await tx.client.query<{ jit: string }>("show jit")).rows);
+    assert.equal(row?.jit, "off", name);
+  }
 });
 
 test("every connection asks for a sign of life after ten quiet seconds", async (t) => {
