@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "./config.ts";
-import { connectDatabase, isDatabaseAway } from "./db/connect.ts";
+import { connectDatabase, isDatabaseAway, isDatabaseClosed } from "./db/connect.ts";
 import { migrateDatabase } from "./db/migrate.ts";
 import { shareFolder, takeOwnership } from "./db/ownership.ts";
 import { withoutPassword } from "./domain/database-url.ts";
@@ -156,7 +156,7 @@ async function migrateWhenReachable(databaseUrl: string, log: Log, signal: Abort
     try {
       return await migrateDatabase(databaseUrl, () => log.warn({}, "waiting for another process that migrates the database"));
     } catch (error) {
-      if (!isDatabaseAway(error) || Date.now() > deadline)
+      if (!isDatabaseAway(error) || isDatabaseClosed(error) || Date.now() > deadline)
         throw new Error(
           `The database at ${withoutPassword(databaseUrl)} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
           { cause: error },

@@ -142,6 +142,8 @@ function executorOn(target: pg.Pool | pg.ClientBase): Executor {
  * itself: 40 deadlock and serialization, 55P03 and 57014 timeouts, 25006 and 25P a transaction that a failover made read-only or ended.
  */
 const AWAY_STATES = /^(08|53|57P|40|55P03|57014|25006|25P)/;
+/** 28 what pg_hba.conf, the role or its password forbid, 3D000 no such database: they are being changed, or a backup is coming back. */
+const CLOSED_STATES = /^(28|3D000)/;
 /** 22 data exceptions, 23 constraints: the same values would be refused again. */
 const REFUSED_STATES = /^(22|23)/;
 const AWAY_ERRNOS = new Set([
@@ -160,13 +162,22 @@ const AWAY_WORDS =
 
 /** Whether the database refused the values themselves. */
 export function isValueRefused(error: unknown): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && REFUSED_STATES.test(error.code);
+  return error instanceof Error && REFUSED_STATES.test(codeOf(error));
 }
 
 /** Whether an error means that the database is away for now, rather than that we asked something wrong. */
 export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  if (AWAY_STATES.test(code) || AWAY_ERRNOS.has(code) || AWAY_WORDS.test(error.message)) return true;
+  const code = codeOf(error);
+  if (AWAY_STATES.test(code) || AWAY_ERRNOS.has(code) || AWAY_WORDS.test(error.message) || isDatabaseClosed(error)) return true;
   return error.cause !== undefined && isDatabaseAway(error.cause);
+}
+
+/** Whether the server lets us no longer in: to a process that runs the database is away, to one that starts DATABASE_URL is wrong. */
+export function isDatabaseClosed(error: unknown): boolean {
+  return error instanceof Error && CLOSED_STATES.test(codeOf(error));
+}
+
+function codeOf(error: Error): string {
+  return "code" in error && typeof error.code === "string" ? error.code : "";
 }
