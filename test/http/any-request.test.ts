@@ -13,7 +13,7 @@ import { startService, type Service } from "../support/service.ts";
 import { requestsFor, type AnyRequest } from "./any-request/any-request.ts";
 import type { Known } from "./any-request/from-schema.ts";
 
-/** For each operation. By hand: ANY_REQUEST_RUNS=1000 ANY_REQUEST_SEED=$RANDOM npm test -- test/http/any-request.test.ts */
+/** For each operation. By hand: ANY_REQUEST_RUNS=1000 ANY_REQUEST_SEED=$RANDOM npm run test:file test/http/any-request.test.ts */
 const RUNS = Number(process.env["ANY_REQUEST_RUNS"] ?? 50);
 const SEED = Number(process.env["ANY_REQUEST_SEED"] ?? 5);
 const ANSWER_MS = 10_000;

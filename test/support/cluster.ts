@@ -8,7 +8,7 @@ import { join } from "node:path";
  */
 export async function placeCluster(dataDir: string): Promise<void> {
   const cluster = process.env["TEST_CLUSTER"];
-  if (!cluster) throw new Error("run tests with `npm test`, or `npm test -- FILE`: they need its PostgreSQL");
+  if (!cluster) throw new Error("run tests with `npm test`, or `npm run test:file FILE`: they need its PostgreSQL");
   await mkdir(dataDir, { recursive: true });
   // With owners and modes, which PostgreSQL is particular about; fs.cp keeps no owners.
   execFileSync("cp", ["-a", cluster, join(dataDir, "postgres")]);

@@ -5,7 +5,7 @@ import { connectDatabase, type Database } from "../../src/db/connect.ts";
 /** A migrated database of the caller's own, dropped after its tests. */
 export async function createTestDatabase(): Promise<string> {
   const serverUrl = process.env["TEST_POSTGRES_URL"];
-  if (!serverUrl) throw new Error("run tests with `npm test`, or `npm test -- FILE`: they need its PostgreSQL");
+  if (!serverUrl) throw new Error("run tests with `npm test`, or `npm run test:file FILE`: they need its PostgreSQL");
   const name = `test_${randomBytes(6).toString("hex")}`;
   const server = connectDatabase({ url: serverUrl, poolMax: 1, onError: () => {} });
   await server.executor.executeSql(`create database ${name} template template_pressrun strategy file_copy`);
