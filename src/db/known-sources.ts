@@ -34,12 +34,13 @@ export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[])
 
 /**
  * What came by headers for its origin is linked without them only where the same bytes come: a cache before the origin may answer 304
- * to whoever asks.
+ * to whoever asks. So is what an attempt has failed for: some servers answer 500 to a condition that they do not understand.
  */
-function knownTo({ batch }: ClaimedImage, found: Omit<Row, "tenantId" | "key"> | undefined): KnownSource | null {
+function knownTo({ batch, attempts }: ClaimedImage, found: Omit<Row, "tenantId" | "key"> | undefined): KnownSource | null {
   if (found === undefined) return null;
   const { sourceHosts, ...known } = found;
-  return sourceHosts === batch.sourceHosts ? known : { ...known, source: { ...known.source, etag: null, lastModified: null } };
+  const mayAskWithCondition = sourceHosts === batch.sourceHosts && attempts === 0;
+  return mayAskWithCondition ? known : { ...known, source: { ...known.source, etag: null, lastModified: null } };
 }
 
 const KNOWN = `

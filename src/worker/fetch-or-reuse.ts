@@ -20,11 +20,9 @@ export async function fetchOrReuse(
   path: string,
   signal: AbortSignal,
 ): Promise<StageResult<Download | Reused>> {
-  const { known, url, attempts } = work;
+  const { known, url } = work;
   if (known === null) return stages.download({ url, path, signal });
-  // Where an attempt has failed, the condition may be why: some servers answer 500 to one that they do not understand.
-  const fetched =
-    attempts > 0 ? await stages.download({ url, path, signal }) : await fetchUnlessUnchanged(stages, { url, path, signal }, known.source);
+  const fetched = await fetchUnlessUnchanged(stages, { url, path, signal }, known.source);
   if (!fetched.ok) return fetched;
   const isUnchanged = fetched.value.status === 304;
   if (!isUnchanged && fetched.value.sha256 !== known.source.sha256) return fetched;

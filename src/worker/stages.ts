@@ -15,8 +15,6 @@ export type ImageWork = {
   stem: string;
   recipe: Recipe;
   priority: number;
-  /** How many attempts have failed before this one. */
-  attempts: number;
   /** What an earlier batch made of the same URL under the same recipe. */
   known: KnownSource | null;
 };

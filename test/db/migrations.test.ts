@@ -101,7 +101,7 @@ test("a process that waits for another one to migrate says so, and goes on after
   await other.connect();
   onCleanup(() => other.end());
   await migrateDatabase(url, () => assert.fail("nobody else migrates"));
-  // "pressrun" in ASCII, as any process of Pressrun takes it.
+  // The lock that every process takes for a migration; its number must never change, since versions run side by side in an upgrade.
   await other.query("select pg_advisory_lock(8102099357864587886)");
   const { promise: waiting, resolve: onWaiting } = Promise.withResolvers<void>();
   const migrated = migrateDatabase(url, onWaiting);

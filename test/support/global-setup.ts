@@ -37,7 +37,7 @@ export async function globalSetup(): Promise<void> {
   process.env["TEST_POSTGRES_URL"] = postgres.url;
 }
 
-/** The folder of a cluster that is migrated as any process of Pressrun leaves it, and stopped. */
+/** Makes a cluster with the tables and queues that the service would make at its start, stops it, and returns its folder. */
 async function makeCluster(): Promise<string> {
   const dataDir = join(folder, "template");
   const made = await startEmbeddedPostgres({ dataDir, port: 0, log: () => {} });

@@ -47,7 +47,6 @@ describe("an attempt at an image", () => {
       stem: "7-1",
       recipe,
       priority: 0,
-      attempts: 0,
       known: null,
     };
   });
