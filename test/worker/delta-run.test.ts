@@ -154,6 +154,13 @@ describe("a catalogue that comes again", () => {
     const { batch } = await run({ recipe }, ["/tag.jpg", "/unquoted.jpg"]);
     assert.deepEqual([batch.progress.failed, batch.progress.reused], [0, 2]);
     assert.deepEqual(answers.toSorted(), ["/tag.jpg 200", "/tag.jpg 412", "/unquoted.jpg 200", "/unquoted.jpg 400"]);
+    for (const status of [401, 403, 404]) {
+      toConditions.set("/tag.jpg", { status });
+      answers.length = 0;
+      const { progress } = (await run({ recipe }, ["/tag.jpg"])).batch;
+      assert.deepEqual([progress.failed, progress.reused], [0, 1]);
+      assert.deepEqual(answers, [`/tag.jpg ${status}`, "/tag.jpg 200"]);
+    }
   });
 
   test("is tried again without a condition where its origin fails over one", async () => {
