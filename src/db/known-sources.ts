@@ -11,8 +11,8 @@ export type KnownSource = {
   outputs: OutputFacts[];
 };
 
-/** A claimed image. `key` is that of its URL under its recipe (domain/source-key.ts). */
-export type SourcedImage = ClaimedImage & { key: string; known: KnownSource | null };
+/** A claimed image. `sourceKey` names its URL under its recipe (domain/source-key.ts). */
+export type SourcedImage = ClaimedImage & { sourceKey: string; known: KnownSource | null };
 
 /** `sourceHosts`: those that the earlier batch had headers for, as JSON. */
 type Row = KnownSource & { tenantId: string; key: string; sourceHosts: string | null };
@@ -21,14 +21,14 @@ type Row = KnownSource & { tenantId: string; key: string; sourceHosts: string | 
 export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[]): Promise<SourcedImage[]> {
   const images = [...Map.groupBy(claimed, ({ batch }) => batch)].flatMap(([{ recipe }, ofBatch]) => {
     const keyOf = createSourceKey(recipe);
-    return ofBatch.map((image): SourcedImage => ({ ...image, key: keyOf(image.url), known: null }));
+    return ofBatch.map((image): SourcedImage => ({ ...image, sourceKey: keyOf(image.url), known: null }));
   });
   const asked = images.filter(({ batch }) => batch.refresh === "auto");
   if (asked.length === 0) return images;
-  const values = [asked.map(({ batch }) => batch.tenantId), asked.map(({ key }) => key)];
+  const values = [asked.map(({ batch }) => batch.tenantId), asked.map(({ sourceKey }) => sourceKey)];
   const { rows } = await tx.client.query<Row>({ name: "known_sources", text: KNOWN, values });
   const byKey = new Map(rows.map(({ tenantId, key, ...known }) => [`${tenantId}/${key}`, known]));
-  for (const image of asked) image.known = knownTo(image, byKey.get(`${image.batch.tenantId}/${image.key}`));
+  for (const image of asked) image.known = knownTo(image, byKey.get(`${image.batch.tenantId}/${image.sourceKey}`));
   return images;
 }
 

@@ -2,37 +2,38 @@ import type { SourcedImage } from "../db/known-sources.ts";
 import { outputFileName } from "../domain/file-name.ts";
 import { FORMAT_FILES, outputNames } from "../domain/recipe.ts";
 import type { OutputPlace } from "../storage/storage.ts";
+import type { Hold } from "./pump.ts";
 import type { Stages } from "./stages.ts";
 
 /**
  * The stages of one attempt, which do two things more:
- * - Once `signal` is aborted they put no file at its place. Another process may have taken over the claim and settled files of the same
- *   names.
+ * - They put no file at its place before `confirm` has said that the claim is still ours. Another process may have taken it over, and
+ *   settled files of the same names.
  * - They note in `placed` each output that they put at its place. Only the settle knows whether a row names it, and removes those that
  *   none does.
  */
-export function notePlaced(stages: Stages, placed: OutputPlace[], signal: AbortSignal): Stages {
+export function placeConfirmed(stages: Stages, placed: OutputPlace[], confirm: Hold["confirm"]): Stages {
   const note = ({ batchId, ordinal, fileName }: OutputPlace) => void placed.push({ batchId, ordinal, fileName });
   return {
     ...stages,
     async keepOutput(tempPath, at) {
-      signal.throwIfAborted();
+      await confirm();
       const kept = await stages.keepOutput(tempPath, at);
       if (kept.ok) note(at);
       return kept;
     },
     async keepInput(tempPath, at) {
-      signal.throwIfAborted();
+      await confirm();
       return stages.keepInput(tempPath, at);
     },
     async linkOutput(from, to) {
-      signal.throwIfAborted();
+      await confirm();
       const linked = await stages.linkOutput(from, to);
       if (linked.ok && linked.value) note(to);
       return linked;
     },
     async linkInput(from, to) {
-      signal.throwIfAborted();
+      await confirm();
       return stages.linkInput(from, to);
     },
   };

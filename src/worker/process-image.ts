@@ -6,13 +6,18 @@ import type { Encoded } from "../image/encode-result.ts";
 import type { EncodeTask } from "../image/encode-task.ts";
 import type { Download } from "../net/download.ts";
 import { fetchOrReuse } from "./fetch-or-reuse.ts";
-import { notePlaced } from "./placed-outputs.ts";
+import { placeConfirmed } from "./placed-outputs.ts";
+import type { Hold } from "./pump.ts";
 import { NO_STAGE_MS, type Attempt, type ImageWork, type Processed, type Stages, type StoredOutput } from "./stages.ts";
 
 /** One image, top to bottom: fetch, inspect, encode, store. Whatever happens, no temporary file stays. */
-export async function processImage(given: Stages, work: ImageWork, signal: AbortSignal): Promise<Attempt> {
+export async function processImage(
+  given: Stages,
+  work: ImageWork,
+  { signal, confirm }: Pick<Hold, "signal" | "confirm">,
+): Promise<Attempt> {
   const placed: Attempt["placed"] = [];
-  const stages = notePlaced(given, placed, signal);
+  const stages = placeConfirmed(given, placed, confirm);
   const attempt: Attempt = {
     result: { ok: true, value: { outputs: [], isReused: false } },
     placed,

@@ -30,7 +30,7 @@ export type ImageOutcome = {
   attempt: number;
   tenantId: string;
   /** Names the image's URL under its recipe: see domain/source-key.ts. */
-  key: string;
+  sourceKey: string;
   isOfSmallBatch: boolean;
   /** Where the attempt has put outputs, whatever its outcome; of an image that failed, where any attempt can have. */
   placed: readonly OutputPlace[];
@@ -198,7 +198,7 @@ function toSettled({ claim, outcome, startedAt, source, stageMs }: ImageOutcome)
   }
 }
 
-function toSource({ claim, outcome, source, tenantId, key }: ImageOutcome): NewSource[] {
+function toSource({ claim, outcome, source, tenantId, sourceKey }: ImageOutcome): NewSource[] {
   if (outcome.kind !== "done" || source === null) return [];
-  return [{ ...claim.data, tenantId, key, sha256: source.sha256, etag: source.etag, lastModified: source.lastModified }];
+  return [{ ...claim.data, tenantId, key: sourceKey, sha256: source.sha256, etag: source.etag, lastModified: source.lastModified }];
 }

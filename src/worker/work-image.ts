@@ -33,75 +33,60 @@ export type WorkDeps = {
 const SMALL_FIRST = Infinity;
 
 /** One claim, from image to settled outcome. */
-export async function workImage(
-  { stages, settler, disk, log, hosts, sourceHeadersOf }: WorkDeps,
-  claim: Claim,
-  image: SourcedImage,
-  { signal, confirm, onAsked, onFetched, onWorked }: Hold,
-): Promise<void> {
+export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImage, hold: Hold): Promise<void> {
   const startedAt = new Date();
-  const fetch: Stages["download"] = (request) => stages.download({ ...request, onTurn: onAsked });
-  const download = image.batch.sourceHosts !== null ? withHeaders(fetch, sourceHeadersOf, image.batchId) : fetch;
-  const onOwnFetched = (fetchMs: number) => (onFetched(), stages.onFetched(fetchMs));
-  const ownStages = { ...stages, ...placeConfirmed(stages, confirm), download, onFetched: onOwnFetched };
-  const tried =
-    hosts.meet(image.host) ??
-    (await tryImage(
-      { stages: ownStages, log, hosts },
-      { ...image, recipe: image.batch.recipe, priority: image.batch.isSmall ? SMALL_FIRST : claim.priority },
-      signal,
-    ));
-  if (signal.reason instanceof LostClaim) return;
-  const attempt = "kind" in tried ? null : tried;
-  const outcome = "kind" in tried ? tried : await decide({ disk, hosts }, claim, image, tried);
+  const { attempt, outcome } = meetPause(deps.hosts, image.host) ?? (await tryImage(deps, claim, image, hold));
+  if (hold.signal.reason instanceof LostClaim) return;
   const item: ImageOutcome = {
     claim,
     outcome,
     startedAt,
     attempt: image.attempts + 1,
     tenantId: image.batch.tenantId,
-    key: image.key,
+    sourceKey: image.sourceKey,
     isOfSmallBatch: image.batch.isSmall,
     placed: outcome.kind === "give_up" ? placesOf(image) : (attempt?.placed ?? []),
     source: attempt?.source ?? null,
     stageMs: { ...NO_STAGE_MS, ...attempt?.stageMs, waitMs: image.waitMs },
   };
-  log.debug(describeAttempt(item, image.host), "image");
-  const settled = settler.settle(item);
-  onWorked();
+  deps.log.debug(describeAttempt(item, image.host), "image");
+  const settled = deps.settler.settle(item);
+  hold.onWorked();
   await settled;
 }
 
-/** No file is put at its place before it is sure that the claim is still ours. */
-function placeConfirmed(
-  { keepOutput, keepInput, linkOutput, linkInput }: Stages,
-  confirm: Hold["confirm"],
-): Pick<Stages, "keepOutput" | "keepInput" | "linkOutput" | "linkInput"> {
-  return {
-    keepOutput: (tempPath, at) => confirm().then(() => keepOutput(tempPath, at)),
-    keepInput: (tempPath, at) => confirm().then(() => keepInput(tempPath, at)),
-    linkOutput: (from, to) => confirm().then(() => linkOutput(from, to)),
-    linkInput: (from, to) => confirm().then(() => linkInput(from, to)),
-  };
+/** What came of a claim. `attempt` is null where it was broken off, or none was made, and counts for nothing. */
+type Tried = { attempt: Attempt | null; outcome: Outcome<Processed> };
+
+function meetPause(hosts: WorkDeps["hosts"], host: string): Tried | null {
+  const outcome = hosts.meet(host);
+  return outcome && { attempt: null, outcome };
 }
 
-/** One wide event for each attempt. No URL: its query may hold what signs it, and batchId and ordinal find it. */
-function describeAttempt({ claim, outcome, attempt, source, stageMs }: ImageOutcome, host: string): object {
-  return {
-    ...claim.data,
-    host,
-    attempt,
-    outcome: outcome.kind,
-    ...("failure" in outcome ? { code: outcome.failure.code } : {}),
-    ...("delayMs" in outcome ? { delayMs: outcome.delayMs } : {}),
-    ...(outcome.kind === "done" ? { isReused: outcome.result.isReused, outputBytes: bytesOf(outcome.result.outputs) } : {}),
-    ...(source === null ? {} : { status: source.httpStatus, sourceBytes: source.sourceBytes }),
-    ...stageMs,
-  };
+/** A surprise costs the image a try and is logged. */
+async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, hold: Hold): Promise<Tried> {
+  const work = { ...image, recipe: image.batch.recipe, priority: image.batch.isSmall ? SMALL_FIRST : claim.priority };
+  try {
+    const attempt = await processImage(stagesFor(deps, image, hold), work, hold);
+    return { attempt, outcome: await decide(deps, claim, image, attempt) };
+  } catch (error) {
+    const released = { attempt: null, outcome: { kind: "release", delayMs: 0 } } as const;
+    if (hold.signal.aborted || error instanceof NoAttempt) return released;
+    if (error instanceof HostPaused) return meetPause(deps.hosts, error.host) ?? released;
+    deps.log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
+    const failure = { code: "storage_failed", detail: "The image could not be processed for a reason on our side.", retry: true } as const;
+    return { attempt: null, outcome: await decideFailure(failure, image.attempts + 1, deps.disk) };
+  }
 }
 
-function bytesOf(outputs: Processed["outputs"]): number {
-  return outputs.reduce((sum, { bytes }) => sum + bytes, 0);
+/** The stages, which tell the pump how far the image has come, and take the headers that its batch has for its origins. */
+function stagesFor({ stages, sourceHeadersOf }: WorkDeps, { batch, batchId }: SourcedImage, { onAsked, onFetched }: Hold): Stages {
+  const download: Stages["download"] = (request) => stages.download({ ...request, onTurn: onAsked });
+  return {
+    ...stages,
+    download: batch.sourceHosts !== null ? withHeaders(download, sourceHeadersOf, batchId) : download,
+    onFetched: (fetchMs) => (onFetched(), stages.onFetched(fetchMs)),
+  };
 }
 
 /** Every download of a batch that has headers for its origins takes them along. */
@@ -116,25 +101,6 @@ function withHeaders(download: Stages["download"], sourceHeadersOf: SourceHeader
 
 /** Nothing was tried: the image is as it was, and without its database nothing can be settled before that is back. */
 class NoAttempt extends Error {}
-
-const RELEASED: Outcome<never> = { kind: "release", delayMs: 0 };
-
-/** An outcome at once where the attempt was broken off and counts for nothing. A surprise costs the image a try and is logged. */
-async function tryImage(
-  { stages, log, hosts }: Pick<WorkDeps, "stages" | "log" | "hosts">,
-  work: Parameters<typeof processImage>[1],
-  signal: AbortSignal,
-): Promise<Attempt | Outcome<never>> {
-  try {
-    return await processImage(stages, work, signal);
-  } catch (error) {
-    if (signal.aborted || error instanceof NoAttempt) return RELEASED;
-    if (error instanceof HostPaused) return hosts.meet(error.host) ?? RELEASED;
-    log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
-    const failure = { code: "storage_failed", detail: "The image could not be processed for a reason on our side.", retry: true } as const;
-    return { result: { ok: false, failure }, placed: [], source: null, stageMs: NO_STAGE_MS };
-  }
-}
 
 async function decide(
   { disk, hosts }: Pick<WorkDeps, "disk" | "hosts">,
@@ -158,4 +124,23 @@ function waitAsAsked(hosts: WorkDeps["hosts"], { data }: Claim, host: string, fa
   // Where a redirect led to the host that asked, the image's own host is not paused.
   const met = hosts.meet(host) ?? { kind: "release", delayMs: did.pauseMs };
   return met.kind === "release" ? { ...met, askedSince } : met;
+}
+
+/** One wide event for each attempt. No URL: its query may hold what signs it, and batchId and ordinal find it. */
+function describeAttempt({ claim, outcome, attempt, source, stageMs }: ImageOutcome, host: string): object {
+  return {
+    ...claim.data,
+    host,
+    attempt,
+    outcome: outcome.kind,
+    ...("failure" in outcome ? { code: outcome.failure.code } : {}),
+    ...("delayMs" in outcome ? { delayMs: outcome.delayMs } : {}),
+    ...(outcome.kind === "done" ? { isReused: outcome.result.isReused, outputBytes: bytesOf(outcome.result.outputs) } : {}),
+    ...(source === null ? {} : { status: source.httpStatus, sourceBytes: source.sourceBytes }),
+    ...stageMs,
+  };
+}
+
+function bytesOf(outputs: Processed["outputs"]): number {
+  return outputs.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -162,7 +162,7 @@ function untried(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
     startedAt: new Date(),
     attempt: 0,
     tenantId: "",
-    key: "",
+    sourceKey: "",
     isOfSmallBatch: false,
     placed: [],
     source: null,

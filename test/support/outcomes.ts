@@ -10,7 +10,7 @@ export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"]): Image
     startedAt: new Date(),
     attempt: 1,
     tenantId: DEFAULT_TENANT_ID,
-    key: randomUUIDv7(),
+    sourceKey: randomUUIDv7(),
     isOfSmallBatch: true,
     placed: [],
     source: null,

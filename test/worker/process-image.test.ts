@@ -32,6 +32,9 @@ const SETTLED = [
   ["inputImages", "0.jpg"],
 ] as const;
 
+/** The claim is ours until the work is called off. */
+const holdOf = ({ signal }: AbortController) => ({ signal, confirm: async () => signal.throwIfAborted() });
+
 describe("an attempt at an image", () => {
   let dataDir: string;
   let storage: Storage;
@@ -75,7 +78,7 @@ describe("an attempt at an image", () => {
   };
   /** How it ended, and which outputs it says are at their places: those that are there. No temporary file stays. */
   const attempt = async (stages: Stages) => {
-    const { result, placed } = await processImage(stages, work, new AbortController().signal);
+    const { result, placed } = await processImage(stages, work, holdOf(new AbortController()));
     const names = placed.map(({ fileName }) => fileName);
     assert.deepEqual((await filesIn(folderOf("outputImages"))).toSorted(), names.toSorted());
     assert.deepEqual(await filesIn(join(dataDir, "uploads", "temp")), []);
@@ -145,7 +148,7 @@ describe("an attempt at an image", () => {
         stage === "encode"
           ? { encode: async (...given) => loseAfter(await done.encode(...given)) }
           : { download: async (...given) => loseAfter(await done.download(...given)) };
-      await assert.rejects(processImage(stagesOf(changed), work, abort.signal), lost);
+      await assert.rejects(processImage(stagesOf(changed), work, holdOf(abort)), lost);
       await assertUntouched();
       assert.deepEqual(await filesIn(join(dataDir, "uploads", "temp")), []);
     };
@@ -162,7 +165,7 @@ describe("an attempt at an image", () => {
       if (at.fileName.includes("thumb")) abort.abort(lost);
       return kept;
     };
-    await assert.rejects(processImage(stagesOf({ keepOutput }), work, abort.signal), lost);
+    await assert.rejects(processImage(stagesOf({ keepOutput }), work, holdOf(abort)), lost);
     assert.deepEqual(await filesIn(folderOf("inputImages")), []);
   });
 
@@ -178,7 +181,7 @@ describe("an attempt at an image", () => {
         abort.abort(reason);
         return kept;
       };
-      await assert.rejects(processImage(stagesOf({ keepOutput }), work, abort.signal), reason);
+      await assert.rejects(processImage(stagesOf({ keepOutput }), work, holdOf(abort)), reason);
       assert.equal(await readFile(large(), "utf8"), "settled by another");
       assert.deepEqual(await filesIn(join(dataDir, "uploads", "temp")), []);
     }
