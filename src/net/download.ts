@@ -13,7 +13,7 @@ import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
 import { BadRedirect, judgeAnswer, tooLarge } from "./judge-answer.ts";
 import { netFailure } from "./net-failure.ts";
-import { ownHeaders, requestHeaders, type OwnHeaders, type Validators } from "./request-headers.ts";
+import { findHostHeaders, requestHeaders, type HostHeaders, type Validators } from "./request-headers.ts";
 
 export type Download = {
   path: string;
@@ -111,8 +111,8 @@ async function fetchToFile(context: Context, request: Journey, first: URL): Prom
     for (let hop = 0; ; hop += 1) {
       // Asked at every hop, and after the wait for the host's room: a pause may have begun meanwhile.
       if (hosts.isPaused(url.host)) throw new HostPaused(url.host);
-      const own = await ownHeaders(context.guard, url, request.sourceHeaders);
-      const answer = await ask(context, { url, request, deadlines, own });
+      const hostHeaders = await findHostHeaders(context.guard, url, request.sourceHeaders);
+      const answer = await ask(context, { url, request, deadlines, hostHeaders });
       if (!("redirect" in answer)) return reportTo(hosts, url, answer);
       hosts.onSuccess(url.host);
       if (hop >= context.limits.redirectsMax)
@@ -141,11 +141,11 @@ function reportTo(hosts: HostWatch, { host }: URL, result: StageResult<Download>
   return result;
 }
 
-type Hop = { url: URL; request: DownloadRequest; deadlines: Deadlines; own: OwnHeaders };
+type Hop = { url: URL; request: DownloadRequest; deadlines: Deadlines; hostHeaders: HostHeaders };
 
 /** One request: its answer's body goes to the file, unless the head tells that it is of no use. */
 async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | Redirect> {
-  const { url, deadlines, own, request } = hop;
+  const { url, deadlines, hostHeaders, request } = hop;
   const { userAgent, accept } = context;
   const port = portOf(url);
   context.guard.checkLiteral(url.hostname, port);
@@ -157,7 +157,7 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
       hostname: unbracket(url.hostname),
       lookup: context.guard.lookupFor(port),
       watch: deadlines,
-      headers: requestHeaders({ url, userAgent, accept, validators: request.validators, own }),
+      headers: requestHeaders({ url, userAgent, accept, validators: request.validators, hostHeaders }),
       onHead(head) {
         verdict = judge(context, hop, head);
         return "file" in verdict ? verdict.file : null;
@@ -178,11 +178,11 @@ type Redirect = { redirect: URL | BadRedirect };
 type Verdict = { file: BodyFile; head: Head } | { result: StageResult<Download> } | Redirect;
 
 /** What becomes of an answer: another request, a result without a body, or a file. */
-function judge(context: Context, { url, request, own }: Hop, head: Head): Verdict {
+function judge(context: Context, { url, request, hostHeaders }: Hop, head: Head): Verdict {
   const { bytesMax } = context.limits;
   const validators = request.validators?.of === url.href ? request.validators : null;
   const judgement = judgeAnswer(
-    { url, validators, isWithheld: own === "withheld", bytesMax, codingsTaken: context.codingsTaken ?? [] },
+    { url, validators, isWithheld: hostHeaders === "withheld", bytesMax, codingsTaken: context.codingsTaken ?? [] },
     head,
   );
   switch (judgement.kind) {

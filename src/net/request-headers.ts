@@ -8,18 +8,18 @@ import type { Guard } from "./guarded-lookup.ts";
 export type Validators = { of: string; etag: string | null; lastModified: string | null };
 
 /** The batch's source headers for one host; `withheld` where it has some, and they must not be sent unencrypted. */
-export type OwnHeaders = Record<string, string> | "withheld";
+export type HostHeaders = Record<string, string> | "withheld";
 
-type Request = { url: URL; userAgent: string; accept: string; validators: Validators | undefined; own: OwnHeaders };
+type Request = { url: URL; userAgent: string; accept: string; validators: Validators | undefined; hostHeaders: HostHeaders };
 
 /** What one request for a file carries. */
-export function requestHeaders({ url, userAgent, accept, validators, own }: Request): Record<string, string> {
+export function requestHeaders({ url, userAgent, accept, validators, hostHeaders }: Request): Record<string, string> {
   return {
     "user-agent": userAgent,
     accept,
     "accept-encoding": "identity",
     ...(validators?.of === url.href ? conditionsOf(validators) : {}),
-    ...(own === "withheld" ? {} : own),
+    ...(hostHeaders === "withheld" ? {} : hostHeaders),
   };
 }
 
@@ -32,8 +32,8 @@ function conditionsOf({ etag, lastModified }: Validators): Record<string, string
  * The batch's source headers for the host of this URL. Where they may not go (http, outside the operator's networks) the request is
  * made without them: most servers answer it with a redirect to https.
  */
-export async function ownHeaders(guard: Guard, url: URL, given: readonly SourceHeaders[] | undefined): Promise<OwnHeaders> {
-  const own = given ? headersFor(given, url) : null;
-  if (own === null) return {};
-  return (await guard.mayCarrySecrets(url)) ? own : "withheld";
+export async function findHostHeaders(guard: Guard, url: URL, given: readonly SourceHeaders[] | undefined): Promise<HostHeaders> {
+  const hostHeaders = given ? headersFor(given, url) : null;
+  if (hostHeaders === null) return {};
+  return (await guard.mayCarrySecrets(url)) ? hostHeaders : "withheld";
 }
