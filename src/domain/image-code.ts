@@ -38,3 +38,10 @@ export type ImageCode = keyof typeof IMAGE_CODES;
 export function isImageCode(value: unknown): value is ImageCode {
   return typeof value === "string" && Object.hasOwn(IMAGE_CODES, value);
 }
+
+const REFUSALS: ReadonlySet<ImageCode> = new Set(["http_error", "unauthorized", "forbidden", "not_found"]);
+
+/** Whether an origin has refused a request as it was made: another one for the same file may be answered. */
+export function isRefusal(code: ImageCode): boolean {
+  return REFUSALS.has(code);
+}

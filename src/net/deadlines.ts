@@ -12,6 +12,8 @@ export type DownloadLimits = {
   idleMs: number;
   /** All of it, redirects included, without what it waits between them until another host has room. */
   totalMs: number;
+  /** A URL that a redirect has made is asked for within this, or may have expired: object stores sign some for half a minute. */
+  redirectFreshMs: number;
   /** The least bytes a second, in every stretch of `rateMs` of a body. */
   rateBytesMin: number;
   rateMs: number;
@@ -28,6 +30,7 @@ export const DOWNLOAD_LIMITS: DownloadLimits = {
   firstByteMs: 30_000,
   idleMs: 15_000,
   totalMs: 120_000,
+  redirectFreshMs: 5_000,
   rateBytesMin: 1_000,
   rateMs: 30_000,
 };

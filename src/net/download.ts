@@ -11,7 +11,7 @@ import { BodyCut } from "./http1/protocol-error.ts";
 import { portOf } from "./port-of.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
-import { BadRedirect, judgeAnswer, tooLarge } from "./judge-answer.ts";
+import { BadRedirect, judgeAnswer, orAgain, tooLarge } from "./judge-answer.ts";
 import { netFailure } from "./net-failure.ts";
 import { findHostHeaders, requestHeaders, type HostHeaders, type Validators } from "./request-headers.ts";
 
@@ -104,21 +104,23 @@ type Journey = DownloadRequest & { moveTo(host: string): Promise<void> };
 
 /** Follows redirects to an answer and writes its body. */
 async function fetchToFile(context: Context, request: Journey, first: URL): Promise<StageResult<Download>> {
-  const deadlines = startDeadlines(context.limits, request.signal);
-  const { hosts } = context;
+  const { hosts, limits } = context;
+  const deadlines = startDeadlines(limits, request.signal);
   let url = first;
+  let isFresh = true;
   try {
     for (let hop = 0; ; hop += 1) {
       // Asked at every hop, and after the wait for the host's room: a pause may have begun meanwhile.
       if (hosts.isPaused(url.host)) throw new HostPaused(url.host);
       const hostHeaders = await findHostHeaders(context.guard, url, request.sourceHeaders);
       const answer = await ask(context, { url, request, deadlines, hostHeaders });
-      if (!("redirect" in answer)) return reportTo(hosts, url, answer);
+      if (!("redirect" in answer)) return reportTo(hosts, url, isFresh ? answer : orAgain(answer));
       hosts.onSuccess(url.host);
-      if (hop >= context.limits.redirectsMax)
-        return failed("too_many_redirects", `The URL redirects more than ${context.limits.redirectsMax} times.`);
+      if (hop >= limits.redirectsMax) return failed("too_many_redirects", `The URL redirects more than ${limits.redirectsMax} times.`);
       if (answer.redirect instanceof BadRedirect) return failed("http_error", answer.redirect.message);
+      const redirectedAt = performance.now();
       if (answer.redirect.host !== url.host) await moveTo(hosts, request, answer.redirect);
+      isFresh = performance.now() - redirectedAt < limits.redirectFreshMs;
       url = answer.redirect;
     }
   } catch (error) {

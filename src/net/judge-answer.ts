@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { isRefusal } from "../domain/image-code.ts";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
 import { failed, type StageResult } from "../domain/stage-result.ts";
 import type { Head } from "./http1/head.ts";
@@ -87,4 +88,9 @@ function readLocation(header: string): string {
 
 export function tooLarge(bytesMax: number): StageResult<never> {
   return failed("too_large", `The file has more than the ${bytesMax} bytes that are allowed.`);
+}
+
+/** A URL that expired while it waited for room at its host is refused, and the next attempt is given another one. */
+export function orAgain<T>(result: StageResult<T>): StageResult<T> {
+  return result.ok || !isRefusal(result.failure.code) ? result : { ok: false, failure: { ...result.failure, retry: true } };
 }

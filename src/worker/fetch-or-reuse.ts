@@ -1,7 +1,7 @@
 import type { KnownSource } from "../db/known-sources.ts";
 import type { SourceFacts } from "../db/settle-images.ts";
 import { outputFileName } from "../domain/file-name.ts";
-import type { ImageCode } from "../domain/image-code.ts";
+import { isRefusal } from "../domain/image-code.ts";
 import { inputExtension } from "../domain/input-format.ts";
 import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
@@ -36,12 +36,6 @@ export async function fetchOrReuse(
   return succeeded({ reused: linked.value, source: isUnchanged ? known.source : { ...known.source, ...whenceOf(fetched.value) } });
 }
 
-/**
- * Some servers refuse conditions, even a tag that they gave themselves, and some firewalls call that forbidden or not found. Without one
- * the file is to be had as it was at first. What is tried again (domain/image-code.ts) is then asked for without one anyway.
- */
-const REFUSALS: ReadonlySet<ImageCode> = new Set(["http_error", "unauthorized", "forbidden", "not_found"]);
-
 async function fetchUnlessUnchanged(
   stages: FetchStages,
   request: DownloadRequest,
@@ -49,7 +43,9 @@ async function fetchUnlessUnchanged(
 ): Promise<StageResult<Download>> {
   if (etag === null && lastModified === null) return stages.download(request);
   const fetched = await stages.download({ ...request, validators: { of: finalUrl, etag, lastModified } });
-  return !fetched.ok && REFUSALS.has(fetched.failure.code) ? stages.download(request) : fetched;
+  // Some servers refuse conditions, even a tag that they gave themselves, and some firewalls call that forbidden or not found. Without
+  // one the file is to be had as it was at first. What is tried again (domain/image-code.ts) is then asked for without one anyway.
+  return !fetched.ok && isRefusal(fetched.failure.code) ? stages.download(request) : fetched;
 }
 
 /** A tag or a date holds for the URL that gave it. */

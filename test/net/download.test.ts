@@ -323,6 +323,20 @@ describe("a download", { timeout: 60_000 }, () => {
     assert.deepEqual(ended, ["here", ...names]);
   });
 
+  test("may be tried again where the URL that a redirect gave can have expired while it waited for its host", async () => {
+    const target = await startOrigin((_, response) => void setTimeout(() => response.writeHead(403).end(), 100));
+    const to = (name: string) => `${origin.url}/to/${encodeURIComponent(`${target.url}/${name}`)}`;
+    const mayBeRetried = async (redirectFreshMs: number) => {
+      const downloader = createTestDownloader({ limits: { ...SHORT_LIMITS, redirectFreshMs }, perHostMax: 1 });
+      const results = ["first", "second"].map((name) =>
+        downloader.download({ url: to(name), path: join(folder, `${(count += 1)}.tmp`), signal: AbortSignal.timeout(10_000) }),
+      );
+      return (await Promise.all(results)).map((result) => !result.ok && result.failure.code === "forbidden" && result.failure.retry);
+    };
+    assert.deepEqual(await mayBeRetried(50), [false, true]);
+    assert.deepEqual(await mayBeRetried(5_000), [false, false]);
+  });
+
   describe("of a host that is paused", () => {
     const paused = new Set<string>();
     const heard: string[] = [];
