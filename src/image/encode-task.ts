@@ -4,7 +4,7 @@ import type { InputFormat } from "../domain/input-format.ts";
 
 /** What an encoder is asked for, and what it answers; both are sent between processes. */
 export type EncodeTask = {
-  input: { path: string; format: InputFormat; width: number; height: number; bytes: number; tileHeight?: number };
+  input: { path: string; format: InputFormat; width: number; height: number; bytes: number; tileHeight?: number; metadataBytes?: number };
   outputs: ({ name: string; path: string } & OutputSettings)[];
 };
 export type EncodedOutput = {

@@ -147,7 +147,7 @@ async function chooseFormat(openInput: OpenImage, { input }: EncodeTask): Promis
 }
 
 /**
- * Puts the input without its metadata in the place of an output that is not smaller: it was compressed well before.
+ * Puts the input without its metadata in the place of an output that is not smaller than that: it was compressed well before.
  * Returns its bytes, or null where the output stays.
  */
 async function keepInput(
@@ -159,7 +159,7 @@ async function keepInput(
   const { input } = task;
   const isSame = input.format === made.format && input.width === made.width && input.height === made.height;
   if (!isSame || output.metadata === "copyright") return null;
-  if (made.bytes < input.bytes || !isSimple(await openInput().metadata())) return null;
+  if (made.bytes < input.bytes - (input.metadataBytes ?? 0) || !isSimple(await openInput().metadata())) return null;
   const stripped = stripMetadata(await readFile(input.path), made.format);
   if (stripped === null || stripped.length > made.bytes) return null;
   await writeFile(output.path, stripped);

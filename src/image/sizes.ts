@@ -8,6 +8,8 @@ export type Size = {
   tileHeight?: number;
   /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
   scansFrom?: number;
+  /** Of a JPEG: in segments before its first scan that are nothing but metadata. */
+  metadataBytes?: number;
 };
 type ReadSize = (bytes: ByteWindow) => Promise<Size | null>;
 
@@ -21,6 +23,7 @@ const SEGMENTS_MAX = 1_000;
 export const readJpegSize: ReadSize = async (bytes) => {
   let offset = 2;
   let frame: Frame | null = null;
+  let metadataBytes = 0;
   for (let segment = 0; segment < SEGMENTS_MAX; segment += 1) {
     const header = await bytes.read(offset, 10);
     const marker = header[1] ?? 0;
@@ -29,15 +32,19 @@ export const readJpegSize: ReadSize = async (bytes) => {
       offset += 1;
       continue;
     }
-    if (marker === SOS) return frame && { ...sizeOf(frame), ...(isWholeScan(frame, header) ? {} : { scansFrom: offset }) };
+    if (marker === SOS) return frame && { ...sizeOf(frame), metadataBytes, ...(isWholeScan(frame, header) ? {} : { scansFrom: offset }) };
     if (isFrameMarker(marker)) frame ??= readFrame(header);
     const standsAlone = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
-    offset += standsAlone ? 2 : 2 + header.readUInt16BE(2);
+    const bytesHere = standsAlone ? 2 : 2 + header.readUInt16BE(2);
+    if (METADATA.has(marker)) metadataBytes += bytesHere;
+    offset += bytesHere;
   }
   return frame && { ...sizeOf(frame), scansFrom: offset };
 };
 
-const [EOI, SOS] = [0xd9, 0xda];
+const [EOI, SOS, COM] = [0xd9, 0xda, 0xfe];
+/** APP1 and APP3 to APP13, where Exif, XMP, IPTC and what editors keep stand. A profile (APP2) and Adobe's colour transform (APP14) are none. */
+const METADATA: ReadonlySet<number> = new Set([0xe1, ...Array.from({ length: 11 }, (_, index) => 0xe3 + index), COM]);
 
 type Frame = Size & { components: number; isProgressive: boolean };
 

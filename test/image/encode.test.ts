@@ -175,6 +175,17 @@ describe("encoding", () => {
       assert.equal(output.isKept, false);
       assert.notEqual(output.file.indexOf(Buffer.from([0xff, 0xc0])), -1);
     });
+    test("also where only its metadata make it larger than the output", async () => {
+      const input = await sharp(photo).jpeg({ quality: 30, mozjpeg: true }).toBuffer();
+      const made = await one(input, { quality: 30, effort: "fast" });
+      const comment = Buffer.alloc(4 + 60_000, "a");
+      comment.writeUInt16BE(0xfffe, 0);
+      comment.writeUInt16BE(2 + 60_000, 2);
+      const heavy = Buffer.concat([input.subarray(0, 2), comment, input.subarray(2)]);
+      const output = await one(heavy, { quality: 30, effort: "fast" });
+      assert.deepEqual([made.isKept, output.isKept], [true, true]);
+      assert.deepEqual(output.file, made.file);
+    });
     test("what stands behind the end of the picture goes", async () => {
       const input = (await optimal["jpeg"]?.()) ?? Buffer.alloc(0);
       const output = await one(Buffer.concat([input, Buffer.from("a secret place")]), { quality: 100 });
