@@ -1,10 +1,11 @@
 import type { OutputFormat, OutputSettings } from "../domain/recipe.ts";
 import type { Sharp } from "sharp";
 import type { InputFormat } from "../domain/input-format.ts";
+import type { Size } from "./sizes.ts";
 
 /** What an encoder is asked for, and what it answers; both are sent between processes. */
 export type EncodeTask = {
-  input: { path: string; format: InputFormat; width: number; height: number; bytes: number; tileHeight?: number; metadataBytes?: number };
+  input: Omit<Size, "scansFrom"> & { path: string; format: InputFormat; bytes: number };
   outputs: ({ name: string; path: string } & OutputSettings)[];
 };
 export type EncodedOutput = {

@@ -20,7 +20,18 @@ import { stripMetadata } from "./strip-metadata.ts";
  * Only the loaders that our input formats need may run: libvips has dozens, some over libraries with a history of
  * memory faults. Whoever sends us a PDF or a MATLAB file gets no further than this.
  */
-const LOADERS = ["JpegFile", "PngFile", "WebpFile", "HeifFile", "NsgifFile", "TiffFile", "JpegBuffer", "PngBuffer", "WebpBuffer"];
+const LOADERS = [
+  "JpegFile",
+  "PngFile",
+  "WebpFile",
+  "HeifFile",
+  "NsgifFile",
+  "TiffFile",
+  "JpegBuffer",
+  "PngBuffer",
+  "WebpBuffer",
+  "NsgifBuffer",
+];
 /** From memory, so that a drawing has no folder to load other files from. */
 const SVG_LOADER = "SvgBuffer";
 

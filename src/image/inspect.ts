@@ -8,7 +8,7 @@ import { readAvifSize, readGifSize, readJpegSize, readPngSize, readSvgSize, read
 /** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
 export const PIXELS_MAX = 100_000_000;
 
-export type Inspection = { format: InputFormat; mediaType: string; extension: string } & Omit<Size, "scansFrom">;
+export type Inspection = Omit<Size, "scansFrom"> & { format: InputFormat; mediaType: string; extension: string };
 
 /**
  * A progressive JPEG has some ten scans. Each costs a pass over all pixels, however few bytes it has: at 100 megapixels

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import sharp, { type SharpOptions } from "sharp";
 import type { InputFormat } from "../domain/input-format.ts";
+import { readOnClearCanvas } from "./clear-canvas.ts";
 import type { EncodeTask, OpenImage } from "./encode-task.ts";
 import type { EncoderLimits } from "./fit-memory.ts";
 
@@ -24,6 +25,10 @@ export async function prepareInput({ input, outputs }: EncodeTask, limits: Encod
   if (input.format === "svg") {
     const drawing = await readFile(input.path);
     return { open: () => sharp(drawing, options), isPlain: false };
+  }
+  if (input.isPartlyCovered) {
+    const gif = await readOnClearCanvas(input);
+    return { open: () => sharp(gif, { ...options, page: 1 }).autoOrient(), isPlain: false };
   }
   const isSizeKept = outputs.every(({ width, height }) => width === undefined && height === undefined);
   const source = READ_WHOLE.has(input.format) && input.bytes <= READ_BYTES_MAX ? readFileSync(input.path) : input.path;

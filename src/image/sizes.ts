@@ -6,6 +6,8 @@ export type Size = {
   height: number;
   /** Of a TIFF in tiles, or in strips of one colour each: how many rows are decoded together. */
   tileHeight?: number;
+  /** Of a GIF: its first frame leaves some of the screen free. */
+  isPartlyCovered?: boolean;
   /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
   scansFrom?: number;
   /** Of a JPEG: in segments before its first scan that are nothing but metadata. */
@@ -76,22 +78,30 @@ export const readPngSize: ReadSize = async (bytes) => {
 
 /** GIF89a, 18 and 20: the screen, or as far as the first frame reaches where that is further; decoders widen it. */
 export const readGifSize: ReadSize = async (bytes) => {
-  const header = await bytes.read(0, 13);
-  if (header.length < 13) return null;
+  const header = await bytes.read(0, GIF_HEADER_BYTES);
+  if (header.length < GIF_HEADER_BYTES) return null;
   const screen = { width: header.readUInt16LE(6), height: header.readUInt16LE(8) };
-  const frame = await findGifFrame(bytes, 13 + gifTableBytes(header[10] ?? 0));
-  return frame === null ? screen : { width: Math.max(screen.width, frame.width), height: Math.max(screen.height, frame.height) };
+  const frame = await findGifFrame(bytes, GIF_HEADER_BYTES + gifTableBytes(header[10] ?? 0));
+  if (frame === null) return screen;
+  const width = Math.max(screen.width, frame.left + frame.width);
+  const height = Math.max(screen.height, frame.top + frame.height);
+  return { width, height, ...(frame.width === width && frame.height === height ? {} : { isPartlyCovered: true }) };
 };
+
+/** GIF89a, 17 and 18: what stands before the table of colours. */
+export const GIF_HEADER_BYTES = 13;
 
 /** More blocks than comments and an animation's settings take before the first frame. */
 const GIF_BLOCKS_MAX = 1_000;
 
-async function findGifFrame(bytes: ByteWindow, from: number): Promise<Size | null> {
+async function findGifFrame(bytes: ByteWindow, from: number): Promise<(Size & { left: number; top: number }) | null> {
   let at = from;
   for (let block = 0; block < GIF_BLOCKS_MAX; block += 1) {
     const header = await bytes.read(at, 10);
-    if (header.length === 10 && header[0] === 0x2c)
-      return { width: header.readUInt16LE(1) + header.readUInt16LE(5), height: header.readUInt16LE(3) + header.readUInt16LE(7) };
+    if (header.length === 10 && header[0] === 0x2c) {
+      const [left = 0, top = 0, width = 0, height = 0] = [1, 3, 5, 7].map((field) => header.readUInt16LE(field));
+      return { left, top, width, height };
+    }
     // An extension: its label, then pieces that each say how long they are, and an empty one.
     if (header[0] === 0x21) at += 2;
     else if (header[0] === 0) at += 1;
@@ -105,7 +115,7 @@ async function findGifFrame(bytes: ByteWindow, from: number): Promise<Size | nul
   return null;
 }
 
-function gifTableBytes(flags: number): number {
+export function gifTableBytes(flags: number): number {
   return (flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1);
 }
 

@@ -11,6 +11,7 @@ import type { EncodedOutput } from "../../src/image/encode-task.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { gif, type Gif } from "../support/hostile-files.ts";
 
 describe("encoding", () => {
   let folder: string;
@@ -118,6 +119,34 @@ describe("encoding", () => {
     const output = await one(cutOut(0), { format: "jpeg", background: "#0000ff", quality: 100 });
     const [red = 255, , blue = 0] = await pixels(output.file);
     assert.ok(red < 10 && blue > 245);
+  });
+  test("what the first frame of a GIF leaves free is transparent, whatever colours it has", async () => {
+    const cases: [Partial<Gif>, [number, number]][] = [
+      [{ frame: [60, 50] }, [640, 480]],
+      [{ frame: [60, 50], at: [10, 20] }, [640, 480]],
+      [{ frame: [60, 50], at: [10, 20], transparent: 1 }, [640, 480]],
+      [{ frame: [60, 50], at: [10, 20], frames: 2 }, [640, 480]],
+      // The screen is as wide as the frame reaches.
+      [{ frame: [60, 50], at: [90, 0], screen: [100, 80] }, [150, 80]],
+    ];
+    for (const [some, [width, height]] of cases) {
+      const input: Gif = { screen: [640, 480], frame: [60, 50], at: [0, 0], ...some };
+      const { file } = await one(gif(input), { format: "png", quality: 100 });
+      const alpha = await sharp(file).extractChannel("alpha").raw().toBuffer();
+      const [left, top] = input.at ?? [0, 0];
+      const expected = Buffer.alloc(width * height);
+      for (let y = top; y < top + 50; y += 1) expected.fill(255, y * width + left, y * width + left + 60);
+      assert.ok(alpha.equals(expected), JSON.stringify(some));
+
+      const [flat] = await encode(gif(input), { format: "jpeg", background: "#0000ff", quality: 100 });
+      const colours = await pixels(flat?.file ?? file);
+      const [inside, outside] = [(top + 5) * width + left + 5, (height - 5) * width + 5].map((at) => [
+        ...colours.subarray(3 * at, 3 * at + 3),
+      ]);
+      assert.ok((inside?.[0] ?? 0) > 190 && (outside?.[2] ?? 0) > 245, `${JSON.stringify(some)}: ${inside}, ${outside}`);
+    }
+    assert.equal((await one(gif({ screen: [80, 80], frame: [40, 40] }), { format: "auto" })).format, "webp");
+    assert.equal((await one(gif({ screen: [40, 40], frame: [40, 40] }), { format: "auto" })).format, "jpeg");
   });
   test("the background around a grey picture has its colour, in every format", async () => {
     const grey = await sharp({ create: { width: 60, height: 20, channels: 3, background: "#808080" } })

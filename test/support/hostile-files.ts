@@ -66,16 +66,25 @@ export function pngBomb(type: "zTXt" | "iCCP" | "iTXt", bytes: number): Buffer {
   return pngChunk(type, Buffer.concat([Buffer.from(before, "latin1"), deflateZeros(bytes)]));
 }
 
+export type Gif = {
+  screen: [width: number, height: number];
+  frame: [width: number, height: number];
+  at?: [left: number, top: number];
+  frames?: number;
+  /** Which of its two colours, of which it uses the first, dark red. */
+  transparent?: number;
+};
+
 /** A GIF of so many frames, each of one colour. */
-export function gif({ screen, frame, frames = 1 }: { screen: [number, number]; frame: [number, number]; frames?: number }): Buffer {
+export function gif({ screen, frame, at = [0, 0], frames = 1, transparent }: Gif): Buffer {
   const header = Buffer.concat([
     Buffer.from("GIF89a", "latin1"),
     u16le(screen[0]),
     u16le(screen[1]),
     Buffer.from([0x80, 0, 0, 200, 30, 30, 0, 0, 0]),
   ]);
-  const control = Buffer.from([0x21, 0xf9, 4, 0, 5, 0, 0, 0]);
-  const descriptor = Buffer.concat([Buffer.from([0x2c, 0, 0, 0, 0]), u16le(frame[0]), u16le(frame[1]), Buffer.from([0])]);
+  const control = Buffer.from([0x21, 0xf9, 4, transparent === undefined ? 0 : 1, 5, 0, transparent ?? 0, 0]);
+  const descriptor = Buffer.concat([Buffer.from([0x2c]), ...[...at, ...frame].map(u16le), Buffer.from([0])]);
   const image = Buffer.concat([control, descriptor, lzwZeros(frame[0] * frame[1])]);
   return Buffer.concat([header, ...Array<Buffer>(frames).fill(image), Buffer.from([0x3b])]);
 }
