@@ -5,7 +5,7 @@ import type { Size } from "./sizes.ts";
 
 /** What an encoder is asked for, and what it answers; both are sent between processes. */
 export type EncodeTask = {
-  input: Omit<Size, "scansFrom"> & { path: string; format: InputFormat; bytes: number };
+  input: Size & { path: string; format: InputFormat; bytes: number };
   outputs: ({ name: string; path: string } & OutputSettings)[];
 };
 export type EncodedOutput = {

@@ -8,7 +8,7 @@ import { readAvifSize, readGifSize, readJpegSize, readPngSize, readSvgSize, read
 /** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
 export const PIXELS_MAX = 100_000_000;
 
-export type Inspection = Omit<Size, "scansFrom"> & { format: InputFormat; mediaType: string; extension: string };
+export type Inspection = Size & { format: InputFormat; mediaType: string; extension: string };
 
 /**
  * A progressive JPEG has some ten scans. Each costs a pass over all pixels, however few bytes it has: at 100 megapixels
@@ -41,9 +41,10 @@ export async function inspectImage(
   try {
     const claimed = await READ_SIZE[format](window);
     if (claimed === null) return endsEarly(format);
-    const { scansFrom, ...size } = claimed;
+    const { scansFrom, unread, ...size } = claimed;
     if (size.width === 0 || size.height === 0) return endsEarly(format);
     if (size.width * size.height > limits.pixelsMax) return tooManyPixels(size, limits.pixelsMax);
+    if (unread !== undefined) return failed("unsupported_format", `The ${format.toUpperCase()} holds ${unread}.`);
     if (scansFrom !== undefined && (await countScans(window, { from: scansFrom, max: SCANS_MAX })) > SCANS_MAX) {
       return failed(
         "corrupt_image",

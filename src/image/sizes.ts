@@ -1,4 +1,5 @@
 import type { ByteWindow } from "./byte-window.ts";
+import { nameUnreadSamples } from "./tiff-samples.ts";
 
 /** Width and height as the file's own headers claim them, or null where the headers end before they say. */
 export type Size = {
@@ -8,12 +9,16 @@ export type Size = {
   tileHeight?: number;
   /** Of a GIF: its first frame leaves some of the screen free. */
   isPartlyCovered?: boolean;
-  /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
-  scansFrom?: number;
   /** Of a JPEG: in segments before its first scan that are nothing but metadata. */
   metadataBytes?: number;
 };
-type ReadSize = (bytes: ByteWindow) => Promise<Size | null>;
+type Header = Size & {
+  /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
+  scansFrom?: number;
+  /** What the image holds that would be shown wrongly, in words that go into a sentence. */
+  unread?: string;
+};
+type ReadSize = (bytes: ByteWindow) => Promise<Header | null>;
 
 /** A header chain longer than this is no photograph's: metadata segments are 64 kB each, and few. */
 const SEGMENTS_MAX = 1_000;
@@ -138,7 +143,8 @@ export const readWebpSize: ReadSize = async (bytes) => {
 };
 
 const [WIDTH, HEIGHT, STRIP_ROWS, PLANES, TILE_ROWS] = [256, 257, 278, 284, 323];
-const TIFF_TAGS: ReadonlySet<number> = new Set([WIDTH, HEIGHT, STRIP_ROWS, PLANES, TILE_ROWS]);
+const [BITS, PHOTOMETRIC, SAMPLES, SAMPLE_FORMAT] = [258, 262, 277, 339];
+const TIFF_TAGS: ReadonlySet<number> = new Set([WIDTH, HEIGHT, STRIP_ROWS, PLANES, TILE_ROWS, BITS, PHOTOMETRIC, SAMPLES, SAMPLE_FORMAT]);
 const [SHORT, LONG] = [3, 4];
 const SEPARATE = 2;
 
@@ -161,14 +167,20 @@ export const readTiffSize: ReadSize = async (bytes) => {
     const [tag, type] = [u16(entries, at), u16(entries, at + 2)];
     if (!TIFF_TAGS.has(tag) || tags.has(tag)) continue;
     if (type !== SHORT && type !== LONG) return null;
-    tags.set(tag, type === SHORT ? u16(entries, at + 8) : u32(entries, at + 8));
+    // What does not fit into the entry lies elsewhere; the first number is that of all samples.
+    const isInside = u32(entries, at + 4) * (type === SHORT ? 2 : 4) <= 4;
+    const value = isInside ? entries.subarray(at + 8, at + 12) : await bytes.read(u32(entries, at + 8), 4);
+    if (value.length < 4) return null;
+    tags.set(tag, type === SHORT ? u16(value, 0) : u32(value, 0));
   }
   const [width, height] = [tags.get(WIDTH), tags.get(HEIGHT)];
   if (width === undefined || height === undefined) return null;
   // Strips of whole pixels are read row by row, those of a colour each at once.
   const stripHeight = tags.get(PLANES) === SEPARATE ? Math.min(height, tags.get(STRIP_ROWS) ?? height) : undefined;
   const tileHeight = tags.get(TILE_ROWS) ?? stripHeight;
-  return { width, height, ...(tileHeight === undefined ? {} : { tileHeight }) };
+  const samples = { bits: tags.get(BITS), format: tags.get(SAMPLE_FORMAT), count: tags.get(SAMPLES), photometric: tags.get(PHOTOMETRIC) };
+  const unread = nameUnreadSamples(samples);
+  return { width, height, ...(tileHeight === undefined ? {} : { tileHeight }), ...(unread === null ? {} : { unread }) };
 };
 
 /**

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import sharp from "sharp";
 import { inspectImage } from "../../src/image/inspect.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { blackTiff, type BlackTiff } from "../support/hostile-files.ts";
 
 const PIXELS_MAX = 100_000_000;
 
@@ -137,6 +138,43 @@ describe("a look at the bytes", () => {
     for (const [head, sentence] of cases) {
       const result = await inspectImage({ head, path: "", bytes: head.length }, { pixelsMax: 1e8, allowSvg: false });
       assert.match(result.ok ? "ok" : (result.failure.detail ?? ""), sentence);
+    }
+  });
+
+  test("says what a TIFF holds that would be shown wrongly, and takes all else", async () => {
+    const tiff = (rest: Partial<BlackTiff>) => blackTiff({ width: 8, height: 8, ...rest });
+    const [signed, floating, lab, iccLab] = [2, 3, 8, 9];
+    const unread: [Partial<BlackTiff>, RegExp][] = [
+      ...[16, 32, 64].flatMap((bits): [Partial<BlackTiff>, RegExp][] =>
+        [1, 3, 4].map((samples) => [
+          { bits, samples, sampleFormat: floating },
+          /^The TIFF holds floating-point numbers, which do not say how light/,
+        ]),
+      ),
+      ...[8, 16, 32].map((bits): [Partial<BlackTiff>, RegExp] => [{ bits, sampleFormat: signed }, /holds signed numbers/]),
+      [{ bits: 32, samples: 1 }, /holds greys of 32 bits; 8 and 16 are supported/],
+      [{ bits: 32 }, /holds colours of 32 bits/],
+      [{ bits: 4 }, /holds colours of 4 bits/],
+      [{ photometric: lab }, /holds CIELab colours, which are supported in 16 bits and without transparency/],
+      [{ photometric: lab, bits: 16, samples: 4 }, /holds CIELab colours/],
+      [{ photometric: iccLab }, /holds colours of a kind that is not supported \(PhotometricInterpretation 9\)/],
+    ];
+    for (const [rest, sentence] of unread) {
+      const result = await inspect(tiff(rest));
+      assert.ok(!result.ok, JSON.stringify(rest));
+      assert.equal(result.failure.code, "unsupported_format");
+      assert.match(result.failure.detail, sentence);
+    }
+    const taken: Partial<BlackTiff>[] = [
+      ...[1, 2, 4, 8, 16].map((bits) => ({ bits, samples: 1, photometric: 0 })),
+      ...[8, 16].flatMap((bits) => [1, 3, 4].map((samples) => ({ bits, samples, sampleFormat: 1 }))),
+      { bits: 16, photometric: lab, sampleFormat: signed },
+      { samples: 4, photometric: 5 },
+    ];
+    for (const rest of taken) {
+      const file = tiff(rest);
+      assert.equal(await codeOf(file), "ok", JSON.stringify(rest));
+      await assert.doesNotReject(sharp(file, { failOn: "error" }).toColourspace("srgb").raw().toBuffer(), JSON.stringify(rest));
     }
   });
 

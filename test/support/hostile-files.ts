@@ -199,6 +199,8 @@ export type BlackTiff = {
   bits?: number;
   /** Each colour in strips or tiles of its own. */
   isPlanar?: boolean;
+  photometric?: number;
+  sampleFormat?: number;
   /** How high its tiles are said to be the second time. */
   tileAgain?: number;
   next?: "loop";
@@ -215,6 +217,8 @@ export function blackTiff({
   samples = 3,
   bits = 8,
   isPlanar = false,
+  photometric = samples >= 3 ? 2 : 1,
+  sampleFormat,
   tileAgain,
   next,
 }: BlackTiff): Buffer {
@@ -251,10 +255,11 @@ export function blackTiff({
     [257, 1, height],
     [258, samples, bitsPerSample],
     [259, 1, isDeflated ? 8 : 1],
-    [262, 1, samples >= 3 ? 2 : 1],
+    [262, 1, photometric],
     [277, 1, samples],
     [284, 1, isPlanar ? 2 : 1],
     ...(samples === 4 ? [[338, 1, 2] as Tag] : []),
+    ...(sampleFormat === undefined ? [] : [[339, samples, list(Array<number>(samples).fill(sampleFormat))] as Tag]),
     ...pieceTags,
   ];
   const directoryBytes = 2 + 12 * tags.length + 4;
