@@ -195,8 +195,20 @@ export const readAvifSize: ReadSize = async (bytes) => {
     const size = { width: meta.readUInt32BE(at + 8), height: meta.readUInt32BE(at + 12) };
     if (!largest || size.width * size.height > largest.width * largest.height) largest = size;
   }
-  return largest;
+  if (largest === null || !isPremultiplied(meta)) return largest;
+  return { ...largest, unread: "colours multiplied by their transparency (premultiplied)" };
 };
+
+/** MIAF, ISO/IEC 23000-22: a reference of type `prem`. libheif hands such colours on as they are, so that they would come out too dark. */
+function isPremultiplied(meta: Buffer): boolean {
+  const at = meta.indexOf("iref", 0, "latin1");
+  if (at < 4) return false;
+  // Its version stands before the references, each of which says how long it is.
+  const references = meta.subarray(at + 8, at - 4 + meta.readUInt32BE(at - 4));
+  for (let next = 0; next + 8 <= references.length; next += Math.max(8, references.readUInt32BE(next)))
+    if (references.toString("latin1", next + 4, next + 8) === "prem") return true;
+  return false;
+}
 
 /** A drawing has no pixels of its own: its width and height, else its view box, else what browsers take (CSS: 300 x 150). */
 export const readSvgSize: ReadSize = async (bytes) => {
