@@ -1,5 +1,6 @@
 import type { ByteWindow } from "./byte-window.ts";
 import { nameUnreadSamples } from "./tiff-samples.ts";
+import { nameUnreadAvif, nameUnreadPng } from "./unread-colours.ts";
 
 /** Width and height as the file's own headers claim them, or null where the headers end before they say. */
 export type Size = {
@@ -76,10 +77,17 @@ function sizeOf({ width, height }: Size): Size {
 
 /** PNG 3rd edition, 11.2.1: IHDR is the first chunk. */
 export const readPngSize: ReadSize = async (bytes) => {
-  const header = await bytes.read(0, 24);
+  const header = await bytes.read(0, PNG_HEAD_BYTES);
   if (header.length < 24 || header.toString("latin1", 12, 16) !== "IHDR") return null;
-  return { width: header.readUInt32BE(16), height: header.readUInt32BE(20) };
+  return withUnread({ width: header.readUInt32BE(16), height: header.readUInt32BE(20) }, nameUnreadPng(header));
 };
+
+/** What says how colours are meant comes at once, but for a profile, which can be long. */
+const PNG_HEAD_BYTES = 256;
+
+function withUnread(size: Size, unread: string | null): Header {
+  return unread === null ? size : { ...size, unread };
+}
 
 /** GIF89a, 18 and 20: the screen, or as far as the first frame reaches where that is further; decoders widen it. */
 export const readGifSize: ReadSize = async (bytes) => {
@@ -179,8 +187,7 @@ export const readTiffSize: ReadSize = async (bytes) => {
   const stripHeight = tags.get(PLANES) === SEPARATE ? Math.min(height, tags.get(STRIP_ROWS) ?? height) : undefined;
   const tileHeight = tags.get(TILE_ROWS) ?? stripHeight;
   const samples = { bits: tags.get(BITS), format: tags.get(SAMPLE_FORMAT), count: tags.get(SAMPLES), photometric: tags.get(PHOTOMETRIC) };
-  const unread = nameUnreadSamples(samples);
-  return { width, height, ...(tileHeight === undefined ? {} : { tileHeight }), ...(unread === null ? {} : { unread }) };
+  return withUnread({ width, height, ...(tileHeight === undefined ? {} : { tileHeight }) }, nameUnreadSamples(samples));
 };
 
 /**
@@ -195,20 +202,8 @@ export const readAvifSize: ReadSize = async (bytes) => {
     const size = { width: meta.readUInt32BE(at + 8), height: meta.readUInt32BE(at + 12) };
     if (!largest || size.width * size.height > largest.width * largest.height) largest = size;
   }
-  if (largest === null || !isPremultiplied(meta)) return largest;
-  return { ...largest, unread: "colours multiplied by their transparency (premultiplied)" };
+  return largest && withUnread(largest, nameUnreadAvif(meta));
 };
-
-/** MIAF, ISO/IEC 23000-22: a reference of type `prem`. libheif hands such colours on as they are, so that they would come out too dark. */
-function isPremultiplied(meta: Buffer): boolean {
-  const at = meta.indexOf("iref", 0, "latin1");
-  if (at < 4) return false;
-  // Its version stands before the references, each of which says how long it is.
-  const references = meta.subarray(at + 8, at - 4 + meta.readUInt32BE(at - 4));
-  for (let next = 0; next + 8 <= references.length; next += Math.max(8, references.readUInt32BE(next)))
-    if (references.toString("latin1", next + 4, next + 8) === "prem") return true;
-  return false;
-}
 
 /** A drawing has no pixels of its own: its width and height, else its view box, else what browsers take (CSS: 300 x 150). */
 export const readSvgSize: ReadSize = async (bytes) => {

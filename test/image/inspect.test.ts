@@ -194,6 +194,33 @@ describe("a look at the bytes", () => {
     assert.equal(await codeOf(plain), "ok");
   });
 
+  test("says of HDR colours that they would be shown wrongly, unless the picture has others as well", async () => {
+    const [bt709, bt2020, sRgb, pq, hlg] = [1, 9, 13, 16, 18];
+    const png = (primaries: number, transfer: number) => {
+      const plain = pngClaiming(8, 8);
+      const body = Buffer.from([...Buffer.from("cICP"), primaries, transfer, 0, 1]);
+      const sum = Buffer.alloc(4);
+      sum.writeUInt32BE(crc32(body));
+      return Buffer.concat([plain.subarray(0, 33), Buffer.from([0, 0, 0, 4]), body, sum, plain.subarray(33)]);
+    };
+    const plain = await picture().avif({ effort: 0 }).toBuffer();
+    // What follows moves, which nothing but a decoder minds.
+    const avif = (...colours: [primaries: number, transfer: number][]) => {
+      const boxes = colours.map((numbers) =>
+        Buffer.from([0, 0, 0, 19, ...Buffer.from("colrnclx"), ...numbers.flatMap((n) => [0, n]), 0, 1, 0x80]),
+      );
+      const at = plain.indexOf("ispe") + 16;
+      return Buffer.concat([plain.subarray(0, at), ...boxes, plain.subarray(at)]);
+    };
+    for (const file of [png(bt2020, pq), png(bt2020, hlg), avif([bt2020, pq]), avif([bt2020, hlg])]) {
+      const result = await inspect(file);
+      assert.ok(!result.ok);
+      assert.equal(result.failure.code, "unsupported_format");
+      assert.match(result.failure.detail, /^The (PNG|AVIF) holds colours brighter than white \(HDR, by PQ or HLG\)/);
+    }
+    for (const file of [png(bt709, sRgb), avif([bt709, sRgb]), avif([bt709, sRgb], [bt2020, pq])]) assert.equal(await codeOf(file), "ok");
+  });
+
   test("is not kept busy by a body of nothing but comments", async () => {
     const startedAt = performance.now();
     assert.equal(await codeOf(Buffer.from(`${"<!---->".repeat(500)}x`)), "not_an_image");
