@@ -1,5 +1,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { EncoderReply, EncoderRequest } from "./encoder.ts";
 
@@ -39,7 +41,7 @@ export function startEncoderProcess(
 ): EncoderProcess {
   const child: ChildProcess = fork(ENTRY, options.allowSvg ? ["--allow-svg"] : [], {
     detached: true,
-    env: ENVIRONMENT,
+    env: { ...ENVIRONMENT, ...keptCode() },
     execArgv: ["--disable-warning=ExperimentalWarning", `--max-old-space-size=${HEAP_MB}`, `--min-semi-space-size=${YOUNG_MB}`],
     stdio: ["ignore", "ignore", "ignore", "ipc"],
     serialization: "json",
@@ -66,4 +68,10 @@ export function startEncoderProcess(
       return kB === undefined ? null : Number(kB) * 1024;
     },
   };
+}
+
+/** Where this process keeps compiled code: the start of an encoder takes 0.12 s of CPU with it, and 0.26 in a checkout without. */
+function keptCode(): { NODE_COMPILE_CACHE?: string } {
+  const cache = getCompileCacheDir();
+  return cache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cache) };
 }

@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import type { EncodedOutput, EncodeTask } from "./encode-task.ts";
 import type { EncoderLimits } from "./fit-memory.ts";
 import { standBack } from "./stand-back.ts";
@@ -25,6 +26,8 @@ const [{ encodeImage, restrictLibvips }, { TooLargeForFormat }, { EncoderWorn, T
 ]);
 restrictLibvips({ allowSvg: process.argv.includes("--allow-svg") });
 reply({ isReady: true });
+// Node would do it at an end of its own accord, which an encoder never has.
+flushCompileCache();
 
 /** Not `unable to write to target` alone: that is also what libvips says of a PNG where it was the input that could not be read. */
 const DISK_FAULT = /no space|disk quota|read-only|unable to open|write error|wbuffer_write|write failed/i;
