@@ -1,9 +1,9 @@
 import { maxHeaderSize } from "node:http";
 import multipart from "@fastify/multipart";
 import swagger from "@fastify/swagger";
-import scalar from "@scalar/fastify-api-reference";
-import Fastify, { type FastifyInstance, type onRequestAsyncHookHandler } from "fastify";
+import Fastify, { type FastifyInstance } from "fastify";
 import type { Log } from "../observe/log.ts";
+import { addDocsRoutes } from "./docs-routes.ts";
 import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./openapi.ts";
 import { addOutputRoutes, type OutputDeps } from "./output-routes.ts";
 import { isDiskAway, knownProblem, ProblemError, sendProblem } from "./problems.ts";
@@ -96,23 +96,10 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   addResultRoutes(app, deps);
   addOutputRoutes(app, deps);
   refuseRest();
-  await app.register(scalar, {
-    routePrefix: "/docs",
-    configuration: { url: "../openapi.json", telemetry: false, withDefaultFonts: false },
-    hooks: { onRequest: leadToPage },
-  });
+  addDocsRoutes(app);
   await app.ready();
   return app;
 }
-
-/**
- * The page's own redirect names a path from the root, which is not ours behind a proxy that has one for us. And it cannot do
- * without a Host, which may be empty, or left out by HTTP/1.0.
- */
-const leadToPage: onRequestAsyncHookHandler = async (request, reply) => {
-  if (!request.headers.host) throw new ProblemError("bad_request", "Expected a Host header, got none.");
-  if (request.routeOptions.url === "/docs") return reply.redirect("docs/", 301);
-};
 
 /** The CSV, or the products, may come as the body itself: handed on as the stream that it is. */
 function acceptStreams(app: FastifyInstance): void {
