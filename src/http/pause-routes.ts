@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
-import Value from "typebox/value";
+import { Check } from "typebox/schema";
 import { ResumeRequest } from "../contract/batch.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { BudgetChange } from "../db/pause-batch.ts";
@@ -140,7 +140,7 @@ function readHost(query: unknown): string | null {
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw faultIn("invalid_options", unknown, "there is no such parameter; there is host");
   if (host === undefined) return null;
-  if (!Value.Check(ResumeQuery, { host }))
+  if (!Check(ResumeQuery, { host }))
     throw faultIn("invalid_options", "host", `Expected one host of 1 to ${HOST_LENGTH_MAX} characters, as pausedHosts names it.`);
   return String(host).toLowerCase();
 }
@@ -151,7 +151,7 @@ async function readResume(request: FastifyRequest, uploadMs: number): Promise<Re
   const text = request.body ? await readText(request, uploadMs) : "";
   if (text.trim() === "") return {};
   const body = parse(text);
-  if (Value.Check(ResumeRequest, body)) return body;
+  if (Check(ResumeRequest, body)) return body;
   const message =
     'Expected an object such as {"pauseAtFailurePercent":50} or {"pauseHostAtFailurePercent":50}, with 1 to 100, or null for no budget.';
   throw faultIn("invalid_options", "pauseAtFailurePercent", message, message);

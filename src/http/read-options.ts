@@ -1,4 +1,4 @@
-import Value from "typebox/value";
+import { Check } from "typebox/schema";
 import type { Static } from "typebox";
 import { PreflightOptions } from "../contract/preflight.ts";
 import type { Layout } from "../csv/choose-layout.ts";
@@ -47,7 +47,7 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
     JSON_LISTS.has(name) ? readList(value) : typeof value === "string" ? readText(schema, name, value) : value,
   ]);
   const options: unknown = { ...Object.fromEntries(texts), ...readMetadata(metadata, given["keepMetadata"]) };
-  if (!Value.Check(schema, options)) {
+  if (!Check(schema, options)) {
     const faults = wordFaults(schema, options, ALSO_TAKEN);
     throw invalid(faults.map(({ field, message }) => ({ field: Object.hasOwn(names, field) ? (names[field] ?? field) : field, message })));
   }

@@ -1,4 +1,3 @@
-import { maxHeaderSize } from "node:http";
 import multipart from "@fastify/multipart";
 import swagger from "@fastify/swagger";
 import Fastify, { type FastifyInstance } from "fastify";
@@ -16,7 +15,7 @@ import { addPreflightRoute, type PreflightRouteDeps } from "./preflight-route.ts
 import { readOffBeforeClose } from "./read-off.ts";
 import { NDJSON } from "./receive-any.ts";
 import { FIELDS_MAX } from "./receive-upload.ts";
-import { answerOddRequests, refuseConnection, refusePath } from "./refuse-connection.ts";
+import { answerOddRequests, HEAD_BYTES_MAX, refuseConnection, refusePath } from "./refuse-connection.ts";
 import { refuseOtherMethods } from "./refuse-methods.ts";
 import { addReportRoutes, type ReportRouteDeps } from "./report-routes.ts";
 import { addResultRoutes, type ResultDeps } from "./result-routes.ts";
@@ -64,7 +63,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     schemaController: { compilersFactory: { buildSerializer } },
     ajv: { customOptions: { strict: false, coerceTypes: true, removeAdditional: false } },
     // A parameter of any length reaches its route, which answers itself what names nothing; Node's cap on a head bounds it.
-    routerOptions: { maxParamLength: maxHeaderSize },
+    routerOptions: { maxParamLength: HEAD_BYTES_MAX },
     clientErrorHandler: refuseConnection,
     frameworkErrors: refusePath,
   });

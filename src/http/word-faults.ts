@@ -1,5 +1,5 @@
 import type { TSchema } from "typebox";
-import Value from "typebox/value";
+import { Errors, Pointer } from "typebox/schema";
 
 export type Fault = { field: string; message: string };
 
@@ -14,10 +14,11 @@ const SHOWN_CHARS_MAX = 60;
 export function wordFaults(schema: TSchema, options: unknown, also: Readonly<Record<string, string>> = {}): Fault[] {
   const faults: Fault[] = [];
   const expected = new Map<string, Set<string>>();
-  for (const { keyword, instancePath, schemaPath, params } of Value.Errors(schema, options)) {
+  const [, errors] = Errors(schema, options);
+  for (const { keyword, instancePath, schemaPath, params } of errors) {
     // An unknown option is reported twice, by the object and at its own place; a union by each of its members.
     if (keyword === "boolean" || keyword === "anyOf") continue;
-    const place = Value.Pointer.Get(schema, schemaPath.slice(1)) as Schema;
+    const place = Pointer.Get(schema, schemaPath.slice(1)) as Schema;
     if (keyword === "additionalProperties") {
       faults.push(noSuchOption((params as { additionalProperties: string[] }).additionalProperties, place, instancePath.slice(1)));
     } else if (keyword === "required") {
@@ -28,7 +29,7 @@ export function wordFaults(schema: TSchema, options: unknown, also: Readonly<Rec
   for (const [path, expectations] of expected) {
     const field = path.slice(1);
     const wanted = [...expectations, also[field] ?? []].flat().join(", or ");
-    const got = isSecret(field) ? hide(Value.Pointer.Get(options, path)) : show(Value.Pointer.Get(options, path));
+    const got = isSecret(field) ? hide(Pointer.Get(options, path)) : show(Pointer.Get(options, path));
     faults.push({ field: field || "options", message: `Expected ${wanted}, got ${got}.` });
   }
   return faults;

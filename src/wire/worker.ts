@@ -8,7 +8,7 @@ import { createEncoderPool } from "../image/encoder-pool.ts";
 import { inspectImage, PIXELS_MAX } from "../image/inspect.ts";
 import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/deadlines.ts";
 import { createDownloader } from "../net/download.ts";
-import { createPost } from "../net/post.ts";
+import type { Post } from "../net/post.ts";
 import { JOBS_CHANNEL } from "../queue/news.ts";
 import { deliverEvent } from "../webhook/deliver-event.ts";
 import { readVersion } from "../version.ts";
@@ -55,7 +55,10 @@ export async function wireWorker(
     onLost: (event) => log.warn(event, "an encoder ended and is replaced"),
   });
   onStop(() => encoders.close());
-  const post = createPost({ policy, userAgent: agent });
+  // With got it takes a tenth of the CPU of a start, and many a process has no event to send.
+  let loading: Promise<Post> | undefined;
+  const loadPost = () => (loading ??= import("../net/post.ts").then(({ createPost }) => createPost({ policy, userAgent: agent })));
+  const post: Post = async (message) => (await loadPost())(message);
   const worker: Worker = await startWorker({
     db,
     queue,
