@@ -61,7 +61,8 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     // A missing Host is refused by us, with a reason.
     http: { headersTimeout: HEADERS_MS, requireHostHeader: false },
     schemaController: { compilersFactory: { buildSerializer } },
-    ajv: { customOptions: { strict: false, coerceTypes: true, removeAdditional: false } },
+    // That the schemas are ones is tested with openapi.json, and not at every start.
+    ajv: { customOptions: { strict: false, coerceTypes: true, removeAdditional: false, validateSchema: false, meta: false } },
     // A parameter of any length reaches its route, which answers itself what names nothing; Node's cap on a head bounds it.
     routerOptions: { maxParamLength: HEAD_BYTES_MAX },
     clientErrorHandler: refuseConnection,
