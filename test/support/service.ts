@@ -91,8 +91,9 @@ export async function startService(
       eventually(
         `the end of ${requestId}`,
         async () => {
-          const found = await status(requestId).catch(() => null);
-          return found?.finishedAt ? found : null;
+          // With one product: a page of them all would be made at each look.
+          const found = await status(requestId, "?limit=1").catch(() => null);
+          return found?.finishedAt ? status(requestId).catch(() => null) : null;
         },
         withinMs,
       ),

@@ -36,7 +36,7 @@ test(
       ENCODERS: "1",
     });
     const { requestId } = await service.upload(slowCatalogue(origin, IMAGES));
-    await eventually("the first images", async () => (await service.status(requestId)).progress.completed >= 5);
+    await eventually("the first images", async () => (await service.status(requestId, "?limit=1")).progress.completed >= 5);
 
     await fill(disk);
     await eventually("the pause", async () => service.output.some((line) => line.includes("the disk is full")));
@@ -80,7 +80,7 @@ for (const [what, take, giveBack] of [
       const databaseUrl = await createTestDatabase();
       const service = await startService({ DATABASE_URL: databaseUrl, DATA_DIR: folder, DOWNLOADS: "1", ENCODERS: "1" });
       const { requestId } = await service.upload(slowCatalogue(origin, IMAGES));
-      await eventually("the first images", async () => (await service.status(requestId)).progress.completed >= 5);
+      await eventually("the first images", async () => (await service.status(requestId, "?limit=1")).progress.completed >= 5);
 
       assert.ok(run(take(folder)));
       await eventually("the pause", async () => service.output.some((line) => line.includes("the disk cannot be written")));

@@ -27,7 +27,7 @@ for (const [name, stop] of Object.entries({
     const env = { DATA_DIR: dataDir, DOWNLOADS: "4", ENCODERS: "2" };
     const service = await startService(env, { detached: true });
     const { requestId } = await service.upload(slowCatalogue(origin, IMAGES));
-    await eventually("some images", async () => (await service.status(requestId)).progress.completed >= 10);
+    await eventually("some images", async () => (await service.status(requestId, "?limit=1")).progress.completed >= 10);
 
     const encoders = encodersOf(service.pid);
     const exited = new Promise<number | null>((resolve) => service.process.once("exit", resolve));
