@@ -97,7 +97,7 @@ const compiled = new Map<string, ValidateFunction>();
 
 function faultOfValue(schema: object, value: unknown): string | null {
   if (ajv === undefined) {
-    ajv = new Ajv2020({ strict: false, allErrors: true, verbose: true });
+    ajv = new Ajv2020({ strict: false, allErrors: true, verbose: true, validateSchema: false, meta: false });
     addFormats.default(ajv);
     ajv.addFormat("binary", true);
     ajv.addSchema(closed(DOCUMENT) as object, "document");
