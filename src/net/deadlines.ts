@@ -40,6 +40,12 @@ export const IMAGE_ACCEPT = "image/*,*/*;q=0.5";
 /** A shop's export can be made while it is sent, and be large: the client that named it waits meanwhile. */
 export const CSV_LIMITS = { ...DOWNLOAD_LIMITS, firstByteMs: 60_000, totalMs: 600_000, rateBytesMin: 0 } as const;
 
+/**
+ * A timer that rings so much later than it should shows that the process stood still, as it does on a laptop that sleeps or a machine
+ * that is paused. What came meanwhile has not been read yet, so that nothing is known of the server: it gets its time anew.
+ */
+const STANDSTILL_MS = 1_000;
+
 export type Deadlines = Watch & {
   readonly passed: DeadlinePassed | null;
   end(): void;
@@ -54,29 +60,26 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Dea
   const total = createTotal(limits.totalMs);
   let endRequest: (reason: Error) => void = () => {};
   let passed: DeadlinePassed | null = null;
-  let timer: NodeJS.Timeout | undefined;
-  let ringsAt = Infinity;
-  let expected = { by: Infinity, what: "" };
+  let expected = { by: Infinity, ms: Infinity, what: "" };
   const rate = createRate(limits);
 
-  const ring = () => {
-    const now = performance.now();
-    ringsAt = Infinity;
+  const ring = (now: number, lateMs: number) => {
+    if (lateMs > STANDSTILL_MS) return beginAnew(now, lateMs);
     const isSlow = rate.isTooLow(now);
     if (now < expected.by && now < total.endsAt && !isSlow) return arm();
     passed = new DeadlinePassed(now >= total.endsAt ? tooLong(limits) : isSlow ? tooSlow(limits) : expected.what);
     endRequest(passed);
   };
-  const arm = () => {
-    const at = Math.min(expected.by, total.endsAt, rate.endsAt);
-    if (at >= ringsAt) return;
-    clearTimeout(timer);
-    ringsAt = at;
-    timer = setTimeout(ring, Math.max(1, Math.ceil(at - performance.now())));
-  };
+  const bell = createBell(ring);
+  const arm = () => bell.ringBy(Math.min(expected.by, total.endsAt, rate.endsAt));
   const expect = (ms: number, what: string) => {
-    expected = { by: performance.now() + ms, what };
+    expected = { by: performance.now() + ms, ms, what };
     arm();
+  };
+  const beginAnew = (now: number, lateMs: number) => {
+    total.extend(lateMs + expected.ms);
+    rate.beginAnew(now);
+    expect(expected.ms, expected.what);
   };
   const onAbort = () => endRequest(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
   signal.addEventListener("abort", onAbort, { once: true });
@@ -103,18 +106,39 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Dea
     onWhole() {
       endRequest = () => {};
       rate.end();
-      expected.by = Infinity;
+      expected = { by: Infinity, ms: Infinity, what: "" };
       total.rest();
     },
     end() {
-      clearTimeout(timer);
+      bell.end();
       signal.removeEventListener("abort", onAbort);
     },
   };
 }
 
+/** One timer, for whichever time comes first. */
+function createBell(ring: (now: number, lateMs: number) => void) {
+  let timer: NodeJS.Timeout | undefined;
+  let ringsAt = Infinity;
+  const onTime = () => {
+    const now = performance.now();
+    const lateMs = now - ringsAt;
+    ringsAt = Infinity;
+    ring(now, lateMs);
+  };
+  return {
+    ringBy(at: number) {
+      if (at >= ringsAt) return;
+      clearTimeout(timer);
+      ringsAt = at;
+      timer = setTimeout(onTime, Math.max(1, Math.ceil(at - performance.now())));
+    },
+    end: () => clearTimeout(timer),
+  };
+}
+
 /** The time of all requests together. It rests between two of them, where a download may wait for another host's room. */
-function createTotal(ms: number): { readonly endsAt: number; run(): void; rest(): void } {
+function createTotal(ms: number): { readonly endsAt: number; run(): void; extend(moreMs: number): void; rest(): void } {
   let leftMs = ms;
   let endsAt = Infinity;
   return {
@@ -125,6 +149,7 @@ function createTotal(ms: number): { readonly endsAt: number; run(): void; rest()
     run() {
       if (endsAt === Infinity) endsAt = performance.now() + leftMs;
     },
+    extend: (moreMs: number) => void (endsAt += moreMs),
     rest() {
       leftMs = endsAt - performance.now();
       endsAt = Infinity;
@@ -142,6 +167,9 @@ function createRate({ rateBytesMin, rateMs }: DownloadLimits) {
       return stretch.endsAt;
     },
     begin,
+    beginAnew(now: number) {
+      if (stretch.endsAt < Infinity) begin(now);
+    },
     add: (count: number) => void (stretch.bytes += count),
     /** Asked at the end of a stretch, after which the next begins. */
     isTooLow(now: number): boolean {

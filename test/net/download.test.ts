@@ -60,6 +60,9 @@ describe("a download", { timeout: 60_000 }, () => {
         return response.writeHead(200).write("half", () => response.destroy());
       case "silent":
         return undefined;
+      case "standing-still":
+        standStill();
+        return argument === "silent" ? undefined : response.end(BODY);
       case "stalling":
         return response.writeHead(200, { "content-length": "1000" }).write("half");
       case "trickling": {
@@ -235,6 +238,12 @@ describe("a download", { timeout: 60_000 }, () => {
       assert.match(failure.detail, word);
       assert.ok(performance.now() - startedAt < 1_500, path);
     }
+  });
+
+  test("that is in progress while the process stands still gets its time anew", async () => {
+    const went = await download(`${origin.url}/standing-still`);
+    assert.ok(went.ok, JSON.stringify(went));
+    assert.match(failureOf(await download(`${origin.url}/standing-still/silent`)).detail, /No answer/);
   });
 
   test("that comes too slowly is given up long before its deadline, and one that is fast enough is not", async () => {
@@ -544,3 +553,8 @@ describe("a download", { timeout: 60_000 }, () => {
     });
   });
 });
+
+/** As on a machine that sleeps: no timer rings and nothing is read, for longer than any of the deadlines. */
+function standStill(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+}
