@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
+import { prepareSession } from "./session.ts";
 
 /** Runs one statement. The queue takes one to take part in a transaction of ours, or to use our pool. */
 export type Executor = { executeSql(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }> };
@@ -51,6 +52,7 @@ export function connectDatabase(options: { url: string; poolMax: number; onError
     ...connectionOptions(options.url, "pressrun"),
     max: options.poolMax,
     query_timeout: STATEMENT_MS,
+    onConnect: prepareSession,
   });
   // Emitted when the server ends an idle connection; without a listener Node would exit. While the pool closes, the server may
   // still end a connection before we do, which is no error.

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { connectionOptions, unlessHanging } from "./connect.ts";
+import { openSession } from "./session.ts";
 
 export type Listener = { close(): Promise<void> };
 
@@ -30,7 +31,7 @@ export function listen(options: { url: string; channels: Readonly<Record<string,
     next.on("error", () => next.end().catch(() => {}));
     next.on("end", reconnectLater);
     try {
-      await next.connect();
+      await openSession(next);
       await next.query([...listeners.keys()].map((channel) => `listen ${pg.escapeIdentifier(channel)}`).join("; "));
       for (const onNotify of listeners.values()) onNotify(null);
     } catch {

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { connectionOptions } from "./connect.ts";
+import { openSession } from "./session.ts";
 
 /** Names the lock of migrations among the advisory locks of a database, which are numbers of 63 bits: "pressrun" in ASCII. */
 const MIGRATION_LOCK = "8102099357864587886";
@@ -18,7 +19,7 @@ const BESIDE_MS = 5_000;
 export async function migrateDatabase(url: string, onWaiting: () => void = () => {}): Promise<void> {
   const client = new pg.Client(connectionOptions(url, "pressrun migrate"));
   client.on("error", () => {});
-  await client.connect();
+  await openSession(client);
   try {
     await refuseOldServer(client);
     await refuseTransactionPooling(client, url);
@@ -83,7 +84,7 @@ async function refuseOldServer(client: pg.Client): Promise<void> {
 async function refuseTransactionPooling(client: pg.Client, url: string): Promise<void> {
   const beside = new pg.Client({ ...connectionOptions(url, "pressrun migrate"), query_timeout: BESIDE_MS });
   beside.on("error", () => {});
-  await beside.connect();
+  await openSession(beside);
   try {
     if ((await serverProcess(client)) === (await serverProcess(beside)))
       throw new Error(

@@ -1,11 +1,12 @@
 import pg from "pg";
 import { BEGIN_KEYED, connectionOptions, transactionOn, type Executor, type Transaction } from "./connect.ts";
+import { openSession } from "./session.ts";
 
 /** Opens a connection outside the pool, without the deadline that statements have there: loading millions of rows takes minutes. */
 export async function withOwnConnection<T>(url: string, use: (transaction: Transaction, executor: Executor) => Promise<T>): Promise<T> {
   const client = new pg.Client(connectionOptions(url, "pressrun load"));
   client.on("error", () => {});
-  await client.connect();
+  await openSession(client);
   const tx = transactionOn(client);
   try {
     return await use(async (work) => {

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { connectionOptions, unlessHanging } from "./connect.ts";
+import { openSession } from "./session.ts";
 
 /** "pressown" in ASCII, cut to 63 bits: one process may own a DATA_DIR's embedded database. */
 const OWNER_LOCK = "8102099357864814446";
@@ -81,7 +82,7 @@ async function holdLock({ url, onLost }: HoldOptions, take: (client: pg.Client) 
 async function lockedClient(url: string, take: (client: pg.Client) => Promise<boolean>): Promise<pg.Client | null> {
   const client = new pg.Client(connectionOptions(url, "pressrun owner"));
   client.on("error", () => client.end().catch(() => {}));
-  await client.connect();
+  await openSession(client);
   try {
     if (await take(client)) return client;
   } catch (error) {

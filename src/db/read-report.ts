@@ -1,5 +1,6 @@
 import pg from "pg";
 import { connectionOptions } from "./connect.ts";
+import { openSession } from "./session.ts";
 import { REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
 
 /** A value as JSON has it: times are ISO 8601 in UTC, numbers are numbers. */
@@ -39,7 +40,7 @@ export async function openReport(url: string, name: ReportName, filter: ReportFi
     return client.query<ReportCell[]>({ text: `fetch ${PAGE_ROWS} from report`, rowMode: "array" });
   };
   try {
-    await client.connect();
+    await openSession(client);
     await client.query(`begin read only; set local statement_timeout = ${STATEMENT_MS}; set local jit = off`);
     const { text, values } = reportQuery(name, filter);
     await client.query(`declare report no scroll cursor for ${text}`, values);

@@ -1,0 +1,40 @@
+import type pg from "pg";
+
+/**
+ * What our statements rely on, whatever was set for the role, the database or the server; pg_dump does the same. `search_path` and
+ * `default_transaction_read_only` stay as they are: where the tables lie, and whether anything may be written, is the operator's to say.
+ */
+const SETTINGS = {
+  // pg reads times in this style only, and takes those in another for null.
+  DateStyle: "ISO",
+  // Without it pg-boss cannot make its tables.
+  standard_conforming_strings: "on",
+  // After a wait for a lock our statements look at the row as it is then. The others give an error instead.
+  default_transaction_isolation: "read committed",
+  default_transaction_deferrable: "off",
+  // A load of millions of rows takes minutes, a migration waits for its lock, and who listens is idle. What may not take so long has a
+  // deadline of ours.
+  statement_timeout: "0",
+  transaction_timeout: "0",
+  lock_timeout: "0",
+  idle_in_transaction_session_timeout: "0",
+  idle_session_timeout: "0",
+};
+
+/** Some are unknown to an older server. */
+const SET = "select set_config(s.key, s.value, false) from json_each_text($1) s where current_setting(s.key, true) is not null";
+
+export async function prepareSession(client: Pick<pg.ClientBase, "query">): Promise<void> {
+  await client.query(SET, [JSON.stringify(SETTINGS)]);
+}
+
+/** Connects a client that is in no pool. Where that fails it is ended. */
+export async function openSession(client: pg.Client): Promise<void> {
+  try {
+    await client.connect();
+    await prepareSession(client);
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw error;
+  }
+}

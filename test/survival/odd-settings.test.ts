@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import pg from "pg";
+import { onCleanup } from "../support/cleanup.ts";
+import { createTestDatabase } from "../support/database.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { catalogueOf, startOrigin } from "../support/origin.ts";
+import { startService } from "../support/service.ts";
+
+/** Each is at home somewhere; together they meet everything that we ask of a session. */
+const SETTINGS = {
+  datestyle: "'SQL, DMY'",
+  timezone: "'Asia/Kathmandu'",
+  intervalstyle: "sql_standard",
+  standard_conforming_strings: "off",
+  default_transaction_isolation: "serializable",
+  statement_timeout: "'20ms'",
+  lock_timeout: "'1ms'",
+  idle_session_timeout: "'100ms'",
+};
+
+test("whatever is set for a database, its tables are made, a batch ends, and its times are told", { timeout: 60_000 }, async () => {
+  const { url, admin } = await createEmptyDatabase();
+  const database = new URL(url).pathname.slice(1);
+  for (const [name, value] of Object.entries(SETTINGS)) await admin.query(`alter database ${database} set ${name} = ${value}`);
+  const origin = await startOrigin();
+  const service = await startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), ENCODERS: "1" });
+  const startedAt = Date.now();
+  const { requestId } = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`], [`${origin.url}/photo/2.jpg`]]));
+  const status = await service.finished(requestId);
+  assert.equal(status.progress.completed, 2);
+  assert.ok(Math.abs(Date.parse(status.createdAt) - startedAt) < 60_000, status.createdAt);
+  assert.equal((await fetch(`${service.url}/v1/reports/batches`)).status, 200);
+  assert.deepEqual(
+    service.output.filter((line) => line.startsWith("{")),
+    [],
+    "no connection was ended for being idle, and no command refused",
+  );
+  assert.equal((await service.kill("SIGTERM")).code, 0);
+});
+
+/** Without any tables. */
+async function createEmptyDatabase() {
+  const url = new URL(await createTestDatabase());
+  const name = url.pathname.slice(1);
+  const admin = new pg.Client({ connectionString: process.env["TEST_POSTGRES_URL"] });
+  await admin.connect();
+  onCleanup(() => admin.end());
+  await admin.query(`drop database ${name} with (force)`);
+  await admin.query(`create database ${name}`);
+  return { url: url.href, admin };
+}
