@@ -63,7 +63,12 @@ async function applyMigrations(client: pg.Client): Promise<void> {
   const require = createRequire(import.meta.url);
   const { drizzle } = require("drizzle-orm/node-postgres") as typeof import("drizzle-orm/node-postgres");
   const { migrate } = require("drizzle-orm/node-postgres/migrator") as typeof import("drizzle-orm/node-postgres/migrator");
-  await migrate(drizzle(client), { migrationsFolder: MIGRATIONS });
+  try {
+    await migrate(drizzle(client), { migrationsFolder: MIGRATIONS });
+  } catch (error) {
+    // drizzle says the whole statement, and only in its cause what the server has against it.
+    throw error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  }
 }
 
 async function refuseOldServer(client: pg.Client): Promise<void> {

@@ -39,6 +39,15 @@ test("whatever is set for a database, its tables are made, a batch ends, and its
   assert.equal((await service.kill("SIGTERM")).code, 0);
 });
 
+test("a server that refuses the tables is quoted at the start", async () => {
+  const { url, admin } = await createEmptyDatabase();
+  await admin.query(`alter database ${new URL(url).pathname.slice(1)} set search_path = nowhere`);
+  await assert.rejects(
+    startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder() }),
+    /cannot be used: no schema has been selected to create in$/,
+  );
+});
+
 /** Without any tables. */
 async function createEmptyDatabase() {
   const url = new URL(await createTestDatabase());
