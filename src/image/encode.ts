@@ -13,6 +13,7 @@ import { decodeFacts, demandRoom, isSmall, isThriftNeeded, spareBytes, type Enco
 import { decodeOnce } from "./decode-once.ts";
 import { demandSides } from "./fit-format.ts";
 import { fitIntoBox } from "./fit-into-box.ts";
+import { applyGamma } from "./png-gamma.ts";
 import { endJpeg, prepareInput, type PreparedInput } from "./prepare-input.ts";
 import { stripMetadata } from "./strip-metadata.ts";
 
@@ -59,11 +60,15 @@ export async function encodeImage(task: EncodeTask, limits: EncoderLimits): Prom
 async function encodeFrom(task: EncodeTask, { open, isPlain }: PreparedInput, limits: EncoderLimits): Promise<EncodedOutput[]> {
   const isEasy = isSmall(task);
   const asked = isEasy && isPlain && !task.outputs.some(dependsOnColours) ? null : await open().metadata();
-  const openInput = asked === null ? open : () => readDeepColours(open(), asked);
+  const { gamma } = task.input;
+  const openAsMeant = gamma === undefined ? open : () => applyGamma(open(), gamma);
+  const openInput = asked === null ? openAsMeant : () => readDeepColours(openAsMeant(), asked);
   const facts = isEasy || asked === null ? null : decodeFacts(asked, task);
   const upright = asked?.autoOrient ?? task.input;
   const bytesToSpare = facts === null ? Infinity : spareBytes(facts, task.outputs, limits);
-  const openShared = task.outputs.length > 1 ? await decodeOnce(openInput, task, { upright, bytesToSpare }) : null;
+  // Before a background comes in, which is as light as it should be.
+  const isShared = task.outputs.length > 1 || gamma !== undefined;
+  const openShared = isShared ? await decodeOnce(openInput, task, { upright, bytesToSpare }) : null;
   const opened = { openInput, openShared, upright, colours: asked ?? {}, facts, limits };
   const results: EncodedOutput[] = [];
   for (const output of task.outputs) results.push(await encodeOutput(task, output, opened));

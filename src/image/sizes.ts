@@ -1,4 +1,5 @@
 import type { ByteWindow } from "./byte-window.ts";
+import { readPngGamma } from "./png-gamma.ts";
 import { nameUnreadSamples } from "./tiff-samples.ts";
 import { nameUnreadAvif, nameUnreadPng } from "./unread-colours.ts";
 
@@ -12,6 +13,8 @@ export type Size = {
   isPartlyCovered?: boolean;
   /** Of a JPEG: in segments before its first scan that are nothing but metadata. */
   metadataBytes?: number;
+  /** Of a PNG: how much lighter (above 1) or darker it is meant. */
+  gamma?: number;
 };
 type Header = Size & {
   /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
@@ -79,7 +82,8 @@ function sizeOf({ width, height }: Size): Size {
 export const readPngSize: ReadSize = async (bytes) => {
   const header = await bytes.read(0, PNG_HEAD_BYTES);
   if (header.length < 24 || header.toString("latin1", 12, 16) !== "IHDR") return null;
-  return withUnread({ width: header.readUInt32BE(16), height: header.readUInt32BE(20) }, nameUnreadPng(header));
+  const [width, height, gamma] = [header.readUInt32BE(16), header.readUInt32BE(20), readPngGamma(header)];
+  return withUnread({ width, height, ...(gamma === undefined ? {} : { gamma }) }, nameUnreadPng(header));
 };
 
 /** What says how colours are meant comes at once, but for a profile, which can be long. */

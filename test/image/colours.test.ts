@@ -130,6 +130,40 @@ describe("colours", { timeout: 120_000 }, () => {
         await assertMiddle(input, [0, 0, 255], { background: "#0000ff" });
       }
     });
+    test("of a PNG of another gamma come out as light as browsers show them, the background as it is", async () => {
+      const chunk = (type: string, ...data: number[]) => {
+        const body = Buffer.from([...Buffer.from(type), ...data]);
+        const whole = Buffer.concat([Buffer.alloc(4), body, Buffer.alloc(4)]);
+        whole.writeUInt32BE(data.length);
+        whole.writeUInt32BE(crc32(body), whole.length - 4);
+        return whole;
+      };
+      const gamma = (value: number) => chunk("gAMA", 0, value >> 16, (value >> 8) & 255, value & 255);
+      const base = sharp({ create: { width: 60, height: 40, channels: 4, background: "#804020" } });
+      const kinds = [base.clone(), base.clone().removeAlpha(), base.clone().toColourspace("rgb16")];
+      const cases: [Buffer[], number[]][] = [
+        [[gamma(100_000)], [186, 136, 99]],
+        [[gamma(55_556)], [145, 82, 47]],
+        [[gamma(30_000)], [90, 31, 11]],
+        [[gamma(45_455)], [128, 64, 32]],
+        [
+          [gamma(100_000), chunk("sRGB", 0)],
+          [128, 64, 32],
+        ],
+      ];
+      for (const kind of kinds)
+        for (const [chunks, expected] of cases) {
+          const plain = await kind.clone().png().toBuffer();
+          const input = Buffer.concat([plain.subarray(0, 33), ...chunks, plain.subarray(33)]);
+          for (const format of ["jpeg", "webp"] as const) await assertMiddle(input, expected, { format });
+        }
+      const clear = await sharp({ create: { width: 60, height: 40, channels: 4, background: "#00000000" } })
+        .png()
+        .toBuffer();
+      const input = Buffer.concat([clear.subarray(0, 33), gamma(100_000), clear.subarray(33)]);
+      const [flat] = await encode(input, { background: "#0040ff", width: 20 });
+      assertNear(await pixelAt(flat ?? input, 5, 5), [0, 64, 255], "the background");
+    });
     test("of inks come out the same in a frame", async () => {
       const input = await red().toColourspace("cmyk").withIccProfile("cmyk").jpeg({ quality: 100 }).toBuffer();
       const [plain] = await encode(input, {});
