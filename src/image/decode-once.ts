@@ -12,14 +12,16 @@ const CHANNELS_MAX = 4;
  */
 export async function decodeOnce(
   openInput: OpenImage,
-  { outputs }: Pick<EncodeTask, "outputs">,
+  { input, outputs }: Pick<EncodeTask, "input" | "outputs">,
   { upright, bytesToSpare }: { upright: Size; bytesToSpare: number },
 ): Promise<OpenImage | null> {
-  const sizes = outputs.map((output) => scaledSize(output, upright));
+  const { isPremultiplied = false } = input;
+  // What is multiplied already cannot be scaled, since that would multiply it again.
+  const sizes = isPremultiplied ? [upright] : outputs.map((output) => scaledSize(output, upright));
   const [width, height] = [Math.max(...sizes.map((size) => size.width)), Math.max(...sizes.map((size) => size.height))];
   if (width * height * CHANNELS_MAX > Math.min(RAW_BYTES_MAX, bytesToSpare)) return null;
   const isScaled = width < upright.width || height < upright.height;
   const pixels = isScaled ? openInput().resize({ width, height, fit: "fill" }) : openInput();
   const { data, info } = await pixels.raw().toBuffer({ resolveWithObject: true });
-  return () => sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels } });
+  return () => sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels, premultiplied: isPremultiplied } });
 }

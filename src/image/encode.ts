@@ -9,7 +9,7 @@ import { isProfileKept, readDeepColours, readForBackground, type Colours } from 
 import { compress } from "./compress.ts";
 import { fillInCredits, holdCredits, readCredits } from "./copyright.ts";
 import type { EncodedOutput, EncodeTask, OpenImage } from "./encode-task.ts";
-import { decodeFacts, demandRoom, isSmall, isThriftNeeded, spareBytes, type EncoderLimits } from "./fit-memory.ts";
+import { decodeFacts, demandRoom, isSmall, isThriftNeeded, spareBytes, TooLargeForMemory, type EncoderLimits } from "./fit-memory.ts";
 import { decodeOnce } from "./decode-once.ts";
 import { demandSides } from "./fit-format.ts";
 import { fitIntoBox } from "./fit-into-box.ts";
@@ -60,20 +60,24 @@ export async function encodeImage(task: EncodeTask, limits: EncoderLimits): Prom
 async function encodeFrom(task: EncodeTask, { open, isPlain }: PreparedInput, limits: EncoderLimits): Promise<EncodedOutput[]> {
   const isEasy = isSmall(task);
   const asked = isEasy && isPlain && !task.outputs.some(dependsOnColours) ? null : await open().metadata();
-  const { gamma } = task.input;
+  const { gamma, isPremultiplied = false } = task.input;
   const openAsMeant = gamma === undefined ? open : () => applyGamma(open(), gamma);
   const openInput = asked === null ? openAsMeant : () => readDeepColours(openAsMeant(), asked);
   const facts = isEasy || asked === null ? null : decodeFacts(asked, task);
   const upright = asked?.autoOrient ?? task.input;
   const bytesToSpare = facts === null ? Infinity : spareBytes(facts, task.outputs, limits);
   // Before a background comes in, which is as light as it should be.
-  const isShared = task.outputs.length > 1 || gamma !== undefined;
+  const isShared = task.outputs.length > 1 || gamma !== undefined || isPremultiplied;
   const openShared = isShared ? await decodeOnce(openInput, task, { upright, bytesToSpare }) : null;
+  if (isPremultiplied && openShared === null) throw new TooLargeForMemory(PREMULTIPLIED);
   const opened = { openInput, openShared, upright, colours: asked ?? {}, facts, limits };
   const results: EncodedOutput[] = [];
   for (const output of task.outputs) results.push(await encodeOutput(task, output, opened));
   return results;
 }
+
+const PREMULTIPLIED =
+  "The colours of the AVIF are multiplied by their transparency (premultiplied); an encoder's memory does not hold an image of this size to undo that.";
 
 type Output = EncodeTask["outputs"][number];
 
@@ -97,8 +101,9 @@ function dependsOnColours({ fit, metadata, background }: Output): boolean {
 async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): Promise<EncodedOutput> {
   const { openInput, openShared, colours, upright, facts, limits } = opened;
   const startedAt = performance.now();
-  // What was decoded once has no metadata any more.
-  const open = output.metadata === "none" && openShared ? openShared : openInput;
+  // What was decoded once has no metadata any more, and no profile.
+  const isBare = output.metadata === "none" || task.input.isPremultiplied;
+  const open = isBare && openShared ? openShared : openInput;
   // The look for what is transparent decodes as well.
   if (facts && output.format === "auto") demandRoom(facts, { ...output, ...LOOK }, "jpeg", limits);
   const format = output.format === "auto" ? await chooseFormat(openInput, task) : output.format;

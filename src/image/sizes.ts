@@ -1,7 +1,7 @@
 import type { ByteWindow } from "./byte-window.ts";
 import { readPngGamma } from "./png-gamma.ts";
 import { nameUnreadSamples } from "./tiff-samples.ts";
-import { nameUnreadAvif, nameUnreadPng } from "./unread-colours.ts";
+import { isPremultiplied, nameUnreadAvif, nameUnreadPng } from "./unread-colours.ts";
 
 /** Width and height as the file's own headers claim them, or null where the headers end before they say. */
 export type Size = {
@@ -15,6 +15,8 @@ export type Size = {
   metadataBytes?: number;
   /** Of a PNG: how much lighter (above 1) or darker it is meant. */
   gamma?: number;
+  /** Of an AVIF: its colours are multiplied by their transparency. */
+  isPremultiplied?: boolean;
 };
 type Header = Size & {
   /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
@@ -206,7 +208,7 @@ export const readAvifSize: ReadSize = async (bytes) => {
     const size = { width: meta.readUInt32BE(at + 8), height: meta.readUInt32BE(at + 12) };
     if (!largest || size.width * size.height > largest.width * largest.height) largest = size;
   }
-  return largest && withUnread(largest, nameUnreadAvif(meta));
+  return largest && withUnread({ ...largest, ...(isPremultiplied(meta) ? { isPremultiplied: true } : {}) }, nameUnreadAvif(meta));
 };
 
 /** A drawing has no pixels of its own: its width and height, else its view box, else what browsers take (CSS: 300 x 150). */

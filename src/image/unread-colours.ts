@@ -1,4 +1,3 @@
-const PREMULTIPLIED = "colours multiplied by their transparency (premultiplied)";
 const HDR = "colours brighter than white (HDR, by PQ or HLG), which would come out pale";
 
 /** ITU-T H.273, table 3: PQ and HLG. */
@@ -6,12 +5,11 @@ const HDR_TRANSFERS: ReadonlySet<number> = new Set([16, 18]);
 
 /** What an AVIF's `meta` box says of its colours that libvips does not heed, in words that go into a sentence; else null. */
 export function nameUnreadAvif(meta: Buffer): string | null {
-  if (isPremultiplied(meta)) return PREMULTIPLIED;
   return isHdr(meta) ? HDR : null;
 }
 
-/** MIAF, ISO/IEC 23000-22: a reference of type `prem`. libheif hands such colours on as they are, so that they would come out too dark. */
-function isPremultiplied(meta: Buffer): boolean {
+/** MIAF, ISO/IEC 23000-22: a reference of type `prem`. libheif hands such colours on as they are, and libvips does not ask. */
+export function isPremultiplied(meta: Buffer): boolean {
   const at = meta.indexOf("iref", 0, "latin1");
   if (at < 4) return false;
   // Its version stands before the references, each of which says how long it is.

@@ -164,6 +164,43 @@ describe("colours", { timeout: 120_000 }, () => {
       const [flat] = await encode(input, { background: "#0040ff", width: 20 });
       assertNear(await pixelAt(flat ?? input, 5, 5), [0, 64, 255], "the background");
     });
+    test("of an AVIF that are multiplied by their transparency are divided again", async () => {
+      const [red, green, blue] = [100, 20, 30];
+      const left = sharp({ create: { width: 60, height: 40, channels: 4, background: { r: red, g: green, b: blue, alpha: 0.5 } } });
+      // At the border of what is opaque, light colours would be mixed in if they were multiplied twice.
+      const right = { create: { width: 10, height: 40, channels: 4, background: { r: 200, g: 40, b: 60, alpha: 1 } } } as const;
+      const plain = await left
+        .composite([{ input: right, left: 50, top: 0 }])
+        .avif({ quality: 100, effort: 0, chromaSubsampling: "4:4:4" })
+        .toBuffer();
+      const [meta = 0, references = 0] = ["meta", "iref"].map((type) => plain.indexOf(type, 0, "latin1") - 4);
+      const metaEnd = meta + plain.readUInt32BE(meta);
+      const end = references + plain.readUInt32BE(references);
+      // ISO/IEC 14496-12, 8.11.12: the picture refers to its transparency.
+      const reference = Buffer.from("\0\0\0\u000eprem\0\u0001\0\u0001\0\u0002", "latin1");
+      const moved = Buffer.concat([plain.subarray(meta, end), reference, plain.subarray(end, metaEnd)]);
+      for (const at of [0, references - meta]) moved.writeUInt32BE(moved.readUInt32BE(at) + reference.length, at);
+      // The pixels stay where they are: a gap takes the place of the box that has grown.
+      const input = Buffer.concat([plain, moved]);
+      input.fill(0, meta + 4, metaEnd).write("free", meta + 4, "latin1");
+
+      const recipes: Partial<Recipe>[] = [
+        {},
+        { width: 30 },
+        { metadata: "icc" },
+        { metadata: "copyright" },
+        { outputs: [{ name: "a" }, { name: "b", width: 30 }] },
+      ];
+      for (const recipe of recipes) {
+        for (const file of await encode(input, { format: "png", ...recipe })) {
+          const { width } = await sharp(file).metadata();
+          for (const at of [0.5, 0.8, 0.9])
+            assertNear(await pixelAt(file, Math.floor(at * width), 5), [200, 40, 60], `${JSON.stringify(recipe)} at ${at}`);
+        }
+        for (const file of await encode(input, { format: "jpeg", background: "#0000ff", ...recipe }))
+          assertNear(await pixelAt(file, 10, 10), [100, 20, 157], JSON.stringify(recipe));
+      }
+    });
     test("of inks come out the same in a frame", async () => {
       const input = await red().toColourspace("cmyk").withIccProfile("cmyk").jpeg({ quality: 100 }).toBuffer();
       const [plain] = await encode(input, {});

@@ -178,22 +178,6 @@ describe("a look at the bytes", () => {
     }
   });
 
-  test("says of an AVIF whose colours are multiplied by their transparency that it would be shown wrongly", async () => {
-    const plain = await picture().ensureAlpha(0.5).avif({ effort: 0 }).toBuffer();
-    const [meta, references] = ["meta", "iref"].map((type) => plain.indexOf(type, 0, "latin1") - 4);
-    assert.ok(meta !== undefined && references !== undefined);
-    const end = references + plain.readUInt32BE(references);
-    // ISO/IEC 14496-12, 8.11.12: the picture refers to its transparency.
-    const reference = Buffer.from("\0\0\0\u000eprem\0\u0001\0\u0001\0\u0002", "latin1");
-    const file = Buffer.concat([plain.subarray(0, end), reference, plain.subarray(end)]);
-    for (const at of [meta, references]) file.writeUInt32BE(plain.readUInt32BE(at) + reference.length, at);
-    const result = await inspect(file);
-    assert.ok(!result.ok);
-    assert.equal(result.failure.code, "unsupported_format");
-    assert.match(result.failure.detail, /^The AVIF holds colours multiplied by their transparency \(premultiplied\)/);
-    assert.equal(await codeOf(plain), "ok");
-  });
-
   test("says of HDR colours that they would be shown wrongly, unless the picture has others as well", async () => {
     const [bt709, bt2020, sRgb, pq, hlg] = [1, 9, 13, 16, 18];
     const png = (primaries: number, transfer: number) => {
