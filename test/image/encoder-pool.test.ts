@@ -14,6 +14,7 @@ import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { gif } from "../support/hostile-files.ts";
 import { isAlive } from "../support/processes.ts";
 
 const never = new AbortController().signal;
@@ -277,6 +278,18 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
       const { width, height, space, pages } = await sharp(given.outputs[0]?.path).metadata();
       assert.deepEqual({ width, height, space, pages }, { width: 40, height: 30, space: "srgb", pages: undefined });
     }
+  });
+
+  test("reads a GIF from memory, whose first frame leaves some of its screen free", async () => {
+    const { pool } = startPool();
+    const given = task(join(folder, "free.gif"));
+    const file = gif({ screen: [40, 30], frame: [20, 10] });
+    await writeFile(given.input.path, file);
+    const input: EncodeTask["input"] = { ...given.input, format: "gif", width: 40, height: 30, bytes: file.length, isPartlyCovered: true };
+    const result = await encode(pool, { ...given, input });
+    assert.ok(result.ok, JSON.stringify(result));
+    const { width, height } = await sharp(given.outputs[0]?.path).metadata();
+    assert.deepEqual([width, height], [40, 30]);
   });
 
   test("leaves no encoder behind when its parent is killed", async () => {
