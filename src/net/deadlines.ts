@@ -42,7 +42,8 @@ export const CSV_LIMITS = { ...DOWNLOAD_LIMITS, firstByteMs: 60_000, totalMs: 60
 
 /**
  * A timer that rings so much later than it should shows that the process stood still, as it does on a laptop that sleeps or a machine
- * that is paused. What came meanwhile has not been read yet, so that nothing is known of the server: it gets its time anew.
+ * that is paused. What came meanwhile has not been read yet, so that nothing is known of the server: it gets its time anew. Once, or a
+ * process that is too busy would wait for a silent server for ever.
  */
 const STANDSTILL_MS = 1_000;
 
@@ -63,8 +64,9 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Dea
   let expected = { by: Infinity, ms: Infinity, what: "" };
   const rate = createRate(limits);
 
+  let isAnew = false;
   const ring = (now: number, lateMs: number) => {
-    if (lateMs > STANDSTILL_MS) return beginAnew(now, lateMs);
+    if (lateMs > STANDSTILL_MS && !isAnew) return beginAnew(now, lateMs);
     const isSlow = rate.isTooLow(now);
     if (now < expected.by && now < total.endsAt && !isSlow) return arm();
     passed = new DeadlinePassed(now >= total.endsAt ? tooLong(limits) : isSlow ? tooSlow(limits) : expected.what);
@@ -77,6 +79,7 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Dea
     arm();
   };
   const beginAnew = (now: number, lateMs: number) => {
+    isAnew = true;
     total.extend(lateMs + expected.ms);
     rate.beginAnew(now);
     expect(expected.ms, expected.what);
