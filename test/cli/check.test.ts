@@ -34,7 +34,7 @@ describe("pressrun check", () => {
   const start = (words: string[], env: Record<string, string> = {}) =>
     spawn(process.execPath, ["bin/pressrun.js", "check", ...words], {
       cwd: ROOT,
-      env: { PATH: process.env["PATH"] ?? "", TMPDIR: temp, ...env },
+      env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"], TMPDIR: temp, ...env },
     });
   const finish = async (child: ReturnType<typeof start>, input = "") => {
     child.stdin.end(input);
@@ -180,7 +180,7 @@ describe("pressrun check", () => {
     const words = [process.execPath, "bin/pressrun.js", "check", fixture("google-merchant-1252.txt"), "--json"];
     const child = spawn("sh", ["-c", 'exec "$0" "$@" > /dev/full', ...words], {
       cwd: ROOT,
-      env: { PATH: process.env["PATH"] ?? "", TMPDIR: temp },
+      env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"], TMPDIR: temp },
     });
     const { code, stderr } = await finish(child);
     assert.equal(code, 3);

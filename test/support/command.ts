@@ -13,7 +13,7 @@ export type Command = { process: ChildProcess; ended: Promise<Ended> };
 export function startCommand(words: readonly string[], env: Record<string, string> = {}, input = ""): Command {
   const child = spawn(process.execPath, ["bin/pressrun.js", ...words], {
     cwd: ROOT,
-    env: { PATH: process.env["PATH"] ?? "", ALLOW_CIDRS: "127.0.0.1/32", ...env },
+    env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"], ALLOW_CIDRS: "127.0.0.1/32", ...env },
   });
   onCleanup(() => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");

@@ -33,6 +33,7 @@ export async function startService(
     detached: options.detached ?? false,
     env: {
       PATH: process.env["PATH"] ?? "",
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
       HOST: "127.0.0.1",
       PORT: "0",
       ALLOW_CIDRS: "127.0.0.1/32",
