@@ -3,6 +3,7 @@ import { DEFAULT_TENANT_ID, isDatabaseAway } from "../db/connect.ts";
 import { findOutput, listOutputs } from "../db/find-output.ts";
 import { listProducts, productPages } from "../db/list-products.ts";
 import { openReport } from "../db/read-report.ts";
+import { isDatabaseReady } from "../db/readiness.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
 import { RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { PAUSED_BY_HAND } from "../domain/failure-budget.ts";
@@ -55,11 +56,7 @@ export async function wireApi(
     resumeBatch: (batchId, change) => db.transaction((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
     resumeHost: (batchId, host, percent) => db.transaction((tx) => resumeShare(tx, { queue, publicUrl }, batchId, host, percent)),
     openReport: serveReports(databaseUrl),
-    isReady: () =>
-      db.executor.executeSql("select 1").then(
-        () => true,
-        () => false,
-      ),
+    isReady: () => isDatabaseReady(db),
     isUnavailable: isDatabaseAway,
     log,
   });

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
+import { connectDatabase } from "../../src/db/connect.ts";
+import { isDatabaseReady } from "../../src/db/readiness.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -79,6 +81,20 @@ test("while the database hangs without closing its connections, a stop ends neve
   const startedAt = performance.now();
   assert.deepEqual(await service.kill("SIGTERM"), { code: 0, signal: null });
   assert.ok(performance.now() - startedAt < 30_000);
+});
+
+test("who asks whether a database is ready that hangs waits some seconds, not a statement's minute", async () => {
+  const databaseUrl = await createTestDatabase();
+  const wire = await startWire(new URL(databaseUrl));
+  const url = Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${wire.port}` }).href;
+  const db = connectDatabase({ url, poolMax: 2, onError: () => {} });
+  onCleanup(() => db.close());
+  assert.equal(await isDatabaseReady(db), true);
+  wire.hang();
+  const askedAt = performance.now();
+  assert.equal(await isDatabaseReady(db), false, "on the connection that is open");
+  assert.equal(await isDatabaseReady(db), false, "on a new one");
+  assert.ok(performance.now() - askedAt < 30_000);
 });
 
 /** A way to the database that can be cut for good, or hang: what comes from then on is neither handed on nor answered. */
