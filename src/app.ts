@@ -8,6 +8,7 @@ import { withoutPassword } from "./domain/database-url.ts";
 import { openHeaderSeal } from "./wire/header-seal.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 import { sweepUploads } from "./intake/sweep-uploads.ts";
+import { createCalmWarn } from "./observe/calm-warn.ts";
 import type { Log } from "./observe/log.ts";
 import { openQueue } from "./queue/queue.ts";
 import { readOrMakeFolderId } from "./storage/folder-id.ts";
@@ -82,17 +83,18 @@ async function startFoundation({ config, log, signal }: Given, onStop: OnStop, s
   const storage = await createStorage(config);
   onStop(storage.close);
   await storage.sweep();
+  const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
   const db = connectDatabase({
     url: databaseUrl,
     poolMax: POOL_MAX,
-    onError: (error) => log.warn({ err: error }, "an idle database connection broke"),
+    onError: (error) => warn(error, "an idle database connection broke"),
   });
   onStop(db.close);
   await sweepUploads({ executor: db.executor, storage });
   const queue = await openQueue({
     executor: db.executor,
     supervise: config.role !== "api",
-    onError: (error) => log.warn({ err: error }, "the queue reported an error"),
+    onError: (error) => warn(error, "the queue reported an error"),
   });
   onStop(queue.stop);
   // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.

@@ -59,7 +59,7 @@ export async function openQueue(options: { executor: Executor; supervise: boolea
     monitorIntervalSeconds: 1,
     warningQueueSize: 10_000_000,
   });
-  boss.on("error", options.onError);
+  boss.on("error", (error) => options.onError(asError(error)));
   await boss.start();
   for (const name of QUEUES) await boss.createQueue(name, QUEUE_OPTIONS[name]);
   const hasLapsed = async () => (await options.executor.executeSql(HAS_LAPSED, [[...QUEUES]])).rows.length > 0;
@@ -72,6 +72,11 @@ export async function openQueue(options: { executor: Executor; supervise: boolea
       await queue.stop();
     },
   };
+}
+
+/** pg-boss reports some errors as copies, which are no Errors themselves. */
+function asError(error: Error): Error {
+  return error instanceof Error ? error : Object.assign(new Error(), error);
 }
 
 /** Only sends: for a thread that loads an upload on a connection of its own and must not run a second set of timers. */

@@ -1,5 +1,6 @@
 import { findSealedHeaders } from "../db/batches.ts";
 import { HOSTS_CHANNEL } from "../db/host-pauses.ts";
+import { isDatabaseAway } from "../db/connect.ts";
 import { listen } from "../db/listen.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
 import { succeeded } from "../domain/stage-result.ts";
@@ -9,6 +10,7 @@ import { inspectImage, PIXELS_MAX } from "../image/inspect.ts";
 import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/deadlines.ts";
 import { createDownloader } from "../net/download.ts";
 import type { Post } from "../net/post.ts";
+import { createCalmWarn } from "../observe/calm-warn.ts";
 import { JOBS_CHANNEL } from "../queue/news.ts";
 import { deliverEvent } from "../webhook/deliver-event.ts";
 import { readVersion } from "../version.ts";
@@ -28,11 +30,12 @@ export async function wireWorker(
 ): Promise<void> {
   const policy = createAddressPolicy(config);
   const agent = userAgent(await readVersion(), config.contact);
+  const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
   const hosts = new HostPauses({
     executor: db.executor,
     now: () => performance.now(),
     random: Math.random,
-    onError: (error) => log.warn({ err: error }, "the database did not take or give a host's pause"),
+    onError: (error) => warn(error, "the database did not take or give a host's pause"),
   });
   onStop(async () => hosts.stop());
   const downloader = createDownloader({

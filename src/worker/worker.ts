@@ -1,11 +1,12 @@
 import { startBatches } from "../db/batches.ts";
-import type { Database } from "../db/connect.ts";
+import { isDatabaseAway, type Database } from "../db/connect.ts";
 import { createDownloadWindow, type DownloadWindow } from "../domain/download-window.ts";
 import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
 import type { Claim } from "../queue/image-jobs.ts";
 import type { Queue } from "../queue/queue.ts";
+import { createCalmWarn, type Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
 import type { Storage } from "../storage/storage.ts";
 import { flushOutcomes } from "./flush-outcomes.ts";
@@ -58,7 +59,8 @@ const LOOK_MS = 25;
 /** Everything that happens to a batch after it was accepted. */
 export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const { db, queue, log } = deps;
-  const onError = (error: unknown) => log.warn({ err: error }, "the database did not take a command");
+  const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
+  const onError = (command: "settle" | "claim") => (error: unknown) => warn(error, "the database did not take a command", { command });
   const window = createDownloadWindow({
     min: 4 * deps.encoders.size,
     max: deps.settings.downloads + 2 * deps.encoders.size,
@@ -70,7 +72,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const settler = createSettler({
     transaction: db.keyedTransaction,
     queue,
-    onError,
+    onError: onError("settle"),
     flushOutcomes: (items) => flushOutcomes({ storage: deps.storage, disk }, items),
     removeOutputs: (places) => Promise.all(places.map(deps.storage.removeOutput)),
     pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
@@ -81,7 +83,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const pump = new Pump({
     queue,
     window,
-    onError,
+    onError: onError("claim"),
     transaction: db.fleetingTransaction,
     startBatches: (tx, batchIds) => startBatches(tx.executor, batchIds),
     mayClaim: () => disk.hasRoom,
@@ -99,7 +101,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     window.onStarved();
     pump.wake();
   }, LOOK_MS);
-  const reconciling = setInterval(() => void runReconcile(deps), RECONCILE_MS);
+  const reconciling = setInterval(() => void runReconcile(deps, warn), RECONCILE_MS);
 
   return {
     wake(name) {
@@ -145,12 +147,12 @@ function watchStages({ stages, encoders }: WorkerDeps, window: DownloadWindow): 
   };
 }
 
-async function runReconcile({ db, queue, log }: WorkerDeps): Promise<void> {
+async function runReconcile({ db, queue, log }: WorkerDeps, warn: Warn): Promise<void> {
   try {
     const found = await reconcile({ transaction: db.transaction, queue });
     if (found.images + found.batches + found.deliveries > 0) log.warn(found, "jobs were missing and have been sent again");
   } catch (error) {
-    log.warn({ err: error }, "the reconciler could not run");
+    warn(error, "the reconciler could not run");
   }
 }
 

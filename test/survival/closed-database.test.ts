@@ -31,8 +31,14 @@ test(
       assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "5"], await answer.text());
     }
     isClosed.resolve();
-    await eventually("a settle that is refused", async () => service.output.some((line) => line.includes("settleUntilWritten")));
+    await eventually("a settle that is refused", async () => service.output.some((line) => line.includes('"command":"settle"')));
     await admin.query(`alter role ${role} login`);
+    const lines = service.output.filter((line) => line.includes('"code":"28000"'));
+    assert.deepEqual(
+      lines.filter((line) => line.includes('"stack"')),
+      [],
+      "no line of a role that may not log in has a stack, the queue's neither",
+    );
 
     assert.equal((await service.finished(requestId)).progress.completed, 2);
     assert.deepEqual([...origin.hits.values()], [1, 1]);

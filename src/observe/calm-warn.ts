@@ -1,0 +1,27 @@
+import type { Log } from "./log.ts";
+
+export type Warn = (error: unknown, event: string, facts?: Readonly<Record<string, string>>) => void;
+
+/** While the database is away each claim, settle and heartbeat fails, up to three times a second and process. */
+const REPEAT_MS = 10_000;
+/** Codes and sentences of errors that are known are few; beyond, all are said again. */
+const SAID_MAX = 1_000;
+
+/**
+ * Warns of errors. What is known and passes by itself is said without its stack, and again after REPEAT_MS at the earliest, with
+ * how many times it was left out; what is not known is said each time with all there is.
+ */
+export function createCalmWarn(options: { log: Pick<Log, "warn">; isKnown(error: unknown): boolean; now?: () => number }): Warn {
+  const { log, isKnown, now = () => performance.now() } = options;
+  const said = new Map<string, { at: number; leftOut: number }>();
+  return (error, event, facts = {}) => {
+    if (!isKnown(error)) return log.warn({ ...facts, err: error }, event);
+    const { name, message, code } = error as Error & { code?: string };
+    const key = JSON.stringify([event, facts, code ?? message]);
+    const last = said.get(key);
+    if (last && now() - last.at < REPEAT_MS) return void (last.leftOut += 1);
+    if (said.size >= SAID_MAX) said.clear();
+    said.set(key, { at: now(), leftOut: 0 });
+    log.warn({ ...facts, err: { name, message, code }, ...(last?.leftOut ? { leftOut: last.leftOut } : {}) }, event);
+  };
+}
