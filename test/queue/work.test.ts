@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, beforeEach, describe, test } from "node:test";
-import type { Executor, Database } from "../../src/db/connect.ts";
+import { isDatabaseAway, type Database, type Executor } from "../../src/db/connect.ts";
 import { openQueue, type Queue } from "../../src/queue/queue.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { openTestDatabase } from "../support/database.ts";
@@ -99,4 +99,18 @@ describe("jobs that are worked", { timeout: 60_000 }, () => {
     for (const eventId of begun) end(eventId);
     await eventually("both to end", async () => running.size === 0 || null, WITHIN_MS);
   });
+});
+
+test("a look that the database refuses is reported as an error that tells so", async () => {
+  const db = await openTestDatabase();
+  const refused = Object.assign(new Error("not permitted to log in"), { code: "28000" });
+  const executor: Executor = {
+    executeSql: (text, values) => (text.includes("'active'") ? Promise.reject(refused) : db.executor.executeSql(text, values)),
+  };
+  const reported: Error[] = [];
+  const queue = await openQueue({ executor, supervise: false, onError: (error) => void reported.push(error) });
+  onCleanup(() => queue.stop());
+  await queue.work("deliver", 1, async () => {});
+  const [error] = await eventually("the report", async () => reported.length > 0 && reported);
+  assert.ok(isDatabaseAway(error), String(error));
 });
