@@ -34,6 +34,8 @@ type Options = {
 const START_MS = 120_000;
 const STOP_MS = 20_000;
 const WATCH_MS = 1_000;
+/** A server that does not start, as where the disk is full, is tried every second, and said so every ten. */
+const REPEAT_MS = 10_000;
 
 /**
  * Starts the PostgreSQL of a data folder, or adopts the one that runs there, and keeps it running until `stop`.
@@ -109,6 +111,7 @@ type Watched = { postmaster: Postmaster; clusterDir: string; launch: () => Promi
 /** Keeps the server running while we run: one that was killed or stopped by hand is started again. */
 function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): Promise<void> } {
   let { pid } = postmaster;
+  let saidAt = -Infinity;
   const over = new AbortController();
   const watching = (async () => {
     while (!over.signal.aborted) {
@@ -117,8 +120,11 @@ function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): P
       try {
         const running = (await findPostmaster(clusterDir)) ?? (await launch());
         pid = running.pid;
+        saidAt = -Infinity;
         log(`The embedded PostgreSQL was gone and runs again as process ${pid}.`);
       } catch (error) {
+        if (performance.now() - saidAt < REPEAT_MS) continue;
+        saidAt = performance.now();
         log(`The embedded PostgreSQL is gone and does not start: ${error instanceof Error ? error.message : String(error)}`);
       }
     }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -12,6 +12,7 @@ import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { placeCluster } from "../support/cluster.ts";
 import { runCommand } from "../support/command.ts";
+import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin } from "../support/origin.ts";
 import { processesNaming } from "../support/processes.ts";
@@ -100,6 +101,23 @@ describe("the embedded PostgreSQL", () => {
     const second = await start(dataDir);
     assert.equal(second.adopted, false);
     assert.equal(second.port, first.port, "the port stays, so that a psql command can be kept");
+  });
+
+  test("that is gone and does not start is tried each second, and said so once", async () => {
+    const dataDir = await folderWithCluster();
+    const said: string[] = [];
+    const postgres = await startEmbeddedPostgres({ dataDir, port: 0, log: (message) => void said.push(message) });
+    onCleanup(() => postgres.stop());
+    const [config, log, pidFile] = ["postgresql.auto.conf", "startup.log", "postmaster.pid"].map((name) => join(dataDir, "postgres", name));
+    assert.ok(config && log && pidFile);
+    await writeFile(config, "no such setting\n");
+    process.kill(Number.parseInt(await readFile(pidFile, "utf8")), "SIGQUIT");
+    const tries = new Set<number>();
+    await eventually("three tries", async () => tries.add((await stat(log)).mtimeMs).size > 3);
+    await writeFile(config, "");
+    await eventually("the server to run again", async () => said.some((message) => message.includes("runs again")));
+    assert.equal(said.length, 2, said.join("\n"));
+    assert.match(said[0] ?? "", /is gone and does not start/);
   });
 
   test("is found by any path to its folder, and left as it is", async () => {
