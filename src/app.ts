@@ -153,6 +153,7 @@ async function agreeOnFolder({ databaseUrl, dataDir }: Config, log: Log, onStop:
 /** A database that is still starting (beside us in a compose file) gets a minute; a wrong one is told at once. */
 async function migrateWhenReachable(databaseUrl: string, log: Log, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + DATABASE_WAIT_MS;
+  const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
   for (;;) {
     signal.throwIfAborted();
     try {
@@ -163,7 +164,7 @@ async function migrateWhenReachable(databaseUrl: string, log: Log, signal: Abort
           `The database at ${withoutPassword(databaseUrl)} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
           { cause: error },
         );
-      log.warn({}, "waiting for the database");
+      warn(error, "waiting for the database");
       await delay(1_000, undefined, { signal });
     }
   }

@@ -22,6 +22,7 @@ export async function migrateDatabase(url: string, onWaiting: () => void = () =>
   await openSession(client);
   try {
     await refuseOldServer(client);
+    await refuseReadOnly(client);
     await refuseTransactionPooling(client, url);
     await takeMigrationLock(client, onWaiting);
     if (!(await isUpToDate(client))) await applyMigrations(client);
@@ -79,6 +80,14 @@ async function refuseOldServer(client: pg.Client): Promise<void> {
   if (server && server.number < POSTGRES_VERSION_MIN) {
     throw new Error(`Pressrun needs PostgreSQL 15 or later; the server at DATABASE_URL is ${server.version}.`);
   }
+}
+
+/** Where a failover is on its way this passes, so that it counts as a server that is away for now (25006). */
+async function refuseReadOnly(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ readOnly: string }>("select current_setting('transaction_read_only') as \"readOnly\"");
+  if (rows[0]?.readOnly !== "on") return;
+  const message = "it can only be read: it is a standby, or default_transaction_read_only is on. Pressrun needs one that takes changes.";
+  throw Object.assign(new Error(message), { code: "25006" });
 }
 
 /**

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pg from "pg";
+import { isDatabaseAway } from "../../src/db/connect.ts";
+import { migrateDatabase } from "../../src/db/migrate.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -46,6 +48,13 @@ test("a server that refuses the tables is quoted at the start", async () => {
     startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder() }),
     /cannot be used: no schema has been selected to create in$/,
   );
+});
+
+test("a database that can only be read is waited for at the start, and said to be so", async () => {
+  const { url, admin } = await createEmptyDatabase();
+  await migrateDatabase(url);
+  await admin.query(`alter database ${new URL(url).pathname.slice(1)} set default_transaction_read_only = on`);
+  await assert.rejects(migrateDatabase(url), (error: Error) => isDatabaseAway(error) && /can only be read/.test(error.message));
 });
 
 /** Without any tables. */
