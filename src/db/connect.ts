@@ -64,7 +64,7 @@ export function connectDatabase(options: { url: string; poolMax: number; onError
     url: options.url,
     pool,
     executor: executorOn(pool),
-    transaction: (work) => inTransaction(pool, BEGIN, work),
+    transaction: (work) => inTransaction(pool, "begin", work),
     keyedTransaction: (work) => inTransaction(pool, BEGIN_KEYED, work),
     fleetingTransaction: (work) => inTransaction(pool, `${BEGIN_KEYED}; set local synchronous_commit = off`, work),
     close() {
@@ -83,18 +83,12 @@ export async function unlessHanging(ending: Promise<unknown>): Promise<void> {
 }
 
 /**
- * Our statements are short: compiling one costs more than running it. A server of one's own compiles by default what the planner takes
- * for expensive, and to it a plan is that wherever it uses what BEGIN_KEYED turns off: a page of 100 images took 640 ms.
- */
-const BEGIN = "begin; set local jit = off";
-
-/**
  * The planner's statistics can be from before a batch was loaded. By those it would read all of the batch's rows to change ten
  * of them: a settle took 1.09 ms on a batch of 3,000 images, and more the larger the batch.
  */
 export const BEGIN_KEYED = ["seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin"].reduce(
   (sql, what) => `${sql}; set local enable_${what} = off`,
-  BEGIN,
+  "begin",
 );
 
 async function inTransaction<T>(pool: pg.Pool, begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {

@@ -41,7 +41,7 @@ export async function openReport(url: string, name: ReportName, filter: ReportFi
   };
   try {
     await openSession(client);
-    await client.query(`begin read only; set local statement_timeout = ${STATEMENT_MS}; set local jit = off`);
+    await client.query(`begin read only; set local statement_timeout = ${STATEMENT_MS}`);
     const { text, values } = reportQuery(name, filter);
     await client.query(`declare report no scroll cursor for ${text}`, values);
     const first = await readPage();
