@@ -4,6 +4,7 @@ import { withPressrun } from "./scenario.ts";
 /** The same catalogue twice: CPU of service, encoders and PostgreSQL for each. Its origin answers 304 to what it knows. */
 const CASES = [
   { name: "600x450", width: 600, height: 450, images: 10_000 },
+  { name: "1 megapixel", width: 1000, height: 1000, images: 10_000 },
   { name: "2 megapixels", width: 1600, height: 1200, images: 2_000 },
   { name: "6 megapixels", width: 3000, height: 2000, images: 600 },
 ];
