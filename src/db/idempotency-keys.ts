@@ -17,14 +17,10 @@ const SECRET_TOLD_FOR = "1 hour";
 
 /**
  * Locks the key until the transaction ends. `busy`: another upload is being taken in under it; `used`: one was. A machine that
- * vanishes meanwhile would keep it locked for hours, so that PostgreSQL looks after its client every ten seconds.
+ * vanishes meanwhile keeps it locked until PostgreSQL has looked after it (session.ts).
  */
 export async function takeIdempotencyKey(tx: Tx, tenantId: string, { name }: IdempotencyKey): Promise<"ours" | "busy" | "used"> {
-  await tx.executor.executeSql(
-    `select set_config('lock_timeout', $1, true), set_config('tcp_keepalives_idle', '10', true),
-       set_config('tcp_keepalives_interval', '10', true), set_config('tcp_keepalives_count', '3', true)`,
-    [String(KEY_WAIT_MS)],
-  );
+  await tx.executor.executeSql("select set_config('lock_timeout', $1, true)", [String(KEY_WAIT_MS)]);
   try {
     await tx.executor.executeSql("select pg_advisory_xact_lock($1, hashtext($2))", [KEY_LOCK_CLASS, `${tenantId} ${name}`]);
   } catch (error) {

@@ -22,6 +22,12 @@ const SETTINGS = {
   lock_timeout: "0",
   idle_in_transaction_session_timeout: "0",
   idle_session_timeout: "0",
+  // A machine that vanishes in the middle of a transaction leaves a batch locked for all others, until the server looks after it: by itself
+  // after two hours, or a quarter of one where an answer was on its way.
+  tcp_keepalives_idle: "10",
+  tcp_keepalives_interval: "5",
+  tcp_keepalives_count: "4",
+  tcp_user_timeout: "30s",
 };
 
 /** Some are unknown to an older server. */

@@ -40,6 +40,28 @@ test("the server compiles none of our statements, which are short", async () => 
   assert.deepEqual((await db.executor.executeSql("show jit")).rows, [{ jit: "off" }]);
 });
 
+/** Other systems let a server wait for an answer's receipt as long as they like. */
+const onLinux = { skip: process.platform !== "linux" };
+
+test("the server looks within half a minute after a client that is silent, or takes no answer", onLinux, async () => {
+  const url = await createTestDatabase();
+  const db = connectDatabase({ url, poolMax: 1, onError: assert.fail });
+  onCleanup(() => db.close());
+  const loading: Transaction = (work) => withOwnConnection(url, (transaction) => transaction(work));
+  for (const inTransaction of [db.transaction, loading]) {
+    const rows = await inTransaction((tx) => tx.executor.executeSql(LOOKS));
+    // Of a connection by TCP the server says what its system does, and not what it was told.
+    const [seconds, answerMs] = Object.values(rows.rows[0] ?? {}).map(Number);
+    assert.deepEqual([seconds, answerMs], [30, 30_000]);
+  }
+});
+
+const LOOKS = `
+  select max(setting::int) filter (where name like '%_idle')
+      + max(setting::int) filter (where name like '%_interval') * max(setting::int) filter (where name like '%_count'),
+    max(setting::int) filter (where name = 'tcp_user_timeout') as answer
+  from pg_settings where name like 'tcp\\_%'`;
+
 test("every connection asks for a sign of life after ten quiet seconds", async (t) => {
   const url = await createTestDatabase();
   const { mock } = t.mock.method(Socket.prototype, "setKeepAlive");
