@@ -64,6 +64,7 @@ const worker = await startWorker({
   queue,
   storage,
   log: createLog("warn"),
+  warn: console.error,
   stages: {
     ...storage,
     download: downloader.download,

@@ -8,7 +8,7 @@ import { withoutPassword } from "./domain/database-url.ts";
 import { openHeaderSeal } from "./wire/header-seal.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 import { sweepUploads } from "./intake/sweep-uploads.ts";
-import { createCalmWarn } from "./observe/calm-warn.ts";
+import { createCalmWarn, type Warn } from "./observe/calm-warn.ts";
 import type { Log } from "./observe/log.ts";
 import { openQueue } from "./queue/queue.ts";
 import { readOrMakeFolderId } from "./storage/folder-id.ts";
@@ -75,15 +75,15 @@ async function stopInReverse(started: (() => Promise<void>)[], log: Log): Promis
 }
 
 async function startFoundation({ config, log, signal }: Given, onStop: OnStop, stop: () => Promise<void>): Promise<Foundation> {
+  const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
   await makeDataDir(config.dataDir);
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
-  await migrateWhenReachable(databaseUrl, log, signal);
+  await migrateWhenReachable(databaseUrl, { log, warn, signal });
   if (config.databaseUrl !== null) await agreeOnFolder(config, log, onStop, stop);
 
   const storage = await createStorage(config);
   onStop(storage.close);
   await storage.sweep();
-  const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
   const db = connectDatabase({
     url: databaseUrl,
     poolMax: POOL_MAX,
@@ -99,7 +99,7 @@ async function startFoundation({ config, log, signal }: Given, onStop: OnStop, s
   onStop(queue.stop);
   // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.
   if (config.databaseUrl === null) await queue.freeClaims();
-  return { config, log, db, databaseUrl, queue, storage, headerSeal: await openHeaderSeal(config) };
+  return { config, log, warn, db, databaseUrl, queue, storage, headerSeal: await openHeaderSeal(config) };
 }
 
 /** Another living process has the DATA_DIR. */
@@ -151,9 +151,11 @@ async function agreeOnFolder({ databaseUrl, dataDir }: Config, log: Log, onStop:
 }
 
 /** A database that is still starting (beside us in a compose file) gets a minute; a wrong one is told at once. */
-async function migrateWhenReachable(databaseUrl: string, log: Log, signal: AbortSignal): Promise<void> {
+async function migrateWhenReachable(
+  databaseUrl: string,
+  { log, warn, signal }: { log: Log; warn: Warn; signal: AbortSignal },
+): Promise<void> {
   const deadline = Date.now() + DATABASE_WAIT_MS;
-  const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
   for (;;) {
     signal.throwIfAborted();
     try {

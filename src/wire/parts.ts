@@ -1,6 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../db/connect.ts";
 import type { HeaderSeal } from "./header-seal.ts";
+import type { Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -9,6 +10,8 @@ import type { Storage } from "../storage/storage.ts";
 export type Parts = {
   config: Config;
   log: Log;
+  /** For what the database refuses: calm while it is away. */
+  warn: Warn;
   db: Database;
   databaseUrl: string;
   queue: Queue;

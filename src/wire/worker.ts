@@ -1,6 +1,5 @@
 import { findSealedHeaders } from "../db/batches.ts";
 import { HOSTS_CHANNEL } from "../db/host-pauses.ts";
-import { isDatabaseAway } from "../db/connect.ts";
 import { listen } from "../db/listen.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
 import { succeeded } from "../domain/stage-result.ts";
@@ -10,7 +9,6 @@ import { inspectImage, PIXELS_MAX } from "../image/inspect.ts";
 import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/deadlines.ts";
 import { createDownloader } from "../net/download.ts";
 import type { Post } from "../net/post.ts";
-import { createCalmWarn } from "../observe/calm-warn.ts";
 import { JOBS_CHANNEL } from "../queue/news.ts";
 import { deliverEvent } from "../webhook/deliver-event.ts";
 import { readVersion } from "../version.ts";
@@ -25,12 +23,11 @@ const ENCODER_TASKS_MAX = 5_000;
 
 /** Everything that works on batches. */
 export async function wireWorker(
-  { config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts,
+  { config, log, warn, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts,
   onStop: OnStop,
 ): Promise<void> {
   const policy = createAddressPolicy(config);
   const agent = userAgent(await readVersion(), config.contact);
-  const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
   const hosts = new HostPauses({
     executor: db.executor,
     now: () => performance.now(),
@@ -67,6 +64,7 @@ export async function wireWorker(
     queue,
     storage,
     log,
+    warn,
     stages: wireStages({ config, storage, downloader, encoders }),
     encoders,
     hosts,

@@ -1,12 +1,12 @@
 import { startBatches } from "../db/batches.ts";
-import { isDatabaseAway, type Database } from "../db/connect.ts";
+import type { Database } from "../db/connect.ts";
 import { createDownloadWindow, type DownloadWindow } from "../domain/download-window.ts";
 import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
 import type { Claim } from "../queue/image-jobs.ts";
 import type { Queue } from "../queue/queue.ts";
-import { createCalmWarn, type Warn } from "../observe/calm-warn.ts";
+import type { Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
 import type { Storage } from "../storage/storage.ts";
 import { flushOutcomes } from "./flush-outcomes.ts";
@@ -37,6 +37,7 @@ export type WorkerDeps = {
   openAuthorization: DeliverDeps["openAuthorization"];
   settings: { downloads: number; diskFreeBytesMin: number; webhook: DeliverDeps["configured"]; publicUrl: () => string };
   log: Log;
+  warn: Warn;
 };
 
 export type Worker = {
@@ -58,8 +59,7 @@ const LOOK_MS = 25;
 
 /** Everything that happens to a batch after it was accepted. */
 export async function startWorker(deps: WorkerDeps): Promise<Worker> {
-  const { db, queue, log } = deps;
-  const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
+  const { db, queue, log, warn } = deps;
   const onError = (command: "settle" | "claim") => (error: unknown) => warn(error, "the database did not take a command", { command });
   const window = createDownloadWindow({
     min: 4 * deps.encoders.size,
@@ -101,7 +101,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     window.onStarved();
     pump.wake();
   }, LOOK_MS);
-  const reconciling = setInterval(() => void runReconcile(deps, warn), RECONCILE_MS);
+  const reconciling = setInterval(() => void runReconcile(deps), RECONCILE_MS);
 
   return {
     wake(name) {
@@ -147,7 +147,7 @@ function watchStages({ stages, encoders }: WorkerDeps, window: DownloadWindow): 
   };
 }
 
-async function runReconcile({ db, queue, log }: WorkerDeps, warn: Warn): Promise<void> {
+async function runReconcile({ db, queue, log, warn }: WorkerDeps): Promise<void> {
   try {
     const found = await reconcile({ transaction: db.transaction, queue });
     if (found.images + found.batches + found.deliveries > 0) log.warn(found, "jobs were missing and have been sent again");
