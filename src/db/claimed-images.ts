@@ -23,6 +23,8 @@ export type ClaimedBatch = {
   refresh: Refresh;
   isPending: boolean;
   isPaused: boolean;
+  /** All of its images are in the queue, or have been. */
+  isPlanned: boolean;
   /** The hosts that it has headers for, as JSON; null where it has none. */
   sourceHosts: string | null;
   /** So small that somebody may be waiting for each of its images. */
@@ -57,7 +59,7 @@ export const SOURCE_HOSTS = "(source_headers::jsonb)->>'hosts'";
 
 const BATCHES = `
   select batch_id as "batchId", tenant_id as "tenantId", recipe, refresh, status = 'pending' and paused_at is null as "isPending",
-    paused_at is not null as "isPaused", ${SOURCE_HOSTS} as "sourceHosts", images_total <= ${SMALL_BATCH_IMAGES} as "isSmall"
+    paused_at is not null as "isPaused", is_planned as "isPlanned", ${SOURCE_HOSTS} as "sourceHosts", images_total <= ${SMALL_BATCH_IMAGES} as "isSmall"
   from batch where batch_id = any($1::uuid[]) and status in ('pending', 'processing')`;
 
 /** Asked only where the batch has a paused share. */

@@ -1,6 +1,9 @@
 /** How many images may be in hand that no encoder has yet; adjusted while running. */
 export type DownloadWindow = {
+  /** While there is more to come. */
   readonly size: number;
+  /** At the end of all there is to do. */
+  readonly sizeAtEnd: number;
   /** Called when an encoder has nothing to do. */
   onStarved(): void;
   /** Called when an image has come after `fetchMs`, with the number of those that wait for an encoder. */
@@ -19,6 +22,8 @@ const AHEAD_MS = 250;
 const RESERVE = 1.25;
 /** Weight of a new time in its average: some thirty images are remembered. */
 const NEW_WEIGHT = 1 / 32;
+/** The slowest answers that are worth fetching ahead for. */
+const SLOW_MS_MAX = 10_000;
 
 /**
  * The network must never starve the cores, and nothing is gained by fetching far ahead of them. By Little's law the window
@@ -26,16 +31,32 @@ const NEW_WEIGHT = 1 / 32;
  * encoder starves all the same, and narrows by one with each image that comes while more than `backlogMax` wait for an
  * encoder, but never below what the law asks for: images that were asked for together come together, and a window that
  * closes over them would starve the encoders right after.
+ *
+ * At the end of all there is to do, nothing fills the time in which a slow answer is awaited. There the window holds what the encoders
+ * work off in that time, up to `endMax` images, so that they are still busy when the last slow answer comes
+ * (docs/adr/0011-fetching-ahead.md).
  */
-export function createDownloadWindow(options: { min: number; max: number; backlogMax: number; encoders: number }): DownloadWindow {
+export function createDownloadWindow(options: {
+  min: number;
+  max: number;
+  endMax: number;
+  backlogMax: number;
+  encoders: number;
+  /** How long the slowest answers take. */
+  slowestMs(): number;
+}): DownloadWindow {
   let size = options.min;
   const fetchMs = createAverage();
   const encodeMs = createAverage();
-  const needed = () =>
-    options.min + (encodeMs.value > 0 ? Math.ceil((RESERVE * options.encoders * (fetchMs.value + AHEAD_MS)) / encodeMs.value) : 0);
+  const workedOffIn = (ms: number) => (encodeMs.value > 0 ? (options.encoders * ms) / encodeMs.value : 0);
+  const needed = () => options.min + Math.ceil(RESERVE * workedOffIn(fetchMs.value + AHEAD_MS));
   return {
     get size() {
       return size;
+    },
+    get sizeAtEnd() {
+      const ms = Math.min(SLOW_MS_MAX, options.slowestMs()) + AHEAD_MS;
+      return Math.max(size, Math.min(options.endMax, options.min + Math.ceil(workedOffIn(ms))));
     },
     onStarved() {
       size = Math.min(options.max, Math.max(Math.ceil(size * GROWTH), needed()));

@@ -13,7 +13,9 @@ type PumpDeps = {
   queue: Pick<Queue, "claimImages" | "touch">;
   /** Finds rows by their keys. */
   transaction: Transaction;
-  window: DownloadWindow;
+  window: Pick<DownloadWindow, "size" | "sizeAtEnd">;
+  /** How many origins can be asked at once. */
+  downloadsMax: number;
   startBatches(tx: Tx, batchIds: string[]): Promise<void>;
   /** Works one image to its settled outcome. Never rejects. `hold.signal` aborts when the claim is lost or must be given back. */
   work(claim: Claim, image: SourcedImage, hold: Hold): Promise<void>;
@@ -67,8 +69,12 @@ export class Pump {
   readonly #running: Promise<void>;
   /** How many of those in hand are being recorded. */
   #worked = 0;
+  /** How many of those in hand have not come yet. */
+  #fetching = 0;
   #isStopping = false;
   #isQueueEmpty = false;
+  /** All that was claimed last belongs to batches that are in the queue to their last image. */
+  #isAtEnd = false;
   #hasNewBatch = false;
 
   constructor(deps: PumpDeps) {
@@ -107,15 +113,28 @@ export class Pump {
     this.#inHand.stop();
   }
 
-  /** No more can be claimed before something ends. */
+  /** The window is full. At the end more may be claimed all the same. */
   get isFull(): boolean {
-    return this.#free() <= 0;
+    return this.#freeInWindow() <= 0;
+  }
+
+  #free(): number {
+    return this.#isAtEnd ? Math.max(this.#freeInWindow(), this.#freeAtEnd()) : this.#freeInWindow();
   }
 
   /** What waits for one slow host takes no place away from the others, within a limit. */
-  #free(): number {
-    const waiting = Math.min(this.#deps.waitingForHost(), HOST_WAIT_MAX);
-    return this.#deps.window.size - (this.#inHand.size - Math.min(this.#worked, RECORDING_MAX) - waiting);
+  #freeInWindow(): number {
+    return this.#deps.window.size - (this.#held - Math.min(this.#deps.waitingForHost(), HOST_WAIT_MAX));
+  }
+
+  /** What nobody can be asked for yet is left to other processes. */
+  #freeAtEnd(): number {
+    const { window, downloadsMax } = this.#deps;
+    return Math.min(window.sizeAtEnd - this.#held, downloadsMax - this.#fetching);
+  }
+
+  get #held(): number {
+    return this.#inHand.size - Math.min(this.#worked, RECORDING_MAX);
   }
 
   async #run(): Promise<void> {
@@ -155,6 +174,7 @@ export class Pump {
       return { claims, isDrained, images };
     });
     this.#isQueueEmpty = isDrained;
+    if (images.length > 0) this.#isAtEnd = images.every(({ batch }) => batch.isPlanned);
     this.#inHand.loseTo(claims);
     const byId = new Map(images.map((image) => [imageId(image), image]));
     for (const claim of claims) this.#start(claim, claimedAt, byId.get(imageId(claim.data)));
@@ -162,11 +182,12 @@ export class Pump {
 
   #start(claim: Claim, claimedAt: number, image: SourcedImage | undefined): void {
     const entry = this.#inHand.add(claim, claimedAt);
+    this.#fetching += 1;
     const hold: Hold = {
       signal: entry.abort.signal,
       confirm: () => this.#inHand.confirm(entry),
       onAsked: () => (entry.isAsked = true),
-      onFetched: () => (entry.isFetched = true),
+      onFetched: () => this.#onFetched(entry),
       onWorked: () => this.#onWorked(entry),
     };
     const done = image && !image.isPaused ? this.#deps.work(claim, image, hold) : this.#deps.endUntried(claim, image ? "shelve" : "drop");
@@ -178,8 +199,15 @@ export class Pump {
     });
   }
 
+  #onFetched(entry: InHand): void {
+    if (entry.isFetched) return;
+    entry.isFetched = true;
+    this.#fetching -= 1;
+  }
+
   #onWorked(entry: InHand): void {
     if (entry.isWorked) return;
+    this.#onFetched(entry);
     entry.isWorked = true;
     this.#worked += 1;
     if (this.#worked === this.#inHand.size) this.#deps.onAllWorked();

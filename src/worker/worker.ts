@@ -1,5 +1,6 @@
 import { startBatches } from "../db/batches.ts";
 import type { Database } from "../db/connect.ts";
+import { createAnswerTimes } from "../domain/answer-times.ts";
 import { createDownloadWindow, type DownloadWindow } from "../domain/download-window.ts";
 import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
@@ -54,19 +55,15 @@ const DRAIN_MS = 20_000;
 const DELIVERIES_AT_ONCE = 4;
 /** A batch of millions takes a minute to end, in which the ends of small ones must not wait. */
 const FINISHES_AT_ONCE = 2;
-/** From 8 to 256 images in hand takes nine looks: less than the 300 ms of a far origin. */
+/** So many images may be in hand at the end of all there is to do (docs/adr/0011-fetching-ahead.md). */
+const AT_END_MAX = 2_000;
+/** From 8 to 512 images in hand takes eleven looks: less than the 300 ms of a far origin. */
 const LOOK_MS = 25;
 
 /** Everything that happens to a batch after it was accepted. */
 export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const { db, queue, log, warn } = deps;
   const onError = (command: "settle" | "claim") => (error: unknown) => warn(error, "the database did not take a command", { command });
-  const window = createDownloadWindow({
-    min: 4 * deps.encoders.size,
-    max: deps.settings.downloads + 2 * deps.encoders.size,
-    backlogMax: 4 * deps.encoders.size,
-    encoders: deps.encoders.size,
-  });
   const announcing = { queue, publicUrl: deps.settings.publicUrl };
   const disk = startDiskGuard({ freeBytes: deps.storage.freeBytes, freeBytesMin: deps.settings.diskFreeBytesMin, log });
   const settler = createSettler({
@@ -78,11 +75,12 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
     countShares: (tx, state, ordinals) => countShares(tx, announcing, state, ordinals),
   });
-  const stages = watchStages(deps, window);
+  const { stages, window } = watchDownloads(deps);
 
   const pump = new Pump({
     queue,
     window,
+    downloadsMax: deps.settings.downloads,
     onError: onError("claim"),
     transaction: db.fleetingTransaction,
     startBatches: (tx, batchIds) => startBatches(tx.executor, batchIds),
@@ -133,18 +131,36 @@ async function workQueues({ db, queue, storage, settings, send, openAuthorizatio
   };
 }
 
-/** The stages, of which the window learns how many downloads the encoders can take. */
-function watchStages({ stages, encoders }: WorkerDeps, window: DownloadWindow): Stages {
-  return {
-    ...stages,
-    async encode(task, options) {
-      if (encoders.idle > 0) window.onStarved();
-      const encoded = await stages.encode(task, options);
-      if (encoded.ok) window.onEncoded(encoded.value.encodeMs);
-      return encoded;
-    },
-    onFetched: (fetchMs) => window.onFetched(fetchMs, encoders.waiting),
+/** The stages, and the window that learns from them how many downloads the encoders can take. */
+function watchDownloads({ stages, encoders, settings }: WorkerDeps): { stages: Stages; window: DownloadWindow } {
+  const answers = createAnswerTimes(() => performance.now());
+  const window = createDownloadWindow({
+    min: 4 * encoders.size,
+    max: settings.downloads + 2 * encoders.size,
+    endMax: AT_END_MAX,
+    backlogMax: 4 * encoders.size,
+    encoders: encoders.size,
+    slowestMs: () => answers.slowestMs,
+  });
+  const download: Stages["download"] = async (request) => {
+    let onAnswered: (() => void) | undefined;
+    const onTurn = () => {
+      onAnswered = answers.onAsked();
+      request.onTurn?.();
+    };
+    try {
+      return await stages.download({ ...request, onTurn });
+    } finally {
+      onAnswered?.();
+    }
   };
+  const encode: Stages["encode"] = async (task, options) => {
+    if (encoders.idle > 0) window.onStarved();
+    const encoded = await stages.encode(task, options);
+    if (encoded.ok) window.onEncoded(encoded.value.encodeMs);
+    return encoded;
+  };
+  return { window, stages: { ...stages, download, encode, onFetched: (fetchMs) => window.onFetched(fetchMs, encoders.waiting) } };
 }
 
 async function runReconcile({ db, queue, log, warn }: WorkerDeps): Promise<void> {

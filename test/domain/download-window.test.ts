@@ -10,7 +10,7 @@ describe("the download window", () => {
         fc.array(fc.option(fc.record({ fetchMs: fc.nat(60_000), waiting: fc.nat(30) }), { nil: null })),
         fc.nat(1_000),
         (events, encodeMs) => {
-          const window = createDownloadWindow({ min: 8, max: 100, backlogMax: 4, encoders: 2 });
+          const window = createDownloadWindow({ min: 8, max: 100, endMax: 100, backlogMax: 4, encoders: 2, slowestMs: () => 0 });
           window.onEncoded(encodeMs);
           for (const event of events) {
             const before = window.size;
@@ -26,14 +26,14 @@ describe("the download window", () => {
   });
 
   test("holds a quarter more than all encoders work off while one image comes, and a quarter of a second more", () => {
-    const window = createDownloadWindow({ min: 8, max: 1_000, backlogMax: 8, encoders: 2 });
+    const window = createDownloadWindow({ min: 8, max: 1_000, endMax: 1_000, backlogMax: 8, encoders: 2, slowestMs: () => 0 });
     window.onEncoded(5);
     window.onFetched(300, 0);
     assert.equal(window.size, 8 + (1.25 * 2 * 550) / 5);
   });
 
   test("does not close over images that came together", () => {
-    const window = createDownloadWindow({ min: 8, max: 1_000, backlogMax: 8, encoders: 2 });
+    const window = createDownloadWindow({ min: 8, max: 1_000, endMax: 1_000, backlogMax: 8, encoders: 2, slowestMs: () => 0 });
     window.onEncoded(5);
     window.onFetched(300, 0);
     for (let waiting = 150; waiting > 0; waiting -= 1) window.onFetched(300, waiting);
@@ -41,8 +41,26 @@ describe("the download window", () => {
   });
 
   test("comes from its smallest to 256 images in nine looks where nothing is known", () => {
-    const window = createDownloadWindow({ min: 8, max: 256, backlogMax: 8, encoders: 2 });
+    const window = createDownloadWindow({ min: 8, max: 256, endMax: 256, backlogMax: 8, encoders: 2, slowestMs: () => 0 });
     for (let look = 0; look < 9; look += 1) window.onStarved();
     assert.equal(window.size, 256);
+  });
+
+  test("at the end holds what all encoders work off in the time of the slowest answers, ten seconds at most, and never less than before", () => {
+    let slowestMs = 0;
+    const window = createDownloadWindow({ min: 8, max: 256, endMax: 2_000, backlogMax: 8, encoders: 2, slowestMs: () => slowestMs });
+    window.onEncoded(10);
+    window.onFetched(300, 0);
+    const { size } = window;
+    assert.equal(window.sizeAtEnd, size);
+    slowestMs = 5_000;
+    assert.equal(window.sizeAtEnd, 8 + (2 * 5_250) / 10);
+    slowestMs = 60_000;
+    assert.equal(window.sizeAtEnd, 2_000);
+    window.onEncoded(1_000);
+    const longest = window.sizeAtEnd;
+    slowestMs = 10_000;
+    assert.equal(window.sizeAtEnd, longest);
+    assert.equal(window.size, size, "only at the end");
   });
 });

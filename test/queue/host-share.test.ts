@@ -335,7 +335,7 @@ describe("a host's share of a batch", () => {
     "that is paused leaves its room to others: planning goes on, its later images are kept, and few are queued when it is resumed",
     { timeout: 120_000 },
     async () => {
-      const batchId = await load([...urlsOf(BAD, 1_950), ...mixed(urlsOf(BAD, 300, "late"), urlsOf(GOOD, 2_300))]);
+      const batchId = await load([...urlsOf(BAD, QUEUED_MAX - 50), ...mixed(urlsOf(BAD, 300, "late"), urlsOf(GOOD, QUEUED_MAX + 300))]);
       await plan(batchId);
       assert.equal((await jobs(batchId)).length, QUEUED_MAX);
       await rowsOf("delete from pgboss.job where name = 'plan'");
@@ -351,14 +351,17 @@ describe("a host's share of a batch", () => {
       assert.deepEqual(hosts, [{ host: GOOD }]);
       const full = await batchOf(batchId);
       assert.ok(full.imagesQueued > QUEUED_MAX - 100 && full.imagesQueued <= QUEUED_MAX, String(full.imagesQueued));
-      assert.ok(full.imagesHeld > 1_930 && full.imagesHeld === full.pausedShares[0]?.imagesHeld, String(full.imagesHeld));
+      assert.ok(full.imagesHeld > QUEUED_MAX - 70 && full.imagesHeld === full.pausedShares[0]?.imagesHeld, String(full.imagesHeld));
 
       // Of the other host all is settled, in turns with the planner.
       while ((await work(fail, 400)) > 0) await plan(batchId);
       const paused = await batchOf(batchId);
-      assert.deepEqual([paused.imagesQueued, paused.imagesHeld, paused.isPlanned, paused.imagesDone], [0, 2_230, true, 2_300]);
+      assert.deepEqual(
+        [paused.imagesQueued, paused.imagesHeld, paused.isPlanned, paused.imagesDone],
+        [0, QUEUED_MAX + 230, true, QUEUED_MAX + 300],
+      );
 
-      await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -500 }]));
+      await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -1_000 }]));
       await rowsOf("delete from pgboss.job where name = 'plan'");
       assert.ok(await resumeHost(batchId));
       assert.equal((await jobs(batchId)).length, 0, "none in the statement that resumes it");
@@ -368,7 +371,7 @@ describe("a host's share of a batch", () => {
       const queued = await jobs(batchId);
       assert.ok(queued.length > QUEUED_MAX - 100 && queued.length <= QUEUED_MAX, String(queued.length));
       const priorities = [...new Set(queued.map(({ priority }) => priority))].toSorted((a, b) => b - a);
-      assert.equal(priorities[0], -501, "beside what is served now and not before it");
+      assert.equal(priorities[0], -1_001, "beside what is served now and not before it");
       assert.ok(priorities.every((each) => queued.filter(({ priority }) => priority === each).length <= TAG_IMAGES));
 
       await rowsOf("delete from pgboss.job where name = 'plan'");
@@ -380,7 +383,10 @@ describe("a host's share of a batch", () => {
       do await plan(batchId);
       while ((await work(done, 400)) > 0);
       const end = await batchOf(batchId);
-      assert.deepEqual([end.imagesDone, end.imagesFailed, end.imagesHeld, end.imagesDue, end.imagesQueued], [4_530, 20, 0, 0, 0]);
+      assert.deepEqual(
+        [end.imagesDone, end.imagesFailed, end.imagesHeld, end.imagesDue, end.imagesQueued],
+        [2 * QUEUED_MAX + 530, 20, 0, 0, 0],
+      );
       assert.equal((await jobs(batchId, "finish")).length > 0, true);
     },
   );
@@ -388,7 +394,7 @@ describe("a host's share of a batch", () => {
   test("whose images in hand are shelved leaves their room to others too", { timeout: 60_000 }, async () => {
     const batchId = await load(mixed(urlsOf(BAD, 2_200, "a"), urlsOf(BAD, 2_200, "b"), urlsOf(BAD, 2_200, "c"), urlsOf(GOOD, 2_200)));
     await plan(batchId);
-    const claims = await claimOf(1_200);
+    const claims = await claimOf(QUEUED_MAX - 800);
     const bad = claims.filter(isBad).map(({ held }) => held);
     await rowsOf("delete from pgboss.job where name = 'plan'");
     await all(bad.splice(0, 20), fail);
@@ -404,7 +410,7 @@ describe("a host's share of a batch", () => {
   });
 
   test("that is paused is planned on in turns with other batches", async () => {
-    const batchId = await load([...urlsOf(GOOD, 1), ...urlsOf(BAD, QUEUED_MAX + 2_300)]);
+    const batchId = await load([...urlsOf(GOOD, 1), ...urlsOf(BAD, 2 * QUEUED_MAX + 300)]);
     await plan(batchId);
     const claims = await claimOf(21);
     await all(
@@ -413,7 +419,7 @@ describe("a host's share of a batch", () => {
     );
     for (const [imagesPlanned, plans] of [
       [2 * QUEUED_MAX, 1],
-      [QUEUED_MAX + 2_301, 0],
+      [2 * QUEUED_MAX + 301, 0],
     ] as const) {
       await rowsOf("delete from pgboss.job where name = 'plan'");
       await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(60_000));
@@ -655,16 +661,16 @@ describe("a host's share of a batch", () => {
   });
 
   test("counts anew after a resume, under another percentage where one is given, and can be paused again before all of it is queued", async () => {
-    const batchId = await load(urlsOf(BAD, 2_500));
+    const batchId = await load(urlsOf(BAD, QUEUED_MAX + 500));
     await plan(batchId);
     await all(await claim(20), fail);
     await resumeHost(batchId);
     const more = (await batchOf(batchId)).imagesDue;
-    assert.ok(more > 1_900);
+    assert.ok(more > QUEUED_MAX - 100);
     // As if others of its images filled the queue, but for a page.
-    await rowsOf("update batch set images_queued = images_queued + 1900 where batch_id = $1", batchId);
+    await rowsOf(`update batch set images_queued = images_queued + ${QUEUED_MAX - 100} where batch_id = $1`, batchId);
     await plan(batchId);
-    await rowsOf("update batch set images_queued = images_queued - 1900 where batch_id = $1", batchId);
+    await rowsOf(`update batch set images_queued = images_queued - ${QUEUED_MAX - 100} where batch_id = $1`, batchId);
     const part = await batchOf(batchId);
     assert.deepEqual([part.imagesQueued, part.imagesDue], [100, more - 100], "a page of it");
     await all(await claim(19), fail);

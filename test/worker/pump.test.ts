@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ClaimedImage } from "../../src/db/claimed-images.ts";
 import type { Tx } from "../../src/db/connect.ts";
-import { createDownloadWindow } from "../../src/domain/download-window.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import { LostClaim, Stopping } from "../../src/worker/images-in-hand.ts";
 import { Pump, type Hold } from "../../src/worker/pump.ts";
@@ -20,7 +19,13 @@ function startPump(
     touch = async (claims) => idsOf(claims),
     isPaused = () => false,
     commit = async () => {},
-  }: { touch?: Touch; isPaused?: (batchId: string) => boolean; commit?: () => Promise<void> } = {},
+    atEnd = { isPlanned: () => false, size: 4, downloadsMax: 4 },
+  }: {
+    touch?: Touch;
+    isPaused?: (batchId: string) => boolean;
+    commit?: () => Promise<void>;
+    atEnd?: { isPlanned: (batchId: string) => boolean; size: number; downloadsMax: number };
+  } = {},
 ) {
   const works: Work[] = [];
   const limits: number[] = [];
@@ -29,7 +34,13 @@ function startPump(
     query: async ({ values: [batchIds, ordinals] }: { values: [string[], number[]?] }) => ({
       rows: ordinals
         ? rows(batchIds.map((batchId, index) => ({ batchId, ordinal: ordinals[index] ?? 0 })))
-        : batchIds.map((batchId) => ({ batchId, recipe: {}, isPending: false, isPaused: isPaused(batchId) })),
+        : batchIds.map((batchId) => ({
+            batchId,
+            recipe: {},
+            isPending: false,
+            isPaused: isPaused(batchId),
+            isPlanned: atEnd.isPlanned(batchId),
+          })),
     }),
   };
   const pump = new Pump({
@@ -46,7 +57,8 @@ function startPump(
       await commit();
       return result;
     },
-    window: createDownloadWindow({ min: 4, max: 4, backlogMax: 4, encoders: 1 }),
+    window: { size: 4, sizeAtEnd: atEnd.size },
+    downloadsMax: atEnd.downloadsMax,
     startBatches: async () => {},
     work: (claim, _image, hold) =>
       new Promise((resolve) => {
@@ -111,6 +123,26 @@ describe("the pump", () => {
     pump.wakeForNewBatch();
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(limits, [4, 20, 20, 20], "sixty beside the window are enough");
+    for (const { end } of works) end();
+    await pump.drain(1_000);
+  });
+
+  test("at the end images are claimed further ahead, but no more than can be asked for at once; before it they are not", async () => {
+    const page = (batchId: string, from: number, to: number) =>
+      Array.from({ length: to - from }, (_, index) => claimOf(`${batchId}-${from + index}`, 0, batchId));
+    const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 14, downloadsMax: 6 };
+    const { pump, works, limits } = startPump([page("more", 0, 4), page("last", 0, 1), page("last", 1, 3), page("last", 3, 6)], { atEnd });
+    await eventually("the window to be full", async () => works.length === 4);
+    pump.wake();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(limits, [4], "there is more to come");
+    works[0]?.end();
+    await eventually("the first of the last", async () => works.length === 5);
+    await eventually("six to be asked for at once", async () => works.length === 7);
+    for (const { hold } of works.slice(4)) hold.onFetched();
+    pump.wake();
+    await eventually("as many more as have come", async () => works.length === 10);
+    assert.deepEqual(limits, [4, 1, 2, 3]);
     for (const { end } of works) end();
     await pump.drain(1_000);
   });

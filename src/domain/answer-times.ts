@@ -1,0 +1,31 @@
+/** How long origins take to answer. */
+export type AnswerTimes = {
+  /** Called when an origin is asked. Returns what is to be called when its answer has come, or will not. */
+  onAsked(): () => void;
+  /** The longest of late, of those that are still awaited as well. */
+  readonly slowestMs: number;
+};
+
+/** By how much of the difference a quicker answer lets us forget the slowest: one slow answer in fifty is remembered. */
+const FORGET = 1 / 512;
+
+export function createAnswerTimes(now: () => number): AnswerTimes {
+  /** In the order in which they were asked for. */
+  const awaited = new Set<{ since: number }>();
+  let slowestMs = 0;
+  return {
+    onAsked() {
+      const answer = { since: now() };
+      awaited.add(answer);
+      return () => {
+        if (!awaited.delete(answer)) return;
+        const ms = now() - answer.since;
+        slowestMs = Math.max(ms, slowestMs + (ms - slowestMs) * FORGET);
+      };
+    },
+    get slowestMs() {
+      const [first] = awaited;
+      return Math.max(slowestMs, first === undefined ? 0 : now() - first.since);
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createAnswerTimes } from "../../src/domain/answer-times.ts";
+
+describe("the times of answers", () => {
+  const startTimes = () => {
+    let now = 0;
+    const times = createAnswerTimes(() => now);
+    const answerIn = (ms: number) => {
+      const onAnswered = times.onAsked();
+      now += ms;
+      onAnswered();
+    };
+    return { times, answerIn, pass: (ms: number) => void (now += ms) };
+  };
+
+  test("the slowest is known while it is still awaited, and after it has come", () => {
+    const { times, answerIn, pass } = startTimes();
+    assert.equal(times.slowestMs, 0);
+    const [onFirst, onSecond] = [times.onAsked(), times.onAsked()];
+    pass(3_000);
+    answerIn(100);
+    onSecond();
+    assert.equal(times.slowestMs, 3_100);
+    pass(1_900);
+    onFirst();
+    assert.equal(times.slowestMs, 5_000);
+  });
+
+  test("one slow answer in fifty is remembered, and one that was the only one is forgotten", () => {
+    const { times, answerIn } = startTimes();
+    for (let index = 0; index < 1_000; index += 1) {
+      if (index % 50 === 0) answerIn(5_000);
+      answerIn(100);
+      assert.ok(times.slowestMs > 4_500, `${times.slowestMs} ms after ${index} answers`);
+    }
+    for (let index = 0; index < 5_000; index += 1) answerIn(100);
+    assert.ok(times.slowestMs < 101, `${times.slowestMs} ms`);
+  });
+
+  test("an answer ends once", () => {
+    const { times, pass } = startTimes();
+    const onAnswered = times.onAsked();
+    onAnswered();
+    pass(9_000);
+    onAnswered();
+    assert.equal(times.slowestMs, 0);
+  });
+});
