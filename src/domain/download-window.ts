@@ -1,9 +1,13 @@
+import type { AnswerTimes } from "./answer-times.ts";
+
 /** How many images may be in hand that no encoder has yet; adjusted while running. */
 export type DownloadWindow = {
   /** While there is more to come. */
   readonly size: number;
   /** At the end of all there is to do. */
   readonly sizeAtEnd: number;
+  /** How many of those in hand may be on their way. */
+  readonly onTheirWayMax: number;
   /** Called when an encoder has nothing to do. */
   onStarved(): void;
   /** Called when an image has come after `fetchMs`, with the number of those that wait for an encoder. */
@@ -22,6 +26,10 @@ const AHEAD_MS = 250;
 const RESERVE = 1.25;
 /** Weight of a new time in its average: some thirty images are remembered. */
 const NEW_WEIGHT = 1 / 32;
+/** What is asked for comes within this: a quarter of what a download may take (net/deadlines.ts), since some are larger than others. */
+const COMES_WITHIN_SECONDS = 30;
+/** How many are asked for before anything has come. */
+const FIRST_MAX = 32;
 /** The slowest answers that are worth fetching ahead for. */
 const SLOW_MS_MAX = 10_000;
 
@@ -31,6 +39,9 @@ const SLOW_MS_MAX = 10_000;
  * encoder starves all the same, and narrows by one with each image that comes while more than `backlogMax` wait for an
  * encoder, but never below what the law asks for: images that were asked for together come together, and a window that
  * closes over them would starve the encoders right after.
+ *
+ * Where the line is too slow for the encoders they always starve, and the window would widen until so many share the line that none comes
+ * before its deadline. So no more are asked for than come within half a minute, as fast as they come now.
  *
  * At the end of all there is to do, nothing fills the time in which a slow answer is awaited. There the window holds what the encoders
  * work off in that time, up to `endMax` images, so that they are still busy when the last slow answer comes
@@ -42,20 +53,29 @@ export function createDownloadWindow(options: {
   endMax: number;
   backlogMax: number;
   encoders: number;
-  /** How long the slowest answers take. */
-  slowestMs(): number;
+  answers: Pick<AnswerTimes, "slowestMs" | "perSecond">;
 }): DownloadWindow {
+  const { answers } = options;
   let size = options.min;
   const fetchMs = createAverage();
   const encodeMs = createAverage();
   const workedOffIn = (ms: number) => (encodeMs.value > 0 ? (options.encoders * ms) / encodeMs.value : 0);
   const needed = () => options.min + Math.ceil(RESERVE * workedOffIn(fetchMs.value + AHEAD_MS));
+  const onTheirWayMax = () => {
+    const { perSecond } = answers;
+    return perSecond === null
+      ? Math.min(options.max, FIRST_MAX)
+      : Math.max(options.min, Math.min(options.max, Math.ceil(COMES_WITHIN_SECONDS * perSecond)));
+  };
   return {
     get size() {
-      return size;
+      return Math.min(size, onTheirWayMax());
+    },
+    get onTheirWayMax() {
+      return onTheirWayMax();
     },
     get sizeAtEnd() {
-      const ms = Math.min(SLOW_MS_MAX, options.slowestMs()) + AHEAD_MS;
+      const ms = Math.min(SLOW_MS_MAX, answers.slowestMs) + AHEAD_MS;
       return Math.max(size, Math.min(options.endMax, options.min + Math.ceil(workedOffIn(ms))));
     },
     onStarved() {

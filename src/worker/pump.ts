@@ -13,9 +13,7 @@ type PumpDeps = {
   queue: Pick<Queue, "claimImages" | "touch">;
   /** Finds rows by their keys. */
   transaction: Transaction;
-  window: Pick<DownloadWindow, "size" | "sizeAtEnd">;
-  /** How many origins can be asked at once. */
-  downloadsMax: number;
+  window: Pick<DownloadWindow, "size" | "sizeAtEnd" | "onTheirWayMax">;
   startBatches(tx: Tx, batchIds: string[]): Promise<void>;
   /** Works one image to its settled outcome. Never rejects. `hold.signal` aborts when the claim is lost or must be given back. */
   work(claim: Claim, image: SourcedImage, hold: Hold): Promise<void>;
@@ -129,8 +127,8 @@ export class Pump {
 
   /** What nobody can be asked for yet is left to other processes. */
   #freeAtEnd(): number {
-    const { window, downloadsMax } = this.#deps;
-    return Math.min(window.sizeAtEnd - this.#held, downloadsMax - this.#fetching);
+    const { window } = this.#deps;
+    return Math.min(window.sizeAtEnd - this.#held, window.onTheirWayMax - this.#fetching);
   }
 
   get #held(): number {

@@ -1,6 +1,6 @@
 import { startBatches } from "../db/batches.ts";
 import type { Database } from "../db/connect.ts";
-import { createAnswerTimes } from "../domain/answer-times.ts";
+import { createAnswerTimes, type AnswerTimes } from "../domain/answer-times.ts";
 import { createDownloadWindow, type DownloadWindow } from "../domain/download-window.ts";
 import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
@@ -80,7 +80,6 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const pump = new Pump({
     queue,
     window,
-    downloadsMax: deps.settings.downloads,
     onError: onError("claim"),
     transaction: db.fleetingTransaction,
     startBatches: (tx, batchIds) => startBatches(tx.executor, batchIds),
@@ -140,18 +139,20 @@ function watchDownloads({ stages, encoders, settings }: WorkerDeps): { stages: S
     endMax: AT_END_MAX,
     backlogMax: 4 * encoders.size,
     encoders: encoders.size,
-    slowestMs: () => answers.slowestMs,
+    answers,
   });
   const download: Stages["download"] = async (request) => {
-    let onAnswered: (() => void) | undefined;
+    let onAnswered: ReturnType<AnswerTimes["onAsked"]> | undefined;
     const onTurn = () => {
       onAnswered = answers.onAsked();
       request.onTurn?.();
     };
     try {
-      return await stages.download({ ...request, onTurn });
+      const result = await stages.download({ ...request, onTurn });
+      onAnswered?.("came");
+      return result;
     } finally {
-      onAnswered?.();
+      onAnswered?.("gone");
     }
   };
   const encode: Stages["encode"] = async (task, options) => {

@@ -9,7 +9,7 @@ describe("the times of answers", () => {
     const answerIn = (ms: number) => {
       const onAnswered = times.onAsked();
       now += ms;
-      onAnswered();
+      onAnswered("came");
     };
     return { times, answerIn, pass: (ms: number) => void (now += ms) };
   };
@@ -20,10 +20,10 @@ describe("the times of answers", () => {
     const [onFirst, onSecond] = [times.onAsked(), times.onAsked()];
     pass(3_000);
     answerIn(100);
-    onSecond();
+    onSecond("came");
     assert.equal(times.slowestMs, 3_100);
     pass(1_900);
-    onFirst();
+    onFirst("came");
     assert.equal(times.slowestMs, 5_000);
   });
 
@@ -38,12 +38,34 @@ describe("the times of answers", () => {
     assert.ok(times.slowestMs < 101, `${times.slowestMs} ms`);
   });
 
-  test("an answer ends once", () => {
+  test("an answer ends once, and one that is not awaited any more counts for nothing", () => {
     const { times, pass } = startTimes();
+    const onGone = times.onAsked();
+    pass(5_000);
+    onGone("gone");
+    assert.deepEqual([times.slowestMs, times.perSecond], [0, null]);
     const onAnswered = times.onAsked();
-    onAnswered();
+    onAnswered("came");
     pass(9_000);
-    onAnswered();
+    onAnswered("came");
     assert.equal(times.slowestMs, 0);
+  });
+
+  test("how many come a second is counted while any is awaited", () => {
+    const { times, answerIn, pass } = startTimes();
+    assert.equal(times.perSecond, null);
+    pass(60_000);
+    answerIn(500);
+    assert.equal(times.perSecond, 2);
+    pass(60_000);
+    answerIn(500);
+    assert.equal(times.perSecond, 2);
+    // Ten at once, which come together every second.
+    for (let round = 0; round < 60; round += 1) {
+      const together = Array.from({ length: 10 }, times.onAsked);
+      pass(1_000);
+      for (const onAnswered of together) onAnswered("came");
+    }
+    assert.ok(times.perSecond !== null && times.perSecond > 9 && times.perSecond < 12, String(times.perSecond));
   });
 });

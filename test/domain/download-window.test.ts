@@ -4,13 +4,17 @@ import fc from "fast-check";
 import { createDownloadWindow } from "../../src/domain/download-window.ts";
 
 describe("the download window", () => {
+  /** Of two encoders. Unless told otherwise all answers come at once. */
+  const startWindow = (max: number, answers: { slowestMs: number; perSecond: number | null } = { slowestMs: 0, perSecond: 1_000 }) =>
+    createDownloadWindow({ min: 8, max, endMax: 2_000, backlogMax: 8, encoders: 2, answers });
+
   test("stays within its bounds, widens for idle encoders and narrows for a backlog", () => {
     fc.assert(
       fc.property(
         fc.array(fc.option(fc.record({ fetchMs: fc.nat(60_000), waiting: fc.nat(30) }), { nil: null })),
         fc.nat(1_000),
         (events, encodeMs) => {
-          const window = createDownloadWindow({ min: 8, max: 100, endMax: 100, backlogMax: 4, encoders: 2, slowestMs: () => 0 });
+          const window = startWindow(100);
           window.onEncoded(encodeMs);
           for (const event of events) {
             const before = window.size;
@@ -26,41 +30,54 @@ describe("the download window", () => {
   });
 
   test("holds a quarter more than all encoders work off while one image comes, and a quarter of a second more", () => {
-    const window = createDownloadWindow({ min: 8, max: 1_000, endMax: 1_000, backlogMax: 8, encoders: 2, slowestMs: () => 0 });
+    const window = startWindow(1_000);
     window.onEncoded(5);
     window.onFetched(300, 0);
     assert.equal(window.size, 8 + (1.25 * 2 * 550) / 5);
   });
 
   test("does not close over images that came together", () => {
-    const window = createDownloadWindow({ min: 8, max: 1_000, endMax: 1_000, backlogMax: 8, encoders: 2, slowestMs: () => 0 });
+    const window = startWindow(1_000);
     window.onEncoded(5);
     window.onFetched(300, 0);
     for (let waiting = 150; waiting > 0; waiting -= 1) window.onFetched(300, waiting);
     assert.equal(window.size, 8 + (1.25 * 2 * 550) / 5);
   });
 
-  test("comes from its smallest to 256 images in nine looks where nothing is known", () => {
-    const window = createDownloadWindow({ min: 8, max: 256, endMax: 256, backlogMax: 8, encoders: 2, slowestMs: () => 0 });
+  test("comes from its smallest to 256 images in nine looks", () => {
+    const window = startWindow(256);
     for (let look = 0; look < 9; look += 1) window.onStarved();
     assert.equal(window.size, 256);
   });
 
   test("at the end holds what all encoders work off in the time of the slowest answers, ten seconds at most, and never less than before", () => {
-    let slowestMs = 0;
-    const window = createDownloadWindow({ min: 8, max: 256, endMax: 2_000, backlogMax: 8, encoders: 2, slowestMs: () => slowestMs });
+    const answers = { slowestMs: 0, perSecond: 1_000 };
+    const window = startWindow(256, answers);
     window.onEncoded(10);
     window.onFetched(300, 0);
     const { size } = window;
     assert.equal(window.sizeAtEnd, size);
-    slowestMs = 5_000;
+    answers.slowestMs = 5_000;
     assert.equal(window.sizeAtEnd, 8 + (2 * 5_250) / 10);
-    slowestMs = 60_000;
+    answers.slowestMs = 60_000;
     assert.equal(window.sizeAtEnd, 2_000);
     window.onEncoded(1_000);
     const longest = window.sizeAtEnd;
-    slowestMs = 10_000;
+    answers.slowestMs = 10_000;
     assert.equal(window.sizeAtEnd, longest);
     assert.equal(window.size, size, "only at the end");
+  });
+
+  test("asks for no more than come within half a minute, however much the encoders starve, and for 32 before anything has come", () => {
+    const answers: { slowestMs: number; perSecond: number | null } = { slowestMs: 0, perSecond: null };
+    const window = startWindow(512, answers);
+    for (let look = 0; look < 20; look += 1) window.onStarved();
+    assert.deepEqual([window.size, window.onTheirWayMax], [32, 32]);
+    answers.perSecond = 2;
+    assert.deepEqual([window.size, window.onTheirWayMax], [60, 60]);
+    answers.perSecond = 0.01;
+    assert.deepEqual([window.size, window.onTheirWayMax], [8, 8]);
+    answers.perSecond = 100;
+    assert.deepEqual([window.size, window.onTheirWayMax], [512, 512]);
   });
 });

@@ -27,18 +27,41 @@ function createLateAnswers(): { answer: Handler; readonly most: number } {
   };
 }
 
+/** Answers 404 to four a second, as over a line that all downloads share, and to all at once after `count` of them. */
+function createSharedLine(count: number): { answer: Handler; askedAt: number[] } {
+  const waiting: (() => void)[] = [];
+  /** How many had been asked for as each of the first was answered. */
+  const askedAt: number[] = [];
+  let asked = 0;
+  let line: NodeJS.Timeout | undefined;
+  const answerNext = () => {
+    askedAt.push(asked);
+    if (askedAt.length < count) return waiting.shift()?.();
+    clearInterval(line);
+    for (const end of waiting.splice(0)) end();
+  };
+  const answer: Handler = (_, response) => {
+    asked += 1;
+    line ??= setInterval(answerNext, 250);
+    const end = () => void response.writeHead(404).end();
+    if (askedAt.length < count) waiting.push(end);
+    else end();
+  };
+  return { answer, askedAt };
+}
+
 /** Runs a batch of images that all fail, spread over these origins. */
-async function runBatch(origins: readonly Origin[], settings: Record<string, string>): Promise<void> {
+async function runBatch(origins: readonly Origin[], settings: Record<string, string>, images = IMAGES): Promise<void> {
   const service = await startService({
     DATABASE_URL: await createTestDatabase(),
     DATA_DIR: await createTestFolder(),
     ENCODERS: "1",
     ...settings,
   });
-  const urls = Array.from({ length: IMAGES }, (_, index) => `${origins[index % origins.length]?.url}/missing-${index}.jpg`);
+  const urls = Array.from({ length: images }, (_, index) => `${origins[index % origins.length]?.url}/missing-${index}.jpg`);
   const { requestId } = await service.upload(catalogueOf(urls.map((url) => [url])));
   const { progress } = await service.finished(requestId);
-  assert.equal(progress.failed, IMAGES);
+  assert.equal(progress.failed, images);
 }
 
 test("no more is downloaded at once than DOWNLOADS says, of all hosts, however many images are claimed", { timeout: 60_000 }, async () => {
@@ -54,4 +77,12 @@ test("no more is asked of one host at once than DOWNLOADS_PER_HOST says, whichev
   await runBatch(await Promise.all([1, 2, 3].map(() => startOrigin(redirect))), { DOWNLOADS_PER_HOST: "2" });
   assert.equal(target.hits.size, IMAGES);
   assert.equal(late.most, 2);
+});
+
+test("where the line is slow, no more is asked for than comes before its deadline", { timeout: 60_000 }, async () => {
+  const line = createSharedLine(12);
+  await runBatch(await Promise.all(Array.from({ length: 20 }, () => startOrigin(line.answer))), {}, 400);
+  const [first = 0, ...later] = line.askedAt;
+  assert.ok(first <= 40, `${first} before the first came`);
+  assert.ok(Math.max(...later) <= 200, `asked for by answer: ${later.join(", ")}`);
 });

@@ -19,12 +19,12 @@ function startPump(
     touch = async (claims) => idsOf(claims),
     isPaused = () => false,
     commit = async () => {},
-    atEnd = { isPlanned: () => false, size: 4, downloadsMax: 4 },
+    atEnd = { isPlanned: () => false, size: 4, onTheirWayMax: 4 },
   }: {
     touch?: Touch;
     isPaused?: (batchId: string) => boolean;
     commit?: () => Promise<void>;
-    atEnd?: { isPlanned: (batchId: string) => boolean; size: number; downloadsMax: number };
+    atEnd?: { isPlanned: (batchId: string) => boolean; size: number; onTheirWayMax: number };
   } = {},
 ) {
   const works: Work[] = [];
@@ -57,8 +57,7 @@ function startPump(
       await commit();
       return result;
     },
-    window: { size: 4, sizeAtEnd: atEnd.size },
-    downloadsMax: atEnd.downloadsMax,
+    window: { size: 4, sizeAtEnd: atEnd.size, onTheirWayMax: atEnd.onTheirWayMax },
     startBatches: async () => {},
     work: (claim, _image, hold) =>
       new Promise((resolve) => {
@@ -130,7 +129,7 @@ describe("the pump", () => {
   test("at the end images are claimed further ahead, but no more than can be asked for at once; before it they are not", async () => {
     const page = (batchId: string, from: number, to: number) =>
       Array.from({ length: to - from }, (_, index) => claimOf(`${batchId}-${from + index}`, 0, batchId));
-    const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 14, downloadsMax: 6 };
+    const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 14, onTheirWayMax: 6 };
     const { pump, works, limits } = startPump([page("more", 0, 4), page("last", 0, 1), page("last", 1, 3), page("last", 3, 6)], { atEnd });
     await eventually("the window to be full", async () => works.length === 4);
     pump.wake();
