@@ -114,6 +114,9 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
   // Started here and nobody else's, or adopted from a dead process once the lock is ours; never that of a living one.
   let isOurs = !embedded.adopted;
   onStop(() => (isOurs ? embedded.stop() : embedded.leave()));
+  const onExit = () => isOurs && embedded.abandon();
+  process.once("exit", onExit);
+  onStop(async () => void process.off("exit", onExit));
   const ownership = await takeOwnership({
     url: embedded.url,
     onLost() {

@@ -20,6 +20,8 @@ export type EmbeddedPostgres = {
   stop(): Promise<void>;
   /** Lets it run on, for the process that uses it as well. */
   leave(): Promise<void>;
+  /** Has it stop by itself, where this process ends at once. */
+  abandon(): void;
 };
 
 type Options = {
@@ -58,8 +60,9 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
   return {
     url,
     port: postmaster.port,
-    adopted: found !== null,
+    adopted: found?.pid === postmaster.pid,
     leave: watch.end,
+    abandon: watch.abandon,
     async stop() {
       await watch.end();
       const running = await findPostmaster(clusterDir);
@@ -76,11 +79,14 @@ type Launch = { clusterDir: string; binaries: Binaries; user: ServerUser; port: 
 async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Promise<Postmaster> {
   const deadline = Date.now() + START_MS;
   let exit: string | null = null;
-  if ((await findPostmaster(clusterDir)) === null) spawnPostmaster({ clusterDir, binaries, user, port }, (why) => (exit = why));
+  let isStarted = false;
   while (Date.now() < deadline) {
     const postmaster = await findPostmaster(clusterDir);
     if (postmaster?.isReady) return postmaster;
     if (postmaster === null && exit !== null) throw new Error(`The embedded PostgreSQL did not start: ${exit}`);
+    // One that is stopping still is waited for first.
+    if (postmaster === null && !isStarted) spawnPostmaster({ clusterDir, binaries, user, port }, (why) => (exit = why));
+    isStarted ||= postmaster === null;
     await delay(20);
   }
   throw new Error(
@@ -109,7 +115,7 @@ function readTail(path: string): string {
 type Watched = { postmaster: Postmaster; clusterDir: string; launch: () => Promise<Postmaster>; log: (message: string) => void };
 
 /** Keeps the server running while we run: one that was killed or stopped by hand is started again. */
-function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): Promise<void> } {
+function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): Promise<void>; abandon(): void } {
   let { pid } = postmaster;
   let saidAt = -Infinity;
   const over = new AbortController();
@@ -133,6 +139,10 @@ function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): P
     async end() {
       over.abort();
       await watching;
+    },
+    abandon() {
+      over.abort();
+      if (isAlive(pid)) process.kill(pid, "SIGINT");
     },
   };
 }

@@ -69,6 +69,15 @@ test(
     killed.process.kill("SIGKILL");
     await killed.ended;
 
+    // At a second signal it waits for nothing: its database ends by itself, and whoever comes meanwhile starts another.
+    waiting.length = 0;
+    const hurried = startCommand(words, env);
+    answerMore(1);
+    await eventually("one that waits", async () => waiting.length > 0, 20_000);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) hurried.process.kill(signal);
+    assert.doesNotMatch((await hurried.ended).stderr, /Stopped/);
+    await eventually("its database to end", async () => processesNaming(out).length === 0);
+
     waiting.length = 0;
     const before = asked();
     answerMore(Infinity);

@@ -71,6 +71,19 @@ describe("the embedded PostgreSQL", () => {
     assert.equal(existsSync(join(dataDir, "postgres", "postmaster.pid")), false);
   });
 
+  test("that is stopping still, since its process ended at once, is waited for and started again", { timeout: 60_000 }, async () => {
+    const dataDir = await folderWithCluster();
+    const first = await start(dataDir);
+    const pidFile = join(dataDir, "postgres", "postmaster.pid");
+    first.abandon();
+    await eventually("it to stop", async () => !(await readFile(pidFile, "utf8").catch(() => "")).includes("ready"));
+    const second = await start(dataDir);
+    assert.equal(second.adopted, false);
+    const db = connectDatabase({ url: second.url, poolMax: 1, onError: () => {} });
+    await db.executor.executeSql("select 1");
+    await db.close();
+  });
+
   test("is not given to a second process, which says so and leaves the first alone", async () => {
     const dataDir = await folderWithCluster();
     const first = await startService({ DATA_DIR: dataDir });
