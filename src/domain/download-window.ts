@@ -28,8 +28,9 @@ const RESERVE = 1.25;
 const NEW_WEIGHT = 1 / 32;
 /** What is asked for comes within this: a quarter of what a download may take (net/deadlines.ts), since some are larger than others. */
 const COMES_WITHIN_SECONDS = 30;
-/** How many are asked for before anything has come. */
+/** How many are asked for before anything has come, and at least. */
 const FIRST_MAX = 32;
+const FEWEST = 4;
 /** The slowest answers that are worth fetching ahead for. */
 const SLOW_MS_MAX = 10_000;
 
@@ -61,18 +62,14 @@ export function createDownloadWindow(options: {
   const encodeMs = createAverage();
   const workedOffIn = (ms: number) => (encodeMs.value > 0 ? (options.encoders * ms) / encodeMs.value : 0);
   const needed = () => options.min + Math.ceil(RESERVE * workedOffIn(fetchMs.value + AHEAD_MS));
-  const onTheirWayMax = () => {
-    const { perSecond } = answers;
-    return perSecond === null
-      ? Math.min(options.max, FIRST_MAX)
-      : Math.max(options.min, Math.min(options.max, Math.ceil(COMES_WITHIN_SECONDS * perSecond)));
-  };
   return {
     get size() {
-      return Math.min(size, onTheirWayMax());
+      return size;
     },
     get onTheirWayMax() {
-      return onTheirWayMax();
+      const { perSecond } = answers;
+      const most = perSecond === null ? FIRST_MAX : Math.max(FEWEST, Math.ceil(COMES_WITHIN_SECONDS * perSecond));
+      return Math.min(options.max, most);
     },
     get sizeAtEnd() {
       const ms = Math.min(SLOW_MS_MAX, answers.slowestMs) + AHEAD_MS;

@@ -122,7 +122,8 @@ export class Pump {
 
   /** What waits for one slow host takes no place away from the others, within a limit. */
   #freeInWindow(): number {
-    return this.#deps.window.size - (this.#held - Math.min(this.#deps.waitingForHost(), HOST_WAIT_MAX));
+    const { window, waitingForHost } = this.#deps;
+    return Math.min(window.size - this.#held, window.onTheirWayMax - this.#fetching) + Math.min(waitingForHost(), HOST_WAIT_MAX);
   }
 
   /** What nobody can be asked for yet is left to other processes. */
