@@ -19,7 +19,7 @@ export type DownloadWindow = {
 const GROWTH = 1.5;
 /**
  * For how long images that wait before the encoders keep them busy. Each claim is a transaction: with 250 ms it takes some twenty
- * images, with 60 ms it took eight. An image of higher priority overtakes those that wait.
+ * images, with 60 ms it took eight. An image of another batch takes turns with those that wait.
  */
 const AHEAD_MS = 250;
 /** A quarter more than is needed on average, since images do not come evenly. */

@@ -51,7 +51,7 @@ export async function processImage(
     outputs = outputsOf(work.recipe).map((settings) => ({ ...settings, path: stages.tempPath() }));
     const encoded = await stages.encode(
       { input: { ...inspected.value, path: input, bytes: fetched.value.bytes }, outputs },
-      { signal, priority: work.priority },
+      { ...work, signal },
     );
     attempt.stageMs.encodeMs = encoded.ok ? Math.round(encoded.value.encodeMs) : clock.lapMs();
     if (!encoded.ok) return stop(encoded.failure);

@@ -14,7 +14,7 @@ export type ImageWork = {
   url: string;
   stem: string;
   recipe: Recipe;
-  priority: number;
+  isOfSmallBatch: boolean;
   /** What an earlier batch made of the same URL under the same recipe. */
   known: KnownSource | null;
 };
@@ -24,7 +24,7 @@ export type Stages = {
   tempPath(extension?: string): string;
   download(request: DownloadRequest): Promise<StageResult<Download>>;
   inspect(input: { head: Buffer; path: string; bytes: number }): Promise<StageResult<Inspection>>;
-  encode(task: EncodeTask, options: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>>;
+  encode(task: EncodeTask, options: { signal: AbortSignal; batchId: string; isOfSmallBatch: boolean }): Promise<StageResult<Encoded>>;
   keepOutput(tempPath: string, at: OutputPlace): Promise<StageResult<{ path: string }>>;
   /** Keeps or drops the download, as KEEP_INPUTS says. */
   keepInput(tempPath: string, at: InputPlace): Promise<StageResult<unknown>>;

@@ -26,12 +26,6 @@ export type WorkDeps = {
   sourceHeadersOf: SourceHeadersOf;
 };
 
-/**
- * Images of a small batch go to the encoders before all others. By their tags, those of a large batch that were claimed before the
- * small one came would go first, a quarter of a second of work. Which images are claimed at all is still decided by the tags.
- */
-const SMALL_FIRST = Infinity;
-
 /** One claim, from image to settled outcome. */
 export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImage, hold: Hold): Promise<void> {
   const startedAt = new Date();
@@ -65,7 +59,7 @@ function meetPause(hosts: WorkDeps["hosts"], host: string): Tried | null {
 
 /** A surprise costs the image a try and is logged. */
 async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, hold: Hold): Promise<Tried> {
-  const work = { ...image, recipe: image.batch.recipe, priority: image.batch.isSmall ? SMALL_FIRST : claim.priority };
+  const work = { ...image, recipe: image.batch.recipe, isOfSmallBatch: image.batch.isSmall };
   try {
     const attempt = await processImage(stagesFor(deps, image, hold), work, hold);
     return { attempt, outcome: await decide(deps, claim, image, attempt) };

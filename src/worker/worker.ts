@@ -2,6 +2,8 @@ import { startBatches } from "../db/batches.ts";
 import type { Database } from "../db/connect.ts";
 import { createAnswerTimes, type AnswerTimes } from "../domain/answer-times.ts";
 import { createDownloadWindow, type DownloadWindow } from "../domain/download-window.ts";
+import { createFairTurns } from "../domain/fair-turns.ts";
+import type { EncoderPool } from "../image/encoder-pool.ts";
 import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
@@ -27,7 +29,7 @@ import type { ImageOutcome } from "./settle-together.ts";
 export type WorkerDeps = {
   db: Database;
   queue: Queue;
-  stages: Omit<Stages, "onFetched">;
+  stages: Omit<Stages, "onFetched" | "encode"> & Pick<EncoderPool, "encode">;
   encoders: { readonly idle: number; readonly waiting: number; readonly size: number };
   hosts: Pick<HostPauses, "meet">;
   sourceHeadersOf: SourceHeadersOf;
@@ -57,6 +59,8 @@ const DELIVERIES_AT_ONCE = 4;
 const FINISHES_AT_ONCE = 2;
 /** So many images may be in hand at the end of all there is to do (docs/adr/0011-fetching-ahead.md). */
 const AT_END_MAX = 2_000;
+/** Images of a small batch go to the encoders before all others. Which images are claimed at all is decided by the tags. */
+const SMALL_FIRST = Infinity;
 /** From 8 to 512 images in hand takes eleven looks: less than the 300 ms of a far origin. */
 const LOOK_MS = 25;
 
@@ -155,9 +159,12 @@ function watchDownloads({ stages, encoders, settings }: WorkerDeps): { stages: S
       onAnswered?.("gone");
     }
   };
-  const encode: Stages["encode"] = async (task, options) => {
+  const turns = createFairTurns();
+  const encode: Stages["encode"] = async (task, { signal, batchId, isOfSmallBatch }) => {
     if (encoders.idle > 0) window.onStarved();
-    const encoded = await stages.encode(task, options);
+    const turn = turns.take(batchId);
+    const encoded = await stages.encode(task, { signal, priority: isOfSmallBatch ? SMALL_FIRST : -turn });
+    turns.onServed(turn);
     if (encoded.ok) window.onEncoded(encoded.value.encodeMs);
     return encoded;
   };

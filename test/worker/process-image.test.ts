@@ -49,7 +49,7 @@ describe("an attempt at an image", () => {
       url: "https://shop.test/1.jpg",
       stem: "7-1",
       recipe,
-      priority: 0,
+      isOfSmallBatch: false,
       known: null,
     };
   });
