@@ -8,6 +8,8 @@ export type StageFailure = {
   retry: boolean;
   /** How long the far side asked us to wait (Retry-After), in milliseconds. */
   retryAfterMs?: number;
+  /** The far side says that it has too much to do (503). */
+  isBusy?: boolean;
 };
 
 export type StageResult<T> = { ok: true; value: T } | { ok: false; failure: StageFailure };
@@ -20,7 +22,7 @@ export function succeeded<T>(value: T): StageResult<T> {
 export function failed(
   code: ImageCode,
   detail: string = IMAGE_CODES[code].message,
-  more: { retry?: boolean; retryAfterMs?: number } = {},
+  more: Partial<Pick<StageFailure, "retry" | "retryAfterMs" | "isBusy">> = {},
 ): { ok: false; failure: StageFailure } {
   return { ok: false, failure: { code, detail, retry: IMAGE_CODES[code].retry, ...more } };
 }

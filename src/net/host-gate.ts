@@ -1,9 +1,10 @@
+import type { StageFailure } from "../domain/stage-result.ts";
 import { createGate, type Gate } from "./gate.ts";
 import type { HostWatch } from "./host-watch.ts";
 
 /**
- * Limits how many downloads run at once: of all hosts, and of one host, where the limit is halved when it asks us to slow down and
- * regrown by successes.
+ * Limits how many downloads run at once: of all hosts, and of one host, where the limit is halved when they may be too many for it
+ * and regrown by successes.
  */
 export type HostGate = {
   /** How many wait for their host; who waits only because of all others is not among them. */
@@ -88,8 +89,13 @@ export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
       hosts.onSuccess(host);
     },
     onFailure(host, failure) {
-      if (failure.code === "rate_limited" || failure.retryAfterMs !== undefined) gate.onSlowDown(host);
+      if (mayBeTooMany(failure)) gate.onSlowDown(host);
       hosts.onFailure(host, failure);
     },
   };
+}
+
+/** Many servers that serve only so many at once do not say so: they answer 503 (nginx's limit_conn), or end what is one too many. */
+function mayBeTooMany({ code, isBusy, retryAfterMs }: StageFailure): boolean {
+  return code === "rate_limited" || code === "connect_failed" || isBusy === true || retryAfterMs !== undefined;
 }

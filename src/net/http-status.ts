@@ -19,6 +19,8 @@ export function statusFailure(status: number, retryAfterMs: number | undefined, 
     case 408:
     case 425:
       return failed("server_error", got, wait).failure;
+    case 503:
+      return failed("server_error", got, { ...wait, isBusy: true }).failure;
     default:
       return status >= 500 ? failed("server_error", got, wait).failure : failed("http_error", got).failure;
   }

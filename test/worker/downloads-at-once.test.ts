@@ -50,6 +50,28 @@ function createSharedLine(count: number): { answer: Handler; askedAt: number[] }
   return { answer, askedAt };
 }
 
+/** Answers 404 to `limit` at once after a while, and refuses the others. */
+function createNarrowOrigin(limit: number, refuse: Handler): { answer: Handler; readonly refused: number } {
+  let [now, refused] = [0, 0];
+  const answer: Handler = (request, response, url) => {
+    if (now >= limit) {
+      refused += 1;
+      return refuse(request, response, url);
+    }
+    now += 1;
+    setTimeout(() => {
+      now -= 1;
+      response.writeHead(404).end();
+    }, ANSWER_MS);
+  };
+  return {
+    answer,
+    get refused() {
+      return refused;
+    },
+  };
+}
+
 /** Runs a batch of images that all fail, spread over these origins. */
 async function runBatch(origins: readonly Origin[], settings: Record<string, string>, images = IMAGES): Promise<void> {
   const service = await startService({
@@ -86,3 +108,15 @@ test("where the line is slow, no more is asked for than comes before its deadlin
   assert.ok(first <= 40, `${first} before the first came`);
   assert.ok(Math.max(...later) <= 200, `asked for by answer: ${later.join(", ")}`);
 });
+
+const REFUSALS: Record<string, Handler> = {
+  "answers 503 to the others": (_, response) => response.writeHead(503).end(),
+  "resets the others": ({ socket }) => socket.resetAndDestroy(),
+};
+for (const [refuses, refuse] of Object.entries(REFUSALS)) {
+  test(`an origin that serves four at once and ${refuses} is soon asked for no more`, { timeout: 60_000 }, async () => {
+    const narrow = createNarrowOrigin(4, refuse);
+    await runBatch([await startOrigin(narrow.answer)], {}, 200);
+    assert.ok(narrow.refused <= 60, `${narrow.refused} refused`);
+  });
+}
