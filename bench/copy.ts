@@ -65,6 +65,7 @@ const worker = await startWorker({
   storage,
   log: createLog("warn"),
   warn: console.error,
+  network: { claimMax: () => Infinity, isToBlame: () => false },
   stages: {
     ...storage,
     download: downloader.download,

@@ -3,7 +3,7 @@ import type { StageFailure } from "./stage-result.ts";
 
 /**
  * What an attempt at an image returned. `release` is no attempt at all: the image goes back as it was, because
- * this process is stopping, its disk is full, or the host is paused or has just asked for a pause.
+ * this process is stopping, its disk is full, its network is away, or the host is paused or has just asked for a pause.
  */
 export type Outcome<Done> =
   | { kind: "done"; result: Done }

@@ -14,6 +14,7 @@ import { deliverEvent } from "../webhook/deliver-event.ts";
 import { readVersion } from "../version.ts";
 import { createSourceHeaders } from "../worker/source-headers.ts";
 import { HostPauses } from "../worker/host-pauses.ts";
+import { startNetworkGuard } from "../worker/network-guard.ts";
 import { startWorker, type Worker, type WorkerDeps } from "../worker/worker.ts";
 import type { OnStop, Parts } from "./parts.ts";
 
@@ -35,9 +36,10 @@ export async function wireWorker(
     onError: (error) => warn(error, "the database did not take or give a host's pause"),
   });
   onStop(async () => hosts.stop());
+  const network = startNetworkGuard({ now: () => performance.now(), log });
   const downloader = createDownloader({
     policy,
-    hosts,
+    hosts: network.watch(hosts),
     userAgent: agent,
     limits: DOWNLOAD_LIMITS,
     max: config.downloads,
@@ -68,6 +70,7 @@ export async function wireWorker(
     stages: wireStages({ config, storage, downloader, encoders }),
     encoders,
     hosts,
+    network,
     sourceHeadersOf: createSourceHeaders({ find: (batchId) => findSealedHeaders(db.executor, batchId), open: headerSeal?.open ?? null }),
     waitingForHost: () => downloader.waiting,
     openAuthorization: headerSeal?.openAuthorization ?? null,

@@ -23,8 +23,8 @@ type PumpDeps = {
   onAllWorked(): void;
   /** How many of those in hand wait until their host has room for another download. */
   waitingForHost(): number;
-  /** While false nothing new is claimed (the disk is full). */
-  mayClaim(): boolean;
+  /** How many may be claimed now: none while the disk is full, one now and then while the network is away. */
+  claimMax(): number;
   onError(error: unknown): void;
 };
 
@@ -137,13 +137,14 @@ export class Pump {
   }
 
   async #run(): Promise<void> {
-    const { mayClaim, onError } = this.#deps;
+    const { claimMax, onError } = this.#deps;
     while (!this.#isStopping) {
       const free = this.#free();
       const room = this.#hasNewBatch ? Math.max(free, Math.min(NEW_BATCH_IMAGES, free + BESIDE_WINDOW_MAX)) : free;
       this.#hasNewBatch = false;
       try {
-        if (room > 0 && mayClaim()) await this.#claim(room);
+        const limit = room > 0 ? Math.min(room, claimMax()) : 0;
+        if (limit > 0) await this.#claim(limit);
         else this.#isQueueEmpty = false;
       } catch (error) {
         // What was claimed and not started gets no heartbeat, and is handed out again.

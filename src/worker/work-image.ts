@@ -11,6 +11,7 @@ import type { HostPauses } from "./host-pauses.ts";
 import { placesOf } from "./placed-outputs.ts";
 import { processImage } from "./process-image.ts";
 import { LostClaim } from "./images-in-hand.ts";
+import type { NetworkGuard } from "./network-guard.ts";
 import type { Hold } from "./pump.ts";
 import type { ImageOutcome } from "./settle-together.ts";
 import type { Settler } from "./settler.ts";
@@ -21,10 +22,14 @@ export type WorkDeps = {
   stages: Stages;
   settler: Settler;
   disk: Disk;
+  network: Pick<NetworkGuard, "isToBlame">;
   log: Log;
   hosts: Pick<HostPauses, "meet">;
   sourceHeadersOf: SourceHeadersOf;
 };
+
+/** An image that met a network that is away is tried again after this, by whoever has one. */
+const NETWORK_MS = 5_000;
 
 /** One claim, from image to settled outcome. */
 export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImage, hold: Hold): Promise<void> {
@@ -97,14 +102,15 @@ function withHeaders(download: Stages["download"], sourceHeadersOf: SourceHeader
 class NoAttempt extends Error {}
 
 async function decide(
-  { disk, hosts }: Pick<WorkDeps, "disk" | "hosts">,
+  deps: Pick<WorkDeps, "disk" | "hosts" | "network">,
   claim: Claim,
   image: SourcedImage,
   { result }: Attempt,
 ): Promise<Outcome<Processed>> {
   if (result.ok) return { kind: "done", result: result.value };
   const { failure } = result;
-  return waitAsAsked(hosts, claim, image.host, failure) ?? decideFailure(failure, image.attempts + 1, disk);
+  if (deps.network.isToBlame(failure)) return { kind: "release", delayMs: NETWORK_MS };
+  return waitAsAsked(deps.hosts, claim, image.host, failure) ?? decideFailure(failure, image.attempts + 1, deps.disk);
 }
 
 /** Where the host asked for patience, the image waits like one that was not tried. Null where it did not ask, or the image has waited PATIENCE_MS. */

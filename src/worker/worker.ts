@@ -17,6 +17,7 @@ import { deliver, type DeliverDeps } from "./deliver.ts";
 import { startDiskGuard } from "./disk-guard.ts";
 import { finishBatch, type FinishDeps } from "./finish-batch.ts";
 import type { HostPauses } from "./host-pauses.ts";
+import type { NetworkGuard } from "./network-guard.ts";
 import { planBatch } from "./plan-batch.ts";
 import { NO_STAGE_MS, type Stages } from "./stages.ts";
 import { Pump } from "./pump.ts";
@@ -32,6 +33,7 @@ export type WorkerDeps = {
   stages: Omit<Stages, "onFetched" | "encode"> & Pick<EncoderPool, "encode">;
   encoders: { readonly idle: number; readonly waiting: number; readonly size: number };
   hosts: Pick<HostPauses, "meet">;
+  network: Pick<NetworkGuard, "claimMax" | "isToBlame">;
   sourceHeadersOf: SourceHeadersOf;
   /** How many downloads wait until their host has room for them. */
   waitingForHost(): number;
@@ -87,12 +89,11 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     onError: onError("claim"),
     transaction: db.fleetingTransaction,
     startBatches: (tx, batchIds) => startBatches(tx.executor, batchIds),
-    mayClaim: () => disk.hasRoom,
+    claimMax: () => (disk.hasRoom ? deps.network.claimMax() : 0),
     waitingForHost: deps.waitingForHost,
     onAllWorked: settler.flush,
     endUntried: (claim, how) => settler.settle(untried(claim, how)),
-    work: (claim, image, hold) =>
-      workImage({ stages, settler, disk, log, hosts: deps.hosts, sourceHeadersOf: deps.sourceHeadersOf }, claim, image, hold),
+    work: (claim, image, hold) => workImage({ ...deps, stages, settler, disk }, claim, image, hold),
   });
 
   const workers = await workQueues(deps);

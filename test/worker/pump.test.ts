@@ -67,7 +67,7 @@ function startPump(
     onAllWorked: () => {},
     endUntried: async () => {},
     waitingForHost: () => 0,
-    mayClaim: () => true,
+    claimMax: () => Infinity,
     onError: assert.fail,
   });
   // Where a test fails it has not drained its pump, which would go on.

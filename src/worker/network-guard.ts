@@ -1,0 +1,84 @@
+import type { ImageCode } from "../domain/image-code.ts";
+import type { StageFailure } from "../domain/stage-result.ts";
+import type { HostWatch } from "../net/host-watch.ts";
+import type { Log } from "../observe/log.ts";
+
+export type NetworkGuard = {
+  /** How many images may be claimed now, for what the network is concerned. Asked only where one is claimed then. */
+  claimMax(): number;
+  /** Whether this failure is the network's, and no fault of the image. */
+  isToBlame(failure: StageFailure): boolean;
+  /** Learns from what hosts do. Those that only the network keeps from us are not blamed. */
+  watch(hosts: HostWatch): HostWatch;
+};
+
+/** So many hosts that had answered before fail in a row, and no host answers between: it is rather what they have in common, our network. */
+const HOSTS_MIN = 5;
+/** While the network is away one image after the other tries whether it is back. */
+const TRIAL_MS = 2_000;
+/** As long as a host is waited for (domain/host-pause.ts). Then failures count again, so that a batch of nothing but dead hosts ends. */
+const AWAY_MS_MAX = 15 * 60_000;
+/** Hosts that are known to have answered; beyond, the oldest is forgotten. */
+const ANSWERED_MAX = 10_000;
+
+/** What is seen of a host that cannot be reached. A portal that stands in for all hosts has no certificate of theirs. */
+const UNREACHED: ReadonlySet<ImageCode> = new Set(["connect_failed", "timed_out", "dns_failed", "tls_failed"]);
+/** Of our own making: they say nothing of the network. */
+const OUR_OWN: ReadonlySet<ImageCode> = new Set(["address_blocked", "storage_failed"]);
+
+/**
+ * Tells a network that is away from hosts that fail. Without it, an image of each of a thousand hosts uses up its attempts within three
+ * minutes, as no host fails often enough to be paused. Hosts that have never answered say nothing, or the dead hosts at the end of a
+ * batch, of which nothing else is left, would be taken for a network that is away.
+ */
+export function startNetworkGuard({ now, log }: { now: () => number; log: Log }): NetworkGuard {
+  const answered = new Set<string>();
+  /** Those that had answered and have failed since any host answered. */
+  const silent = new Set<string>();
+  let awaySince: number | null = null;
+  let triedAt = 0;
+  const isAway = () => awaySince !== null && now() - awaySince < AWAY_MS_MAX;
+  const onAnswer = (host: string) => {
+    silent.clear();
+    answered.add(host);
+    const [oldest] = answered;
+    if (answered.size > ANSWERED_MAX && oldest !== undefined) answered.delete(oldest);
+    if (awaySince === null) return;
+    log.info({ awayMs: Math.round(now() - awaySince) }, "the network is back, work goes on");
+    awaySince = null;
+  };
+  const onUnreached = (host: string) => {
+    if (awaySince !== null || !answered.has(host)) return;
+    silent.add(host);
+    if (silent.size < HOSTS_MIN) return;
+    log.error(
+      { hosts: [...silent] },
+      "hosts that had answered cannot be reached, and no other: the network seems to be away, nothing new is claimed",
+    );
+    awaySince = triedAt = now();
+  };
+  const isToBlame = ({ code }: StageFailure) => isAway() && UNREACHED.has(code);
+
+  return {
+    isToBlame,
+    claimMax() {
+      if (!isAway()) return Infinity;
+      if (now() - triedAt < TRIAL_MS) return 0;
+      triedAt = now();
+      return 1;
+    },
+    watch: (hosts) => ({
+      isPaused: (host) => hosts.isPaused(host),
+      admits: (host) => hosts.admits(host),
+      onSuccess(host) {
+        onAnswer(host);
+        hosts.onSuccess(host);
+      },
+      onFailure(host, failure) {
+        if (UNREACHED.has(failure.code)) onUnreached(host);
+        else if (!OUR_OWN.has(failure.code)) onAnswer(host);
+        if (!isToBlame(failure)) hosts.onFailure(host, failure);
+      },
+    }),
+  };
+}
