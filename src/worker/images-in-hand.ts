@@ -15,6 +15,8 @@ type InHandDeps = {
 export type InHand = {
   claim: Claim;
   abort: AbortController;
+  /** Claimed at the end of all there was to do. */
+  isAhead: boolean;
   /** When we sent the last heartbeat that the database accepted (at first: the claim itself). By performance.now(). */
   aliveAt: number;
   /** Its origin is being asked, or has been. */
@@ -54,8 +56,9 @@ export class ImagesInHand {
   }
 
   /** `claimedAt` is the time just before the database was asked for the claim. */
-  add(claim: Claim, claimedAt: number): InHand {
-    const entry: InHand = { claim, abort: new AbortController(), aliveAt: claimedAt, isAsked: false, isFetched: false, isWorked: false };
+  add(claim: Claim, claimedAt: number, { isAhead }: { isAhead: boolean }): InHand {
+    const abort = new AbortController();
+    const entry: InHand = { claim, abort, isAhead, aliveAt: claimedAt, isAsked: false, isFetched: false, isWorked: false };
     this.#all.add(entry);
     return entry;
   }

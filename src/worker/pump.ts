@@ -69,6 +69,8 @@ export class Pump {
   #worked = 0;
   /** How many of those in hand have not come yet. */
   #fetching = 0;
+  /** How many of those in hand were claimed at the end and have not been worked. */
+  #ahead = 0;
   #isStopping = false;
   #isQueueEmpty = false;
   /** All that was claimed last belongs to batches that are in the queue to their last image. */
@@ -120,10 +122,15 @@ export class Pump {
     return this.#isAtEnd ? Math.max(this.#freeInWindow(), this.#freeAtEnd()) : this.#freeInWindow();
   }
 
-  /** What waits for one slow host takes no place away from the others, within a limit. */
+  /**
+   * What waits for one slow host takes no place away from the others, within a limit. Nor does what was fetched ahead at the end, from
+   * those that come when it is not the end any more.
+   */
   #freeInWindow(): number {
     const { window, waitingForHost } = this.#deps;
-    return Math.min(window.size - this.#held, window.onTheirWayMax - this.#fetching) + Math.min(waitingForHost(), HOST_WAIT_MAX);
+    const waiting = Math.min(waitingForHost(), HOST_WAIT_MAX);
+    const beside = this.#isAtEnd ? waiting : Math.max(waiting, this.#ahead);
+    return Math.min(window.size - this.#held + beside, window.onTheirWayMax - this.#fetching + waiting);
   }
 
   /** What nobody can be asked for yet is left to other processes. */
@@ -159,6 +166,7 @@ export class Pump {
   async #claim(limit: number): Promise<void> {
     const { queue, transaction, startBatches } = this.#deps;
     const claimedAt = performance.now();
+    const isAhead = this.#isAtEnd;
     const { claims, isDrained, images } = await transaction(async (tx) => {
       const { claims, isDrained } = await queue.claimImages(tx, limit);
       if (claims.length === 0) return { claims, isDrained, images: [] };
@@ -177,12 +185,13 @@ export class Pump {
     if (images.length > 0) this.#isAtEnd = images.every(({ batch }) => batch.isPlanned);
     this.#inHand.loseTo(claims);
     const byId = new Map(images.map((image) => [imageId(image), image]));
-    for (const claim of claims) this.#start(claim, claimedAt, byId.get(imageId(claim.data)));
+    for (const claim of claims) this.#start(this.#inHand.add(claim, claimedAt, { isAhead }), byId.get(imageId(claim.data)));
   }
 
-  #start(claim: Claim, claimedAt: number, image: SourcedImage | undefined): void {
-    const entry = this.#inHand.add(claim, claimedAt);
+  #start(entry: InHand, image: SourcedImage | undefined): void {
+    const { claim } = entry;
     this.#fetching += 1;
+    if (entry.isAhead) this.#ahead += 1;
     const hold: Hold = {
       signal: entry.abort.signal,
       confirm: () => this.#inHand.confirm(entry),
@@ -210,6 +219,7 @@ export class Pump {
     this.#onFetched(entry);
     entry.isWorked = true;
     this.#worked += 1;
+    if (entry.isAhead) this.#ahead -= 1;
     if (this.#worked === this.#inHand.size) this.#deps.onAllWorked();
     if (!this.#isQueueEmpty && this.#free() >= CLAIM_SHARE * this.#deps.window.size) this.wake();
   }

@@ -126,6 +126,23 @@ describe("the pump", () => {
     await pump.drain(1_000);
   });
 
+  test("what was claimed ahead at the end takes no room from a batch that begins after it, however much of it is to come", async () => {
+    const page = (batchId: string, from: number, to: number) =>
+      Array.from({ length: to - from }, (_, index) => claimOf(`${batchId}-${from + index}`, 0, batchId));
+    const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 14, onTheirWayMax: 14 };
+    const { pump, works, limits } = startPump([page("last", 0, 4), page("last", 4, 14), page("more", 0, 1), page("more", 1, 5)], { atEnd });
+    await eventually("the window to be full", async () => works.length === 4);
+    pump.wake();
+    await eventually("as many as are in hand at the end", async () => works.length === 14);
+    pump.wakeForNewBatch();
+    await eventually("the first of the batch that begins", async () => works.length === 15);
+    for (const { end } of works.slice(0, 4)) end();
+    await eventually("more of it", async () => works.length === 19);
+    assert.deepEqual(limits, [4, 10, 20, 4]);
+    for (const { end } of works) end();
+    await pump.drain(1_000);
+  });
+
   test("at the end images are claimed further ahead, but no more than can be asked for at once; before it they are not", async () => {
     const page = (batchId: string, from: number, to: number) =>
       Array.from({ length: to - from }, (_, index) => claimOf(`${batchId}-${from + index}`, 0, batchId));
