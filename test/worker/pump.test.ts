@@ -129,7 +129,7 @@ describe("the pump", () => {
   test("what was claimed ahead at the end takes no room from a batch that begins after it, however much of it is to come", async () => {
     const page = (batchId: string, from: number, to: number) =>
       Array.from({ length: to - from }, (_, index) => claimOf(`${batchId}-${from + index}`, 0, batchId));
-    const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 14, onTheirWayMax: 14 };
+    const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 14, onTheirWayMax: 100 };
     const { pump, works, limits } = startPump([page("last", 0, 4), page("last", 4, 14), page("more", 0, 1), page("more", 1, 5)], { atEnd });
     await eventually("the window to be full", async () => works.length === 4);
     pump.wake();
