@@ -6,8 +6,6 @@ export type DownloadWindow = {
   readonly size: number;
   /** At the end of all there is to do. */
   readonly sizeAtEnd: number;
-  /** How many of those in hand may be on their way. */
-  readonly onTheirWayMax: number;
   /** Called when an encoder has nothing to do. */
   onStarved(): void;
   /** Called when an image has come after `fetchMs`, with the number of those that wait for an encoder. */
@@ -26,11 +24,6 @@ const AHEAD_MS = 250;
 const RESERVE = 1.25;
 /** Weight of a new time in its average: some thirty images are remembered. */
 const NEW_WEIGHT = 1 / 32;
-/** What is asked for comes within this: a quarter of what a download may take (net/deadlines.ts), since some are larger than others. */
-const COMES_WITHIN_SECONDS = 30;
-/** How many are asked for before anything has come, and at least. */
-const FIRST_MAX = 32;
-const FEWEST = 4;
 /** The slowest answers that are worth fetching ahead for. */
 const SLOW_MS_MAX = 10_000;
 
@@ -40,9 +33,6 @@ const SLOW_MS_MAX = 10_000;
  * encoder starves all the same, and narrows by one with each image that comes while more than `backlogMax` wait for an
  * encoder, but never below what the law asks for: images that were asked for together come together, and a window that
  * closes over them would starve the encoders right after.
- *
- * Where the line is too slow for the encoders they always starve, and the window would widen until so many share the line that none comes
- * before its deadline. So no more are asked for than come within half a minute, as fast as they come now.
  *
  * At the end of all there is to do, nothing fills the time in which a slow answer is awaited. There the window holds what the encoders
  * work off in that time, up to `endMax` images, so that they are still busy when the last slow answer comes
@@ -54,7 +44,7 @@ export function createDownloadWindow(options: {
   endMax: number;
   backlogMax: number;
   encoders: number;
-  answers: Pick<AnswerTimes, "slowestMs" | "perSecond">;
+  answers: Pick<AnswerTimes, "slowestMs">;
 }): DownloadWindow {
   const { answers } = options;
   let size = options.min;
@@ -65,11 +55,6 @@ export function createDownloadWindow(options: {
   return {
     get size() {
       return size;
-    },
-    get onTheirWayMax() {
-      const { perSecond } = answers;
-      const most = perSecond === null ? FIRST_MAX : Math.max(FEWEST, Math.ceil(COMES_WITHIN_SECONDS * perSecond));
-      return Math.min(options.max, most);
     },
     get sizeAtEnd() {
       const ms = Math.min(SLOW_MS_MAX, answers.slowestMs) + AHEAD_MS;

@@ -57,7 +57,7 @@ export type Deadlines = Watch & {
  * serves them all. It rings for whichever deadline came first and then looks which one holds now, since most are over
  * before they pass.
  */
-export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Deadlines {
+export function startDeadlines(limits: DownloadLimits, signal: AbortSignal, onBytes: (count: number) => void = () => {}): Deadlines {
   const total = createTotal(limits.totalMs);
   let endRequest: (reason: Error) => void = () => {};
   let passed: DeadlinePassed | null = null;
@@ -104,6 +104,7 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal): Dea
     },
     onBytes(count) {
       rate.add(count);
+      onBytes(count);
       expected.by = performance.now() + limits.idleMs;
     },
     onWhole() {

@@ -37,6 +37,9 @@ export type DownloadRequest = {
   validators?: Validators;
   /** There is room for it: from here on it is being asked for. */
   onTurn?: () => void;
+  /** The file begins to come, of so many bytes where the server says it, and then comes piece by piece. */
+  onBody?: (bytes: number | null) => void;
+  onBytes?: (count: number) => void;
   /** For the origins that they name and no other, at every hop. */
   sourceHeaders?: readonly SourceHeaders[];
 };
@@ -105,7 +108,7 @@ type Journey = DownloadRequest & { moveTo(host: string): Promise<void> };
 /** Follows redirects to an answer and writes its body. */
 async function fetchToFile(context: Context, request: Journey, first: URL): Promise<StageResult<Download>> {
   const { hosts, limits } = context;
-  const deadlines = startDeadlines(limits, request.signal);
+  const deadlines = startDeadlines(limits, request.signal, request.onBytes);
   let url = first;
   let isFresh = true;
   try {
@@ -195,6 +198,7 @@ function judge(context: Context, { url, request, hostHeaders }: Hop, head: Head)
     case "refused":
       return { result: judgement.result };
     case "body":
+      request.onBody?.(head.headers["content-length"] === undefined ? null : Number(head.headers["content-length"]));
       return { file: new BodyFile(request.path, { spare: context.spare, bytesMax }), head };
     default:
       return judgement satisfies never;

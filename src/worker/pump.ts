@@ -13,7 +13,9 @@ type PumpDeps = {
   queue: Pick<Queue, "claimImages" | "touch">;
   /** Finds rows by their keys. */
   transaction: Transaction;
-  window: Pick<DownloadWindow, "size" | "sizeAtEnd" | "onTheirWayMax">;
+  window: Pick<DownloadWindow, "size" | "sizeAtEnd">;
+  /** How many may be on their way, as DOWNLOADS and the line have it. */
+  onTheirWayMax(): number;
   startBatches(tx: Tx, batchIds: string[]): Promise<void>;
   /** Works one image to its settled outcome. Never rejects. `hold.signal` aborts when the claim is lost or must be given back. */
   work(claim: Claim, image: SourcedImage, hold: Hold): Promise<void>;
@@ -127,16 +129,16 @@ export class Pump {
    * those that come when it is not the end any more.
    */
   #freeInWindow(): number {
-    const { window, waitingForHost } = this.#deps;
+    const { window, waitingForHost, onTheirWayMax } = this.#deps;
     const waiting = Math.min(waitingForHost(), HOST_WAIT_MAX);
     const beside = this.#isAtEnd ? waiting : Math.max(waiting, this.#ahead);
-    return Math.min(window.size - this.#held + beside, window.onTheirWayMax - this.#fetching + waiting);
+    return Math.min(window.size - this.#held + beside, onTheirWayMax() - this.#fetching + waiting);
   }
 
   /** What nobody can be asked for yet is left to other processes. */
   #freeAtEnd(): number {
-    const { window } = this.#deps;
-    return Math.min(window.sizeAtEnd - this.#held, window.onTheirWayMax - this.#fetching);
+    const { window, onTheirWayMax } = this.#deps;
+    return Math.min(window.sizeAtEnd - this.#held, onTheirWayMax() - this.#fetching);
   }
 
   get #held(): number {

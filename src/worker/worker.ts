@@ -1,9 +1,5 @@
 import { startBatches } from "../db/batches.ts";
 import type { Database } from "../db/connect.ts";
-import { createAnswerTimes, type AnswerTimes } from "../domain/answer-times.ts";
-import { createDownloadWindow, type DownloadWindow } from "../domain/download-window.ts";
-import { createFairTurns } from "../domain/fair-turns.ts";
-import type { EncoderPool } from "../image/encoder-pool.ts";
 import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
@@ -19,10 +15,11 @@ import { finishBatch, type FinishDeps } from "./finish-batch.ts";
 import type { HostPauses } from "./host-pauses.ts";
 import type { NetworkGuard } from "./network-guard.ts";
 import { planBatch } from "./plan-batch.ts";
-import { NO_STAGE_MS, type Stages } from "./stages.ts";
+import { NO_STAGE_MS } from "./stages.ts";
 import { Pump } from "./pump.ts";
 import { reconcile } from "./reconcile.ts";
 import type { SourceHeadersOf } from "./source-headers.ts";
+import { watchStages, type Encoders, type GivenStages } from "./watch-stages.ts";
 import { workImage } from "./work-image.ts";
 import { createSettler } from "./settler.ts";
 import type { ImageOutcome } from "./settle-together.ts";
@@ -30,8 +27,8 @@ import type { ImageOutcome } from "./settle-together.ts";
 export type WorkerDeps = {
   db: Database;
   queue: Queue;
-  stages: Omit<Stages, "onFetched" | "encode"> & Pick<EncoderPool, "encode">;
-  encoders: { readonly idle: number; readonly waiting: number; readonly size: number };
+  stages: GivenStages;
+  encoders: Encoders;
   hosts: Pick<HostPauses, "meet">;
   network: Pick<NetworkGuard, "claimMax" | "isToBlame">;
   sourceHeadersOf: SourceHeadersOf;
@@ -59,10 +56,6 @@ const DRAIN_MS = 20_000;
 const DELIVERIES_AT_ONCE = 4;
 /** A batch of millions takes a minute to end, in which the ends of small ones must not wait. */
 const FINISHES_AT_ONCE = 2;
-/** So many images may be in hand at the end of all there is to do (docs/adr/0011-fetching-ahead.md). */
-const AT_END_MAX = 2_000;
-/** Images of a small batch go to the encoders before all others. Which images are claimed at all is decided by the tags. */
-const SMALL_FIRST = Infinity;
 /** From 8 to 512 images in hand takes eleven looks: less than the 300 ms of a far origin. */
 const LOOK_MS = 25;
 
@@ -81,11 +74,12 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
     countShares: (tx, state, ordinals) => countShares(tx, announcing, state, ordinals),
   });
-  const { stages, window } = watchDownloads(deps);
+  const { stages, window, line } = watchStages(deps.stages, { encoders: deps.encoders, downloads: deps.settings.downloads });
 
   const pump = new Pump({
     queue,
     window,
+    onTheirWayMax: () => Math.min(deps.settings.downloads, line.askedMax),
     onError: onError("claim"),
     transaction: db.fleetingTransaction,
     startBatches: (tx, batchIds) => startBatches(tx.executor, batchIds),
@@ -133,43 +127,6 @@ async function workQueues({ db, queue, storage, settings, send, openAuthorizatio
       deliver({ db, queue, send, configured: settings.webhook, openAuthorization, random: Math.random, log }, job),
     ),
   };
-}
-
-/** The stages, and the window that learns from them how many downloads the encoders can take. */
-function watchDownloads({ stages, encoders, settings }: WorkerDeps): { stages: Stages; window: DownloadWindow } {
-  const answers = createAnswerTimes(() => performance.now());
-  const window = createDownloadWindow({
-    min: 4 * encoders.size,
-    max: settings.downloads + 2 * encoders.size,
-    endMax: AT_END_MAX,
-    backlogMax: 4 * encoders.size,
-    encoders: encoders.size,
-    answers,
-  });
-  const download: Stages["download"] = async (request) => {
-    let onAnswered: ReturnType<AnswerTimes["onAsked"]> | undefined;
-    const onTurn = () => {
-      onAnswered = answers.onAsked();
-      request.onTurn?.();
-    };
-    try {
-      const result = await stages.download({ ...request, onTurn });
-      onAnswered?.("came");
-      return result;
-    } finally {
-      onAnswered?.("gone");
-    }
-  };
-  const turns = createFairTurns();
-  const encode: Stages["encode"] = async (task, { signal, batchId, isOfSmallBatch }) => {
-    if (encoders.idle > 0) window.onStarved();
-    const turn = turns.take(batchId);
-    const encoded = await stages.encode(task, { signal, priority: isOfSmallBatch ? SMALL_FIRST : -turn });
-    turns.onServed(turn);
-    if (encoded.ok) window.onEncoded(encoded.value.encodeMs);
-    return encoded;
-  };
-  return { window, stages: { ...stages, download, encode, onFetched: (fetchMs) => window.onFetched(fetchMs, encoders.waiting) } };
 }
 
 async function runReconcile({ db, queue, log, warn }: WorkerDeps): Promise<void> {

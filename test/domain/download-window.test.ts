@@ -5,7 +5,7 @@ import { createDownloadWindow } from "../../src/domain/download-window.ts";
 
 describe("the download window", () => {
   /** Of two encoders. Unless told otherwise all answers come at once. */
-  const startWindow = (max: number, answers: { slowestMs: number; perSecond: number | null } = { slowestMs: 0, perSecond: 1_000 }) =>
+  const startWindow = (max: number, answers = { slowestMs: 0 }) =>
     createDownloadWindow({ min: 8, max, endMax: 2_000, backlogMax: 8, encoders: 2, answers });
 
   test("stays within its bounds, widens for idle encoders and narrows for a backlog", () => {
@@ -51,7 +51,7 @@ describe("the download window", () => {
   });
 
   test("at the end holds what all encoders work off in the time of the slowest answers, ten seconds at most, and never less than before", () => {
-    const answers = { slowestMs: 0, perSecond: 1_000 };
+    const answers = { slowestMs: 0 };
     const window = startWindow(256, answers);
     window.onEncoded(10);
     window.onFetched(300, 0);
@@ -66,18 +66,5 @@ describe("the download window", () => {
     answers.slowestMs = 10_000;
     assert.equal(window.sizeAtEnd, longest);
     assert.equal(window.size, size, "only at the end");
-  });
-
-  test("lets no more be on their way than come within half a minute, however much the encoders starve, and 32 before anything has come", () => {
-    const answers: { slowestMs: number; perSecond: number | null } = { slowestMs: 0, perSecond: null };
-    const window = startWindow(512, answers);
-    for (let look = 0; look < 20; look += 1) window.onStarved();
-    assert.equal(window.onTheirWayMax, 32);
-    answers.perSecond = 2;
-    assert.equal(window.onTheirWayMax, 60);
-    answers.perSecond = 0.01;
-    assert.equal(window.onTheirWayMax, 4, "also where there are so many encoders that eight would be few");
-    answers.perSecond = 100;
-    assert.equal(window.onTheirWayMax, 512);
   });
 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ServerResponse } from "node:http";
+import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin, type Handler, type Origin } from "../support/origin.ts";
@@ -50,6 +52,42 @@ function createSharedLine(count: number): { answer: Handler; askedAt: number[] }
   return { answer, askedAt };
 }
 
+/** Sends `/large-N` over a line that all share, 100 kB a second, until it is over after some seconds; answers 404 to all else at once. */
+function createSlowLine(): { answer: Handler; readonly most: number } {
+  const [bytes, bytesPerSecond, lineMs, stepMs] = [300_000, 100_000, 10_000, 50];
+  const bodies = new Map<ServerResponse, number>();
+  let most = 0;
+  let endsAt: number | null = null;
+  const step = () => {
+    const isOver = endsAt !== null && performance.now() > endsAt;
+    const share = Math.ceil((bytesPerSecond * stepMs) / 1_000 / bodies.size);
+    for (const [response, left] of bodies) {
+      const piece = Math.min(left, isOver ? left : share);
+      response.write(Buffer.alloc(piece));
+      bodies.set(response, left - piece);
+      if (left > piece) continue;
+      response.end();
+      bodies.delete(response);
+    }
+  };
+  onCleanup(() => clearInterval(stepping));
+  const stepping = setInterval(step, stepMs);
+  const answer: Handler = (_, response, { pathname }) => {
+    if (!pathname.startsWith("/large-")) return response.writeHead(404).end();
+    endsAt ??= performance.now() + lineMs;
+    response.writeHead(200, { "content-length": bytes }).flushHeaders();
+    response.once("close", () => bodies.delete(response));
+    bodies.set(response, bytes);
+    if (performance.now() < endsAt) most = Math.max(most, bodies.size);
+  };
+  return {
+    answer,
+    get most() {
+      return most;
+    },
+  };
+}
+
 /** Answers 404 to `limit` at once after a while, and refuses the others. */
 function createNarrowOrigin(limit: number, refuse: Handler): { answer: Handler; readonly refused: number } {
   let [now, refused] = [0, 0];
@@ -73,14 +111,19 @@ function createNarrowOrigin(limit: number, refuse: Handler): { answer: Handler; 
 }
 
 /** Runs a batch of images that all fail, spread over these origins. */
-async function runBatch(origins: readonly Origin[], settings: Record<string, string>, images = IMAGES): Promise<void> {
+async function runBatch(
+  origins: readonly Origin[],
+  settings: Record<string, string>,
+  images = IMAGES,
+  pathOf = (index: number) => `/missing-${index}.jpg`,
+): Promise<void> {
   const service = await startService({
     DATABASE_URL: await createTestDatabase(),
     DATA_DIR: await createTestFolder(),
     ENCODERS: "1",
     ...settings,
   });
-  const urls = Array.from({ length: images }, (_, index) => `${origins[index % origins.length]?.url}/missing-${index}.jpg`);
+  const urls = Array.from({ length: images }, (_, index) => `${origins[index % origins.length]?.url}${pathOf(index)}`);
   const { requestId } = await service.upload(catalogueOf(urls.map((url) => [url])));
   const { progress } = await service.finished(requestId);
   assert.equal(progress.failed, images);
@@ -107,6 +150,13 @@ test("where the line is slow, no more is asked for than comes before its deadlin
   const [first = 0, ...later] = line.askedAt;
   assert.ok(first <= 40, `${first} before the first came`);
   assert.ok(Math.max(...later) <= 200, `asked for by answer: ${later.join(", ")}`);
+});
+
+test("answers without a body do not hide that the line is slow", { timeout: 60_000 }, async () => {
+  const line = createSlowLine();
+  const pathOf = (index: number) => (index % 5 === 0 ? `/large-${index}` : `/missing-${index}`);
+  await runBatch(await Promise.all(Array.from({ length: 21 }, () => startOrigin(line.answer))), {}, 2_000, pathOf);
+  assert.ok(line.most <= 40, `${line.most} shared the line`);
 });
 
 const REFUSALS: Record<string, Handler> = {

@@ -57,7 +57,8 @@ function startPump(
       await commit();
       return result;
     },
-    window: { size: 4, sizeAtEnd: atEnd.size, onTheirWayMax: atEnd.onTheirWayMax },
+    window: { size: 4, sizeAtEnd: atEnd.size },
+    onTheirWayMax: () => atEnd.onTheirWayMax,
     startBatches: async () => {},
     work: (claim, _image, hold) =>
       new Promise((resolve) => {

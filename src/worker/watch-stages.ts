@@ -1,0 +1,66 @@
+import { createAnswerTimes, type AnswerTimes } from "../domain/answer-times.ts";
+import { createDownloadWindow, type DownloadWindow } from "../domain/download-window.ts";
+import { createFairTurns } from "../domain/fair-turns.ts";
+import { createLineLoad, type Asked, type LineLoad } from "../domain/line-load.ts";
+import type { EncoderPool } from "../image/encoder-pool.ts";
+import type { Stages } from "./stages.ts";
+
+/** So many images may be in hand at the end of all there is to do (docs/adr/0011-fetching-ahead.md). */
+const AT_END_MAX = 2_000;
+/** Images of a small batch go to the encoders before all others. Which images are claimed at all is decided by the tags. */
+const SMALL_FIRST = Infinity;
+
+/** The stages as their rooms give them. */
+export type GivenStages = Omit<Stages, "onFetched" | "encode"> & Pick<EncoderPool, "encode">;
+export type Encoders = Pick<EncoderPool, "idle" | "waiting" | "size">;
+
+/** The stages, and what learns from them how much to claim: the window what the encoders can take, the line load what the line can. */
+export function watchStages(
+  stages: GivenStages,
+  { encoders, downloads }: { encoders: Encoders; downloads: number },
+): {
+  stages: Stages;
+  window: DownloadWindow;
+  line: LineLoad;
+} {
+  const answers = createAnswerTimes(() => performance.now());
+  const line = createLineLoad(() => performance.now());
+  const window = createDownloadWindow({
+    min: 4 * encoders.size,
+    max: downloads + 2 * encoders.size,
+    endMax: AT_END_MAX,
+    backlogMax: 4 * encoders.size,
+    encoders: encoders.size,
+    answers,
+  });
+  const download: Stages["download"] = async (request) => {
+    let onAnswered: ReturnType<AnswerTimes["onAsked"]> | undefined;
+    let asked: Asked | undefined;
+    const onTurn = () => {
+      onAnswered = answers.onAsked();
+      asked = line.onAsked();
+      request.onTurn?.();
+    };
+    const onBody = (bytes: number | null) => asked?.onBody(bytes);
+    const onBytes = (count: number) => asked?.onBytes(count);
+    try {
+      const result = await stages.download({ ...request, onTurn, onBody, onBytes });
+      onAnswered?.("came");
+      asked?.onEnd(!result.ok && result.failure.code === "timed_out" ? "late" : "came");
+      return result;
+    } finally {
+      onAnswered?.("gone");
+      asked?.onEnd("gone");
+    }
+  };
+  const turns = createFairTurns();
+  const encode: Stages["encode"] = async (task, { signal, batchId, isOfSmallBatch }) => {
+    if (encoders.idle > 0) window.onStarved();
+    const turn = turns.take(batchId);
+    const encoded = await stages.encode(task, { signal, priority: isOfSmallBatch ? SMALL_FIRST : -turn });
+    turns.onServed(turn);
+    if (encoded.ok) window.onEncoded(encoded.value.encodeMs);
+    return encoded;
+  };
+  return { window, line, stages: { ...stages, download, encode, onFetched: (fetchMs) => window.onFetched(fetchMs, encoders.waiting) } };
+}
