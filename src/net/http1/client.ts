@@ -37,19 +37,23 @@ export type HttpClient = {
   close(): void;
 };
 
-const SESSIONS_MAX = 1_000;
+const TARGETS_MAX = 1_000;
 
 /** HTTP/1.1 GET requests over connections that are used again. What a server may be asked is not decided here. */
 export function createHttpClient(): HttpClient {
   const idle = new IdleConnections();
   const open = new Set<Connection>();
-  const sessions = createSessions();
+  const sessions = createMemory<Buffer>();
+  const addresses = createMemory<string>();
 
   const connect = (target: string, { url, port, hostname, lookup, watch }: HttpGet, session: Buffer | undefined): Connection => {
     const connection = new Connection(
-      { isSecure: url.protocol === "https:", hostname, port, lookup, session },
+      { isSecure: url.protocol === "https:", hostname, port, lookup: addressFirst(() => addresses.get(target), lookup), session },
       {
-        connect: () => watch.onConnected(),
+        connect: () => {
+          addresses.keep(target, connection.socket.remoteAddress ?? "");
+          watch.onConnected();
+        },
         session: (session) => sessions.keep(target, session),
         close: () => {
           open.delete(connection);
@@ -119,19 +123,33 @@ function unlessTooLate(get: HttpGet): HttpGet {
   return { ...get, onHead: (head) => (head.status === TOO_LATE ? null : get.onHead(head)) };
 }
 
-/** Of TLS, by target: a handshake that resumes one is shorter. The oldest goes. */
-function createSessions() {
-  const sessions = new Map<string, Buffer>();
+/** By target: of TLS the last session, as a handshake that resumes one is shorter, and the address that was connected to. The oldest goes. */
+function createMemory<Value>() {
+  const values = new Map<string, Value>();
   return {
-    get: (target: string) => sessions.get(target),
-    forget: (target: string) => void sessions.delete(target),
-    keep(target: string, session: Buffer) {
-      sessions.delete(target);
-      sessions.set(target, session);
-      const [oldest] = sessions.keys();
-      if (sessions.size > SESSIONS_MAX && oldest !== undefined) sessions.delete(oldest);
+    get: (target: string) => values.get(target),
+    forget: (target: string) => void values.delete(target),
+    keep(target: string, value: Value) {
+      values.delete(target);
+      values.set(target, value);
+      const [oldest] = values.keys();
+      if (values.size > TARGETS_MAX && oldest !== undefined) values.delete(oldest);
     },
   };
+}
+
+/** Of the addresses of a name, the one that was connected to is tried first: those that lead nowhere cost seconds each time. */
+function addressFirst(known: () => string | undefined, lookup: LookupFunction): LookupFunction {
+  return (hostname, options, callback) =>
+    lookup(hostname, options, (error, found, family) => {
+      const first = known();
+      if (error || typeof found === "string") callback(error, found, family);
+      else
+        callback(
+          null,
+          found.toSorted((one, other) => Number(other.address === first) - Number(one.address === first)),
+        );
+    });
 }
 
 function isHandshakeFailure(error: unknown): boolean {

@@ -27,6 +27,13 @@ export type Target = { isSecure: boolean; hostname: string; port: number; lookup
 export const READ_BYTES = 64 * 1024;
 const READ_BUFFER = Buffer.allocUnsafeSlow(READ_BYTES);
 
+/**
+ * For how long one address of a name is tried before the next. Node's 250 ms give up where a handshake takes longer, over a far or a busy
+ * line or because its first packet was lost, and then all fails if the next address is one of IPv6 and leads nowhere. A packet that
+ * was lost is sent again after one second.
+ */
+const ADDRESS_MS = 3_000;
+
 type Current = {
   exchange: Exchange;
   head: Head | null;
@@ -60,21 +67,22 @@ export class Connection {
 
   constructor(target: Target, on: { connect(): void; session(session: Buffer): void; close(): void }) {
     const onread = { buffer: READ_BUFFER, callback: (count: number) => this.#onRead(READ_BUFFER.subarray(0, count)) };
-    const { hostname: host, port, lookup } = target;
+    const { hostname: host, port } = target;
+    const way = { lookup: target.lookup, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: ADDRESS_MS };
     if (target.isSecure) {
       const names = isIP(host) === 0 ? { servername: host } : {};
       // `onread` is documented for tls.connect and missing in its types.
       const options: tls.ConnectionOptions & { onread: typeof onread } = {
         host,
         port,
-        lookup,
+        ...way,
         ...names,
         ALPNProtocols: ["http/1.1"],
         onread,
         ...(target.session ? { session: target.session } : {}),
       };
       this.socket = tls.connect(options, on.connect).on("session", on.session);
-    } else this.socket = net.connect({ host, port, lookup, noDelay: true, onread }, on.connect);
+    } else this.socket = net.connect({ host, port, ...way, noDelay: true, onread }, on.connect);
     this.socket.on("error", (error) => this.#inTurn(() => this.#onGone(error)));
     this.socket.on("end", () => this.#inTurn(() => this.#onEnd()));
     this.socket.on("close", () => {
