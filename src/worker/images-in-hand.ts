@@ -34,6 +34,8 @@ const TOUCH_MS = 3_000;
 const RETRY_MS = 500;
 /** An image that is being fetched when its batch is paused may still come within this. It need not be asked for again then. */
 const PAUSE_GRACE_MS = 2_000;
+/** And one that has been fetched may still be worked within this after that: no more is fetched ahead, unless what comes is slower work. */
+const PAUSE_WORK_MS = 10_000;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
@@ -104,6 +106,9 @@ export class ImagesInHand {
    * - what began in between. Its claim had read the batch just before the pause, and it gets less than the whole grace.
    * It leaves alone what was in hand at the first look and was not paused then. That belongs to a later pause, which makes a call of
    * its own and gives it a whole grace.
+   *
+   * The third look, much later, gives back what still waits for an encoder: minutes of work, where images that are slow to encode
+   * follow quick ones.
    */
   async giveBackPaused(): Promise<void> {
     const giveBack = ({ abort }: InHand) => abort.abort(new Paused("its batch is paused"));
@@ -111,7 +116,12 @@ export class ImagesInHand {
     const found = new Set(await this.#findPaused());
     for (const entry of found) if (!entry.isAsked) giveBack(entry);
     await delay(PAUSE_GRACE_MS, undefined, { ref: false });
-    for (const entry of await this.#findPaused()) if (found.has(entry) || !before.has(entry)) giveBack(entry);
+    for (const entry of await this.#findPaused()) {
+      if (!before.has(entry)) found.add(entry);
+      if (found.has(entry) && !entry.isFetched) giveBack(entry);
+    }
+    await delay(PAUSE_WORK_MS, undefined, { ref: false });
+    for (const entry of await this.#findPaused()) if (found.has(entry)) giveBack(entry);
   }
 
   stop(): void {
@@ -141,14 +151,14 @@ export class ImagesInHand {
     }
   }
 
-  /** Those of the images being fetched whose batch or host is paused now. */
+  /** Those of the images being worked whose batch or host is paused now. */
   async #findPaused(): Promise<InHand[]> {
-    const fetching = [...this.#all].filter(({ isFetched }) => !isFetched);
-    if (fetching.length === 0) return [];
-    const keys = fetching.map(({ claim }) => claim.data);
+    const working = [...this.#all].filter(({ isWorked }) => !isWorked);
+    if (working.length === 0) return [];
+    const keys = working.map(({ claim }) => claim.data);
     const images = await this.#deps.transaction((tx) => findClaimedImages(tx, keys));
     const paused = new Set(images.filter(({ isPaused }) => isPaused).map(imageId));
-    return fetching.filter(({ isFetched, claim }) => !isFetched && paused.has(imageId(claim.data)));
+    return working.filter(({ isWorked, claim }) => !isWorked && paused.has(imageId(claim.data)));
   }
 }
 

@@ -224,6 +224,28 @@ describe("the pump", () => {
     await pump.drain(1_000);
   });
 
+  test("what has been fetched of a paused batch has longer to be worked, and is given back then", async () => {
+    const { pump, works } = startPump([[claimOf("other", 0, "next"), claimOf("fetched"), claimOf("asked")]], {
+      isPaused: (batchId) => batchId === "b" && works.length === 3,
+    });
+    await eventually("all three", async () => works.length === 3);
+    const [other, fetched, asked] = works.map(({ hold }) => hold);
+    assert.ok(other && fetched && asked);
+    asked.onAsked();
+    for (const hold of [other, fetched]) {
+      hold.onAsked();
+      hold.onFetched();
+    }
+    let wasGivenBack = false;
+    asked.signal.addEventListener("abort", () => (wasGivenBack = fetched.signal.aborted));
+    pump.giveBackPaused();
+    await eventually("what was not fetched to be given back", async () => asked.signal.aborted, 10_000);
+    assert.equal(wasGivenBack, false);
+    await eventually("what was fetched to be given back", async () => fetched.signal.aborted, 20_000);
+    assert.equal(other.signal.aborted, false);
+    await pump.drain(0);
+  });
+
   test("while the database leaves a sign of life without an answer, no other is sent", async (t) => {
     t.mock.timers.enable({ apis: ["setInterval"] });
     const touches: PromiseWithResolvers<Set<string>>[] = [];
