@@ -5,6 +5,7 @@ import type { AddressPolicy } from "../domain/address-policy.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
 import { createGuard, type Resolve } from "./guarded-lookup.ts";
+import { ADDRESS_MS } from "./http1/connection.ts";
 import { netFailure } from "./net-failure.ts";
 import { portOf } from "./port-of.ts";
 
@@ -30,7 +31,8 @@ const WITHHELD = "The Authorization header is sent only over https, or to addres
 export function createPost(options: { policy: AddressPolicy; userAgent: string; resolve?: Resolve; answerMs?: number }): Post {
   const guard = createGuard(options);
   // Agents of our own: with NODE_USE_ENV_PROXY=1 Node's global ones send everything to a proxy, past the guard.
-  const agents = { http: new http.Agent(), https: new https.Agent() };
+  const way = { autoSelectFamilyAttemptTimeout: ADDRESS_MS };
+  const agents = { http: new http.Agent(way), https: new https.Agent(way) };
   return async ({ url, headers, authorization, body, signal }) => {
     const startedAt = performance.now();
     const durationMs = () => Math.round(performance.now() - startedAt);

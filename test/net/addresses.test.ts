@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { createPost } from "../../src/net/post.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDownloader } from "../support/downloader.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -52,6 +53,22 @@ describe("the addresses of a name", () => {
     const download = await startDownloads(["127.0.0.1", "127.0.0.2"], () => setTimeout(server.thaw, 100));
     const result = await download(server.port);
     assert.ok(result.ok, JSON.stringify(result));
+  });
+
+  test("of a webhook's receiver, one whose handshake takes a second is waited for as well", async () => {
+    const server = await startServer("127.0.0.1");
+    await server.freeze();
+    const post = createPost({
+      policy: createAddressPolicy({ allowCidrs: ["127.0.0.0/8"] }),
+      userAgent: "test",
+      resolve: async () => {
+        setTimeout(server.thaw, 100);
+        return ["127.0.0.1", "127.0.0.2"].map((address) => ({ address, family: 4 }));
+      },
+    });
+    const signal = AbortSignal.timeout(20_000);
+    const answer = await post({ url: `http://shop.test:${server.port}/`, headers: {}, authorization: null, body: "{}", signal });
+    assert.ok(answer.ok, JSON.stringify(answer));
   });
 
   test("one that leads nowhere is passed over for the next, which is tried first from then on", async () => {
