@@ -1,10 +1,5 @@
-/** The order in which images that have come go to the encoders. */
-export type FairTurns = {
-  /** The turn of this batch's next image; the lowest is served first. */
-  take(batchId: string): number;
-  /** Called when an encoder is done with an image. */
-  onServed(turn: number): void;
-};
+/** Gives a piece of work of this batch its turn; of those that wait the lowest is served first. */
+export type FairTurns = <T>(batchId: string, work: (turn: number) => Promise<T>) => Promise<T>;
 
 /**
  * Batches take turns, one image each. The tags of the queue (domain/fair-tag.ts) decide what is claimed, and are of no use here: at the
@@ -14,16 +9,30 @@ export function createFairTurns(): FairTurns {
   let served = 0;
   /** Of batches that have images waiting. */
   const lastOf = new Map<string, number>();
-  return {
-    take(batchId) {
-      const turn = Math.max(served, lastOf.get(batchId) ?? 0) + 1;
-      lastOf.set(batchId, turn);
-      return turn;
-    },
-    onServed(turn) {
-      if (turn <= served) return;
-      served = turn;
-      for (const [batchId, last] of lastOf) if (last <= served) lastOf.delete(batchId);
-    },
+  const take = (batchId: string) => {
+    const turn = Math.max(served, lastOf.get(batchId) ?? 0) + 1;
+    lastOf.set(batchId, turn);
+    return turn;
+  };
+  const onServed = (turn: number) => {
+    if (turn <= served) return;
+    served = turn;
+    for (const [batchId, last] of lastOf) if (last <= served) lastOf.delete(batchId);
+  };
+  /** Others of its batch take the turns of those that were called off, or they would wait for all that others have waiting. */
+  const giveBack = (batchId: string, turn: number) => {
+    const last = lastOf.get(batchId);
+    if (last !== undefined) lastOf.set(batchId, Math.min(last, turn - 1));
+  };
+  return async (batchId, work) => {
+    const turn = take(batchId);
+    try {
+      const result = await work(turn);
+      onServed(turn);
+      return result;
+    } catch (error) {
+      giveBack(batchId, turn);
+      throw error;
+    }
   };
 }

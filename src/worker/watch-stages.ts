@@ -53,12 +53,12 @@ export function watchStages(
       asked?.onEnd("gone");
     }
   };
-  const turns = createFairTurns();
+  const inTurn = createFairTurns();
   const encode: Stages["encode"] = async (task, { signal, batchId, isOfSmallBatch }) => {
     if (encoders.idle > 0) window.onStarved();
-    const turn = turns.take(batchId);
-    const encoded = await stages.encode(task, { signal, priority: isOfSmallBatch ? SMALL_FIRST : -turn });
-    turns.onServed(turn);
+    const encoded = await (isOfSmallBatch
+      ? stages.encode(task, { signal, priority: SMALL_FIRST })
+      : inTurn(batchId, (turn) => stages.encode(task, { signal, priority: -turn })));
     if (encoded.ok) window.onEncoded(encoded.value.encodeMs);
     return encoded;
   };
