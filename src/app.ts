@@ -113,10 +113,10 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
   });
   // Started here and nobody else's, or adopted from a dead process once the lock is ours; never that of a living one.
   let isOurs = !embedded.adopted;
-  onStop(() => (isOurs ? embedded.stop() : embedded.leave()));
   const onExit = () => isOurs && embedded.abandon();
   process.once("exit", onExit);
   onStop(async () => void process.off("exit", onExit));
+  onStop(() => (isOurs ? embedded.stop() : embedded.leave()));
   const ownership = await takeOwnership({
     url: embedded.url,
     onLost() {

@@ -52,7 +52,7 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
   const found = await findPostmaster(clusterDir);
   const port = found?.port ?? (await choosePort(clusterDir, options.port));
   const launch = () => ensureRunning({ clusterDir, binaries, user, port });
-  const postmaster = await launch();
+  const { postmaster, isStarted } = await launch();
   await writeFile(join(clusterDir, PORT_FILE), String(postmaster.port)).catch(() => {});
 
   const watch = watchOver({ postmaster, clusterDir, launch, log: options.log });
@@ -60,7 +60,7 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
   return {
     url,
     port: postmaster.port,
-    adopted: found?.pid === postmaster.pid,
+    adopted: !isStarted,
     leave: watch.end,
     abandon: watch.abandon,
     async stop() {
@@ -76,13 +76,13 @@ const PORT_FILE = "pressrun.port";
 type Launch = { clusterDir: string; binaries: Binaries; user: ServerUser; port: number };
 
 /** Resolves with a server that takes connections: the one that we start, or that of a process that was faster. */
-async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Promise<Postmaster> {
+async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Promise<{ postmaster: Postmaster; isStarted: boolean }> {
   const deadline = Date.now() + START_MS;
   let exit: string | null = null;
   let isStarted = false;
   while (Date.now() < deadline) {
     const postmaster = await findPostmaster(clusterDir);
-    if (postmaster?.isReady) return postmaster;
+    if (postmaster?.isReady) return { postmaster, isStarted };
     if (postmaster === null && exit !== null) throw new Error(`The embedded PostgreSQL did not start: ${exit}`);
     // One that is stopping still is waited for first.
     if (postmaster === null && !isStarted) spawnPostmaster({ clusterDir, binaries, user, port }, (why) => (exit = why));
@@ -112,7 +112,8 @@ function readTail(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8").slice(-600).trim() : "";
 }
 
-type Watched = { postmaster: Postmaster; clusterDir: string; launch: () => Promise<Postmaster>; log: (message: string) => void };
+type Launcher = () => ReturnType<typeof ensureRunning>;
+type Watched = { postmaster: Postmaster; clusterDir: string; launch: Launcher; log: (message: string) => void };
 
 /** Keeps the server running while we run: one that was killed or stopped by hand is started again. */
 function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): Promise<void>; abandon(): void } {
@@ -124,7 +125,7 @@ function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): P
       await delay(WATCH_MS, undefined, { signal: over.signal }).catch(() => {});
       if (over.signal.aborted || isAlive(pid)) continue;
       try {
-        const running = (await findPostmaster(clusterDir)) ?? (await launch());
+        const running = (await findPostmaster(clusterDir)) ?? (await launch()).postmaster;
         pid = running.pid;
         saidAt = -Infinity;
         log(`The embedded PostgreSQL was gone and runs again as process ${pid}.`);
@@ -142,7 +143,11 @@ function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): P
     },
     abandon() {
       over.abort();
-      if (isAlive(pid)) process.kill(pid, "SIGINT");
+      try {
+        process.kill(pid, "SIGINT");
+      } catch {
+        // It has ended, or is another user's.
+      }
     },
   };
 }

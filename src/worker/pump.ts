@@ -57,6 +57,12 @@ const SETTLE_MS = 4_000;
 /** A claim is a transaction, whether of one image or of many: it waits until a quarter of the window is free, or this long. */
 const CLAIM_SHARE = 1 / 4;
 const GATHER_MS = 200;
+/**
+ * So many images in a row of batches that are in the queue to their last image are the end of all there is to do. A single claim may
+ * happen to hold one batch's share of a tag. Of what may be on its way, the end takes this part.
+ */
+const AT_END_IMAGES = 100;
+const AT_END_SHARE = 3 / 4;
 /** How many are claimed beside a full window when a batch has begun (half of them are its first), and how many in all. */
 const NEW_BATCH_IMAGES = 20;
 const BESIDE_WINDOW_MAX = 60;
@@ -75,8 +81,8 @@ export class Pump {
   #ahead = 0;
   #isStopping = false;
   #isQueueEmpty = false;
-  /** All that was claimed last belongs to batches that are in the queue to their last image. */
-  #isAtEnd = false;
+  /** How many were claimed since the last that belongs to a batch of which more is to come into the queue. */
+  #plannedInARow = 0;
   #hasNewBatch = false;
 
   constructor(deps: PumpDeps) {
@@ -115,13 +121,18 @@ export class Pump {
     this.#inHand.stop();
   }
 
-  /** The window is full. At the end more may be claimed all the same. */
+  /** The encoders can take no more. At the end more may be claimed all the same, and where the line is slow less. */
   get isFull(): boolean {
     return this.#freeInWindow() <= 0;
   }
 
   #free(): number {
-    return this.#isAtEnd ? Math.max(this.#freeInWindow(), this.#freeAtEnd()) : this.#freeInWindow();
+    const { window, onTheirWayMax } = this.#deps;
+    const askedMax = onTheirWayMax();
+    const free = Math.min(this.#freeInWindow(), askedMax - this.#fetching + this.#waitingForHost);
+    if (!this.#isAtEnd) return free;
+    // What nobody can be asked for yet is left to other processes, and some room to a batch that begins.
+    return Math.max(free, Math.min(window.sizeAtEnd - this.#held, Math.floor(AT_END_SHARE * askedMax) - this.#fetching));
   }
 
   /**
@@ -129,16 +140,16 @@ export class Pump {
    * those that come when it is not the end any more.
    */
   #freeInWindow(): number {
-    const { window, waitingForHost, onTheirWayMax } = this.#deps;
-    const waiting = Math.min(waitingForHost(), HOST_WAIT_MAX);
-    const beside = this.#isAtEnd ? waiting : Math.max(waiting, this.#ahead);
-    return Math.min(window.size - this.#held + beside, onTheirWayMax() - this.#fetching + waiting);
+    const beside = this.#isAtEnd ? this.#waitingForHost : Math.max(this.#waitingForHost, this.#ahead);
+    return this.#deps.window.size - this.#held + beside;
   }
 
-  /** What nobody can be asked for yet is left to other processes. */
-  #freeAtEnd(): number {
-    const { window, onTheirWayMax } = this.#deps;
-    return Math.min(window.sizeAtEnd - this.#held, onTheirWayMax() - this.#fetching);
+  get #isAtEnd(): boolean {
+    return this.#plannedInARow >= AT_END_IMAGES;
+  }
+
+  get #waitingForHost(): number {
+    return Math.min(this.#deps.waitingForHost(), HOST_WAIT_MAX);
   }
 
   get #held(): number {
@@ -184,7 +195,8 @@ export class Pump {
       return { claims, isDrained, images };
     });
     this.#isQueueEmpty = isDrained;
-    if (images.length > 0) this.#isAtEnd = images.every(({ batch }) => batch.isPlanned);
+    const isEndInSight = images.length > 0 && images.every(({ batch }) => batch.isPlanned);
+    this.#plannedInARow = isEndInSight ? this.#plannedInARow + images.length : 0;
     this.#inHand.loseTo(claims);
     const byId = new Map(images.map((image) => [imageId(image), image]));
     for (const claim of claims) this.#start(this.#inHand.add(claim, claimedAt, { isAhead }), byId.get(imageId(claim.data)));

@@ -130,15 +130,16 @@ describe("the pump", () => {
   test("what was claimed ahead at the end takes no room from a batch that begins after it, however much of it is to come", async () => {
     const page = (batchId: string, from: number, to: number) =>
       Array.from({ length: to - from }, (_, index) => claimOf(`${batchId}-${from + index}`, 0, batchId));
-    const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 14, onTheirWayMax: 100 };
-    const { pump, works, limits } = startPump([page("last", 0, 4), page("last", 4, 14), page("more", 0, 1), page("more", 1, 5)], { atEnd });
-    await eventually("the window to be full", async () => works.length === 4);
+    const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 110, onTheirWayMax: 1_000 };
+    const pages = [page("last", 0, 100), page("last", 100, 110), page("more", 0, 1), page("more", 1, 5)];
+    const { pump, works, limits } = startPump(pages, { atEnd });
+    await eventually("so many that it is the end", async () => works.length === 100);
     pump.wake();
-    await eventually("as many as are in hand at the end", async () => works.length === 14);
+    await eventually("as many as are in hand at the end", async () => works.length === 110);
     pump.wakeForNewBatch();
-    await eventually("the first of the batch that begins", async () => works.length === 15);
-    for (const { end } of works.slice(0, 4)) end();
-    await eventually("more of it", async () => works.length === 19);
+    await eventually("the first of the batch that begins", async () => works.length === 111);
+    for (const { end } of works.slice(0, 100)) end();
+    await eventually("more of it", async () => works.length === 115);
     assert.deepEqual(limits, [4, 10, 20, 4]);
     for (const { end } of works) end();
     await pump.drain(1_000);
@@ -147,19 +148,24 @@ describe("the pump", () => {
   test("at the end images are claimed further ahead, but no more than can be asked for at once; before it they are not", async () => {
     const page = (batchId: string, from: number, to: number) =>
       Array.from({ length: to - from }, (_, index) => claimOf(`${batchId}-${from + index}`, 0, batchId));
-    const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 14, onTheirWayMax: 6 };
-    const { pump, works, limits } = startPump([page("more", 0, 4), page("last", 0, 1), page("last", 1, 3), page("last", 3, 6)], { atEnd });
+    const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 200, onTheirWayMax: 200 };
+    const pages = [page("more", 0, 4), page("last", 0, 99), page("last", 99, 100), page("last", 100, 246)];
+    const { pump, works, limits } = startPump(pages, { atEnd });
     await eventually("the window to be full", async () => works.length === 4);
     pump.wake();
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(limits, [4], "there is more to come");
     works[0]?.end();
-    await eventually("the first of the last", async () => works.length === 5);
-    await eventually("six to be asked for at once", async () => works.length === 7);
-    for (const { hold } of works.slice(4)) hold.onFetched();
+    await eventually("99 of the last", async () => works.length === 103);
     pump.wake();
-    await eventually("as many more as have come", async () => works.length === 10);
-    assert.deepEqual(limits, [4, 1, 2, 3]);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(limits, [4, 1], "they may be one batch's share of what waits");
+    for (const { end } of works.slice(1, 100)) end();
+    await eventually("as many as three quarters of what may be on its way", async () => works.length === 250);
+    assert.deepEqual(limits, [4, 1, 1, 146]);
+    pump.wake();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(limits, [4, 1, 1, 146], "no more, though its window has room");
     for (const { end } of works) end();
     await pump.drain(1_000);
   });

@@ -91,6 +91,7 @@ export function createHttpClient(): HttpClient {
       } catch (error) {
         if (fresh.hasAnswered) throw error;
         sessions.forget(target);
+        addresses.forget(target);
         // One of several servers of a name may choke on what another gave: it was our wish to resume, and is none of the image's.
         if (session === undefined || !isHandshakeFailure(error)) throw error;
         return ask(get, target, connect(target, get, undefined));

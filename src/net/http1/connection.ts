@@ -32,7 +32,7 @@ const READ_BUFFER = Buffer.allocUnsafeSlow(READ_BYTES);
  * line or because its first packet was lost, and then all fails if the next address is one of IPv6 and leads nowhere. A packet that
  * was lost is sent again after one second.
  */
-export const ADDRESS_MS = 3_000;
+export const ADDRESS_MS = 2_000;
 
 type Current = {
   exchange: Exchange;

@@ -5,7 +5,7 @@ const KEEP_ALIVE_MS = 4_000;
 /** What a server announces is taken a second early, since the close is on its way by then. */
 const EARLY_MS = 1_000;
 const SWEEP_MS = 1_000;
-const IDLE_MAX = 256;
+const IDLE_MAX = 512;
 
 /** Connections between two requests, by where they lead. The one that came last goes first, so that the others can end. */
 export class IdleConnections {
