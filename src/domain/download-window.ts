@@ -13,6 +13,8 @@ export type DownloadWindow = {
   onEncoded(encodeMs: number): void;
 };
 
+/** The smallest window, and how many may wait for an encoder before it narrows. */
+const IMAGES_PER_ENCODER = 4;
 /** Where nothing is known yet, or the estimate is too low, the window grows by half each time that an encoder starves. */
 const GROWTH = 1.5;
 /**
@@ -24,49 +26,49 @@ const AHEAD_MS = 250;
 const RESERVE = 1.25;
 /** Weight of a new time in its average: some thirty images are remembered. */
 const NEW_WEIGHT = 1 / 32;
-/** The slowest answers that are worth fetching ahead for. */
-const SLOW_MS_MAX = 10_000;
+/** So many images are in hand at the end at most, however quickly they are encoded. */
+const AT_END_MAX = 2_000;
 
 /**
  * The network must never starve the cores, and nothing is gained by fetching far ahead of them. By Little's law the window
  * needs as many images as all encoders work off in the time that one takes to come. It widens by half each time that an
- * encoder starves all the same, and narrows by one with each image that comes while more than `backlogMax` wait for an
- * encoder, but never below what the law asks for: images that were asked for together come together, and a window that
+ * encoder starves all the same, and narrows by one with each image that comes while more than four for each encoder
+ * wait, but never below what the law asks for: images that were asked for together come together, and a window that
  * closes over them would starve the encoders right after.
  *
  * At the end of all there is to do, nothing fills the time in which a slow answer is awaited. There the window holds what the encoders
- * work off in that time, up to `endMax` images, so that they are still busy when the last slow answer comes
+ * work off in that time, so that they are still busy when the last slow answer comes
  * (docs/adr/0011-fetching-ahead.md).
  */
-export function createDownloadWindow(options: {
-  min: number;
-  max: number;
-  endMax: number;
-  backlogMax: number;
+export function createDownloadWindow({
+  encoders,
+  max,
+  answers,
+}: {
   encoders: number;
+  max: number;
   answers: Pick<AnswerTimes, "slowestMs">;
 }): DownloadWindow {
-  const { answers } = options;
-  let size = options.min;
+  const min = IMAGES_PER_ENCODER * encoders;
+  let size = min;
   const fetchMs = createAverage();
   const encodeMs = createAverage();
-  const workedOffIn = (ms: number) => (encodeMs.value > 0 ? (options.encoders * ms) / encodeMs.value : 0);
-  const needed = () => options.min + Math.ceil(RESERVE * workedOffIn(fetchMs.value + AHEAD_MS));
+  const workedOffIn = (ms: number) => (encodeMs.value > 0 ? (encoders * ms) / encodeMs.value : 0);
+  const needed = () => min + Math.ceil(RESERVE * workedOffIn(fetchMs.value + AHEAD_MS));
   return {
     get size() {
       return size;
     },
     get sizeAtEnd() {
-      const ms = Math.min(SLOW_MS_MAX, answers.slowestMs) + AHEAD_MS;
-      return Math.max(size, Math.min(options.endMax, options.min + Math.ceil(workedOffIn(ms))));
+      return Math.max(size, Math.min(AT_END_MAX, min + Math.ceil(workedOffIn(answers.slowestMs + AHEAD_MS))));
     },
     onStarved() {
-      size = Math.min(options.max, Math.max(Math.ceil(size * GROWTH), needed()));
+      size = Math.min(max, Math.max(Math.ceil(size * GROWTH), needed()));
     },
     onFetched(ms, waiting) {
       fetchMs.add(ms);
-      const floor = Math.min(options.max, needed());
-      size = Math.max(floor, waiting > options.backlogMax ? size - 1 : size);
+      const floor = Math.min(max, needed());
+      size = Math.max(floor, waiting > min ? size - 1 : size);
     },
     onEncoded: encodeMs.add,
   };

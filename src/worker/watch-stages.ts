@@ -5,8 +5,6 @@ import { createLineLoad, type Asked, type LineLoad } from "../domain/line-load.t
 import type { EncoderPool } from "../image/encoder-pool.ts";
 import type { Stages } from "./stages.ts";
 
-/** So many images may be in hand at the end of all there is to do (docs/adr/0011-fetching-ahead.md). */
-const AT_END_MAX = 2_000;
 /** Images of a small batch go to the encoders before all others. Which images are claimed at all is decided by the tags. */
 const SMALL_FIRST = Infinity;
 
@@ -25,14 +23,7 @@ export function watchStages(
 } {
   const answers = createAnswerTimes(() => performance.now());
   const line = createLineLoad(() => performance.now());
-  const window = createDownloadWindow({
-    min: 4 * encoders.size,
-    max: downloads + 2 * encoders.size,
-    endMax: AT_END_MAX,
-    backlogMax: 4 * encoders.size,
-    encoders: encoders.size,
-    answers,
-  });
+  const window = createDownloadWindow({ encoders: encoders.size, max: downloads + 2 * encoders.size, answers });
   const download: Stages["download"] = async (request) => {
     let onAnswered: ReturnType<AnswerTimes["onAsked"]> | undefined;
     let asked: Asked | undefined;

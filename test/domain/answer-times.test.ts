@@ -38,6 +38,17 @@ describe("the times of answers", () => {
     assert.ok(times.slowestMs < 101, `${times.slowestMs} ms`);
   });
 
+  test("what is slower than ten seconds counts as that, or it would be remembered for too long", () => {
+    const { times, answerIn, pass } = startTimes();
+    answerIn(120_000);
+    assert.equal(times.slowestMs, 10_000);
+    for (let index = 0; index < 1_500; index += 1) answerIn(100);
+    assert.ok(times.slowestMs < 1_000, `${times.slowestMs} ms`);
+    times.onAsked();
+    pass(60_000);
+    assert.equal(times.slowestMs, 10_000);
+  });
+
   test("an answer ends once, and one that is not awaited any more counts for nothing", () => {
     const { times, pass } = startTimes();
     const onGone = times.onAsked();
