@@ -86,6 +86,8 @@ describe("a download", { timeout: 60_000 }, () => {
       case "raw-location":
         // As a server that has decoded a path writes it back: UTF-8, byte by byte.
         return response.socket?.end(Buffer.from("HTTP/1.1 302 Found\r\nLocation: /ziel-ü.jpg\r\nContent-Length: 0\r\n\r\n"));
+      case "length-twice":
+        return response.socket?.end("HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello");
       case "current":
         return response.writeHead(302, { location: `/version/${argument}` }).end();
       case "version":
@@ -107,6 +109,7 @@ describe("a download", { timeout: 60_000 }, () => {
       resolve?: (host: string) => Promise<{ address: string; family: number }[]>;
       signal?: AbortSignal;
       validators?: Validators;
+      onBody?: (bytes: number | null) => void;
     } = {},
   ) => {
     count += 1;
@@ -117,8 +120,8 @@ describe("a download", { timeout: 60_000 }, () => {
       ...(options.resolve ? { resolve: options.resolve } : {}),
     });
     try {
-      const { validators, signal = new AbortController().signal } = options;
-      const result = await downloader.download({ url, path, signal, ...(validators ? { validators } : {}) });
+      const { validators, onBody = () => {}, signal = new AbortController().signal } = options;
+      const result = await downloader.download({ url, path, signal, onBody, ...(validators ? { validators } : {}) });
       assert.equal(existsSync(path), result.ok && result.value.status !== 304, "a file is whole at its path or not there");
       return { ...result, path };
     } finally {
@@ -146,6 +149,16 @@ describe("a download", { timeout: 60_000 }, () => {
     const result = await download(`${origin.url}/raw-location`);
     assert.ok(result.ok, JSON.stringify(result));
     assert.equal(result.value.finalUrl, `${origin.url}/ziel-%C3%BC.jpg`);
+  });
+
+  test("takes a length that is said more than once as one number", async () => {
+    const said: (number | null)[] = [];
+    const result = await download(`${origin.url}/length-twice`, { onBody: (bytes) => said.push(bytes) });
+    assert.ok(result.ok, JSON.stringify(result));
+    assert.deepEqual([said, result.value.bytes], [[5], 5]);
+    const refused = await download(`${origin.url}/length-twice`, { limits: { bytesMax: 4 }, onBody: (bytes) => said.push(bytes) });
+    assert.equal(failureOf(refused).code, "too_large");
+    assert.deepEqual(said, [5]);
   });
 
   test("says why a redirect is not followed, and what a cut body lacks", async () => {

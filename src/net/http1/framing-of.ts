@@ -8,8 +8,7 @@ const DIGITS = /^\d+$/;
 
 /** RFC 9112 §6.3 for the answer to a GET. Throws ProtocolError for what could be read in two ways. */
 export function framingOf({ status, headers }: Head): Framing {
-  const { "transfer-encoding": encoding } = headers;
-  const length = lengthOf(headers["content-length"]);
+  const { "transfer-encoding": encoding, "content-length": length } = headers;
   if (encoding !== undefined && length !== undefined) throw new ProtocolError("there is a Content-Length beside a Transfer-Encoding");
   if (length !== undefined && !(DIGITS.test(length) && Number.isSafeInteger(Number(length))))
     throw new ProtocolError("the Content-Length is no number");
@@ -18,12 +17,6 @@ export function framingOf({ status, headers }: Head): Framing {
   if (NO_BODY.has(status)) return ofLength(0);
   if (encoding !== undefined) return createChunkReader();
   return length === undefined ? UNTIL_CLOSE : ofLength(Number(length));
-}
-
-/** A length that is said more than once counts where it is the same each time (RFC 9112 §6.3). */
-function lengthOf(header: string | undefined): string | undefined {
-  const [first, ...others] = header?.split(",").map((length) => length.trim()) ?? [];
-  return others.every((length) => length === first) ? first : header;
 }
 
 const UNTIL_CLOSE: Framing = {

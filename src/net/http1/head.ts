@@ -44,9 +44,16 @@ export function parseHeader(line: string): { name: string; value: string } {
 }
 
 function addHeader(headers: Record<string, string | undefined>, line: string): void {
-  const { name, value } = parseHeader(line);
+  const { name, value: given } = parseHeader(line);
+  const value = name === "content-length" ? onceOf(given) : given;
   const before = headers[name];
   if (before === undefined) headers[name] = value;
   else if (LISTS.has(name)) headers[name] = `${before}, ${value}`;
   else if (name === "content-length" && before !== value) throw new ProtocolError("there are two Content-Lengths");
+}
+
+/** A length that is said more than once counts where it is the same each time (RFC 9112 §6.3). Who reads it gets one number. */
+function onceOf(lengths: string): string {
+  const [first = "", ...others] = lengths.split(",").map((length) => length.trim());
+  return others.every((length) => length === first) ? first : lengths;
 }
