@@ -17,7 +17,10 @@ export type Asked = {
 
 /** A quarter of what a download may take (net/deadlines.ts): all share the line alike, and the largest come last. */
 const COMES_WITHIN_MS = 30_000;
-/** How many are asked for while no size is known; one more with each answer, or many dead hosts would take hours. */
+/**
+ * How many are asked for while no size is known; one more with each answer, or many dead hosts would take hours. And so many bodies of
+ * unknown sizes are begun with, whatever has come before: what they follow says nothing of them.
+ */
 const FIRST_MAX = 32;
 /**
  * So many are asked for in any case: where each server is slow by itself, fewer of them would not come faster. After one that came too
@@ -28,7 +31,8 @@ const LEAST_LATE = 4;
 const GOOD_TIME_MS = 60_000;
 /**
  * A body that comes at less than an eighth of its share of the line is slow by itself and leaves the line to others: of it counts what comes
- * within the half minute. Or one server that sends large files drop by drop would hold up all others. Its pace is known after two seconds.
+ * within the half minute, and it is none of the least. Or one server that sends large files drop by drop, or stops, would hold up all
+ * others. Its pace is known after two seconds.
  */
 const SLOW_SHARE = 8;
 const PACE_MS = 2_000;
@@ -45,11 +49,14 @@ export function createLineLoad(now: () => number): LineLoad {
   const sizes = createSizes();
   const bodies = createBodies(now, sizes);
   let [asked, least] = [0, LEAST];
+  /** How many answers without a body have come since a byte came. */
+  let [empty, cameAt] = [0, -Infinity];
 
   const onEnd = (body: Body | null, ms: number, how: "came" | "late" | "gone") => {
     asked -= 1;
     if (body !== null) bodies.end(body);
     if (how === "gone") return;
+    if (body === null) empty += 1;
     if (body === null || body.bytes === null) sizes.add(body?.cameBytes ?? 0);
     if (body !== null && how === "late") least = LEAST_LATE;
     else if (body !== null && ms < GOOD_TIME_MS) least = LEAST;
@@ -63,9 +70,15 @@ export function createLineLoad(now: () => number): LineLoad {
       asked += 1;
       return {
         onBody(bytes) {
-          body ??= bodies.begin(bytes);
+          // What is no number would stay in the averages for ever.
+          body ??= bodies.begin(Number.isFinite(bytes) ? bytes : null);
         },
-        onBytes: (count) => body && bodies.add(body, count),
+        onBytes(count) {
+          if (body === null) return;
+          bodies.add(body, count);
+          empty = 0;
+          cameAt = now();
+        },
         onEnd(how) {
           if (!isOver) onEnd(body, now() - askedAt, how);
           isOver = true;
@@ -74,79 +87,84 @@ export function createLineLoad(now: () => number): LineLoad {
     },
     get askedMax() {
       const { perMs } = bodies;
-      const first = FIRST_MAX + sizes.count;
-      if (perMs === null || sizes.count === 0) return first;
-      const awaited = bodies.leftBytes + (asked - bodies.count) * sizes.average;
+      if (perMs === null || sizes.average === 0) return FIRST_MAX + empty;
+      const { leftBytes, slow, guessedShare } = bodies.sum();
+      const awaited = leftBytes + (asked - bodies.count) * sizes.average;
       const more = Math.floor((perMs * COMES_WITHIN_MS - awaited) / Math.max(1, sizes.average));
-      return Math.max(least, bodies.areGuessed ? Math.min(first, asked + more) : asked + more);
+      // Of what has no head yet, as large a share will be of unknown size.
+      const guessedMax = guessedShare === 0 ? Infinity : Math.floor((FIRST_MAX + bodies.guessedEnded) / guessedShare);
+      // Where answers come, and no bytes for two seconds, it is not the line that is slow.
+      const besides = slow + (now() - cameAt > PACE_MS ? empty : 0);
+      return Math.max(least + besides, Math.min(guessedMax, asked + more));
     },
   };
 }
 
 /** `cameBytes` of `bytes`. Where the size is not known, as much again as has come is still awaited, and no less than the average. */
-type Body = { beganAt: number; pace: Speed; bytes: number | null; cameBytes: number; leftBytes: number };
+type Body = { beganAt: number; bytes: number | null; cameBytes: number };
 
 /** Those that are on their way. While there are none no time is counted, since nothing is learned of the line then. */
 function createBodies(now: () => number, sizes: Sizes) {
   const line = createSpeed(now);
-  /** `guessed`: of how many the size is not known. */
-  let [count, guessed, leftBytes] = [0, 0, 0];
-  const leave = (body: Body, left: number) => {
-    leftBytes += left - body.leftBytes;
-    body.leftBytes = left;
-  };
+  const bodies = new Set<Body>();
+  /** Of how many the size is not known, and how many of those have ended since there was none. */
+  let [guessed, guessedEnded] = [0, 0];
   return {
     begin(bytes: number | null): Body {
-      line.add(0, count > 0);
-      const body = { beganAt: now(), pace: createSpeed(now), bytes, cameBytes: 0, leftBytes: 0 };
-      count += 1;
-      if (bytes === null) guessed += 1;
-      leave(body, bytes ?? sizes.average);
+      line.add(0, bodies.size > 0);
+      const body = { beganAt: now(), bytes, cameBytes: 0 };
+      bodies.add(body);
       if (bytes !== null) sizes.add(bytes);
+      else if (guessed++ === 0) guessedEnded = 0;
       return body;
     },
     add(body: Body, bytes: number): void {
       line.add(bytes, true);
-      body.pace.add(bytes, true);
       body.cameBytes += bytes;
-      const left = body.bytes === null ? Math.max(sizes.average, body.cameBytes) : Math.max(0, body.bytes - body.cameBytes);
-      const pace = now() - body.beganAt > PACE_MS ? (body.pace.perMs ?? Infinity) : Infinity;
-      const isSlow = SLOW_SHARE * pace * count < (line.perMs ?? 0);
-      leave(body, isSlow ? Math.min(left, COMES_WITHIN_MS * pace) : left);
     },
     end(body: Body): void {
       line.add(0, true);
-      leave(body, 0);
-      count -= 1;
-      if (body.bytes === null) guessed -= 1;
+      bodies.delete(body);
+      if (body.bytes !== null) return;
+      guessed -= 1;
+      guessedEnded += 1;
+    },
+    /** Found when asked for and not as bytes come, since of some none come. */
+    sum() {
+      const at = now();
+      const perMs = line.perMs ?? 0;
+      let [leftBytes, slow] = [0, 0];
+      for (const { bytes, cameBytes, beganAt } of bodies) {
+        const left = bytes === null ? Math.max(sizes.average, cameBytes) : Math.max(0, bytes - cameBytes);
+        const ms = at - beganAt;
+        const pace = cameBytes / ms;
+        const isSlow = ms > PACE_MS && SLOW_SHARE * pace * bodies.size <= perMs;
+        leftBytes += isSlow ? Math.min(left, COMES_WITHIN_MS * pace) : left;
+        if (isSlow) slow += 1;
+      }
+      return { leftBytes, slow, guessedShare: guessed / Math.max(1, bodies.size) };
     },
     get count() {
-      return count;
+      return bodies.size;
     },
-    get areGuessed() {
-      return guessed > 0;
-    },
-    get leftBytes() {
-      return leftBytes;
+    get guessedEnded() {
+      return guessedEnded;
     },
     get perMs() {
-      line.add(0, count > 0);
+      line.add(0, bodies.size > 0);
       return line.perMs;
     },
   };
 }
 
 /** Of answers, with no bytes for those that have no body. */
-type Sizes = { readonly average: number; readonly count: number; add(bytes: number): void };
+type Sizes = { readonly average: number; add(bytes: number): void };
 
 function createSizes(): Sizes {
   let [average, count] = [0, 0];
   return {
     get average() {
       return average;
-    },
-    get count() {
-      return count;
     },
     add(bytes) {
       average += (bytes - average) * (count === 0 ? 1 : NEW_WEIGHT);

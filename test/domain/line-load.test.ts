@@ -113,6 +113,65 @@ describe("the load of the line", () => {
     assert.ok(line.askedMax > 50, String(line.askedMax));
   });
 
+  test("bodies that stop altogether hold up nobody, neither over a line that is known nor at the beginning", () => {
+    const known = startLine();
+    known.bring(20, { bytes: 1_000_000, bytesPerSecond: 2_000_000 });
+    known.askFor(32, 40_000_000);
+    assert.ok(known.line.askedMax <= 8, String(known.line.askedMax));
+    known.pass(3_000);
+    assert.ok(known.line.askedMax >= 32 + 8, String(known.line.askedMax));
+    const begun = startLine();
+    begun.askFor(32, 40_000_000);
+    begun.pass(3_000);
+    assert.ok(begun.line.askedMax >= 32 + 8, String(begun.line.askedMax));
+  });
+
+  test("a body that stalls among answers without one does not make the line slow", () => {
+    const { line, pass, askFor } = startLine();
+    const [stalled] = askFor(1, 100_000);
+    stalled?.onBytes(1_000);
+    for (let index = 0; index < 100; index += 1) {
+      pass(100);
+      line.onAsked().onEnd("came");
+    }
+    assert.ok(line.askedMax >= 100, String(line.askedMax));
+    // It goes on, as slowly as the line brings it: what was allowed meanwhile is not any more.
+    stalled?.onBytes(1_000);
+    assert.ok(line.askedMax < 100, String(line.askedMax));
+  });
+
+  test("32 of unknown sizes are begun with each time, however much has come before", () => {
+    const { line, bring, come, askFor } = startLine();
+    bring(1_000, { bytes: 1_000, bytesPerSecond: 1_000_000 });
+    const begun = askFor(40, null);
+    const [first, second] = begun;
+    assert.equal(line.askedMax, 32);
+    for (const one of [first, second]) {
+      assert.ok(one);
+      come(one, { bytes: 1_000, ms: 1 });
+      one.onEnd("came");
+    }
+    assert.equal(line.askedMax, 34);
+    for (const one of begun) one.onEnd("gone");
+    const again = askFor(40, null);
+    assert.equal(line.askedMax, 32);
+    for (const one of again.slice(1)) one.onEnd("gone");
+    // One among many whose size is known makes little difference.
+    askFor(100, 1_000);
+    assert.ok(line.askedMax > 100, String(line.askedMax));
+    const unknown = startLine();
+    unknown.askFor(1, null);
+    unknown.pass(100);
+    assert.equal(unknown.line.askedMax, 32);
+  });
+
+  test("a length that is no number is one that is not known", () => {
+    const { line, bring, askFor } = startLine();
+    bring(20, { bytes: 1_000_000, bytesPerSecond: 2_000_000 });
+    for (const asked of askFor(1, NaN)) asked.onEnd("gone");
+    assert.equal(line.askedMax, 60);
+  });
+
   test("an answer ends once", () => {
     const { line, bring, askFor } = startLine();
     bring(20, { bytes: 1_000_000, bytesPerSecond: 2_000_000 });
