@@ -14,7 +14,7 @@ import { deliverEvent } from "../webhook/deliver-event.ts";
 import { readVersion } from "../version.ts";
 import { createSourceHeaders } from "../worker/source-headers.ts";
 import { HostPauses } from "../worker/host-pauses.ts";
-import { startNetworkGuard } from "../worker/network-guard.ts";
+import { createNetworkGuard } from "../worker/network-guard.ts";
 import { startWorker, type Worker, type WorkerDeps } from "../worker/worker.ts";
 import type { OnStop, Parts } from "./parts.ts";
 
@@ -36,7 +36,7 @@ export async function wireWorker(
     onError: (error) => warn(error, "the database did not take or give a host's pause"),
   });
   onStop(async () => hosts.stop());
-  const network = startNetworkGuard({ now: () => performance.now(), log });
+  const network = createNetworkGuard({ now: () => performance.now(), log });
   const downloader = createDownloader({
     policy,
     hosts: network.watch(hosts),

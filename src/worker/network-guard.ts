@@ -31,7 +31,7 @@ const OUR_OWN: ReadonlySet<ImageCode> = new Set(["address_blocked", "storage_fai
  * minutes, as no host fails often enough to be paused. Hosts that have never answered say nothing, or the dead hosts at the end of a
  * batch, of which nothing else is left, would be taken for a network that is away.
  */
-export function startNetworkGuard({ now, log }: { now: () => number; log: Log }): NetworkGuard {
+export function createNetworkGuard({ now, log }: { now: () => number; log: Log }): NetworkGuard {
   const answered = new Set<string>();
   /** Those that had answered and have failed since any host answered. */
   const silent = new Set<string>();
