@@ -164,6 +164,7 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
       watch: deadlines,
       headers: requestHeaders({ url, userAgent, accept, validators: request.validators, hostHeaders }),
       onHead(head) {
+        context.hosts.onHead?.(url.host);
         verdict = judge(context, hop, head);
         return "file" in verdict ? verdict.file : null;
       },
@@ -214,10 +215,8 @@ function conclude({ url, request }: Hop, verdict: Verdict | null): StageResult<D
   if (verdict === null) throw new Error("an answer without a head");
   if ("redirect" in verdict) return verdict;
   if ("result" in verdict) return verdict.result;
-  const {
-    file,
-    head: { status, headers },
-  } = verdict;
+  const { file, head } = verdict;
+  const { status, headers } = head;
   const { sha256 } = file.end();
   return succeeded({
     path: request.path,

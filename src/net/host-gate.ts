@@ -84,6 +84,7 @@ export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
   return {
     isPaused: (host) => hosts.isPaused(host),
     admits: (host) => hosts.admits(host),
+    onHead: (host) => hosts.onHead?.(host),
     onSuccess(host) {
       gate.onSuccess(host);
       hosts.onSuccess(host);

@@ -1,3 +1,4 @@
+import { whatHostDid } from "../domain/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
 import type { HostWatch } from "../net/host-watch.ts";
@@ -23,8 +24,6 @@ const ANSWERED_MAX = 10_000;
 
 /** What is seen of a host that cannot be reached. A portal that stands in for all hosts has no certificate of theirs. */
 const UNREACHED: ReadonlySet<ImageCode> = new Set(["connect_failed", "timed_out", "dns_failed", "tls_failed"]);
-/** Of our own making: they say nothing of the network. */
-const OUR_OWN: ReadonlySet<ImageCode> = new Set(["address_blocked", "storage_failed"]);
 
 /**
  * Tells a network that is away from hosts that fail. Without it, an image of each of a thousand hosts uses up its attempts within three
@@ -57,7 +56,8 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
     );
     awaySince = triedAt = now();
   };
-  const isToBlame = ({ code }: StageFailure) => isAway() && UNREACHED.has(code);
+  // Were the host to blame for an answer that broke off, its head would have ended the outage.
+  const isToBlame = ({ code }: StageFailure) => isAway() && (UNREACHED.has(code) || code === "truncated");
 
   return {
     isToBlame,
@@ -70,13 +70,18 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
     watch: (hosts) => ({
       isPaused: (host) => hosts.isPaused(host),
       admits: (host) => hosts.admits(host),
+      // A slow line brings heads, though many bodies come too slowly.
+      onHead(host) {
+        onAnswer(host);
+        hosts.onHead?.(host);
+      },
       onSuccess(host) {
         onAnswer(host);
         hosts.onSuccess(host);
       },
       onFailure(host, failure) {
         if (UNREACHED.has(failure.code)) onUnreached(host);
-        else if (!OUR_OWN.has(failure.code)) onAnswer(host);
+        else if (whatHostDid(failure).kind !== "unknown") onAnswer(host);
         if (!isToBlame(failure)) hosts.onFailure(host, failure);
       },
     }),

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { ImageCode } from "../../src/domain/image-code.ts";
+import { failed } from "../../src/domain/stage-result.ts";
+import { NO_WATCH } from "../../src/net/host-watch.ts";
+import { createLog } from "../../src/observe/log.ts";
+import { createNetworkGuard } from "../../src/worker/network-guard.ts";
+import { createTestDownloader, SHORT_LIMITS } from "../support/downloader.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { startOrigin } from "../support/origin.ts";
+
+const HOSTS = ["a.example", "b.example", "c.example", "d.example", "e.example"];
+
+/** A guard with a clock of its own that the test moves on. */
+function startGuard() {
+  let ms = 0;
+  const guard = createNetworkGuard({ now: () => ms, log: createLog("silent") });
+  const watch = guard.watch(NO_WATCH);
+  const fail = (host: string, code: ImageCode) => watch.onFailure(host, failed(code, "x").failure);
+  const goAway = () => {
+    for (const host of HOSTS) watch.onSuccess(host);
+    for (const host of HOSTS) fail(host, "timed_out");
+  };
+  const isAway = () => guard.claimMax() < Infinity;
+  return { guard, watch, fail, goAway, isAway, forward: (by: number) => (ms += by) };
+}
+
+describe("the guard of the network", () => {
+  test("takes an answer that breaks off for no sign that the network is back, nor for the image's fault", () => {
+    const { guard, fail, goAway, isAway } = startGuard();
+    goAway();
+    fail("a.example", "truncated");
+    assert.ok(isAway());
+    assert.ok(guard.isToBlame(failed("truncated", "x").failure));
+    fail("a.example", "server_error");
+    assert.ok(!isAway());
+  });
+
+  test("takes a head for an answer, though its body comes too slowly", async () => {
+    const { watch, goAway, isAway } = startGuard();
+    const origin = await startOrigin((_, response) => void response.writeHead(200, { "content-length": "1000" }).write("half"));
+    const downloader = createTestDownloader({ limits: SHORT_LIMITS, hosts: watch });
+    goAway();
+    const path = join(await createTestFolder(), "image.tmp");
+    const result = await downloader.download({ url: `${origin.url}/slow`, path, signal: AbortSignal.timeout(5_000) });
+    assert.ok(!result.ok && result.failure.code === "timed_out");
+    assert.ok(!isAway());
+  });
+});
