@@ -90,8 +90,8 @@ export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
       hosts.onSuccess(host);
     },
     onFailure(host, failure) {
-      if (mayBeTooMany(failure)) gate.onSlowDown(host);
       hosts.onFailure(host, failure);
+      if (mayBeTooMany(failure) && !hosts.isExcused?.(failure)) gate.onSlowDown(host);
     },
   };
 }

@@ -9,6 +9,8 @@ export type HostWatch = {
   onHead?(host: string): void;
   onSuccess(host: string): void;
   onFailure(host: string, failure: StageFailure): void;
+  /** Whether a failure of which it was told is no fault of its host. */
+  isExcused?(failure: StageFailure): boolean;
 };
 
 export const NO_WATCH: HostWatch = { isPaused: () => false, admits: () => true, onSuccess() {}, onFailure() {} };

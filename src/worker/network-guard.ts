@@ -84,6 +84,7 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
         else if (whatHostDid(failure).kind !== "unknown") onAnswer(host);
         if (!isToBlame(failure)) hosts.onFailure(host, failure);
       },
+      isExcused: isToBlame,
     }),
   };
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { ImageCode } from "../../src/domain/image-code.ts";
 import { failed } from "../../src/domain/stage-result.ts";
+import { createHostGate, watchForGate } from "../../src/net/host-gate.ts";
 import { NO_WATCH } from "../../src/net/host-watch.ts";
 import { createLog } from "../../src/observe/log.ts";
 import { createNetworkGuard } from "../../src/worker/network-guard.ts";
@@ -46,5 +47,25 @@ describe("the guard of the network", () => {
     const result = await downloader.download({ url: `${origin.url}/slow`, path, signal: AbortSignal.timeout(5_000) });
     assert.ok(!result.ok && result.failure.code === "timed_out");
     assert.ok(!isAway());
+  });
+
+  test("leaves each host the room that it had before the outage", async () => {
+    const { watch, goAway } = startGuard();
+    const gate = createHostGate({ max: 8, perHostMax: 4 });
+    const gated = watchForGate(gate, watch);
+    /** How many of four that come at once wait, after one more has failed. */
+    const waitAfterFailure = async () => {
+      const leave = await gate.enter("a.example", AbortSignal.timeout(5_000));
+      gated.onFailure("a.example", failed("connect_failed", "x").failure);
+      const others = Array.from({ length: 3 }, () => gate.enter("a.example", AbortSignal.timeout(5_000)));
+      const { waiting } = gate;
+      leave();
+      for (const other of others) (await other)();
+      return waiting;
+    };
+    goAway();
+    assert.equal(await waitAfterFailure(), 0);
+    gated.onHead?.("b.example");
+    assert.ok((await waitAfterFailure()) > 0);
   });
 });
