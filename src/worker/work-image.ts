@@ -22,14 +22,11 @@ export type WorkDeps = {
   stages: Stages;
   settler: Settler;
   disk: Disk;
-  network: Pick<NetworkGuard, "isToBlame">;
+  network: Pick<NetworkGuard, "isToBlame" | "retryMs">;
   log: Log;
   hosts: Pick<HostPauses, "meet">;
   sourceHeadersOf: SourceHeadersOf;
 };
-
-/** An image that met a network that is away is tried again after this, by whoever has one. */
-const NETWORK_MS = 5_000;
 
 /** One claim, from image to settled outcome. */
 export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImage, hold: Hold): Promise<void> {
@@ -109,7 +106,7 @@ async function decide(
 ): Promise<Outcome<Processed>> {
   if (result.ok) return { kind: "done", result: result.value };
   const { failure } = result;
-  if (deps.network.isToBlame(failure)) return { kind: "release", delayMs: NETWORK_MS };
+  if (deps.network.isToBlame(failure)) return { kind: "release", delayMs: deps.network.retryMs() };
   return waitAsAsked(deps.hosts, claim, image.host, failure) ?? decideFailure(failure, image.attempts + 1, deps.disk);
 }
 

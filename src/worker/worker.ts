@@ -30,7 +30,7 @@ export type WorkerDeps = {
   stages: GivenStages;
   encoders: Encoders;
   hosts: Pick<HostPauses, "meet">;
-  network: Pick<NetworkGuard, "claimMax" | "isToBlame">;
+  network: Pick<NetworkGuard, "claimMax" | "isToBlame" | "retryMs">;
   sourceHeadersOf: SourceHeadersOf;
   /** How many downloads wait until their host has room for them. */
   waitingForHost(): number;

@@ -23,7 +23,7 @@ function startGuard() {
     for (const host of HOSTS) watch.onSuccess(host);
     for (const host of HOSTS) fail(host, "timed_out");
   };
-  const isAway = () => guard.claimMax() < Infinity;
+  const isAway = () => guard.isToBlame(failed("timed_out", "x").failure);
   return { guard, watch, fail, goAway, isAway, forward: (by: number) => (ms += by) };
 }
 
@@ -47,6 +47,25 @@ describe("the guard of the network", () => {
     const result = await downloader.download({ url: `${origin.url}/slow`, path, signal: AbortSignal.timeout(5_000) });
     assert.ok(!result.ok && result.failure.code === "timed_out");
     assert.ok(!isAway());
+  });
+
+  test("has the trials walk down the queue, to hosts that work behind many images of those that fail", () => {
+    const { guard, watch, fail, goAway, isAway, forward } = startGuard();
+    goAway();
+    // As the queue hands them out: the first that need not wait.
+    const queue = Array.from({ length: 21 }, (_, place) => ({ host: HOSTS[place] ?? "a.example", isGood: place === 20, from: 0 }));
+    let nowMs = 0;
+    for (; isAway() && nowMs < 15 * 60_000; forward(500), nowMs += 500) {
+      const next = guard.claimMax() > 0 ? queue.find(({ from }) => from <= nowMs) : undefined;
+      if (next?.isGood) watch.onHead?.("works.example");
+      else if (next) {
+        fail(next.host, "timed_out");
+        next.from = nowMs + guard.retryMs();
+      }
+    }
+    assert.ok(nowMs < 2 * 60_000, `met after ${nowMs} ms`);
+    goAway();
+    assert.equal(guard.retryMs(), 5_000);
   });
 
   test("leaves each host the room that it had before the outage", async () => {
