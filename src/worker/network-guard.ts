@@ -27,7 +27,7 @@ const RETRY_MS_MIN = 5_000;
 const RETRY_MS_MAX = 60_000;
 /** As long as a host is waited for (domain/host-pause.ts). Then failures count again, so that a batch of nothing but dead hosts ends. */
 const AWAY_MS_MAX = 15 * 60_000;
-/** Hosts that are known to have answered; beyond, the oldest is forgotten. */
+/** Hosts that are known to have answered; beyond, the one that answered longest ago is forgotten. */
 const ANSWERED_MAX = 10_000;
 
 /** What is seen of a host that cannot be reached. A portal that stands in for all hosts has no certificate of theirs. */
@@ -47,6 +47,7 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
   const isAway = () => awaySince !== null && now() - awaySince < AWAY_MS_MAX;
   const onAnswer = (host: string) => {
     silent.clear();
+    answered.delete(host);
     answered.add(host);
     const [oldest] = answered;
     if (answered.size > ANSWERED_MAX && oldest !== undefined) answered.delete(oldest);

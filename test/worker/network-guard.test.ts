@@ -68,6 +68,24 @@ describe("the guard of the network", () => {
     assert.equal(guard.retryMs(), 5_000);
   });
 
+  test("forgets of ten thousand hosts and more those that answered longest ago", () => {
+    const { watch, goAway, isAway, fail } = startGuard();
+    const answerOthers = (from: number, count: number) => {
+      for (let other = from; other < from + count; other += 1) watch.onSuccess(`${other}.example`);
+    };
+    for (const host of HOSTS) watch.onSuccess(host);
+    answerOthers(0, 9_995);
+    for (const host of HOSTS) watch.onSuccess(host);
+    answerOthers(9_995, 100);
+    for (const host of HOSTS) fail(host, "timed_out");
+    assert.ok(isAway());
+    answerOthers(0, 10_000);
+    for (const host of HOSTS) fail(host, "timed_out");
+    assert.ok(!isAway(), "forgotten");
+    goAway();
+    assert.ok(isAway());
+  });
+
   test("leaves each host the room that it had before the outage", async () => {
     const { watch, goAway } = startGuard();
     const gate = createHostGate({ max: 8, perHostMax: 4 });
