@@ -5,7 +5,7 @@ import type { HostWatch } from "../net/host-watch.ts";
 import type { Log } from "../observe/log.ts";
 
 export type NetworkGuard = {
-  /** How many images may be claimed now, for what the network is concerned. Asked only where one is claimed then. */
+  /** How many images may be claimed now: one, for a trial, brings its whole job of up to ten. Asked only where they are claimed then. */
   claimMax(): number;
   /** Whether this failure is the network's, and no fault of the image. */
   isToBlame(failure: StageFailure): boolean;
@@ -17,7 +17,7 @@ export type NetworkGuard = {
 
 /** So many hosts that had answered before fail in a row, and no host answers between: it is rather what they have in common, our network. */
 const HOSTS_MIN = 5;
-/** While the network is away one image after the other tries whether it is back. */
+/** While the network is away one job after the other, of up to ten images, tries whether it is back. */
 const TRIAL_MS = 2_000;
 /**
  * An image waits as long as the network has been away, between these, and then is at the head of the queue again: were it always the
@@ -36,7 +36,8 @@ const UNREACHED: ReadonlySet<ImageCode> = new Set(["connect_failed", "timed_out"
 /**
  * Tells a network that is away from hosts that fail. Without it, an image of each of a thousand hosts uses up its attempts within three
  * minutes, as no host fails often enough to be paused. Hosts that have never answered say nothing, or the dead hosts at the end of a
- * batch, of which nothing else is left, would be taken for a network that is away.
+ * batch, of which nothing else is left, would be taken for a network that is away. What fails before the outage is known counts: up to
+ * some dozens of images lose one attempt each, and those with tls_failed, which is not tried again, fail. From then on none does.
  */
 export function createNetworkGuard({ now, log }: { now: () => number; log: Log }): NetworkGuard {
   const answered = new Set<string>();
@@ -61,7 +62,7 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
     if (silent.size < HOSTS_MIN) return;
     log.error(
       { hosts: [...silent] },
-      "hosts that had answered cannot be reached, and no other: the network seems to be away, nothing new is claimed",
+      "hosts that had answered cannot be reached, and no other: the network seems to be away, little is tried until one answers",
     );
     awaySince = triedAt = now();
   };

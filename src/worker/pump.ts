@@ -25,7 +25,7 @@ type PumpDeps = {
   onAllWorked(): void;
   /** How many of those in hand wait until their host has room for another download. */
   waitingForHost(): number;
-  /** How many may be claimed now: none while the disk is full, one now and then while the network is away. */
+  /** How many may be claimed now: none while the disk is full, one, which claims a whole job, now and then while the network is away. */
   claimMax(): number;
   onError(error: unknown): void;
 };
