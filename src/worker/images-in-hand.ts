@@ -34,7 +34,7 @@ const TOUCH_MS = 3_000;
 const RETRY_MS = 500;
 /** An image that is being fetched when its batch is paused may still come within this. It need not be asked for again then. */
 const PAUSE_GRACE_MS = 2_000;
-/** And one that has been fetched may still be worked within this after that: no more is fetched ahead, unless what comes is slower work. */
+/** One that has come may be worked within so much more: as much as is fetched ahead, where it takes no longer than what was before it. */
 const PAUSE_WORK_MS = 10_000;
 
 export class LostClaim extends Error {}
@@ -107,8 +107,8 @@ export class ImagesInHand {
    * It leaves alone what was in hand at the first look and was not paused then. That belongs to a later pause, which makes a call of
    * its own and gives it a whole grace.
    *
-   * The third look, much later, gives back what still waits for an encoder: minutes of work, where images that are slow to encode
-   * follow quick ones.
+   * The third look, much later, gives back what has not been worked: minutes of work, where images that are slow to encode follow quick
+   * ones. What an encoder is working on then is thrown away.
    */
   async giveBackPaused(): Promise<void> {
     const giveBack = ({ abort }: InHand) => abort.abort(new Paused("its batch is paused"));

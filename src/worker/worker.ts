@@ -56,7 +56,7 @@ const DRAIN_MS = 20_000;
 const DELIVERIES_AT_ONCE = 4;
 /** A batch of millions takes a minute to end, in which the ends of small ones must not wait. */
 const FINISHES_AT_ONCE = 2;
-/** From 8 to 512 images in hand takes eleven looks: less than the 300 ms of a far origin. */
+/** From 8 to 512 images in hand takes eleven looks, where the line lets it: less than the 300 ms of a far origin. */
 const LOOK_MS = 25;
 
 /** Everything that happens to a batch after it was accepted. */
