@@ -10,10 +10,14 @@ import { startService } from "../support/service.ts";
 const ANSWER_MS = 10;
 const IMAGES = 60;
 
-/** Answers 404 after a while, and knows how many it had to answer at once. */
-function createLateAnswers(): { answer: Handler; readonly most: number } {
-  let [now, most] = [0, 0];
-  const answer: Handler = (_, response) => {
+/** Answers 404 after a while, to `limit` at once, and refuses the others; knows how many there were of both. */
+function createLateAnswers(limit = Infinity, refuse: Handler = () => assert.fail()) {
+  let [now, most, refused] = [0, 0, 0];
+  const answer: Handler = (request, response, url) => {
+    if (now >= limit) {
+      refused += 1;
+      return refuse(request, response, url);
+    }
     now += 1;
     most = Math.max(most, now);
     setTimeout(() => {
@@ -25,6 +29,9 @@ function createLateAnswers(): { answer: Handler; readonly most: number } {
     answer,
     get most() {
       return most;
+    },
+    get refused() {
+      return refused;
     },
   };
 }
@@ -88,28 +95,6 @@ function createSlowLine(): { answer: Handler; readonly most: number } {
   };
 }
 
-/** Answers 404 to `limit` at once after a while, and refuses the others. */
-function createNarrowOrigin(limit: number, refuse: Handler): { answer: Handler; readonly refused: number } {
-  let [now, refused] = [0, 0];
-  const answer: Handler = (request, response, url) => {
-    if (now >= limit) {
-      refused += 1;
-      return refuse(request, response, url);
-    }
-    now += 1;
-    setTimeout(() => {
-      now -= 1;
-      response.writeHead(404).end();
-    }, ANSWER_MS);
-  };
-  return {
-    answer,
-    get refused() {
-      return refused;
-    },
-  };
-}
-
 /** Runs a batch of images that all fail, spread over these origins. */
 async function runBatch(
   origins: readonly Origin[],
@@ -165,7 +150,7 @@ const REFUSALS: Record<string, Handler> = {
 };
 for (const [refuses, refuse] of Object.entries(REFUSALS)) {
   test(`an origin that serves four at once and ${refuses} is soon asked for no more`, { timeout: 60_000 }, async () => {
-    const narrow = createNarrowOrigin(4, refuse);
+    const narrow = createLateAnswers(4, refuse);
     await runBatch([await startOrigin(narrow.answer)], {}, 200);
     assert.ok(narrow.refused <= 60, `${narrow.refused} refused`);
   });

@@ -79,6 +79,9 @@ function startPump(
 const claimOf = (id: string, retryCount = 0, batchId = "b") =>
   ({ id, retryCount, data: { batchId, ordinal: 0 }, priority: 0 }) as unknown as Claim;
 
+const page = (batchId: string, from: number, to: number) =>
+  Array.from({ length: to - from }, (_, index) => claimOf(`${batchId}-${from + index}`, 0, batchId));
+
 describe("the pump", () => {
   test("fetched once more, a claim's first work is broken off and its second is seen to its end", async () => {
     const { pump, works } = startPump([[claimOf("x")], [claimOf("x", 1)]]);
@@ -128,8 +131,6 @@ describe("the pump", () => {
   });
 
   test("what was claimed ahead at the end takes no room from a batch that begins after it, however much of it is to come", async () => {
-    const page = (batchId: string, from: number, to: number) =>
-      Array.from({ length: to - from }, (_, index) => claimOf(`${batchId}-${from + index}`, 0, batchId));
     const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 110, onTheirWayMax: 1_000 };
     const pages = [page("last", 0, 100), page("last", 100, 110), page("more", 0, 1), page("more", 1, 5)];
     const { pump, works, limits } = startPump(pages, { atEnd });
@@ -146,8 +147,6 @@ describe("the pump", () => {
   });
 
   test("at the end images are claimed further ahead, but no more than can be asked for at once; before it they are not", async () => {
-    const page = (batchId: string, from: number, to: number) =>
-      Array.from({ length: to - from }, (_, index) => claimOf(`${batchId}-${from + index}`, 0, batchId));
     const atEnd = { isPlanned: (batchId: string) => batchId === "last", size: 200, onTheirWayMax: 200 };
     const pages = [page("more", 0, 4), page("last", 0, 99), page("last", 99, 100), page("last", 100, 246)];
     const { pump, works, limits } = startPump(pages, { atEnd });
