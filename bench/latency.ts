@@ -12,7 +12,7 @@ const CASES = {
   "50 origins, 300 ms": { ...SIZE, origins: 50, latencyMs: 300 },
   "50 origins, 300 ms, 5 % take 5 s": { ...SIZE, origins: 50, latencyMs: 300, slowPercent: 5, slowMs: 5_000 },
   "50 origins, 300 ms, 3 of them 5 s": { ...SIZE, origins: 50, latencyMs: 300, slowOrigins: 3, slowMs: 5_000 },
-  "one origin, 300 ms (32 at once)": { ...SIZE, latencyMs: 300 },
+  "one origin, 300 ms": { ...SIZE, latencyMs: 300 },
 };
 
 await withPressrun(async (service) => {

@@ -85,7 +85,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     // What would need more is refused with the number that it needs (domain/decode-cost.ts); 256 hold small images in every format.
     encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", 512, 256, 65_536) * MIB,
     downloads: read.integer("DOWNLOADS", 512, 1, 4_096),
-    downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 32, 1, 1_024),
+    downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 64, 1, 1_024),
     keepInputs: read.flag("KEEP_INPUTS", true),
     allowSvg: read.flag("ALLOW_SVG", false),
     uploadBytesMax: read.integer("UPLOAD_BYTES_MAX", 1024 * MIB, 1_024, 64 * 1024 * MIB),

@@ -1,4 +1,5 @@
 import type { AnswerTimes } from "./answer-times.ts";
+import { createAverage } from "./average.ts";
 
 /** How many images may be in hand that no encoder has yet; adjusted while running. */
 export type DownloadWindow = {
@@ -51,8 +52,8 @@ export function createDownloadWindow({
 }): DownloadWindow {
   const min = IMAGES_PER_ENCODER * encoders;
   let size = min;
-  const fetchMs = createAverage();
-  const encodeMs = createAverage();
+  const fetchMs = createAverage(NEW_WEIGHT);
+  const encodeMs = createAverage(NEW_WEIGHT);
   const workedOffIn = (ms: number) => (encodeMs.value > 0 ? (encoders * ms) / encodeMs.value : 0);
   const needed = () => min + Math.ceil(RESERVE * workedOffIn(fetchMs.value + AHEAD_MS));
   return {
@@ -71,18 +72,5 @@ export function createDownloadWindow({
       size = Math.max(floor, waiting > min ? size - 1 : size);
     },
     onEncoded: encodeMs.add,
-  };
-}
-
-/** An exponentially weighted moving average that begins with its first value. */
-function createAverage(): { readonly value: number; add(next: number): void } {
-  let value: number | null = null;
-  return {
-    get value() {
-      return value ?? 0;
-    },
-    add(next) {
-      value = value === null ? next : value + (next - value) * NEW_WEIGHT;
-    },
   };
 }

@@ -1,3 +1,5 @@
+import { createAverage, type Average } from "./average.ts";
+
 /** What is on its way over the line that all downloads share. */
 export type LineLoad = {
   /** Called when an origin is asked. */
@@ -46,7 +48,8 @@ const NEW_WEIGHT = 1 / 32;
  * drop takes little of the line.
  */
 export function createLineLoad(now: () => number): LineLoad {
-  const sizes = createSizes();
+  /** Of answers, with no bytes for those that have no body. */
+  const sizes = createAverage(NEW_WEIGHT);
   const bodies = createBodies(now, sizes);
   let [asked, least] = [0, LEAST];
   /** How many answers without a body have come since a byte came. */
@@ -87,10 +90,10 @@ export function createLineLoad(now: () => number): LineLoad {
     },
     get askedMax() {
       const { perMs } = bodies;
-      if (perMs === null || sizes.average === 0) return FIRST_MAX + empty;
+      if (perMs === null || sizes.value === 0) return FIRST_MAX + empty;
       const { leftBytes, slow, guessedShare } = bodies.sum();
-      const awaited = leftBytes + (asked - bodies.count) * sizes.average;
-      const more = Math.floor((perMs * COMES_WITHIN_MS - awaited) / Math.max(1, sizes.average));
+      const awaited = leftBytes + (asked - bodies.count) * sizes.value;
+      const more = Math.floor((perMs * COMES_WITHIN_MS - awaited) / Math.max(1, sizes.value));
       // Of what has no head yet, as large a share will be of unknown size.
       const guessedMax = guessedShare === 0 ? Infinity : Math.floor((FIRST_MAX + bodies.guessedEnded) / guessedShare);
       // Where answers come, and no bytes for two seconds, it is not the line that is slow.
@@ -104,7 +107,7 @@ export function createLineLoad(now: () => number): LineLoad {
 type Body = { beganAt: number; bytes: number | null; cameBytes: number };
 
 /** Those that are on their way. While there are none no time is counted, since nothing is learned of the line then. */
-function createBodies(now: () => number, sizes: Sizes) {
+function createBodies(now: () => number, sizes: Average) {
   const line = createSpeed(now);
   const bodies = new Set<Body>();
   /** Of how many the size is not known, and how many of those have ended since there was none. */
@@ -135,7 +138,7 @@ function createBodies(now: () => number, sizes: Sizes) {
       const perMs = line.perMs ?? 0;
       let [leftBytes, slow] = [0, 0];
       for (const { bytes, cameBytes, beganAt } of bodies) {
-        const left = bytes === null ? Math.max(sizes.average, cameBytes) : Math.max(0, bytes - cameBytes);
+        const left = bytes === null ? Math.max(sizes.value, cameBytes) : Math.max(0, bytes - cameBytes);
         const ms = at - beganAt;
         const pace = cameBytes / ms;
         const isSlow = ms > PACE_MS && SLOW_SHARE * pace * bodies.size <= perMs;
@@ -153,22 +156,6 @@ function createBodies(now: () => number, sizes: Sizes) {
     get perMs() {
       line.add(0, bodies.size > 0);
       return line.perMs;
-    },
-  };
-}
-
-/** Of answers, with no bytes for those that have no body. */
-type Sizes = { readonly average: number; add(bytes: number): void };
-
-function createSizes(): Sizes {
-  let [average, count] = [0, 0];
-  return {
-    get average() {
-      return average;
-    },
-    add(bytes) {
-      average += (bytes - average) * (count === 0 ? 1 : NEW_WEIGHT);
-      count += 1;
     },
   };
 }

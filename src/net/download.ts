@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import type { AddressPolicy } from "../domain/address-policy.ts";
 import type { SourceHeaders } from "../domain/source-headers.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
+import { createAnswerClock } from "./answer-clock.ts";
 import { BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";
 import { createGuard, unbracket, type Guard, type Resolve } from "./guarded-lookup.ts";
 import { createHostGate, watchForGate } from "./host-gate.ts";
@@ -11,7 +12,7 @@ import { BodyCut } from "./http1/protocol-error.ts";
 import { portOf } from "./port-of.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
-import { BadRedirect, judgeAnswer, orAgain, tooLarge } from "./judge-answer.ts";
+import { BadRedirect, judgeAnswer, orAgain, tooLarge, truncated } from "./judge-answer.ts";
 import { netFailure } from "./net-failure.ts";
 import { findHostHeaders, requestHeaders, type HostHeaders, type Validators } from "./request-headers.ts";
 
@@ -154,6 +155,7 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
   const { userAgent, accept } = context;
   const port = portOf(url);
   context.guard.checkLiteral(url.hostname, port);
+  const clock = createAnswerClock(deadlines);
   let verdict: Verdict | null = null;
   try {
     await context.client.get({
@@ -161,10 +163,10 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
       port,
       hostname: unbracket(url.hostname),
       lookup: context.guard.lookupFor(port),
-      watch: deadlines,
+      watch: clock,
       headers: requestHeaders({ url, userAgent, accept, validators: request.validators, hostHeaders }),
       onHead(head) {
-        context.hosts.onHead?.(url.host);
+        context.hosts.onHead?.(url.host, { status: head.status, ms: clock.ms });
         verdict = judge(context, hop, head);
         return "file" in verdict ? verdict.file : null;
       },
@@ -173,10 +175,10 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
   } catch (error) {
     if (error instanceof BodyTooLarge) return tooLarge(context.limits.bytesMax);
     // The head had come, so that a connection that ends now has cut the body short.
-    if (error instanceof BodyCut) return truncated(verdict);
+    if (error instanceof BodyCut) return truncated(bodyOf(verdict)?.head);
     throw error;
   } finally {
-    await fileOf(verdict)?.close();
+    await bodyOf(verdict)?.file.close();
   }
 }
 
@@ -236,14 +238,6 @@ function tagOf(header: string | undefined): string | null {
   return header === undefined || header === "*" ? null : header;
 }
 
-function fileOf(verdict: Verdict | null): BodyFile | undefined {
-  return verdict !== null && "file" in verdict ? verdict.file : undefined;
-}
-
-function truncated(verdict: Verdict | null): StageResult<never> {
-  const announced = verdict !== null && "file" in verdict ? verdict.head.headers["content-length"] : undefined;
-  return failed(
-    "truncated",
-    `The connection ended before ${announced === undefined ? "the whole file" : `the ${announced} bytes of the file`} had come.`,
-  );
+function bodyOf(verdict: Verdict | null): { file: BodyFile; head: Head } | undefined {
+  return verdict !== null && "file" in verdict ? verdict : undefined;
 }

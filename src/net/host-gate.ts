@@ -1,42 +1,45 @@
+import { createHostLimit, type HostLimit } from "../domain/host-limit.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
 import { createGate, type Gate } from "./gate.ts";
 import type { HostWatch } from "./host-watch.ts";
 
-/**
- * Limits how many downloads run at once: of all hosts, and of one host, where the limit is halved when they may be too many for it
- * and regrown by successes.
- */
+/** Limits how many downloads run at once: of all hosts, and of one host, by what it bears (domain/host-limit.ts). */
 export type HostGate = {
   /** How many wait for their host; who waits only because of all others is not among them. */
   readonly waiting: number;
   /** Resolves when there is room, with what is to be called once, at the end. Rejects with the signal's reason. */
   enter(host: string, signal: AbortSignal): Promise<() => void>;
+  /** An answer began to come `ms` after it was asked for. */
+  onAnswer(host: string, ms: number): void;
   onSlowDown(host: string): void;
   onSuccess(host: string): void;
 };
+
+type Host = { gate: Gate; limit: HostLimit };
 
 /** How many hosts at rest that asked us to slow down are remembered: the names below one domain have no end. */
 const SLOWED_MAX = 10_000;
 
 export function createHostGate({ max, perHostMax }: { max: number; perHostMax: number }): HostGate {
-  const all = createGate(max);
-  const hosts = new Map<string, Gate>();
+  const all = createGate(() => max);
+  const hosts = new Map<string, Host>();
   /** Those at rest below their full limit; the one that has been so for longest first. */
   const slowed = new Set<string>();
   let waiting = 0;
   const gateOf = (host: string): Gate => {
     slowed.delete(host);
     const known = hosts.get(host);
-    if (known) return known;
-    const gate = createGate(perHostMax);
-    hosts.set(host, gate);
+    if (known) return known.gate;
+    const limit = createHostLimit(perHostMax);
+    const gate = createGate(() => limit.value);
+    hosts.set(host, { gate, limit });
     return gate;
   };
   const leave = (host: string, gate: Gate) => {
     gate.leave();
-    if (!gate.isAtRest) return;
-    // Nothing is kept of a host at rest at its full limit, so that millions of hosts cost nothing.
-    if (gate.limit >= perHostMax) return void hosts.delete(host);
+    if (gate.inside > 0 || gate.isAwaited) return;
+    // Nothing is kept of a host at rest at its whole limit, so that millions of hosts cost nothing.
+    if (hosts.get(host)?.limit.isWhole) return void hosts.delete(host);
     slowed.add(host);
     const [oldest] = slowed;
     if (slowed.size <= SLOWED_MAX || oldest === undefined) return;
@@ -68,14 +71,12 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
         leave(host, own);
       };
     },
-    onSlowDown(host) {
-      const gate = hosts.get(host);
-      if (gate) gate.limit = Math.max(1, gate.limit / 2);
+    onAnswer(host, ms) {
+      const known = hosts.get(host);
+      known?.limit.onAnswer({ ms, at: performance.now(), isWanted: known.gate.isAwaited });
     },
-    onSuccess(host) {
-      const gate = hosts.get(host);
-      if (gate && gate.limit < perHostMax) gate.limit = Math.min(perHostMax, gate.limit + 1 / gate.limit);
-    },
+    onSlowDown: (host) => hosts.get(host)?.limit.onSlowDown(),
+    onSuccess: (host) => hosts.get(host)?.limit.onSuccess(),
   };
 }
 
@@ -84,7 +85,11 @@ export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
   return {
     isPaused: (host) => hosts.isPaused(host),
     admits: (host) => hosts.admits(host),
-    onHead: (host) => hosts.onHead?.(host),
+    onHead(host, { status, ms }) {
+      // What it refuses it may refuse in no time.
+      if (status < 400) gate.onAnswer(host, ms);
+      hosts.onHead?.(host, { status, ms });
+    },
     onSuccess(host) {
       gate.onSuccess(host);
       hosts.onSuccess(host);

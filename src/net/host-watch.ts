@@ -5,8 +5,8 @@ export type HostWatch = {
   isPaused(host: string): boolean;
   /** Whether who comes by a redirect may ask this host. As with images of its own, after a pause because it failed only one at a time may. */
   admits(host: string): boolean;
-  /** The head of an answer has come, whatever it says, and whatever becomes of the body. */
-  onHead?(host: string): void;
+  /** The head of an answer has come, `ms` after it was asked for, whatever becomes of the body. */
+  onHead?(host: string, head: { status: number; ms: number }): void;
   onSuccess(host: string): void;
   onFailure(host: string, failure: StageFailure): void;
   /** Whether a failure of which it was told is no fault of its host. */

@@ -90,6 +90,15 @@ export function tooLarge(bytesMax: number): StageResult<never> {
   return failed("too_large", `The file has more than the ${bytesMax} bytes that are allowed.`);
 }
 
+/** The connection ended within the body of the answer with this head. */
+export function truncated(head: Head | undefined): StageResult<never> {
+  const announced = head?.headers["content-length"];
+  return failed(
+    "truncated",
+    `The connection ended before ${announced === undefined ? "the whole file" : `the ${announced} bytes of the file`} had come.`,
+  );
+}
+
 /** A URL that expired while it waited for room at its host is refused, and the next attempt is given another one. */
 export function orAgain<T>(result: StageResult<T>): StageResult<T> {
   return result.ok || !isRefusal(result.failure.code) ? result : { ok: false, failure: { ...result.failure, retry: true } };

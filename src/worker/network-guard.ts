@@ -86,9 +86,9 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
       isPaused: (host) => hosts.isPaused(host),
       admits: (host) => hosts.admits(host),
       // A slow line brings heads, though many bodies come too slowly.
-      onHead(host) {
+      onHead(host, head) {
         onAnswer(host);
-        hosts.onHead?.(host);
+        hosts.onHead?.(host, head);
       },
       onSuccess(host) {
         onAnswer(host);

@@ -36,6 +36,29 @@ function createLateAnswers(limit = Infinity, refuse: Handler = () => assert.fail
   };
 }
 
+/** Answers with a page after 50 ms, to `serves` at once, while the others wait; knows for each answer how many were asked for then. */
+function createPatientOrigin(serves: number): { answer: Handler; asked: number[] } {
+  const waiting: (() => void)[] = [];
+  const asked: number[] = [];
+  let [now, served] = [0, 0];
+  const serve = (response: ServerResponse) => {
+    served += 1;
+    setTimeout(() => {
+      asked.push(now);
+      now -= 1;
+      served -= 1;
+      response.end("no image");
+      waiting.shift()?.();
+    }, 50);
+  };
+  const answer: Handler = (_, response) => {
+    now += 1;
+    if (served < serves) serve(response);
+    else waiting.push(() => serve(response));
+  };
+  return { answer, asked };
+}
+
 /** Answers 404 to four a second, as over a line that all downloads share, and to all at once after `count` of them. */
 function createSharedLine(count: number): { answer: Handler; askedAt: number[] } {
   const waiting: (() => void)[] = [];
@@ -142,6 +165,20 @@ test("answers without a body do not hide that the line is slow", { timeout: 60_0
   const pathOf = (index: number) => (index % 5 === 0 ? `/large-${index}` : `/missing-${index}`);
   await runBatch(await Promise.all(Array.from({ length: 21 }, () => startOrigin(line.answer))), {}, 2_000, pathOf);
   assert.ok(line.most <= 40, `${line.most} shared the line`);
+});
+
+test("an origin is asked for more at once where its answers take no longer then", { timeout: 60_000 }, async () => {
+  const far = createPatientOrigin(Infinity);
+  await runBatch([await startOrigin(far.answer)], { DOWNLOADS_PER_HOST: "48" }, 400);
+  assert.equal(Math.max(...far.asked), 48);
+});
+
+test("an origin is not asked for more at once where that only makes its answers late", { timeout: 60_000 }, async () => {
+  const busy = createPatientOrigin(8);
+  await runBatch([await startOrigin(busy.answer)], { DOWNLOADS_PER_HOST: "1024" }, 600);
+  assert.ok(Math.max(...busy.asked) <= 64, `${Math.max(...busy.asked)} at once`);
+  const crowded = busy.asked.filter((asked) => asked > 32).length;
+  assert.ok(crowded <= 200, `${crowded} answers with more than 32 at once`);
 });
 
 const REFUSALS: Record<string, Handler> = {

@@ -11,6 +11,7 @@ import { createTestDownloader, SHORT_LIMITS } from "../support/downloader.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { startOrigin } from "../support/origin.ts";
 
+const ANSWER = { status: 200, ms: 1 };
 const HOSTS = ["a.example", "b.example", "c.example", "d.example", "e.example"];
 
 /** A guard with a clock of its own that the test moves on. */
@@ -57,7 +58,7 @@ describe("the guard of the network", () => {
     let nowMs = 0;
     for (; isAway() && nowMs < 15 * 60_000; forward(500), nowMs += 500) {
       const next = guard.claimMax() > 0 ? queue.find(({ from }) => from <= nowMs) : undefined;
-      if (next?.isGood) watch.onHead?.("works.example");
+      if (next?.isGood) watch.onHead?.("works.example", ANSWER);
       else if (next) {
         fail(next.host, "timed_out");
         next.from = nowMs + guard.retryMs();
@@ -102,7 +103,7 @@ describe("the guard of the network", () => {
     };
     goAway();
     assert.equal(await waitAfterFailure(), 0);
-    gated.onHead?.("b.example");
+    gated.onHead?.("b.example", ANSWER);
     assert.ok((await waitAfterFailure()) > 0);
   });
 });
