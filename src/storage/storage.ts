@@ -50,7 +50,7 @@ export type Storage = {
   /** Rejects while nothing can be written: the file system is read-only, or the mount is gone and an empty folder in its place. */
   freeBytes(): Promise<number>;
   /** Removes what processes left behind that are gone; never a living one's files. */
-  sweep(): Promise<string[]>;
+  sweep(): Promise<void>;
   close(): Promise<void>;
 };
 

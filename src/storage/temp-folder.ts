@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { join, sep } from "node:path";
 
 /** Temporary files of one process, on the file system of their final place so that a rename can move them. */
-export type TempFolder = { folder: string; path(extension?: string): string; sweep(): Promise<string[]>; remove(): Promise<void> };
+export type TempFolder = { folder: string; path(extension?: string): string; sweep(): Promise<void>; remove(): Promise<void> };
 
 /** Another machine's process cannot be asked whether it lives; a folder it has not touched for a day is left over. */
 const FOREIGN_STALE_MS = 24 * 3600 * 1_000;
@@ -11,7 +11,8 @@ const FOREIGN_STALE_MS = 24 * 3600 * 1_000;
 const TOUCH_MS = 3600 * 1_000;
 
 export async function createTempFolder(root: string): Promise<TempFolder> {
-  const own = `${await machineName()}.${process.pid}.${await startTicks(process.pid)}`;
+  const machine = await machineName();
+  const own = `${machine}.${process.pid}.${await startTicks(process.pid)}`;
   const folder = join(root, own);
   await mkdir(folder, { recursive: true });
   const touching = setInterval(() => {
@@ -26,11 +27,15 @@ export async function createTempFolder(root: string): Promise<TempFolder> {
       return `${folder}${sep}${count}.${extension}`;
     },
     async sweep() {
-      const found = await readdir(root);
-      const gone = [];
-      for (const name of found) if (name !== own && (await isLeftOver(root, name))) gone.push(name);
-      await Promise.all(gone.map((name) => rm(join(root, name), { recursive: true, force: true })));
-      return gone;
+      const others = (await readdir(root)).filter((name) => name !== own);
+      const swept = await Promise.allSettled(
+        others.map(async (name) => {
+          if (await isLeftOver(root, name, machine)) await rm(join(root, name), { recursive: true, force: true });
+        }),
+      );
+      // Only now: one that cannot be removed does not keep the others.
+      const failed = swept.find((one) => one.status === "rejected");
+      if (failed) throw failed.reason;
     },
     async remove() {
       clearInterval(touching);
@@ -45,16 +50,18 @@ async function machineName(): Promise<string> {
   return `${encodeURIComponent(hostname())}-${namespace.replaceAll(/\D/g, "")}`;
 }
 
-async function isLeftOver(root: string, name: string): Promise<boolean> {
+/** Not where it cannot be told: a living process's files must not go because we are out of descriptors, or the disk gives an error. */
+async function isLeftOver(root: string, name: string, machine: string): Promise<boolean> {
   const [host, pid, ticks] = splitName(name);
-  if (host !== (await machineName())) {
-    const modifiedMs = await stat(join(root, name)).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => 0,
-    );
-    return Date.now() - modifiedMs > FOREIGN_STALE_MS;
+  if (host === machine) {
+    const found = await startTicks(Number(pid));
+    return found !== "alive" && found !== ticks;
   }
-  return (await startTicks(Number(pid))) !== ticks;
+  const modifiedMs = await stat(join(root, name)).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => Infinity,
+  );
+  return Date.now() - modifiedMs > FOREIGN_STALE_MS;
 }
 
 function splitName(name: string): [string, string, string] {
@@ -64,7 +71,7 @@ function splitName(name: string): [string, string, string] {
 
 /**
  * When a process began, in clock ticks since boot: with it, a process id that was used again is not mistaken for
- * the one that left the folder. Where /proc is missing, only whether the process lives.
+ * the one that left the folder. Where /proc cannot be read, only whether the process lives.
  */
 async function startTicks(pid: number): Promise<string> {
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
@@ -72,7 +79,8 @@ async function startTicks(pid: number): Promise<string> {
   try {
     process.kill(pid, 0);
     return "alive";
-  } catch {
-    return "gone";
+  } catch (error) {
+    // Another user's process lives as well (EPERM).
+    return error instanceof Error && "code" in error && error.code === "ESRCH" ? "gone" : "alive";
   }
 }

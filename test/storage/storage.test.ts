@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, promises } from "node:fs";
 import { cp, mkdir, readdir, readFile, rm, symlink, utimes, watch, writeFile } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { beforeEach, describe, test } from "node:test";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
@@ -157,6 +158,29 @@ describe("the storage", () => {
     assert.deepEqual(
       (await readdir(folder)).filter((name) => Object.values(names).includes(name)),
       [names.foreign],
+    );
+  });
+
+  test("sweeps nothing of which it cannot tell whether its process lives", async (t) => {
+    const folder = join(dataDir, "uploads", "temp");
+    const host = (await readdir(folder))[0]?.split(".").slice(0, -2).join(".") ?? "";
+    // A link to itself is the folder of another machine whose disk gives an error.
+    await symlink("elsewhere.1.1", join(folder, "elsewhere.1.1"));
+    const names = { living: `${host}.${process.ppid}.1`, dead: `${host}.999999.1` };
+    for (const name of Object.values(names)) await mkdir(join(folder, name));
+    const { readFile: read } = promises;
+    t.mock.method(promises, "readFile", (path: string, ...rest: []) =>
+      path === `/proc/${process.ppid}/stat`
+        ? Promise.reject(Object.assign(new Error("no descriptor"), { code: "EMFILE" }))
+        : read(path, ...rest),
+    );
+    syncBuiltinESMExports();
+    await storage.sweep();
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    assert.deepEqual(
+      (await readdir(folder)).filter((name) => !name.includes(`.${process.pid}.`)).toSorted(),
+      [names.living, "elsewhere.1.1"].toSorted(),
     );
   });
 });
