@@ -14,6 +14,7 @@ import { openQueue } from "./queue/queue.ts";
 import { readOrMakeFolderId } from "./storage/folder-id.ts";
 import { makeDataDir } from "./storage/make-folder.ts";
 import { createStorage } from "./storage/storage.ts";
+import { startSweeper } from "./storage/sweeper.ts";
 import type { OnStop, Parts } from "./wire/parts.ts";
 import { wireWorker } from "./wire/worker.ts";
 
@@ -83,7 +84,7 @@ async function startFoundation({ config, log, signal }: Given, onStop: OnStop, s
 
   const storage = await createStorage(config);
   onStop(storage.close);
-  await storage.sweep();
+  onStop((await startSweeper({ sweep: storage.sweep, log })).stop);
   const db = connectDatabase({
     url: databaseUrl,
     poolMax: POOL_MAX,

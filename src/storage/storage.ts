@@ -49,7 +49,10 @@ export type Storage = {
   discard(tempPath: string): Promise<void>;
   /** Rejects while nothing can be written: the file system is read-only, or the mount is gone and an empty folder in its place. */
   freeBytes(): Promise<number>;
-  /** Removes what processes left behind that are gone; never a living one's files. */
+  /**
+   * Removes what processes left behind that are gone; never a living one's files. To be called again and again: it also tells other
+   * machines that this process lives.
+   */
   sweep(): Promise<void>;
   close(): Promise<void>;
 };

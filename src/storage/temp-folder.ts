@@ -7,18 +7,12 @@ export type TempFolder = { folder: string; path(extension?: string): string; swe
 
 /** Another machine's process cannot be asked whether it lives; a folder it has not touched for a day is left over. */
 const FOREIGN_STALE_MS = 24 * 3600 * 1_000;
-/** How often a living process touches its folder, however idle it is. */
-const TOUCH_MS = 3600 * 1_000;
 
 export async function createTempFolder(root: string): Promise<TempFolder> {
   const machine = await machineName();
   const own = `${machine}.${process.pid}.${await startTicks(process.pid)}`;
   const folder = join(root, own);
   await mkdir(folder, { recursive: true });
-  const touching = setInterval(() => {
-    const now = new Date();
-    utimes(folder, now, now).catch(() => mkdir(folder, { recursive: true }).catch(() => {}));
-  }, TOUCH_MS).unref();
   let count = 0;
   return {
     folder,
@@ -27,6 +21,9 @@ export async function createTempFolder(root: string): Promise<TempFolder> {
       return `${folder}${sep}${count}.${extension}`;
     },
     async sweep() {
+      const now = new Date();
+      // Made anew where somebody removed it. Not what it lies in: where a mount is gone, that would make it look as if it were there.
+      await utimes(folder, now, now).catch(() => mkdir(folder).catch(() => {}));
       const others = (await readdir(root)).filter((name) => name !== own);
       const swept = await Promise.allSettled(
         others.map(async (name) => {
@@ -38,7 +35,6 @@ export async function createTempFolder(root: string): Promise<TempFolder> {
       if (failed) throw failed.reason;
     },
     async remove() {
-      clearInterval(touching);
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync, promises } from "node:fs";
-import { cp, mkdir, readdir, readFile, rm, symlink, utimes, watch, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm, rmdir, symlink, utimes, watch, writeFile } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { beforeEach, describe, test } from "node:test";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
 import { createFolderElsewhere, createTestFolder } from "../support/folder.ts";
@@ -159,6 +159,24 @@ describe("the storage", () => {
       (await readdir(folder)).filter((name) => Object.values(names).includes(name)),
       [names.foreign],
     );
+  });
+
+  test("a sweep makes its own folder anew, but not below an empty folder in the place of a mount", async () => {
+    const own = dirname(await temp("mine"));
+    await rm(own, { recursive: true });
+    await assert.rejects(storage.freeBytes(), { code: "ENOENT" });
+    await storage.sweep();
+    assert.ok((await storage.freeBytes()) > 0);
+    assert.equal(await readFile(await temp("again"), "utf8"), "again");
+
+    await rename(dataDir, `${dataDir}-away`);
+    await mkdir(dataDir);
+    await assert.rejects(storage.sweep(), { code: "ENOENT" });
+    assert.deepEqual(await readdir(dataDir), []);
+    await rmdir(dataDir);
+    await rename(`${dataDir}-away`, dataDir);
+    await storage.sweep();
+    assert.ok((await storage.freeBytes()) > 0);
   });
 
   test("sweeps nothing of which it cannot tell whether its process lives", async (t) => {
