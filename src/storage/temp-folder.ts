@@ -7,10 +7,12 @@ export type TempFolder = { folder: string; path(extension?: string): string; swe
 
 /** Another machine's process cannot be asked whether it lives; a folder it has not touched for a day is left over. */
 const FOREIGN_STALE_MS = 24 * 3600 * 1_000;
+/** Of an earlier boot of this machine, or of another one of the same name, which touches it each minute. */
+const OTHER_BOOT_STALE_MS = 3600 * 1_000;
 
 export async function createTempFolder(root: string): Promise<TempFolder> {
-  const machine = await machineName();
-  const own = `${machine}.${process.pid}.${await startTicks(process.pid)}`;
+  const machine = await readMachine();
+  const own = `${machine.name}.${machine.boot}.${process.pid}.${await startTicks(process.pid)}`;
   const folder = join(root, own);
   await mkdir(folder, { recursive: true });
   let count = 0;
@@ -40,16 +42,22 @@ export async function createTempFolder(root: string): Promise<TempFolder> {
   };
 }
 
-/** Containers can share a host name and still not see each other's processes: the PID namespace is part of the name. */
-async function machineName(): Promise<string> {
+type Machine = { name: string; boot: string };
+
+/**
+ * Containers can share a host name and still not see each other's processes: the PID namespace is part of the name. Two machines can
+ * have the same of both, so that only the boot tells whether a process of this name can be asked.
+ */
+async function readMachine(): Promise<Machine> {
   const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
-  return `${encodeURIComponent(hostname())}-${namespace.replaceAll(/\D/g, "")}`;
+  const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
+  return { name: `${encodeURIComponent(hostname())}-${namespace.replaceAll(/\D/g, "")}`, boot: boot.trim() };
 }
 
 /** Not where it cannot be told: a living process's files must not go because we are out of descriptors, or the disk gives an error. */
-async function isLeftOver(root: string, name: string, machine: string): Promise<boolean> {
-  const [host, pid, ticks] = splitName(name);
-  if (host === machine) {
+async function isLeftOver(root: string, name: string, machine: Machine): Promise<boolean> {
+  const { pid, ticks, ...its } = splitName(name);
+  if (its.name === machine.name && its.boot === machine.boot) {
     const found = await startTicks(Number(pid));
     return found !== "alive" && found !== ticks;
   }
@@ -57,12 +65,14 @@ async function isLeftOver(root: string, name: string, machine: string): Promise<
     ({ mtimeMs }) => mtimeMs,
     () => Infinity,
   );
-  return Date.now() - modifiedMs > FOREIGN_STALE_MS;
+  return Date.now() - modifiedMs > (its.name === machine.name ? OTHER_BOOT_STALE_MS : FOREIGN_STALE_MS);
 }
 
-function splitName(name: string): [string, string, string] {
+/** A host name can have dots. */
+function splitName(name: string): Machine & { pid: string; ticks: string } {
   const parts = name.split(".");
-  return [parts.slice(0, -2).join("."), parts.at(-2) ?? "", parts.at(-1) ?? ""];
+  const [boot = "", pid = "", ticks = ""] = parts.slice(-3);
+  return { name: parts.slice(0, -3).join("."), boot, pid, ticks };
 }
 
 /**

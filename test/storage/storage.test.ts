@@ -179,6 +179,30 @@ describe("the storage", () => {
     assert.ok((await storage.freeBytes()) > 0);
   });
 
+  test("takes another machine of the same name for no dead process of its own", async (t) => {
+    const { readFile: read } = promises;
+    const machine: Record<string, string> = {
+      "/proc/sys/kernel/random/boot_id": "1b4e28ba-2fa1-11d2-883f-0016d3cca427\n",
+      "/proc/999999/stat": `999999 (node) S ${"1 ".repeat(50)}`,
+    };
+    t.mock.method(promises, "readFile", async (path: string, ...rest: []) => machine[path] ?? read(path, ...rest));
+    t.mock.property(process, "pid", 999_999);
+    syncBuiltinESMExports();
+    const there = await createStorage({ dataDir });
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    const path = there.tempPath();
+    await writeFile(path, "x");
+
+    await storage.sweep();
+    assert.ok(existsSync(path));
+    // After a power cut it would be this machine's own.
+    const beforeMs = Date.now() - 2 * 3600 * 1_000;
+    await utimes(dirname(path), beforeMs / 1_000, beforeMs / 1_000);
+    await storage.sweep();
+    assert.ok(!existsSync(dirname(path)));
+  });
+
   test("sweeps nothing of which it cannot tell whether its process lives", async (t) => {
     const folder = join(dataDir, "uploads", "temp");
     const host = (await readdir(folder))[0]?.split(".").slice(0, -2).join(".") ?? "";
