@@ -39,6 +39,7 @@ const PAUSE_WORK_MS = 10_000;
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
+export class NoRoom extends Error {}
 class Paused extends Error {}
 
 /** The images whose claims this process holds: keeps them alive by heartbeats, and ends the work on those that it must let go. */

@@ -7,7 +7,7 @@ import { imageId } from "../domain/ids.ts";
 import type { Claim } from "../queue/image-jobs.ts";
 import type { Queue } from "../queue/queue.ts";
 import { createAlarm } from "./alarm.ts";
-import { ImagesInHand, type InHand } from "./images-in-hand.ts";
+import { ImagesInHand, NoRoom, type InHand } from "./images-in-hand.ts";
 
 type PumpDeps = {
   queue: Pick<Queue, "claimImages" | "touch">;
@@ -25,7 +25,10 @@ type PumpDeps = {
   onAllWorked(): void;
   /** How many of those in hand wait until their host has room for another download. */
   waitingForHost(): number;
-  /** How many may be claimed now: none while the disk is full, one, which claims a whole job, now and then while the network is away. */
+  /**
+   * How many may be claimed now: none while the disk has no room for those in hand, one, which claims a whole job, now and then while
+   * the network is away.
+   */
   claimMax(): number;
   onError(error: unknown): void;
 };
@@ -37,6 +40,8 @@ export type Hold = {
   confirm(): Promise<void>;
   /** From here on its origin is being asked. */
   onAsked(): void;
+  /** The disk has no room for what comes: it is given back. */
+  onNoRoom(): void;
   /** From here on the work is worth finishing when the process stops. */
   onFetched(): void;
   /** From here on it only waits to be recorded, and another image can take its place. */
@@ -210,6 +215,7 @@ export class Pump {
       signal: entry.abort.signal,
       confirm: () => this.#inHand.confirm(entry),
       onAsked: () => (entry.isAsked = true),
+      onNoRoom: () => entry.abort.abort(new NoRoom("the disk has no room for it")),
       onFetched: () => this.#onFetched(entry),
       onWorked: () => this.#onWorked(entry),
     };

@@ -27,13 +27,19 @@ export function watchStages(
   const download: Stages["download"] = async (request) => {
     let onAnswered: ReturnType<AnswerTimes["onAsked"]> | undefined;
     let asked: Asked | undefined;
-    const onTurn = () => {
+    const onTurn = async () => {
+      await request.onTurn?.();
       onAnswered = answers.onAsked();
       asked = line.onAsked();
-      request.onTurn?.();
     };
-    const onBody = (bytes: number | null) => asked?.onBody(bytes);
-    const onBytes = (count: number) => asked?.onBytes(count);
+    const onBody = (bytes: number | null) => {
+      asked?.onBody(bytes);
+      request.onBody?.(bytes);
+    };
+    const onBytes = (count: number) => {
+      asked?.onBytes(count);
+      request.onBytes?.(count);
+    };
     try {
       const result = await stages.download({ ...request, onTurn, onBody, onBytes });
       onAnswered?.("came");

@@ -4,6 +4,7 @@ import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
 import type { Claim } from "../queue/image-jobs.ts";
+import { DOWNLOAD_LIMITS } from "../net/deadlines.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
@@ -64,7 +65,12 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const { db, queue, log, warn } = deps;
   const onError = (command: "settle" | "claim") => (error: unknown) => warn(error, "the database did not take a command", { command });
   const announcing = { queue, publicUrl: deps.settings.publicUrl };
-  const disk = startDiskGuard({ freeBytes: deps.storage.freeBytes, freeBytesMin: deps.settings.diskFreeBytesMin, log });
+  const disk = startDiskGuard({
+    freeBytes: deps.storage.freeBytes,
+    freeBytesMin: deps.settings.diskFreeBytesMin,
+    bytesMax: DOWNLOAD_LIMITS.bytesMax,
+    log,
+  });
   const settler = createSettler({
     transaction: db.keyedTransaction,
     queue,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { statfsSync } from "node:fs";
 import { appendFile, readdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -10,6 +11,7 @@ import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { startOrigin } from "../support/origin.ts";
 import { startService } from "../support/service.ts";
 import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 
@@ -22,10 +24,8 @@ test(
   "a full disk: nothing corrupt, claiming pauses, status answers, work resumes when there is room",
   { timeout: 90_000, skip: canMount ? false : "only root can mount a small disk" },
   async (t) => {
-    const disk = await createTestFolder();
-    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=48m", "tmpfs", disk]).status !== 0)
-      return t.skip("this system does not allow a mount");
-    onCleanup(() => spawnSync("umount", ["-l", disk]));
+    const disk = await mountDisk("48m");
+    if (disk === null) return t.skip("this system does not allow a mount");
     const photo = await makeSamplePhoto({ width: 900, height: 600, seed: 3, format: "jpeg" });
     const origin = await startSlowOrigin(60, photo);
     const service = await startService({
@@ -57,6 +57,77 @@ test(
     for (const name of await readdir(folder))
       assert.equal((await sharp(join(folder, name), { failOn: "warning" }).stats()).isOpaque, true, name);
     assert.equal((await service.kill("SIGTERM")).code, 0);
+  },
+);
+
+/** A photo is this large and quickly encoded, so that hundreds are fetched ahead. */
+const PHOTO_BYTES = MIB;
+const RESERVE_MB = 64;
+
+for (const [what, small] of [
+  ["of one size", 0],
+  ["that follow small ones", 100],
+] as const)
+  test(
+    `images ${what} that are fetched ahead leave the reserve alone, and go on when there is room`,
+    { timeout: 90_000, skip: canMount ? false : "only root can mount a small disk" },
+    async (t) => {
+      const disk = await mountDisk("192m");
+      if (disk === null) return t.skip("this system does not allow a mount");
+      const thumbnail = await makeSamplePhoto({ width: 120, height: 90, seed: 3, format: "jpeg" });
+      const photo = Buffer.concat([thumbnail, Buffer.alloc(PHOTO_BYTES)]);
+      const origin = await startOrigin((_, response, { pathname }) => {
+        const body = Number(/\d+/.exec(pathname)?.[0]) < small ? thumbnail : photo;
+        setTimeout(() => response.setHeader("content-type", "image/jpeg").end(body), 200);
+      });
+      const service = await startService({
+        DATABASE_URL: await createTestDatabase(),
+        DATA_DIR: disk,
+        DISK_FREE_MB_MIN: String(RESERVE_MB),
+        DOWNLOADS_PER_HOST: "1024",
+        ENCODERS: "1",
+      });
+      const free = watchFree(disk);
+      const images = small + 400;
+      const { requestId } = await service.upload(slowCatalogue(origin, images));
+      await eventually("the pause", async () => service.output.some((line) => line.includes("the disk is full")));
+      const { progress } = await service.status(requestId);
+      assert.ok(free.least >= RESERVE_MB * MIB, `${Math.round(free.least / MIB)} MiB were left`);
+      assert.ok(progress.completed > small + 20, `${progress.completed} images were done`);
+
+      assert.equal(spawnSync("mount", ["-o", "remount,size=1g", disk]).status, 0);
+      const end = await service.finished(requestId);
+      assert.deepEqual([end.progress.completed, end.progress.failed], [images, 0]);
+      if (small === 0) assert.deepEqual(new Set(origin.hits.values()), new Set([1]), "none was asked for again");
+      assert.equal((await service.kill("SIGTERM")).code, 0);
+    },
+  );
+
+test(
+  "images that wait for a slow host hold no room of a small disk",
+  { timeout: 90_000, skip: canMount ? false : "only root can mount a small disk" },
+  async (t) => {
+    const disk = await mountDisk("192m");
+    if (disk === null) return t.skip("this system does not allow a mount");
+    const thumbnail = await makeSamplePhoto({ width: 120, height: 90, seed: 3, format: "jpeg" });
+    const photo = Buffer.concat([thumbnail, Buffer.alloc(PHOTO_BYTES)]);
+    const origin = await startSlowOrigin(0, photo);
+    const mute = await startOrigin(() => {});
+    const service = await startService({
+      DATABASE_URL: await createTestDatabase(),
+      DATA_DIR: disk,
+      DISK_FREE_MB_MIN: String(RESERVE_MB),
+      DOWNLOADS_PER_HOST: "1",
+      ENCODERS: "1",
+    });
+    const first = await service.upload(slowCatalogue(origin, 10));
+    await service.finished(first.requestId);
+    await service.upload(slowCatalogue(mute, 300));
+    await eventually("the slow host to be asked", async () => mute.hits.size === 1);
+    const next = await service.upload(slowCatalogue(origin, 20), { refresh: "always" });
+    const { progress } = await service.finished(next.requestId);
+    assert.deepEqual([progress.completed, progress.failed], [20, 0]);
+    assert.equal(mute.hits.size, 1, "its first answer is still awaited");
   },
 );
 
@@ -103,6 +174,29 @@ for (const [what, take, giveBack] of [
       assert.equal((await service.kill("SIGTERM")).code, 0);
     },
   );
+
+/** Null where this system does not allow it. */
+async function mountDisk(size: string): Promise<string | null> {
+  const disk = await createTestFolder();
+  if (spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk]).status !== 0) return null;
+  onCleanup(() => spawnSync("umount", ["-l", disk]));
+  return disk;
+}
+
+/** The least bytes that have been free, looked at all the time. */
+function watchFree(disk: string): { readonly least: number } {
+  let least = Infinity;
+  const timer = setInterval(() => {
+    const { bavail, bsize } = statfsSync(disk);
+    least = Math.min(least, bavail * bsize);
+  }, 5);
+  onCleanup(() => clearInterval(timer));
+  return {
+    get least() {
+      return least;
+    },
+  };
+}
 
 /** Leaves 1 MiB: less than the reserve, and no room for an upload. By and by, since the service writes meanwhile. */
 async function fill(disk: string): Promise<void> {
