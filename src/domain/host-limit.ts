@@ -4,8 +4,8 @@ import { createAverage } from "./average.ts";
 export type HostLimit = {
   /** A fraction while it grows back: as many as are whole. */
   readonly value: number;
-  /** It is no less than that of a host of which nothing is known. */
-  readonly isWhole: boolean;
+  /** That of a host of which nothing is known. */
+  readonly isAsNew: boolean;
   onAnswer(answer: Answer): void;
   /** The host has given a whole answer. */
   onSuccess(): void;
@@ -17,7 +17,7 @@ export type HostLimit = {
 type Answer = { ms: number; at: number; isWanted: boolean };
 
 /** So many at once are asked of a host of which nothing is known. */
-export const PER_HOST_AT_FIRST = 32;
+const AT_FIRST = 32;
 /** So many of its answers tell how long it takes. */
 const ANSWERS_MIN = 4;
 /** Asked for twice as much at once it may take a quarter longer. With twice the time it would bring nothing more. */
@@ -27,18 +27,24 @@ const SHRINKS_FROM = 1.5;
 const MS_MIN = 20;
 /** What the host did not bear is tried again so many answers later. */
 const ANSWERS_BETWEEN = 500;
+/** What it refused, so many later: each try may cost some images an attempt. */
+const ANSWERS_AFTER_REFUSAL = 5_000;
 /** Weight of a new time in its average. */
 const NEW_WEIGHT = 1 / 16;
+
+export function limitAtFirst(max: number): number {
+  return Math.min(AT_FIRST, max);
+}
 
 /**
  * A host that is far away, or takes long for each answer, gives no more than its time lets it: 32 at once are a hundred a second
  * at 300 ms, and six at 5 s, though it might bear more. So where images wait for it, it is asked for twice as many at once,
  * and again, to `max` at most, as long as its answers take no longer than with 32; and for half as many when they do. A host
- * that may have had too much is asked for half as many too. That grows back by successes, to 32 and no further
- * (docs/adr/0013-more-of-one-host.md).
+ * that may have had too much is asked for half as many too. That grows back by successes, to 32 and for long no
+ * further (docs/adr/0013-more-of-one-host.md).
  */
 export function createHostLimit(max: number): HostLimit {
-  const atFirst = Math.min(PER_HOST_AT_FIRST, max);
+  const atFirst = limitAtFirst(max);
   let value = atFirst;
   const usual = createAverage(NEW_WEIGHT);
   /** Of those that were asked for since the limit grew. */
@@ -56,8 +62,8 @@ export function createHostLimit(max: number): HostLimit {
     get value() {
       return value;
     },
-    get isWhole() {
-      return value >= atFirst;
+    get isAsNew() {
+      return value >= atFirst && growsFrom === ANSWERS_MIN;
     },
     onAnswer({ ms, at, isWanted }) {
       answers += 1;
@@ -68,15 +74,15 @@ export function createHostLimit(max: number): HostLimit {
         growsFrom = answers + ANSWERS_BETWEEN;
         return;
       }
-      const isKnown = isCrowded ? crowded.count >= value && !isLonger(GROWS_TO) : value === atFirst;
-      if (isWanted && isKnown && answers >= growsFrom && value < max) change(Math.min(max, 2 * value), at);
+      const bearsIt = isCrowded ? crowded.count >= value && !isLonger(GROWS_TO) : value === atFirst;
+      if (isWanted && bearsIt && answers >= growsFrom && value < max) change(Math.min(max, 2 * value), at);
     },
     onSuccess() {
       if (value < atFirst) value = Math.min(atFirst, value + 1 / value);
     },
     onSlowDown() {
       value = Math.max(1, Math.min(atFirst, value / 2));
-      growsFrom = Infinity;
+      growsFrom = answers + ANSWERS_AFTER_REFUSAL;
     },
   };
 }

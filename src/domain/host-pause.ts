@@ -19,7 +19,7 @@ export const PATIENCE_MS = 15 * MINUTE;
 
 /**
  * So many failures in a row, with no answer between, pause a host: more than a host that works has by chance, and fewer than
- * the 32 downloads that it may have at once, so that one burst is enough. A server that restarts is paused too, which costs
+ * the 32 downloads that it has at once at first, so that one burst is enough. A server that restarts is paused too, which costs
  * its images half a minute but no attempt.
  */
 export const FAILURES_MAX = 20;

@@ -38,8 +38,8 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
   const leave = (host: string, gate: Gate) => {
     gate.leave();
     if (gate.inside > 0 || gate.isAwaited) return;
-    // Nothing is kept of a host at rest at its whole limit, so that millions of hosts cost nothing.
-    if (hosts.get(host)?.limit.isWhole) return void hosts.delete(host);
+    // Nothing is kept of a host at rest that is as good as new, so that millions of hosts cost nothing.
+    if (hosts.get(host)?.limit.isAsNew) return void hosts.delete(host);
     slowed.add(host);
     const [oldest] = slowed;
     if (slowed.size <= SLOWED_MAX || oldest === undefined) return;

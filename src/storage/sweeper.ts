@@ -8,7 +8,7 @@ type SweeperDeps = {
 /** A killed process leaves gigabytes, and where others live on its machine, none may start for months. */
 const SWEEP_MS = 60_000;
 
-/** Sweeps now and then each minute. That the disk is away, or a folder cannot be removed, ends nothing; it is said once. */
+/** Sweeps at once, and then each minute. That the disk is away, or a folder cannot be removed, ends nothing; it is said once. */
 export async function startSweeper({ sweep, log }: SweeperDeps): Promise<{ stop(): Promise<void> }> {
   let isFailing = false;
   let sweeping: Promise<void> | null = null;

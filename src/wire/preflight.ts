@@ -2,7 +2,7 @@ import type { Config } from "../config.ts";
 import type { Preflight } from "../contract/preflight.ts";
 import { CATALOGUE_LIMITS } from "../csv/limits.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
-import { PER_HOST_AT_FIRST } from "../domain/host-limit.ts";
+import { limitAtFirst } from "../domain/host-limit.ts";
 import { userAgent } from "../domain/user-agent.ts";
 import { createImageProbe } from "../image/probe-image.ts";
 import { PIXELS_MAX } from "../image/inspect.ts";
@@ -36,7 +36,7 @@ export async function wirePreflight({
   });
   const { encoders, downloads } = config;
   // Whether a host bears more is not known beforehand.
-  const downloadsPerHost = Math.min(config.downloadsPerHost, PER_HOST_AT_FIRST);
+  const downloadsPerHost = limitAtFirst(config.downloadsPerHost);
   const deps: PreflightDeps = {
     survey,
     limits: CATALOGUE_LIMITS,

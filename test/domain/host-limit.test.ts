@@ -63,15 +63,45 @@ describe("the limit of a host", () => {
     assert.equal(limit.value, 64);
   });
 
-  test("is halved for a host that may have had too much, and grows back to 32 and no further", () => {
-    const limit = createHostLimit(64);
-    ask(limit, { ms: 300, serves: Infinity }, 400);
-    assert.equal(limit.value, 64);
+  test("is halved for a host that may have had too much, and grows back to 32 and for long no further", () => {
+    const limit = createHostLimit(200);
+    const far = { ms: 300, serves: Infinity };
+    ask(limit, far, 800);
+    assert.equal(limit.value, 200);
     limit.onSlowDown();
     assert.equal(limit.value, 32);
     limit.onSlowDown();
     assert.equal(limit.value, 16);
-    assert.equal(most(ask(limit, { ms: 300, serves: Infinity }, 2_000)), 32);
+    assert.equal(most(ask(limit, far, 4_900)), 32);
+    assert.equal(most(ask(limit, far, 1_000)), 200);
+  });
+
+  test("does not grow further where the answers already take a little longer, but keeps what it has", () => {
+    const limit = createHostLimit(1_024);
+    const answer = (count: number, ms: number) => {
+      for (; count > 0; count -= 1) limit.onAnswer({ ms, at: (at += 1_000), isWanted: true });
+    };
+    let at = 0;
+    answer(4, 300);
+    assert.equal(limit.value, 64);
+    answer(200, 400);
+    assert.equal(limit.value, 64);
+    answer(64, 300);
+    assert.equal(limit.value, 128, "judged by those that were asked for since");
+  });
+
+  test("is worth remembering where the host did not bear what was tried", () => {
+    const limit = createHostLimit(64);
+    assert.ok(limit.isAsNew);
+    ask(limit, { ms: 300, serves: Infinity }, 100);
+    assert.ok(limit.isAsNew);
+    ask(limit, { ms: 300, serves: 8 }, 200);
+    assert.equal(limit.value, 32);
+    assert.ok(!limit.isAsNew);
+    const refused = createHostLimit(64);
+    refused.onSlowDown();
+    ask(refused, { ms: 300, serves: Infinity }, 200);
+    assert.ok(!refused.isAsNew);
   });
 
   test("stays between 1 and the most that is allowed, whatever happens", () => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createHostGate } from "../../src/net/host-gate.ts";
+import { setImmediate } from "node:timers/promises";
+import { createHostGate, watchForGate } from "../../src/net/host-gate.ts";
+import { NO_WATCH } from "../../src/net/host-watch.ts";
 
 const never = new AbortController().signal;
 
@@ -41,4 +43,57 @@ describe("the gate of hosts", () => {
     assert.equal(await countWaiting("a.example"), 0);
     assert.equal(await countWaiting("b.example"), 1);
   });
+
+  test("learns nothing from how quickly a host refuses", async () => {
+    const gate = createHostGate({ max: 100, perHostMax: 64 });
+    const watch = watchForGate(gate, NO_WATCH);
+    const asked = Array.from({ length: 33 }, () => gate.enter("a.example", never));
+    const answer = (status: number) => {
+      for (let count = 0; count < 8; count += 1) watch.onHead?.("a.example", { status, ms: 300 });
+    };
+    answer(404);
+    (await asked[0])?.();
+    await asked.pop();
+    const waiting = gate.enter("a.example", never);
+    assert.equal(gate.waiting, 1);
+    answer(200);
+    (await asked[1])?.();
+    await waiting;
+    void gate.enter("a.example", never);
+    assert.equal(gate.waiting, 0);
+  });
+
+  test("asks a host that refused what was tried for no more once it has been at rest", async () => {
+    const gate = createHostGate({ max: 100, perHostMax: 64 });
+    const abort = new AbortController();
+    /** How many are let in of as many as wait after the first answers; all leave again. */
+    const countAtOnce = async (): Promise<number> => {
+      const entered: (() => void)[] = [];
+      const asked = Array.from({ length: 100 }, () => gate.enter("a.example", abort.signal).then((leave) => void entered.push(leave)));
+      await setImmediate();
+      for (let answer = 0; answer < 8; answer += 1) gate.onAnswer("a.example", 300);
+      entered.shift()?.();
+      await setImmediate();
+      const { length } = entered;
+      while (entered.length > 0) {
+        entered.shift()?.();
+        await setImmediate();
+      }
+      await Promise.all(asked);
+      return length;
+    };
+    assert.equal(await countAtOnce(), 64);
+    const leave = await gate.enter("a.example", never);
+    gate.onSlowDown("a.example");
+    leave();
+    assert.equal(await countAtOnce(), 16, "the limit had been 32 again");
+    for (let success = 0; success < 1_000; success += 1) await succeed(gate);
+    assert.equal(await countAtOnce(), 32);
+  });
 });
+
+async function succeed(gate: ReturnType<typeof createHostGate>): Promise<void> {
+  const leave = await gate.enter("a.example", never);
+  gate.onSuccess("a.example");
+  leave();
+}
