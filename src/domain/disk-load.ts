@@ -1,16 +1,18 @@
+import { createAverage, type Average } from "./average.ts";
+
 /** What the images in hand may put on the disk, and what there is beside its reserve. */
 export type DiskLoad = {
-  /** Whether there is room for one more image of so many files, its input and its outputs. */
-  hasRoomFor(files: number): boolean;
-  /** An image begins. */
+  /** An image of so many files, its input and its outputs, is being asked for. */
   begin(files: number): Begun;
+  /** How many more may be claimed. */
+  readonly claimMax: number;
+  /** By the last look there is room for one that is as large as those before it. */
+  readonly hasRoom: boolean;
   /** Called just before a look at the disk, and what it returns with what was free besides the reserve. */
   onLook(): (spareBytes: number) => void;
-  /** There is nothing that the last look has not seen whole. */
-  readonly isAtRest: boolean;
 };
 
-/** What an image in hand tells of itself. */
+/** What an image that is asked for tells of itself. */
 export type Begun = {
   /** Its file begins to come, of so many bytes where that is known. False where there is no room for it: nothing more of it may come. */
   onBody(bytes: number | null): boolean;
@@ -20,121 +22,109 @@ export type Begun = {
   onEnd(): void;
 };
 
-/** Weight of a smaller size in what is expected. A larger one is believed at once: too little expected is what eats the reserve. */
-const SMALLER_WEIGHT = 1 / 8;
+/** Weight of a new image in the average: ten photos after many thumbnails are believed, and one that is very large is soon forgotten. */
+const NEW_WEIGHT = 1 / 8;
 
 /**
- * Each image in hand is promised room for its input, as large as those before it until its head tells, and as much again for each
- * output, since what cannot be made smaller is kept as it is. The promise counts whole until a look at the disk has seen all that came
- * of it. So what is on the disk already is in part counted twice, which errs on the side of the reserve, and matters to nobody while
- * there is room.
+ * An image is promised room for its input once its head has told how large that is, and for as much again for each output, since what
+ * cannot be made smaller is kept as it is. Where there is no room for that besides what others have been promised, it is refused. The
+ * promise counts whole until a look at the disk has seen all that came of it. So what is on the disk already is in part counted twice,
+ * which errs on the side of the reserve, and matters to nobody while there is room.
  *
- * While no size is known an image may be as large as any download may be (`bytesMax`), or less with each answer that has no body. Where
- * there is no room for that, one after the other is tried until a head tells more.
+ * As long as an image's size is not known, it is expected to be as large as those before it. That bounds what is claimed, and keeps no
+ * room from those whose size is known: it may never come.
  */
-export function createDiskLoad({ bytesMax }: { bytesMax: number }): DiskLoad {
-  const sizes = createSizes(bytesMax);
-  const room = createRoom();
+export function createDiskLoad(): DiskLoad {
+  const average = createAverage(NEW_WEIGHT);
+  const promises = createPromises();
   return {
-    hasRoomFor: (files) => room.left >= files * sizes.expected || (sizes.isGuess && room.isAtRest && room.left > 0),
-    begin: (files) => begin(files, sizes, room),
-    onLook: room.onLook,
-    get isAtRest() {
-      return room.isAtRest;
+    begin: (files) => begin(files, average, promises),
+    get claimMax() {
+      const { spare, left, unsized, isAtRest } = promises;
+      if (spare <= 0) return 0;
+      if (average.value === 0) return Infinity;
+      const more = Math.floor(left / average.value) - unsized;
+      // Something is always tried: it may be smaller than those before it, one of which may have been very large.
+      return Math.max(more, isAtRest ? 1 : 0);
     },
+    get hasRoom() {
+      return promises.spare > 0 && promises.spare >= average.value;
+    },
+    onLook: promises.onLook,
   };
 }
 
-function begin(files: number, sizes: Sizes, room: Room): Begun {
-  // Of one that is only tried, what there is.
-  let promised = Math.min(files * sizes.expected, room.left);
-  /** Null until a file comes. */
-  let came: number | null = null;
-  let isSizeKnown = false;
-  room.promise(promised);
-  const promise = (bytes: number) => {
-    room.promise(bytes - promised);
-    promised = bytes;
-  };
-  /** What is larger than expected comes all the same where it is not more than all that was promised. */
-  const isAdmitted = (bytes: number) => {
-    const before = promised;
-    sizes.add(bytes);
-    promise(files * bytes);
-    if (bytes <= before || room.left >= 0) return true;
-    promise(before);
-    return false;
+function begin(files: number, average: Average, promises: Promises): Begun {
+  let [promised, cameBytes, isSized] = [0, 0, false];
+  promises.begin();
+  const promise = (bytes: number): boolean => {
+    const more = files * bytes - promised;
+    if (more > promises.left) return false;
+    promises.add(more);
+    promised += more;
+    return true;
   };
   return {
     onBody(bytes) {
-      came = 0;
-      isSizeKnown = bytes !== null && Number.isFinite(bytes);
-      return bytes === null || !isSizeKnown || isAdmitted(bytes);
+      cameBytes = 0;
+      // What is no number would stay in the average for ever.
+      if (bytes === null || !Number.isFinite(bytes)) return true;
+      if (!isSized) promises.onSized();
+      isSized = true;
+      average.add(files * bytes);
+      return promise(bytes);
     },
     onBytes(count) {
-      if (came === null) return true;
-      came += count;
-      // Where the size is not known as much again as has come is awaited.
-      return came <= promised || isAdmitted(2 * came);
+      cameBytes += count;
+      // Where the size is not known, as much again as has come is awaited.
+      return files * cameBytes <= promised || promise(2 * cameBytes);
     },
     onEnd() {
-      if (came === null) sizes.onNone();
-      else if (!isSizeKnown) sizes.add(came);
-      room.end(promised, { isSeen: came === null });
+      if (!isSized && cameBytes > 0) average.add(files * cameBytes);
+      if (!isSized) promises.onSized();
+      promises.end(promised);
     },
   };
 }
 
-type Sizes = { readonly expected: number; readonly isGuess: boolean; add(bytes: number): void; onNone(): void };
+type Promises = ReturnType<typeof createPromises>;
 
-function createSizes(bytesMax: number): Sizes {
-  let [expected, isGuess] = [bytesMax, true];
-  const approach = (bytes: number) => (expected = Math.ceil(expected + (bytes - expected) * SMALLER_WEIGHT));
-  return {
-    get expected() {
-      return expected;
-    },
-    get isGuess() {
-      return isGuess;
-    },
-    add(bytes) {
-      if (isGuess || bytes > expected) expected = bytes;
-      else approach(bytes);
-      isGuess = false;
-    },
-    onNone() {
-      if (isGuess) approach(0);
-    },
-  };
-}
-
-type Room = ReturnType<typeof createRoom>;
-
-function createRoom() {
-  /** Nothing begins before the first look. */
+function createPromises() {
+  /** Nothing is claimed before the first look. */
   let spare = 0;
   let promised = 0;
+  /** How many are in hand, and of how many of those the size is not known. */
+  let [inHand, unsized] = [0, 0];
   /** Promised to those that have ended, in all, and of that what the last look has seen. */
   let [ended, seen] = [0, 0];
   return {
-    /** Below zero where more is promised than there is. */
+    get spare() {
+      return spare;
+    },
     get left() {
       return spare - promised - (ended - seen);
     },
-    get isAtRest() {
-      return promised + ended === seen;
+    get unsized() {
+      return unsized;
     },
-    promise: (bytes: number) => void (promised += bytes),
-    /** `isSeen`: nothing came of it. */
-    end(bytes: number, { isSeen }: { isSeen: boolean }) {
+    /** There is nothing that the last look has not seen whole. */
+    get isAtRest() {
+      return inHand === 0 && ended === seen;
+    },
+    begin() {
+      inHand += 1;
+      unsized += 1;
+    },
+    onSized: () => void (unsized -= 1),
+    add: (bytes: number) => void (promised += bytes),
+    end(bytes: number) {
+      inHand -= 1;
       promised -= bytes;
-      if (!isSeen) ended += bytes;
+      ended += bytes;
     },
     onLook() {
       const seenThen = ended;
       return (spareBytes: number) => {
-        // One that a later look has overtaken has nothing to tell.
-        if (seenThen < seen) return;
         seen = seenThen;
         spare = spareBytes;
       };

@@ -36,8 +36,8 @@ export type DownloadRequest = {
   signal: AbortSignal;
   /** What was said of the file the last time: the answer may be a 304, which leaves no file (RFC 9110 §13). */
   validators?: Validators;
-  /** Its host has room for it: once this resolves, it is asked for. */
-  onTurn?: () => Promise<void>;
+  /** There is room for it: from here on it is being asked for. */
+  onTurn?: () => void;
   /** The file begins to come, of so many bytes where the server says it, and then comes piece by piece. */
   onBody?: (bytes: number | null) => void;
   onBytes?: (count: number) => void;
@@ -80,6 +80,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     async download(request) {
       const url = new URL(request.url);
       let leave = await gate.enter(url.host, request.signal);
+      request.onTurn?.();
       // Nobody holds a place at one host while he waits at another: two that redirect to each other would wait for ever.
       const moveTo = async (host: string) => {
         leave();
@@ -88,7 +89,6 @@ export function createDownloader(options: DownloaderOptions): Downloader {
       };
       let isWhole = false;
       try {
-        await request.onTurn?.();
         const result = await fetchToFile(context, { ...request, moveTo }, url);
         isWhole = result.ok;
         return result;

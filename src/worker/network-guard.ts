@@ -1,3 +1,4 @@
+import { outageDelayMs } from "../domain/backoff.ts";
 import { whatHostDid } from "../domain/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
@@ -19,12 +20,6 @@ export type NetworkGuard = {
 const HOSTS_MIN = 5;
 /** While the network is away one job after the other, of up to ten images, tries whether it is back. */
 const TRIAL_MS = 2_000;
-/**
- * An image waits as long as the network has been away, between these, and then is at the head of the queue again: were it always the
- * shortest time, the same few would be tried for ever, and hosts that work would not be met where those of the others are what fails.
- */
-const RETRY_MS_MIN = 5_000;
-const RETRY_MS_MAX = 60_000;
 /** As long as a host is waited for (domain/host-pause.ts). Then failures count again, so that a batch of nothing but dead hosts ends. */
 const AWAY_MS_MAX = 15 * 60_000;
 /** Hosts that are known to have answered; beyond, the one that answered longest ago is forgotten. */
@@ -71,11 +66,7 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
 
   return {
     isToBlame,
-    retryMs() {
-      const awayMs = awaySince === null ? 0 : now() - awaySince;
-      // In whole steps: images of one job that come back at one time stay one job.
-      return Math.min(Math.max(1, Math.ceil(awayMs / RETRY_MS_MIN)) * RETRY_MS_MIN, RETRY_MS_MAX);
-    },
+    retryMs: () => outageDelayMs(awaySince === null ? 0 : now() - awaySince),
     claimMax() {
       if (!isAway()) return Infinity;
       if (now() - triedAt < TRIAL_MS) return 0;

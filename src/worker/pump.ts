@@ -25,10 +25,7 @@ type PumpDeps = {
   onAllWorked(): void;
   /** How many of those in hand wait until their host has room for another download. */
   waitingForHost(): number;
-  /**
-   * How many may be claimed now: none while the disk has no room for those in hand, one, which claims a whole job, now and then while
-   * the network is away.
-   */
+  /** How many may be claimed now: as many as the disk has room for, and one, which claims a whole job, now and then while the network is away. */
   claimMax(): number;
   onError(error: unknown): void;
 };

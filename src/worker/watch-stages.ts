@@ -27,10 +27,10 @@ export function watchStages(
   const download: Stages["download"] = async (request) => {
     let onAnswered: ReturnType<AnswerTimes["onAsked"]> | undefined;
     let asked: Asked | undefined;
-    const onTurn = async () => {
-      await request.onTurn?.();
+    const onTurn = () => {
       onAnswered = answers.onAsked();
       asked = line.onAsked();
+      request.onTurn?.();
     };
     const onBody = (bytes: number | null) => {
       asked?.onBody(bytes);

@@ -1,7 +1,6 @@
 import { isDatabaseAway } from "../db/connect.ts";
 import type { SourcedImage } from "../db/known-sources.ts";
 import { PATIENCE_MS, whatHostDid } from "../domain/host-pause.ts";
-import type { Begun } from "../domain/disk-load.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { outputsOf } from "../domain/recipe.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
@@ -13,18 +12,19 @@ import type { DiskGuard } from "./disk-guard.ts";
 import type { HostPauses } from "./host-pauses.ts";
 import { placesOf } from "./placed-outputs.ts";
 import { processImage } from "./process-image.ts";
-import { LostClaim } from "./images-in-hand.ts";
+import { LostClaim, NoRoom } from "./images-in-hand.ts";
 import type { NetworkGuard } from "./network-guard.ts";
 import type { Hold } from "./pump.ts";
 import type { ImageOutcome } from "./settle-together.ts";
 import type { Settler } from "./settler.ts";
 import type { SourceHeadersOf } from "./source-headers.ts";
 import { NO_STAGE_MS, type Attempt, type Processed, type Stages } from "./stages.ts";
+import { watchSize } from "./watch-size.ts";
 
 export type WorkDeps = {
   stages: Stages;
   settler: Settler;
-  disk: Pick<DiskGuard, "begin" | "check">;
+  disk: Pick<DiskGuard, "begin" | "check" | "retryMs">;
   network: Pick<NetworkGuard, "isToBlame" | "retryMs">;
   log: Log;
   hosts: Pick<HostPauses, "meet">;
@@ -65,51 +65,35 @@ function meetPause(hosts: WorkDeps["hosts"], host: string): Tried | null {
 /** A surprise costs the image a try and is logged. */
 async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, hold: Hold): Promise<Tried> {
   const work = { ...image, recipe: image.batch.recipe, isOfSmallBatch: image.batch.isSmall };
-  const room = createRoom(deps.disk, 1 + outputsOf(work.recipe).length, hold);
+  const size = watchSize(deps.disk, 1 + outputsOf(work.recipe).length, hold);
   try {
-    const attempt = await processImage(stagesFor(deps, image, hold, room), work, hold);
+    const attempt = await processImage(stagesFor(deps, image, hold, size), work, hold);
     return { attempt, outcome: await decide(deps, claim, image, attempt) };
   } catch (error) {
-    const released = { attempt: null, outcome: { kind: "release", delayMs: 0 } } as const;
+    const delayMs = hold.signal.reason instanceof NoRoom ? deps.disk.retryMs() : 0;
+    const released = { attempt: null, outcome: { kind: "release", delayMs } } as const;
     if (hold.signal.aborted || error instanceof NoAttempt) return released;
     if (error instanceof HostPaused) return meetPause(deps.hosts, error.host) ?? released;
     deps.log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
     const failure = { code: "storage_failed", detail: "The image could not be processed for a reason on our side.", retry: true } as const;
     return { attempt: null, outcome: await decideFailure(failure, image.attempts + 1, deps.disk) };
   } finally {
-    room.onEnd();
+    size.onEnd();
   }
-}
-
-type Room = ReturnType<typeof createRoom>;
-
-/**
- * An image's room on the disk: from when it would be asked for until all of its files are written. Not from when it is claimed, or those
- * that wait for a slow host would hold the room of all others.
- */
-function createRoom(disk: WorkDeps["disk"], files: number, { signal, onNoRoom }: Hold) {
-  let begun: Begun | undefined;
-  return {
-    async enter() {
-      begun ??= await disk.begin(files, signal);
-    },
-    onBody: (bytes: number | null) => void (begun?.onBody(bytes) !== false || onNoRoom()),
-    onBytes: (count: number) => void (begun?.onBytes(count) !== false || onNoRoom()),
-    onEnd: () => begun?.onEnd(),
-  };
 }
 
 /**
  * The stages, which tell the pump how far the image has come and the disk how much of it comes, and take the headers that its batch has
  * for its origins.
  */
-function stagesFor({ stages, sourceHeadersOf }: WorkDeps, { batch, batchId }: SourcedImage, hold: Hold, room: Room): Stages {
-  const { onAsked, onFetched } = hold;
-  const { onBody, onBytes } = room;
-  const onTurn = async () => {
-    await room.enter();
-    onAsked();
-  };
+function stagesFor(
+  { stages, sourceHeadersOf }: WorkDeps,
+  { batch, batchId }: SourcedImage,
+  { onAsked, onFetched }: Hold,
+  size: ReturnType<typeof watchSize>,
+): Stages {
+  const { onBody, onBytes } = size;
+  const onTurn = () => (size.onTurn(), onAsked());
   const download: Stages["download"] = (request) => stages.download({ ...request, onTurn, onBody, onBytes });
   return {
     ...stages,

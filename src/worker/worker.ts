@@ -4,7 +4,6 @@ import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
 import type { Claim } from "../queue/image-jobs.ts";
-import { DOWNLOAD_LIMITS } from "../net/deadlines.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
@@ -65,10 +64,10 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const { db, queue, log, warn } = deps;
   const onError = (command: "settle" | "claim") => (error: unknown) => warn(error, "the database did not take a command", { command });
   const announcing = { queue, publicUrl: deps.settings.publicUrl };
-  const disk = startDiskGuard({
+  const disk = await startDiskGuard({
     freeBytes: deps.storage.freeBytes,
     freeBytesMin: deps.settings.diskFreeBytesMin,
-    bytesMax: DOWNLOAD_LIMITS.bytesMax,
+    now: () => performance.now(),
     log,
   });
   const settler = createSettler({
@@ -89,7 +88,10 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     onError: onError("claim"),
     transaction: db.fleetingTransaction,
     startBatches: (tx, batchIds) => startBatches(tx.executor, batchIds),
-    claimMax: () => (disk.hasRoom ? deps.network.claimMax() : 0),
+    claimMax() {
+      const max = disk.claimMax();
+      return max > 0 ? Math.min(max, deps.network.claimMax()) : 0;
+    },
     waitingForHost: deps.waitingForHost,
     onAllWorked: settler.flush,
     endUntried: (claim, how) => settler.settle(untried(claim, how)),

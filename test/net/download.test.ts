@@ -315,7 +315,7 @@ describe("a download", { timeout: 60_000 }, () => {
     const turns: string[] = [];
     const start = (name: string, signal: AbortSignal) => {
       const path = join(folder, `${(count += 1)}.tmp`);
-      return downloader.download({ url: `${origin.url}/body?${name}`, path, signal, onTurn: async () => void turns.push(name) });
+      return downloader.download({ url: `${origin.url}/body?${name}`, path, signal, onTurn: () => void turns.push(name) });
     };
     const [never, calledOff] = [new AbortController(), new AbortController()];
     const [first, second, third, fourth] = [

@@ -1,63 +1,89 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { createLog } from "../../src/observe/log.ts";
+import { setImmediate } from "node:timers/promises";
+import { test, type TestContext } from "node:test";
+import type { Log } from "../../src/observe/log.ts";
 import { startDiskGuard } from "../../src/worker/disk-guard.ts";
 
 const FILES = 2;
+const RESERVE = 1_000;
 
 /** Looks when it is told to, beside the looks of its own. */
-async function startGuard(freeBytes: number) {
-  const disk = { freeBytes };
-  const guard = startDiskGuard({
-    freeBytes: async () => disk.freeBytes,
-    freeBytesMin: 1_000,
-    bytesMax: 500,
-    log: createLog("silent"),
+async function startGuard(t: TestContext, freeBytes: number) {
+  const disk = { freeBytes, nowMs: 0, isAway: false, said: [] as string[] };
+  const say = (_: object, message: string) => void disk.said.push(message);
+  const guard = await startDiskGuard({
+    freeBytes: async () => {
+      await setImmediate();
+      if (disk.isAway) throw new Error("not mounted");
+      return disk.freeBytes;
+    },
+    freeBytesMin: RESERVE,
+    now: () => disk.nowMs,
+    log: { info: say, error: say } as unknown as Log,
   });
-  await guard.check();
-  return { guard, disk };
+  t.after(guard.stop);
+  const bring = (bytes: number) => {
+    const begun = guard.begin(FILES);
+    const isAdmitted = begun.onBody(bytes);
+    begun.onEnd();
+    return isAdmitted;
+  };
+  return { guard, disk, bring };
 }
 
-test("images wait for room in the order in which they came, and nothing is claimed meanwhile", async (t) => {
-  const { guard, disk } = await startGuard(2_000);
-  t.after(guard.stop);
-  const { signal } = new AbortController();
-  const first = await guard.begin(FILES, signal);
-  assert.equal(guard.hasRoom, true);
-  const entered: string[] = [];
-  const enter = async (name: string, files: number) => {
-    const begun = await guard.begin(files, signal);
-    entered.push(name);
-    return begun;
-  };
-  const [second, third] = [enter("second", FILES), enter("third", 1)];
-  assert.equal(guard.hasRoom, false);
-  assert.equal(await guard.check(), true, "those in hand may leave room");
-  assert.deepEqual(entered, []);
-
-  first.onBody(300);
-  first.onEnd();
-  disk.freeBytes = 1_400;
-  assert.equal(await guard.check(), false, "nothing is in hand, and there is no room for one");
-  disk.freeBytes = 1_600;
-  assert.equal(await guard.check(), true);
-  await second;
-  assert.deepEqual(entered, ["second"]);
-  (await second).onBody(100);
-  await third;
-  assert.equal(guard.hasRoom, true);
+test("the first look has been when images are claimed", async (t) => {
+  assert.equal((await startGuard(t, RESERVE + 1)).guard.claimMax(), Infinity, "before anything else has run");
+  const { guard, disk } = await startGuard(t, RESERVE - 1);
+  assert.equal(guard.claimMax(), 0);
+  assert.deepEqual(disk.said, ["the disk is full, nothing new is claimed"]);
 });
 
-test("an image that is called off waits no longer", async (t) => {
-  const { guard, disk } = await startGuard(1_000);
-  t.after(guard.stop);
-  const abort = new AbortController();
-  const waiting = guard.begin(FILES, abort.signal);
-  abort.abort(new Error("called off"));
-  await assert.rejects(waiting, /called off/);
-  await assert.rejects(guard.begin(FILES, abort.signal), /called off/);
-  assert.equal(guard.hasRoom, true);
-  disk.freeBytes = 5_000;
+test("it is said when there is no room for another image as large as those before it, and when there is again", async (t) => {
+  const { guard, disk, bring } = await startGuard(t, RESERVE + 1_000);
+  assert.equal(bring(100), true);
+  assert.equal(await guard.check(), true);
+  assert.deepEqual(disk.said, []);
+  disk.freeBytes = RESERVE + 199;
+  assert.equal(await guard.check(), true, "the reserve is free: what fails now is no fault of a full disk");
+  disk.freeBytes = RESERVE - 1;
+  assert.equal(await guard.check(), false);
+  disk.freeBytes = RESERVE + 200;
   await guard.check();
-  await guard.begin(FILES, new AbortController().signal);
+  disk.isAway = true;
+  assert.equal(await guard.check(), false);
+  assert.deepEqual(disk.said, [
+    "the disk is full, nothing new is claimed",
+    "the disk has room again, work goes on",
+    "the disk cannot be written, nothing new is claimed",
+  ]);
+});
+
+test("where there is room for one at most a job is tried, and after one that was given back none for five seconds", async (t) => {
+  const { guard, disk, bring } = await startGuard(t, RESERVE + 199);
+  assert.equal(bring(100), false);
+  assert.equal(guard.claimMax(), 1);
+  guard.retryMs();
+  assert.equal(guard.claimMax(), 0);
+  disk.nowMs = 4_999;
+  assert.equal(guard.claimMax(), 0);
+  disk.nowMs = 5_000;
+  assert.equal(guard.claimMax(), 1);
+
+  guard.retryMs();
+  disk.freeBytes = RESERVE + 400;
+  await guard.check();
+  assert.equal(guard.claimMax(), 2, "there is room for two");
+});
+
+test("what is given back waits longer the longer there has been no room, up to a minute, and little where there was some", async (t) => {
+  const { guard, disk } = await startGuard(t, RESERVE);
+  assert.equal(guard.retryMs(), 5_000);
+  assert.equal(guard.retryMs(), 5_000);
+  const delays: number[] = [];
+  for (disk.nowMs = 20_000; disk.nowMs <= 300_000; disk.nowMs += 40_000) delays.push(guard.retryMs());
+  assert.deepEqual(delays, [5_000, 15_000, 25_000, 35_000, 45_000, 55_000, 60_000, 60_000]);
+  disk.nowMs = 300_000 + 119_999;
+  assert.equal(guard.retryMs(), 60_000);
+  disk.nowMs += 120_000;
+  assert.equal(guard.retryMs(), 5_000);
 });
