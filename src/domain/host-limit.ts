@@ -23,7 +23,7 @@ const ANSWERS_MIN = 4;
 /** Asked for twice as much at once it may take a quarter longer. With twice the time it would bring nothing more. */
 const GROWS_TO = 1.25;
 const SHRINKS_FROM = 1.5;
-/** Times below it differ in any case. */
+/** A host that answers sooner gives 1,600 images a second with 32 at once. */
 const MS_MIN = 20;
 /** What the host did not bear is tried again so many answers later. */
 const ANSWERS_BETWEEN = 500;
@@ -51,7 +51,7 @@ export function createHostLimit(max: number): HostLimit {
   let crowded = createAverage(NEW_WEIGHT);
   let [changedAt, answers, growsFrom] = [-Infinity, 0, ANSWERS_MIN];
 
-  const isLonger = (factor: number) => crowded.value > factor * Math.max(MS_MIN, usual.value);
+  const isLonger = (factor: number) => crowded.value > factor * usual.value;
   const change = (to: number, at: number) => {
     value = to;
     changedAt = at;
@@ -74,7 +74,7 @@ export function createHostLimit(max: number): HostLimit {
         growsFrom = answers + ANSWERS_BETWEEN;
         return;
       }
-      const bearsIt = isCrowded ? crowded.count >= value && !isLonger(GROWS_TO) : value === atFirst;
+      const bearsIt = isCrowded ? crowded.count >= value && !isLonger(GROWS_TO) : value === atFirst && usual.value >= MS_MIN;
       if (isWanted && bearsIt && answers >= growsFrom && value < max) change(Math.min(max, 2 * value), at);
     },
     onSuccess() {
