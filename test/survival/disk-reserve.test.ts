@@ -30,19 +30,12 @@ for (const [what, small, askedAgainMax] of [
     async (t) => {
       const disk = await mountDisk("192m");
       if (disk === null) return t.skip("this system does not allow a mount");
-      const thumbnail = await makeSamplePhoto({ width: 120, height: 90, seed: 3, format: "jpeg" });
-      const photo = Buffer.concat([thumbnail, Buffer.alloc(PHOTO_BYTES)]);
+      const [thumbnail, photo] = await makePhotos(PHOTO_BYTES);
       const origin = await startOrigin((_, response, { pathname }) => {
         const body = Number(/\d+/.exec(pathname)?.[0]) < small ? thumbnail : photo;
         setTimeout(() => response.setHeader("content-type", "image/jpeg").end(body), 200);
       });
-      const service = await startService({
-        DATABASE_URL: await createTestDatabase(),
-        DATA_DIR: disk,
-        DISK_FREE_MB_MIN: String(RESERVE_MB),
-        DOWNLOADS_PER_HOST: "1024",
-        ENCODERS: "1",
-      });
+      const service = await startService({ ...(await settingsFor(disk)), DOWNLOADS_PER_HOST: "1024" });
       const free = watchFree(disk);
       const images = small + 400;
       const { requestId } = await service.upload(slowCatalogue(origin, images));
@@ -69,17 +62,10 @@ test(
   async (t) => {
     const disk = await mountDisk("192m");
     if (disk === null) return t.skip("this system does not allow a mount");
-    const thumbnail = await makeSamplePhoto({ width: 120, height: 90, seed: 3, format: "jpeg" });
-    const photo = Buffer.concat([thumbnail, Buffer.alloc(PHOTO_BYTES)]);
+    const [, photo] = await makePhotos(PHOTO_BYTES);
     const origin = await startSlowOrigin(0, photo);
     const mute = await startOrigin(() => {});
-    const service = await startService({
-      DATABASE_URL: await createTestDatabase(),
-      DATA_DIR: disk,
-      DISK_FREE_MB_MIN: String(RESERVE_MB),
-      DOWNLOADS_PER_HOST: "1",
-      ENCODERS: "1",
-    });
+    const service = await startService({ ...(await settingsFor(disk)), DOWNLOADS_PER_HOST: "1" });
     const first = await service.upload(slowCatalogue(origin, 10));
     await service.finished(first.requestId);
     await service.upload(slowCatalogue(mute, 300));
@@ -97,19 +83,12 @@ test(
   async (t) => {
     const disk = await mountDisk("96m");
     if (disk === null) return t.skip("this system does not allow a mount");
-    const photo = await makeSamplePhoto({ width: 120, height: 90, seed: 3, format: "jpeg" });
-    const large = Buffer.concat([photo, Buffer.alloc(40 * MIB)]);
+    const [photo, large] = await makePhotos(40 * MIB);
     const origin = await startOrigin((_, response, { pathname }) =>
       response.setHeader("content-type", "image/jpeg").end(pathname === "/slow/0.jpg" ? large : photo),
     );
-    const databaseUrl = await createTestDatabase();
-    const service = await startService({
-      DATABASE_URL: databaseUrl,
-      DATA_DIR: disk,
-      DISK_FREE_MB_MIN: String(RESERVE_MB),
-      DOWNLOADS: "4",
-      ENCODERS: "1",
-    });
+    const settings = await settingsFor(disk);
+    const service = await startService({ ...settings, DOWNLOADS: "4" });
     const free = watchFree(disk);
     const { requestId } = await service.upload(slowCatalogue(origin, 100));
     await eventually("the small images", async () => (await service.status(requestId, "?limit=1")).progress.completed === 99);
@@ -121,7 +100,7 @@ test(
 
     assert.equal(spawnSync("mount", ["-o", "remount,size=1g", disk]).status, 0);
     assert.equal((await service.finished(requestId)).progress.completed, 100);
-    const db = connectDatabase({ url: databaseUrl, poolMax: 1, onError: () => {} });
+    const db = connectDatabase({ url: settings.DATABASE_URL, poolMax: 1, onError: () => {} });
     onCleanup(() => db.close());
     assert.deepEqual((await db.executor.executeSql("select max(attempts) as attempts from image")).rows, [{ attempts: 1 }]);
     assert.equal((await service.kill("SIGTERM")).code, 0);
@@ -138,20 +117,14 @@ for (const [what, isRedirected] of [
     async (t) => {
       const disk = await mountDisk("128m");
       if (disk === null) return t.skip("this system does not allow a mount");
-      const photo = await makeSamplePhoto({ width: 120, height: 90, seed: 3, format: "jpeg" });
+      const [photo] = await makePhotos(0);
       const answer: Handler = ({ headers }, response) => {
         if (headers["if-none-match"] === undefined) response.writeHead(200, { "content-type": "image/jpeg", etag: '"1"' }).end(photo);
         else response.writeHead(304).end();
       };
       const origin = await startOrigin(answer);
       const other = await startOrigin((_, response, { pathname }) => response.writeHead(302, { location: origin.url + pathname }).end());
-      const settings = {
-        DATABASE_URL: await createTestDatabase(),
-        DATA_DIR: disk,
-        DISK_FREE_MB_MIN: String(RESERVE_MB),
-        DOWNLOADS_PER_HOST: "4",
-        ENCODERS: "1",
-      };
+      const settings = { ...(await settingsFor(disk)), DOWNLOADS_PER_HOST: "4" };
       const urls = Array.from({ length: 40 }, (_, index) => `${isRedirected && index % 2 === 0 ? other.url : origin.url}/${index}.jpg`);
       const catalogue = catalogueOf(urls.map((url) => [url]));
       if (!isRedirected) {
@@ -167,6 +140,16 @@ for (const [what, isRedirected] of [
       assert.deepEqual([progress.completed, progress.failed], [urls.length, 0]);
     },
   );
+
+async function settingsFor(disk: string) {
+  return { DATABASE_URL: await createTestDatabase(), DATA_DIR: disk, DISK_FREE_MB_MIN: String(RESERVE_MB), ENCODERS: "1" };
+}
+
+/** A small photo, and one that is so many bytes larger and encoded as quickly. */
+async function makePhotos(moreBytes: number): Promise<[Buffer, Buffer]> {
+  const photo = await makeSamplePhoto({ width: 120, height: 90, seed: 3, format: "jpeg" });
+  return [photo, Buffer.concat([photo, Buffer.alloc(moreBytes)])];
+}
 
 /** The least bytes that have been free, looked at all the time. */
 function watchFree(disk: string): { readonly least: number } {
