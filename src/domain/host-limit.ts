@@ -11,6 +11,8 @@ export type HostLimit = {
   onSuccess(): void;
   /** They may be too many for it. */
   onSlowDown(): void;
+  /** An answer, or the connection for it, has not come in time. */
+  onLate(): void;
 };
 
 /** It began to come at `at`, `ms` after it was asked for. `isWanted`: images wait until this host may be asked for them. */
@@ -83,6 +85,11 @@ export function createHostLimit(max: number): HostLimit {
     onSlowDown() {
       value = Math.max(1, Math.min(atFirst, value / 2));
       growsFrom = answers + ANSWERS_AFTER_REFUSAL;
+    },
+    onLate() {
+      if (value <= atFirst) return;
+      value = atFirst;
+      growsFrom = answers + ANSWERS_BETWEEN;
     },
   };
 }

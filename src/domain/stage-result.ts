@@ -8,7 +8,7 @@ export type StageFailure = {
   retry: boolean;
   /** How long the far side asked us to wait (Retry-After), in milliseconds. */
   retryAfterMs?: number;
-  /** The far side has too much to do, as it says (503), or as it seems. */
+  /** The far side says that it has too much to do (503). */
   isBusy?: boolean;
 };
 

@@ -61,7 +61,7 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal, onBy
   const total = createTotal(limits.totalMs);
   let endRequest: (reason: Error) => void = () => {};
   let passed: DeadlinePassed | null = null;
-  let expected = nothing();
+  let expected = { by: Infinity, ms: Infinity, what: "" };
   const rate = createRate(limits);
 
   let isAnew = false;
@@ -69,20 +69,20 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal, onBy
     if (lateMs > STANDSTILL_MS && !isAnew) return beginAnew(now, lateMs);
     const isSlow = rate.isTooLow(now);
     if (now < expected.by && now < total.endsAt && !isSlow) return arm();
-    passed = new DeadlinePassed(now >= total.endsAt ? tooLong(limits) : isSlow ? tooSlow(limits) : expected.what, expected);
+    passed = new DeadlinePassed(now >= total.endsAt ? tooLong(limits) : isSlow ? tooSlow(limits) : expected.what);
     endRequest(passed);
   };
   const bell = createBell(ring);
   const arm = () => bell.ringBy(Math.min(expected.by, total.endsAt, rate.endsAt));
-  const expect = (ms: number, what: string, isConnected = true) => {
-    expected = { by: performance.now() + ms, ms, what, isConnected };
+  const expect = (ms: number, what: string) => {
+    expected = { by: performance.now() + ms, ms, what };
     arm();
   };
   const beginAnew = (now: number, lateMs: number) => {
     isAnew = true;
     total.extend(lateMs + expected.ms);
     rate.beginAnew(now);
-    expect(expected.ms, expected.what, expected.isConnected);
+    expect(expected.ms, expected.what);
   };
   const onAbort = () => endRequest(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
   signal.addEventListener("abort", onAbort, { once: true });
@@ -94,7 +94,7 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal, onBy
     begin(end) {
       endRequest = end;
       total.run();
-      expect(limits.connectMs, `No connection was made within ${limits.connectMs} ms.`, false);
+      expect(limits.connectMs, `No connection was made within ${limits.connectMs} ms.`);
       if (signal.aborted) onAbort();
     },
     onConnected: () => expect(limits.firstByteMs, `No answer came within ${limits.firstByteMs} ms.`),
@@ -110,7 +110,7 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal, onBy
     onWhole() {
       endRequest = () => {};
       rate.end();
-      expected = nothing();
+      expected = { by: Infinity, ms: Infinity, what: "" };
       total.rest();
     },
     end() {
@@ -119,8 +119,6 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal, onBy
     },
   };
 }
-
-const nothing = () => ({ by: Infinity, ms: Infinity, what: "", isConnected: true });
 
 /** One timer, for whichever time comes first. */
 function createBell(ring: (now: number, lateMs: number) => void) {

@@ -12,6 +12,7 @@ export type HostGate = {
   /** An answer began to come `ms` after it was asked for. */
   onAnswer(host: string, ms: number): void;
   onSlowDown(host: string): void;
+  onLate(host: string): void;
   onSuccess(host: string): void;
 };
 
@@ -76,6 +77,7 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
       known?.limit.onAnswer({ ms, at: performance.now(), isWanted: known.gate.isAwaited });
     },
     onSlowDown: (host) => hosts.get(host)?.limit.onSlowDown(),
+    onLate: (host) => hosts.get(host)?.limit.onLate(),
     onSuccess: (host) => hosts.get(host)?.limit.onSuccess(),
   };
 }
@@ -96,7 +98,10 @@ export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
     },
     onFailure(host, failure) {
       hosts.onFailure(host, failure);
-      if (mayBeTooMany(failure) && !hosts.isExcused?.(failure)) gate.onSlowDown(host);
+      if (hosts.isExcused?.(failure)) return;
+      if (mayBeTooMany(failure)) gate.onSlowDown(host);
+      // Some firewalls drop the connections that are one too many. Many a host answers some images never, and would be halved for ever.
+      else if (failure.code === "timed_out") gate.onLate(host);
     },
   };
 }

@@ -3,13 +3,7 @@ import { BlockedAddress } from "./guarded-lookup.ts";
 import { ProtocolError } from "./http1/protocol-error.ts";
 
 /** Raised by our own deadlines, with the name of the one that passed. */
-export class DeadlinePassed extends Error {
-  readonly isConnected: boolean;
-  constructor(message: string, { isConnected }: { isConnected: boolean }) {
-    super(message);
-    this.isConnected = isConnected;
-  }
-}
+export class DeadlinePassed extends Error {}
 
 const DNS_ERRNOS = new Set(["ENOTFOUND", "EAI_AGAIN", "ENODATA", "ESERVFAIL", "EAI_FAIL", "EAI_NODATA", "EAI_NONAME"]);
 const DISK_ERRNOS = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "ENOENT", "EMFILE", "ENFILE"]);
@@ -20,8 +14,7 @@ const TLS_CODES =
 /** What a surprise from a socket, a resolver, TLS or the disk means for the image. Never shows an address we refused. */
 export function netFailure(error: unknown): StageFailure {
   if (error instanceof BlockedAddress) return failed("address_blocked").failure;
-  // Some firewalls drop the connections that are one too many.
-  if (error instanceof DeadlinePassed) return failed("timed_out", error.message, error.isConnected ? {} : { isBusy: true }).failure;
+  if (error instanceof DeadlinePassed) return failed("timed_out", error.message).failure;
   const code = errnoOf(error);
   if (DNS_ERRNOS.has(code)) return failed("dns_failed", `The host name could not be resolved (${code}).`).failure;
   if (DISK_ERRNOS.has(code)) return failed("storage_failed", `The download could not be written (${code}).`).failure;

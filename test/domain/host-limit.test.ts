@@ -75,6 +75,23 @@ describe("the limit of a host", () => {
     assert.equal(most(ask(limit, far, 1_000)), 200);
   });
 
+  test("is 32 again where an answer does not come in time, and no less", () => {
+    const limit = createHostLimit(200);
+    const far = { ms: 300, serves: Infinity };
+    ask(limit, far, 800);
+    limit.onLate();
+    limit.onLate();
+    assert.equal(limit.value, 32);
+    assert.equal(most(ask(limit, far, 400)), 32);
+    assert.equal(most(ask(limit, far, 1_000)), 200);
+    limit.onSlowDown();
+    limit.onLate();
+    assert.equal(limit.value, 32);
+    limit.onSlowDown();
+    limit.onLate();
+    assert.equal(limit.value, 16);
+  });
+
   test("does not grow further where the answers already take a little longer, but keeps what it has", () => {
     const limit = createHostLimit(1_024);
     const answer = (count: number, ms: number) => {
@@ -107,6 +124,7 @@ describe("the limit of a host", () => {
     const event = fc.oneof(
       fc.constant("slow" as const),
       fc.constant("success" as const),
+      fc.constant("late" as const),
       fc.record({ ms: fc.nat(60_000), at: fc.nat(1_000_000), isWanted: fc.boolean() }),
     );
     fc.assert(
@@ -115,6 +133,7 @@ describe("the limit of a host", () => {
         for (const event of events) {
           if (event === "slow") limit.onSlowDown();
           else if (event === "success") limit.onSuccess();
+          else if (event === "late") limit.onLate();
           else limit.onAnswer(event);
           assert.ok(limit.value >= 1 && limit.value <= max);
         }

@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { createPost } from "../../src/net/post.ts";
 import { onCleanup } from "../support/cleanup.ts";
-import { createTestDownloader, SHORT_LIMITS } from "../support/downloader.ts";
+import { createTestDownloader } from "../support/downloader.ts";
 import { createTestFolder } from "../support/folder.ts";
 
 /** Answers every request with one byte on a connection of its own. The backlog is the shortest there is. */
@@ -85,28 +85,5 @@ describe("the addresses of a name", () => {
     await take();
     const secondMs = await take();
     assert.ok(secondMs < 1_000, `${secondMs} ms`);
-  });
-
-  test("fewer are made at once to a host to which none comes about", async () => {
-    const server = await startServer("127.0.0.1");
-    await server.freeze();
-    const folder = await createTestFolder();
-    const downloader = createTestDownloader({ limits: SHORT_LIMITS, perHostMax: 4 });
-    const downloadAll = () =>
-      Array.from({ length: 4 }, (_, index) =>
-        downloader.download({
-          url: `http://127.0.0.1:${server.port}/${index}`,
-          path: join(folder, String(index)),
-          signal: AbortSignal.timeout(20_000),
-        }),
-      );
-    const first = downloadAll();
-    assert.equal(downloader.waiting, 0);
-    for (const result of await Promise.all(first)) assert.equal(!result.ok && result.failure.code, "timed_out");
-    server.thaw();
-    assert.equal(await (await fetch(`http://127.0.0.1:${server.port}/`)).text(), "x");
-    const second = downloadAll();
-    assert.equal(downloader.waiting, 3);
-    for (const result of await Promise.all(second)) assert.ok(result.ok, JSON.stringify(result));
   });
 });

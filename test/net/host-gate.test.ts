@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { failed } from "../../src/domain/stage-result.ts";
 import { createHostGate, watchForGate } from "../../src/net/host-gate.ts";
 import { NO_WATCH } from "../../src/net/host-watch.ts";
 
@@ -42,6 +43,18 @@ describe("the gate of hosts", () => {
     for (let other = 0; other < 9_999; other += 1) await slowDown(`${other}.example`);
     assert.equal(await countWaiting("a.example"), 0);
     assert.equal(await countWaiting("b.example"), 1);
+  });
+
+  test("asks a host for no more than at first where an answer does not come in time", async () => {
+    const gate = createHostGate({ max: 100, perHostMax: 64 });
+    const watch = watchForGate(gate, NO_WATCH);
+    const asked = Array.from({ length: 34 }, () => gate.enter("a.example", never));
+    for (let count = 0; count < 8; count += 1) watch.onHead?.("a.example", { status: 200, ms: 300 });
+    (await asked[0])?.();
+    await Promise.all(asked.slice(1));
+    watch.onFailure("a.example", failed("timed_out").failure);
+    void gate.enter("a.example", never);
+    assert.equal(gate.waiting, 1, "33 are on their way");
   });
 
   test("learns nothing from how quickly a host refuses", async () => {
