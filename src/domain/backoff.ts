@@ -14,7 +14,6 @@ const DELIVERY_DELAYS_MS = [5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * H
 export const DELIVERY_ATTEMPTS_MAX = DELIVERY_DELAYS_MS.length + 1;
 
 const OUTAGE_DELAY_MS_MIN = 5 * SECOND;
-const OUTAGE_DELAY_MS_MAX = MINUTE;
 
 /** A server that asks us to wait longer than this is asked again after this nevertheless. */
 const IMAGE_RETRY_AFTER_MS_MAX = 10 * MINUTE;
@@ -30,12 +29,12 @@ export function imageRetryDelayMs(attempt: number, random: number, retryAfterMs?
 }
 
 /**
- * How long an image waits that cannot be had for a reason of our own, which has lasted for so long: as long again, between these. Were
+ * How long an image waits that cannot be had for a reason of our own, which has lasted for so long: as long again, and at most `mostMs`. Were
  * it always the shortest time, the same few would be tried for ever, and not those that could be had. In whole steps, so that images
  * of one job that come back at one time stay one job.
  */
-export function outageDelayMs(lastedMs: number): number {
-  return Math.min(Math.max(1, Math.ceil(lastedMs / OUTAGE_DELAY_MS_MIN)) * OUTAGE_DELAY_MS_MIN, OUTAGE_DELAY_MS_MAX);
+export function outageDelayMs(lastedMs: number, mostMs: number): number {
+  return Math.min(Math.max(1, Math.ceil(lastedMs / OUTAGE_DELAY_MS_MIN)) * OUTAGE_DELAY_MS_MIN, mostMs);
 }
 
 export function deliveryRetryDelayMs(attempt: number, random: number, retryAfterMs?: number): number {

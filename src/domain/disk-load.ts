@@ -71,13 +71,14 @@ function begin(files: number, average: Average, promises: Promises): Begun {
       if (bytes === null || !Number.isFinite(bytes)) return true;
       if (!isSized) promises.onSized();
       isSized = true;
-      average.add(files * bytes);
+      // One that could not even be alone on the disk says nothing of those that could: many of them would leave those no claims.
+      if (average.count === 0 || files * bytes <= promises.spare) average.add(files * bytes);
       return promise(bytes);
     },
     onBytes(count) {
       cameBytes += count;
-      // Where the size is not known, as much again as has come is awaited.
-      return files * cameBytes <= promised || promise(2 * cameBytes);
+      // Where the size is not known, as much again as has come is awaited, if there is room for it.
+      return files * cameBytes <= promised || promise(2 * cameBytes) || promise(cameBytes);
     },
     onEnd() {
       if (!isSized && cameBytes > 0) average.add(files * cameBytes);

@@ -20,8 +20,10 @@ const TRIAL_MS = 5_000;
  * with the next look, so that it is tried again soon at first.
  */
 const PATIENCE = 1 / 4;
-/** So long after the last that was given back it is a new want of room: twice the longest delay. */
-const FORGET_MS = 120_000;
+/** Where hundreds have no room, those behind them are tried before the first ones are back. */
+const RETRY_MS_MAX = 600_000;
+/** So long after the last that was given back it is a new want of room. */
+const FORGET_MS = 2 * RETRY_MS_MAX;
 
 /**
  * Watches the room for files. No image comes that would eat into the reserve, so that the database beside them and the uploads of
@@ -64,7 +66,7 @@ export async function startDiskGuard(options: {
     retryMs() {
       if (now() - lastAt >= FORGET_MS) firstAt = now();
       lastAt = now();
-      return outageDelayMs((lastAt - firstAt) * PATIENCE);
+      return outageDelayMs((lastAt - firstAt) * PATIENCE, RETRY_MS_MAX);
     },
     check,
     stop: () => clearInterval(timer),

@@ -22,6 +22,8 @@ const HOSTS_MIN = 5;
 const TRIAL_MS = 2_000;
 /** As long as a host is waited for (domain/host-pause.ts). Then failures count again, so that a batch of nothing but dead hosts ends. */
 const AWAY_MS_MAX = 15 * 60_000;
+/** An image waits for as long as the network has been away, and no longer than this. */
+const RETRY_MS_MAX = 60_000;
 /** Hosts that are known to have answered; beyond, the one that answered longest ago is forgotten. */
 const ANSWERED_MAX = 10_000;
 
@@ -66,7 +68,7 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
 
   return {
     isToBlame,
-    retryMs: () => outageDelayMs(awaySince === null ? 0 : now() - awaySince),
+    retryMs: () => outageDelayMs(awaySince === null ? 0 : now() - awaySince, RETRY_MS_MAX),
     claimMax() {
       if (!isAway()) return Infinity;
       if (now() - triedAt < TRIAL_MS) return 0;

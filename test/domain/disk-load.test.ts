@@ -50,6 +50,20 @@ describe("what may be claimed beside the load of the disk", () => {
     assert.equal(load.claimMax, Math.floor(1_600 / 225) - 1);
   });
 
+  test("is not lowered by those that could not even be alone on the disk", () => {
+    const load = startKnown(2_000, 100);
+    for (const begun of beginMany(load, 20)) {
+      assert.equal(begun.onBody(1_001), false);
+      begun.onEnd();
+    }
+    assert.equal(load.claimMax, 10);
+    const [large] = beginMany(load, 1);
+    assert.equal(large?.onBody(1_000), true);
+    large?.onEnd();
+    load.onLook()(2_000);
+    assert.equal(load.claimMax, Math.floor(2_000 / (200 + 1_800 / 8)));
+  });
+
   test("is a job where the average has no room, once a look has seen whole all that was in hand", () => {
     const load = startKnown(150, 100);
     assert.equal(load.claimMax, 1);
@@ -63,18 +77,24 @@ describe("what may be claimed beside the load of the disk", () => {
     assert.equal(load.claimMax, 1);
   });
 
-  test("comes back after an image that is much larger than the others", () => {
-    const load = startKnown(2_000, 10);
-    const [large] = beginMany(load, 1);
-    assert.equal(large?.onBody(20_000), false);
-    large?.onEnd();
+  test("comes back after images that are much larger than the others", () => {
+    const load = startKnown(1_900, 10);
+    const [held, ...large] = beginMany(load, 11);
+    assert.equal(held?.onBody(500), true);
+    for (const begun of large) {
+      assert.equal(begun.onBody(900), false, "it would have room alone");
+      begun.onEnd();
+    }
+    assert.equal(load.claimMax, 0);
+    held?.onEnd();
+    load.onLook()(1_400);
     assert.equal(load.claimMax, 1);
-    for (const begun of beginMany(load, 10)) {
+    for (const begun of beginMany(load, 20)) {
       assert.equal(begun.onBody(10), true);
       begun.onEnd();
     }
-    load.onLook()(1_800);
-    assert.ok(load.claimMax >= 1 && load.hasRoom);
+    load.onLook()(1_000);
+    assert.ok(load.claimMax >= 5 && load.hasRoom, `${load.claimMax}`);
   });
 
   test("learns from what is refused, and from what tells no size", () => {
@@ -139,7 +159,8 @@ describe("an image that comes to a disk that is nearly full", () => {
     // Asked for again, it begins anew.
     untold?.onBody(null);
     assert.equal(untold?.onBytes(200), true);
-    assert.equal(startLoad(399).begin(FILES).onBytes(100), false);
+    assert.equal(startLoad(199).begin(FILES).onBytes(100), false);
+    assert.equal(startLoad(200).begin(FILES).onBytes(100), true, "that is all that it needs, if no more comes");
   });
 });
 
