@@ -34,7 +34,8 @@ for (const role of ["api", "worker"])
         (await readdir(join(dataDir, "uploads", "temp"))).map((name) => [Number(name.split(".").at(-2)), name] as const);
       const filesOf = async (pid: number) => {
         const [, name] = (await folders()).find(([found]) => found === pid) ?? [];
-        return name === undefined ? null : readdir(join(dataDir, "uploads", "temp", name));
+        // It may go between the two looks.
+        return name === undefined ? null : readdir(join(dataDir, "uploads", "temp", name)).catch(() => null);
       };
 
       const api = await startService({ ...env, ROLE: "api" }, role === "api" ? shortly : {});
