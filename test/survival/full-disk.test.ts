@@ -12,50 +12,44 @@ import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { startService } from "../support/service.ts";
 import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
-import { canMount, mountDisk } from "../support/small-disk.ts";
+import { canMount, testOnSmallDisk } from "../support/small-disk.ts";
 
 const MIB = 1024 * 1024;
 const IMAGES = 150;
 
-test(
-  "a full disk: nothing corrupt, claiming pauses, status answers, work resumes when there is room",
-  { timeout: 90_000, skip: canMount ? false : "only root can mount a small disk" },
-  async (t) => {
-    const disk = await mountDisk("48m");
-    if (disk === null) return t.skip("this system does not allow a mount");
-    const photo = await makeSamplePhoto({ width: 900, height: 600, seed: 3, format: "jpeg" });
-    const origin = await startSlowOrigin(60, photo);
-    const service = await startService({
-      DATABASE_URL: await createTestDatabase(),
-      DATA_DIR: disk,
-      DISK_FREE_MB_MIN: "4",
-      DOWNLOADS: "1",
-      ENCODERS: "1",
-    });
-    const { requestId } = await service.upload(slowCatalogue(origin, IMAGES));
-    await eventually("the first images", async () => (await service.status(requestId, "?limit=1")).progress.completed >= 5);
+testOnSmallDisk("a full disk: nothing corrupt, claiming pauses, status answers, work resumes when there is room", "48m", async (disk) => {
+  const photo = await makeSamplePhoto({ width: 900, height: 600, seed: 3, format: "jpeg" });
+  const origin = await startSlowOrigin(60, photo);
+  const service = await startService({
+    DATABASE_URL: await createTestDatabase(),
+    DATA_DIR: disk,
+    DISK_FREE_MB_MIN: "4",
+    DOWNLOADS: "1",
+    ENCODERS: "1",
+  });
+  const { requestId } = await service.upload(slowCatalogue(origin, IMAGES));
+  await eventually("the first images", async () => (await service.status(requestId, "?limit=1")).progress.completed >= 5);
 
-    await fill(disk);
-    await eventually("the pause", async () => service.output.some((line) => line.includes("the disk is full")));
-    const paused = await service.status(requestId);
-    assert.equal(paused.progress.failed, 0);
-    assert.ok(paused.progress.completed < IMAGES, "the batch was caught in the middle");
-    const refused = await fetch(`${service.url}/uploadAndProcessDocument`, {
-      method: "POST",
-      headers: { "content-type": "text/csv" },
-      body: "x".repeat(8 * MIB),
-    });
-    assert.equal(refused.status, 507);
+  await fill(disk);
+  await eventually("the pause", async () => service.output.some((line) => line.includes("the disk is full")));
+  const paused = await service.status(requestId);
+  assert.equal(paused.progress.failed, 0);
+  assert.ok(paused.progress.completed < IMAGES, "the batch was caught in the middle");
+  const refused = await fetch(`${service.url}/uploadAndProcessDocument`, {
+    method: "POST",
+    headers: { "content-type": "text/csv" },
+    body: "x".repeat(8 * MIB),
+  });
+  assert.equal(refused.status, 507);
 
-    await rm(join(disk, "ballast"));
-    const status = await service.finished(requestId);
-    assert.deepEqual([status.progress.completed, status.progress.failed], [IMAGES, 0]);
-    const folder = join(disk, "uploads", "outputImages", requestId, "00000");
-    for (const name of await readdir(folder))
-      assert.equal((await sharp(join(folder, name), { failOn: "warning" }).stats()).isOpaque, true, name);
-    assert.equal((await service.kill("SIGTERM")).code, 0);
-  },
-);
+  await rm(join(disk, "ballast"));
+  const status = await service.finished(requestId);
+  assert.deepEqual([status.progress.completed, status.progress.failed], [IMAGES, 0]);
+  const folder = join(disk, "uploads", "outputImages", requestId, "00000");
+  for (const name of await readdir(folder))
+    assert.equal((await sharp(join(folder, name), { failOn: "warning" }).stats()).isOpaque, true, name);
+  assert.equal((await service.kill("SIGTERM")).code, 0);
+});
 
 for (const [what, take, giveBack] of [
   ["is unmounted", (folder: string) => ["umount", "-l", folder], (folder: string, real: string) => ["mount", "--bind", real, folder]],
