@@ -13,6 +13,8 @@ export type DiskGuard = Pick<DiskLoad, "begin"> & {
 };
 
 const LOOK_MS = 1_000;
+/** A mount whose server is away may never answer. Each look takes a thread until it does, so that there is one at a time. */
+const ANSWER_MS = 10_000;
 /** Where there is room for one image at most, its job of up to ten is claimed so long after one had to be given back. */
 const TRIAL_MS = 5_000;
 /**
@@ -42,11 +44,22 @@ export async function startDiskGuard(options: {
   /** When images were given back for the first time, since they have been at all, and for the last. */
   let [firstAt, lastAt] = [-Infinity, -Infinity];
 
+  const lookNow = async () => {
+    const onFound = load.onLook();
+    const freeBytes = await options.freeBytes();
+    onFound(freeBytes - freeBytesMin);
+    return freeBytes;
+  };
+  let looking: Promise<number> | null = null;
+  const look = () => (looking ??= lookNow().finally(() => (looking = null)));
+
   const check = async () => {
     let err: unknown = null;
-    const onFound = load.onLook();
-    const freeBytes = await options.freeBytes().catch((error: unknown) => ((err = error), 0));
-    onFound(freeBytes - freeBytesMin);
+    const freeBytes = await inTime(look()).catch((error: unknown) => {
+      err = error;
+      load.onLook()(-freeBytesMin);
+      return 0;
+    });
     if (load.hasRoom !== hasRoom) {
       if (load.hasRoom) log.info({ freeBytes }, "the disk has room again, work goes on");
       else if (err !== null) log.error({ err }, "the disk cannot be written, nothing new is claimed");
@@ -71,4 +84,10 @@ export async function startDiskGuard(options: {
     check,
     stop: () => clearInterval(timer),
   };
+}
+
+async function inTime(freeBytes: Promise<number>): Promise<number> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`the disk has not answered for ${ANSWER_MS / 1_000} seconds`)), ANSWER_MS);
+  return Promise.race([freeBytes, late.promise]).finally(() => clearTimeout(timer));
 }

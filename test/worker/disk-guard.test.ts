@@ -9,11 +9,18 @@ const RESERVE = 1_000;
 
 /** Looks when it is told to, beside the looks of its own. */
 async function startGuard(t: TestContext, freeBytes: number) {
-  const disk = { freeBytes, nowMs: 0, isAway: false, said: [] as string[] };
+  let hanging: Promise<void> | null = null;
+  const hang = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    hanging = promise.finally(() => (hanging = null));
+    return resolve;
+  };
+  const disk = { freeBytes, nowMs: 0, isAway: false, looks: 0, said: [] as string[], hang };
   const say = (_: object, message: string) => void disk.said.push(message);
   const guard = await startDiskGuard({
     freeBytes: async () => {
-      await setImmediate();
+      disk.looks += 1;
+      await (hanging ?? setImmediate());
       if (disk.isAway) throw new Error("not mounted");
       return disk.freeBytes;
     },
@@ -88,4 +95,24 @@ test("what is given back waits longer the longer there has been no room, up to t
   assert.equal(guard.retryMs(), 600_000);
   disk.nowMs += 1_200_000;
   assert.equal(guard.retryMs(), 5_000);
+});
+
+test("a disk that does not answer is asked once, and counts as one that cannot be written after ten seconds", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+  const { guard, disk } = await startGuard(t, RESERVE + 1);
+  const answer = disk.hang();
+  const before = disk.looks;
+  for (let second = 0; second < 9; second += 1) t.mock.timers.tick(1_000);
+  await setImmediate();
+  assert.equal(guard.claimMax(), Infinity);
+  t.mock.timers.tick(2_000);
+  await setImmediate();
+  assert.equal(guard.claimMax(), 0);
+  assert.deepEqual(disk.said, ["the disk cannot be written, nothing new is claimed"]);
+  assert.equal(disk.looks, before + 1, "each look takes a thread until it is answered");
+
+  answer();
+  await setImmediate();
+  assert.equal(guard.claimMax(), Infinity);
+  assert.deepEqual(disk.said.slice(1), ["the disk has room again, work goes on"]);
 });
