@@ -6,7 +6,7 @@ export type DiskGuard = Pick<DiskLoad, "begin"> & {
   /** How many images may be claimed now. */
   claimMax(): number;
   /** For an image that is given back for want of room: after how long it is tried again, by whoever has some. */
-  retryMs(): number;
+  retryMs(image: { batchId: string; ordinal: number }): number;
   /** Looks now. Whether the reserve is free. */
   check(): Promise<boolean>;
   stop(): void;
@@ -76,8 +76,12 @@ export async function startDiskGuard(options: {
       const max = load.claimMax;
       return max > 1 || now() - lastAt >= TRIAL_MS ? max : 0;
     },
-    retryMs() {
-      if (now() - lastAt >= FORGET_MS) firstAt = now();
+    retryMs({ batchId, ordinal }) {
+      if (now() - lastAt >= FORGET_MS) {
+        firstAt = now();
+        // The disk need not be full: this one may be larger than all others, and wait alone.
+        log.warn({ batchId, ordinal }, "an image waits until the disk has room for it");
+      }
       lastAt = now();
       return outageDelayMs((lastAt - firstAt) * PATIENCE, RETRY_MS_MAX);
     },

@@ -70,7 +70,7 @@ async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, hold:
     const attempt = await processImage(stagesFor(deps, image, hold, size), work, hold);
     return { attempt, outcome: await decide(deps, claim, image, attempt) };
   } catch (error) {
-    const delayMs = hold.signal.reason instanceof NoRoom ? deps.disk.retryMs() : 0;
+    const delayMs = hold.signal.reason instanceof NoRoom ? deps.disk.retryMs(image) : 0;
     const released = { attempt: null, outcome: { kind: "release", delayMs } } as const;
     if (hold.signal.aborted || error instanceof NoAttempt) return released;
     if (error instanceof HostPaused) return meetPause(deps.hosts, error.host) ?? released;

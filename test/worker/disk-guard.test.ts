@@ -6,6 +6,8 @@ import { startDiskGuard } from "../../src/worker/disk-guard.ts";
 
 const FILES = 2;
 const RESERVE = 1_000;
+const WAITS = "an image waits until the disk has room for it";
+const IMAGE = { batchId: "018f", ordinal: 7 };
 
 /** Looks when it is told to, beside the looks of its own. */
 async function startGuard(t: TestContext, freeBytes: number) {
@@ -26,7 +28,7 @@ async function startGuard(t: TestContext, freeBytes: number) {
     },
     freeBytesMin: RESERVE,
     now: () => disk.nowMs,
-    log: { info: say, error: say } as unknown as Log,
+    log: { info: say, warn: say, error: say } as unknown as Log,
   });
   t.after(guard.stop);
   const bring = (bytes: number) => {
@@ -69,14 +71,14 @@ test("where there is room for one at most a job is tried, and after one that was
   const { guard, disk, bring } = await startGuard(t, RESERVE + 199);
   assert.equal(bring(100), false);
   assert.equal(guard.claimMax(), 1);
-  guard.retryMs();
+  guard.retryMs(IMAGE);
   assert.equal(guard.claimMax(), 0);
   disk.nowMs = 4_999;
   assert.equal(guard.claimMax(), 0);
   disk.nowMs = 5_000;
   assert.equal(guard.claimMax(), 1);
 
-  guard.retryMs();
+  guard.retryMs(IMAGE);
   disk.freeBytes = RESERVE + 400;
   await guard.check();
   assert.equal(guard.claimMax(), 2, "there is room for two");
@@ -84,17 +86,20 @@ test("where there is room for one at most a job is tried, and after one that was
 
 test("what is given back waits longer the longer there has been no room, up to ten minutes, and little where there was some", async (t) => {
   const { guard, disk } = await startGuard(t, RESERVE);
-  assert.equal(guard.retryMs(), 5_000);
-  assert.equal(guard.retryMs(), 5_000);
+  assert.equal(guard.retryMs(IMAGE), 5_000);
+  assert.equal(guard.retryMs(IMAGE), 5_000);
   const delays: number[] = [];
-  for (disk.nowMs = 20_000; disk.nowMs <= 140_000; disk.nowMs += 40_000) delays.push(guard.retryMs());
+  for (disk.nowMs = 20_000; disk.nowMs <= 140_000; disk.nowMs += 40_000) delays.push(guard.retryMs(IMAGE));
   assert.deepEqual(delays, [5_000, 15_000, 25_000, 35_000]);
-  for (; disk.nowMs <= 3_600_000; disk.nowMs += 600_000) guard.retryMs();
-  assert.equal(guard.retryMs(), 600_000);
+  for (; disk.nowMs <= 3_600_000; disk.nowMs += 600_000) guard.retryMs(IMAGE);
+  assert.equal(guard.retryMs(IMAGE), 600_000);
   disk.nowMs += 1_199_999;
-  assert.equal(guard.retryMs(), 600_000);
+  assert.equal(guard.retryMs(IMAGE), 600_000);
+  const isSaid = () => disk.said.filter((line) => line === WAITS).length;
+  assert.equal(isSaid(), 1);
   disk.nowMs += 1_200_000;
-  assert.equal(guard.retryMs(), 5_000);
+  assert.equal(guard.retryMs(IMAGE), 5_000);
+  assert.equal(isSaid(), 2, "once for each want of room");
 });
 
 test("a disk that does not answer is asked once, and counts as one that cannot be written after ten seconds", async (t) => {
