@@ -80,10 +80,13 @@ function redirectTarget(status: number, header: string | undefined, from: URL): 
   return next;
 }
 
-/** A head is read as Latin-1, byte by byte; many servers write a path into it as UTF-8, and browsers and curl take it for that. */
+/**
+ * A head is read as Latin-1, byte by byte; many servers write a path into it as UTF-8, and browsers and curl take it for that. What is
+ * no UTF-8 is asked for by the same bytes.
+ */
 function readLocation(header: string): string {
   const bytes = Buffer.from(header, "latin1");
-  return isUtf8(bytes) ? bytes.toString() : header;
+  return isUtf8(bytes) ? bytes.toString() : header.replaceAll(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
 }
 
 export function tooLarge(bytesMax: number): StageResult<never> {

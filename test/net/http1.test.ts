@@ -21,6 +21,15 @@ const OK = "HTTP/1.1 200 OK\r\n";
 const NO_WATCH = { begin() {}, onConnected() {}, onHead() {}, onBytes() {}, onWhole() {} };
 type Answered = { status: number; headers: Record<string, string | undefined>; body: string };
 
+/** An answer of so many bytes in all. */
+const filling = (bytes: number, body: string): string => {
+  const head = `${OK}Content-Length: `;
+  const length = bytes - `${head}00000\r\n\r\n`.length;
+  return `${head}${length}\r\n\r\n${body.padEnd(length)}`;
+};
+/** What nobody asked for. */
+const evil = `${OK}Content-Length: 4\r\n\r\nevil`;
+
 describe("the HTTP client", () => {
   const startClient = (): HttpClient => {
     const client = createHttpClient();
@@ -117,7 +126,7 @@ describe("the HTTP client", () => {
     const mutated = fc
       .tuple(
         answer,
-        fc.option(fc.tuple(fc.nat(), fc.constantFrom(..."\r\n \t:;0129aAfH\u0000é")), { freq: 2 }),
+        fc.option(fc.tuple(fc.nat(), fc.constantFrom(..."\r\n \t:;0129aAfH\u0000é\u00a0")), { freq: 2 }),
         fc.option(fc.nat(), { freq: 1 }),
       )
       .map(([bytes, change, cut]) => {
@@ -286,6 +295,9 @@ describe("the HTTP client", () => {
         "content-length: +1",
         "content-length: 1, 2",
         "content-length: 1,",
+        "content-length: 1\u00a0",
+        "content-length: 1,\u00a01",
+        "transfer-encoding: \u00a0chunked",
         "content-length: 0x1",
         "content-length: 9007199254740993",
         "transfer-encoding: gzip, chunked",
@@ -335,13 +347,23 @@ describe("the HTTP client", () => {
         if (path === "/chunks") socket.write(`${OK}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nTrailer: y\r\n\r\n`);
         if (path === "/none") socket.write("HTTP/1.1 304 Not Modified\r\nContent-Length: 999\r\n\r\n");
         if (path === "/old") socket.write("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx");
+        if (path === "/kept") socket.write("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx");
+        // Of chunks HTTP/1.0 knows nothing (RFC 9112 §6.1).
+        if (path === "/old-chunks")
+          socket.write("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n");
         if (path === "/close") socket.write(`${OK}Connection: close\r\nContent-Length: 1\r\n\r\nx`);
         if (path === "/end") socket.end(`${OK}\r\nx`);
       });
       const client = startClient();
-      for (const path of ["/length", "/chunks", "/none", "/end", "/length", "/close", "/old", "/length"])
+      for (const path of ["/length", "/chunks", "/none", "/end", "/length", "/close", "/old", "/kept", "/old-chunks", "/length"])
         await get(client, server.url + path);
-      assert.deepEqual(server.asked(), [["/length", "/chunks", "/none", "/end"], ["/length", "/close"], ["/old"], ["/length"]]);
+      assert.deepEqual(server.asked(), [
+        ["/length", "/chunks", "/none", "/end"],
+        ["/length", "/close"],
+        ["/old"],
+        ["/kept", "/old-chunks"],
+        ["/length"],
+      ]);
     });
 
     test("whose last answer nobody wanted, where all of it came at once", async () => {
@@ -394,14 +416,34 @@ describe("the HTTP client", () => {
     test("never where something came that nobody asked for", async () => {
       const server = await startServer((socket, path, asked) => {
         echo()(socket, path, asked);
-        if (path === "/at-once") socket.write(`${OK}Content-Length: 4\r\n\r\nevil`);
-        if (path === "/late") setTimeout(() => socket.write(`${OK}Content-Length: 4\r\n\r\nevil`), 20);
+        if (path === "/at-once") socket.write(evil);
+        if (path === "/late") setTimeout(() => socket.write(evil), 20);
       });
       const client = startClient();
       assert.equal((await get(client, `${server.url}/at-once`)).body, "/at-once");
       assert.equal((await get(client, `${server.url}/late`)).body, "/late");
       await eventually("the connection to be closed", async () => server.connections.at(-1)?.socket.closed === true);
       assert.equal((await get(client, `${server.url}/then`)).body, "/then");
+    });
+
+    test("never where what nobody asked for lay behind an answer that filled a whole read", async () => {
+      const server = await startServer((socket, path) => socket.write(filling(65_536, path) + evil));
+      const client = startClient();
+      for (const path of ["/a", "/b", "/c"]) assert.equal((await get(client, server.url + path)).body.trim(), path);
+      assert.deepEqual(server.asked(), [["/a"], ["/b"], ["/c"]]);
+    });
+
+    test("and asks once more on another where only then came what was left of the answer before", async () => {
+      const server = await startServer((socket, path, asked) => {
+        if (path === "/never") socket.write("\r\n");
+        else if (asked === 1) echo()(socket, path, asked);
+        else socket.write("\r\n");
+      });
+      const client = startClient();
+      for (const path of ["/a", "/b", "/c"]) assert.equal((await get(client, server.url + path)).body, path);
+      assert.deepEqual(server.asked(), [["/a", "/b"], ["/b", "/c"], ["/c"]]);
+      client.close();
+      await assert.rejects(get(startClient(), `${server.url}/never`), ProtocolError);
     });
 
     test("no longer than the server announced", async () => {
@@ -498,6 +540,11 @@ describe("the HTTP client", () => {
     });
     let made: ReturnType<typeof makeCertificates> | undefined;
     const certificates = () => (made ??= makeCertificates());
+    const listen = async (server: tls.Server, host = "127.0.0.1"): Promise<string> => {
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      onCleanup(() => server.close());
+      return `https://${host}:${(server.address() as AddressInfo).port}`;
+    };
 
     test("goes without its session where the server ends the handshake that offers it", async () => {
       const ticketKeys = randomBytes(48);
@@ -531,13 +578,42 @@ describe("the HTTP client", () => {
           .on("error", () => {})
           .once("data", () => socket.end(`${OK}Connection: close\r\nContent-Length: 300000\r\n\r\n${"x".repeat(300_000)}`));
       });
-      server.listen(0, "127.0.0.1");
-      await new Promise((resolve) => server.once("listening", resolve));
-      onCleanup(() => server.close());
+      const url = await listen(server);
       const client = startClient();
-      for (let time = 0; time < 2; time += 1)
-        assert.equal((await get(client, `https://127.0.0.1:${(server.address() as AddressInfo).port}/`)).body.length, 300_000);
+      for (let time = 0; time < 2; time += 1) assert.equal((await get(client, url)).body.length, 300_000);
       assert.deepEqual(resumed, [false, true]);
+    });
+
+    test("uses no connection again on which a record followed that nobody asked for", async () => {
+      const asked: string[] = [];
+      const server = tls.createServer((await certificates()).good, (socket) =>
+        socket
+          .on("error", () => {})
+          .on("data", (data) => {
+            const path = data.toString("latin1").split(" ")[1] ?? "";
+            asked.push(path);
+            socket.write(filling(16_384, path) + evil);
+          }),
+      );
+      const url = await listen(server);
+      const client = startClient();
+      for (const path of ["/a", "/b", "/c"]) assert.equal((await get(client, url + path)).body.trim(), path);
+      assert.deepEqual(asked, ["/a", "/b", "/c"]);
+    });
+
+    test("names the server without the dot that may end its name", async () => {
+      const named: string[] = [];
+      const server = tls.createServer({
+        ...(await certificates()).good,
+        SNICallback: (name, done) => {
+          named.push(name);
+          done(new Error("enough"));
+        },
+      });
+      const url = await listen(server, "shop.test.");
+      const lookup: HttpGet["lookup"] = (_, __, found) => found(null, [{ address: "127.0.0.1", family: 4 }]);
+      await assert.rejects(get(startClient(), url, { lookup }));
+      assert.deepEqual(named, ["shop.test"]);
     });
   });
 });

@@ -1,8 +1,10 @@
 import type { LookupFunction } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Connection, type Sink } from "./connection.ts";
 import { formatRequest } from "./format-request.ts";
 import type { Head } from "./head.ts";
 import { IdleConnections } from "./idle-connections.ts";
+import { NoHead } from "./protocol-error.ts";
 
 export type HttpGet = {
   /** http or https. */
@@ -74,14 +76,13 @@ export function createHttpClient(): HttpClient {
   return {
     async get(get) {
       const target = `${get.url.protocol}//${get.hostname}:${get.port}`;
-      const used = idle.take(target);
+      const used = await takeQuiet(idle, target);
       if (used) {
         try {
           const head = await ask(unlessTooLate(get), target, used);
           if (head.status !== TOO_LATE) return head;
         } catch (error) {
-          // Closed by the server while the request was on its way (RFC 9110 §9.2.2 allows a GET to be asked again).
-          if (used.hasAnswered || !isGone(error)) throw error;
+          if (!isOfAnswerBefore(error, used)) throw error;
         }
       }
       const session = sessions.get(target);
@@ -102,6 +103,26 @@ export function createHttpClient(): HttpClient {
       for (const connection of open) connection.destroy(new Error("the client is closed"));
     },
   };
+}
+
+/**
+ * A connection at rest on which nothing came that nobody asked for. Of what a server sent right behind its last answer, some may not have
+ * been read yet: it did not fit into the same read, or is a TLS record of its own. It is read within the same turn of the event loop.
+ */
+async function takeQuiet(idle: IdleConnections, target: string): Promise<Connection | undefined> {
+  for (let used = idle.take(target); used; used = idle.take(target)) {
+    await nextTurn();
+    if (used.isReusable) return used;
+  }
+  return undefined;
+}
+
+/**
+ * What ended a request on a connection that had been used may have been on its way before it: the server's close, or what it sent behind
+ * the answer before. Asked for once more, which RFC 9110 §9.2.2 allows for a GET.
+ */
+function isOfAnswerBefore(error: unknown, used: Connection): boolean {
+  return error instanceof NoHead || (!used.hasAnswered && isGone(error));
 }
 
 async function askWatched(get: HttpGet, connection: Connection): Promise<Head> {

@@ -2,7 +2,7 @@ import net, { isIP, type LookupFunction } from "node:net";
 import tls from "node:tls";
 import type { Framing, Take } from "./framing.ts";
 import { framingOf } from "./framing-of.ts";
-import type { Head } from "./head.ts";
+import { keepsConnection, type Head } from "./head.ts";
 import { HeadReader } from "./head-reader.ts";
 import { BodyCut } from "./protocol-error.ts";
 
@@ -70,7 +70,8 @@ export class Connection {
     const { hostname: host, port } = target;
     const way = { lookup: target.lookup, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: ADDRESS_MS };
     if (target.isSecure) {
-      const names = isIP(host) === 0 ? { servername: host } : {};
+      // Without the dot that may end a name (RFC 6066 §3).
+      const names = isIP(host) === 0 ? { servername: host.replace(/\.$/, "") } : {};
       // `onread` is documented for tls.connect and missing in its types.
       const options: tls.ConnectionOptions & { onread: typeof onread } = {
         host,
@@ -162,14 +163,7 @@ export class Connection {
   #begin(current: Current, head: Head): void {
     current.framing = framingOf(head);
     current.head = head;
-    const connection = head.headers["connection"]?.toLowerCase() ?? "";
-    if (
-      current.framing.isWholeAtEnd ||
-      connection.includes("close") ||
-      !(head.isHttp11 || connection.includes("keep-alive")) ||
-      head.status === 101
-    )
-      this.#isReusable = false;
+    if (current.framing.isWholeAtEnd || !keepsConnection(head)) this.#isReusable = false;
     const [, seconds] = /timeout=(\d+)/i.exec(head.headers["keep-alive"] ?? "") ?? [];
     this.keepMs = seconds === undefined ? Infinity : Number(seconds) * 1_000;
     const sink = current.exchange.onHead(head);

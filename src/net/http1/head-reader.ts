@@ -1,5 +1,5 @@
 import { HEAD_BYTES_MAX, mayBeHead, parseHead, type Head } from "./head.ts";
-import { ProtocolError } from "./protocol-error.ts";
+import { NoHead, ProtocolError } from "./protocol-error.ts";
 
 const HEAD_END = "\r\n\r\n";
 /** Servers send one or two. Without a limit a server could keep us reading nothing but them, thousands from each read. */
@@ -21,7 +21,7 @@ export class HeadReader {
       const before = this.#text.length;
       const found = before === 0 ? bytes.indexOf(HEAD_END, from) : -1;
       this.#text += bytes.toString("latin1", from, found === -1 ? Math.min(bytes.length, from + HEAD_BYTES_MAX + 4) : found + 4);
-      if (!mayBeHead(this.#text)) throw new ProtocolError("it does not begin with HTTP/1");
+      if (!mayBeHead(this.#text)) throw new NoHead("it does not begin with HTTP/1");
       const end = this.#text.indexOf(HEAD_END, Math.max(0, before - 3));
       if (end === -1 ? this.#text.length > HEAD_BYTES_MAX : end > HEAD_BYTES_MAX)
         throw new ProtocolError(`the head is longer than ${HEAD_BYTES_MAX} bytes`);

@@ -1,4 +1,4 @@
-import { HEADER_NAME, HEADER_VALUE } from "./grammar.ts";
+import { HEADER_NAME, HEADER_VALUE, trimBlanks } from "./grammar.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
 export type Head = {
@@ -34,13 +34,20 @@ export function parseHead(text: string): Head {
   return { status: Number(status), headers, isHttp11: minor === "1" };
 }
 
+/** Whether the server keeps the connection after this answer, if nothing is left of it (RFC 9112 §9.3, and §6.1 of chunks by HTTP/1.0). */
+export function keepsConnection({ status, headers, isHttp11 }: Head): boolean {
+  const connection = headers["connection"]?.toLowerCase() ?? "";
+  if (connection.includes("close") || status === 101) return false;
+  return isHttp11 || (connection.includes("keep-alive") && headers["transfer-encoding"] === undefined);
+}
+
 /** Throws ProtocolError, also for a line that begins with a blank and would continue the one before it, as HTTP once had it. */
 export function parseHeader(line: string): { name: string; value: string } {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(0, colon)).toLowerCase();
   const given = line.slice(colon + 1);
   if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(given)) throw new ProtocolError("a header line is malformed");
-  return { name, value: given.trim() };
+  return { name, value: trimBlanks(given) };
 }
 
 function addHeader(headers: Record<string, string | undefined>, line: string): void {
@@ -54,6 +61,6 @@ function addHeader(headers: Record<string, string | undefined>, line: string): v
 
 /** A length that is said more than once counts where it is the same each time (RFC 9112 §6.3). Who reads it gets one number. */
 function onceOf(lengths: string): string {
-  const [first = "", ...others] = lengths.split(",").map((length) => length.trim());
+  const [first = "", ...others] = lengths.split(",").map(trimBlanks);
   return others.every((length) => length === first) ? first : lengths;
 }
