@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { CREDENTIAL_OPTIONS } from "../domain/secret-options.ts";
 import { BATCH_OPTIONS } from "./batch-options.ts";
 import { UploadWarningView } from "./problem.ts";
 import { RECIPE, RECIPE_OPTIONS } from "./recipe-options.ts";
@@ -17,10 +18,9 @@ export const UploadOptions = Type.Object(
 );
 export type UploadOptions = Static<typeof UploadOptions>;
 
-const { sourceHeaders: _notInUrls, metadata: _asText, outputs: _asTextToo, ...FLAT_OPTIONS } = UploadOptions.properties;
-/** The same as query parameters: lists come as JSON, and `sourceHeaders` may not come, since every proxy logs URLs. */
+/** The same as query parameters: lists come as JSON, credentials not at all. */
 export const UploadQuery = Type.Object({
-  ...FLAT_OPTIONS,
+  ...Type.Omit(UploadOptions, [...CREDENTIAL_OPTIONS, "metadata", "outputs"]).properties,
   outputs: Type.Optional(
     Type.String({
       description: "Several outputs of each image, as JSON.",

@@ -2,8 +2,8 @@ import pg from "pg";
 import { connectionOptions, unlessHanging } from "./connect.ts";
 import { openSession } from "./session.ts";
 
-/** "pressown" in ASCII, cut to 63 bits: one process may own a DATA_DIR's embedded database. */
-const OWNER_LOCK = "8102099357864814446";
+/** "pressown" in ASCII: one process may own a DATA_DIR's embedded database. */
+const OWNER_LOCK = "8102650226125272942";
 /** "file" in ASCII: every process of a database shares a lock whose second number stands for the folder of its files. */
 const FOLDER_LOCK_CLASS = 0x66696c65;
 const RETRY_MS = 500;

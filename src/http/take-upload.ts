@@ -5,6 +5,7 @@ import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { IDEMPOTENCY_KEY_CHARS_MAX, parseIdempotencyKey } from "../domain/idempotency-key.ts";
 import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import type { Preset } from "../domain/recipe.ts";
+import { CREDENTIAL_OPTIONS } from "../domain/secret-options.ts";
 import type { Acceptance } from "../intake/acceptance.ts";
 import type { SentUpload } from "../intake/digest-upload.ts";
 import type { Upload } from "../intake/upload.ts";
@@ -30,7 +31,6 @@ export async function takeUpload(
   request: FastifyRequest,
   { receive, presetDefault }: { receive: Receive; presetDefault: Preset },
 ): Promise<Taken> {
-  refuseInQuery(request.query as object);
   const name = readIdempotencyKey(request);
   return withUpload(deps, request, receive, async (received, fetched) => {
     const idempotencyKey = name === null ? null : { name, digest: await deps.digestUpload(asSent(received, presetDefault)) };
@@ -79,7 +79,7 @@ function readIdempotencyKey({ headers }: FastifyRequest): string | null {
 
 /** What stands in a URL is written down by every proxy on the way. */
 function refuseInQuery(query: object): void {
-  for (const field of ["sourceHeaders", "webhookAuthorization"]) {
+  for (const field of CREDENTIAL_OPTIONS) {
     if (!Object.hasOwn(query, field)) continue;
     const message = "Expected it as a form field or in a JSON body";
     throw faultIn("invalid_options", field, `${message}.`, `${field}: ${message}; in a URL it would end up in logs.`);
@@ -93,6 +93,7 @@ export async function withUpload<T>(
   receive: Receive,
   use: (received: ReceivedUpload | ReceivedAddress, fetched: () => Promise<ReceivedUpload>) => Promise<T>,
 ): Promise<T> {
+  refuseInQuery(request.query as object);
   const paths: string[] = [];
   const tempPath = (extension: string) => {
     const path = deps.tempPath(extension);

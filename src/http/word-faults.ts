@@ -1,10 +1,9 @@
 import type { TSchema } from "typebox";
 import { Errors, Pointer } from "typebox/schema";
+import { SECRET_OPTIONS } from "../domain/secret-options.ts";
 
 export type Fault = { field: string; message: string };
 
-/** Options whose values go into no answer and no log. */
-const SECRETS: readonly string[] = ["webhookSecret", "webhookAuthorization", "sourceHeaders"];
 const SHOWN_CHARS_MAX = 60;
 
 /**
@@ -81,7 +80,7 @@ function span(before: string, min: number | undefined, max: number | undefined):
 }
 
 function isSecret(field: string): boolean {
-  return SECRETS.includes(field.split("/")[0] ?? "");
+  return SECRET_OPTIONS.includes(field.split("/")[0] ?? "");
 }
 
 /** Its kind and size only. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { isGzip } from "../csv/unpack.ts";
+import { CREDENTIAL_OPTIONS } from "../domain/secret-options.ts";
 
 /** What a client sent, before our defaults are filled in: a later version with other defaults must find the same in it. */
 export type SentUpload = {
@@ -14,7 +15,7 @@ export type SentUpload = {
 
 /** Digests credentials with a secret of the service, since whoever reads a plain digest could find a short password by trying. */
 export type Fingerprint = (text: string) => string;
-const CREDENTIALS: ReadonlySet<string> = new Set(["sourceHeaders", "webhookAuthorization"]);
+const CREDENTIALS: ReadonlySet<string> = new Set(CREDENTIAL_OPTIONS);
 
 /**
  * SHA-256 in hex of what an upload asks for, whatever the order of its fields and the name of its file. It is stored: a version of

@@ -72,6 +72,14 @@ describe("POST /v1/preflight", () => {
   };
   const photo = (name: string | number) => `${origin.url}/photo/${name}.jpg`;
 
+  test("takes no credentials in its URL, which proxies log", async () => {
+    for (const option of ["sourceHeaders", "webhookAuthorization"]) {
+      const { status, code, detail } = await refused(post("a,b\n", "text/csv", `?${option}=secret`));
+      assert.deepEqual([status, code], [422, "invalid_options"], option);
+      assert.match(detail, new RegExp(`${option}.+form field or in a JSON body`));
+    }
+  });
+
   test("tells what a shop's export is and what is in it", async () => {
     const found = await report(post(await readFile("test/fixtures/dialects/shopify.csv")));
     assert.equal(found.ok, true);
