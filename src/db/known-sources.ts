@@ -66,9 +66,6 @@ export type NewSource = {
   key: string;
   batchId: string;
   ordinal: number;
-  sha256: string;
-  etag: string | null;
-  lastModified: string | null;
 };
 
 /** Remembers where the newest outputs of URLs lie. Rows are locked in the order of keys, always, so that nobody waits in a circle. */
@@ -78,9 +75,8 @@ export async function rememberSources(tx: Tx, sources: readonly NewSource[]): Pr
 }
 
 const REMEMBER = `
-  insert into known_source (tenant_id, key, batch_id, ordinal, sha256, etag, last_modified)
-  select distinct on ("tenantId", key) "tenantId", key, "batchId", ordinal, sha256, etag, "lastModified"
-  from json_to_recordset($1::json) as s("tenantId" uuid, key uuid, "batchId" uuid, ordinal int, sha256 text, etag text, "lastModified" text)
+  insert into known_source (tenant_id, key, batch_id, ordinal)
+  select distinct on ("tenantId", key) "tenantId", key, "batchId", ordinal
+  from json_to_recordset($1::json) as s("tenantId" uuid, key uuid, "batchId" uuid, ordinal int)
   order by "tenantId", key, "batchId" desc
-  on conflict (tenant_id, key) do update set batch_id = excluded.batch_id, ordinal = excluded.ordinal,
-    sha256 = excluded.sha256, etag = excluded.etag, last_modified = excluded.last_modified`;
+  on conflict (tenant_id, key) do update set batch_id = excluded.batch_id, ordinal = excluded.ordinal`;

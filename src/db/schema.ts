@@ -136,7 +136,7 @@ export const image = pgTable(
     line: integer("line").notNull(),
     /** 1-based place in the product's list. */
     position: integer("position").notNull(),
-    /** Its outputs' file name without the extension: `{serial}-{n}`. */
+    /** Its outputs' file name without the extension: `{id}-{n}`. */
     stem: text("stem").notNull(),
     /** The URL that is fetched: as it came, or as the rules in url_rules changed it. */
     url: text("url").notNull(),
@@ -235,9 +235,6 @@ export const knownSource = pgTable(
     key: uuid("key").notNull(),
     batchId: uuid("batch_id").notNull(),
     ordinal: integer("ordinal").notNull(),
-    sha256: text("sha256").notNull(),
-    etag: text("etag"),
-    lastModified: text("last_modified"),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.key] })],
 );

@@ -23,7 +23,7 @@ import type { Processed } from "./stages.ts";
 
 export type ImageOutcome = {
   claim: Claim;
-  /** `drop` ends a claim whose image needs nothing any more; `shelve` one whose batch is paused, until it is resumed. */
+  /** `drop` ends a claim whose image needs nothing any more; `shelve` one whose batch or share is paused, until that is resumed. */
   outcome: Outcome<Processed> | { kind: "drop" } | { kind: "shelve" };
   startedAt: Date;
   /** Counts from 1. */
@@ -200,5 +200,5 @@ function toSettled({ claim, outcome, startedAt, source, stageMs }: ImageOutcome)
 
 function toSource({ claim, outcome, source, tenantId, sourceKey }: ImageOutcome): NewSource[] {
   if (outcome.kind !== "done" || source === null) return [];
-  return [{ ...claim.data, tenantId, key: sourceKey, sha256: source.sha256, etag: source.etag, lastModified: source.lastModified }];
+  return [{ ...claim.data, tenantId, key: sourceKey }];
 }
