@@ -64,26 +64,63 @@ export async function insertEndpoint(tx: Tx, row: NewEndpoint): Promise<void> {
   );
 }
 
-/** The columns of the table `batch` by the names in BatchRow. A double holds counts of bytes up to 9 petabytes. */
-export const BATCH_COLUMNS = `
-  batch_id as "batchId", tenant_id as "tenantId", token, status, outcome, run, recipe, on_invalid as "onInvalid", metadata,
-  csv_file_name as "csvFileName", csv_bytes::float8 as "csvBytes", csv_facts as "csvFacts", products,
-  images_total as "imagesTotal", images_done as "imagesDone", images_failed as "imagesFailed", images_skipped as "imagesSkipped", images_reused as "imagesReused", refresh,
-  images_queued as "imagesQueued", planned_line as "plannedLine", is_planned as "isPlanned", has_repeats as "hasRepeats", tag,
-  input_bytes::float8 as "inputBytes", output_bytes::float8 as "outputBytes", sequence,
-  coalesce((source_headers::jsonb)->'hosts', '[]') as "sourceHosts",
-  pause_at_failure_percent as "pauseAtFailurePercent", paused_at as "pausedAt", pause_reason as "pauseReason",
-  budget_settled as "budgetSettled", budget_failed as "budgetFailed",
-  pause_host_at_failure_percent as "pauseHostAtFailurePercent", budget_round as "budgetRound", hosts_paused as "hostsPaused",
-  images_held as "imagesHeld", images_due as "imagesDue", waits_for_hosts as "waitsForHosts",
-  case when hosts_paused = 0 then '[]' else (
+/** Where each member of BatchRow comes from. A double holds counts of bytes up to 9 petabytes. */
+const BATCH_MEMBERS: Record<keyof BatchRow, string> = {
+  batchId: "batch_id",
+  tenantId: "tenant_id",
+  token: "token",
+  status: "status",
+  outcome: "outcome",
+  run: "run",
+  recipe: "recipe",
+  refresh: "refresh",
+  onInvalid: "on_invalid",
+  metadata: "metadata",
+  csvFileName: "csv_file_name",
+  csvBytes: "csv_bytes::float8",
+  csvFacts: "csv_facts",
+  products: "products",
+  imagesTotal: "images_total",
+  imagesDone: "images_done",
+  imagesFailed: "images_failed",
+  imagesSkipped: "images_skipped",
+  imagesReused: "images_reused",
+  imagesQueued: "images_queued",
+  imagesHeld: "images_held",
+  imagesDue: "images_due",
+  plannedLine: "planned_line",
+  isPlanned: "is_planned",
+  hasRepeats: "has_repeats",
+  tag: "tag",
+  inputBytes: "input_bytes::float8",
+  outputBytes: "output_bytes::float8",
+  sequence: "sequence",
+  sourceHosts: "coalesce((source_headers::jsonb)->'hosts', '[]')",
+  pauseAtFailurePercent: "pause_at_failure_percent",
+  pausedAt: "paused_at",
+  pauseReason: "pause_reason",
+  budgetSettled: "budget_settled",
+  budgetFailed: "budget_failed",
+  pauseHostAtFailurePercent: "pause_host_at_failure_percent",
+  budgetRound: "budget_round",
+  hostsPaused: "hosts_paused",
+  waitsForHosts: "waits_for_hosts",
+  pausedShares: `case when hosts_paused = 0 then '[]' else (
     select coalesce(jsonb_agg(to_jsonb(p)), '[]') from (
       select host, settled, failed, paused_at as "pausedAt", pause_reason as "pauseReason", s.images_held as "imagesHeld"
       from host_share s where s.batch_id = batch.batch_id and s.paused_at is not null and s.round = batch.budget_round
       order by s.images_held desc, host limit 100
     ) p
-  ) end as "pausedShares",
-  created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt"`;
+  ) end`,
+  createdAt: "created_at",
+  startedAt: "started_at",
+  finishedAt: "finished_at",
+};
+
+/** The columns of the table `batch` by the names in BatchRow. */
+export const BATCH_COLUMNS = Object.entries(BATCH_MEMBERS)
+  .map(([name, sql]) => `${sql} as "${name}"`)
+  .join(", ");
 
 export async function findBatch(db: Executor, tenantId: string, batchId: string): Promise<BatchRow | null> {
   const { rows } = await db.executeSql(`select ${BATCH_COLUMNS} from batch where batch_id = $1 and tenant_id = $2`, [batchId, tenantId]);
