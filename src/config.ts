@@ -83,7 +83,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     secretKey: readSecretKey(read, "SECRET_KEY"),
     encoders: read.integer("ENCODERS", defaultEncoders(), 1, 1_024),
     // What would need more is refused with the number that it needs (domain/decode-cost.ts); 256 hold small images in every format.
-    encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", 512, 256, 65_536) * MIB,
+    encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", ENCODER_MEMORY_MB, 256, 65_536) * MIB,
     downloads: read.integer("DOWNLOADS", 512, 1, 4_096),
     downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 64, 1, 1_024),
     keepInputs: read.flag("KEEP_INPUTS", true),
@@ -101,14 +101,17 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   return Object.freeze(config);
 }
 
-/** A photo of 24 megapixels, with room to spare; the few that need more seldom come together. */
-const ENCODER_TYPICAL_BYTES = 512 * MIB;
+/** Holds a photo of 24 megapixels in most formats (docs/adr/0006-encoder-memory.md). */
+const ENCODER_MEMORY_MB = 512;
 
-/** One for each core, as long as three quarters of the memory that the machine or its cgroup allows hold them all. */
+/**
+ * One for each core, as long as three quarters of the memory that the machine or its cgroup allows hold them all. By the default of
+ * ENCODER_MEMORY_MB: who raises that for a few large images need not lose encoders.
+ */
 function defaultEncoders(): number {
   const limit = process.constrainedMemory();
   const memoryBytes = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-  return Math.max(1, Math.min(availableParallelism(), Math.floor((memoryBytes * 0.75) / ENCODER_TYPICAL_BYTES)));
+  return Math.max(1, Math.min(availableParallelism(), Math.floor((memoryBytes * 0.75) / (ENCODER_MEMORY_MB * MIB))));
 }
 
 /** Open to other machines, everybody could make us fetch and store whatever they like. */

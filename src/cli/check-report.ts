@@ -1,6 +1,6 @@
 import type { Preflight } from "../contract/preflight.ts";
 import { DIALECTS } from "../csv/dialects/all.ts";
-import { counted, defuse, duration, list, number } from "./plain-words.ts";
+import { counted, withoutControls, duration, list, number } from "./plain-words.ts";
 import { nameFlags } from "./read-flags.ts";
 
 type Probe = NonNullable<Preflight["probe"]>;
@@ -23,7 +23,7 @@ export function writeReport(report: Preflight): string {
     ...list("Good to know", (report.file?.traps ?? []).map(nameFlags)),
     ...(report.probe ? describeProbe(report.probe) : []),
   ];
-  return `${lines.map(defuse).join("\n")}\n`;
+  return `${lines.map(withoutControls).join("\n")}\n`;
 }
 
 function headline({ ok, fileName, file, problemCount }: Preflight): string {

@@ -2,7 +2,7 @@ import type { BatchRow } from "../db/batches.ts";
 import type { FailureCount } from "../db/count-failures.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { describeProblems } from "./check-report.ts";
-import { counted, defuse } from "./plain-words.ts";
+import { counted, withoutControls } from "./plain-words.ts";
 import type { ProcessOrder } from "./process-order.ts";
 import { Unusable } from "./unusable.ts";
 
@@ -23,7 +23,7 @@ export class RefusedFile extends Unusable {
   readonly problemCount: number;
   constructor(name: string, problems: CsvProblem[], problemCount: number) {
     const lines = [`${name}: ${counted(problemCount, "problem")}; nothing was begun.`, ...describeProblems({ problems, problemCount })];
-    super(problems[0]?.code === "wrong_file_type" ? problems[0].message : lines.map(defuse).join("\n"));
+    super(problems[0]?.code === "wrong_file_type" ? problems[0].message : lines.map(withoutControls).join("\n"));
     this.problems = problems;
     this.problemCount = problemCount;
   }

@@ -1,7 +1,7 @@
 import { isAbsolute, relative } from "node:path";
 
 /** For texts of files and origins: without control characters, which a terminal obeys. */
-export function defuse(line: string): string {
+export function withoutControls(line: string): string {
   return line.replaceAll(/[\u0000-\u001F\u007F-\u009F\u202A-\u202E\u2066-\u2069]/g, "�");
 }
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { readOptions } from "../http/read-options.ts";
 import type { BatchOptions } from "../intake/upload.ts";
-import { defuse, shownPath } from "./plain-words.ts";
+import { withoutControls, shownPath } from "./plain-words.ts";
 import { readFlags } from "./read-flags.ts";
 import { Unusable } from "./unusable.ts";
 
@@ -15,7 +15,7 @@ export async function readOrder(file: string, flags: Readonly<Record<string, unk
   if (typeof out !== "string" || out.trim() === "") throw new Unusable("--out: Expected a folder for the results, got nothing.");
   // PostgreSQL counts the lines of its postmaster.pid, one of which is its folder's path.
   if (resolve(out).includes("\n"))
-    throw new Unusable(`--out: Expected a path without line breaks, got ${defuse(shownPath(resolve(out)))}.`);
+    throw new Unusable(`--out: Expected a path without line breaks, got ${withoutControls(shownPath(resolve(out)))}.`);
   // The API also takes a client's own JSON as `metadata`, which a run without an API would hand back to nobody.
   const options = readFlags((given) => readOptions({ fields: given, layout: null }, "balanced"), {
     ...fields,

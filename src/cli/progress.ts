@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import type { Log } from "../observe/log.ts";
-import { counted, defuse, duration, number } from "./plain-words.ts";
+import { counted, withoutControls, duration, number } from "./plain-words.ts";
 
 export type ProgressState = {
   done: number;
@@ -42,7 +42,7 @@ export function createProgress(out: NodeJS.WriteStream, now: () => number = () =
       }
     },
     note(text) {
-      out.write(`${hasBar ? "\r\u001B[K" : ""}${defuse(text)}\n`);
+      out.write(`${hasBar ? "\r\u001B[K" : ""}${withoutControls(text)}\n`);
       hasBar = false;
     },
     end() {

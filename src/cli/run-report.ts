@@ -4,7 +4,7 @@ import { withoutQuery } from "../domain/image-url.ts";
 import type { FailureCount } from "../db/count-failures.ts";
 import { IMAGE_CODES } from "../domain/image-code.ts";
 import { RefusedFile, type FinishedRun } from "./finished-run.ts";
-import { counted, defuse, duration, number, shownPath } from "./plain-words.ts";
+import { counted, withoutControls, duration, number, shownPath } from "./plain-words.ts";
 
 export function exitCodeOf({ batch }: FinishedRun): 0 | 1 {
   return batch.outcome === "all" ? 0 : 1;
@@ -30,7 +30,7 @@ export function writeSummary(run: FinishedRun): string {
     ...(batch.imagesFailed === 0 ? [] : [row("Failures", shownPath(join(order.dir, "failures.csv")))]),
     ...hints(run),
   ];
-  return `${lines.map(defuse).join("\n")}\n`;
+  return `${lines.map(withoutControls).join("\n")}\n`;
 }
 
 function row(title: string, text: string): string {

@@ -52,7 +52,7 @@ export const Problem = Type.Object(
     examples: [
       {
         type: "about:blank",
-        title: "There is no such request",
+        title: "There is no such batch",
         status: 404,
         detail: "Expected the requestId of an upload.",
         code: "batch_not_found",

@@ -7,12 +7,12 @@ import { excerpt, ProblemList } from "./problem-list.ts";
 import { readProduct, type CatalogueProduct, type ProductRules } from "./read-product.ts";
 import { RecordReader } from "./record-reader.ts";
 import { isBlankRecord, lineBreakOf, type CsvRecord } from "./scan-record.ts";
-import { sniffText, type TextShape } from "./sniff-text.ts";
+import { sniffText, type TextFacts } from "./sniff-text.ts";
 import { createDecoding } from "./text-encoding.ts";
 import { unpack, UnpackError } from "./unpack.ts";
 
 /** What must be known of a file to write its result; plain data, kept with the batch. */
-export type CatalogueFacts = TextShape &
+export type CatalogueFacts = TextFacts &
   Layout & {
     /** Everything above the first product as it came: header, lines above it, blank lines; without the byte order mark. */
     head: string;
@@ -65,7 +65,7 @@ export async function readCatalogue(open: () => AsyncIterable<Buffer>, options: 
   return reading.result();
 }
 
-async function readText(reading: Reading, shape: TextShape, source: AsyncIterable<Buffer>): Promise<void> {
+async function readText(reading: Reading, shape: TextFacts, source: AsyncIterable<Buffer>): Promise<void> {
   const decoding = createDecoding(shape.encoding);
   let hasMark = shape.hasBom;
   let bytes = 0;
@@ -112,13 +112,13 @@ class Reading {
     this.#options = options;
   }
 
-  async push(text: string, shape: TextShape): Promise<void> {
+  async push(text: string, shape: TextFacts): Promise<void> {
     if (this.#reader) return this.#read(this.#reader.push(text));
     this.#start += text;
     if (this.#start.length > HEAD_CHARS) await this.#begin(shape, false);
   }
 
-  async end(shape: TextShape): Promise<void> {
+  async end(shape: TextFacts): Promise<void> {
     if (!this.#reader) await this.#begin(shape, true);
     if (this.#reader) await this.#read(this.#reader.end());
     await this.handOn();
@@ -153,7 +153,7 @@ class Reading {
     return { ok: true, facts: this.#facts };
   }
 
-  async #begin(shape: TextShape, isWhole: boolean): Promise<void> {
+  async #begin(shape: TextFacts, isWhole: boolean): Promise<void> {
     const { limits, wishes, onInvalid, layout: given } = this.#options;
     const text = this.#start;
     this.#start = "";

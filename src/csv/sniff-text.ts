@@ -5,7 +5,7 @@ import { countLineBreaks } from "./scan-record.ts";
 import { WINDOWS_1252_FREE, type Encoding } from "./text-encoding.ts";
 
 export type TextFault = { line: number; code: CsvProblemCode; message: string };
-export type TextShape = { encoding: Encoding; hasBom: boolean };
+export type TextFacts = { encoding: Encoding; hasBom: boolean };
 
 const [LF, CR] = [0x0a, 0x0d];
 
@@ -40,7 +40,7 @@ export async function sniffText(source: AsyncIterable<Buffer>): Promise<Verdict>
   return check.end();
 }
 
-type Verdict = ({ ok: true } & TextShape) | { ok: false; fault: TextFault };
+type Verdict = ({ ok: true } & TextFacts) | { ok: false; fault: TextFault };
 type Check = { push(chunk: Buffer): TextFault | null; end(): Verdict };
 
 function startCheck(head: Buffer): Check {

@@ -44,7 +44,7 @@ export function createResultWriter(facts: CatalogueFacts, shape: ResultShape, ot
     row(record, result) {
       const lists = [result.outputs, ...result.others];
       const ours = [...lists.map((list) => list.map((url) => url ?? "").join(",")), result.status, result.errors.join("\n")];
-      return encode(appendCells(record, facts, ours.map(defuse), 1));
+      return encode(appendCells(record, facts, ours.map(defuseFormula), 1));
     },
   };
 }
@@ -166,6 +166,6 @@ function distinguish(name: string, header: readonly string[]): string {
 }
 
 /** For cells that we add, so that no spreadsheet reads them as a formula (OWASP: CSV injection); the user's own are not touched. */
-export function defuse(cell: string): string {
+export function defuseFormula(cell: string): string {
   return /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
 }

@@ -1,4 +1,4 @@
-import { defuse, formatCell } from "./write-result.ts";
+import { defuseFormula, formatCell } from "./write-result.ts";
 
 type Cell = string | number | boolean | null | object;
 
@@ -13,6 +13,6 @@ export async function* writeTable(columns: readonly string[], pages: AsyncIterab
 
 function writeCell(cell: Cell): string {
   if (cell === null) return "";
-  if (typeof cell === "string") return formatCell(defuse(cell), ",");
+  if (typeof cell === "string") return formatCell(defuseFormula(cell), ",");
   return typeof cell === "object" ? formatCell(JSON.stringify(cell), ",") : String(cell);
 }

@@ -31,7 +31,7 @@ export type ClaimedBatch = {
   isSmall: boolean;
 };
 
-type ImageRow = Omit<ClaimedImage, "batch" | "isPaused"> & { isHeld: boolean };
+type ImageRow = Omit<ClaimedImage, "batch" | "isPaused"> & { isSharePaused: boolean };
 
 /**
  * The rows of the images of claimed jobs. An image that is settled already is missing, since there is nothing to do for it.
@@ -46,9 +46,9 @@ export async function findClaimedImages(tx: Tx, keys: readonly { batchId: string
   const values = [batchIds, keys.map((key) => key.ordinal)];
   const { rows: images } = await tx.client.query<ImageRow>({ name: "claimed_images", text: IMAGES, values });
   const byId = new Map(batches.map((batch) => [batch.batchId, batch]));
-  return images.flatMap(({ isHeld, ...image }) => {
+  return images.flatMap(({ isSharePaused, ...image }) => {
     const batch = byId.get(image.batchId);
-    return batch ? [{ ...image, isPaused: batch.isPaused || isHeld, batch }] : [];
+    return batch ? [{ ...image, isPaused: batch.isPaused || isSharePaused, batch }] : [];
   });
 }
 
@@ -63,7 +63,7 @@ const BATCHES = `
   from batch where batch_id = any($1::uuid[]) and status in ('pending', 'processing')`;
 
 /** Asked only where the batch has a paused share. */
-const IS_HELD = `exists (select 1 from host_share s where s.batch_id = i.batch_id and s.host = i.host and s.paused_at is not null and s.round = b.budget_round)`;
+const IS_SHARE_PAUSED = `exists (select 1 from host_share s where s.batch_id = i.batch_id and s.host = i.host and s.paused_at is not null and s.round = b.budget_round)`;
 
 /** The limit of the column is 24.8 days, and a laptop can be off for longer. */
 const MS_MAX = 2 ** 31 - 1;
@@ -71,7 +71,7 @@ const MS_MAX = 2 ** 31 - 1;
 const IMAGES = `
   select i.batch_id as "batchId", i.ordinal, i.url, i.host, i.stem, i.attempts,
     least(${MS_MAX}, greatest(0, extract(epoch from now() - greatest(i.queued_at, i.not_before)) * 1000))::int as "waitMs",
-    case when b.hosts_paused > 0 then ${IS_HELD} else false end as "isHeld"
+    case when b.hosts_paused > 0 then ${IS_SHARE_PAUSED} else false end as "isSharePaused"
   from unnest($1::uuid[], $2::int[]) as k(batch_id, ordinal)
   cross join lateral ( -- offset 0, so that no statistics can turn the look-up into a scan of the batch
     select * from image where batch_id = k.batch_id and ordinal = k.ordinal and state = 'planned' offset 0

@@ -17,8 +17,9 @@ export type Forecast = {
 };
 
 /**
- * CPU of an image, whatever its size, and of each of its megapixels, by two sizes of bench/README.md (2026-11-24, 49.3 ms
- * for 6 megapixels and 4.8 ms for 0.27, everything counted): (49.3 − 4.8) / 5.73 = 7.8 ms a megapixel, which leaves 2.7 ms.
+ * CPU of an image, whatever its size, and of each of its megapixels, by two sizes of a benchmark (2026-11-24, 49.3 ms
+ * for 6 megapixels and 4.8 ms for 0.27, everything counted): (49.3 − 4.8) / 5.73 = 7.8 ms a megapixel, which leaves 2.7 ms. The slower
+ * machine of bench/README.md takes 11.
  * The other formats are by docs/recipes.md (same machine and day, one core, quality 80): WebP 60 ms a megapixel, AVIF 100;
  * PNG took 0.58 s for 6 megapixels.
  */

@@ -4,7 +4,7 @@ import { createAverage } from "./average.ts";
 export type HostLimit = {
   /** A fraction while it grows back: as many as are whole. */
   readonly value: number;
-  /** That of a host of which nothing is known. */
+  /** It has borne all that was tried: that it bears more than a host of which nothing is known would be found again. */
   readonly isAsNew: boolean;
   onAnswer(answer: Answer): void;
   /** The host has given a whole answer. */

@@ -6,7 +6,7 @@ export const PROBLEMS = {
   forbidden_host: { status: 403, title: "The Host header names another site" },
   forbidden_origin: { status: 403, title: "The request comes from another site" },
   not_found: { status: 404, title: "There is nothing here" },
-  batch_not_found: { status: 404, title: "There is no such request" },
+  batch_not_found: { status: 404, title: "There is no such batch" },
   report_not_found: { status: 404, title: "There is no such report" },
   output_not_found: { status: 404, title: "There is no such output" },
   result_not_ready: { status: 404, title: "The result is not there yet" },

@@ -1,11 +1,11 @@
 import type { OutputFormat, OutputSettings } from "../domain/recipe.ts";
 import type { Sharp } from "sharp";
 import type { InputFormat } from "../domain/input-format.ts";
-import type { Size } from "./sizes.ts";
+import type { HeaderFacts } from "./sizes.ts";
 
 /** What an encoder is asked for, and what it answers; both are sent between processes. */
 export type EncodeTask = {
-  input: Size & { path: string; format: InputFormat; bytes: number };
+  input: HeaderFacts & { path: string; format: InputFormat; bytes: number };
   outputs: ({ name: string; path: string } & OutputSettings)[];
 };
 export type EncodedOutput = {

@@ -116,7 +116,7 @@ async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): P
   if (credits) image = holdCredits(image, credits);
   const made = await write(image, output.path, facts === null);
   if (credits) await fillInCredits(output.path, credits);
-  const kept = await keepInput(task, output, { ...made, format }, openInput);
+  const kept = await replaceByInput(task, output, { ...made, format }, openInput);
   const { name, path, quality } = output;
   const { width, height } = made;
   return {
@@ -171,7 +171,7 @@ async function chooseFormat(openInput: OpenImage, { input }: EncodeTask): Promis
  * Puts the input without its metadata in the place of an output that is not smaller than that: it was compressed well before.
  * Returns its bytes, or null where the output stays.
  */
-async function keepInput(
+async function replaceByInput(
   task: EncodeTask,
   output: Output,
   made: { format: OutputFormat; width: number; height: number; bytes: number },

@@ -3,12 +3,21 @@ import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import { openByteWindow } from "./byte-window.ts";
 import { countScans } from "./jpeg-scans.ts";
 import { looksLikeHtml, looksLikeSvg, nameUnsupported, readBrands } from "./not-an-image.ts";
-import { readAvifSize, readGifSize, readJpegSize, readPngSize, readSvgSize, readTiffSize, readWebpSize, type Size } from "./sizes.ts";
+import {
+  readAvifSize,
+  readGifSize,
+  readJpegSize,
+  readPngSize,
+  readSvgSize,
+  readTiffSize,
+  readWebpSize,
+  type HeaderFacts,
+} from "./sizes.ts";
 
 /** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
 export const PIXELS_MAX = 100_000_000;
 
-export type Inspection = Size & { format: InputFormat; mediaType: string; extension: string };
+export type Inspection = HeaderFacts & { format: InputFormat; mediaType: string; extension: string };
 
 /**
  * A progressive JPEG has some ten scans. Each costs a pass over all pixels, however few bytes it has: at 100 megapixels
@@ -61,7 +70,7 @@ function endsEarly(format: InputFormat): StageResult<never> {
   return failed("corrupt_image", `The file begins as ${format.toUpperCase()}, but its headers do not say how large the image is.`);
 }
 
-function tooManyPixels({ width, height }: Size, pixelsMax: number): StageResult<never> {
+function tooManyPixels({ width, height }: HeaderFacts, pixelsMax: number): StageResult<never> {
   const megapixels = (pixels: number) => Math.round(pixels / 1_000_000);
   return failed(
     "too_many_pixels",

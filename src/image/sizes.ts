@@ -1,12 +1,11 @@
+import type { Size } from "../domain/output-size.ts";
 import type { ByteWindow } from "./byte-window.ts";
 import { readPngGamma } from "./png-gamma.ts";
 import { nameUnreadSamples } from "./tiff-samples.ts";
 import { isPremultiplied, nameUnreadAvif, nameUnreadPng } from "./unread-colours.ts";
 
-/** Width and height as the file's own headers claim them, or null where the headers end before they say. */
-export type Size = {
-  width: number;
-  height: number;
+/** What a file's own headers claim. */
+export type HeaderFacts = Size & {
   /** Of a TIFF in tiles, or in strips of one colour each: how many rows are decoded together. */
   tileHeight?: number;
   /** Of a GIF: its first frame leaves some of the screen free. */
@@ -18,12 +17,13 @@ export type Size = {
   /** Of an AVIF: its colours are multiplied by their transparency. */
   isPremultiplied?: boolean;
 };
-type Header = Size & {
+type Header = HeaderFacts & {
   /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
   scansFrom?: number;
   /** What the image holds that would be shown wrongly, in words that go into a sentence. */
   unread?: string;
 };
+/** Null where the headers end before they say how large the image is. */
 type ReadSize = (bytes: ByteWindow) => Promise<Header | null>;
 
 /** A header chain longer than this is no photograph's: metadata segments are 64 kB each, and few. */
@@ -91,7 +91,7 @@ export const readPngSize: ReadSize = async (bytes) => {
 /** What says how colours are meant comes at once, but for a profile, which can be long. */
 const PNG_HEAD_BYTES = 256;
 
-function withUnread(size: Size, unread: string | null): Header {
+function withUnread(size: HeaderFacts, unread: string | null): Header {
   return unread === null ? size : { ...size, unread };
 }
 
@@ -113,7 +113,7 @@ export const GIF_HEADER_BYTES = 13;
 /** More blocks than comments and an animation's settings take before the first frame. */
 const GIF_BLOCKS_MAX = 1_000;
 
-async function findGifFrame(bytes: ByteWindow, from: number): Promise<(Size & { left: number; top: number }) | null> {
+async function findGifFrame(bytes: ByteWindow, from: number): Promise<(HeaderFacts & { left: number; top: number }) | null> {
   let at = from;
   for (let block = 0; block < GIF_BLOCKS_MAX; block += 1) {
     const header = await bytes.read(at, 10);
@@ -202,7 +202,7 @@ export const readTiffSize: ReadSize = async (bytes) => {
  */
 export const readAvifSize: ReadSize = async (bytes) => {
   const meta = await bytes.read(0, 64 * 1024);
-  let largest: Size | null = null;
+  let largest: HeaderFacts | null = null;
   for (let at = meta.indexOf("ispe", 0, "latin1"); at !== -1; at = meta.indexOf("ispe", at + 4, "latin1")) {
     if (at + 16 > meta.length) break;
     const size = { width: meta.readUInt32BE(at + 8), height: meta.readUInt32BE(at + 12) };

@@ -6,8 +6,8 @@ import { createHashSet, hash32 } from "../domain/hash-set.ts";
  * (the variants of a product) share a slug and go on counting: `shirt-1`, `shirt-2`. Where a slug comes again further
  * down, the line's number is added to it (`shirt.17`; a slug itself never holds a dot).
  *
- * It remembers 32-bit hashes, not texts: at most 8 bytes a product (40 MB for 5,000,000), where a Set of strings
- * needs twenty times that. A collision of hashes only makes a name longer than it had to be.
+ * It remembers 32-bit hashes, not texts: 8 to 16 bytes a product (67 MB for 5,000,000), where a Set of strings
+ * needs ten times that. A collision of hashes only makes a name longer than it had to be.
  */
 export function createSlugs(): (row: { serial: string; line: number; urls: readonly unknown[] }) => { slug: string; firstNumber: number } {
   const taken = createHashSet();

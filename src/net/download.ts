@@ -25,7 +25,7 @@ export type Download = {
   contentType: string | null;
   etag: string | null;
   lastModified: string | null;
-  /** The whole body where it was gathered in memory, else its beginning. */
+  /** The first 16 KiB of the body, or all of it where it is shorter. */
   head: Buffer;
 };
 

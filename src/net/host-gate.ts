@@ -18,17 +18,17 @@ export type HostGate = {
 
 type Host = { gate: Gate; limit: HostLimit };
 
-/** How many hosts at rest that asked us to slow down are remembered: the names below one domain have no end. */
-const SLOWED_MAX = 10_000;
+/** The names below one domain have no end. */
+const REMEMBERED_MAX = 10_000;
 
 export function createHostGate({ max, perHostMax }: { max: number; perHostMax: number }): HostGate {
   const all = createGate(() => max);
   const hosts = new Map<string, Host>();
-  /** Those at rest below their full limit; the one that has been so for longest first. */
-  const slowed = new Set<string>();
+  /** Hosts at rest that did not bear what they were asked for; the one that has been so for longest first. */
+  const remembered = new Set<string>();
   let waiting = 0;
   const gateOf = (host: string): Gate => {
-    slowed.delete(host);
+    remembered.delete(host);
     const known = hosts.get(host);
     if (known) return known.gate;
     const limit = createHostLimit(perHostMax);
@@ -39,12 +39,12 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
   const leave = (host: string, gate: Gate) => {
     gate.leave();
     if (gate.inside > 0 || gate.isAwaited) return;
-    // Nothing is kept of a host at rest that is as good as new, so that millions of hosts cost nothing.
+    // Nothing is kept of a host at rest that bore all that it was asked for, so that millions of hosts cost nothing.
     if (hosts.get(host)?.limit.isAsNew) return void hosts.delete(host);
-    slowed.add(host);
-    const [oldest] = slowed;
-    if (slowed.size <= SLOWED_MAX || oldest === undefined) return;
-    slowed.delete(oldest);
+    remembered.add(host);
+    const [oldest] = remembered;
+    if (remembered.size <= REMEMBERED_MAX || oldest === undefined) return;
+    remembered.delete(oldest);
     hosts.delete(oldest);
   };
 

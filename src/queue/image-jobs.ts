@@ -79,7 +79,7 @@ export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "delete
     async touch(tx: Tx, claims: readonly Claim[]): Promise<Set<string>> {
       const jobs = [...new Set(claims.map(({ job }) => job))];
       await lockJobs(tx, jobs);
-      return settledIds(await boss.touch("image", jobs, { db: tx.executor }));
+      return changedIds(await boss.touch("image", jobs, { db: tx.executor }));
     },
 
     /**
@@ -103,7 +103,7 @@ export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "delete
       }
       await keepInJobs(tx, rests);
       if (whole.length === 0) return ended;
-      const deleted = settledIds(await boss.deleteJob("image", whole, { db: tx.executor }));
+      const deleted = changedIds(await boss.deleteJob("image", whole, { db: tx.executor }));
       if (deleted.size < whole.length)
         throw new Error("pg-boss did not delete jobs that are locked and ours; is its version the pinned one?");
       return ended;
@@ -154,7 +154,7 @@ const KEEP_IN_JOBS = `
   update pgboss.job j set data = jsonb_set(j.data, '{ordinals}', kept.ordinals) from kept where j.name = 'image' and j.ctid = kept.at`;
 
 /** pg-boss returns the ids that a fenced command really changed, but does not say so in its types. */
-function settledIds(response: object): Set<string> {
+function changedIds(response: object): Set<string> {
   const { settled } = response as { settled?: string[] };
   if (!Array.isArray(settled)) throw new Error("pg-boss did not say which claims it changed; is its version the pinned one?");
   return new Set(settled);

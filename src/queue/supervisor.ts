@@ -14,8 +14,10 @@ const MAINTAIN_MS = 60_000;
 
 /** Without an answer for so long, heartbeats have come to nothing too: claims may have lapsed whose holders are alive. */
 const SILENCE_MS = 5_000;
-/** Within this everybody who is alive has told so: a heartbeat comes every 3 s. */
-const GRACE_MS = 4_000;
+/** How often whoever has a claim says that it is alive. */
+export const HEARTBEAT_MS = 3_000;
+/** Within this everybody who is alive has told so. */
+const GRACE_MS = HEARTBEAT_MS + 1_000;
 
 /**
  * Hands out again the jobs that dead workers held. pg-boss's own supervisor takes some twenty statements to look at four queues: every

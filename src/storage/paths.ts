@@ -5,7 +5,7 @@ import { isUuid } from "../domain/ids.ts";
 /** The seed's folders, a folder for each batch inside, and shards of a thousand images in that. */
 export type Paths = {
   temp: string;
-  uploads: string;
+  csvFolders: string;
   csvFolder(batchId: string): string;
   resultFolder(batchId: string): string;
   inputFolder(batchId: string): string;
@@ -28,7 +28,7 @@ export function createPaths(dataDir: string): Paths {
   const outputFolder = folder("outputImages");
   return {
     temp: join(dataDir, "uploads", "temp"),
-    uploads: join(dataDir, "uploads", "inputCsvFiles"),
+    csvFolders: join(dataDir, "uploads", "inputCsvFiles"),
     csvFolder: folder("inputCsvFiles"),
     resultFolder: folder("outputCsvFiles"),
     inputFolder,

@@ -117,11 +117,11 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
 }
 
 async function listUploads(paths: ReturnType<typeof createPaths>, idleMs: number): Promise<string[]> {
-  const names = await readdir(paths.uploads);
+  const names = await readdir(paths.csvFolders);
   const ages = await Promise.all(
     names.map(async (name) => ({
       name,
-      modifiedMs: await stat(join(paths.uploads, name)).then(
+      modifiedMs: await stat(join(paths.csvFolders, name)).then(
         ({ mtimeMs }) => mtimeMs,
         () => Infinity,
       ),

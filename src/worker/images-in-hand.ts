@@ -4,6 +4,7 @@ import type { Transaction } from "../db/connect.ts";
 import { imageId } from "../domain/ids.ts";
 import type { Claim } from "../queue/image-jobs.ts";
 import { LAPSE_SECONDS, type Queue } from "../queue/queue.ts";
+import { HEARTBEAT_MS } from "../queue/supervisor.ts";
 
 type InHandDeps = {
   queue: Pick<Queue, "touch">;
@@ -29,7 +30,6 @@ export type InHand = {
 
 /** A claim lapses after so long without a heartbeat. There are three in that time, so that two may be lost. */
 const LAPSE_MS = 1_000 * LAPSE_SECONDS;
-const TOUCH_MS = 3_000;
 /** Between two tries while the database is away. */
 const RETRY_MS = 500;
 /** An image that is being fetched when its batch is paused may still come within this. It need not be asked for again then. */
@@ -51,7 +51,7 @@ export class ImagesInHand {
 
   constructor(deps: InHandDeps) {
     this.#deps = deps;
-    this.#heartbeat = setInterval(() => void this.#touchOnce(), TOUCH_MS);
+    this.#heartbeat = setInterval(() => void this.#touchOnce(), HEARTBEAT_MS);
   }
 
   get size(): number {
@@ -112,7 +112,7 @@ export class ImagesInHand {
    * ones. What an encoder is working on then is thrown away.
    */
   async giveBackPaused(): Promise<void> {
-    const giveBack = ({ abort }: InHand) => abort.abort(new Paused("its batch is paused"));
+    const giveBack = ({ abort }: InHand) => abort.abort(new Paused("its batch or share is paused"));
     const before = new Set(this.#all);
     const found = new Set(await this.#findPaused());
     for (const entry of found) if (!entry.isAsked) giveBack(entry);

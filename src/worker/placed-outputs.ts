@@ -2,7 +2,7 @@ import type { SourcedImage } from "../db/known-sources.ts";
 import { outputFileName } from "../domain/file-name.ts";
 import { FORMAT_FILES, outputNames } from "../domain/recipe.ts";
 import type { OutputPlace } from "../storage/storage.ts";
-import type { Hold } from "./pump.ts";
+import type { Lease } from "./pump.ts";
 import type { Stages } from "./stages.ts";
 
 /**
@@ -12,7 +12,7 @@ import type { Stages } from "./stages.ts";
  * - They note in `placed` each output that they put at its place. Only the settle knows whether a row names it, and removes those that
  *   none does.
  */
-export function placeConfirmed(stages: Stages, placed: OutputPlace[], confirm: Hold["confirm"]): Stages {
+export function placeConfirmed(stages: Stages, placed: OutputPlace[], confirm: Lease["confirm"]): Stages {
   const note = ({ batchId, ordinal, fileName }: OutputPlace) => void placed.push({ batchId, ordinal, fileName });
   return {
     ...stages,

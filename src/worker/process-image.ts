@@ -7,23 +7,18 @@ import type { EncodeTask } from "../image/encode-task.ts";
 import type { Download } from "../net/download.ts";
 import { fetchOrReuse } from "./fetch-or-reuse.ts";
 import { placeConfirmed } from "./placed-outputs.ts";
-import type { Hold } from "./pump.ts";
+import type { Lease } from "./pump.ts";
 import { NO_STAGE_MS, type Attempt, type ImageWork, type Processed, type Stages, type StoredOutput } from "./stages.ts";
 
 /** One image, top to bottom: fetch, inspect, encode, store. Whatever happens, no temporary file stays. */
 export async function processImage(
   given: Stages,
   work: ImageWork,
-  { signal, confirm }: Pick<Hold, "signal" | "confirm">,
+  { signal, confirm }: Pick<Lease, "signal" | "confirm">,
 ): Promise<Attempt> {
   const placed: Attempt["placed"] = [];
   const stages = placeConfirmed(given, placed, confirm);
-  const attempt: Attempt = {
-    result: { ok: true, value: { outputs: [], isReused: false } },
-    placed,
-    source: null,
-    stageMs: { ...NO_STAGE_MS },
-  };
+  const attempt: Omit<Attempt, "result"> = { placed, source: null, stageMs: { ...NO_STAGE_MS } };
   const input = stages.tempPath();
   let outputs: EncodeTask["outputs"] = [];
   let isStored = false;
@@ -38,15 +33,13 @@ export async function processImage(
       isStored = true;
       return { ...attempt, result: { ok: true, value: { outputs: fetched.value.reused, isReused: true } }, source: fetched.value.source };
     }
-    attempt.source = sourceFacts(fetched.value);
+    const source = sourceFacts(fetched.value);
+    attempt.source = source;
 
     const inspected = await stages.inspect(fetched.value);
     if (!inspected.ok) return stop(inspected.failure);
-    Object.assign(attempt.source, {
-      sourceType: inspected.value.mediaType,
-      sourceWidth: inspected.value.width,
-      sourceHeight: inspected.value.height,
-    });
+    const { mediaType: sourceType, width: sourceWidth, height: sourceHeight } = inspected.value;
+    attempt.source = { ...source, sourceType, sourceWidth, sourceHeight };
 
     outputs = outputsOf(work.recipe).map((settings) => ({ ...settings, path: stages.tempPath() }));
     const encoded = await stages.encode(

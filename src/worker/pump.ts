@@ -17,9 +17,9 @@ type PumpDeps = {
   /** How many may be on their way, as DOWNLOADS and the line have it. */
   onTheirWayMax(): number;
   startBatches(tx: Tx, batchIds: string[]): Promise<void>;
-  /** Works one image to its settled outcome. Never rejects. `hold.signal` aborts when the claim is lost or must be given back. */
-  work(claim: Claim, image: SourcedImage, hold: Hold): Promise<void>;
-  /** Ends a claim whose image is settled already, or whose batch is paused. */
+  /** Works one image to its settled outcome. Never rejects. `lease.signal` aborts when the claim is lost or must be given back. */
+  work(claim: Claim, image: SourcedImage, lease: Lease): Promise<void>;
+  /** Ends a claim whose image is settled already, or whose batch or share is paused. */
   endUntried(claim: Claim, how: "drop" | "shelve"): Promise<void>;
   /** Called when every image in hand has its outcome: until more are claimed, the settler need not wait for further ones. */
   onAllWorked(): void;
@@ -31,7 +31,7 @@ type PumpDeps = {
 };
 
 /** What a piece of work shares with the pump that holds its claim. */
-export type Hold = {
+export type Lease = {
   signal: AbortSignal;
   /** Resolves once the claim is surely ours, so that a file may be put at its place; rejects where it is not. */
   confirm(): Promise<void>;
@@ -134,7 +134,7 @@ export class Pump {
     const free = Math.min(this.#freeInWindow(), askedMax - this.#fetching + this.#waitingForHost);
     if (!this.#isAtEnd) return free;
     // What nobody can be asked for yet is left to other processes, and some room to a batch that begins.
-    return Math.max(free, Math.min(window.sizeAtEnd - this.#held, Math.floor(AT_END_SHARE * askedMax) - this.#fetching));
+    return Math.max(free, Math.min(window.sizeAtEnd - this.#inWindow, Math.floor(AT_END_SHARE * askedMax) - this.#fetching));
   }
 
   /**
@@ -143,7 +143,7 @@ export class Pump {
    */
   #freeInWindow(): number {
     const beside = this.#isAtEnd ? this.#waitingForHost : Math.max(this.#waitingForHost, this.#ahead);
-    return this.#deps.window.size - this.#held + beside;
+    return this.#deps.window.size - this.#inWindow + beside;
   }
 
   get #isAtEnd(): boolean {
@@ -154,7 +154,7 @@ export class Pump {
     return Math.min(this.#deps.waitingForHost(), HOST_WAIT_MAX);
   }
 
-  get #held(): number {
+  get #inWindow(): number {
     return this.#inHand.size - Math.min(this.#worked, RECORDING_MAX);
   }
 
@@ -208,7 +208,7 @@ export class Pump {
     const { claim } = entry;
     this.#fetching += 1;
     if (entry.isAhead) this.#ahead += 1;
-    const hold: Hold = {
+    const lease: Lease = {
       signal: entry.abort.signal,
       confirm: () => this.#inHand.confirm(entry),
       onAsked: () => (entry.isAsked = true),
@@ -216,7 +216,7 @@ export class Pump {
       onFetched: () => this.#onFetched(entry),
       onWorked: () => this.#onWorked(entry),
     };
-    const done = image && !image.isPaused ? this.#deps.work(claim, image, hold) : this.#deps.endUntried(claim, image ? "shelve" : "drop");
+    const done = image && !image.isPaused ? this.#deps.work(claim, image, lease) : this.#deps.endUntried(claim, image ? "shelve" : "drop");
     void done.catch(this.#deps.onError).finally(() => {
       this.#onWorked(entry);
       this.#inHand.remove(entry);

@@ -14,7 +14,7 @@ import { placesOf } from "./placed-outputs.ts";
 import { processImage } from "./process-image.ts";
 import { LostClaim, NoRoom } from "./images-in-hand.ts";
 import type { NetworkGuard } from "./network-guard.ts";
-import type { Hold } from "./pump.ts";
+import type { Lease } from "./pump.ts";
 import type { ImageOutcome } from "./settle-together.ts";
 import type { Settler } from "./settler.ts";
 import type { SourceHeadersOf } from "./source-headers.ts";
@@ -32,10 +32,10 @@ export type WorkDeps = {
 };
 
 /** One claim, from image to settled outcome. */
-export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImage, hold: Hold): Promise<void> {
+export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease: Lease): Promise<void> {
   const startedAt = new Date();
-  const { attempt, outcome } = meetPause(deps.hosts, image.host) ?? (await tryImage(deps, claim, image, hold));
-  if (hold.signal.reason instanceof LostClaim) return;
+  const { attempt, outcome } = meetPause(deps.hosts, image.host) ?? (await tryImage(deps, claim, image, lease));
+  if (lease.signal.reason instanceof LostClaim) return;
   const item: ImageOutcome = {
     claim,
     outcome,
@@ -50,7 +50,7 @@ export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImag
   };
   deps.log.debug(describeAttempt(item, image.host), "image");
   const settled = deps.settler.settle(item);
-  hold.onWorked();
+  lease.onWorked();
   await settled;
 }
 
@@ -63,16 +63,16 @@ function meetPause(hosts: WorkDeps["hosts"], host: string): Tried | null {
 }
 
 /** A surprise costs the image a try and is logged. */
-async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, hold: Hold): Promise<Tried> {
+async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease: Lease): Promise<Tried> {
   const work = { ...image, recipe: image.batch.recipe, isOfSmallBatch: image.batch.isSmall };
-  const size = watchSize(deps.disk, 1 + outputsOf(work.recipe).length, hold);
+  const size = watchSize(deps.disk, 1 + outputsOf(work.recipe).length, lease);
   try {
-    const attempt = await processImage(stagesFor(deps, image, hold, size), work, hold);
+    const attempt = await processImage(stagesFor(deps, image, lease, size), work, lease);
     return { attempt, outcome: await decide(deps, claim, image, attempt) };
   } catch (error) {
-    const delayMs = hold.signal.reason instanceof NoRoom ? deps.disk.retryMs(image) : 0;
+    const delayMs = lease.signal.reason instanceof NoRoom ? deps.disk.retryMs(image) : 0;
     const released = { attempt: null, outcome: { kind: "release", delayMs } } as const;
-    if (hold.signal.aborted || error instanceof NoAttempt) return released;
+    if (lease.signal.aborted || error instanceof NoAttempt) return released;
     if (error instanceof HostPaused) return meetPause(deps.hosts, error.host) ?? released;
     deps.log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
     const failure = { code: "storage_failed", detail: "The image could not be processed for a reason on our side.", retry: true } as const;
@@ -89,7 +89,7 @@ async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, hold:
 function stagesFor(
   { stages, sourceHeadersOf }: WorkDeps,
   { batch, batchId }: SourcedImage,
-  { onAsked, onFetched }: Hold,
+  { onAsked, onFetched }: Lease,
   size: ReturnType<typeof watchSize>,
 ): Stages {
   const { onBody, onBytes } = size;

@@ -95,7 +95,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     waitingForHost: deps.waitingForHost,
     onAllWorked: settler.flush,
     endUntried: (claim, how) => settler.settle(untried(claim, how)),
-    work: (claim, image, hold) => workImage({ ...deps, stages, settler, disk }, claim, image, hold),
+    work: (claim, image, lease) => workImage({ ...deps, stages, settler, disk }, claim, image, lease),
   });
 
   const workers = await workQueues(deps);
@@ -146,7 +146,7 @@ async function runReconcile({ db, queue, log, warn }: WorkerDeps): Promise<void>
   }
 }
 
-/** The image of this claim is settled already, or its batch is paused: only the job goes. */
+/** The image of this claim is settled already, or its batch or share is paused: only the job goes. */
 function untried(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
   return {
     claim,

@@ -4,13 +4,13 @@ import type { ClaimedImage } from "../../src/db/claimed-images.ts";
 import type { Tx } from "../../src/db/connect.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import { LostClaim, Stopping } from "../../src/worker/images-in-hand.ts";
-import { Pump, type Hold } from "../../src/worker/pump.ts";
+import { Pump, type Lease } from "../../src/worker/pump.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 
 type Touch = (claims: readonly Claim[]) => Promise<Set<string>>;
 const idsOf = (claims: readonly Claim[]) => new Set(claims.map(({ id }) => id));
-type Work = { claim: Claim; hold: Hold; end: () => void };
+type Work = { claim: Claim; lease: Lease; end: () => void };
 
 /** The pump's own rules; what a claim is worth to the database is tested with the queue. */
 function startPump(
@@ -60,10 +60,10 @@ function startPump(
     window: { size: 4, sizeAtEnd: atEnd.size },
     onTheirWayMax: () => atEnd.onTheirWayMax,
     startBatches: async () => {},
-    work: (claim, _image, hold) =>
+    work: (claim, _image, lease) =>
       new Promise((resolve) => {
-        works.push({ claim, hold, end: resolve });
-        hold.signal.addEventListener("abort", () => resolve());
+        works.push({ claim, lease, end: resolve });
+        lease.signal.addEventListener("abort", () => resolve());
       }),
     onAllWorked: () => {},
     endUntried: async () => {},
@@ -88,9 +88,9 @@ describe("the pump", () => {
     await eventually("the first", async () => works.length === 1);
     pump.wake();
     await eventually("the second", async () => works.length === 2);
-    assert.ok(works[0]?.hold.signal.reason instanceof LostClaim);
-    assert.equal(works[1]?.hold.signal.aborted, false);
-    works[1]?.hold.onFetched();
+    assert.ok(works[0]?.lease.signal.reason instanceof LostClaim);
+    assert.equal(works[1]?.lease.signal.aborted, false);
+    works[1]?.lease.onFetched();
     let hasDrained = false;
     const draining = pump.drain(10_000).then(() => (hasDrained = true));
     await new Promise((resolve) => setImmediate(resolve));
@@ -102,11 +102,11 @@ describe("the pump", () => {
   test("a stop gives back what is still being fetched and waits for the rest", async () => {
     const { pump, works } = startPump([[claimOf("fetching"), claimOf("encoding")]]);
     await eventually("both", async () => works.length === 2);
-    works[1]?.hold.onFetched();
+    works[1]?.lease.onFetched();
     const draining = pump.drain(10_000);
-    await eventually("the first to be given back", async () => works[0]?.hold.signal.aborted);
-    assert.ok(works[0]?.hold.signal.reason instanceof Stopping);
-    assert.equal(works[1]?.hold.signal.aborted, false);
+    await eventually("the first to be given back", async () => works[0]?.lease.signal.aborted);
+    assert.ok(works[0]?.lease.signal.reason instanceof Stopping);
+    assert.equal(works[1]?.lease.signal.aborted, false);
     works[1]?.end();
     await draining;
   });
@@ -199,10 +199,10 @@ describe("the pump", () => {
       commit = async () => {};
       isPaused = true;
       pump.giveBackPaused();
-      await eventually("the first look", async () => works.every(({ hold }) => hold.signal.aborted));
+      await eventually("the first look", async () => works.every(({ lease }) => lease.signal.aborted));
       committed.resolve();
       const late = await eventually("the late one", async () => works[inHand.length]);
-      await eventually("it to be given back", async () => late.hold.signal.aborted, 10_000);
+      await eventually("it to be given back", async () => late.lease.signal.aborted, 10_000);
       await pump.drain(1_000);
     };
     await Promise.all([pauseDuringClaim([]), pauseDuringClaim([claimOf("waiting")])]);
@@ -214,9 +214,9 @@ describe("the pump", () => {
       isPaused: (batchId) => paused.has(batchId),
     });
     await eventually("all three", async () => works.length === 3);
-    const [later, waiting, asked] = works.map(({ hold }) => hold);
+    const [later, waiting, asked] = works.map(({ lease }) => lease);
     assert.ok(later && waiting && asked);
-    for (const hold of [later, asked]) hold.onAsked();
+    for (const lease of [later, asked]) lease.onAsked();
     let wasGivenBack = false;
     asked.signal.addEventListener("abort", () => (wasGivenBack = later.signal.aborted));
     paused.add("b");
@@ -234,12 +234,12 @@ describe("the pump", () => {
       isPaused: (batchId) => batchId === "b" && works.length === 3,
     });
     await eventually("all three", async () => works.length === 3);
-    const [other, fetched, asked] = works.map(({ hold }) => hold);
+    const [other, fetched, asked] = works.map(({ lease }) => lease);
     assert.ok(other && fetched && asked);
     asked.onAsked();
-    for (const hold of [other, fetched]) {
-      hold.onAsked();
-      hold.onFetched();
+    for (const lease of [other, fetched]) {
+      lease.onAsked();
+      lease.onFetched();
     }
     let wasGivenBack = false;
     asked.signal.addEventListener("abort", () => (wasGivenBack = fetched.signal.aborted));
@@ -268,9 +268,9 @@ describe("the pump", () => {
     await new Promise((resolve) => setImmediate(resolve));
     t.mock.timers.tick(3_000);
     assert.equal(touches.length, 2);
-    assert.equal(works[0]?.hold.signal.aborted, false);
+    assert.equal(works[0]?.lease.signal.aborted, false);
     touches[1]?.resolve(new Set());
-    await eventually("the claim to be lost", async () => works[0]?.hold.signal.aborted);
+    await eventually("the claim to be lost", async () => works[0]?.lease.signal.aborted);
     await pump.drain(1_000);
   });
 });
