@@ -3,9 +3,13 @@ import { glob, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { readConfig } from "../../src/config.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const page = await readFile(join(ROOT, "docs/operating.md"), "utf8");
+const config = await readFile(join(ROOT, "src/config.ts"), "utf8");
+/** The names of all settings. */
+const settings = [...new Set([...config.matchAll(/"([A-Z][A-Z_]{3,})"/g)].map(([, name = ""]) => name))].toSorted();
 
 /** The first cells of the table below a heading. */
 function firstCells(heading: string): string[] {
@@ -15,13 +19,11 @@ function firstCells(heading: string): string[] {
 }
 
 describe("docs/operating.md", () => {
-  test("has every setting that is read, and no other", async () => {
-    const config = await readFile(join(ROOT, "src/config.ts"), "utf8");
-    const read = new Set([...config.matchAll(/"([A-Z][A-Z_]{3,})"/g)].map(([, name]) => name));
+  test("has every setting that is read, and no other", () => {
     const listed = firstCells("Settings")
       .flatMap((cell) => cell.split(", "))
       .map((name) => name.replaceAll("`", ""));
-    assert.deepEqual(listed.toSorted(), [...read].toSorted());
+    assert.deepEqual(listed.toSorted(), settings);
   });
 
   test("has log messages that there are", async () => {
@@ -34,5 +36,28 @@ describe("docs/operating.md", () => {
         sources.some((source) => source.includes(`"${message}"`)),
         message,
       );
+  });
+});
+
+describe(".env.example", async () => {
+  const text = await readFile(join(ROOT, ".env.example"), "utf8");
+  // A comment ends each value, as it does for node --env-file.
+  const shown = [...text.matchAll(/^# ([A-Z_]+)=(.*?)(?: +#.*)?$/gm)].map(([, name = "", value = ""]) => [name, value] as const);
+
+  test("has every setting that is read, and no other", () => {
+    assert.deepEqual(shown.map(([name]) => name).toSorted(), settings);
+  });
+
+  test("shows the defaults", () => {
+    assert.deepEqual(readConfig(Object.fromEntries(shown)), readConfig({}));
+  });
+
+  test("leaves no number and no switch without its default, but one that depends on the machine", () => {
+    const valued = new Set([...config.matchAll(/read\.(?:integer|flag)\("([A-Z_]+)"/g)].map(([, name]) => name));
+    assert.ok(valued.size > 5);
+    assert.deepEqual(
+      shown.filter(([name, value]) => value === "" && valued.has(name)).map(([name]) => name),
+      ["ENCODERS"],
+    );
   });
 });
