@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import { addReadingOptions } from "./reading-options.ts";
 
-const EXIT_CODES = "\nEnds with 0 where the file can be uploaded, 1 where it has problems, 2 where it cannot be looked at.";
+const EXIT_CODES = `
+Ends with 0 where the file can be uploaded, 1 where it has problems, 2 where it cannot be looked at, 3 where its report cannot
+be written.`;
 
 export function addCheck(program: Command): void {
   const command = program

@@ -2,8 +2,9 @@ import type { Command } from "commander";
 import { addReadingOptions } from "./reading-options.ts";
 
 const EXIT_CODES = `
-Ctrl-C stops it; the same command goes on where it was. Ends with 0 where every image was made, 1 where some failed, 2 where
-FILE, options or DIR cannot be used (nothing is begun then), 3 where it could not go on, 130 after Ctrl-C.
+Ctrl-C stops it; the same command goes on where it was. Ends with 0 where every image was made, 1 where some or all failed, 2 where
+FILE, options or DIR cannot be used (nothing is begun then), 3 where it could not go on, or its output could not be written,
+130, 143 or 129 where Ctrl-C, SIGTERM or SIGHUP stopped it.
 docs/command-line.md says more.`;
 
 export function addProcess(program: Command): void {
