@@ -41,7 +41,8 @@ export async function openReport(url: string, name: ReportName, filter: ReportFi
   };
   try {
     await openSession(client);
-    await client.query(`begin read only; set local statement_timeout = ${STATEMENT_MS}`);
+    // Whoever reads may take his time for a page: it locks nothing, and REPORT_MS ends it.
+    await client.query(`begin read only; set local statement_timeout = ${STATEMENT_MS}; set local idle_in_transaction_session_timeout = 0`);
     const { text, values } = reportQuery(name, filter);
     await client.query(`declare report no scroll cursor for ${text}`, values);
     const first = await readPage();

@@ -20,7 +20,9 @@ const SETTINGS = {
   statement_timeout: "0",
   transaction_timeout: "0",
   lock_timeout: "0",
-  idle_in_transaction_session_timeout: "0",
+  // A process that is frozen in the middle of a transaction (docker pause, a debugger) leaves a batch locked, and its machine still answers
+  // for it. Ours ask one thing after the other.
+  idle_in_transaction_session_timeout: "10s",
   idle_session_timeout: "0",
   // A machine that vanishes in the middle of a transaction leaves a batch locked for all others, until the server looks after it: by itself
   // after two hours, or a quarter of one where an answer was on its way.

@@ -25,6 +25,19 @@ test("a transaction whose statement hangs ends with its deadline, and leaves its
   assert.deepEqual((await db.executor.executeSql("select to_regclass('t') as t")).rows, [{ t: null }]);
 });
 
+test("what a process that is frozen in a transaction has locked is free after ten seconds", { timeout: 30_000 }, async () => {
+  const url = await createTestDatabase();
+  const db = connectDatabase({ url, poolMax: 2, onError: () => {} });
+  onCleanup(() => db.close());
+  const startedAt = performance.now();
+  const frozen = db.transaction(async (tx) => {
+    await tx.executor.executeSql("update tenant set name = name");
+    await db.executor.executeSql("update tenant set name = name");
+  });
+  await assert.rejects(frozen, isDatabaseAway);
+  assert.ok(performance.now() - startedAt < 15_000);
+});
+
 test("the server compiles none of our statements, which are short", async () => {
   const url = await createTestDatabase();
   // As on a server that has only its defaults.
