@@ -18,9 +18,14 @@ export type ImageToSend = { data: QueuedImage; priority: number; delayMs?: numbe
 
 /**
  * An image that a process has claimed, by claiming the job that names it. The job as it was fetched is the proof: whoever gets
- * it later fetches another attempt of it, and what this one says is refused from then on.
+ * it later fetches another attempt of it, or the same at another time, and what this one says is refused from then on.
  */
-export type Claim = { id: string; job: Job<ImageJob>; data: QueuedImage; priority: number };
+export type Claim = { id: string; job: ClaimedJob; data: QueuedImage; priority: number };
+/**
+ * `startedAt`: when it was claimed, in seconds since 1970 as PostgreSQL writes them. A claim is committed before it is on the disk: where
+ * the server crashes it can be forgotten, and then who gets the job gets the same attempt of it.
+ */
+export type ClaimedJob = Job<ImageJob> & { startedAt: string };
 
 /** `isDrained`: nothing else waits. */
 export type ClaimedImages = { claims: Claim[]; isDrained: boolean };
@@ -64,7 +69,7 @@ export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "delete
       for (let round = 0; round < ROUNDS_MAX && claims.length < limit; round += 1) {
         const batchSize = Math.ceil((limit - claims.length) / JOB_IMAGES);
         const jobs = await boss.fetch<ImageJob>("image", { batchSize, db: tx.executor });
-        const known = jobs.filter(namesImages).toSorted((one, other) => other.data.priority - one.data.priority);
+        const known = (await withStart(tx, jobs.filter(namesImages))).toSorted((one, other) => other.data.priority - one.data.priority);
         await endUnknown(
           tx,
           jobs.filter((job) => !namesImages(job)),
@@ -78,8 +83,9 @@ export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "delete
     /** Tells that the claims are alive; returns the ids of those that are still ours. */
     async touch(tx: Tx, claims: readonly Claim[]): Promise<Set<string>> {
       const jobs = [...new Set(claims.map(({ job }) => job))];
-      await lockJobs(tx, jobs);
-      return changedIds(await boss.touch("image", jobs, { db: tx.executor }));
+      const listed = await lockJobs(tx, jobs);
+      const ours = jobs.filter((job) => isOurs(listed.get(job.id), job));
+      return ours.length === 0 ? new Set() : changedIds(await boss.touch("image", ours, { db: tx.executor }));
     },
 
     /**
@@ -90,11 +96,11 @@ export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "delete
       const byJob = Map.groupBy(claims, ({ job }) => job);
       const listed = await lockJobs(tx, [...byJob.keys()]);
       const ended = new Set<Claim>();
-      const whole: Job<ImageJob>[] = [];
+      const whole: ClaimedJob[] = [];
       const rests: JobRest[] = [];
       for (const [job, itsClaims] of byJob) {
         const found = listed.get(job.id);
-        if (found?.state !== "active" || found.retryCount !== job.retryCount) continue;
+        if (!isOurs(found, job)) continue;
         const ours = itsClaims.filter(({ data }) => found.ordinals.includes(data.ordinal));
         for (const claim of ours) ended.add(claim);
         const rest = found.ordinals.filter((ordinal) => !ours.some(({ data }) => data.ordinal === ordinal));
@@ -115,18 +121,36 @@ function namesImages({ data }: Job<Partial<ImageJob> | null>): boolean {
   return Array.isArray(data?.ordinals) && data.ordinals.length > 0;
 }
 
-function claimsOf(job: Job<ImageJob>): Claim[] {
+function claimsOf(job: ClaimedJob): Claim[] {
   const { ordinals, priority, ...data } = job.data;
   return ordinals.map((ordinal) => ({ id: job.id, job, data: { ...data, ordinal }, priority }));
 }
 
-type ListedJob = { id: string; state: string; retryCount: number; ordinals: number[] };
+/** Jobs that the caller has just claimed. A fetch gives their times only with all 35 columns of each. */
+async function withStart(tx: Tx, jobs: readonly Job<ImageJob>[]): Promise<ClaimedJob[]> {
+  if (jobs.length === 0) return [];
+  const { rows } = await tx.client.query<{ id: string; startedAt: string }>({
+    name: "job_starts",
+    text: `select id, ${STARTED_AT} as "startedAt" from pgboss.job where name = 'image' and id = any($1::uuid[])`,
+    values: [jobs.map(({ id }) => id)],
+  });
+  const starts = new Map(rows.map(({ id, startedAt }) => [id, startedAt]));
+  return jobs.map((job) => ({ ...job, startedAt: starts.get(job.id) ?? "" }));
+}
+
+const STARTED_AT = "extract(epoch from started_on)::text";
+
+type ListedJob = { id: string; state: string; retryCount: number; startedAt: string; ordinals: number[] };
+
+function isOurs(found: ListedJob | undefined, { retryCount, startedAt }: ClaimedJob): found is ListedJob {
+  return found?.state === "active" && found.retryCount === retryCount && found.startedAt === startedAt;
+}
 
 /** Heartbeats and settles lock the same rows: in one order, or they would wait for each other in a circle. */
 async function lockJobs(tx: Tx, jobs: readonly { id: string }[]): Promise<Map<string, ListedJob>> {
   const { rows } = await tx.client.query<ListedJob>({
     name: "lock_jobs",
-    text: `select id, state, retry_count as "retryCount", data->'ordinals' as ordinals from pgboss.job
+    text: `select id, state, retry_count as "retryCount", ${STARTED_AT} as "startedAt", data->'ordinals' as ordinals from pgboss.job
            where name = 'image' and id = any($1::uuid[]) order by id for update`,
     values: [jobs.map(({ id }) => id)],
   });

@@ -64,6 +64,26 @@ describe("the image queue", () => {
     assert.equal((await endAll(again)).size, 0);
   });
 
+  test("a claim that a crash of the server has undone is nobody's any more once somebody has claimed anew", async () => {
+    await send(2, -1);
+    // It was committed and not yet on the disk, so that it is as if it had never been.
+    const undone: Claim[] = [];
+    const crashed = db.keyedTransaction(async (tx) => {
+      undone.push(...(await queue.claimImages(tx, 2)).claims);
+      throw new Error("crash");
+    });
+    await assert.rejects(crashed, /crash/);
+    const again = await claim(2);
+    assert.deepEqual(
+      undone.map(({ id, job }) => [id, job.retryCount]),
+      again.map(({ id, job }) => [id, job.retryCount]),
+      "the same attempt of the same job",
+    );
+    assert.equal((await touch(undone)).size, 0);
+    assert.deepEqual([...(await endAll([...undone, ...again]))], again);
+    assert.deepEqual(await openImages(), []);
+  });
+
   test("images of one batch, priority and time share jobs of ten, and what is asked for comes whole", async () => {
     const batchId = randomUUIDv7();
     const at = (priority: number, delayMs = 0) => ({ priority, delayMs });
