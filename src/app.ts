@@ -47,16 +47,38 @@ export async function startApp(config: Config, log: Log, signal: AbortSignal = n
 }
 
 type Given = { config: Config; log: Log; signal: AbortSignal };
+type Try = Pick<Given, "config" | "log"> & { warn: Warn };
 export type Foundation = Omit<Parts, "publicUrl">;
+type Wire<T> = (foundation: Foundation, onStop: OnStop) => Promise<T>;
 
 /**
  * Starts database, storage and queue in order, and what `wire` puts on them; whatever was started is stopped in reverse,
- * by `stop` or when a later step fails: workers, then http, queue, pool, and the database last.
+ * by `stop` or when a later step fails: workers, then http, queue, pool, and the database last. A database that is still starting
+ * (beside us in a compose file), or restarts meanwhile, gets a minute, in which all is begun anew; a wrong one is told at once.
  */
-export async function startOn<T>(
-  given: Given,
-  wire: (foundation: Foundation, onStop: OnStop) => Promise<T>,
-): Promise<T & { stop(): Promise<void> }> {
+export async function startOn<T>(given: Given, wire: Wire<T>): Promise<T & { stop(): Promise<void> }> {
+  const { config, log, signal } = given;
+  const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
+  const deadline = Date.now() + DATABASE_WAIT_MS;
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await startOnce({ config, log, warn }, wire);
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      if (isDatabaseClosed(error) || Date.now() > deadline) throw unusable(config, error);
+      warn(error, "waiting for the database");
+      await delay(1_000, undefined, { signal });
+    }
+  }
+}
+
+function unusable({ databaseUrl }: Config, error: unknown): Error {
+  const which = databaseUrl === null ? "embedded database" : `database at ${withoutPassword(databaseUrl)}`;
+  return new Error(`The ${which} cannot be used: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+}
+
+async function startOnce<T>(given: Try, wire: Wire<T>): Promise<T & { stop(): Promise<void> }> {
   const started: (() => Promise<void>)[] = [];
   const onStop: OnStop = (undo) => started.push(undo);
   let stopping: Promise<void> | undefined;
@@ -75,11 +97,14 @@ async function stopInReverse(started: (() => Promise<void>)[], log: Log): Promis
   }
 }
 
-async function startFoundation({ config, log, signal }: Given, onStop: OnStop, stop: () => Promise<void>): Promise<Foundation> {
-  const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
+async function startFoundation({ config, log, warn }: Try, onStop: OnStop, stop: () => Promise<void>): Promise<Foundation> {
   await makeDataDir(config.dataDir);
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
-  await migrateWhenReachable(databaseUrl, { log, warn, signal });
+  await migrateDatabase(databaseUrl, () => log.warn({}, "waiting for another process that migrates the database")).catch(
+    (error: unknown) => {
+      throw isDatabaseAway(error) ? error : unusable(config, error);
+    },
+  );
   if (config.databaseUrl !== null) await agreeOnFolder(config, log, onStop, stop);
 
   const storage = await createStorage(config);
@@ -152,26 +177,4 @@ async function agreeOnFolder({ databaseUrl, dataDir }: Config, log: Log, onStop:
         "Mount their folder and let DATA_DIR be its path, or give this process a database of its own with DATABASE_URL.",
     );
   onStop(share.close);
-}
-
-/** A database that is still starting (beside us in a compose file) gets a minute; a wrong one is told at once. */
-async function migrateWhenReachable(
-  databaseUrl: string,
-  { log, warn, signal }: { log: Log; warn: Warn; signal: AbortSignal },
-): Promise<void> {
-  const deadline = Date.now() + DATABASE_WAIT_MS;
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      return await migrateDatabase(databaseUrl, () => log.warn({}, "waiting for another process that migrates the database"));
-    } catch (error) {
-      if (!isDatabaseAway(error) || isDatabaseClosed(error) || Date.now() > deadline)
-        throw new Error(
-          `The database at ${withoutPassword(databaseUrl)} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
-          { cause: error },
-        );
-      warn(error, "waiting for the database");
-      await delay(1_000, undefined, { signal });
-    }
-  }
 }

@@ -66,8 +66,10 @@ async function runOnDatabase(run: Run): Promise<Omit<FinishedRun, "order" | "war
   const { config, progress, signal, order } = run;
   progress.note(`Starting PostgreSQL in ${shownPath(config.dataDir)} …`);
   const log = process.env["LOG_LEVEL"] === undefined ? logTo(progress) : createLog(config.logLevel);
+  let claimed: Promise<void> | undefined;
   const app = await startOn({ config, log, signal }, async (foundation, onStop) => {
-    await claimFolder(run);
+    // Once, however often the start has to be tried.
+    await (claimed ??= claimFolder(run));
     const publicUrl = order.publicUrl ?? "http://127.0.0.1";
     await wireWorker({ ...foundation, publicUrl: () => publicUrl }, onStop);
     return { ...foundation, accept: wireIntake(foundation).acceptUpload };

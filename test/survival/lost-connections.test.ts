@@ -5,9 +5,29 @@ import pg from "pg";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { startService } from "../support/service.ts";
 import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
+
+test("a process whose connections are all ended while it starts begins anew", { timeout: 60_000 }, async () => {
+  const url = await createTestDatabase();
+  const admin = new pg.Client({ connectionString: process.env["TEST_POSTGRES_URL"] });
+  await admin.connect();
+  onCleanup(() => admin.end());
+  const starting = startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), ENCODERS: "1" });
+  starting.catch(() => {});
+  // Those that come after the migrations, which have always been waited for.
+  const endPool = `select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'pressrun'`;
+  let ended = 0;
+  await eventually("its first connections", async () => {
+    for (let look = 0; look < 20; look += 1) ended += (await admin.query(endPool, [new URL(url).pathname.slice(1)])).rowCount ?? 0;
+    return ended > 2;
+  });
+  const service = await starting;
+  assert.equal((await fetch(`${service.url}/healthz`)).status, 200);
+  assert.equal((await service.kill("SIGTERM")).code, 0);
+});
 
 test("every connection terminated once a second for a minute: no process exits and nothing is lost", { timeout: 150_000 }, async () => {
   const url = await createTestDatabase();
