@@ -66,15 +66,18 @@ export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "delete
      */
     async claimImages(tx: Tx, limit: number): Promise<ClaimedImages> {
       const claims: Claim[] = [];
+      let startedAt: string | undefined;
       for (let round = 0; round < ROUNDS_MAX && claims.length < limit; round += 1) {
         const batchSize = Math.ceil((limit - claims.length) / JOB_IMAGES);
         const jobs = await boss.fetch<ImageJob>("image", { batchSize, db: tx.executor });
-        const known = (await withStart(tx, jobs.filter(namesImages))).toSorted((one, other) => other.data.priority - one.data.priority);
+        if (jobs.length === 0) return { claims, isDrained: true };
+        startedAt ??= await claimTime(tx);
+        const known = jobs.filter(namesImages).toSorted((one, other) => other.data.priority - one.data.priority);
         await endUnknown(
           tx,
           jobs.filter((job) => !namesImages(job)),
         );
-        claims.push(...known.flatMap(claimsOf));
+        for (const job of known) claims.push(...claimsOf({ ...job, startedAt }));
         if (jobs.length < batchSize) return { claims, isDrained: true };
       }
       return { claims, isDrained: false };
@@ -126,19 +129,12 @@ function claimsOf(job: ClaimedJob): Claim[] {
   return ordinals.map((ordinal) => ({ id: job.id, job, data: { ...data, ordinal }, priority }));
 }
 
-/** Jobs that the caller has just claimed. A fetch gives their times only with all 35 columns of each. */
-async function withStart(tx: Tx, jobs: readonly Job<ImageJob>[]): Promise<ClaimedJob[]> {
-  if (jobs.length === 0) return [];
-  const { rows } = await tx.client.query<{ id: string; startedAt: string }>({
-    name: "job_starts",
-    text: `select id, ${STARTED_AT} as "startedAt" from pgboss.job where name = 'image' and id = any($1::uuid[])`,
-    values: [jobs.map(({ id }) => id)],
-  });
-  const starts = new Map(rows.map(({ id, startedAt }) => [id, startedAt]));
-  return jobs.map((job) => ({ ...job, startedAt: starts.get(job.id) ?? "" }));
+/** What a fetch in this transaction notes as a job's `started_on`, which it gives only with all 35 columns of each. */
+async function claimTime(tx: Tx): Promise<string> {
+  const text = "select extract(epoch from pgboss.job_now())::text as now";
+  const { rows } = await tx.client.query<{ now: string }>({ name: "claim_time", text });
+  return rows[0]?.now ?? "";
 }
-
-const STARTED_AT = "extract(epoch from started_on)::text";
 
 type ListedJob = { id: string; state: string; retryCount: number; startedAt: string; ordinals: number[] };
 
@@ -150,7 +146,7 @@ function isOurs(found: ListedJob | undefined, { retryCount, startedAt }: Claimed
 async function lockJobs(tx: Tx, jobs: readonly { id: string }[]): Promise<Map<string, ListedJob>> {
   const { rows } = await tx.client.query<ListedJob>({
     name: "lock_jobs",
-    text: `select id, state, retry_count as "retryCount", ${STARTED_AT} as "startedAt", data->'ordinals' as ordinals from pgboss.job
+    text: `select id, state, retry_count as "retryCount", extract(epoch from started_on)::text as "startedAt", data->'ordinals' as ordinals from pgboss.job
            where name = 'image' and id = any($1::uuid[]) order by id for update`,
     values: [jobs.map(({ id }) => id)],
   });
