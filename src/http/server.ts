@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from "fastify";
 import type { Log } from "../observe/log.ts";
 import { addDocsRoutes } from "./docs-routes.ts";
 import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./openapi.ts";
+import { multipartProblem } from "./multipart-problem.ts";
 import { addOutputRoutes, type OutputDeps } from "./output-routes.ts";
 import { isDiskAway, knownProblem, ProblemError, sendProblem } from "./problems.ts";
 import { protect, type ProtectionSettings } from "./protection.ts";
@@ -14,7 +15,6 @@ import { addPauseRoutes, type PauseRouteDeps } from "./pause-routes.ts";
 import { addPreflightRoute, type PreflightRouteDeps } from "./preflight-route.ts";
 import { readOffBeforeClose } from "./read-off.ts";
 import { NDJSON } from "./receive-any.ts";
-import { FIELDS_MAX } from "./receive-upload.ts";
 import { answerOddRequests, HEAD_BYTES_MAX, refuseConnection, refusePath } from "./refuse-connection.ts";
 import { refuseOtherMethods } from "./refuse-methods.ts";
 import { addReportRoutes, type ReportRouteDeps } from "./report-routes.ts";
@@ -127,37 +127,6 @@ function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): v
       new ProblemError("internal_error", "The request could not be served; the operator finds the reason in the log."),
     );
   });
-}
-
-/** What the multipart parser threw: its plugin's errors have codes, busboy's own only words. */
-function multipartProblem(error: Error & { code?: string }): ProblemError | null {
-  switch (error.code) {
-    case "FST_FIELDS_LIMIT":
-      return new ProblemError("upload_too_large", `Expected at most ${FIELDS_MAX} fields beside the file, got more.`);
-    case "FST_FILES_LIMIT":
-    case "FST_PARTS_LIMIT":
-      return new ProblemError(
-        "too_many_files",
-        "Expected one file, in the field `file`, and its options; upload other files on their own.",
-      );
-    case "FST_PROTO_VIOLATION":
-      return new ProblemError(
-        "bad_multipart",
-        "Expected fields that are called as the options are, got one called as a member that every object has (`__proto__`, `constructor`); leave it out.",
-      );
-    case "FST_INVALID_JSON_FIELD_ERROR":
-      return new ProblemError("bad_multipart", "Expected JSON in a field whose type is application/json, got something else.");
-    case "FST_MP_PREMATURE_CLOSE":
-      return new ProblemError("bad_multipart", "The connection ended before the whole form had come.");
-    default:
-      if (!/multipart|boundary|unexpected end of (form|file)|malformed part header/i.test(error.message)) return null;
-      return error instanceof ProblemError
-        ? null
-        : new ProblemError(
-            "bad_multipart",
-            `Expected multipart/form-data whose parts are divided by the boundary that Content-Type names, got what cannot be read: ${error.message}.`,
-          );
-  }
 }
 
 /** One wide event for each request; paths are patterns, so that no token or id is written down. */

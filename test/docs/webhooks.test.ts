@@ -91,8 +91,11 @@ const proofs = ({ selfSigned, expired, otherHost }: Certificates): Record<string
   "3xx": { urls: [301, 302, 303, 304, 307, 308].map((status) => answering(status, { location: "http://127.0.0.1:1/" })) },
   "4xx": { urls: [400, 401, 403, 404, 409, 413, 422, 499].map((status) => answering(status)) },
   "410": { urls: [answering(410)] },
-  "429 or 503 with `Retry-After`": {
-    urls: [answering(429, { "retry-after": "90000" }), answering(503, { "retry-after": new Date(Date.now() + 90_000_000).toUTCString() })],
+  "3xx, 4xx or 5xx with `Retry-After`": {
+    urls: [
+      ...[301, 404, 429, 500].map((status) => answering(status, { "retry-after": "90000" })),
+      answering(503, { "retry-after": new Date(Date.now() + 90_000_000).toUTCString() }),
+    ],
     waitsSeconds: [86_395, 86_401],
   },
   "5xx": { urls: [500, 502, 503, 504, 599].map((status) => answering(status)), waitsSeconds: [2, 5] },
