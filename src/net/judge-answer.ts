@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { isRefusal } from "../domain/image-code.ts";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
 import { failed, type StageResult } from "../domain/stage-result.ts";
+import { trimBlanks } from "./http1/grammar.ts";
 import type { Head } from "./http1/head.ts";
 import type { Validators } from "./request-headers.ts";
 import { statusFailure } from "./http-status.ts";
@@ -52,12 +53,7 @@ export function judgeAnswer({ url, validators, isWithheld, bytesMax, codingsTake
 const COMPRESSIONS = new Set(["gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"]);
 
 function codingsOf(header: string | undefined): string[] {
-  return (
-    header
-      ?.toLowerCase()
-      .split(",")
-      .map((coding) => coding.trim()) ?? []
-  );
+  return header?.toLowerCase().split(",").map(trimBlanks) ?? [];
 }
 
 /** A 304 with another tag says that the origin has another file than ours, by whichever condition it came (RFC 9111 §4.3.4). Not all have one. */

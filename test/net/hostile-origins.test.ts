@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import tls from "node:tls";
+import { Worker } from "node:worker_threads";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { IMAGE_CODES, type ImageCode } from "../../src/domain/image-code.ts";
 import type { StageResult } from "../../src/domain/stage-result.ts";
 import type { Download } from "../../src/net/download.ts";
+import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
 import { netFailure } from "../../src/net/net-failure.ts";
 import { makeCertificates, type Certificate } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -22,6 +25,17 @@ const LIMITS = { ...SHORT_LIMITS, bytesMax: BYTES_MAX };
 const SLOWEST_MS = LIMITS.totalMs + 600;
 const OK = "HTTP/1.1 200 OK\r\n";
 const ENDLESS = 1_000_000;
+
+/** Answers with 768 KiB in all, and in the same write with what nobody asked for. */
+const STRAY_SERVER = `
+  const OK = "HTTP/1.1 200 OK\\r\\nContent-Length: ";
+  const answer = (path) => {
+    const length = 786432 - (OK + "000000\\r\\n\\r\\n").length;
+    return OK + length + "\\r\\n\\r\\n" + path.padEnd(length) + OK + "4\\r\\n\\r\\nevil";
+  };
+  const server = require("node:net").createServer((socket) =>
+    socket.on("error", () => {}).on("data", (data) => socket.write(answer(String(data).split(" ")[1]))));
+  server.listen(0, "127.0.0.1", () => require("node:worker_threads").parentPort.postMessage(server.address().port));`;
 
 /** What a server does once it has been asked: it writes bytes as it likes, no HTTP library between. */
 type Answer = (socket: Socket, path: string) => unknown;
@@ -217,6 +231,22 @@ describe("a hostile origin", { timeout: 60_000 }, () => {
       assert.ok(result.ok);
       assert.equal(result.value.head.toString(), name);
     }
+  });
+
+  test("gets nothing into the next download, where its answers are so large that a file's end is still being written", async () => {
+    // In a thread of its own: all that it sends can lie there while our event loop is busy with the file.
+    const server = new Worker(STRAY_SERVER, { eval: true });
+    onCleanup(() => server.terminate());
+    const [port] = (await once(server, "message")) as [number];
+    const downloader = createTestDownloader({ limits: DOWNLOAD_LIMITS, perHostMax: 1 });
+    const own = await createTestFolder();
+    const download = async (name: string) => {
+      const url = `http://127.0.0.1:${port}/${name}`;
+      const result = await downloader.download({ url, path: join(own, name), signal: new AbortController().signal });
+      assert.ok(result.ok, JSON.stringify(result));
+      assert.equal(result.value.head.toString().trim(), `/${name}`);
+    };
+    await Promise.all(Array.from({ length: 300 }, (_, index) => download(String(index))));
   });
 
   describe("over TLS", () => {

@@ -24,7 +24,7 @@ type Answered = { status: number; headers: Record<string, string | undefined>; b
 /** An answer of so many bytes in all. */
 const filling = (bytes: number, body: string): string => {
   const head = `${OK}Content-Length: `;
-  const length = bytes - `${head}00000\r\n\r\n`.length;
+  const length = bytes - `${head}${bytes}\r\n\r\n`.length;
   return `${head}${length}\r\n\r\n${body.padEnd(length)}`;
 };
 /** What nobody asked for. */

@@ -107,10 +107,12 @@ export function createHttpClient(): HttpClient {
 
 /**
  * A connection at rest on which nothing came that nobody asked for. Of what a server sent right behind its last answer, some may not have
- * been read yet: it did not fit into the same read, or is a TLS record of its own. It is read within the same turn of the event loop.
+ * been read yet: it did not fit into the same read, is a TLS record of its own, or the socket rested while the body was written. Between
+ * two turns of the event loop all sockets are read.
  */
 async function takeQuiet(idle: IdleConnections, target: string): Promise<Connection | undefined> {
   for (let used = idle.take(target); used; used = idle.take(target)) {
+    await nextTurn();
     await nextTurn();
     if (used.isReusable) return used;
   }
