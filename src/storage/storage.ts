@@ -1,4 +1,4 @@
-import { constants, existsSync, renameSync } from "node:fs";
+import { constants, existsSync, mkdirSync, renameSync } from "node:fs";
 import { access, mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { isUuid } from "../domain/ids.ts";
@@ -71,12 +71,12 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     inFolder(paths.inputShard(batchId, ordinal), `${ordinal}.${extension}`);
 
   const moveInto = async (tempPath: string, { folder, path }: Place) => {
-    await ensureFolder(folder);
+    ensureFolder(folder);
     renameSync(tempPath, path);
     return { path };
   };
   const linkInto = async (source: Place, { folder, path }: Place): Promise<boolean> => {
-    await ensureFolder(folder);
+    ensureFolder(folder);
     return linkOrCopy(source.path, { target: path, aside: temp.path() });
   };
 
@@ -131,17 +131,17 @@ async function listUploads(paths: ReturnType<typeof createPaths>, idleMs: number
   return idle.filter((name) => ![paths.inputFolder, paths.outputFolder, paths.resultFolder].some((folder) => existsSync(folder(name))));
 }
 
-/** A batch's files share a few folders: each is made once. Forgotten now and then, so that it stays small. */
-function createFolderCache(): (folder: string) => Promise<void> {
-  const made = new Map<string, Promise<unknown>>();
-  return async (folder) => {
+/**
+ * A batch's files share a few folders: each is made once. Forgotten now and then, so that it stays small. At once, as a file gets its
+ * name: whoever has just made sure of a claim must not wait for a thread in between, and find it lost.
+ */
+function createFolderCache(): (folder: string) => void {
+  const made = new Set<string>();
+  return (folder) => {
+    if (made.has(folder)) return;
     if (made.size > 10_000) made.clear();
-    const known = made.get(folder) ?? mkdir(folder, { recursive: true });
-    made.set(folder, known);
-    await known.catch((error: unknown) => {
-      made.delete(folder);
-      throw error;
-    });
+    mkdirSync(folder, { recursive: true });
+    made.add(folder);
   };
 }
 
