@@ -43,6 +43,7 @@ export async function startDiskGuard(options: {
   let hasRoom = true;
   /** When images were given back for the first time, since they have been at all, and for the last. */
   let [firstAt, lastAt] = [-Infinity, -Infinity];
+  let isTold = false;
 
   const lookNow = async () => {
     const onFound = load.onLook();
@@ -66,7 +67,7 @@ export async function startDiskGuard(options: {
       else log.error({ freeBytes, freeBytesMin }, "the disk is full, nothing new is claimed");
     }
     hasRoom = load.hasRoom;
-    return freeBytes >= freeBytesMin;
+    return err === null && freeBytes >= freeBytesMin;
   };
   await check();
   const timer = setInterval(() => void check(), LOOK_MS);
@@ -77,11 +78,10 @@ export async function startDiskGuard(options: {
       return max > 1 || now() - lastAt >= TRIAL_MS ? max : 0;
     },
     retryMs({ batchId, ordinal }) {
-      if (now() - lastAt >= FORGET_MS) {
-        firstAt = now();
-        // The disk need not be full: this one may be larger than all others, and wait alone.
-        log.warn({ batchId, ordinal }, "an image waits until the disk has room for it");
-      }
+      if (now() - lastAt >= FORGET_MS) [firstAt, isTold] = [now(), false];
+      // It may be larger than all others, and wait alone.
+      if (hasRoom && !isTold) log.warn({ batchId, ordinal }, "an image waits until the disk has room for it");
+      isTold ||= hasRoom;
       lastAt = now();
       return outageDelayMs((lastAt - firstAt) * PATIENCE, RETRY_MS_MAX);
     },

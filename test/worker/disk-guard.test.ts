@@ -10,7 +10,7 @@ const WAITS = "an image waits until the disk has room for it";
 const IMAGE = { batchId: "018f", ordinal: 7 };
 
 /** Looks when it is told to, beside the looks of its own. */
-async function startGuard(t: TestContext, freeBytes: number) {
+async function startGuard(t: TestContext, freeBytes: number, freeBytesMin = RESERVE) {
   let hanging: Promise<void> | null = null;
   const hang = () => {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -26,7 +26,7 @@ async function startGuard(t: TestContext, freeBytes: number) {
       if (disk.isAway) throw new Error("not mounted");
       return disk.freeBytes;
     },
-    freeBytesMin: RESERVE,
+    freeBytesMin,
     now: () => disk.nowMs,
     log: { info: say, warn: say, error: say } as unknown as Log,
   });
@@ -95,11 +95,28 @@ test("what is given back waits longer the longer there has been no room, up to t
   assert.equal(guard.retryMs(IMAGE), 600_000);
   disk.nowMs += 1_199_999;
   assert.equal(guard.retryMs(IMAGE), 600_000);
-  const isSaid = () => disk.said.filter((line) => line === WAITS).length;
-  assert.equal(isSaid(), 1);
   disk.nowMs += 1_200_000;
   assert.equal(guard.retryMs(IMAGE), 5_000);
-  assert.equal(isSaid(), 2, "once for each want of room");
+});
+
+test("an image that waits for room while others have some is told of once in a want of room", async (t) => {
+  const { guard, disk } = await startGuard(t, RESERVE);
+  guard.retryMs(IMAGE);
+  assert.deepEqual(disk.said.splice(0), ["the disk is full, nothing new is claimed"], "which says it all");
+  disk.freeBytes = RESERVE + 1;
+  await guard.check();
+  for (disk.nowMs = 0; disk.nowMs < 3_600_000; disk.nowMs += 600_000) guard.retryMs(IMAGE);
+  assert.deepEqual(disk.said.splice(0), ["the disk has room again, work goes on", WAITS]);
+  disk.nowMs += 1_200_000;
+  guard.retryMs(IMAGE);
+  assert.deepEqual(disk.said, [WAITS]);
+});
+
+test("a disk that is away is no free reserve, where none is asked for either", async (t) => {
+  const { guard, disk } = await startGuard(t, 5, 0);
+  assert.equal(await guard.check(), true);
+  disk.isAway = true;
+  assert.equal(await guard.check(), false);
 });
 
 test("a disk that does not answer is asked once, and counts as one that cannot be written after ten seconds", async (t) => {
