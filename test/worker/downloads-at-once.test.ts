@@ -36,8 +36,8 @@ function createLateAnswers(limit = Infinity, refuse: Handler = () => assert.fail
   };
 }
 
-/** Answers with a page after 50 ms, to `serves` at once, while the others wait; knows for each answer how many were asked for then. */
-function createPatientOrigin(serves: number): { answer: Handler; asked: number[] } {
+/** Answers with a page after `ms`, to `serves` at once, while the others wait; knows for each answer how many were asked for then. */
+function createPatientOrigin(serves: number, ms: number): { answer: Handler; asked: number[] } {
   const waiting: (() => void)[] = [];
   const asked: number[] = [];
   let [now, served] = [0, 0];
@@ -49,7 +49,7 @@ function createPatientOrigin(serves: number): { answer: Handler; asked: number[]
       served -= 1;
       response.end("no image");
       waiting.shift()?.();
-    }, 50);
+    }, ms);
   };
   const answer: Handler = (_, response) => {
     now += 1;
@@ -168,13 +168,13 @@ test("answers without a body do not hide that the line is slow", { timeout: 60_0
 });
 
 test("an origin is asked for more at once where its answers take no longer then", { timeout: 60_000 }, async () => {
-  const far = createPatientOrigin(Infinity);
+  const far = createPatientOrigin(Infinity, 200);
   await runBatch([await startOrigin(far.answer)], { DOWNLOADS_PER_HOST: "48" }, 400);
   assert.equal(Math.max(...far.asked), 48);
 });
 
 test("an origin is not asked for more at once where that only makes its answers late", { timeout: 60_000 }, async () => {
-  const busy = createPatientOrigin(8);
+  const busy = createPatientOrigin(8, 50);
   await runBatch([await startOrigin(busy.answer)], { DOWNLOADS_PER_HOST: "1024" }, 600);
   assert.ok(Math.max(...busy.asked) <= 64, `${Math.max(...busy.asked)} at once`);
   const crowded = busy.asked.filter((asked) => asked > 32).length;
