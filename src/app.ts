@@ -59,13 +59,14 @@ type Wire<T> = (foundation: Foundation, onStop: OnStop) => Promise<T>;
 export async function startOn<T>(given: Given, wire: Wire<T>): Promise<T & { stop(): Promise<void> }> {
   const { config, log, signal } = given;
   const warn = createCalmWarn({ log, isKnown: isDatabaseAway });
-  const deadline = Date.now() + DATABASE_WAIT_MS;
+  let deadline: number | undefined;
   for (;;) {
     signal.throwIfAborted();
     try {
       return await startOnce({ config, log, warn }, wire);
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
+      deadline ??= Date.now() + DATABASE_WAIT_MS;
       if (isDatabaseClosed(error) || Date.now() > deadline) throw unusable(config, error);
       warn(error, "waiting for the database");
       await delay(1_000, undefined, { signal });

@@ -2,8 +2,8 @@ import pg from "pg";
 import { connectionOptions, unlessHanging } from "./connect.ts";
 import { openSession } from "./session.ts";
 
-/** "pressown" in ASCII: one process may own a DATA_DIR's embedded database. */
-const OWNER_LOCK = "8102650226125272942";
+/** Drawn once: one process may own a DATA_DIR's embedded database. */
+const OWNER_LOCK = "8102099357864814446";
 /** "file" in ASCII: every process of a database shares a lock whose second number stands for the folder of its files. */
 const FOLDER_LOCK_CLASS = 0x66696c65;
 const RETRY_MS = 500;
@@ -61,6 +61,7 @@ async function holdLock({ url, onLost }: HoldOptions, take: (client: pg.Client) 
     while (!isClosed) {
       try {
         const next = await lockedClient(url, take);
+        if (isClosed) return void (await next?.end());
         if (!next) return onLost();
         client = next;
         return hold(next);

@@ -60,16 +60,16 @@ export async function openQueue(options: { executor: Executor; supervise: boolea
     warningQueueSize: 10_000_000,
   });
   boss.on("error", (error) => options.onError(asError(error)));
+  const queue = wrapBoss(boss, options.executor);
   try {
     await boss.start();
     for (const name of QUEUES) await boss.createQueue(name, QUEUE_OPTIONS[name]);
   } catch (error) {
-    await boss.stop({ graceful: false }).catch(() => {});
+    await queue.stop();
     throw error;
   }
   const hasLapsed = async () => (await options.executor.executeSql(HAS_LAPSED, [[...QUEUES]])).rows.length > 0;
   const supervisor = options.supervise ? startSupervisor({ hasLapsed, supervise: () => boss.supervise(), onError: options.onError }) : null;
-  const queue = wrapBoss(boss, options.executor);
   return {
     ...queue,
     async stop() {

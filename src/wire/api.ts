@@ -66,7 +66,10 @@ export async function wireApi(
     await app.close();
     clearTimeout(deadline);
   });
-  return app.listen({ host: config.host, port: config.port });
+  return app.listen({ host: config.host, port: config.port }).catch((error: Error) => {
+    // Without its code and cause, by which a name that is not known would be taken for the database's.
+    throw new Error(`HOST ${config.host} and PORT ${config.port} cannot be listened on: ${error.message}`);
+  });
 }
 
 type RowLookups =

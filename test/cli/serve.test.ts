@@ -23,6 +23,15 @@ describe("pressrun serve", () => {
     assert.match(await lineOf(embedded.output), /^Database: psql "postgres:\/\/pressrun:[\w-]{32}@127\.0\.0\.1:\d+\/pressrun"$/);
     await embedded.kill("SIGTERM");
   });
+
+  test("says at once that it cannot listen, and does not take it for the database's fault", { timeout: 20_000 }, async () => {
+    const env = { DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder() };
+    await assert.rejects(startService({ ...env, HOST: "nosuch.invalid", AUTH: "none" }), (error: Error) => {
+      assert.match(error.message, /HOST nosuch\.invalid and PORT 0 cannot be listened on: getaddrinfo/);
+      assert.doesNotMatch(error.message, /waiting for the database/);
+      return true;
+    });
+  });
 });
 
 const lineOf = (output: readonly string[]) =>

@@ -10,21 +10,23 @@ import { createTestFolder } from "../support/folder.ts";
 import { startService } from "../support/service.ts";
 import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 
-test("a process whose connections are all ended while it starts begins anew", { timeout: 60_000 }, async () => {
+test("a process whose connection is ended while it starts begins anew", { timeout: 60_000 }, async () => {
   const url = await createTestDatabase();
-  const admin = new pg.Client({ connectionString: process.env["TEST_POSTGRES_URL"] });
-  await admin.connect();
-  onCleanup(() => admin.end());
+  // What a transaction sees of the server's activity stays as it was at its first look.
+  const [admin, locking] = [1, 2].map(() => new pg.Client({ connectionString: url })) as [pg.Client, pg.Client];
+  for (const client of [admin, locking]) {
+    await client.connect();
+    onCleanup(() => client.end());
+  }
+  // The start waits here, after its migrations, until its connection is ended.
+  await locking.query("begin; lock table pgboss.version, pgboss.queue in access exclusive mode");
   const starting = startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), ENCODERS: "1" });
   starting.catch(() => {});
-  // Those that come after the migrations, which have always been waited for.
-  const endPool = `select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'pressrun'`;
-  let ended = 0;
-  await eventually("its first connections", async () => {
-    for (let look = 0; look < 20; look += 1) ended += (await admin.query(endPool, [new URL(url).pathname.slice(1)])).rowCount ?? 0;
-    return ended > 2;
-  });
+  const waiting = `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  await eventually("the start to wait", async () => ((await admin.query(waiting)).rowCount ?? 0) > 0);
+  await locking.query("rollback");
   const service = await starting;
+  assert.ok(service.output.some((line) => line.includes("waiting for the database")));
   assert.equal((await fetch(`${service.url}/healthz`)).status, 200);
   assert.equal((await service.kill("SIGTERM")).code, 0);
 });
