@@ -18,7 +18,9 @@ export type InHand = {
   abort: AbortController;
   /** Claimed at the end of all there was to do. */
   isAhead: boolean;
-  /** When we sent the last heartbeat that the database accepted (at first: the claim itself). By performance.now(). */
+  /** Just before the database was asked for the claim. By performance.now(), as the next. */
+  readonly claimedAt: number;
+  /** When we sent the last heartbeat that the database accepted; at first the claim itself. */
   aliveAt: number;
   /** Its origin is being asked, or has been. */
   isAsked: boolean;
@@ -61,7 +63,7 @@ export class ImagesInHand {
   /** `claimedAt` is the time just before the database was asked for the claim. */
   add(claim: Claim, claimedAt: number, { isAhead }: { isAhead: boolean }): InHand {
     const abort = new AbortController();
-    const entry: InHand = { claim, abort, isAhead, aliveAt: claimedAt, isAsked: false, isFetched: false, isWorked: false };
+    const entry: InHand = { claim, abort, isAhead, claimedAt, aliveAt: claimedAt, isAsked: false, isFetched: false, isWorked: false };
     this.#all.add(entry);
     return entry;
   }
@@ -104,21 +106,22 @@ export class ImagesInHand {
    *
    * We look twice: now, and after the grace. The second look gives back
    * - what the first one found and what has not come since;
-   * - what began in between. Its claim had read the batch just before the pause, and it gets less than the whole grace.
-   * It leaves alone what was in hand at the first look and was not paused then. That belongs to a later pause, which makes a call of
-   * its own and gives it a whole grace.
+   * - what was just being claimed at the first. The claim had read the batch before the pause, and it gets less than the whole grace.
+   * It leaves alone what was in hand at the first look and was not paused then, or was claimed after it. That belongs to a later pause,
+   * which makes a call of its own and gives it a whole grace.
    *
    * The third look, much later, gives back what has not been worked: minutes of work, where images that are slow to encode follow quick
    * ones. What an encoder is working on then is thrown away.
    */
   async giveBackPaused(): Promise<void> {
     const giveBack = ({ abort }: InHand) => abort.abort(new Paused("its batch or share is paused"));
+    const lookedAt = performance.now();
     const before = new Set(this.#all);
     const found = new Set(await this.#findPaused());
     for (const entry of found) if (!entry.isAsked) giveBack(entry);
     await delay(PAUSE_GRACE_MS, undefined, { ref: false });
     for (const entry of await this.#findPaused()) {
-      if (!before.has(entry)) found.add(entry);
+      if (!before.has(entry) && entry.claimedAt < lookedAt) found.add(entry);
       if (found.has(entry) && !entry.isFetched) giveBack(entry);
     }
     await delay(PAUSE_WORK_MS, undefined, { ref: false });

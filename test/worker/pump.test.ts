@@ -229,6 +229,31 @@ describe("the pump", () => {
     await pump.drain(1_000);
   });
 
+  test("what is claimed after a pause, of a batch that is paused a moment later, has its own grace too", async () => {
+    const paused = new Set<string>();
+    const pages = [[claimOf("waiting"), claimOf("asked")]];
+    const { pump, works } = startPump(pages, { isPaused: (batchId) => paused.has(batchId) });
+    await eventually("both", async () => works.length === 2);
+    const [waiting, asked] = works.map(({ lease }) => lease);
+    assert.ok(waiting && asked);
+    asked.onAsked();
+    const given = Promise.withResolvers<void>();
+    asked.signal.addEventListener("abort", () => setImmediate(given.resolve));
+    paused.add("b");
+    pump.giveBackPaused();
+    await eventually("the first look", async () => waiting.signal.aborted);
+    pages.push([claimOf("later", 0, "next")]);
+    pump.wake();
+    const { lease: later } = await eventually("the next", async () => works[2]);
+    later.onAsked();
+    paused.add("next");
+    pump.giveBackPaused();
+    await given.promise;
+    assert.equal(later.signal.aborted, false);
+    await eventually("it to be given back", async () => later.signal.aborted, 10_000);
+    await pump.drain(1_000);
+  });
+
   test("what has been fetched of a paused batch has longer to be worked, and is given back then", async () => {
     const { pump, works } = startPump([[claimOf("other", 0, "next"), claimOf("fetched"), claimOf("asked")]], {
       isPaused: (batchId) => batchId === "b" && works.length === 3,
