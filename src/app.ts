@@ -67,14 +67,14 @@ export async function startOn<T>(given: Given, wire: Wire<T>): Promise<T & { sto
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
       deadline ??= Date.now() + DATABASE_WAIT_MS;
-      if (isDatabaseClosed(error) || Date.now() > deadline) throw unusable(config, error);
+      if (isDatabaseClosed(error) || Date.now() > deadline) throw unusableDatabase(config, error);
       warn(error, "waiting for the database");
       await delay(1_000, undefined, { signal });
     }
   }
 }
 
-function unusable({ databaseUrl }: Config, error: unknown): Error {
+function unusableDatabase({ databaseUrl }: Config, error: unknown): Error {
   const which = databaseUrl === null ? "embedded database" : `database at ${withoutPassword(databaseUrl)}`;
   return new Error(`The ${which} cannot be used: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
 }
@@ -103,7 +103,7 @@ async function startFoundation({ config, log, warn }: Try, onStop: OnStop, stop:
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
   await migrateDatabase(databaseUrl, () => log.warn({}, "waiting for another process that migrates the database")).catch(
     (error: unknown) => {
-      throw isDatabaseAway(error) ? error : unusable(config, error);
+      throw isDatabaseAway(error) ? error : unusableDatabase(config, error);
     },
   );
   if (config.databaseUrl !== null) await agreeOnFolder(config, log, onStop, stop);

@@ -1,5 +1,6 @@
 import { INPUT_FILES, type InputFormat } from "../domain/input-format.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
+import type { Size } from "../domain/output-size.ts";
 import { openByteWindow } from "./byte-window.ts";
 import { countScans } from "./jpeg-scans.ts";
 import { looksLikeHtml, looksLikeSvg, nameUnsupported, readBrands } from "./not-an-image.ts";
@@ -70,7 +71,7 @@ function endsEarly(format: InputFormat): StageResult<never> {
   return failed("corrupt_image", `The file begins as ${format.toUpperCase()}, but its headers do not say how large the image is.`);
 }
 
-function tooManyPixels({ width, height }: HeaderFacts, pixelsMax: number): StageResult<never> {
+function tooManyPixels({ width, height }: Size, pixelsMax: number): StageResult<never> {
   const megapixels = (pixels: number) => Math.round(pixels / 1_000_000);
   return failed(
     "too_many_pixels",
