@@ -18,6 +18,7 @@ export type InHand = {
   abort: AbortController;
   /** Claimed at the end of all there was to do. */
   isAhead: boolean;
+  isOfSmallBatch: boolean;
   /** Just before the database was asked for the claim. By performance.now(), as the next. */
   readonly claimedAt: number;
   /** When we sent the last heartbeat that the database accepted; at first the claim itself. */
@@ -61,9 +62,9 @@ export class ImagesInHand {
   }
 
   /** `claimedAt` is the time just before the database was asked for the claim. */
-  add(claim: Claim, claimedAt: number, { isAhead }: { isAhead: boolean }): InHand {
+  add(claim: Claim, claimedAt: number, what: Pick<InHand, "isAhead" | "isOfSmallBatch">): InHand {
     const abort = new AbortController();
-    const entry: InHand = { claim, abort, isAhead, claimedAt, aliveAt: claimedAt, isAsked: false, isFetched: false, isWorked: false };
+    const entry: InHand = { claim, abort, ...what, claimedAt, aliveAt: claimedAt, isAsked: false, isFetched: false, isWorked: false };
     this.#all.add(entry);
     return entry;
   }

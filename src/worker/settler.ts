@@ -15,8 +15,8 @@ type SettlerDeps = SettleDeps & {
 
 export type Settler = {
   settle(outcome: ImageOutcome): Promise<void>;
-  /** Writes what waits, without waiting for more. */
-  flush(): void;
+  /** Writes what waits, or what of it is of small batches, without waiting for more. */
+  flush(which: "all" | "small"): void;
   /** What cannot be written now is left to whoever gets its claim next. */
   stop(): void;
 };
@@ -46,9 +46,9 @@ export function createSettler(given: SettlerDeps): Settler {
   const [small, large] = [laneOf(COLLECT_SOON_MS), laneOf(COLLECT_MS)];
   return {
     stop: () => void (isStopped = true),
-    flush() {
+    flush(which) {
       small.flush();
-      large.flush();
+      if (which === "all") large.flush();
     },
     settle: (item) => (item.isOfSmallBatch ? small : large).add(item),
   };

@@ -18,17 +18,20 @@ function startPump(
   {
     touch = async (claims) => idsOf(claims),
     isPaused = () => false,
+    isSmall = () => false,
     commit = async () => {},
     atEnd = { isPlanned: () => false, size: 4, onTheirWayMax: 4 },
   }: {
     touch?: Touch;
     isPaused?: (batchId: string) => boolean;
+    isSmall?: (batchId: string) => boolean;
     commit?: () => Promise<void>;
     atEnd?: { isPlanned: (batchId: string) => boolean; size: number; onTheirWayMax: number };
   } = {},
 ) {
   const works: Work[] = [];
   const limits: number[] = [];
+  const allWorked: string[] = [];
   const rows = (keys: { batchId: string; ordinal: number }[]) => keys.map((key) => ({ ...key, isHeld: false }) as unknown as ClaimedImage);
   const client = {
     query: async ({ values: [batchIds, ordinals] }: { values: [string[], number[]?] }) => ({
@@ -39,6 +42,7 @@ function startPump(
             recipe: {},
             isPending: false,
             isPaused: isPaused(batchId),
+            isSmall: isSmall(batchId),
             isPlanned: atEnd.isPlanned(batchId),
           })),
     }),
@@ -65,7 +69,7 @@ function startPump(
         works.push({ claim, lease, end: resolve });
         lease.signal.addEventListener("abort", () => resolve());
       }),
-    onAllWorked: () => {},
+    onAllWorked: (which) => void allWorked.push(which),
     endUntried: async () => {},
     waitingForHost: () => 0,
     claimMax: () => Infinity,
@@ -73,7 +77,7 @@ function startPump(
   });
   // Where a test fails it has not drained its pump, which would go on.
   onCleanup(() => pump.drain(0));
-  return { pump, works, limits };
+  return { pump, works, limits, allWorked };
 }
 
 const claimOf = (id: string, retryCount = 0, batchId = "b") =>
@@ -81,6 +85,11 @@ const claimOf = (id: string, retryCount = 0, batchId = "b") =>
 
 const page = (batchId: string, from: number, to: number) =>
   Array.from({ length: to - from }, (_, index) => claimOf(`${batchId}-${from + index}`, 0, batchId));
+
+/** Less than a millisecond: whatever does not wait for a timer has happened after these. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
 
 describe("the pump", () => {
   test("fetched once more, a claim's first work is broken off and its second is seen to its end", async () => {
@@ -126,6 +135,37 @@ describe("the pump", () => {
     pump.wakeForNewBatch();
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(limits, [4, 20, 20, 20], "sixty beside the window are enough");
+    for (const { end } of works) end();
+    await pump.drain(1_000);
+  });
+
+  test("batches that begin while there is no room for both wait for it, and not for more", async () => {
+    const first = ["a", "b", "c", "d"].map((id) => claimOf(id));
+    const { pump, works, limits } = startPump([first, page("x", 0, 20), page("x", 20, 40), page("y", 0, 20), page("z", 0, 20)]);
+    await eventually("the window to be full", async () => works.length === 4);
+    for (let index = 0; index < 4; index += 1) pump.wakeForNewBatch();
+    await turns();
+    assert.equal(works.length, 64, "as many as may be beside the window, at once");
+    for (const { end } of works.slice(0, 19)) end();
+    await turns();
+    assert.deepEqual(limits, [4, 20, 20, 20]);
+    works[19]?.end();
+    await turns();
+    assert.equal(works.length, 84);
+    for (const { end } of works.slice(20, 60)) end();
+    await turns();
+    assert.deepEqual(limits, [4, 20, 20, 20, 20], "a full window claims for nothing else");
+    for (const { end } of works) end();
+    await pump.drain(1_000);
+  });
+
+  test("tells when all of small batches has been worked, and when everything has", async () => {
+    const { pump, works, allWorked } = startPump([[claimOf("a"), claimOf("s", 0, "small"), claimOf("t", 0, "small"), claimOf("b")]], {
+      isSmall: (batchId) => batchId === "small",
+    });
+    await eventually("all four", async () => works.length === 4);
+    const told = works.map(({ lease }) => (lease.onWorked(), [...allWorked]));
+    assert.deepEqual(told, [[], [], ["small"], ["small", "all"]]);
     for (const { end } of works) end();
     await pump.drain(1_000);
   });

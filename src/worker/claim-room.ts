@@ -1,0 +1,148 @@
+import type { DownloadWindow } from "../domain/download-window.ts";
+import type { InHand } from "./images-in-hand.ts";
+
+export type RoomDeps = {
+  window: Pick<DownloadWindow, "size" | "sizeAtEnd">;
+  /** How many may be on their way, as DOWNLOADS and the line have it. */
+  onTheirWayMax(): number;
+  /** How many of those in hand wait until their host has room for another download. */
+  waitingForHost(): number;
+};
+
+/** How many claims may wait for slow hosts beside the window. */
+const HOST_WAIT_MAX = 1_000;
+/**
+ * How many outcomes may wait to be recorded beside the window. Images of a paused host are worked in no time, and without
+ * a limit thousands would be claimed faster than the settler can give them back.
+ */
+const RECORDING_MAX = 500;
+/** A claim is a transaction, whether of one image or of many: it waits until a quarter of the window is free. */
+const CLAIM_SHARE = 1 / 4;
+/**
+ * So many images in a row of batches that are in the queue to their last image are the end of all there is to do. A single claim may
+ * happen to hold one batch's share of a tag. Of what may be on its way, the end takes this part.
+ */
+const AT_END_IMAGES = 100;
+const AT_END_SHARE = 3 / 4;
+/**
+ * How many are claimed beside a full window when a batch has begun, and how many in all. Half of them are its first: a claim of fewer
+ * would bring those of another batch alone, which stand before it at the same tag.
+ */
+const NEW_BATCH_IMAGES = 20;
+const BESIDE_WINDOW_MAX = 60;
+
+/** How many more images may be claimed, by how far those in hand have come. */
+export class ClaimRoom {
+  readonly #deps: RoomDeps;
+  #inHand = 0;
+  /** How many of those in hand are being recorded. */
+  #worked = 0;
+  /** How many of those in hand have not come yet. */
+  #fetching = 0;
+  /** How many of those in hand were claimed at the end and have not been worked. */
+  #ahead = 0;
+  /** How many of those in hand are of small batches and have not been worked. */
+  #ofSmallBatches = 0;
+  /** How many were claimed since the last that belongs to a batch of which more is to come into the queue. */
+  #plannedInARow = 0;
+  /** How many batches have begun whose first images nobody has claimed yet, as far as we know. */
+  #newBatches = 0;
+
+  constructor(deps: RoomDeps) {
+    this.#deps = deps;
+  }
+
+  /** The encoders can take no more. At the end more may be claimed all the same, and where the line is slow less. */
+  get isFull(): boolean {
+    return this.#freeInWindow() <= 0;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#plannedInARow >= AT_END_IMAGES;
+  }
+
+  /** There is room for so many that a transaction for them pays. */
+  get isWorthAClaim(): boolean {
+    return this.isForNewBatch || this.#free() >= CLAIM_SHARE * this.#deps.window.size;
+  }
+
+  /** Whether every image in hand, or every one of small batches, has been worked. */
+  get areWorked(): "all" | "small" | null {
+    if (this.#worked === this.#inHand) return "all";
+    return this.#ofSmallBatches === 0 ? "small" : null;
+  }
+
+  /** How many to claim now: none where it is not positive. */
+  get size(): number {
+    return this.isForNewBatch ? Math.max(this.#free(), NEW_BATCH_IMAGES) : this.#free();
+  }
+
+  onNewBatch(): void {
+    this.#newBatches += 1;
+  }
+
+  /** So many were asked for, and these came of it. */
+  onClaimed(limit: number, { isDrained, images }: { isDrained: boolean; images: readonly { batch: { isPlanned: boolean } }[] }): void {
+    this.#newBatches = isDrained ? 0 : Math.max(0, this.#newBatches - Math.floor(limit / NEW_BATCH_IMAGES));
+    const isEndInSight = images.length > 0 && images.every(({ batch }) => batch.isPlanned);
+    this.#plannedInARow = isEndInSight ? this.#plannedInARow + images.length : 0;
+  }
+
+  add(entry: InHand): void {
+    this.#inHand += 1;
+    this.#fetching += 1;
+    if (entry.isAhead) this.#ahead += 1;
+    if (entry.isOfSmallBatch) this.#ofSmallBatches += 1;
+  }
+
+  onFetched(entry: InHand): void {
+    if (entry.isFetched) return;
+    entry.isFetched = true;
+    this.#fetching -= 1;
+  }
+
+  onWorked(entry: InHand): void {
+    if (entry.isWorked) return;
+    this.onFetched(entry);
+    entry.isWorked = true;
+    this.#worked += 1;
+    if (entry.isAhead) this.#ahead -= 1;
+    if (entry.isOfSmallBatch) this.#ofSmallBatches -= 1;
+  }
+
+  remove(entry: InHand): void {
+    this.onWorked(entry);
+    this.#inHand -= 1;
+    this.#worked -= 1;
+  }
+
+  get isForNewBatch(): boolean {
+    return this.#newBatches > 0 && this.#free() + BESIDE_WINDOW_MAX >= NEW_BATCH_IMAGES;
+  }
+
+  #free(): number {
+    const { window, onTheirWayMax } = this.#deps;
+    const askedMax = onTheirWayMax();
+    const free = Math.min(this.#freeInWindow(), askedMax - this.#fetching + this.#waitingForHost);
+    if (!this.isAtEnd) return free;
+    // What nobody can be asked for yet is left to other processes, and some room to a batch that begins.
+    return Math.max(free, Math.min(window.sizeAtEnd - this.#inWindow, Math.floor(AT_END_SHARE * askedMax) - this.#fetching));
+  }
+
+  /**
+   * What waits for one slow host takes no place away from the others, within a limit. Nor does what was fetched ahead at the end, from
+   * those that come when it is not the end any more.
+   */
+  #freeInWindow(): number {
+    const beside = this.isAtEnd ? this.#waitingForHost : Math.max(this.#waitingForHost, this.#ahead);
+    return this.#deps.window.size - this.#inWindow + beside;
+  }
+
+  get #waitingForHost(): number {
+    return Math.min(this.#deps.waitingForHost(), HOST_WAIT_MAX);
+  }
+
+  get #inWindow(): number {
+    return this.#inHand - Math.min(this.#worked, RECORDING_MAX);
+  }
+}
