@@ -45,7 +45,7 @@ export class ClaimRoom {
   #ofSmallBatches = 0;
   /** How many were claimed since the last that belongs to a batch of which more is to come into the queue. */
   #plannedInARow = 0;
-  /** How many batches have begun whose first images nobody has claimed yet, as far as we know. */
+  /** How many batches have begun of which nothing was asked for yet. */
   #newBatches = 0;
 
   constructor(deps: RoomDeps) {
@@ -81,9 +81,12 @@ export class ClaimRoom {
     this.#newBatches += 1;
   }
 
-  /** So many were asked for, and these came of it. */
-  onClaimed(limit: number, { isDrained, images }: { isDrained: boolean; images: readonly { batch: { isPlanned: boolean } }[] }): void {
-    this.#newBatches = isDrained ? 0 : Math.max(0, this.#newBatches - Math.floor(limit / NEW_BATCH_IMAGES));
+  /** So many are about to be asked for: of a batch that begins from here on nothing need be among them. */
+  onAsked(limit: number): void {
+    this.#newBatches = Math.max(0, this.#newBatches - Math.floor(limit / NEW_BATCH_IMAGES));
+  }
+
+  onClaimed(images: readonly { batch: { isPlanned: boolean } }[]): void {
     const isEndInSight = images.length > 0 && images.every(({ batch }) => batch.isPlanned);
     this.#plannedInARow = isEndInSight ? this.#plannedInARow + images.length : 0;
   }

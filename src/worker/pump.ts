@@ -121,6 +121,7 @@ export class Pump {
     const { queue, transaction, startBatches } = this.#deps;
     const claimedAt = performance.now();
     const { isAtEnd: isAhead } = this.#room;
+    this.#room.onAsked(limit);
     const { claims, isDrained, images } = await transaction(async (tx) => {
       const { claims, isDrained } = await queue.claimImages(tx, limit);
       if (claims.length === 0) return { claims, isDrained, images: [] };
@@ -136,7 +137,7 @@ export class Pump {
       return { claims, isDrained, images };
     });
     this.#isQueueEmpty = isDrained;
-    this.#room.onClaimed(limit, { isDrained, images });
+    this.#room.onClaimed(images);
     this.#inHand.loseTo(claims);
     const byId = new Map(images.map((image) => [imageId(image), image]));
     for (const claim of claims) {

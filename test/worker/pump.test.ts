@@ -159,6 +159,23 @@ describe("the pump", () => {
     await pump.drain(1_000);
   });
 
+  test("a batch that begins while others are being claimed is claimed next", async () => {
+    const claimed = Promise.withResolvers<void>();
+    const atEnd = { isPlanned: () => true, size: 200, onTheirWayMax: 1_000 };
+    const pages = [page("last", 0, 100), page("last", 100, 200), page("new", 0, 20)];
+    const commit = async () => (pages.length === 1 ? claimed.promise : undefined);
+    const { pump, works, limits } = startPump(pages, { atEnd, commit });
+    await eventually("the first", async () => works.length === 100);
+    pump.wake();
+    await turns();
+    pump.wakeForNewBatch();
+    claimed.resolve();
+    await turns();
+    assert.deepEqual(limits, [4, 100, 20]);
+    for (const { end } of works) end();
+    await pump.drain(1_000);
+  });
+
   test("tells when all of small batches has been worked, and when everything has", async () => {
     const { pump, works, allWorked } = startPump([[claimOf("a"), claimOf("s", 0, "small"), claimOf("t", 0, "small"), claimOf("b")]], {
       isSmall: (batchId) => batchId === "small",
