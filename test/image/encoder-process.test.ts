@@ -14,6 +14,16 @@ const TELL_NICENESS = `
   const encoder = startEncoderProcess({ allowSvg: false }, { reply: () => tell(getPriority(encoder.pid)), exit: tell });
 `;
 
+/** Starts four encoders, and says when each of their sessions stands behind all others, or why one ended. */
+const TELL_SESSIONS = `
+  import { readFileSync } from "node:fs";
+  const { startEncoderProcess } = await import(${JSON.stringify(new URL("../../src/image/encoder-process.ts", import.meta.url).href)});
+  const tell = (text) => process.stdout.write(text, () => process.exit());
+  const encoders = Array.from({ length: 4 }, () => startEncoderProcess({ allowSvg: false }, { reply() {}, exit: tell }));
+  const standsBehind = ({ pid }) => readFileSync("/proc/" + pid + "/autogroup", "utf8").trim().endsWith("nice 19");
+  setInterval(() => encoders.every(standsBehind) && tell("all"), 25);
+`;
+
 /** Starts an encoder, and says when it has written compiled code; this process itself writes none before it ends. */
 const TELL_CODE_KEPT = `
   import { readdirSync } from "node:fs";
@@ -66,6 +76,15 @@ describe("an encoder process", { timeout: 30_000 }, () => {
     const asAnybody = process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-sys_nice"] : [];
     const [command = "", ...args] = ["nice", "-n", "15", ...asAnybody, process.execPath, "--input-type=module", "-e", TELL_NICENESS];
     assert.equal(execFileSync(command, args, { encoding: "utf8" }), "15");
+  });
+
+  const hasSessions = existsSync("/proc/self/autogroup");
+
+  test("stands behind other sessions too, as each does that starts with it", { skip: !hasSessions }, () => {
+    // Linux takes ten such changes a second, from all but root.
+    const asAnybody = process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-sys_admin"] : [];
+    const [command = "", ...args] = [...asAnybody, process.execPath, "--input-type=module", "-e", TELL_SESSIONS];
+    assert.equal(execFileSync(command, args, { encoding: "utf8", timeout: 20_000 }), "all");
   });
 
   test("keeps its compiled code where whoever starts it does, so that the next starts in half the time", async () => {
