@@ -2,8 +2,9 @@ import { rm } from "node:fs/promises";
 import { failed, type StageResult } from "../domain/stage-result.ts";
 import { resultOf, type Encoded } from "./encode-result.ts";
 import type { EncodeTask } from "./encode-task.ts";
-import { startEncoderProcess, type EncoderProcess } from "./encoder-process.ts";
+import { startEncoderProcess } from "./encoder-process.ts";
 import type { EncoderReply } from "./encoder.ts";
+import { condemn, watchEncoders, type Watched, type WatchLimits } from "./watch-encoders.ts";
 
 export type EncoderPool = {
   /** The best priority waits the shortest; an abort takes a waiting task back and rejects with its reason. */
@@ -18,16 +19,10 @@ export type EncoderPool = {
   close(): Promise<void>;
 };
 
-export type EncoderPoolOptions = {
+export type EncoderPoolOptions = WatchLimits & {
   size: number;
   pixelsMax: number;
   allowSvg: boolean;
-  /** Deadline of one task, from the moment its encoder begins it. */
-  taskMs: number;
-  /** From its start until it can take tasks, a minute unless told: loading libvips from a disk that hangs has no end. */
-  startMs?: number;
-  /** Resident memory of one encoder. */
-  memoryBytesMax: number;
   /** After how many tasks an encoder is replaced, so that what a library leaks stays small. */
   tasksMax: number;
   onLost(event: { pid: number; why: string }): void;
@@ -40,25 +35,18 @@ type Task = EncodeTask & {
   isAborted: boolean;
   resolve(result: StageResult<Encoded>): void;
 };
-type Encoder = {
-  process: EncoderProcess;
+
+type Encoder = Watched & {
   /** In the order they were sent and are worked in: the first is running, once the process is ready. */
   tasks: Map<number, Task>;
-  isReady: boolean;
-  bornAt: number;
-  /** When the first task became the first. */
-  startedAt: number;
   taken: number;
-  verdict: string | null;
 };
 
 /** One task runs and one waits in the pipe, so that an encoder never idles between two images. */
 const IN_PIPE_MAX = 2;
 /** One more try on a fresh encoder: the crash can have been another image's fault. */
 const CRASHES_MAX = 2;
-const WATCH_MS = 250;
 const RESTART_MS = 500;
-const START_MS = 60_000;
 /** Why an encoder ends that has done nothing wrong. */
 const WORN = "worn";
 
@@ -70,7 +58,7 @@ export function createEncoderPool(options: EncoderPoolOptions): EncoderPool {
 class ChildPool implements EncoderPool {
   readonly #options: EncoderPoolOptions;
   readonly #encoders = new Set<Encoder>();
-  readonly #watch: NodeJS.Timeout;
+  readonly #watch: { stop(): void };
   #queue: Task[] = [];
   #lastId = 0;
   #isClosed = false;
@@ -79,7 +67,7 @@ class ChildPool implements EncoderPool {
   constructor(options: EncoderPoolOptions) {
     this.#options = options;
     for (let index = 0; index < options.size; index += 1) this.#start();
-    this.#watch = setInterval(() => this.#condemnOverdue(), WATCH_MS);
+    this.#watch = watchEncoders(() => this.#encoders, options);
   }
 
   get size(): number {
@@ -91,7 +79,7 @@ class ChildPool implements EncoderPool {
   }
 
   get running(): number {
-    return [...this.#encoders].filter(isRunning).length;
+    return [...this.#encoders].filter(({ isRunning }) => isRunning).length;
   }
 
   get waiting(): number {
@@ -124,7 +112,7 @@ class ChildPool implements EncoderPool {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearInterval(this.#watch);
+    this.#watch.stop();
     for (const encoder of this.#encoders) encoder.process.kill();
   }
 
@@ -133,6 +121,9 @@ class ChildPool implements EncoderPool {
     const encoder: Encoder = {
       tasks: new Map(),
       isReady: false,
+      get isRunning() {
+        return this.isReady && this.tasks.size > 0;
+      },
       bornAt: performance.now(),
       startedAt: 0,
       taken: 0,
@@ -217,31 +208,8 @@ class ChildPool implements EncoderPool {
       task.resolve(failed("encode_timed_out", `The image took longer than ${this.#options.taskMs} ms to compress, twice.`));
     else task.resolve(failed("encoder_crashed"));
   }
-
-  #condemnOverdue(): void {
-    for (const encoder of this.#encoders) {
-      if (!encoder.isReady && performance.now() - encoder.bornAt > (this.#options.startMs ?? START_MS)) condemn(encoder, "start");
-      if (!isRunning(encoder)) continue;
-      if (performance.now() - encoder.startedAt > this.#options.taskMs) condemn(encoder, "deadline");
-      else void this.#condemnLarge(encoder);
-    }
-  }
-
-  async #condemnLarge(encoder: Encoder): Promise<void> {
-    const resident = await encoder.process.residentBytes();
-    if (resident !== null && resident > this.#options.memoryBytesMax) condemn(encoder, "memory");
-  }
 }
 
 function discardOutputs(task: Task): void {
   for (const { path } of task.outputs) rm(path, { force: true }).catch(() => {});
-}
-
-function isRunning(encoder: Encoder): boolean {
-  return encoder.isReady && encoder.tasks.size > 0;
-}
-
-function condemn(encoder: Encoder, verdict: string): void {
-  encoder.verdict ??= verdict;
-  encoder.process.kill();
 }

@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { getCompileCacheDir } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,6 +29,8 @@ export type EncoderProcess = {
   send(request: EncoderRequest): void;
   kill(): void;
   residentBytes(): Promise<number | null>;
+  /** For how long its threads, taken together, were ready to run while others had the cores. Only Linux tells: elsewhere 0. */
+  waitedMs(): Promise<number>;
 };
 
 /**
@@ -66,6 +68,14 @@ export function startEncoderProcess(
       const status = await readFile(`/proc/${child.pid}/status`, "utf8").catch(() => "");
       const [, kB] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
       return kB === undefined ? null : Number(kB) * 1024;
+    },
+    async waitedMs() {
+      const threads = `/proc/${child.pid}/task`;
+      // Time run, time waited, both in ns, and turns taken (the kernel's sched-stats.rst).
+      const stats = await Promise.all(
+        (await readdir(threads).catch(() => [])).map((thread) => readFile(`${threads}/${thread}/schedstat`, "utf8").catch(() => "")),
+      );
+      return stats.reduce((sum, stat) => sum + Number(stat.split(" ")[1] ?? 0) / 1e6, 0);
     },
   };
 }

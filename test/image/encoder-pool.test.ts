@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
@@ -22,12 +22,18 @@ const never = new AbortController().signal;
 describe("the encoder pool", { timeout: 60_000 }, () => {
   let folder: string;
   let large: string;
+  let middling: string;
+  let small: string;
   let count = 0;
 
   before(async () => {
     folder = await createTestFolder();
     large = join(folder, "large.jpg");
+    middling = join(folder, "middling.jpg");
+    small = join(folder, "small.jpg");
     await writeFile(large, await makeSamplePhoto({ width: 4000, height: 3000, seed: 1, format: "jpeg" }));
+    await writeFile(middling, await makeSamplePhoto({ width: 1600, height: 1200, seed: 1, format: "jpeg" }));
+    await writeFile(small, await makeSamplePhoto({ width: 64, height: 64, seed: 1, format: "jpeg" }));
   });
 
   const startPool = (options: Partial<EncoderPoolOptions> = {}): { pool: EncoderPool; lost: string[] } => {
@@ -153,6 +159,22 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     assert.deepEqual(lost, ["deadline", "deadline"]);
   });
 
+  const canPin = spawnSync("taskset", ["-c", "0", "true"]).status === 0;
+
+  test("leaves one alone that is late because others keep its core busy", { skip: !canPin }, async () => {
+    const { pool, lost } = startPool({ taskMs: 300 });
+    await encode(pool, task(small));
+    execFileSync("taskset", ["-a", "-p", "-c", "0", String(pool.pids[0])]);
+    const busy = "for one in 1 2 3 4; do while :; do :; done & done; wait";
+    const neighbour = spawn("taskset", ["-c", "0", "sh", "-c", busy], { detached: true, stdio: "ignore" });
+    onCleanup(() => process.kill(-(neighbour.pid ?? 0), "SIGKILL"));
+    const startedAt = performance.now();
+    const result = await encode(pool, task(middling));
+    const tookMs = performance.now() - startedAt;
+    assert.deepEqual([result.ok, lost], [true, []]);
+    assert.ok(tookMs > 600, `${tookMs} ms: nobody kept it waiting`);
+  });
+
   test("ends an encoder that outgrows its memory", async () => {
     const { pool, lost } = startPool({ memoryBytesMax: 40 * 1024 * 1024 });
     const heavy = { ...task(), outputs: [{ ...PRESETS.seed, name: "main", path: join(folder, "fat.avif"), format: "avif" as const }] };
@@ -176,8 +198,6 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
   });
 
   test("replaces an encoder after its share of tasks", async () => {
-    const small = join(folder, "small.jpg");
-    await writeFile(small, await makeSamplePhoto({ width: 64, height: 64, seed: 1, format: "jpeg" }));
     const { pool, lost } = startPool({ tasksMax: 2 });
     const [before] = pool.pids;
     for (let index = 0; index < 5; index += 1) assert.ok((await encode(pool, task(small))).ok);
