@@ -79,9 +79,11 @@ const INSERT_IMAGES = `
     select p.*, case when p.code is null
       then coalesce(f.ordinal, nullif(p.first_here, p.ordinal)) end as same_as
     from planned p
-    left join lateral ( -- lateral with a limit, so that no statistics can turn the look-up into a scan of the batch
-      select i.ordinal from image i where i.batch_id = $1 and i.same_as is null
-        and hashtextextended(i.url, 0) = hashtextextended(p.url, 0) and i.url = p.url limit 1
+    -- With this order and a range of one value only image_first_of_url fits: by any other index all of the batch was read for each.
+    left join lateral (
+      select i.ordinal from image i where i.batch_id = $1 and i.same_as is null and i.url = p.url
+        and hashtextextended(i.url, 0) between hashtextextended(p.url, 0) and hashtextextended(p.url, 0)
+      order by hashtextextended(i.url, 0) limit 1
     ) f on true
   ), inserted as (
     insert into image (batch_id, ordinal, line, position, stem, url, url_rules, host, same_as, state, code, detail, finished_at)

@@ -165,11 +165,13 @@ export async function keepInJobs(tx: Tx, rests: readonly JobRest[]): Promise<voi
   });
 }
 
-/** Each looked up by key, so that no statistics can turn it into a reading of the queue: `at` as in SETTLE_IMAGES (db/settle-images). */
+/** Each looked up by key, so that no statistics can turn it into a reading of the queue: `at` as in SETTLE_IMAGES (db/settle-images), the order as in INSERT_IMAGES (db/plan-images). */
 const KEEP_IN_JOBS = `
   with kept as (
     select k.ordinals, found.at from jsonb_to_recordset($1::jsonb) as k(id uuid, ordinals jsonb)
-    cross join lateral (select ctid as at from pgboss.job where name = 'image' and id = k.id offset 0) found
+    cross join lateral (
+      select ctid as at from pgboss.job where name = 'image' and id between k.id and k.id order by id offset 0
+    ) found
   )
   update pgboss.job j set data = jsonb_set(j.data, '{ordinals}', kept.ordinals) from kept where j.name = 'image' and j.ctid = kept.at`;
 

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
-import { before, describe, test } from "node:test";
-import { findClaimedImages } from "../../src/db/claimed-images.ts";
-import type { Database, Tx } from "../../src/db/connect.ts";
+import { after, before, describe, test } from "node:test";
+import { escapeIdentifier, escapeLiteral } from "pg";
+import { findClaimedImages, type ClaimedImage } from "../../src/db/claimed-images.ts";
+import type { Database, Executor, Tx } from "../../src/db/connect.ts";
 import { addToShares, keepHeldImages, takeDueImages } from "../../src/db/host-share.ts";
-import { insertImages, settleRepeats } from "../../src/db/plan-images.ts";
+import { findKnownSources, rememberSources } from "../../src/db/known-sources.ts";
+import { insertImages, listProductsToPlan, settleRepeats } from "../../src/db/plan-images.ts";
 import { recordRetries, settleImages } from "../../src/db/settle-images.ts";
-import { keepInJobs } from "../../src/queue/image-jobs.ts";
+import { PRESETS } from "../../src/domain/recipe.ts";
+import { createSourceKey } from "../../src/domain/source-key.ts";
+import { createImageClaims, keepInJobs, type Claim } from "../../src/queue/image-jobs.ts";
 import { openTestDatabase } from "../support/database.ts";
 
 type Plan = {
@@ -61,12 +65,19 @@ const plan = (tx: Tx) =>
       line: 1,
       position: 1,
       stem: "s",
-      url: `https://h.test/${n}`,
+      url: `https://h.test/${PLANNED / 2 - 1 - n}`,
       host: "h.test",
       urlRules: [],
       invalid: null,
     })),
   );
+
+const TENANT = "00000000-0000-7000-8000-000000000000";
+const batchOf = { tenantId: TENANT, recipe: PRESETS.seed, refresh: "auto", sourceHosts: null };
+const urlOf = ({ ordinal }: { ordinal: number }) => `https://h.test/${ordinal / 2}`;
+const keyOf = (image: { ordinal: number }) => createSourceKey(PRESETS.seed)(urlOf(image));
+const sourced = keys.map((key) => ({ ...key, url: urlOf(key), attempts: 0, batch: batchOf }) as unknown as ClaimedImage);
+const claims = createImageClaims({ fetch: assert.fail, touch: assert.fail, deleteJob: assert.fail });
 
 const STATEMENTS: Record<string, Statement> = {
   "a page that is planned": { use: plan },
@@ -85,6 +96,25 @@ const STATEMENTS: Record<string, Statement> = {
       keepInJobs(
         tx,
         ordinals.map((n) => ({ id: jobId(n), ordinals: [n] })),
+      ),
+  },
+  "jobs that are kept alive": {
+    use: (tx) =>
+      claims.touch(
+        tx,
+        ordinals.map((n) => ({ job: { id: jobId(n) } }) as Claim),
+      ),
+  },
+  "products of the next page": { use: (tx) => listProductsToPlan(tx, BATCH, PLANNED - ASKED - 1, ASKED) },
+  "outputs that are known": {
+    given: (tx) => tx.executor.executeSql("update image set state = 'done', finished_at = now() where ordinal <= $1", [2 * ASKED]),
+    use: (tx) => findKnownSources(tx, sourced),
+  },
+  "outputs that are remembered": {
+    use: (tx) =>
+      rememberSources(
+        tx,
+        keys.map((key) => ({ ...key, tenantId: TENANT, key: keyOf(key) })),
       ),
   },
   "shares of hosts": { use: (tx) => addToShares(tx, { batchId: BATCH, round: 2, ordinals }) },
@@ -112,18 +142,41 @@ for (const earlier of [0, PLANNED])
             throw new Undone();
           })
           .catch((error: unknown) => assert.ok(error instanceof Undone, String(error)));
-        const most = Math.max(...plans.map(mostLookedAt));
-        assert.ok(most >= ASKED && most <= LOOKED_AT_MAX, `Expected ${ASKED} to ${LOOKED_AT_MAX} rows looked at in one place, got ${most}`);
+        checkLookedAt(plans);
       });
   });
 
-/** Every other image repeats the one before it, and each two are of a host that was paused and resumed. */
+/** A connection makes a plan that fits whatever is asked for, and keeps it until the table is analyzed. */
+describe("by plans from when there was next to nothing, what is looked up by key", () => {
+  let tx: Tx;
+  const end = Promise.withResolvers<void>();
+  before(async () => {
+    const db = await openTestDatabase();
+    await withoutAnalyze(db.executor);
+    const begun = Promise.withResolvers<Tx>();
+    void db.keyedTransaction((mine) => (begun.resolve(mine), end.promise)).catch(begun.reject);
+    tx = await begun.promise;
+    await tx.executor.executeSql("set local plan_cache_mode = force_generic_plan");
+    await load(tx.executor, 2);
+    for (const { given, use } of Object.values(STATEMENTS)) await undone(tx, async () => (await given?.(tx), await use(tx)));
+    await load(tx.executor, PLANNED, 2);
+  });
+  after(() => end.resolve());
+
+  for (const [name, { given, use }] of Object.entries(STATEMENTS))
+    test(name, () =>
+      undone(tx, async () => {
+        const plans: Plan[] = [];
+        await given?.(tx);
+        await use(explaining(tx, plans, executed));
+        checkLookedAt(plans);
+      }),
+    );
+});
+
 async function fill({ executor }: Database, earlier: number): Promise<void> {
+  const tables = await withoutAnalyze(executor);
   const run = (sql: string, ...values: unknown[]) => executor.executeSql(sql, values);
-  const { rows } = await run("select 'pgboss.' || table_name as jobs from pgboss.queue where name = 'image'");
-  const jobs = String(rows[0]?.["jobs"]);
-  const tables = ["batch", "image", "held_image", "host_share", "image_attempt", "output", jobs];
-  for (const table of tables) await run(`alter table ${table} set (autovacuum_enabled = false)`);
   await run(
     `insert into image (batch_id, ordinal, line, position, stem, url, host, state, finished_at)
      select $1, n, n, 1, 's' || n, 'https://earlier.test/' || n, 'earlier.test', 'done', now() from generate_series(0, $2::int - 1) n`,
@@ -131,48 +184,122 @@ async function fill({ executor }: Database, earlier: number): Promise<void> {
     earlier,
   );
   await run("insert into host_share (batch_id, host, round) select batch_id, 'h' || ordinal || '.test', 1 from image");
-  const sendJobs = (from: number, to: number) =>
-    run(
-      `insert into pgboss.job (name, id, data) select 'image', lpad(($4::int - n)::text, 32, '0')::uuid, json_build_object('batchId', $1::text, 'ordinals', array[n, n + 1])
-       from generate_series($2::int, $3::int - 1) n`,
-      BATCH,
-      from,
-      to,
-      9 * PLANNED,
-    );
-  await sendJobs(PLANNED, PLANNED + earlier);
+  await sendJobs(executor, PLANNED, PLANNED + earlier);
   for (const table of tables) await run(`analyze ${table}`);
-  await sendJobs(0, PLANNED);
+  await load(executor, PLANNED);
+}
+
+async function withoutAnalyze(executor: Executor): Promise<string[]> {
+  const { rows } = await executor.executeSql("select 'pgboss.' || table_name as jobs from pgboss.queue where name = 'image'");
+  const tables = [
+    "batch",
+    "image",
+    "held_image",
+    "host_share",
+    "image_attempt",
+    "output",
+    "product",
+    "known_source",
+    String(rows[0]?.["jobs"]),
+  ];
+  for (const table of tables) await executor.executeSql(`alter table ${table} set (autovacuum_enabled = false)`);
+  return tables;
+}
+
+function sendJobs(executor: Executor, from: number, to: number): Promise<unknown> {
+  return executor.executeSql(
+    `insert into pgboss.job (name, id, data) select 'image', lpad(($4::int - n)::text, 32, '0')::uuid, json_build_object('batchId', $1::text, 'ordinals', array[n, n + 1])
+     from generate_series($2::int, $3::int - 1) n`,
+    [BATCH, from, to, 9 * PLANNED],
+  );
+}
+
+/** Every other image repeats the one before it, and each two are of a host that was paused and resumed. Of the batch's so many those from `from` on. */
+async function load(executor: Executor, images: number, from = 0): Promise<void> {
+  const run = (sql: string, ...values: unknown[]) => executor.executeSql(sql, values);
+  await sendJobs(executor, from, images);
   await run(
     `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, images_due, is_planned)
-     values ($1, '00000000-0000-7000-8000-000000000000', 't', '{}', 'skip', 1, '{}', 1, $2, $2, true)`,
+     values ($1, '00000000-0000-7000-8000-000000000000', 't', '{}', 'skip', 1, '{}', 1, $2, $2, true)
+     on conflict (batch_id) do update set images_total = $2, images_due = $2`,
     BATCH,
-    PLANNED,
+    images,
   );
   await run(
     `insert into image (batch_id, ordinal, line, position, stem, url, host, same_as)
      select $1, n, n, 1, 's' || n, 'https://h.test/' || n / 2, 'h' || n / 2 || '.test', case when n % 2 = 1 then n - 1 end
-     from generate_series(0, $2::int - 1) n`,
+     from generate_series($3::int, $2::int - 1) n`,
     BATCH,
-    PLANNED,
+    images,
+    from,
   );
   await run(
-    "insert into held_image (batch_id, host, ordinal) select batch_id, host, ordinal from image where same_as is null and state = 'planned'",
+    `insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record)
+     select $1, n, n, n, 'p', n, array['https://h.test/' || n], '' from generate_series($3::int, $2::int - 1) n`,
+    BATCH,
+    images,
+    from,
   );
-  await run("insert into host_share (batch_id, host, round, images_held) select batch_id, host, 1, 1 from held_image");
+  await run(
+    `insert into output (batch_id, ordinal, file_name, format, width, height, bytes)
+     select $1, n, n || '.jpg', 'jpeg', 1, 1, 1 from generate_series($3::int, $2::int - 1) n`,
+    BATCH,
+    images,
+    from,
+  );
+  const asked = keys.filter(({ ordinal }) => ordinal >= from && ordinal < images);
+  await run(
+    `insert into known_source (tenant_id, key, batch_id, ordinal)
+     select $1, coalesce(asked.key, lpad(n::text, 32, '0')::uuid), $2, n from generate_series($4::int, $3::int - 1) n
+     left join unnest($5::int[], $6::uuid[]) as asked(ordinal, key) on asked.ordinal = n`,
+    TENANT,
+    BATCH,
+    images,
+    from,
+    asked.map(({ ordinal }) => ordinal),
+    asked.map(keyOf),
+  );
+  const firsts = "image where same_as is null and state = 'planned' and ordinal >= $1";
+  await run(`insert into held_image (batch_id, host, ordinal) select batch_id, host, ordinal from ${firsts}`, from);
+  await run(`insert into host_share (batch_id, host, round, images_held) select batch_id, host, 1, 1 from ${firsts}`, from);
 }
 
 /** Leaves everything as it was for the next statement. */
 class Undone extends Error {}
 
+type Prepared = { name: string; text: string; values: unknown[] };
+
 /** Runs each prepared statement with an ear to how it is done. */
-function explaining(tx: Tx, plans: Plan[]): Tx {
-  const query = async ({ text, values }: { text: string; values: unknown[] }) => {
+function explaining(tx: Tx, plans: Plan[], toExplain = ({ text, values }: Prepared) => ({ text, values })): Tx {
+  const query = async (prepared: Prepared) => {
+    const { text, values } = toExplain(prepared);
     const { rows } = await tx.client.query(`explain (analyze, timing off, format json) ${text}`, values);
     plans.push(rows[0]["QUERY PLAN"][0].Plan);
     return { rows: [] };
   };
   return { ...tx, client: { query } as unknown as Tx["client"] };
+}
+
+/** By the plan that the connection has kept. */
+function executed({ name, values }: Prepared) {
+  const literal = (value: unknown) =>
+    value === null ? "null" : escapeLiteral(Array.isArray(value) ? `{${value.map((one) => JSON.stringify(one)).join()}}` : String(value));
+  return { text: `execute ${escapeIdentifier(name)} (${values.map(literal).join()})`, values: [] };
+}
+
+function checkLookedAt(plans: readonly Plan[]): void {
+  const most = Math.max(...plans.map(mostLookedAt));
+  assert.ok(most >= ASKED && most <= LOOKED_AT_MAX, `Expected ${ASKED} to ${LOOKED_AT_MAX} rows looked at in one place, got ${most}`);
+}
+
+/** Leaves everything as it was. */
+async function undone(tx: Tx, work: () => Promise<unknown>): Promise<void> {
+  await tx.executor.executeSql("savepoint before");
+  try {
+    await work();
+  } finally {
+    await tx.executor.executeSql("rollback to before");
+  }
 }
 
 function mostLookedAt(plan: Plan): number {
