@@ -19,6 +19,8 @@ import { findHostHeaders, requestHeaders, type HostHeaders, type Validators } fr
 export type Download = {
   path: string;
   bytes: number;
+  /** The server said where the file ends, before it or by chunks. Otherwise it ends with its connection, and may have been cut. */
+  isEndTold: boolean;
   sha256: string;
   finalUrl: string;
   status: number;
@@ -209,7 +211,7 @@ function judge(context: Context, { url, request, hostHeaders }: Hop, head: Head)
 }
 
 function unchanged(path: string, url: URL): Download {
-  const nothing = { bytes: 0, sha256: "", head: Buffer.alloc(0), contentType: null, etag: null, lastModified: null };
+  const nothing = { bytes: 0, isEndTold: true, sha256: "", head: Buffer.alloc(0), contentType: null, etag: null, lastModified: null };
   return { path, finalUrl: url.href, status: 304, ...nothing };
 }
 
@@ -223,6 +225,7 @@ function conclude({ url, request }: Hop, verdict: Verdict | null): StageResult<D
   return succeeded({
     path: request.path,
     bytes: file.bytes,
+    isEndTold: headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined,
     sha256,
     head: file.head,
     finalUrl: url.href,

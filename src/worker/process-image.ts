@@ -37,7 +37,7 @@ export async function processImage(
     attempt.source = source;
 
     const inspected = await stages.inspect(fetched.value);
-    if (!inspected.ok) return stop(inspected.failure);
+    if (!inspected.ok) return stop(unlessCut(inspected.failure, fetched.value));
     const { mediaType: sourceType, width: sourceWidth, height: sourceHeight } = inspected.value;
     attempt.source = { ...source, sourceType, sourceWidth, sourceHeight };
 
@@ -47,7 +47,7 @@ export async function processImage(
       { ...work, signal },
     );
     attempt.stageMs.encodeMs = encoded.ok ? Math.round(encoded.value.encodeMs) : clock.lapMs();
-    if (!encoded.ok) return stop(encoded.failure);
+    if (!encoded.ok) return stop(unlessCut(encoded.failure, fetched.value));
 
     clock.lapMs();
     const stored = await store(stages, work, { input, extension: inspected.value.extension, encoded: encoded.value });
@@ -57,6 +57,16 @@ export async function processImage(
   } finally {
     if (!isStored) await Promise.all([input, ...outputs.map(({ path }) => path)].map(stages.discard));
   }
+}
+
+/** What is damaged because its connection broke may come whole the next time; where nothing told its end, nobody has seen it break. */
+function unlessCut(failure: StageFailure, { isEndTold }: Download): StageFailure {
+  if (isEndTold || !(failure.code === "corrupt_image" || failure.code === "not_an_image")) return failure;
+  return {
+    ...failure,
+    detail: `${failure.detail} The server did not say how long the file is, so that it may have been cut.`,
+    retry: true,
+  };
 }
 
 async function store(

@@ -213,6 +213,17 @@ describe("a hostile origin", { timeout: 60_000 }, () => {
     });
   }
 
+  test("that does not tell where a file ends has that told of it", async () => {
+    const tolds = [`Content-Length: 4\r\n\r\nbody`, "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", "\r\nbody"].map(
+      async (rest) => {
+        const { url, server } = await listenWith((socket) => onRequest(socket, (path) => say(OK + rest)(socket, path)));
+        const result = await endOf(`${url}/image.jpg`, server);
+        return result.ok && result.value.isEndTold;
+      },
+    );
+    assert.deepEqual(await Promise.all(tolds), [true, true, false]);
+  });
+
   test("whose certificate is refused for whatever reason is tls_failed", () => {
     // Of Node's names for what OpenSSL finds; UNSPECIFIED stands for all others, such as a key that is too short.
     for (const code of ["INVALID_PURPOSE", "INVALID_CA", "UNSPECIFIED", "CRL_HAS_EXPIRED", "HOSTNAME_MISMATCH", "PATH_LENGTH_EXCEEDED"])

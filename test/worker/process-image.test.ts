@@ -15,6 +15,7 @@ import { createTestFolder } from "../support/folder.ts";
 
 const FETCHED = {
   bytes: 5,
+  isEndTold: true,
   sha256: "00",
   finalUrl: "https://shop.test/",
   status: 200,
@@ -94,6 +95,26 @@ describe("an attempt at an image", () => {
     }
     return { ...earlier, source: SOURCE, outputs: ["large", "thumb"].map((name) => ({ ...MADE, name, fileName: `1-1-${name}.jpg` })) };
   };
+
+  test("tries a damaged file again where nobody told its end, so that it may have been cut", async () => {
+    const failureOf = async (isEndTold: boolean, changed: Partial<Stages>) => {
+      const download: Stages["download"] = async ({ path }) => succeeded({ ...FETCHED, isEndTold, path, head: Buffer.from("input") });
+      const { result } = await processImage({ ...stagesOf({ download, ...changed }) }, work, holdOf(new AbortController()));
+      return result.ok ? null : result.failure;
+    };
+    const damaged: Partial<Stages>[] = [
+      { inspect: async () => failed("not_an_image", "The file is empty.") },
+      { inspect: async () => failed("corrupt_image", "The JPEG ends early.") },
+      { encode: async () => failed("corrupt_image", "It ends early.") },
+    ];
+    for (const changed of damaged) {
+      assert.equal((await failureOf(true, changed))?.retry, false);
+      const { retry, detail } = (await failureOf(false, changed)) ?? {};
+      assert.equal(retry, true);
+      assert.match(detail ?? "", /\.( The server did not say how long the file is, so that it may have been cut\.)$/);
+    }
+    assert.equal((await failureOf(false, { inspect: async () => failed("unsupported_format") }))?.retry, false);
+  });
 
   test("tells which outputs it has put at their places, whether all could be stored or not", async () => {
     assert.deepEqual(await attempt(stagesOf()), ["done", "7-1-large.jpg", "7-1-thumb.jpg"]);
