@@ -5,9 +5,10 @@ import { setTimeout as delay } from "node:timers/promises";
 
 const NICENESS = 10;
 /**
- * Of an encoder's session, whose share of a core does not shrink where it alone keeps that core busy, as another session's does that is
- * there for a moment. At 10 a thread that the service woke to flush a file beside it waited up to 110 ms, and a batch of ten images
- * beside a large one took 1.7 times its idle time; at 19 some 30 ms and 1.3 times, as without sessions.
+ * Of an encoder's session. Linux gives a session its weight core by core, as much of it to each as it is busy there: an encoder's, which
+ * is alone on its core, has all of it there, and the service's next to nothing. At 10 a thread that the service woke to flush a file waited
+ * up to 110 ms, and a batch of ten images beside a large one took 1.7 times its idle time; at 19 up to 60 ms and 1.4 times; where there
+ * are no such sessions, up to 14 ms and 1.3 times.
  */
 const SESSION_NICENESS = 19;
 /** Linux takes ten such changes a second from all that are not root: a hundred encoders that start together have had theirs in ten. */
