@@ -29,8 +29,8 @@ export type EncoderProcess = {
   send(request: EncoderRequest): void;
   kill(): void;
   residentBytes(): Promise<number | null>;
-  /** For how long its threads, taken together, were ready to run while others had the cores. Only Linux tells: elsewhere 0. */
-  waitedMs(): Promise<number>;
+  /** For how long each of its threads was ready to run while others had the cores, in ms, by thread. Only Linux tells. */
+  waits(): Promise<ReadonlyMap<string, number>>;
 };
 
 /**
@@ -69,13 +69,12 @@ export function startEncoderProcess(
       const [, kB] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
       return kB === undefined ? null : Number(kB) * 1024;
     },
-    async waitedMs() {
-      const threads = `/proc/${child.pid}/task`;
+    async waits() {
+      const folder = `/proc/${child.pid}/task`;
+      const threads = await readdir(folder).catch(() => []);
       // Time run, time waited, both in ns, and turns taken (the kernel's sched-stats.rst).
-      const stats = await Promise.all(
-        (await readdir(threads).catch(() => [])).map((thread) => readFile(`${threads}/${thread}/schedstat`, "utf8").catch(() => "")),
-      );
-      return stats.reduce((sum, stat) => sum + Number(stat.split(" ")[1] ?? 0) / 1e6, 0);
+      const stats = await Promise.all(threads.map((thread) => readFile(`${folder}/${thread}/schedstat`, "utf8").catch(() => "")));
+      return new Map(stats.map((stat, index) => [threads[index] ?? "", Number(stat.split(" ")[1] ?? 0) / 1e6]));
     },
   };
 }

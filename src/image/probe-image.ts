@@ -1,3 +1,4 @@
+import { orCut } from "../domain/or-cut.ts";
 import type { StageResult } from "../domain/stage-result.ts";
 import { succeeded } from "../domain/stage-result.ts";
 import type { Downloader } from "../net/download.ts";
@@ -23,7 +24,7 @@ export function createImageProbe({
     try {
       const downloaded = await download({ url, path, signal });
       if (!downloaded.ok) return downloaded;
-      const inspected = await inspectImage(downloaded.value, limits);
+      const inspected = orCut(await inspectImage(downloaded.value, limits), downloaded.value);
       return inspected.ok
         ? succeeded({ bytes: downloaded.value.bytes, megapixels: (inspected.value.width * inspected.value.height) / 1_000_000 })
         : inspected;

@@ -16,7 +16,7 @@ export type Watched = {
 export type WatchLimits = {
   /** From its start until it can take tasks, a minute unless told: loading libvips from a disk that hangs has no end. */
   startMs?: number;
-  /** Deadline of one task. What it waits for a core, because others keep them busy, does not count. */
+  /** Deadline of one task, from when it is first looked at. What it waits for a core, because others keep them busy, does not count. */
   taskMs: number;
   /** Resident memory of one encoder. */
   memoryBytesMax: number;
@@ -24,20 +24,30 @@ export type WatchLimits = {
 
 const WATCH_MS = 250;
 const START_MS = 60_000;
+/** However long it waits for a core, a task has no more than so many times its deadline. */
+const BY_THE_CLOCK = 10;
+
+type Look = { at: number; waits: ReadonlyMap<string, number> };
 
 /** Ends encoders that hang or grow. */
 export function watchEncoders(encoders: () => Iterable<Watched>, limits: WatchLimits): { stop(): void } {
   /** The first look at each one's present task, from which its deadline counts. */
-  const firstLooks = new WeakMap<Watched, { startedAt: number; at: number; waitedMs: number }>();
+  const firstLooks = new WeakMap<Watched, Look & { startedAt: number }>();
+  const looking = new WeakSet<Watched>();
   const condemnOverdue = async (encoder: Watched) => {
     const { startedAt } = encoder;
-    if (performance.now() - startedAt < WATCH_MS) return;
-    const first = firstLooks.get(encoder);
-    const waitedMs = await encoder.process.waitedMs();
+    const tookMs = performance.now() - startedAt;
+    if (tookMs > BY_THE_CLOCK * limits.taskMs) return condemn(encoder, "deadline");
+    const known = firstLooks.get(encoder);
+    const first = known?.startedAt === startedAt ? known : null;
+    if (tookMs < WATCH_MS || looking.has(encoder) || (first !== null && performance.now() - first.at <= limits.taskMs)) return;
+    looking.add(encoder);
+    const waits = await encoder.process.waits();
     const at = performance.now();
+    looking.delete(encoder);
     if (!encoder.isRunning || encoder.startedAt !== startedAt) return;
-    if (first?.startedAt !== startedAt) firstLooks.set(encoder, { startedAt, at, waitedMs });
-    else if (at - first.at - (waitedMs - first.waitedMs) > limits.taskMs) condemn(encoder, "deadline");
+    if (first === null) firstLooks.set(encoder, { startedAt, at, waits });
+    else if (at - first.at - waitedMs(first, { waits }) > limits.taskMs) condemn(encoder, "deadline");
   };
   const condemnLarge = async (encoder: Watched) => {
     const resident = await encoder.process.residentBytes();
@@ -58,4 +68,9 @@ export function watchEncoders(encoders: () => Iterable<Watched>, limits: WatchLi
 export function condemn(encoder: Pick<Watched, "verdict" | "process">, verdict: string): void {
   encoder.verdict ??= verdict;
   encoder.process.kill();
+}
+
+/** Of all threads, which work on the image in turns. One that has ended meanwhile takes nothing away. */
+function waitedMs(first: Pick<Look, "waits">, now: Pick<Look, "waits">): number {
+  return [...now.waits].reduce((sum, [thread, ms]) => sum + Math.max(0, ms - (first.waits.get(thread) ?? 0)), 0);
 }

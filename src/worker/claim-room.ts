@@ -30,6 +30,8 @@ const AT_END_SHARE = 3 / 4;
  */
 const NEW_BATCH_IMAGES = 20;
 const BESIDE_WINDOW_MAX = 60;
+/** Of more batches that begin together the others come with the claims that are for all. */
+const NEW_BATCHES_MAX = 10;
 
 /** How many more images may be claimed, by how far those in hand have come. */
 export class ClaimRoom {
@@ -78,12 +80,13 @@ export class ClaimRoom {
   }
 
   onNewBatch(): void {
-    this.#newBatches += 1;
+    this.#newBatches = Math.min(NEW_BATCHES_MAX, this.#newBatches + 1);
   }
 
   /** So many are about to be asked for: of a batch that begins from here on nothing need be among them. */
   onAsked(limit: number): void {
-    this.#newBatches = Math.max(0, this.#newBatches - Math.floor(limit / NEW_BATCH_IMAGES));
+    // Of a claim that the disk or the network makes smaller one batch has had its turn too, or it would be made again and again.
+    this.#newBatches = Math.max(0, this.#newBatches - Math.max(1, Math.floor(limit / NEW_BATCH_IMAGES)));
   }
 
   onClaimed(images: readonly { batch: { isPlanned: boolean } }[]): void {

@@ -1,6 +1,7 @@
 import type { SourceFacts } from "../db/settle-images.ts";
 import { FORMAT_FILES, outputsOf } from "../domain/recipe.ts";
 import { outputFileName } from "../domain/file-name.ts";
+import { orCut } from "../domain/or-cut.ts";
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
 import type { Encoded } from "../image/encode-result.ts";
 import type { EncodeTask } from "../image/encode-task.ts";
@@ -36,18 +37,16 @@ export async function processImage(
     const source = sourceFacts(fetched.value);
     attempt.source = source;
 
-    const inspected = await stages.inspect(fetched.value);
-    if (!inspected.ok) return stop(unlessCut(inspected.failure, fetched.value));
+    const inspected = orCut(await stages.inspect(fetched.value), fetched.value);
+    if (!inspected.ok) return stop(inspected.failure);
     const { mediaType: sourceType, width: sourceWidth, height: sourceHeight } = inspected.value;
     attempt.source = { ...source, sourceType, sourceWidth, sourceHeight };
 
     outputs = outputsOf(work.recipe).map((settings) => ({ ...settings, path: stages.tempPath() }));
-    const encoded = await stages.encode(
-      { input: { ...inspected.value, path: input, bytes: fetched.value.bytes }, outputs },
-      { ...work, signal },
-    );
+    const task = { input: { ...inspected.value, path: input, bytes: fetched.value.bytes }, outputs };
+    const encoded = orCut(await stages.encode(task, { ...work, signal }), fetched.value);
     attempt.stageMs.encodeMs = encoded.ok ? Math.round(encoded.value.encodeMs) : clock.lapMs();
-    if (!encoded.ok) return stop(unlessCut(encoded.failure, fetched.value));
+    if (!encoded.ok) return stop(encoded.failure);
 
     clock.lapMs();
     const stored = await store(stages, work, { input, extension: inspected.value.extension, encoded: encoded.value });
@@ -57,16 +56,6 @@ export async function processImage(
   } finally {
     if (!isStored) await Promise.all([input, ...outputs.map(({ path }) => path)].map(stages.discard));
   }
-}
-
-/** What is damaged because its connection broke may come whole the next time; where nothing told its end, nobody has seen it break. */
-function unlessCut(failure: StageFailure, { isEndTold }: Download): StageFailure {
-  if (isEndTold || !(failure.code === "corrupt_image" || failure.code === "not_an_image")) return failure;
-  return {
-    ...failure,
-    detail: `${failure.detail} The server did not say how long the file is, so that it may have been cut.`,
-    retry: true,
-  };
 }
 
 async function store(

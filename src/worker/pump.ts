@@ -44,7 +44,7 @@ export type Lease = {
 const POLL_MS = 1_000;
 /** What was aborted at the deadline is recorded within this. */
 const SETTLE_MS = 4_000;
-/** Where there is no room worth a claim, it is looked for again after so long. */
+/** Where there is room, but not so much that a claim pays, it is claimed after so long. */
 const GATHER_MS = 200;
 
 /** Keeps as many images in hand as the window says, from the queue and across loss of the database. */
@@ -142,7 +142,7 @@ export class Pump {
     const byId = new Map(images.map((image) => [imageId(image), image]));
     for (const claim of claims) {
       const image = byId.get(imageId(claim.data));
-      const isOfSmallBatch = image?.batch.isSmall ?? false;
+      const isOfSmallBatch = image !== undefined && !image.isPaused && image.batch.isSmall;
       this.#start(this.#inHand.add(claim, claimedAt, { isAhead, isOfSmallBatch }), image);
     }
     if (this.#room.isForNewBatch) this.wake();

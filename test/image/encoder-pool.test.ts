@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
@@ -32,7 +32,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     middling = join(folder, "middling.jpg");
     small = join(folder, "small.jpg");
     await writeFile(large, await makeSamplePhoto({ width: 4000, height: 3000, seed: 1, format: "jpeg" }));
-    await writeFile(middling, await makeSamplePhoto({ width: 1600, height: 1200, seed: 1, format: "jpeg" }));
+    await writeFile(middling, await makeSamplePhoto({ width: 2400, height: 1800, seed: 1, format: "jpeg" }));
     await writeFile(small, await makeSamplePhoto({ width: 64, height: 64, seed: 1, format: "jpeg" }));
   });
 
@@ -160,19 +160,23 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
   });
 
   const canPin = spawnSync("taskset", ["-c", "0", "true"]).status === 0;
+  const areWaitsTold = existsSync("/proc/self/schedstat") && !readFileSync("/proc/self/schedstat", "utf8").startsWith("0 0");
 
-  test("leaves one alone that is late because others keep its core busy", { skip: !canPin }, async () => {
-    const { pool, lost } = startPool({ taskMs: 300 });
+  test("leaves one alone that is late because others keep its core busy", { skip: !(canPin && areWaitsTold) }, async () => {
+    const { pool, lost } = startPool({ taskMs: 1_500 });
     await encode(pool, task(small));
     execFileSync("taskset", ["-a", "-p", "-c", "0", String(pool.pids[0])]);
     const busy = "for one in 1 2 3 4; do while :; do :; done & done; wait";
     const neighbour = spawn("taskset", ["-c", "0", "sh", "-c", busy], { detached: true, stdio: "ignore" });
-    onCleanup(() => process.kill(-(neighbour.pid ?? 0), "SIGKILL"));
-    const startedAt = performance.now();
-    const result = await encode(pool, task(middling));
-    const tookMs = performance.now() - startedAt;
-    assert.deepEqual([result.ok, lost], [true, []]);
-    assert.ok(tookMs > 600, `${tookMs} ms: nobody kept it waiting`);
+    try {
+      const startedAt = performance.now();
+      const result = await encode(pool, task(middling));
+      const tookMs = performance.now() - startedAt;
+      assert.deepEqual([result.ok, lost], [true, []]);
+      assert.ok(tookMs > 2_250, `${tookMs} ms: nobody kept it waiting for so long that it counts`);
+    } finally {
+      process.kill(-(neighbour.pid ?? 0), "SIGKILL");
+    }
   });
 
   test("ends an encoder that outgrows its memory", async () => {

@@ -20,12 +20,14 @@ function startPump(
     isPaused = () => false,
     isSmall = () => false,
     commit = async () => {},
+    claimMax = () => Infinity,
     atEnd = { isPlanned: () => false, size: 4, onTheirWayMax: 4 },
   }: {
     touch?: Touch;
     isPaused?: (batchId: string) => boolean;
     isSmall?: (batchId: string) => boolean;
     commit?: () => Promise<void>;
+    claimMax?: () => number;
     atEnd?: { isPlanned: (batchId: string) => boolean; size: number; onTheirWayMax: number };
   } = {},
 ) {
@@ -72,7 +74,7 @@ function startPump(
     onAllWorked: (which) => void allWorked.push(which),
     endUntried: async () => {},
     waitingForHost: () => 0,
-    claimMax: () => Infinity,
+    claimMax,
     onError: assert.fail,
   });
   // Where a test fails it has not drained its pump, which would go on.
@@ -156,6 +158,15 @@ describe("the pump", () => {
     await turns();
     assert.deepEqual(limits, [4, 20, 20, 20, 20], "a full window claims for nothing else");
     for (const { end } of works) end();
+    await pump.drain(1_000);
+  });
+
+  test("of any number of batches that have begun nobody is asked for again and again", async () => {
+    const { pump, limits } = startPump([], { claimMax: () => 1 });
+    await turns();
+    for (let index = 0; index < 1_000; index += 1) pump.wakeForNewBatch();
+    for (let wait = 0; wait < 50; wait += 1) await turns();
+    assert.ok(limits.length <= 20, `${limits.length} claims`);
     await pump.drain(1_000);
   });
 
