@@ -29,6 +29,11 @@ describe("POST /v1/preflight", () => {
       else if (url.pathname.startsWith("/hang/")) {
         hanging.asked += 1;
         response.once("close", () => (hanging.closed += 1));
+      } else if (url.pathname === "/cut.jpg") {
+        // HTTP/1.0's way: it ends with its connection.
+        response.useChunkedEncodingByDefault = false;
+        response.shouldKeepAlive = false;
+        response.end(Buffer.of(0xff, 0xd8, 0xff, 0xe0));
       } else response.writeHead(404).end();
     });
     broken = await startOrigin((_, response, url) =>
@@ -243,6 +248,11 @@ describe("POST /v1/preflight", () => {
     assert.deepEqual([found.ok, tried, failed, forecast?.failures], [false, 2, 1, { expected: 1, low: 1, high: 1, share: 0.5 }]);
     const nothing = await report(post("id,photo\n1,nowhere\n", "text/csv", "?probe=20"));
     assert.deepEqual([nothing.probe?.tried, nothing.probe?.forecast], [0, null]);
+  });
+
+  test("says of a damaged file that a batch would try it again where nobody told its end", async () => {
+    const { probe } = await report(post(catalogueOf([[`${origin.url}/cut.jpg`]]), "text/csv", "?probe=1"));
+    assert.deepEqual(probe?.hosts[0]?.codes, [{ code: "truncated", images: 1, isRetried: true }]);
   });
 
   test("does not reach addresses that a batch may not reach", async () => {
