@@ -127,7 +127,7 @@ async function serveCsvFetch(config: Parts["config"], onStop: OnStop): Promise<H
       return { ok: false as const, failure: { code: "timed_out" as const, detail: `The whole download took longer than ${csvMs} ms.` } };
     });
     return fetched.ok
-      ? { ok: true as const, bytes: fetched.value.bytes }
+      ? { ok: true as const, bytes: fetched.value.bytes, isEndTold: fetched.value.isEndTold }
       : { ok: false as const, code: fetched.failure.code, message: fetched.failure.detail };
   };
 }

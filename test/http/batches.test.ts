@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
+import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { promisify } from "node:util";
@@ -30,6 +31,7 @@ describe("/v1/batches", () => {
         response
           .writeHead(200, { "content-type": "text/csv", "content-encoding": "gzip" })
           .end(gzipSync(`sku,photo\nP-1,${origin.url}/photo/p1.jpg\nP-2,${origin.url}/photo/p2.jpg\n`));
+      else if (url.pathname === "/to-the-end") answerToTheEnd(response, url.searchParams.get("body") ?? "");
       else if (url.pathname === "/export.html") response.end("<!doctype html><title>Sign in</title>");
       else response.writeHead(404).end();
     });
@@ -291,6 +293,20 @@ describe("/v1/batches", () => {
     }
   });
 
+  test("takes no file that may have lost its last rows with its connection", async () => {
+    const rows = `sku,photo\nC-1,${origin.url}/photo/c1.jpg\nC-2,${origin.url}/photo/c2.jpg`;
+    const at = (body: string | Buffer) => `${origin.url}/to-the-end?body=${Buffer.from(body).toString("base64url")}`;
+    for (const body of [rows, Buffer.from(`\ufeff${rows}`, "utf16le"), rows.slice(0, -4)]) {
+      const problem = await refused(postJson({ csvUrl: at(body) }));
+      assert.deepEqual([problem.status, problem.code], [422, "csv_url_failed"]);
+      assert.match(problem.detail, /truncated.+do not end with a line.+Content-Length/);
+    }
+    const packed = await refused(postJson({ csvUrl: at(gzipSync(rows).subarray(0, -9)) }));
+    assert.deepEqual([packed.code, (packed.errors as { code: string }[])[0]?.code], ["invalid_csv", "damaged_gzip"]);
+    for (const body of [`${rows}\n`, `${rows}\r`, Buffer.from(`\ufeff${rows}\r\n`, "utf16le"), gzipSync(rows)])
+      assert.equal((await accepted(postJson({ csvUrl: at(body) }))).products, 2);
+  });
+
   test("reads the columns that the caller names, in a file of nobody's", async () => {
     const csv = `Nr;Bild "A", groß;Text;B\n9;${photo("n1")};https://shop.example/page;x/n2.jpg\n`;
     const form = new FormData();
@@ -386,3 +402,10 @@ describe("/v1/batches", () => {
     assert.equal((await fetch(`${batch.links.resultsCsv}?shape=upside-down`)).status, 400);
   });
 });
+
+/** As HTTP/1.0 does it: nothing but the end of the connection says where the body ends. */
+function answerToTheEnd(response: ServerResponse, body: string): void {
+  response.shouldKeepAlive = response.useChunkedEncodingByDefault = false;
+  response.write(Buffer.from(body, "base64url"));
+  response.end();
+}
