@@ -10,6 +10,7 @@ const BENCHMARKS: Record<string, () => Promise<unknown>> = {
   fairness: () => import("./fairness.ts"),
   "first-image": () => import("./first-image.ts"),
   memory: () => import("./memory.ts"),
+  large: () => import("./large.ts"),
   delta: () => import("./delta.ts"),
   copy: () => import("./copy.ts"),
   upload: async () => (await import("./upload.ts")).benchUpload(process.argv.slice(3)),

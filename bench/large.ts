@@ -1,0 +1,64 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { BatchStatusView } from "../src/contract/status.ts";
+import { startOrigins } from "./origins.ts";
+import { withPressrun } from "./scenario.ts";
+import { residentMb, type Running } from "./service.ts";
+
+/**
+ * One large batch to its end, and again: whether the last image costs what the first one did, and whether each row of the result has its
+ * output. The images are tiny, so that tables and queue are what is measured.
+ */
+const IMAGES = Number(process.argv[3] ?? 600_000);
+const STEPS = 10;
+const LOOK_MS = 200;
+
+await withPressrun(async (service) => {
+  const origins = await startOrigins({ width: 96, height: 72, origins: 20 });
+  const urls = Array.from({ length: IMAGES }, (_, index) => origins.urlOf(index, "l"));
+  for (const time of ["first", "second"]) {
+    const startedAt = performance.now();
+    const cpuBefore = service.cpuMs();
+    const { statusUrl, outputCsvUrl } = await service.upload(urls);
+    console.log(`\n${time} upload of ${IMAGES} images, accepted after ${seconds(startedAt)} s`);
+    console.log("  images   images/s   ms CPU/image   service MB   largest encoder MB   status ms");
+    await followSteps(service, statusUrl);
+    const cpu = (service.cpuMs() - cpuBefore) / IMAGES;
+    console.log(`  ended after ${seconds(startedAt)} s, ${cpu.toFixed(2)} ms CPU an image with its upload and its result`);
+    console.log(`  ${await countOutputs(outputCsvUrl)} of ${IMAGES} rows of the result have an output of their own`);
+  }
+  origins.close();
+});
+
+/** Prints a line for each tenth of the batch, until it has ended. */
+async function followSteps(service: Running, statusUrl: string): Promise<void> {
+  let last = { images: 0, at: performance.now(), cpu: service.cpuMs() };
+  for (let next = IMAGES / STEPS; ;) {
+    await delay(LOOK_MS);
+    const askedAt = performance.now();
+    const { progress, finishedAt } = (await (await fetch(`${statusUrl}?limit=1`)).json()) as BatchStatusView;
+    const statusMs = performance.now() - askedAt;
+    const images = progress.completed + progress.failed;
+    if (images >= next && images > last.images) {
+      const now = { images, at: performance.now(), cpu: service.cpuMs() };
+      const perSecond = (1_000 * (images - last.images)) / (now.at - last.at);
+      const cpu = (now.cpu - last.cpu) / (images - last.images);
+      const [own, encoders] = [residentMb(service.pid), Math.max(...service.encoderPids().map(residentMb))];
+      console.log(
+        `${String(images).padStart(8)} ${perSecond.toFixed(0).padStart(10)} ${cpu.toFixed(2).padStart(14)} ${own.toFixed(0).padStart(12)} ${encoders.toFixed(0).padStart(20)} ${statusMs.toFixed(0).padStart(11)}`,
+      );
+      last = now;
+      next = (Math.floor((images * STEPS) / IMAGES) + 1) * (IMAGES / STEPS);
+    }
+    if (finishedAt !== null) return;
+  }
+}
+
+/** How many rows name an output that no other row names. */
+async function countOutputs(outputCsvUrl: string): Promise<number> {
+  const rows = (await (await fetch(outputCsvUrl)).text()).trimEnd().split("\n").slice(1);
+  return new Set(rows.map((row) => /,(http[^,]*\/outputs\/[^,]+),completed,/.exec(row)?.[1]).filter(Boolean)).size;
+}
+
+function seconds(since: number): string {
+  return ((performance.now() - since) / 1_000).toFixed(1);
+}
