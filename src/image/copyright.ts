@@ -69,8 +69,8 @@ function isAscii(byte: number): boolean {
  * thumbnail, which a JPEG has no room for beyond that, 64.
  */
 const WINDOW_BYTES = 128 * 1024;
-/** How libexif begins its block. */
-const BLOCK = Buffer.from("II*\0\b\0\0\0", "latin1");
+/** How libexif begins its block, in the byte order of the input's. */
+const BLOCKS = ["II*\0\b\0\0\0", "MM\0*\0\0\0\b"].map((start) => Buffer.from(start, "latin1"));
 
 /** Puts the texts into a file that was written with their placeholders, and takes the thumbnail out that libvips leaves there. */
 export async function fillInCredits(path: string, credits: Credits): Promise<void> {
@@ -88,8 +88,13 @@ export async function fillInCredits(path: string, credits: Credits): Promise<voi
 }
 
 async function fillIn(window: Buffer, credits: Credits): Promise<boolean> {
-  const from = window.indexOf(BLOCK);
-  if (from === -1) return false;
+  for (const block of BLOCKS)
+    for (let from = window.indexOf(block); from !== -1; from = window.indexOf(block, from + 1))
+      if (await fillInBlock(window, from, credits)) return true;
+  return false;
+}
+
+async function fillInBlock(window: Buffer, from: number, credits: Credits): Promise<boolean> {
   let isFilled = false;
   for (const [name, text] of Object.entries(credits)) {
     const held = await findExifText(windowOn(window.subarray(from)), TAGS[name as keyof typeof TAGS]);

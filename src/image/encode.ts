@@ -101,8 +101,9 @@ function dependsOnColours({ fit, metadata, background }: Output): boolean {
 async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): Promise<EncodedOutput> {
   const { openInput, openShared, colours, upright, facts, limits } = opened;
   const startedAt = performance.now();
-  // What was decoded once has no metadata any more, and no profile.
-  const isBare = output.metadata === "none" || task.input.isPremultiplied;
+  // What was decoded once has no metadata any more. Only its profile would be missed, which a PNG with a gamma has not.
+  const { gamma, isPremultiplied } = task.input;
+  const isBare = output.metadata !== "icc" || gamma !== undefined || isPremultiplied;
   const open = isBare && openShared ? openShared : openInput;
   // The look for what is transparent decodes as well.
   if (facts && output.format === "auto") demandRoom(facts, { ...output, ...LOOK }, "jpeg", limits);

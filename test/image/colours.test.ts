@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { crc32, deflateSync } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
-import { OUTPUT_FORMATS, outputsOf, PRESETS, type Recipe } from "../../src/domain/recipe.ts";
+import { METADATA_KEPT, OUTPUT_FORMATS, outputsOf, PRESETS, type Recipe } from "../../src/domain/recipe.ts";
 import { encodeImage } from "../../src/image/encode.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -161,8 +161,10 @@ describe("colours", { timeout: 120_000 }, () => {
         .png()
         .toBuffer();
       const input = Buffer.concat([clear.subarray(0, 33), gamma(100_000), clear.subarray(33)]);
-      const [flat] = await encode(input, { background: "#0040ff", width: 20 });
-      assertNear(await pixelAt(flat ?? input, 5, 5), [0, 64, 255], "the background");
+      for (const metadata of METADATA_KEPT) {
+        const [flat] = await encode(input, { background: "#0040ff", width: 20, metadata });
+        assertNear(await pixelAt(flat ?? input, 5, 5), [0, 64, 255], `the background with ${metadata}`);
+      }
     });
     test("of an AVIF that are multiplied by their transparency are divided again", async () => {
       const [red, green, blue] = [100, 20, 30];

@@ -362,46 +362,47 @@ describe("encoding", () => {
       const { file } = await one(Buffer.concat([tiff, ...texts, count, ...entries, Buffer.alloc(4)]), { metadata: "copyright" });
       assert.deepEqual(credits((await sharp(file).metadata()).exif), ["© Müller GmbH", "Jörg"]);
     });
-    test("copyright leaves no thumbnail behind, which may show what was cut off", async () => {
-      // Exif 3.0, 4.5 and 4.6: IFD0 with a copyright, IFD1 with a thumbnail.
-      const thumbnail = Buffer.concat([
-        Buffer.from([0xff, 0xd8]),
-        Buffer.from("a secret place"),
-        Buffer.alloc(30_000, 7),
-        Buffer.from([0xff, 0xd9]),
-      ]);
-      const entry = (tag: number, type: number, length: number, value: number) => {
-        const bytes = Buffer.alloc(12);
-        bytes.writeUInt16LE(tag);
-        bytes.writeUInt16LE(type, 2);
-        bytes.writeUInt32LE(length, 4);
-        bytes.writeUInt32LE(value, 8);
-        return bytes;
-      };
-      const directory = (next: number, ...entries: Buffer[]) => {
-        const bytes = Buffer.concat([Buffer.from([entries.length, 0]), ...entries, Buffer.alloc(4)]);
-        bytes.writeUInt32LE(next, bytes.length - 4);
-        return bytes;
-      };
-      const block = Buffer.concat([
-        Buffer.from("Exif\0\0II*\0\u0008\0\0\0", "latin1"),
-        directory(32, entry(0x82_98, 2, 6, 26)),
-        Buffer.from("Anna!\0"),
-        directory(0, entry(0x01_03, 3, 1, 6), entry(0x02_01, 4, 1, 74), entry(0x02_02, 4, 1, thumbnail.length)),
-        thumbnail,
-      ]);
-      const header = Buffer.from([0xff, 0xd8, 0xff, 0xe1, 0, 0]);
-      header.writeUInt16BE(block.length + 2, 4);
-      const input = Buffer.concat([header, block, photo.subarray(2)]);
-      for (const format of ["jpeg", "webp", "png", "avif"] as const) {
-        const { file } = await one(input, { metadata: "copyright", format, effort: "fast" });
-        assert.equal(file.includes("a secret place"), false, format);
-        const { exif } = await sharp(file).metadata();
-        assert.deepEqual([format, ...credits(exif)], [format, "Anna!", ""]);
-        assert.equal((exifReader(exif ?? Buffer.alloc(0)) as { Thumbnail?: unknown }).Thumbnail, undefined);
-        if (format === "png") assert.equal(exifChecksum(file).written, exifChecksum(file).computed);
-      }
-    });
+    for (const order of ["little", "big"] as const)
+      test(`copyright of ${order}-endian Exif stays, and no thumbnail, which may show what was cut off`, async () => {
+        // Exif 3.0, 4.5 and 4.6: IFD0 with a copyright, IFD1 with a thumbnail.
+        const thumbnail = Buffer.concat([
+          Buffer.from([0xff, 0xd8]),
+          Buffer.from("a secret place"),
+          Buffer.alloc(30_000, 7),
+          Buffer.from([0xff, 0xd9]),
+        ]);
+        const ordered = (bytes: Buffer) => (order === "little" ? Buffer.from(bytes.toReversed()) : bytes);
+        const u16 = (value: number) => ordered(Buffer.from([value >> 8, value & 255]));
+        const u32 = (value: number) => ordered(Buffer.from([value >> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255]));
+        const entry = (tag: number, type: number, length: number, value: Buffer) =>
+          Buffer.concat([u16(tag), u16(type), u32(length), value]);
+        const directory = (next: number, ...entries: Buffer[]) => Buffer.concat([u16(entries.length), ...entries, u32(next)]);
+        const block = Buffer.concat([
+          Buffer.from(`Exif\0\0${order === "little" ? "II" : "MM"}`),
+          u16(42),
+          u32(8),
+          directory(32, entry(0x82_98, 2, 6, u32(26))),
+          Buffer.from("Zoë!\0"),
+          directory(
+            0,
+            entry(0x01_03, 3, 1, Buffer.concat([u16(6), u16(0)])),
+            entry(0x02_01, 4, 1, u32(74)),
+            entry(0x02_02, 4, 1, u32(thumbnail.length)),
+          ),
+          thumbnail,
+        ]);
+        const header = Buffer.from([0xff, 0xd8, 0xff, 0xe1, 0, 0]);
+        header.writeUInt16BE(block.length + 2, 4);
+        const input = Buffer.concat([header, block, photo.subarray(2)]);
+        for (const format of ["jpeg", "webp", "png", "avif"] as const) {
+          const { file } = await one(input, { metadata: "copyright", format, effort: "fast" });
+          assert.equal(file.includes("a secret place"), false, format);
+          const { exif } = await sharp(file).metadata();
+          assert.deepEqual([format, ...credits(exif)], [format, "Zoë!", ""]);
+          assert.equal((exifReader(exif ?? Buffer.alloc(0)) as { Thumbnail?: unknown }).Thumbnail, undefined);
+          if (format === "png") assert.equal(exifChecksum(file).written, exifChecksum(file).computed);
+        }
+      });
     test("copyright in Latin-1, as older cameras write it, becomes UTF-8", async () => {
       const input = await withCredits("jpeg", Buffer.from("\u00a9 M\u00fcller", "latin1"), Buffer.from("\u00fc", "latin1"));
       const { exif } = await sharp((await one(input, { metadata: "copyright" })).file).metadata();
