@@ -50,6 +50,39 @@ export type Preset = keyof typeof PRESETS;
 export const PRESET_NAMES = Object.keys(PRESETS) as Preset[];
 
 /**
+ * What is given, and the preset's settings for the rest. The preset's box is a limit and no frame: it holds for what is fitted inside it, and
+ * where no side is given at all. Beside `cover` or `contain` it would make an image of 200 x 2048 pixels of a width of 200.
+ */
+export function completeRecipe(preset: Preset, { outputs = [], ...given }: Partial<Recipe>): Recipe {
+  const limit: Recipe = PRESETS[preset];
+  const { width: _width, height: _height, ...settings } = { ...limit, ...given };
+  const whole = { ...settings, ...boxWithin(limit, given) };
+  if (outputs.length === 0) return whole;
+  const boxes = outputs.map((output) => boxWithin(limit, { ...given, ...output }));
+  const areInherited = boxes.every((box, index) => isSameBox(box, { ...whole, ...outputs[index] }));
+  if (areInherited) return { ...whole, outputs };
+  // A side that one is not to have must not stand in the recipe: it would take it from there.
+  return { ...settings, outputs: outputs.map((output, index) => ({ ...output, ...boxes[index] })) };
+}
+
+type RecipeBox = Pick<OutputSettings, "width" | "height" | "fit">;
+
+function boxWithin(limit: RecipeBox, given: Partial<RecipeBox>): RecipeBox {
+  const { fit = limit.fit } = given;
+  const [most, named] = [sidesOf(limit), sidesOf(given)];
+  if (fit === "inside") return { ...most, ...named, fit };
+  return Object.keys(named).length > 0 || Object.keys(most).length === 0 ? { ...named, fit } : { ...most, fit: "inside" };
+}
+
+function sidesOf({ width, height }: Partial<RecipeBox>): Pick<RecipeBox, "width" | "height"> {
+  return { ...(width === undefined ? {} : { width }), ...(height === undefined ? {} : { height }) };
+}
+
+function isSameBox(one: RecipeBox, other: RecipeBox): boolean {
+  return one.width === other.width && one.height === other.height && one.fit === other.fit;
+}
+
+/**
  * Whether the outputs that an earlier batch made of the same URL under the same recipe may be used again. `auto`: where the
  * origin says that nothing has changed, or sends the same bytes. `always`: everything is made anew.
  */

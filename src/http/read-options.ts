@@ -10,7 +10,7 @@ import { parseImageUrl } from "../domain/image-url.ts";
 import { readSourceHeaders, type SourceHeaders } from "../domain/source-headers.ts";
 import { findAuthorizationFault } from "../domain/webhook-authorization.ts";
 import { findSecretFault } from "../domain/webhook-signature.ts";
-import { METADATA_KEPT, PRESETS, type Preset, type OutputFormat } from "../domain/recipe.ts";
+import { completeRecipe, METADATA_KEPT, type Preset, type OutputFormat } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
 import { wordFaults, writeJson, type Fault } from "./word-faults.ts";
 
@@ -96,7 +96,7 @@ function toBatchOptions(options: UploadOptions, presetDefault: Preset, layout: L
     ...recipe
   } = options;
   return {
-    recipe: { ...PRESETS[preset], ...recipe, ...(keepMetadata === undefined ? {} : { metadata: keepMetadata }) },
+    recipe: completeRecipe(preset, { ...recipe, ...(keepMetadata === undefined ? {} : { metadata: keepMetadata }) }),
     refresh,
     metadata,
     reading: { onInvalid, wishes: { images: [imageColumns].flat(), name: nameColumn, id: idColumn }, baseUrl, layout },
