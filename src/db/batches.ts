@@ -9,8 +9,11 @@ import type { batch } from "./schema.ts";
  */
 export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders"> & { sourceHosts: string[]; pausedShares: StoredShare[] };
 export type StoredShare = Omit<PausedShare, "pausedAt"> & { pausedAt: string };
-/** What source_headers holds as JSON: the hosts that may be shown, and the headers, encrypted. */
-export type StoredHeaders = { hosts: string[]; sealed: string };
+/**
+ * What source_headers holds as JSON: the hosts that may be shown, the headers, encrypted, and what tells them from others without giving
+ * them away (batches of the first days have none).
+ */
+export type StoredHeaders = { hosts: string[]; sealed: string; fingerprint: string };
 export type NewBatch = Pick<
   BatchRow,
   | "batchId"

@@ -1,5 +1,5 @@
 import { createSourceKey } from "../domain/source-key.ts";
-import { SOURCE_HOSTS, type ClaimedImage } from "./claimed-images.ts";
+import { SOURCE_MARK, type ClaimedImage } from "./claimed-images.ts";
 import type { Tx } from "./connect.ts";
 import type { OutputFacts, SourceFacts } from "./settle-images.ts";
 
@@ -14,8 +14,8 @@ export type KnownSource = {
 /** A claimed image. `sourceKey` names its URL under its recipe (domain/source-key.ts). */
 export type SourcedImage = ClaimedImage & { sourceKey: string; known: KnownSource | null };
 
-/** `sourceHosts`: those that the earlier batch had headers for, as JSON. */
-type Row = KnownSource & { tenantId: string; key: string; sourceHosts: string | null };
+/** `sourceMark`: of the headers that the earlier batch had for its origins. */
+type Row = KnownSource & { tenantId: string; key: string; sourceMark: string | null };
 
 /** Looks up what is known of claimed images, in one query for all of them. */
 export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[]): Promise<SourcedImage[]> {
@@ -33,19 +33,20 @@ export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[])
 }
 
 /**
- * What came by headers for its origin is linked without them only where the same bytes come: a cache before the origin may answer 304
- * to whoever asks. So is what an attempt has failed for: some servers answer 500 to a condition that they do not understand.
+ * What came by headers for its origin is linked without them, or with others, only where the same bytes come: a cache before the origin may
+ * answer 304 to whoever asks, and an origin that gives each customer another file under one URL may have no date but that of the URL
+ * (RFC 9111 §4.1). So is what an attempt has failed for: some servers answer 500 to a condition that they do not understand.
  */
 function knownTo({ batch, attempts }: ClaimedImage, found: Omit<Row, "tenantId" | "key"> | undefined): KnownSource | null {
   if (found === undefined) return null;
-  const { sourceHosts, ...known } = found;
-  const mayAskWithCondition = sourceHosts === batch.sourceHosts && attempts === 0;
+  const { sourceMark, ...known } = found;
+  const mayAskWithCondition = sourceMark === batch.sourceMark && attempts === 0;
   return mayAskWithCondition ? known : { ...known, source: { ...known.source, etag: null, lastModified: null } };
 }
 
 const KNOWN = `
   select k.tenant_id as "tenantId", k.key, k.batch_id as "batchId", k.ordinal, i.source, o.outputs,
-    (select ${SOURCE_HOSTS} from batch where batch_id = k.batch_id) as "sourceHosts"
+    (select ${SOURCE_MARK} from batch where batch_id = k.batch_id) as "sourceMark"
   from unnest($1::uuid[], $2::uuid[]) as asked(tenant_id, key)
   cross join lateral ( -- by key, so that no statistics can turn a look-up into a scan; offset 0 keeps it so
     select * from known_source where tenant_id = asked.tenant_id and key = asked.key offset 0

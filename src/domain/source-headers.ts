@@ -47,7 +47,9 @@ export function readSourceHeaders(given: readonly SourceHeaders[]): ReadHeaders 
     const place = `number ${index + 1}`;
     const known = normalHost(host);
     if (known === null)
-      faults.push(`Expected host of ${place} as a host with or without a port, such as images.shop.example, without scheme, path or user.`);
+      faults.push(
+        `Expected host of ${place} as a host with or without a port, such as images.shop.example, without scheme, path, user or *.`,
+      );
     const entries = Object.entries(headers).map(([name, text]) => [name.toLowerCase(), text.trim()] as const);
     if (entries.length === 0 || entries.length > HEADERS_PER_HOST_MAX)
       faults.push(`Expected 1 to ${HEADERS_PER_HOST_MAX} headers in ${place}, got ${entries.length}.`);
@@ -79,6 +81,6 @@ function findHeaderFault(name: string, value: string): string | null {
 
 /** As `URL.host` gives it for https: in lower case, mapped by IDNA, without the port 443. */
 function normalHost(text: string): string | null {
-  if (text === "" || /[\s/\\?#@%]/.test(text) || !URL.canParse(`https://${text}/`)) return null;
+  if (text === "" || /[\s/\\?#@%*,]/.test(text) || !URL.canParse(`https://${text}/`)) return null;
   return new URL(`https://${text}/`).host;
 }

@@ -1,4 +1,4 @@
-import { constants, existsSync, mkdirSync, renameSync } from "node:fs";
+import { constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { access, mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { isUuid } from "../domain/ids.ts";
@@ -32,9 +32,10 @@ export type Storage = {
   flushOutputs(files: readonly FreshOutput[]): Promise<StageResult<unknown>[]>;
   /**
    * Gives another batch's files a second name below this one, so that each can be removed on its own: false where
-   * they are not there any more. Across file systems, and where links are not possible, they are copied.
+   * they are not there any more, or an output has not its `bytes` (a restore that was not whole). Across file systems, and where
+   * links are not possible, they are copied.
    */
-  linkOutput(from: OutputPlace, to: OutputPlace): Promise<StageResult<boolean>>;
+  linkOutput(from: OutputPlace & { bytes: number }, to: OutputPlace): Promise<StageResult<boolean>>;
   linkInput(from: InputPlace, to: InputPlace): Promise<StageResult<boolean>>;
   /** Where there is none, nothing happens. */
   removeOutput(at: OutputPlace): Promise<StageResult<unknown>>;
@@ -87,7 +88,8 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     keepInput: (tempPath, at) => orStorageFailed(() => moveInto(tempPath, placeOfInput(at))),
     keepOutput: (tempPath, at) => orStorageFailed(() => moveInto(tempPath, placeOfOutput(at))),
     flushOutputs: (files) => flushFiles(files.map((file) => ({ ...placeOfOutput(file), isLinked: file.isLinked }))),
-    linkOutput: (from, to) => orStorageFailed(() => linkInto(placeOfOutput(from), placeOfOutput(to))),
+    linkOutput: (from, to) =>
+      orStorageFailed(async () => isFileOf(placeOfOutput(from).path, from.bytes) && linkInto(placeOfOutput(from), placeOfOutput(to))),
     linkInput: (from, to) => orStorageFailed(() => linkInto(placeOfInput(from), placeOfInput(to))),
     async removeOutput(at) {
       const { path } = placeOfOutput(at);
@@ -143,6 +145,11 @@ function createFolderCache(): (folder: string) => void {
     mkdirSync(folder, { recursive: true });
     made.add(folder);
   };
+}
+
+/** Follows a symbolic link, which a batch that was moved may have left, and which may lead nowhere. */
+function isFileOf(path: string, bytes: number): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.size === bytes;
 }
 
 async function unlinkIfThere(path: string): Promise<void> {

@@ -33,11 +33,21 @@ export function createHeaderSeal(secretKey: string): HeaderSeal {
   const key = deriveKey(secretKey, "source headers");
   const fingerprintKey = deriveKey(secretKey, "fingerprints");
   const webhookKey = deriveKey(secretKey, "webhook authorization");
+  const fingerprint = (text: string) => createHmac("sha256", fingerprintKey).update(text).digest("hex");
   return {
-    seal: (headers, batchId) => ({
-      hosts: headers.map(({ host }) => host),
-      sealed: seal(JSON.stringify(headers), { key, nonce: randomBytes(NONCE_BYTES), about: batchId }),
-    }),
+    seal(headers, batchId) {
+      // In one order, so that the same headers have the same fingerprint however they were written.
+      const ordered = headers.toSorted((one, other) => (one.host < other.host ? -1 : 1));
+      const pairs = ordered.map((entry) => [
+        entry.host,
+        Object.entries(entry.headers).toSorted(([one], [other]) => (one < other ? -1 : 1)),
+      ]);
+      return {
+        hosts: ordered.map(({ host }) => host),
+        sealed: seal(JSON.stringify(headers), { key, nonce: randomBytes(NONCE_BYTES), about: batchId }),
+        fingerprint: fingerprint(JSON.stringify(pairs)),
+      };
+    },
     open(sealed, batchId) {
       const text = unseal(sealed, { key, about: batchId });
       // Only what we sealed can be opened, so that it has this shape.
@@ -46,6 +56,6 @@ export function createHeaderSeal(secretKey: string): HeaderSeal {
     sealAuthorization: (authorization, endpointId) =>
       seal(authorization, { key: webhookKey, nonce: randomBytes(NONCE_BYTES), about: endpointId }),
     openAuthorization: (sealed, endpointId) => unseal(sealed, { key: webhookKey, about: endpointId }),
-    fingerprint: (text) => createHmac("sha256", fingerprintKey).update(text).digest("hex"),
+    fingerprint,
   };
 }

@@ -53,7 +53,7 @@ function whenceOf({ finalUrl, status: httpStatus, etag, lastModified }: Download
   return { finalUrl, httpStatus, etag, lastModified };
 }
 
-/** Null where the earlier files are not there any more. */
+/** Null where the earlier files are not there any more, or not whole. */
 async function linkOutputs(
   stages: FetchStages,
   { batchId, ordinal, stem }: ImageWork,
@@ -63,7 +63,7 @@ async function linkOutputs(
   for (const output of known.outputs) {
     const format = output.format as OutputFormat;
     const fileName = outputFileName(stem, output.name, FORMAT_FILES[format].extension);
-    const linked = await stages.linkOutput({ ...known, fileName: output.fileName }, { batchId, ordinal, fileName });
+    const linked = await stages.linkOutput({ ...known, fileName: output.fileName, bytes: output.bytes }, { batchId, ordinal, fileName });
     if (!linked.ok) return linked;
     if (!linked.value) return succeeded(null);
     outputs.push({ ...output, format, fileName, encodeMs: 0 });

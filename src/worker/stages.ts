@@ -28,7 +28,8 @@ export type Stages = {
   keepOutput(tempPath: string, at: OutputPlace): Promise<StageResult<{ path: string }>>;
   /** Keeps or drops the download, as KEEP_INPUTS says. */
   keepInput(tempPath: string, at: InputPlace): Promise<StageResult<unknown>>;
-  linkOutput(from: OutputPlace, to: OutputPlace): Promise<StageResult<boolean>>;
+  /** False where the earlier file is gone, or has not these bytes any more. */
+  linkOutput(from: OutputPlace & { bytes: number }, to: OutputPlace): Promise<StageResult<boolean>>;
   linkInput(from: InputPlace, to: InputPlace): Promise<StageResult<boolean>>;
   discard(tempPath: string): Promise<void>;
   onFetched(fetchMs: number): void;

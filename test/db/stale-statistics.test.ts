@@ -73,7 +73,7 @@ const plan = (tx: Tx) =>
   );
 
 const TENANT = "00000000-0000-7000-8000-000000000000";
-const batchOf = { tenantId: TENANT, recipe: PRESETS.seed, refresh: "auto", sourceHosts: null };
+const batchOf = { tenantId: TENANT, recipe: PRESETS.seed, refresh: "auto", sourceHosts: null, sourceMark: null };
 const urlOf = ({ ordinal }: { ordinal: number }) => `https://h.test/${ordinal / 2}`;
 const keyOf = (image: { ordinal: number }) => createSourceKey(PRESETS.seed)(urlOf(image));
 const sourced = keys.map((key) => ({ ...key, url: urlOf(key), attempts: 0, batch: batchOf }) as unknown as ClaimedImage);

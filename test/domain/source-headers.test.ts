@@ -82,6 +82,8 @@ describe("headers for origins", () => {
       "shop.example/",
       "shop.example/a",
       "user@shop.example",
+      "*.shop.example",
+      "a.example,b.example",
       "shop.example?a",
       "shop.example#a",
       "a b",

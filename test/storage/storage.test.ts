@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, promises } from "node:fs";
-import { cp, mkdir, readdir, readFile, rename, rm, rmdir, symlink, utimes, watch, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm, rmdir, stat, symlink, utimes, watch, writeFile } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, test } from "node:test";
@@ -59,10 +59,20 @@ describe("the storage", () => {
     assert.ok(one && other && target);
     await storage.keepOutput(await temp("one"), one);
     await storage.keepOutput(await temp("other"), other);
-    for (const source of [one, other]) assert.deepEqual(await storage.linkOutput(source, target), { ok: true, value: true });
+    for (const source of [
+      { ...one, bytes: 3 },
+      { ...other, bytes: 5 },
+    ])
+      assert.deepEqual(await storage.linkOutput(source, target), { ok: true, value: true });
     const found = await storage.findOutput(target);
     assert.equal(found && (await readFile(found.path, "utf8")), "other");
-    assert.deepEqual(await storage.linkOutput({ ...one, fileName: "9-1.jpg" }, target), { ok: true, value: false });
+    assert.deepEqual(await storage.linkOutput({ ...one, fileName: "9-1.jpg", bytes: 3 }, target), { ok: true, value: false });
+
+    // Cut by a restore, or a link that leads nowhere.
+    assert.deepEqual(await storage.linkOutput({ ...one, bytes: 4 }, target), { ok: true, value: false });
+    const place = found?.path.replace("3-1.jpg", "8-1.jpg") ?? "";
+    await symlink(join(dataDir, "nowhere"), place);
+    assert.deepEqual(await storage.linkOutput({ ...target, fileName: "8-1.jpg", bytes: 5 }, target), { ok: true, value: false });
   });
 
   test("copies what cannot be linked, and the copy is at its place only once it is whole", async (t) => {
@@ -82,7 +92,7 @@ describe("the storage", () => {
     await storage.keepOutput(await temp("earlier, and longer"), target);
     const seen = eventsUntil(shard, "last");
     for (let times = 0; times < 2; times++) {
-      assert.deepEqual(await storage.linkOutput(moved, target), { ok: true, value: true });
+      assert.deepEqual(await storage.linkOutput({ ...moved, bytes: 5 }, target), { ok: true, value: true });
       const found = await storage.findOutput(target);
       assert.equal(found && (await readFile(found.path, "utf8")), "moved");
       assert.equal(found?.modifiedAt.getTime(), source?.modifiedAt.getTime());
@@ -93,9 +103,10 @@ describe("the storage", () => {
     assert.deepEqual(ofTarget, ["rename", "rename"]);
     assert.deepEqual(await readdir(join(dataDir, "uploads", "temp", (await readdir(join(dataDir, "uploads", "temp")))[0] ?? "")), []);
 
-    assert.deepEqual(await storage.linkOutput({ ...moved, fileName: "9-1.jpg" }, target), { ok: true, value: false });
+    assert.deepEqual(await storage.linkOutput({ ...moved, fileName: "9-1.jpg", bytes: 5 }, target), { ok: true, value: false });
     await mkdir(join(elsewhere, "00000", "8-1.jpg"));
-    assert.equal((await storage.linkOutput({ ...moved, fileName: "8-1.jpg" }, target)).ok, false, "a folder cannot be copied");
+    const { size: bytes } = await stat(join(elsewhere, "00000", "8-1.jpg"));
+    assert.equal((await storage.linkOutput({ ...moved, fileName: "8-1.jpg", bytes }, target)).ok, false, "a folder cannot be copied");
     assert.equal(await readFile(join(shard, "1-1.jpg"), "utf8"), "moved", "what was there stays where the copy fails");
   });
 

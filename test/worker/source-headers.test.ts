@@ -22,13 +22,17 @@ describe("a batch with headers for its origins", () => {
   let db: Database;
   let origin: Origin;
   let dataDir: string;
+  /** The paths of which it was said that nothing has changed. */
+  const unchanged: string[] = [];
 
   before(async () => {
     const photo = await makeSamplePhoto({ width: 64, height: 48, seed: 1, format: "jpeg" });
-    origin = await startOrigin(({ headers }, response) => {
+    origin = await startOrigin(({ headers }, response, url) => {
       // As a cache before it may, which looks at who asks only where it has to give something.
-      if (headers["if-none-match"] === '"v1"') response.writeHead(304).end();
-      else if (headers.authorization === `Bearer ${TOKEN}`) response.setHeader("etag", '"v1"').end(photo);
+      if (headers["if-none-match"] === '"v1"') {
+        unchanged.push(url.pathname);
+        response.writeHead(304).end();
+      } else if (headers.authorization === `Bearer ${TOKEN}`) response.setHeader("etag", '"v1"').end(photo);
       else response.writeHead(401).end();
     });
     databaseUrl = await createTestDatabase();
@@ -89,6 +93,24 @@ describe("a batch with headers for its origins", () => {
     assert.equal(bare.products[0]?.errors[0]?.code, "unauthorized");
     const again = await service.upload(csv, { sourceHeaders: JSON.stringify(headersFor(origin.url)) });
     assert.equal((await service.finished(again.requestId)).progress.reused, 1);
+  });
+
+  test("asks whether a file has changed by the headers that it came by, and by no others", async () => {
+    const csv = catalogueOf([[`${origin.url}/mine.jpg`]]);
+    const [mine] = headersFor(origin.url);
+    const elsewhere = { host: "a.example", headers: { "x-b": "1", "X-A": "2" } };
+    const finish = async (...sourceHeaders: object[]) =>
+      service.finished((await service.upload(csv, { sourceHeaders: JSON.stringify(sourceHeaders) })).requestId);
+    assert.equal((await finish({ ...mine }, elsewhere)).progress.reused, 0);
+    // A cache before the origin says 304 to whoever asks.
+    const stranger = await finish({ ...mine, headers: { authorization: "Bearer another" } }, elsewhere);
+    assert.equal(stranger.products[0]?.errors[0]?.code, "unauthorized");
+    const swapped = await finish({ host: "A.example:443", headers: { "x-a": "2", "X-B": "1" } }, { ...mine });
+    assert.deepEqual([swapped.progress.completed, swapped.progress.reused], [1, 1]);
+    assert.deepEqual(
+      unchanged.filter((path) => path === "/mine.jpg"),
+      ["/mine.jpg"],
+    );
   });
 
   test("is refused where they are not good, or come in a URL", async () => {
