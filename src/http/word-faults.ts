@@ -53,7 +53,7 @@ type Schema = {
 function noSuchOption(names: string[], { properties = {} }: Schema, place: string): Fault {
   const where = place === "" ? "" : ` in ${place}`;
   return {
-    field: names.join(", "),
+    field: names.map((name) => (place === "" ? name : `${place}/${name}`)).join(", "),
     message: `There is no such option${where}; there ${Object.keys(properties).length === 1 ? "is" : "are"} ${Object.keys(properties).join(", ")}.`,
   };
 }

@@ -146,7 +146,7 @@ export const BAD_OPTIONS: HostileCase[] = [
   jsonCase(
     "an option in JSON: an output with what outputs have not",
     () => ({ ...metadata({}), recipe: { outputs: [{ name: "a", preset: "seed" }] } }),
-    refused("preset", /no such option in outputs\/0; there are name, format, [a-z, ]+effort\./),
+    refused("outputs/0/preset", /no such option in outputs\/0; there are name, format, [a-z, ]+effort\./),
   ),
   jsonCase(
     "an option in JSON: an output with capitals in its name",
