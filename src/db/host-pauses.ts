@@ -1,4 +1,4 @@
-import { ASKED_STRIKE_MS, PAUSE_FRESH_MS, STRIKE_PAUSE_MS, STRIKE_PAUSE_MS_MAX } from "../domain/host-pause.ts";
+import { ASKED_STRIKE_MS, LONGEST_PAUSE_MS, PAUSE_FRESH_MS, STRIKE_PAUSE_MS, STRIKE_PAUSE_MS_MAX } from "../domain/host-pause.ts";
 import { isImageCode, type ImageCode } from "../domain/image-code.ts";
 import type { Executor } from "./connect.ts";
 
@@ -68,7 +68,8 @@ export function parseHostNews(payload: string): HostNews | null {
   }
 }
 
-const PAUSE = `host, reason, strikes, (extract(epoch from paused_until - now()) * 1000)::float8 as "remainingMs"`;
+/** No more than a pause can have left: a process keeps what it was told, and the database's clock may have been set back (set-back-clock.ts). */
+const PAUSE = `host, reason, strikes, least(extract(epoch from paused_until - now()) * 1000, ${LONGEST_PAUSE_MS})::float8 as "remainingMs"`;
 const NOTIFY = `select pg_notify($4, row_to_json(news)::text) from (select ${PAUSE} from changed) news`;
 const STALE = `p.paused_until < now() - ${PAUSE_FRESH_MS} * interval '1 ms'`;
 const ASKS_STILL = `p.updated_at < now() - ${ASKED_STRIKE_MS} * interval '1 ms'`;

@@ -4,7 +4,7 @@ import type { ImageCode } from "../domain/image-code.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connect.ts";
 import { EVENT_TIME } from "./events.ts";
-import { STANDS_STILL, STILL_PLANNED } from "./settle-images.ts";
+import { DELAY_LEFT_MS, STANDS_STILL, STILL_PLANNED } from "./settle-images.ts";
 
 // Shares of a batch change only while the batch is locked, so that nobody waits in a circle.
 
@@ -200,7 +200,7 @@ const TAKE_DUE = `
     cross join lateral (select ctid as at from image where batch_id = $1 and ordinal = t.ordinal and state = 'planned' offset 0) found
   ), reopened as (
     update image i set queued_at = now() from open where i.ctid = open.at and ${STILL_PLANNED}
-    returning i.ordinal, greatest(0, coalesce(extract(epoch from i.not_before - now()) * 1000, 0))::int as "delayMs"
+    returning i.ordinal, ${DELAY_LEFT_MS} as "delayMs"
   )
   select (select count(*)::int from taken) as taken, coalesce((select json_agg(r) from reopened r), '[]') as images`;
 

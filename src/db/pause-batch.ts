@@ -2,7 +2,7 @@ import type { WorstFailure } from "../domain/failure-budget.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
 import { EVENT_TIME } from "./events.ts";
-import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
+import { DELAY_LEFT_MS, IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 
 /**
  * Marks a batch as paused and locks it until the transaction ends; null where it is paused already, has ended, or is
@@ -91,7 +91,7 @@ export async function reopenImages(tx: Tx, batchId: string): Promise<{ ordinal: 
          and not exists (select 1 from held_image h where h.batch_id = image.batch_id and h.host = image.host and h.ordinal = image.ordinal)
        returning ordinal, not_before
      )
-     select ordinal, greatest(0, coalesce(extract(epoch from not_before - now()) * 1000, 0))::int as "delayMs" from reopened order by ordinal`,
+     select ordinal, ${DELAY_LEFT_MS} as "delayMs" from reopened order by ordinal`,
     [batchId],
   );
   return rows as { ordinal: number; delayMs: number }[];

@@ -1,10 +1,13 @@
+import { IMAGE_RETRY_AFTER_MS_MAX } from "../domain/backoff.ts";
 import type { Tx } from "./connect.ts";
 import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 
 /** Drawn once: one reconciler at a time in the whole fleet. */
 const RECONCILE_LOCK = "8102099357864912227";
-/** What changed within the last minute may still be on its way: only older rows are looked at. */
+/** What changed within the last minute may still be on its way. */
 const STALE = "interval '1 minute'";
+/** Only what is not is looked at: older rows, and those from before the clock was set back. */
+const isStale = (column: string) => `${column} not between now() - ${STALE} and now() + ${STALE}`;
 
 export async function tryReconcileLock(tx: Tx): Promise<boolean> {
   const { rows } = await tx.client.query<{ locked: boolean }>("select pg_try_advisory_xact_lock($1) as locked", [RECONCILE_LOCK]);
@@ -26,7 +29,7 @@ export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: 
      from batch b join image i on i.batch_id = b.batch_id and i.state = 'planned' and i.same_as is null
      where b.status in ('pending', 'processing') and b.paused_at is null
        and (b.images_held + b.images_due = 0 or b.images_queued > coalesce((select images from queued where queued.batch_id = b.batch_id::text), 0))
-       and i.queued_at < now() - ${STALE} and (i.not_before is null or i.not_before < now() - ${STALE})
+       and ${isStale("i.queued_at")} and (i.not_before is null or i.not_before not between now() - ${STALE} and now() + ${IMAGE_RETRY_AFTER_MS_MAX} * interval '1 ms' + ${STALE})
        and not exists (select 1 from live where live.batch_id = i.batch_id::text and live.ordinal = i.ordinal)
        and (b.images_held + b.images_due = 0 or not exists (
          select 1 from held_image h where h.batch_id = i.batch_id and h.host = i.host and h.ordinal = i.ordinal))
@@ -43,7 +46,7 @@ export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: 
 export async function listStalledBatches(tx: Tx, lowWater: number): Promise<{ batchId: string; run: number; isAllQueued: boolean }[]> {
   const { rows } = await tx.client.query<{ batchId: string; run: number; isAllQueued: boolean }>(
     `select b.batch_id as "batchId", b.run, b."isAllQueued" from (select *, is_planned and images_due = 0 as "isAllQueued", ${IS_SETTLED} or ${STANDS_STILL} as "isToFinish" from batch) b
-     where b.status in ('pending', 'processing') and b.created_at < now() - ${STALE}
+     where b.status in ('pending', 'processing') and ${isStale("b.created_at")}
        and case when b."isAllQueued" then b."isToFinish" else b.paused_at is null and b.images_queued < $1 end
        and not exists (
          select 1 from pgboss.job j where j.name = case when b."isAllQueued" then 'finish' else 'plan' end

@@ -1,3 +1,4 @@
+import { IMAGE_RETRY_AFTER_MS_MAX } from "../domain/backoff.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import type { Tx } from "./connect.ts";
 
@@ -141,6 +142,9 @@ const RECORD_RETRIES = `
     select batch_id, ordinal, attempts, code, detail, now() - "startedAgoMs" * interval '1 ms', now() from retried
   )
   select index from retried`;
+
+/** How long an image that gets a new job still has to wait: no longer than a delay can be, where the clock was set back since. */
+export const DELAY_LEFT_MS = `least(${IMAGE_RETRY_AFTER_MS_MAX}, greatest(0, coalesce(extract(epoch from not_before - now()) * 1000, 0)))::int`;
 
 /** Every image of the batch is settled. */
 export const IS_SETTLED = "(is_planned and images_done + images_failed + images_skipped = images_total)";

@@ -16,7 +16,7 @@ export const DELIVERY_ATTEMPTS_MAX = DELIVERY_DELAYS_MS.length + 1;
 const OUTAGE_DELAY_MS_MIN = 5 * SECOND;
 
 /** A server that asks us to wait longer than this is asked again after this nevertheless. */
-const IMAGE_RETRY_AFTER_MS_MAX = 10 * MINUTE;
+export const IMAGE_RETRY_AFTER_MS_MAX = 10 * MINUTE;
 const DELIVERY_RETRY_AFTER_MS_MAX = 24 * HOUR;
 
 /**

@@ -31,6 +31,8 @@ export const FAILURES_MAX = 20;
 export const STRIKE_PAUSE_MS = 30 * SECOND;
 export const STRIKE_PAUSE_MS_MAX = 10 * MINUTE;
 export const STRIKES_MAX = 5;
+/** No pause of a host is longer, whatever the reason. */
+export const LONGEST_PAUSE_MS = Math.max(ASKED_PAUSE_MS_MAX, STRIKE_PAUSE_MS_MAX);
 /**
  * A host that asks for patience again and again, and gives nothing in between, gets a strike every three minutes: five
  * are a quarter of an hour as well, however short the pauses that it asks for.

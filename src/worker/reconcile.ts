@@ -1,5 +1,6 @@
 import type { Transaction } from "../db/connect.ts";
 import { listLostDeliveries, listLostImages, listStalledBatches, tryReconcileLock } from "../db/reconcile.ts";
+import { followSetBackClock, type SetBack } from "../db/set-back-clock.ts";
 import { priorityOf } from "../domain/fair-tag.ts";
 import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -9,15 +10,19 @@ type ReconcileDeps = {
   queue: Pick<Queue, "sendImages" | "sendPlan" | "sendFinish" | "sendDeliver">;
 };
 
-export type Reconciled = { images: number; batches: number; deliveries: number };
+export type Reconciled = { images: number; batches: number; deliveries: number; setBack: SetBack | null };
 
 /** The most in a pass, so that a damaged queue of millions is mended in steps and not in one transaction. */
 const PASS_MAX = 5_000;
 
-/** Compares what the tables say is open with the jobs that exist, and sends the jobs that are missing. */
+/**
+ * Compares what the tables say is open with the jobs that exist, and sends the jobs that are missing. Where the database's clock was set
+ * back, has what waits for a time by the old one wait from now on.
+ */
 export async function reconcile({ transaction, queue }: ReconcileDeps): Promise<Reconciled> {
   return transaction(async (tx) => {
-    if (!(await tryReconcileLock(tx))) return { images: 0, batches: 0, deliveries: 0 };
+    if (!(await tryReconcileLock(tx))) return { images: 0, batches: 0, deliveries: 0, setBack: null };
+    const setBack = await followSetBackClock(tx);
     const images = await listLostImages(tx, PASS_MAX);
     await queue.sendImages(
       tx,
@@ -31,7 +36,7 @@ export async function reconcile({ transaction, queue }: ReconcileDeps): Promise<
 
     const deliveries = await listLostDeliveries(tx, PASS_MAX);
     for (const key of deliveries) await queue.sendDeliver(tx, key);
-    return { images: images.length, batches: batches.length, deliveries: deliveries.length };
+    return { images: images.length, batches: batches.length, deliveries: deliveries.length, setBack };
   });
 }
 

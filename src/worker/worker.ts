@@ -139,7 +139,8 @@ async function workQueues({ db, queue, storage, settings, send, openAuthorizatio
 
 async function runReconcile({ db, queue, log, warn }: WorkerDeps): Promise<void> {
   try {
-    const found = await reconcile({ transaction: db.transaction, queue });
+    const { setBack, ...found } = await reconcile({ transaction: db.transaction, queue });
+    if (setBack) log.warn(setBack, "the database's clock was set back, what waited by the old one waits from now on");
     if (found.images + found.batches + found.deliveries > 0) log.warn(found, "jobs were missing and have been sent again");
   } catch (error) {
     warn(error, "the reconciler could not run");

@@ -612,20 +612,20 @@ describe("a host's share of a batch", () => {
     const { imagesHeld } = await batchOf(batchId);
     assert.ok(imagesHeld > 0);
     const lost = (await openFirsts(batchId)).length - imagesHeld;
-    assert.deepEqual(await reconciled(), { images: lost, batches: 0, deliveries: 0 });
+    assert.deepEqual(await reconciled(), { images: lost, batches: 0, deliveries: 0, setBack: null });
     await assertNothingLost(batchId);
 
     // The word that only held images are left is lost, and that there are some to release.
     while ((await work(fail)) > 0);
     await rowsOf("delete from pgboss.job");
-    assert.deepEqual(await reconciled(), { images: 0, batches: 1, deliveries: 0 });
+    assert.deepEqual(await reconciled(), { images: 0, batches: 1, deliveries: 0, setBack: null });
     assert.equal((await jobs(batchId, "finish")).length, 1);
     await finish(batchId);
     await rowsOf("delete from pgboss.job");
-    assert.deepEqual(await reconciled(), { images: 0, batches: 0, deliveries: 0 }, "one that stands still is paused");
+    assert.deepEqual(await reconciled(), { images: 0, batches: 0, deliveries: 0, setBack: null }, "one that stands still is paused");
     await resumeHost(batchId);
     await rowsOf("delete from pgboss.job");
-    assert.deepEqual(await reconciled(), { images: 0, batches: 1, deliveries: 0 });
+    assert.deepEqual(await reconciled(), { images: 0, batches: 1, deliveries: 0, setBack: null });
     assert.equal((await jobs(batchId, "plan")).length, 1);
   });
 

@@ -142,7 +142,7 @@ describe("pausing and resuming", () => {
     assert.equal(await pause(batchId), null, "it is paused already");
     await plan(batchId);
     await rowsOf("delete from pgboss.job where name = 'plan'");
-    assert.deepEqual(await reconciled(), { images: 0, batches: 0, deliveries: 0 });
+    assert.deepEqual(await reconciled(), { images: 0, batches: 0, deliveries: 0, setBack: null });
     assert.deepEqual([(await jobs(batchId)).length, (await jobs(other)).length, (await openFirsts(batchId)).length], [0, 3, 100]);
 
     // A job that slipped through, as the reconciler of a moment before could have sent it.

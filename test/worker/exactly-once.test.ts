@@ -366,17 +366,17 @@ describe("planning and settling", () => {
     await db.executor.executeSql("delete from pgboss.job");
 
     // What changed a moment ago may be on its way and is left alone.
-    assert.deepEqual(await reconcile({ transaction: db.transaction, queue }), { images: 0, batches: 0, deliveries: 0 });
+    assert.deepEqual(await reconcile({ transaction: db.transaction, queue }), { images: 0, batches: 0, deliveries: 0, setBack: null });
     await db.executor.executeSql("update image set queued_at = now() - interval '2 minutes'");
     await db.executor.executeSql("update batch set created_at = now() - interval '2 minutes'");
     await db.executor.executeSql("update batch set status = 'completed' where batch_id <> all($1::uuid[])", [
       [planned, unplanned, settled],
     ]);
-    assert.deepEqual(await reconcile({ transaction: db.transaction, queue }), { images: 150, batches: 2, deliveries: 0 });
+    assert.deepEqual(await reconcile({ transaction: db.transaction, queue }), { images: 150, batches: 2, deliveries: 0, setBack: null });
     assert.equal(await jobsOf("image", planned), 50);
     assert.equal(await jobsOf("image", unplanned), 100);
     assert.equal(await jobsOf("plan", unplanned), 1);
     assert.equal(await jobsOf("finish", settled), 1);
-    assert.deepEqual(await reconcile({ transaction: db.transaction, queue }), { images: 0, batches: 0, deliveries: 0 });
+    assert.deepEqual(await reconcile({ transaction: db.transaction, queue }), { images: 0, batches: 0, deliveries: 0, setBack: null });
   });
 });
