@@ -98,7 +98,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     },
     findOutput: (at) => findFile(placeOfOutput(at).path),
     findResult: (batchId, fileName) => findFile(inFolder(paths.resultFolder(batchId), fileName).path),
-    listUploads: (idleMs) => listUploads(paths, idleMs),
+    listUploads: async (idleMs) => listUploads(paths, (await temp.touch()) - idleMs),
     async removeUpload(batchId) {
       await rm(paths.csvFolder(batchId), { recursive: true, force: true });
     },
@@ -118,7 +118,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
   };
 }
 
-async function listUploads(paths: ReturnType<typeof createPaths>, idleMs: number): Promise<string[]> {
+async function listUploads(paths: ReturnType<typeof createPaths>, beforeMs: number): Promise<string[]> {
   const names = await readdir(paths.csvFolders);
   const ages = await Promise.all(
     names.map(async (name) => ({
@@ -129,7 +129,7 @@ async function listUploads(paths: ReturnType<typeof createPaths>, idleMs: number
       ),
     })),
   );
-  const idle = ages.filter(({ name, modifiedMs }) => isUuid(name) && Date.now() - modifiedMs > idleMs).map(({ name }) => name);
+  const idle = ages.filter(({ name, modifiedMs }) => isUuid(name) && modifiedMs < beforeMs).map(({ name }) => name);
   return idle.filter((name) => ![paths.inputFolder, paths.outputFolder, paths.resultFolder].some((folder) => existsSync(folder(name))));
 }
 

@@ -1,9 +1,16 @@
-import { mkdir, readdir, readFile, readlink, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, sep } from "node:path";
 
 /** Temporary files of one process, on the file system of their final place so that a rename can move them. */
-export type TempFolder = { folder: string; path(extension?: string): string; sweep(): Promise<void>; remove(): Promise<void> };
+export type TempFolder = {
+  folder: string;
+  path(extension?: string): string;
+  /** Shows other machines that this process lives; returns the time by the file system (see touchFolder). */
+  touch(): Promise<number>;
+  sweep(): Promise<void>;
+  remove(): Promise<void>;
+};
 
 /** Another machine's process cannot be asked whether it lives; a folder it has not touched for a day is left over. */
 const FOREIGN_STALE_MS = 24 * 3600 * 1_000;
@@ -16,20 +23,20 @@ export async function createTempFolder(root: string): Promise<TempFolder> {
   const folder = join(root, own);
   await mkdir(folder, { recursive: true });
   let count = 0;
+  const touch = () => touchFolder(folder);
   return {
     folder,
+    touch,
     path(extension = "tmp") {
       count += 1;
       return `${folder}${sep}${count}.${extension}`;
     },
     async sweep() {
-      const now = new Date();
-      // Made anew where somebody removed it. Not what it lies in: where a mount is gone, that would make it look as if it were there.
-      await utimes(folder, now, now).catch(() => mkdir(folder).catch(() => {}));
+      const nowMs = await touch();
       const others = (await readdir(root)).filter((name) => name !== own);
       const swept = await Promise.allSettled(
         others.map(async (name) => {
-          if (await isLeftOver(root, name, machine)) await rm(join(root, name), { recursive: true, force: true });
+          if (await isLeftOver(root, name, { machine, nowMs })) await rm(join(root, name), { recursive: true, force: true });
         }),
       );
       // Only now: one that cannot be removed does not keep the others.
@@ -40,6 +47,26 @@ export async function createTempFolder(root: string): Promise<TempFolder> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * The time by the clock that all machines share which have their files here: the file system's own, as it notes it with each new name in
+ * a folder. By a machine's clock that is a day ahead, every other's folder would be left over. Where no name can be made, as where the
+ * disk is full, it is when that was last possible: earlier, so that nothing is taken for older than it is.
+ */
+async function touchFolder(folder: string): Promise<number> {
+  const path = join(folder, "now");
+  const touchOnce = async () => (await writeFile(path, ""), await unlink(path));
+  // Made anew where somebody removed it. Not what it lies in: where a mount is gone, that would make it look as if it were there.
+  await touchOnce().catch(() => mkdir(folder).catch(() => {}));
+  return modifiedMs(folder, -Infinity);
+}
+
+async function modifiedMs(path: string, whereUnknown: number): Promise<number> {
+  return stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => whereUnknown,
+  );
 }
 
 type Machine = { name: string; boot: string };
@@ -55,17 +82,13 @@ async function readMachine(): Promise<Machine> {
 }
 
 /** Not where it cannot be told: a living process's files must not go because we are out of descriptors, or the disk gives an error. */
-async function isLeftOver(root: string, name: string, machine: Machine): Promise<boolean> {
+async function isLeftOver(root: string, name: string, { machine, nowMs }: { machine: Machine; nowMs: number }): Promise<boolean> {
   const { pid, ticks, ...its } = splitName(name);
   if (its.name === machine.name && its.boot === machine.boot) {
     const found = await startTicks(Number(pid));
     return found !== "alive" && found !== ticks;
   }
-  const modifiedMs = await stat(join(root, name)).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => Infinity,
-  );
-  return Date.now() - modifiedMs > (its.name === machine.name ? OTHER_BOOT_STALE_MS : FOREIGN_STALE_MS);
+  return nowMs - (await modifiedMs(join(root, name), Infinity)) > (its.name === machine.name ? OTHER_BOOT_STALE_MS : FOREIGN_STALE_MS);
 }
 
 /** A host name can have dots. */

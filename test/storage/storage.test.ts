@@ -172,6 +172,35 @@ describe("the storage", () => {
     );
   });
 
+  test("takes nothing for old by its own machine's clock, which may be days ahead or behind", async (t) => {
+    const folder = join(dataDir, "uploads", "temp");
+    const names = { foreign: "elsewhere.1.1", foreignOld: "elsewhere.2.1" };
+    for (const name of Object.values(names)) await mkdir(join(folder, name));
+    const daySeconds = 24 * 3600;
+    const aged = Date.now() / 1_000 - daySeconds - 60;
+    await utimes(join(folder, names.foreignOld), aged, aged);
+    await storage.keepCsv(await temp("csv"), BATCH);
+    const own = dirname(await temp("mine"));
+
+    for (const offDays of [3, -3]) {
+      await utimes(own, 0, 0);
+      t.mock.timers.enable({ apis: ["Date"], now: Date.now() + offDays * daySeconds * 1_000 });
+      await storage.sweep();
+      assert.deepEqual(await storage.listUploads(2 * 3600 * 1_000), []);
+      t.mock.timers.reset();
+      assert.deepEqual(
+        (await readdir(folder)).filter((name) => Object.values(names).includes(name)),
+        [names.foreign],
+      );
+      assert.ok(Math.abs((await stat(own)).mtimeMs - Date.now()) < 60_000, "others see by the same clock that it lives");
+      await mkdir(join(folder, names.foreignOld));
+      await utimes(join(folder, names.foreignOld), aged, aged);
+    }
+    const uploadFolder = join(dataDir, "uploads", "inputCsvFiles", BATCH);
+    await utimes(uploadFolder, aged, aged);
+    assert.deepEqual(await storage.listUploads(2 * 3600 * 1_000), [BATCH]);
+  });
+
   test("a sweep makes its own folder anew, but not below an empty folder in the place of a mount", async () => {
     const own = dirname(await temp("mine"));
     await rm(own, { recursive: true });
