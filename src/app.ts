@@ -66,8 +66,8 @@ export async function startOn<T>(given: Given, wire: Wire<T>): Promise<T & { sto
       return await startOnce({ config, log, warn }, wire);
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
-      deadline ??= Date.now() + DATABASE_WAIT_MS;
-      if (isDatabaseClosed(error) || Date.now() > deadline) throw unusableDatabase(config, error);
+      deadline ??= performance.now() + DATABASE_WAIT_MS;
+      if (isDatabaseClosed(error) || performance.now() > deadline) throw unusableDatabase(config, error);
       warn(error, "waiting for the database");
       await delay(1_000, undefined, { signal });
     }

@@ -77,10 +77,10 @@ type Launch = { clusterDir: string; binaries: Binaries; user: ServerUser; port: 
 
 /** Resolves with a server that takes connections: the one that we start, or that of a process that was faster. */
 async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Promise<{ postmaster: Postmaster; isStarted: boolean }> {
-  const deadline = Date.now() + START_MS;
+  const deadline = performance.now() + START_MS;
   let exit: string | null = null;
   let isStarted = false;
-  while (Date.now() < deadline) {
+  while (performance.now() < deadline) {
     const postmaster = await findPostmaster(clusterDir);
     if (postmaster?.isReady) return { postmaster, isStarted };
     if (postmaster === null && exit !== null) throw new Error(`The embedded PostgreSQL did not start: ${exit}`);
@@ -155,9 +155,9 @@ function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): P
 /** By a fast shutdown, which ends sessions and writes everything; where that takes too long, by an immediate one, which loses nothing either. */
 async function stopPostmaster(pid: number): Promise<void> {
   for (const signal of ["SIGINT", "SIGQUIT", "SIGKILL"] as const) {
-    const deadline = Date.now() + STOP_MS;
+    const deadline = performance.now() + STOP_MS;
     if (isAlive(pid)) process.kill(pid, signal);
-    while (Date.now() < deadline) {
+    while (performance.now() < deadline) {
       if (!isAlive(pid)) return;
       await delay(20);
     }

@@ -58,6 +58,16 @@ describe("the embedded PostgreSQL", () => {
     await stranger.close();
   });
 
+  test("starts and stops in its own time, however the machine's clock is set meanwhile", async (t) => {
+    const dataDir = await folderWithCluster();
+    let nowMs = Date.now();
+    t.mock.method(Date, "now", () => (nowMs += 600_000));
+    await (await start(dataDir)).stop();
+    t.mock.restoreAll();
+    assert.deepEqual(processesNaming(dataDir), []);
+    assert.equal(existsSync(join(dataDir, "postgres", "postmaster.pid")), false, "it was given the time to end by itself");
+  });
+
   test("that was orphaned is adopted, and stopped by whoever adopted it", async () => {
     const dataDir = await folderWithCluster();
     const first = await startService({ DATA_DIR: dataDir });
