@@ -11,7 +11,7 @@ export type Outcome<Done> =
   | { kind: "retry"; failure: StageFailure; delayMs: number }
   | { kind: "give_up"; failure: StageFailure }
   | Release;
-/** `askedSince`: when the image's host first asked for patience, in ms since 1970; absent where it did not ask. */
+/** `askedSince`: when the image's host first asked for patience, in ms since 1970 by the database's clock; absent where it did not ask. */
 export type Release = { kind: "release"; delayMs: number; askedSince?: number };
 
 /** A failure that can pass is retried, later each time, until the attempts are used up. `attempt` counts from 1. */

@@ -23,9 +23,10 @@ export type ImageToSend = { data: QueuedImage; priority: number; delayMs?: numbe
 export type Claim = { id: string; job: ClaimedJob; data: QueuedImage; priority: number };
 /**
  * `startedAt`: when it was claimed, in seconds since 1970 as PostgreSQL writes them. A claim is committed before it is on the disk: where
- * the server crashes it can be forgotten, and then who gets the job gets the same attempt of it.
+ * the server crashes it can be forgotten, and then who gets the job gets the same attempt of it. `claimedAtMs`: the same moment, in
+ * milliseconds of this process's clock that only goes forward.
  */
-export type ClaimedJob = Job<ImageJob> & { startedAt: string };
+export type ClaimedJob = Job<ImageJob> & { startedAt: string; claimedAtMs: number };
 
 /** `isDrained`: nothing else waits. */
 export type ClaimedImages = { claims: Claim[]; isDrained: boolean };
@@ -66,18 +67,18 @@ export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "delete
      */
     async claimImages(tx: Tx, limit: number): Promise<ClaimedImages> {
       const claims: Claim[] = [];
-      let startedAt: string | undefined;
+      let claimed: Pick<ClaimedJob, "startedAt" | "claimedAtMs"> | undefined;
       for (let round = 0; round < ROUNDS_MAX && claims.length < limit; round += 1) {
         const batchSize = Math.ceil((limit - claims.length) / JOB_IMAGES);
         const jobs = await boss.fetch<ImageJob>("image", { batchSize, db: tx.executor });
         if (jobs.length === 0) return { claims, isDrained: true };
-        startedAt ??= await claimTime(tx);
+        claimed ??= { startedAt: await claimTime(tx), claimedAtMs: performance.now() };
         const known = jobs.filter(namesImages).toSorted((one, other) => other.data.priority - one.data.priority);
         await endUnknown(
           tx,
           jobs.filter((job) => !namesImages(job)),
         );
-        for (const job of known) claims.push(...claimsOf({ ...job, startedAt }));
+        for (const job of known) claims.push(...claimsOf({ ...job, ...claimed }));
         if (jobs.length < batchSize) return { claims, isDrained: true };
       }
       return { claims, isDrained: false };
@@ -134,6 +135,11 @@ async function claimTime(tx: Tx): Promise<string> {
   const text = "select extract(epoch from pgboss.job_now())::text as now";
   const { rows } = await tx.client.query<{ now: string }>({ name: "claim_time", text });
   return rows[0]?.now ?? "";
+}
+
+/** The time by the database's clock, in whole milliseconds since 1970, without asking it: the clocks of machines need not agree. */
+export function databaseNowMs({ startedAt, claimedAtMs }: ClaimedJob): number {
+  return Math.round(Number(startedAt) * 1_000 + performance.now() - claimedAtMs);
 }
 
 type ListedJob = { id: string; state: string; retryCount: number; startedAt: string; ordinals: number[] };

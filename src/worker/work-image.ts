@@ -6,7 +6,7 @@ import { outputsOf } from "../domain/recipe.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
 import { HostPaused } from "../net/host-watch.ts";
 import type { Log } from "../observe/log.ts";
-import type { Claim } from "../queue/image-jobs.ts";
+import { databaseNowMs, type Claim } from "../queue/image-jobs.ts";
 import { decideFailure } from "./decide-failure.ts";
 import type { DiskGuard } from "./disk-guard.ts";
 import type { HostPauses } from "./host-pauses.ts";
@@ -128,13 +128,13 @@ async function decide(
 }
 
 /** Where the host asked for patience, the image waits like one that was not tried. Null where it did not ask, or the image has waited PATIENCE_MS. */
-function waitAsAsked(hosts: WorkDeps["hosts"], { data }: Claim, host: string, failure: StageFailure): Outcome<never> | null {
+function waitAsAsked(hosts: WorkDeps["hosts"], { data, job }: Claim, host: string, failure: StageFailure): Outcome<never> | null {
   const did = whatHostDid(failure);
   if (did.kind !== "asked") return null;
-  const now = Date.now();
-  const askedSince = data.askedSince ?? now;
-  // By the clocks of different machines, one of which may be wrong.
-  if (Math.abs(now - askedSince) > PATIENCE_MS) return null;
+  const now = databaseNowMs(job);
+  // Later than now where that clock was set back since, or where a process wrote it that took the time by its own machine's clock.
+  const askedSince = Math.min(data.askedSince ?? now, now);
+  if (now - askedSince > PATIENCE_MS) return null;
   // Where a redirect led to the host that asked, the image's own host is not paused.
   const met = hosts.meet(host) ?? { kind: "release", delayMs: did.pauseMs };
   return met.kind === "release" ? { ...met, askedSince } : met;
