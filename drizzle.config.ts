@@ -1,6 +1,9 @@
 import { defineConfig } from "drizzle-kit";
 
-/** `npm run db:generate` writes the next file in migrations/ from the difference to src/db/schema*.ts. */
+/**
+ * `npm run db:generate` writes the next file in migrations/ from the difference to src/db/schema*.ts. It names the schema in references
+ * and sequences: take `"public".` out again, since the tables lie where the database's search_path says.
+ */
 export default defineConfig({
   dialect: "postgresql",
   schema: ["./src/db/schema.ts", "./src/db/schema-events.ts", "./src/db/schema-hosts.ts", "./src/db/schema-uploads.ts"],

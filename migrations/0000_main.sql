@@ -1,4 +1,4 @@
-CREATE SEQUENCE "public"."image_virtual_time" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
+CREATE SEQUENCE "image_virtual_time" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
 CREATE TABLE "batch" (
 	"batch_id" uuid PRIMARY KEY NOT NULL,
 	"tenant_id" uuid NOT NULL,
@@ -150,11 +150,11 @@ CREATE TABLE "tenant" (
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
-ALTER TABLE "batch" ADD CONSTRAINT "batch_tenant_id_tenant_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenant"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "delivery" ADD CONSTRAINT "delivery_event_id_event_event_id_fk" FOREIGN KEY ("event_id") REFERENCES "public"."event"("event_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "delivery" ADD CONSTRAINT "delivery_endpoint_id_endpoint_endpoint_id_fk" FOREIGN KEY ("endpoint_id") REFERENCES "public"."endpoint"("endpoint_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "delivery_attempt" ADD CONSTRAINT "delivery_attempt_event_id_endpoint_id_delivery_event_id_endpoint_id_fk" FOREIGN KEY ("event_id","endpoint_id") REFERENCES "public"."delivery"("event_id","endpoint_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "endpoint" ADD CONSTRAINT "endpoint_tenant_id_tenant_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenant"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "batch" ADD CONSTRAINT "batch_tenant_id_tenant_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "tenant"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "delivery" ADD CONSTRAINT "delivery_event_id_event_event_id_fk" FOREIGN KEY ("event_id") REFERENCES "event"("event_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "delivery" ADD CONSTRAINT "delivery_endpoint_id_endpoint_endpoint_id_fk" FOREIGN KEY ("endpoint_id") REFERENCES "endpoint"("endpoint_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "delivery_attempt" ADD CONSTRAINT "delivery_attempt_event_id_endpoint_id_delivery_event_id_endpoint_id_fk" FOREIGN KEY ("event_id","endpoint_id") REFERENCES "delivery"("event_id","endpoint_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "endpoint" ADD CONSTRAINT "endpoint_tenant_id_tenant_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "tenant"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "batch_token" ON "batch" USING btree ("token");--> statement-breakpoint
 CREATE INDEX "batch_by_tenant" ON "batch" USING btree ("tenant_id","created_at");--> statement-breakpoint
 CREATE INDEX "batch_unfinished" ON "batch" USING btree ("batch_id") WHERE status in ('pending', 'processing');--> statement-breakpoint

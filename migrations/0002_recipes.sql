@@ -29,6 +29,6 @@ ALTER TABLE "image" ADD COLUMN "is_reused" boolean DEFAULT false NOT NULL;--> st
 ALTER TABLE "output" ADD COLUMN "quality" smallint;--> statement-breakpoint
 ALTER TABLE "output" ADD COLUMN "is_kept" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "output" ADD COLUMN "encode_ms" integer;--> statement-breakpoint
-ALTER TABLE "known_source" ADD CONSTRAINT "known_source_tenant_id_tenant_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenant"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "known_source" ADD CONSTRAINT "known_source_tenant_id_tenant_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "tenant"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "event_once" ON "event" USING btree ("batch_id","run","type") WHERE type in ('batch.completed', 'batch.failed');--> statement-breakpoint
 ALTER TABLE "event" ADD CONSTRAINT "event_type" CHECK (type in ('batch.completed', 'batch.failed', 'batch.paused', 'batch.resumed'));

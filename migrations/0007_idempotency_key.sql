@@ -10,5 +10,5 @@ CREATE TABLE "idempotency_key" (
 	CONSTRAINT "idempotency_key_digest" CHECK (length(digest) = 64)
 );
 --> statement-breakpoint
-ALTER TABLE "idempotency_key" ADD CONSTRAINT "idempotency_key_tenant_id_tenant_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenant"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "idempotency_key" ADD CONSTRAINT "idempotency_key_batch_id_batch_batch_id_fk" FOREIGN KEY ("batch_id") REFERENCES "public"."batch"("batch_id") ON DELETE cascade ON UPDATE no action;
+ALTER TABLE "idempotency_key" ADD CONSTRAINT "idempotency_key_tenant_id_tenant_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "tenant"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "idempotency_key" ADD CONSTRAINT "idempotency_key_batch_id_batch_batch_id_fk" FOREIGN KEY ("batch_id") REFERENCES "batch"("batch_id") ON DELETE cascade ON UPDATE no action;

@@ -19,11 +19,14 @@ const SETTINGS = {
   statement_timeout: "'20ms'",
   lock_timeout: "'1ms'",
   idle_session_timeout: "'100ms'",
+  search_path: "tenantx",
 };
 
 test("whatever is set for a database, its tables are made, a batch ends, and its times are told", { timeout: 60_000 }, async () => {
   const { url, admin } = await createEmptyDatabase();
   const database = new URL(url).pathname.slice(1);
+  const inside = await connect(url);
+  await inside.query("create schema tenantx");
   for (const [name, value] of Object.entries(SETTINGS)) await admin.query(`alter database ${database} set ${name} = ${value}`);
   const origin = await startOrigin();
   const service = await startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), ENCODERS: "1" });
@@ -32,7 +35,9 @@ test("whatever is set for a database, its tables are made, a batch ends, and its
   const status = await service.finished(requestId);
   assert.equal(status.progress.completed, 2);
   assert.ok(Math.abs(Date.parse(status.createdAt) - startedAt) < 60_000, status.createdAt);
-  assert.equal((await fetch(`${service.url}/v1/reports/batches`)).status, 200);
+  for (const view of ["batches", "images"]) assert.equal((await fetch(`${service.url}/v1/reports/${view}`)).status, 200, view);
+  const { rows: strays } = await inside.query("select relname from pg_class where relnamespace = 'public'::regnamespace");
+  assert.deepEqual(strays, [], "all tables lie where search_path says");
   assert.deepEqual(
     service.output.filter((line) => line.startsWith("{")),
     [],
@@ -61,10 +66,15 @@ test("a database that can only be read is waited for at the start, and said to b
 async function createEmptyDatabase() {
   const url = new URL(await createTestDatabase());
   const name = url.pathname.slice(1);
-  const admin = new pg.Client({ connectionString: process.env["TEST_POSTGRES_URL"] });
-  await admin.connect();
-  onCleanup(() => admin.end());
+  const admin = await connect(process.env["TEST_POSTGRES_URL"] ?? "");
   await admin.query(`drop database ${name} with (force)`);
   await admin.query(`create database ${name}`);
   return { url: url.href, admin };
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  onCleanup(() => client.end());
+  return client;
 }
