@@ -9,6 +9,8 @@ import { openSession } from "./session.ts";
 const MIGRATION_LOCK = "8102099357864587886";
 const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
 const POSTGRES_VERSION_MIN = 150_000;
+/** A server that was made under the locale C has SQL_ASCII: it keeps bytes as they come, and from us comes UTF-8, as pg tells the server. */
+const ENCODINGS = new Set(["UTF8", "SQL_ASCII"]);
 /** A pooler in session mode lets a client wait while it has no connection for it. */
 const BESIDE_MS = 5_000;
 
@@ -22,6 +24,7 @@ export async function migrateDatabase(url: string, onWaiting: () => void = () =>
   await openSession(client);
   try {
     await refuseOldServer(client);
+    await refuseEncoding(client);
     await refuseReadOnly(client);
     await refuseTransactionPooling(client, url);
     await takeMigrationLock(client, onWaiting);
@@ -80,6 +83,16 @@ async function refuseOldServer(client: pg.Client): Promise<void> {
   if (server && server.number < POSTGRES_VERSION_MIN) {
     throw new Error(`Pressrun needs PostgreSQL 15 or later; the server at DATABASE_URL is ${server.version}.`);
   }
+}
+
+/** Any other has no room for most scripts: the upload of the first catalogue with such a name would get a 500 (22P05). */
+async function refuseEncoding(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ encoding: string }>("select current_setting('server_encoding') as encoding");
+  const encoding = rows[0]?.encoding ?? "none";
+  if (ENCODINGS.has(encoding)) return;
+  throw new Error(
+    `expected its encoding to be UTF8, got ${encoding}, in which names of most scripts cannot be written. Make another with \`create database NAME encoding 'UTF8' locale 'C' template template0\`, and let DATABASE_URL name that; a dump of this one can be restored into it.`,
+  );
 }
 
 /** Where a failover is on its way this passes, so that it counts as a server that is away for now (25006). */

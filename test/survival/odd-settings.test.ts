@@ -21,9 +21,11 @@ const SETTINGS = {
   idle_session_timeout: "'100ms'",
   search_path: "tenantx",
 };
+/** Two, three and four bytes a letter. */
+const NAME = "Çay 茶 🍵";
 
 test("whatever is set for a database, its tables are made, a batch ends, and its times are told", { timeout: 60_000 }, async () => {
-  const { url, admin } = await createEmptyDatabase();
+  const { url, admin } = await createEmptyDatabase("SQL_ASCII");
   const database = new URL(url).pathname.slice(1);
   const inside = await connect(url);
   await inside.query("create schema tenantx");
@@ -31,9 +33,12 @@ test("whatever is set for a database, its tables are made, a batch ends, and its
   const origin = await startOrigin();
   const service = await startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), ENCODERS: "1" });
   const startedAt = Date.now();
-  const { requestId } = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`], [`${origin.url}/photo/2.jpg`]]));
+  const catalogue = catalogueOf([[`${origin.url}/photo/1.jpg`], [`${origin.url}/photo/2.jpg`]]);
+  const { requestId } = await service.upload(catalogue.replace("Product 2", NAME));
   const status = await service.finished(requestId);
   assert.equal(status.progress.completed, 2);
+  assert.equal(status.products[1]?.productName, NAME);
+  assert.ok((await (await fetch(status.outputCsvUrl)).text()).includes(`2,${NAME},`));
   assert.ok(Math.abs(Date.parse(status.createdAt) - startedAt) < 60_000, status.createdAt);
   for (const view of ["batches", "images"]) assert.equal((await fetch(`${service.url}/v1/reports/${view}`)).status, 200, view);
   const { rows: strays } = await inside.query("select relname from pg_class where relnamespace = 'public'::regnamespace");
@@ -62,13 +67,26 @@ test("a database that can only be read is waited for at the start, and said to b
   await assert.rejects(migrateDatabase(url), (error: Error) => isDatabaseAway(error) && /can only be read/.test(error.message));
 });
 
+test("a database in whose encoding most names cannot be written is refused, and the way out leads out", async () => {
+  const { url, admin } = await createEmptyDatabase("LATIN1");
+  const refusal = await migrateDatabase(url).then(
+    () => assert.fail("it was taken"),
+    (error: Error) => error.message,
+  );
+  assert.match(refusal, /^expected its encoding to be UTF8, got LATIN1,/);
+  const database = new URL(url).pathname.slice(1);
+  await admin.query(`drop database ${database}`);
+  await admin.query(/`(create database .*)`/.exec(refusal)?.[1]?.replace("NAME", database) ?? "");
+  await migrateDatabase(url);
+});
+
 /** Without any tables. */
-async function createEmptyDatabase() {
+async function createEmptyDatabase(encoding = "UTF8") {
   const url = new URL(await createTestDatabase());
   const name = url.pathname.slice(1);
   const admin = await connect(process.env["TEST_POSTGRES_URL"] ?? "");
   await admin.query(`drop database ${name} with (force)`);
-  await admin.query(`create database ${name}`);
+  await admin.query(`create database ${name} encoding '${encoding}' locale 'C' template template0`);
   return { url: url.href, admin };
 }
 
