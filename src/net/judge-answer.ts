@@ -32,7 +32,7 @@ type Asked = {
 export function judgeAnswer({ url, validators, isWithheld, bytesMax, codingsTaken }: Asked, { status, headers }: Head): Judgement {
   const to = redirectTarget(status, headers.location, url);
   if (to) return { kind: "redirect", to };
-  if (status === 304 && validators !== null && isOfTag(headers.etag, validators.etag)) return { kind: "unchanged" };
+  if (status === 304 && validators !== null && isOfOurs(headers, validators)) return { kind: "unchanged" };
   const refused = (result: StageResult<never>) => ({ kind: "refused", result }) as const;
   // 203 is a 200 that a proxy has changed (RFC 9110 §15.3.4).
   if (status !== 200 && status !== 203) {
@@ -56,10 +56,19 @@ function codingsOf(header: string | undefined): string[] {
   return header?.toLowerCase().split(",").map(trimBlanks) ?? [];
 }
 
-/** A 304 with another tag says that the origin has another file than ours, by whichever condition it came (RFC 9111 §4.3.4). Not all have one. */
-function isOfTag(answered: string | undefined, asked: string | null): boolean {
+/**
+ * A 304 with another tag or date says that the origin has another file than ours, by whichever condition it came (RFC 9111 §4.3.4): an
+ * older file that was put back is unmodified since the date of ours too. The tag decides where both have one. Many have neither.
+ */
+function isOfOurs({ etag, "last-modified": date }: Head["headers"], asked: Validators): boolean {
   const opaque = (tag: string) => tag.replace(/^W\//, "");
-  return answered === undefined || asked === null || opaque(answered) === opaque(asked);
+  if (etag !== undefined && asked.etag !== null) return opaque(etag) === opaque(asked.etag);
+  return date === undefined || asked.lastModified === null || isSameDate(date, asked.lastModified);
+}
+
+/** As a date where both are one. Some servers write theirs in a form of their own, and go by its text. */
+function isSameDate(one: string, other: string): boolean {
+  return one === other || Date.parse(one) === Date.parse(other);
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);

@@ -21,7 +21,7 @@ describe("a catalogue that comes again", () => {
   /** Gone once the origin has said that nothing changed. */
   const vanishing = new Set<string>();
   /** What a path answers to each request that has a condition. */
-  const toConditions = new Map<string, { status: number; etag?: string }>();
+  const toConditions = new Map<string, { status: number; etag?: string; "last-modified"?: string }>();
   const answers: string[] = [];
 
   before(async () => {
@@ -38,9 +38,14 @@ describe("a catalogue that comes again", () => {
         (file.etag === undefined &&
           file.lastModified !== undefined &&
           Date.parse(request.headers["if-modified-since"] ?? "") >= Date.parse(file.lastModified));
-      const own = request.headers["if-none-match"] === undefined ? undefined : toConditions.get(url.pathname);
+      const hasCondition = "if-none-match" in request.headers || "if-modified-since" in request.headers;
+      const own = hasCondition ? toConditions.get(url.pathname) : undefined;
       answers.push(`${url.pathname} ${own?.status ?? (isFresh ? 304 : 200)}`);
-      if (own) return void response.writeHead(own.status, own.etag === undefined ? {} : { etag: own.etag }).end();
+      if (own) {
+        const { status, ...headers } = own;
+        for (const name of ["etag", "last-modified"]) response.removeHeader(name);
+        return void response.writeHead(status, headers).end();
+      }
       if (isFresh && vanishing.delete(url.pathname)) files.delete(url.pathname);
       if (isFresh) response.writeHead(304).end();
       else response.setHeader("content-type", "image/jpeg").end(file.photo);
@@ -188,6 +193,27 @@ describe("a catalogue that comes again", () => {
     const { batch } = await run({ recipe }, paths);
     assert.deepEqual(answers.toSorted(), ["/any.jpg 200", "/tag.jpg 200", "/tag.jpg 304", "/weak.jpg 304"]);
     assert.deepEqual([batch.progress.completed, batch.progress.reused], [3, 1]);
+  });
+
+  test("is fetched anew where its origin names another date than that of the earlier file, such as an older one", async () => {
+    const recipe = { quality: 51 };
+    const [photo = Buffer.alloc(0), other = Buffer.alloc(0)] = photos;
+    const lastModified = "Mon, 02 Nov 2026 10:00:00 GMT";
+    files.set("/same.jpg", { photo, lastModified });
+    files.set("/both.jpg", { photo, lastModified, etag: '"v1"' });
+    const paths = ["/date.jpg", "/same.jpg", "/both.jpg", "/tag.jpg"];
+    await run({ recipe }, paths);
+    const older = "Tue, 14 Nov 2023 22:13:20 GMT";
+    files.set("/date.jpg", { photo: other, lastModified: older });
+    toConditions.set("/date.jpg", { status: 304, "last-modified": older });
+    // The same second, as RFC 850 writes it; and what has a tag goes by that.
+    toConditions.set("/same.jpg", { status: 304, "last-modified": "Monday, 02-Nov-26 10:00:00 GMT" });
+    toConditions.set("/both.jpg", { status: 304, etag: '"v1"', "last-modified": older });
+    toConditions.set("/tag.jpg", { status: 304, "last-modified": older });
+    answers.length = 0;
+    const { batch } = await run({ recipe }, paths);
+    assert.deepEqual(answers.toSorted(), ["/both.jpg 304", "/date.jpg 200", "/date.jpg 304", "/same.jpg 304", "/tag.jpg 304"]);
+    assert.deepEqual([batch.progress.completed, batch.progress.reused], [4, 3]);
   });
 
   test("is made anew where the upload says so, and is known all the same", async () => {
