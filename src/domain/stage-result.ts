@@ -10,6 +10,8 @@ export type StageFailure = {
   retryAfterMs?: number;
   /** The far side says that it has too much to do (503). */
   isBusy?: boolean;
+  /** The request bore a condition, which may be what it failed for. */
+  isOfCondition?: boolean;
 };
 
 export type StageResult<T> = { ok: true; value: T } | { ok: false; failure: StageFailure };

@@ -12,9 +12,9 @@ import { BodyCut } from "./http1/protocol-error.ts";
 import { portOf } from "./port-of.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
-import { BadRedirect, judgeAnswer, orAgain, tooLarge, truncated } from "./judge-answer.ts";
+import { BadRedirect, judgeAnswer, orAgain, orOfCondition, tooLarge, truncated } from "./judge-answer.ts";
 import { netFailure } from "./net-failure.ts";
-import { findHostHeaders, requestHeaders, type HostHeaders, type Validators } from "./request-headers.ts";
+import { findHostHeaders, requestHeaders, tagOf, validatorsFor, type HostHeaders, type Validators } from "./request-headers.ts";
 
 export type Download = {
   path: string;
@@ -36,8 +36,13 @@ export type DownloadRequest = {
   /** Written whole or removed. */
   path: string;
   signal: AbortSignal;
-  /** What was said of the file the last time: the answer may be a 304, which leaves no file (RFC 9110 §13). */
+  /**
+   * What was said of the file the last time: the answer may be a 304, which leaves no file (RFC 9110 §13). Of a failure that isOfCondition
+   * no host is told, so that it has to be asked for again without.
+   */
   validators?: Validators;
+  /** It was just asked for with a condition: where a host on the way is tried by one at a time, this is the one. */
+  isAgain?: boolean;
   /** There is room for it: from here on it is being asked for. */
   onTurn?: () => void;
   /** The file begins to come, of so many bytes where the server says it, and then comes piece by piece. */
@@ -119,7 +124,7 @@ async function fetchToFile(context: Context, request: Journey, first: URL): Prom
       // Asked at every hop, and after the wait for the host's room: a pause may have begun meanwhile.
       if (hosts.isPaused(url.host)) throw new HostPaused(url.host);
       const hostHeaders = await findHostHeaders(context.guard, url, request.sourceHeaders);
-      const answer = await ask(context, { url, request, deadlines, hostHeaders });
+      const answer = await ask(context, { url, request, deadlines, hostHeaders, validators: validatorsFor(url, request.validators) });
       if (!("redirect" in answer)) return reportTo(hosts, url, isFresh ? answer : orAgain(answer));
       hosts.onSuccess(url.host);
       if (hop >= limits.redirectsMax) return failed("too_many_redirects", `The URL redirects more than ${limits.redirectsMax} times.`);
@@ -140,20 +145,20 @@ async function fetchToFile(context: Context, request: Journey, first: URL): Prom
 
 async function moveTo(hosts: HostWatch, request: Journey, { host }: URL): Promise<void> {
   await request.moveTo(host);
-  if (!hosts.admits(host)) throw new HostPaused(host);
+  if (request.isAgain !== true && !hosts.admits(host)) throw new HostPaused(host);
 }
 
 function reportTo(hosts: HostWatch, { host }: URL, result: StageResult<Download>): StageResult<Download> {
   if (result.ok) hosts.onSuccess(host);
-  else hosts.onFailure(host, result.failure);
+  else if (result.failure.isOfCondition !== true) hosts.onFailure(host, result.failure);
   return result;
 }
 
-type Hop = { url: URL; request: DownloadRequest; deadlines: Deadlines; hostHeaders: HostHeaders };
+type Hop = { url: URL; request: DownloadRequest; deadlines: Deadlines; hostHeaders: HostHeaders; validators: Validators | null };
 
 /** One request: its answer's body goes to the file, unless the head tells that it is of no use. */
 async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | Redirect> {
-  const { url, deadlines, hostHeaders, request } = hop;
+  const { url, deadlines, hostHeaders, validators } = hop;
   const { userAgent, accept } = context;
   const port = portOf(url);
   context.guard.checkLiteral(url.hostname, port);
@@ -166,7 +171,7 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
       hostname: unbracket(url.hostname),
       lookup: context.guard.lookupFor(port),
       watch: clock,
-      headers: requestHeaders({ url, userAgent, accept, validators: request.validators, hostHeaders }),
+      headers: requestHeaders({ userAgent, accept, validators, hostHeaders }),
       onHead(head) {
         context.hosts.onHead?.(url.host, { status: head.status, ms: clock.ms });
         verdict = judge(context, hop, head);
@@ -178,7 +183,8 @@ async function ask(context: Context, hop: Hop): Promise<StageResult<Download> | 
     if (error instanceof BodyTooLarge) return tooLarge(context.limits.bytesMax);
     // The head had come, so that a connection that ends now has cut the body short.
     if (error instanceof BodyCut) return truncated(bodyOf(verdict)?.head);
-    throw error;
+    if (validators === null || !clock.isAwaited || hop.request.signal.aborted) throw error;
+    return orOfCondition({ ok: false, failure: netFailure(deadlines.passed ?? error) });
   } finally {
     await bodyOf(verdict)?.file.close();
   }
@@ -188,9 +194,8 @@ type Redirect = { redirect: URL | BadRedirect };
 type Verdict = { file: BodyFile; head: Head } | { result: StageResult<Download> } | Redirect;
 
 /** What becomes of an answer: another request, a result without a body, or a file. */
-function judge(context: Context, { url, request, hostHeaders }: Hop, head: Head): Verdict {
+function judge(context: Context, { url, request, hostHeaders, validators }: Hop, head: Head): Verdict {
   const { bytesMax } = context.limits;
-  const validators = request.validators?.of === url.href ? request.validators : null;
   const judgement = judgeAnswer(
     { url, validators, isWithheld: hostHeaders === "withheld", bytesMax, codingsTaken: context.codingsTaken ?? [] },
     head,
@@ -201,7 +206,7 @@ function judge(context: Context, { url, request, hostHeaders }: Hop, head: Head)
     case "unchanged":
       return { result: succeeded(unchanged(request.path, url)) };
     case "refused":
-      return { result: judgement.result };
+      return { result: validators === null ? judgement.result : orOfCondition(judgement.result) };
     case "body":
       request.onBody?.(head.headers["content-length"] === undefined ? null : Number(head.headers["content-length"]));
       return { file: new BodyFile(request.path, { spare: context.spare, bytesMax }), head };
@@ -234,11 +239,6 @@ function conclude({ url, request }: Hop, verdict: Verdict | null): StageResult<D
     etag: tagOf(headers["etag"]),
     lastModified: headers["last-modified"] ?? null,
   });
-}
-
-/** As a condition `*` means any file, and would never be answered with another one (RFC 9110 §13.1.2). */
-function tagOf(header: string | undefined): string | null {
-  return header === undefined || header === "*" ? null : header;
 }
 
 function bodyOf(verdict: Verdict | null): { file: BodyFile; head: Head } | undefined {

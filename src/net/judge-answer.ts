@@ -107,6 +107,17 @@ export function truncated(head: Head | undefined): StageResult<never> {
   );
 }
 
+/**
+ * Marks what a request with a condition may have failed for its condition alone: some servers answer 500 to one, or end the connection. Who
+ * asked asks again without it at once, and how that ends says how the host is. One that names its reason has another one.
+ */
+export function orOfCondition<T>(result: StageResult<T>): StageResult<T> {
+  if (result.ok) return result;
+  const { code, isBusy, retryAfterMs } = result.failure;
+  const isOfCondition = code === "connect_failed" || (code === "server_error" && isBusy !== true && retryAfterMs === undefined);
+  return isOfCondition ? { ok: false, failure: { ...result.failure, isOfCondition } } : result;
+}
+
 /** A URL that expired while it waited for room at its host is refused, and the next attempt is given another one. */
 export function orAgain<T>(result: StageResult<T>): StageResult<T> {
   return result.ok || !isRefusal(result.failure.code) ? result : { ok: false, failure: { ...result.failure, retry: true } };

@@ -1,24 +1,31 @@
 import { headersFor, type SourceHeaders } from "../domain/source-headers.ts";
 import type { Guard } from "./guarded-lookup.ts";
 
-/**
- * The tag and the date that the URL `of` gave with a file. Only that URL is asked with them. A redirect may lead to another URL today,
- * of which they say nothing (RFC 9110 §8.8).
- */
+/** The tag and the date that the URL `of` gave with a file. */
 export type Validators = { of: string; etag: string | null; lastModified: string | null };
+
+/** As a condition `*` means any file, and would never be answered with another one (RFC 9110 §13.1.2). */
+export function tagOf(header: string | undefined): string | null {
+  return header === undefined || header === "*" ? null : header;
+}
+
+/** Only the URL that gave them is asked with them. A redirect may lead to another URL today, of which they say nothing (RFC 9110 §8.8). */
+export function validatorsFor({ href }: URL, given: Validators | undefined): Validators | null {
+  return given?.of === href ? given : null;
+}
 
 /** The batch's source headers for one host; `withheld` where it has some, and they must not be sent unencrypted. */
 export type HostHeaders = Record<string, string> | "withheld";
 
-type Request = { url: URL; userAgent: string; accept: string; validators: Validators | undefined; hostHeaders: HostHeaders };
+type Request = { userAgent: string; accept: string; validators: Validators | null; hostHeaders: HostHeaders };
 
 /** What one request for a file carries. */
-export function requestHeaders({ url, userAgent, accept, validators, hostHeaders }: Request): Record<string, string> {
+export function requestHeaders({ userAgent, accept, validators, hostHeaders }: Request): Record<string, string> {
   return {
     "user-agent": userAgent,
     accept,
     "accept-encoding": "identity",
-    ...(validators?.of === url.href ? conditionsOf(validators) : {}),
+    ...(validators === null ? {} : conditionsOf(validators)),
     ...(hostHeaders === "withheld" ? {} : hostHeaders),
   };
 }

@@ -1,7 +1,6 @@
 import type { KnownSource } from "../db/known-sources.ts";
 import type { SourceFacts } from "../db/settle-images.ts";
 import { outputFileName } from "../domain/file-name.ts";
-import { isRefusal } from "../domain/image-code.ts";
 import { inputExtension } from "../domain/input-format.ts";
 import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
@@ -23,7 +22,7 @@ export async function fetchOrReuse(
 ): Promise<StageResult<Download | Reused>> {
   const { known, url } = work;
   if (known === null) return stages.download({ url, path, signal });
-  const fetched = await fetchUnlessUnchanged(stages, { url, path, signal }, known.source);
+  const fetched = await stages.download({ url, path, signal, ...conditionOf(known.source) });
   if (!fetched.ok) return fetched;
   const isUnchanged = fetched.value.status === 304;
   if (!isUnchanged && fetched.value.sha256 !== known.source.sha256) return fetched;
@@ -36,16 +35,8 @@ export async function fetchOrReuse(
   return succeeded({ reused: linked.value, source: isUnchanged ? known.source : { ...known.source, ...whenceOf(fetched.value) } });
 }
 
-async function fetchUnlessUnchanged(
-  stages: FetchStages,
-  request: DownloadRequest,
-  { finalUrl, etag, lastModified }: SourceFacts,
-): Promise<StageResult<Download>> {
-  if (etag === null && lastModified === null) return stages.download(request);
-  const fetched = await stages.download({ ...request, validators: { of: finalUrl, etag, lastModified } });
-  // Some servers refuse conditions, even a tag that they gave themselves, and some firewalls call that forbidden or not found. Without
-  // one the file is to be had as it was at first. What is tried again (domain/image-code.ts) is then asked for without one anyway.
-  return !fetched.ok && isRefusal(fetched.failure.code) ? stages.download(request) : fetched;
+function conditionOf({ finalUrl, etag, lastModified }: SourceFacts): Pick<DownloadRequest, "validators"> {
+  return etag === null && lastModified === null ? {} : { validators: { of: finalUrl, etag, lastModified } };
 }
 
 /** A tag or a date holds for the URL that gave it. */

@@ -8,6 +8,7 @@ import type { Queue } from "../queue/queue.ts";
 import type { Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
 import type { Storage } from "../storage/storage.ts";
+import { askConditionally } from "./ask-conditionally.ts";
 import { flushOutcomes } from "./flush-outcomes.ts";
 import { deliver, type DeliverDeps } from "./deliver.ts";
 import { startDiskGuard } from "./disk-guard.ts";
@@ -79,7 +80,8 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
     countShares: (tx, state, ordinals) => countShares(tx, announcing, state, ordinals),
   });
-  const { stages, window, line } = watchStages(deps.stages, { encoders: deps.encoders, downloads: deps.settings.downloads });
+  const { stages: watched, window, line } = watchStages(deps.stages, { encoders: deps.encoders, downloads: deps.settings.downloads });
+  const stages = { ...watched, download: askConditionally(watched.download, () => performance.now()) };
 
   const pump = new Pump({
     queue,

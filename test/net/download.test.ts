@@ -9,10 +9,10 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { before, describe, test } from "node:test";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
-import { HostPaused, type HostWatch } from "../../src/net/host-watch.ts";
+import { HostPaused, NO_WATCH, type HostWatch } from "../../src/net/host-watch.ts";
 import type { Download } from "../../src/net/download.ts";
 import type { SourceHeaders } from "../../src/domain/source-headers.ts";
-import type { StageResult } from "../../src/domain/stage-result.ts";
+import type { StageFailure, StageResult } from "../../src/domain/stage-result.ts";
 import type { Validators } from "../../src/net/request-headers.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDownloader, SHORT_LIMITS } from "../support/downloader.ts";
@@ -58,6 +58,10 @@ describe("a download", { timeout: 60_000 }, () => {
         return response.end();
       case "status":
         return response.writeHead(Number(argument), { "retry-after": "7" }).end("no");
+      case "failing":
+        return response.writeHead(500).end();
+      case "closing":
+        return response.destroy();
       case "gzip":
         return response.setHeader("content-encoding", "gzip").end(gzipSync(BODY));
       case "encoding":
@@ -376,13 +380,14 @@ describe("a download", { timeout: 60_000 }, () => {
 
   describe("of a host that is paused", () => {
     const paused = new Set<string>();
+    const onTrial = new Set<string>();
     const heard: string[] = [];
     const start = () => {
       paused.clear();
       heard.length = 0;
       const hosts: HostWatch = {
         isPaused: (host) => paused.has(host),
-        admits: (host) => !paused.has(host),
+        admits: (host) => !paused.has(host) && !onTrial.has(host),
         onSuccess: (host) => void heard.push(`${host} ok`),
         onFailure: (host, { code }) => void heard.push(`${host} ${code}`),
       };
@@ -394,8 +399,8 @@ describe("a download", { timeout: 60_000 }, () => {
       });
       return {
         downloader,
-        download: (url: string) =>
-          downloader.download({ url, path: join(folder, `${(count += 1)}.tmp`), signal: AbortSignal.timeout(5_000) }),
+        download: (url: string, more: { validators?: Validators; isAgain?: boolean } = {}) =>
+          downloader.download({ url, path: join(folder, `${(count += 1)}.tmp`), signal: AbortSignal.timeout(5_000), ...more }),
       };
     };
 
@@ -424,8 +429,32 @@ describe("a download", { timeout: 60_000 }, () => {
       assert.deepEqual(heard.slice(2), [`${here} server_error`, "127.0.0.1:1 connect_failed"]);
       paused.add(there);
       await assert.rejects(download(to("/")), (error) => error instanceof HostPaused && error.host === there);
+      await assert.rejects(download(to("/"), { isAgain: true }), HostPaused);
+      paused.delete(there);
+      onTrial.add(there);
+      await assert.rejects(download(to("/")), HostPaused);
+      assert.ok((await download(to("/"), { isAgain: true })).ok, "the one that tries it");
+      onTrial.delete(there);
       canary.hits.clear();
     });
+  });
+
+  test("tells no host of a failure that may be its condition's, and of every other one", async () => {
+    const heard: string[] = [];
+    const hosts = { ...NO_WATCH, onFailure: (_: string, { code }: StageFailure) => void heard.push(code) };
+    const downloader = createTestDownloader({ limits: SHORT_LIMITS, hosts });
+    const isOfCondition = async (url: string, of = url) => {
+      const validators = { of, etag: '"1"', lastModified: null };
+      const path = join(folder, `${(count += 1)}.tmp`);
+      return failureOf(await downloader.download({ url, path, signal: AbortSignal.timeout(5_000), validators })).isOfCondition === true;
+    };
+    for (const path of ["failing", "closing"]) assert.equal(await isOfCondition(`${origin.url}/${path}`), true, path);
+    assert.deepEqual(heard, []);
+    // It says that it is busy, or for how long; it does not answer; there is no connection; it was asked without the condition.
+    for (const url of [`${origin.url}/status/503`, `${origin.url}/status/500`, `${origin.url}/silent`, "http://127.0.0.1:1/"])
+      assert.equal(await isOfCondition(url), false, url);
+    assert.equal(await isOfCondition(`${origin.url}/failing`, `${origin.url}/other`), false);
+    assert.deepEqual(heard, ["server_error", "server_error", "timed_out", "connect_failed", "server_error"]);
   });
 
   describe("with headers for an origin", () => {

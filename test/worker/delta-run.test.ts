@@ -3,15 +3,18 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, before, beforeEach, describe, test } from "node:test";
 import type { AcceptedBatch, Batch, Product } from "../../src/contract/batch.ts";
+import { connectDatabase, type Database } from "../../src/db/connect.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
+import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
-import { startOrigin, type Origin } from "../support/origin.ts";
+import { startOrigin, type Handler, type Origin } from "../support/origin.ts";
 import { startService, type Service } from "../support/service.ts";
 
 describe("a catalogue that comes again", () => {
   let service: Service;
+  let db: Database;
   let origin: Origin;
   let dataDir: string;
   const photos: Buffer[] = [];
@@ -20,39 +23,46 @@ describe("a catalogue that comes again", () => {
   const redirects = new Map<string, string>();
   /** Gone once the origin has said that nothing changed. */
   const vanishing = new Set<string>();
-  /** What a path answers to each request that has a condition. */
-  const toConditions = new Map<string, { status: number; etag?: string; "last-modified"?: string }>();
+  /** What an origin does to each request that has a condition; by its path, and else by itself. */
+  const toConditions = new Map<string, { status: number | "reset"; etag?: string; "last-modified"?: string; body?: string }>();
   const answers: string[] = [];
 
   before(async () => {
     for (const seed of [1, 2]) photos.push(await makeSamplePhoto({ width: 200, height: 150, seed, format: "jpeg" }));
-    origin = await startOrigin((request, response, url) => {
-      const target = redirects.get(url.pathname);
-      if (target !== undefined) return void response.writeHead(302, { location: target }).end();
-      const file = files.get(url.pathname);
-      if (!file) return void response.writeHead(404).end();
-      if (file.etag !== undefined) response.setHeader("etag", file.etag);
-      if (file.lastModified !== undefined) response.setHeader("last-modified", file.lastModified);
-      const isFresh =
-        (file.etag !== undefined && request.headers["if-none-match"] === file.etag) ||
-        (file.etag === undefined &&
-          file.lastModified !== undefined &&
-          Date.parse(request.headers["if-modified-since"] ?? "") >= Date.parse(file.lastModified));
-      const hasCondition = "if-none-match" in request.headers || "if-modified-since" in request.headers;
-      const own = hasCondition ? toConditions.get(url.pathname) : undefined;
-      answers.push(`${url.pathname} ${own?.status ?? (isFresh ? 304 : 200)}`);
-      if (own) {
-        const { status, ...headers } = own;
-        for (const name of ["etag", "last-modified"]) response.removeHeader(name);
-        return void response.writeHead(status, headers).end();
-      }
-      if (isFresh && vanishing.delete(url.pathname)) files.delete(url.pathname);
-      if (isFresh) response.writeHead(304).end();
-      else response.setHeader("content-type", "image/jpeg").end(file.photo);
-    });
+    origin = await startOrigin(answer);
     dataDir = await createTestFolder();
-    service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: dataDir });
+    const databaseUrl = await createTestDatabase();
+    db = connectDatabase({ url: databaseUrl, poolMax: 1, onError: () => {} });
+    onCleanup(() => db.close());
+    service = await startService({ DATABASE_URL: databaseUrl, DATA_DIR: dataDir });
   });
+
+  const answer: Handler = (request, response, url) => {
+    const target = redirects.get(url.pathname);
+    if (target !== undefined) return void response.writeHead(302, { location: target }).end();
+    const file = files.get(url.pathname);
+    if (!file) return void response.writeHead(404).end();
+    if (file.etag !== undefined) response.setHeader("etag", file.etag);
+    if (file.lastModified !== undefined) response.setHeader("last-modified", file.lastModified);
+    const isFresh =
+      (file.etag !== undefined && request.headers["if-none-match"] === file.etag) ||
+      (file.etag === undefined &&
+        file.lastModified !== undefined &&
+        Date.parse(request.headers["if-modified-since"] ?? "") >= Date.parse(file.lastModified));
+    const hasCondition = "if-none-match" in request.headers || "if-modified-since" in request.headers;
+    const own = hasCondition ? (toConditions.get(url.pathname) ?? toConditions.get(request.headers.host ?? "")) : undefined;
+    answers.push(`${url.pathname} ${own?.status ?? (isFresh ? 304 : 200)}`);
+    if (own) {
+      const { status, body, ...headers } = own;
+      if (status === "reset") return void request.socket.destroy();
+      for (const name of ["etag", "last-modified"]) response.removeHeader(name);
+      return void response.writeHead(status, headers).end(body);
+    }
+    if (isFresh && vanishing.delete(url.pathname)) files.delete(url.pathname);
+    if (isFresh) response.writeHead(304).end();
+    else response.setHeader("content-type", "image/jpeg").end(file.photo);
+  };
+
   beforeEach(() => {
     answers.length = 0;
     toConditions.clear();
@@ -72,7 +82,7 @@ describe("a catalogue that comes again", () => {
   });
 
   const run = async (body: object, paths = [...files.keys()]): Promise<{ batch: Batch; products: Product[] }> => {
-    const images = paths.map((path) => `${origin.url}${path}`);
+    const images = paths.map((path) => new URL(path, origin.url).href);
     const response = await fetch(`${service.url}/v1/batches`, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -86,6 +96,8 @@ describe("a catalogue that comes again", () => {
     });
     return { batch, products: ((await (await fetch(batch.links.products)).json()) as { products: Product[] }).products };
   };
+  const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
+  const attemptsOf = ({ batchId }: Batch) => rowsOf("select code from image_attempt where batch_id = $1", batchId);
   const filesOf = async (kind: "inputImages" | "outputImages", { batchId }: Batch) => {
     const folder = join(dataDir, "uploads", kind, batchId, "00000");
     return Promise.all((await readdir(folder)).toSorted().map(async (name) => ({ name, inode: (await stat(join(folder, name))).ino })));
@@ -168,15 +180,58 @@ describe("a catalogue that comes again", () => {
     }
   });
 
-  test("is tried again without a condition where its origin fails over one", async () => {
+  test("is fetched without a condition in the same attempt where its origin fails over one, or sends nothing of use", async () => {
     const recipe = { quality: 50 };
-    await run({ recipe }, ["/tag.jpg"]);
-    toConditions.set("/tag.jpg", { status: 500 });
+    const page = "<!doctype html><title>Blocked</title>";
+    const lastModified = "Mon, 02 Nov 2026 10:00:00 GMT";
+    for (const path of ["/500.jpg", "/reset.jpg", "/empty.jpg", "/page.jpg"])
+      files.set(path, { photo: photos[0] ?? Buffer.alloc(0), lastModified });
+    // An origin of its own, as it is remembered of one that conditions fail there.
+    const own = await startOrigin(answer);
+    const images = ["/500.jpg", "/reset.jpg", "/empty.jpg", "/page.jpg"].map((path) => own.url + path);
+    await run({ recipe }, images);
+    toConditions.set("/500.jpg", { status: 500 });
+    toConditions.set("/reset.jpg", { status: "reset" });
+    toConditions.set("/empty.jpg", { status: 200 });
+    toConditions.set("/page.jpg", { status: 200, body: page });
     answers.length = 0;
-    const { batch } = await run({ recipe }, ["/tag.jpg"]);
-    assert.deepEqual([batch.progress.failed, batch.progress.reused], [0, 1]);
-    assert.deepEqual(answers, ["/tag.jpg 500", "/tag.jpg 200"]);
+    const { batch } = await run({ recipe }, images);
+    assert.deepEqual([batch.progress.failed, batch.progress.reused], [0, 4]);
+    const twice = (path: string, status: string) => [`${path} ${status}`, `${path} 200`];
+    const expected = [
+      ...twice("/500.jpg", "500"),
+      ...twice("/reset.jpg", "reset"),
+      ...twice("/empty.jpg", "200"),
+      ...twice("/page.jpg", "200"),
+    ];
+    // What comes over a connection that had been used, and ends it, is asked for once more in any case.
+    assert.deepEqual([...new Set(answers)].toSorted(), [...new Set(expected)].toSorted());
+    assert.equal(answers.filter((line) => line.endsWith(" 200")).length, 6);
+    assert.deepEqual(await attemptsOf(batch), []);
   });
+
+  for (const [status, quality] of [
+    [500, 52],
+    ["reset", 53],
+  ] as const)
+    test(`an origin that fails over conditions (${status}) costs no attempt and is not paused, and is soon asked without them`, async () => {
+      const recipe = { quality };
+      const paths = Array.from({ length: 60 }, (_, index) => `/${status}-${index}.jpg`);
+      for (const [index, path] of paths.entries()) files.set(path, { photo: photos[index % 2] ?? Buffer.alloc(0), etag: `"${path}"` });
+      const { url } = await startOrigin(answer);
+      const images = paths.map((path) => url + path);
+      await run({ recipe }, images);
+      toConditions.set(new URL(url).host, { status });
+      answers.length = 0;
+      const { batch } = await run({ recipe }, images);
+      assert.deepEqual([batch.progress.failed, batch.progress.reused], [0, 60]);
+      assert.deepEqual([await attemptsOf(batch), await rowsOf("select host from host_pause")], [[], []]);
+      const came = () => answers.filter((line) => line.endsWith(" 200")).length;
+      assert.equal(came(), 60);
+      answers.length = 0;
+      assert.equal((await run({ recipe }, images)).batch.progress.reused, 60);
+      assert.deepEqual([came(), answers.length], [60, 60]);
+    });
 
   test("is fetched anew where its origin names another tag than it was asked for, however it is unchanged", async () => {
     const recipe = { quality: 49 };
