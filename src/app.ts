@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "./config.ts";
-import { connectDatabase, isDatabaseAway, isDatabaseClosed } from "./db/connect.ts";
+import { connectDatabase, isDatabaseAway, isDatabaseClosed, isStatementUnknown, type Database } from "./db/connect.ts";
 import { migrateDatabase } from "./db/migrate.ts";
 import { shareFolder, takeOwnership } from "./db/ownership.ts";
+import { watchVersion } from "./db/watch-version.ts";
 import { withoutPassword } from "./domain/database-url.ts";
 import { openHeaderSeal } from "./wire/header-seal.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
@@ -117,6 +118,7 @@ async function startFoundation({ config, log, warn }: Try, onStop: OnStop, stop:
     onError: (error) => warn(error, "an idle database connection broke"),
   });
   onStop(db.close);
+  const watchfulWarn = await stopForNewerVersion({ db, log, warn, onStop, stop });
   await sweepUploads({ executor: db.executor, storage });
   const queue = await openQueue({
     executor: db.executor,
@@ -126,7 +128,28 @@ async function startFoundation({ config, log, warn }: Try, onStop: OnStop, stop:
   onStop(queue.stop);
   // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.
   if (config.databaseUrl === null) await queue.freeClaims();
-  return { config, log, warn, db, databaseUrl, queue, storage, headerSeal: await openHeaderSeal(config) };
+  return { config, log, warn: watchfulWarn, db, databaseUrl, queue, storage, headerSeal: await openHeaderSeal(config) };
+}
+
+type Watched = { db: Database; log: Log; warn: Warn; onStop: OnStop; stop: () => Promise<void> };
+
+/**
+ * Ends this process once a newer version has migrated its database. That is looked for now and then, and, by the Warn that is returned,
+ * at once where the database does not understand what a worker asks: its images would be fetched in vain.
+ */
+async function stopForNewerVersion({ db, log, warn, onStop, stop }: Watched): Promise<Warn> {
+  const watch = await watchVersion({
+    executor: db.executor,
+    onNewer(detail) {
+      log.error({ detail }, "a newer version of Pressrun has migrated the database; stopping");
+      void stop().then(() => process.exit(1));
+    },
+  });
+  onStop(async () => watch.stop());
+  return (error, ...event) => {
+    warn(error, ...event);
+    if (isStatementUnknown(error)) void watch.look();
+  };
 }
 
 /** Another living process has the DATA_DIR. */

@@ -142,6 +142,8 @@ const AWAY_STATES = /^(08|53|57P|40|55P03|57014|25006|25P)/;
 const CLOSED_STATES = /^(28|3D000)/;
 /** 22 data exceptions, 23 constraints: the same values would be refused again. */
 const REFUSED_STATES = /^(22|23)/;
+/** 42 names that the database does not have, or means otherwise. */
+const UNKNOWN_STATES = /^42/;
 const AWAY_ERRNOS = new Set([
   "ENETUNREACH",
   "ENETDOWN",
@@ -159,6 +161,11 @@ const AWAY_WORDS =
 /** Whether the database refused the values themselves. */
 export function isValueRefused(error: unknown): boolean {
   return error instanceof Error && REFUSED_STATES.test(codeOf(error));
+}
+
+/** Whether the database did not understand a statement: its tables may no longer be those of this version. */
+export function isStatementUnknown(error: unknown): boolean {
+  return error instanceof Error && UNKNOWN_STATES.test(codeOf(error));
 }
 
 /** Whether an error means that the database is away for now, rather than that we asked something wrong. */

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
-import { connectionOptions } from "./connect.ts";
+import { connectionOptions, type Executor } from "./connect.ts";
 import { openSession } from "./session.ts";
 
 /** Names the lock of migrations among the advisory locks of a database. Drawn once; another number would be another lock. */
@@ -48,15 +48,26 @@ async function takeMigrationLock(client: pg.Client, onWaiting: () => void): Prom
 async function isUpToDate(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ table: string | null }>("select to_regclass('drizzle.__drizzle_migrations')::text as table");
   if (!rows[0]?.table) return false;
-  const applied = await client.query<{ last: number | null }>("select max(created_at)::float8 as last from drizzle.__drizzle_migrations");
-  const journal = JSON.parse(await readFile(`${MIGRATIONS}/meta/_journal.json`, "utf8")) as { entries: { when: number }[] };
-  const last = applied.rows[0]?.last ?? 0;
-  const newest = journal.entries.at(-1)?.when ?? 0;
-  if (last > newest)
-    throw new Error(
-      `it was migrated by a newer version of Pressrun, of ${new Date(last).toISOString().slice(0, 10)} or later. Start that version, or bring back the backup from before the upgrade.`,
-    );
+  const last = await findLastMigration({ executeSql: (text) => client.query(text) });
+  const newest = await readNewestMigration();
+  if (last > newest) throw new Error(migratedByNewer(last));
   return last === newest;
+}
+
+/** When the newest migration of this version was written, in milliseconds, as that of the tables is recorded. */
+export async function readNewestMigration(): Promise<number> {
+  const journal = JSON.parse(await readFile(`${MIGRATIONS}/meta/_journal.json`, "utf8")) as { entries: { when: number }[] };
+  return journal.entries.at(-1)?.when ?? 0;
+}
+
+export async function findLastMigration(executor: Executor): Promise<number> {
+  const { rows } = await executor.executeSql("select max(created_at)::float8 as last from drizzle.__drizzle_migrations");
+  return Number(rows[0]?.["last"] ?? 0);
+}
+
+/** What is to be said of a database whose last migration is newer than ours. */
+export function migratedByNewer(last: number): string {
+  return `it was migrated by a newer version of Pressrun, of ${new Date(last).toISOString().slice(0, 10)} or later. Start that version, or bring back the backup from before the upgrade.`;
 }
 
 /**
