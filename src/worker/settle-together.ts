@@ -25,7 +25,8 @@ export type ImageOutcome = {
   claim: Claim;
   /** `drop` ends a claim whose image needs nothing any more; `shelve` one whose batch or share is paused, until that is resumed. */
   outcome: Outcome<Processed> | { kind: "drop" } | { kind: "shelve" };
-  startedAt: Date;
+  /** In milliseconds of this process's clock that only goes forward: its machine's may be set meanwhile. */
+  startedAtMs: number;
   /** Counts from 1. */
   attempt: number;
   tenantId: string;
@@ -116,15 +117,10 @@ function jobOf({ data, priority }: Claim, { askedSince }: { askedSince?: number 
   return { data: askedSince === undefined ? data : { ...data, askedSince }, priority };
 }
 
-function toRetry({ claim, outcome, startedAt }: ImageOutcome): (FailedAttempt & { claim: Claim })[] {
+function toRetry({ claim, outcome, startedAtMs }: ImageOutcome): (FailedAttempt & { claim: Claim })[] {
   if (outcome.kind !== "retry") return [];
   const { failure, delayMs } = outcome;
-  return [{ ...claim.data, claim, code: failure.code, detail: failure.detail, startedAgoMs: agoMs(startedAt), delayMs }];
-}
-
-/** Of a time by this machine's clock, which may have been set back since. */
-function agoMs(at: Date): number {
-  return Math.max(0, Date.now() - at.getTime());
+  return [{ ...claim.data, claim, code: failure.code, detail: failure.detail, startedAgoMs: performance.now() - startedAtMs, delayMs }];
 }
 
 async function countBatch(
@@ -181,8 +177,8 @@ async function pauseWhenSpent(
   return true;
 }
 
-function toSettled({ claim, outcome, startedAt, source, stageMs }: ImageOutcome): SettledImage[] {
-  const common = { ...claim.data, ...stageMs, startedAgoMs: agoMs(startedAt), source };
+function toSettled({ claim, outcome, startedAtMs, source, stageMs }: ImageOutcome): SettledImage[] {
+  const common = { ...claim.data, ...stageMs, startedAgoMs: performance.now() - startedAtMs, source };
   switch (outcome.kind) {
     case "done":
       return [{ ...common, state: "done", code: null, detail: null, isReused: outcome.result.isReused, outputs: outcome.result.outputs }];

@@ -33,13 +33,13 @@ export type WorkDeps = {
 
 /** One claim, from image to settled outcome. */
 export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease: Lease): Promise<void> {
-  const startedAt = new Date();
+  const startedAtMs = performance.now();
   const { attempt, outcome } = meetPause(deps.hosts, image.host) ?? (await tryImage(deps, claim, image, lease));
   if (lease.signal.reason instanceof LostClaim) return;
   const item: ImageOutcome = {
     claim,
     outcome,
-    startedAt,
+    startedAtMs,
     attempt: image.attempts + 1,
     tenantId: image.batch.tenantId,
     sourceKey: image.sourceKey,

@@ -154,7 +154,7 @@ function untried(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
   return {
     claim,
     outcome: { kind },
-    startedAt: new Date(),
+    startedAtMs: performance.now(),
     attempt: 0,
     tenantId: "",
     sourceKey: "",

@@ -7,7 +7,7 @@ import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"]): ImageOutcome {
   return {
     claim,
-    startedAt: new Date(),
+    startedAtMs: performance.now(),
     attempt: 1,
     tenantId: DEFAULT_TENANT_ID,
     sourceKey: randomUUIDv7(),

@@ -356,6 +356,22 @@ describe("planning and settling", () => {
     await db.executor.executeSql("delete from pgboss.job");
   });
 
+  test("an attempt takes no longer or shorter in the reports where its machine's clock is set meanwhile", async (t) => {
+    const batchId = await load(distinct(1, "set"));
+    const [held] = await claim(1);
+    assert.ok(held);
+    const outcome = done(held);
+    const setClock = t.mock.method(Date, "now", () => performance.timeOrigin + performance.now() + 7_200_000);
+    await settlerOf().settle(outcome);
+    setClock.mock.restore();
+    const { rows } = await db.executor.executeSql(
+      `select finished_at - started_at between interval '0' and interval '1 minute' as "tookNoTime" from image where batch_id = $1`,
+      [batchId],
+    );
+    assert.deepEqual(rows, [{ tookNoTime: true }]);
+    await db.executor.executeSql("delete from pgboss.job");
+  });
+
   test("job rows deleted by hand are sent again by the reconciler, and nothing else is", async () => {
     const planned = await load(distinct(50, "lost"));
     const unplanned = await load(distinct(300, "unplanned"));
