@@ -14,7 +14,7 @@ import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { startDeadlines, type Deadlines, type DownloadLimits } from "./deadlines.ts";
 import { BadRedirect, judgeAnswer, orAgain, orOfCondition, tooLarge, truncated } from "./judge-answer.ts";
 import { netFailure } from "./net-failure.ts";
-import { findHostHeaders, requestHeaders, tagOf, validatorsFor, type HostHeaders, type Validators } from "./request-headers.ts";
+import { findHostHeaders, requestHeaders, validatorsFor, validatorsIn, type HostHeaders, type Validators } from "./request-headers.ts";
 
 export type Download = {
   path: string;
@@ -236,8 +236,7 @@ function conclude({ url, request }: Hop, verdict: Verdict | null): StageResult<D
     finalUrl: url.href,
     status,
     contentType: headers["content-type"] ?? null,
-    etag: tagOf(headers["etag"]),
-    lastModified: headers["last-modified"] ?? null,
+    ...validatorsIn(headers),
   });
 }
 

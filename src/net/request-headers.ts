@@ -1,13 +1,23 @@
 import { headersFor, type SourceHeaders } from "../domain/source-headers.ts";
 import type { Guard } from "./guarded-lookup.ts";
+import type { Head } from "./http1/head.ts";
 
 /** The tag and the date that the URL `of` gave with a file. */
 export type Validators = { of: string; etag: string | null; lastModified: string | null };
 
-/** As a condition `*` means any file, and would never be answered with another one (RFC 9110 §13.1.2). */
-export function tagOf(header: string | undefined): string | null {
-  return header === undefined || header === "*" ? null : header;
+/**
+ * What an answer gives to ask for its file by. As a condition `*` means any file, and would never be answered with another one (RFC 9110
+ * §13.1.2). A date without a tag says nothing of a file that is replaced within the same second: it counts where the answer was made a
+ * second later at least, by the server's own clock (§8.8.2.2). Where that does not tell its time, the date counts: such servers are few and
+ * simple, and their files old; without it they would send every file each time.
+ */
+export function validatorsIn({ etag: tag, "last-modified": date, date: now }: Head["headers"]): Omit<Validators, "of"> {
+  const etag = tag === undefined || tag === "*" ? null : tag;
+  const isWeak = etag === null && date !== undefined && now !== undefined && Date.parse(now) - Date.parse(date) < SECOND;
+  return { etag, lastModified: date === undefined || isWeak ? null : date };
 }
+
+const SECOND = 1_000;
 
 /** Only the URL that gave them is asked with them. A redirect may lead to another URL today, of which they say nothing (RFC 9110 §8.8). */
 export function validatorsFor({ href }: URL, given: Validators | undefined): Validators | null {

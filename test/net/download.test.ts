@@ -52,6 +52,13 @@ describe("a download", { timeout: 60_000 }, () => {
           .setHeader("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT")
           .setHeader("content-length", BODY.length)
           .end(BODY);
+      case "dated": {
+        const [modified = "", date = "", tag = ""] = decodeURIComponent(argument ?? "").split("|");
+        response.sendDate = false;
+        if (date !== "") response.setHeader("date", date);
+        if (tag !== "") response.setHeader("etag", tag);
+        return response.setHeader("last-modified", modified).end(BODY);
+      }
       case "large":
         return response.end(LARGE);
       case "empty":
@@ -157,6 +164,23 @@ describe("a download", { timeout: 60_000 }, () => {
     const other = await download(`${origin.url}/current/2`, { validators });
     assert.ok(other.ok);
     assert.deepEqual([other.value.status, other.value.head.toString()], [200, "version 2"]);
+  });
+
+  test("keeps a date to ask by only where a file replaced within its second would have another one", async () => {
+    const at = (second: number) => `Thu, 01 Jan 2026 00:00:0${second} GMT`;
+    const lastModified = async (...given: string[]) => {
+      const result = await download(`${origin.url}/dated/${encodeURIComponent(given.join("|"))}`);
+      assert.ok(result.ok);
+      return result.value.lastModified;
+    };
+    assert.equal(await lastModified(at(5), at(5)), null);
+    assert.equal(await lastModified(at(5), at(4)), null, "from the future");
+    assert.equal(await lastModified(at(5), at(6)), at(5));
+    assert.equal(await lastModified(at(5), at(5), '"v1"'), at(5), "the tag decides");
+    assert.equal(await lastModified(at(5), at(5), "*"), null, "this is none");
+    assert.equal(await lastModified(at(5)), at(5), "its server has no clock");
+    assert.equal(await lastModified(at(5), "now"), at(5));
+    assert.equal(await lastModified("v5", at(5)), "v5", "no date, and not asked for as one");
   });
 
   for (const [index, [, asked]] of RAW_LOCATIONS.entries())
