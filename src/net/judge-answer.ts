@@ -36,7 +36,7 @@ export function judgeAnswer({ url, validators, isWithheld, bytesMax, codingsTake
   const refused = (result: StageResult<never>) => ({ kind: "refused", result }) as const;
   // 203 is a 200 that a proxy has changed (RFC 9110 §15.3.4).
   if (status !== 200 && status !== 203) {
-    const retryAfterMs = parseRetryAfterMs(headers["retry-after"], Date.now());
+    const retryAfterMs = parseRetryAfterMs(headers["retry-after"], headers.date, Date.now());
     return refused({ ok: false, failure: statusFailure(status, retryAfterMs, { isWithheld }) });
   }
   const codings = codingsOf(headers["content-encoding"]).filter((name) => COMPRESSIONS.has(name));

@@ -62,7 +62,8 @@ export function createPost(options: { policy: AddressPolicy; userAgent: string; 
       );
       // The status says everything: no byte of the body is read, however much a receiver sends.
       stream.destroy();
-      const retryAfterMs = parseRetryAfterMs(firstOf(response.headers["retry-after"]), Date.now());
+      const { "retry-after": retryAfter, date } = response.headers;
+      const retryAfterMs = parseRetryAfterMs(firstOf(retryAfter), firstOf(date), Date.now());
       return { ok: true, status: response.statusCode, durationMs: durationMs(), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
     } catch (error) {
       const { code, detail } = postFailure(error);

@@ -48,11 +48,20 @@ describe("waiting before another try", () => {
     }
   });
 
+  test("a Retry-After that is a date is read by the clock of the server, where the answer tells its time", () => {
+    const now = Date.parse("2026-11-24T00:00:00Z");
+    const [date, later] = ["Tue, 24 Nov 2026 00:10:00 GMT", "Tue, 24 Nov 2026 00:10:05 GMT"];
+    assert.equal(parseRetryAfterMs(later, date, now), 5_000);
+    assert.equal(parseRetryAfterMs(date, later, now), 0);
+    assert.equal(parseRetryAfterMs("7", date, now), 7_000);
+    for (const none of [undefined, "", "2026", "Tue, in a while"]) assert.equal(parseRetryAfterMs(later, none, now), 605_000);
+  });
+
   test("Retry-After is read as seconds or as a date", () => {
     const now = Date.parse("2026-11-24T00:00:00Z");
     assert.deepEqual(
       ["7", " 7 ", "Tue, 24 Nov 2026 00:00:09 GMT", "Mon, 23 Nov 2026 00:00:00 GMT", "4294967295", "soon", "-3", undefined].map((value) =>
-        parseRetryAfterMs(value, now),
+        parseRetryAfterMs(value, undefined, now),
       ),
       [7_000, 7_000, 9_000, 0, 4_294_967_295_000, undefined, undefined, undefined],
     );

@@ -65,6 +65,10 @@ describe("a download", { timeout: 60_000 }, () => {
         return response.end();
       case "status":
         return response.writeHead(Number(argument), { "retry-after": "7" }).end("no");
+      case "later": {
+        const at = (ms: number) => new Date(Date.parse("Thu, 01 Jan 2099 00:00:00 GMT") + ms).toUTCString();
+        return response.writeHead(503, { date: at(0), "retry-after": at(5_000) }).end();
+      }
       case "failing":
         return response.writeHead(500).end();
       case "closing":
@@ -260,6 +264,7 @@ describe("a download", { timeout: 60_000 }, () => {
       assert.deepEqual([failure.code, failure.retry], [code, retry], String(status));
       if (retry) assert.equal(failure.retryAfterMs, 7_000);
     }
+    assert.equal(failureOf(await download(`${origin.url}/later`)).retryAfterMs, 5_000, "by the server's clock");
   });
 
   test("counts what comes, whatever was announced", async () => {
