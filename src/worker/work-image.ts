@@ -97,18 +97,25 @@ function stagesFor(
   const download: Stages["download"] = (request) => stages.download({ ...request, onTurn, onBody, onBytes });
   return {
     ...stages,
-    download: batch.sourceHosts !== null ? withHeaders(download, sourceHeadersOf, batchId) : download,
+    download: batch.sourceHosts !== null ? withHeaders(download, () => sourceHeadersOf(batchId), batch.sourceHosts) : download,
     onFetched: (fetchMs) => (onFetched(), stages.onFetched(fetchMs)),
   };
 }
 
-/** Every download of a batch that has headers for its origins takes them along. */
-function withHeaders(download: Stages["download"], sourceHeadersOf: SourceHeadersOf, batchId: string): Stages["download"] {
+/**
+ * Every download of a batch that has headers for its origins takes them along. Where they cannot be opened, what comes from other hosts
+ * comes without them, unless a redirect leads to one of theirs: it may show a stranger another picture. `sourceHosts` is JSON.
+ */
+function withHeaders(download: Stages["download"], find: () => ReturnType<SourceHeadersOf>, sourceHosts: string): Stages["download"] {
+  const areFor = (url: string) => sourceHosts.includes(JSON.stringify(new URL(url).host));
   return async (request) => {
-    const headers = await sourceHeadersOf(batchId).catch((error: unknown) => {
+    const headers = await find().catch((error: unknown) => {
       throw isDatabaseAway(error) ? new NoAttempt("the batch's headers could not be read", { cause: error }) : error;
     });
-    return headers.ok ? download({ ...request, sourceHeaders: headers.value }) : headers;
+    if (headers.ok) return download({ ...request, sourceHeaders: headers.value });
+    if (areFor(request.url)) return headers;
+    const bare = await download(request);
+    return bare.ok && areFor(bare.value.finalUrl) ? headers : bare;
   };
 }
 

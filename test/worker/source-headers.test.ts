@@ -155,20 +155,36 @@ describe("a batch with headers for its origins", () => {
       products: [{ id: "A", images: [`${origin.url}/other-key.jpg`] }],
       sourceHeaders: headersFor(origin.url),
     });
+    const other = await startOrigin((_, response) => response.writeHead(302, { location: `${origin.url}/photo/for-strangers.jpg` }).end());
+    const { body: mixed } = await postJson(stranger, {
+      products: [{ id: "A", images: ["/photo/free.jpg", "/moved.jpg"].map((path) => other.url + path) }],
+      sourceHeaders: headersFor(origin.url),
+    });
     await stranger.kill("SIGTERM");
-    const batch = {
-      ...body,
+    const ours = (of: typeof body) => ({
+      ...of,
       links: {
-        ...body.links,
-        self: `${service.url}/v1/batches/${body.batchId}`,
-        products: `${service.url}/v1/batches/${body.batchId}/products`,
+        ...of.links,
+        self: `${service.url}/v1/batches/${of.batchId}`,
+        products: `${service.url}/v1/batches/${of.batchId}/products`,
       },
-    };
+    });
+    const batch = ours(body);
     assert.equal((await ended(batch)).outcome, "none");
     const { products } = JSON.parse(await textOf(batch.links.products)) as { products: Product[] };
     assert.equal(products[0]?.images[0]?.error?.code, "unauthorized");
     assert.match(products[0]?.images[0]?.error?.message ?? "", /another SECRET_KEY/);
     assert.equal(origin.hits.get("/other-key.jpg"), undefined);
+
+    // What comes from other hosts needs none of them, unless a redirect leads to a host that they are for.
+    const ofOthers = ours(mixed);
+    assert.equal((await ended(ofOthers)).progress.completed, 1);
+    const [product] = (JSON.parse(await textOf(ofOthers.links.products)) as { products: Product[] }).products;
+    assert.deepEqual(
+      product?.images.map(({ error }) => error?.code),
+      [undefined, "unauthorized"],
+    );
+    assert.match(product?.images[1]?.error?.message ?? "", /another SECRET_KEY/);
   });
 });
 
