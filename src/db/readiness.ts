@@ -1,4 +1,4 @@
-import type { Database } from "./connect.ts";
+import type { Database, Executor } from "./connect.ts";
 
 /** Whoever asks whether we are ready waits some seconds; another statement may take a minute. pg's types do not know of the time. */
 const LOOK = { text: "select 1", query_timeout: 5_000 };
@@ -13,4 +13,10 @@ export async function isDatabaseReady({ pool }: Pick<Database, "pool">): Promise
     () => true,
     () => false,
   );
+}
+
+/** The database's clock, in milliseconds since 1970. */
+export async function readDatabaseTimeMs(db: Executor): Promise<number> {
+  const { rows } = await db.executeSql("select (extract(epoch from clock_timestamp()) * 1000)::float8 as now");
+  return Number(rows[0]?.["now"]);
 }

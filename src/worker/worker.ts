@@ -9,6 +9,7 @@ import type { Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
 import type { Storage } from "../storage/storage.ts";
 import { askConditionally } from "./ask-conditionally.ts";
+import { createClockWatch } from "./clock-watch.ts";
 import { flushOutcomes } from "./flush-outcomes.ts";
 import { deliver, type DeliverDeps } from "./deliver.ts";
 import { startDiskGuard } from "./disk-guard.ts";
@@ -107,7 +108,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     window.onStarved();
     pump.wake();
   }, LOOK_MS);
-  const reconciling = setInterval(() => void runReconcile(deps), RECONCILE_MS);
+  const reconciling = startReconciling(deps);
 
   return {
     wake(name) {
@@ -139,8 +140,14 @@ async function workQueues({ db, queue, storage, settings, send, openAuthorizatio
   };
 }
 
-async function runReconcile({ db, queue, log, warn }: WorkerDeps): Promise<void> {
+function startReconciling(deps: WorkerDeps): NodeJS.Timeout {
+  const watchClock = createClockWatch({ executor: deps.db.executor, log: deps.log, now: Date.now });
+  return setInterval(() => void runReconcile(deps, watchClock), RECONCILE_MS);
+}
+
+async function runReconcile({ db, queue, log, warn }: WorkerDeps, watchClock: () => Promise<void>): Promise<void> {
   try {
+    await watchClock();
     const { setBack, ...found } = await reconcile({ transaction: db.transaction, queue });
     if (setBack) log.warn(setBack, "the database's clock was set back, what waited by the old one waits from now on");
     if (found.images + found.batches + found.deliveries > 0) log.warn(found, "jobs were missing and have been sent again");
