@@ -93,7 +93,8 @@ describe("an attempt at an image", () => {
       await writeFile(path, `earlier ${name}`);
       await storage.keepOutput(path, { ...earlier, fileName: `1-1-${name}.jpg` });
     }
-    return { ...earlier, source: SOURCE, outputs: ["large", "thumb"].map((name) => ({ ...MADE, name, fileName: `1-1-${name}.jpg` })) };
+    const outputs = ["large", "thumb"].map((name) => ({ ...MADE, name, fileName: `1-1-${name}.jpg`, bytes: `earlier ${name}`.length }));
+    return { ...earlier, source: SOURCE, outputs };
   };
 
   test("calls a damaged file cut where nobody told its end, so that it is tried again", async () => {
