@@ -123,7 +123,7 @@ async function startFoundation({ config, log, warn }: Try, onStop: OnStop, stop:
   const queue = await openQueue({
     executor: db.executor,
     supervise: config.role !== "api",
-    onError: (error) => warn(error, "the queue reported an error"),
+    onError: (error) => watchfulWarn(error, "the queue reported an error"),
   });
   onStop(queue.stop);
   // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.

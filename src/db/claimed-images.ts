@@ -25,8 +25,8 @@ export type ClaimedBatch = {
   isPaused: boolean;
   /** All of its images are in the queue, or have been. */
   isPlanned: boolean;
-  /** The hosts that it has headers for, as JSON; null where it has none. */
-  sourceHosts: string | null;
+  /** The hosts that it has headers for; null where it has none. */
+  sourceHosts: string[] | null;
   /** Tells these headers from those of other batches; null where it has none. */
   sourceMark: string | null;
   /** So small that somebody may be waiting for each of its images. */
@@ -61,8 +61,8 @@ export const SOURCE_MARK = "(source_headers::jsonb - 'sealed')::text";
 
 const BATCHES = `
   select batch_id as "batchId", tenant_id as "tenantId", recipe, refresh, status = 'pending' and paused_at is null as "isPending",
-    paused_at is not null as "isPaused", is_planned as "isPlanned", (source_headers::jsonb)->>'hosts' as "sourceHosts", ${SOURCE_MARK} as "sourceMark",
-     images_total <= ${SMALL_BATCH_IMAGES} as "isSmall"
+    paused_at is not null as "isPaused", is_planned as "isPlanned", (source_headers::jsonb)->'hosts' as "sourceHosts", ${SOURCE_MARK} as "sourceMark",
+    images_total <= ${SMALL_BATCH_IMAGES} as "isSmall"
   from batch where batch_id = any($1::uuid[]) and status in ('pending', 'processing')`;
 
 /** Asked only where the batch has a paused share. */

@@ -1,4 +1,4 @@
-import { IMAGE_RETRY_AFTER_MS_MAX } from "../domain/backoff.ts";
+import { DELIVERY_RETRY_AFTER_MS_MAX, IMAGE_RETRY_AFTER_MS_MAX } from "../domain/backoff.ts";
 import type { Tx } from "./connect.ts";
 import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 
@@ -59,7 +59,7 @@ export async function listStalledBatches(tx: Tx, lowWater: number): Promise<{ ba
 export async function listLostDeliveries(tx: Tx, limit: number): Promise<{ eventId: string; endpointId: string }[]> {
   const { rows } = await tx.client.query<{ eventId: string; endpointId: string }>(
     `select d.event_id as "eventId", d.endpoint_id as "endpointId" from delivery d
-     where d.state = 'pending' and d.next_at < now() - ${STALE}
+     where d.state = 'pending' and d.next_at not between now() - ${STALE} and now() + ${DELIVERY_RETRY_AFTER_MS_MAX} * interval '1 ms' + ${STALE}
        and not exists (
          select 1 from pgboss.job j where j.name = 'deliver' and j.state in ('created', 'retry', 'active')
            and j.data->>'eventId' = d.event_id::text and j.data->>'endpointId' = d.endpoint_id::text)

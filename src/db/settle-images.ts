@@ -143,7 +143,7 @@ const RECORD_RETRIES = `
   )
   select index from retried`;
 
-/** How long an image that gets a new job still has to wait: no longer than a delay can be, where the clock was set back since. */
+/** How long an image that gets a new job still has to wait: no longer than a host can ask for, where the clock was set back since. */
 export const DELAY_LEFT_MS = `least(${IMAGE_RETRY_AFTER_MS_MAX}, greatest(0, coalesce(extract(epoch from not_before - now()) * 1000, 0)))::int`;
 
 /** Every image of the batch is settled. */

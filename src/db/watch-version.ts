@@ -15,7 +15,8 @@ const LOOK_MS = 60_000;
 
 /**
  * Looks each minute, or when it is told to, whether a newer version has migrated the database since. A process that went on would
- * fetch images for ever: what it writes names columns that are no more, so that their claims lapse and they are claimed again.
+ * fetch images for ever: what it writes names columns that are no more, so that their claims lapse and they are claimed again. A version
+ * with another pg-boss, which migrates its tables itself, needs a migration of ours for it, if an empty one.
  */
 export async function watchVersion({ executor, onNewer, everyMs = LOOK_MS }: WatchOptions): Promise<VersionWatch> {
   // Read now: an upgrade may lay its own files in the place of ours.

@@ -17,7 +17,7 @@ const OUTAGE_DELAY_MS_MIN = 5 * SECOND;
 
 /** A server that asks us to wait longer than this is asked again after this nevertheless. */
 export const IMAGE_RETRY_AFTER_MS_MAX = 10 * MINUTE;
-const DELIVERY_RETRY_AFTER_MS_MAX = 24 * HOUR;
+export const DELIVERY_RETRY_AFTER_MS_MAX = 24 * HOUR;
 
 /**
  * How long to wait after an attempt that failed. `attempt` counts from 1; `random` is in [0, 1). It is between half of

@@ -3,7 +3,8 @@ import type { Recipe } from "./recipe.ts";
 
 /**
  * To be raised with every change after which an image would come out as another picture, or is refused: what an earlier version made of it
- * must not be linked then, for as long as its origin says that nothing has changed.
+ * must not be linked then, for as long as its origin says that nothing has changed. Together with a migration that says `truncate
+ * known_source`, whose rows nobody finds any more.
  */
 const PICTURES = 1;
 

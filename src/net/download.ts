@@ -41,6 +41,8 @@ export type DownloadRequest = {
    * no host is told, so that it has to be asked for again without.
    */
   validators?: Validators;
+  /** Hosts that must not be asked, wherever a redirect leads, and what is the result where one would be. */
+  barred?: { hosts: readonly string[]; refusal: StageResult<never> };
   /** It was just asked for with a condition: where a host on the way is tried by one at a time, this is the one. */
   isAgain?: boolean;
   /** There is room for it: from here on it is being asked for. */
@@ -123,6 +125,7 @@ async function fetchToFile(context: Context, request: Journey, first: URL): Prom
     for (let hop = 0; ; hop += 1) {
       // Asked at every hop, and after the wait for the host's room: a pause may have begun meanwhile.
       if (hosts.isPaused(url.host)) throw new HostPaused(url.host);
+      if (request.barred?.hosts.includes(url.host)) return request.barred.refusal;
       const hostHeaders = await findHostHeaders(context.guard, url, request.sourceHeaders);
       const answer = await ask(context, { url, request, deadlines, hostHeaders, validators: validatorsFor(url, request.validators) });
       if (!("redirect" in answer)) return reportTo(hosts, url, isFresh ? answer : orAgain(answer));
@@ -150,7 +153,7 @@ async function moveTo(hosts: HostWatch, request: Journey, { host }: URL): Promis
 
 function reportTo(hosts: HostWatch, { host }: URL, result: StageResult<Download>): StageResult<Download> {
   if (result.ok) hosts.onSuccess(host);
-  else if (result.failure.isOfCondition !== true) hosts.onFailure(host, result.failure);
+  else hosts.onFailure(host, result.failure);
   return result;
 }
 

@@ -97,7 +97,8 @@ export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
       hosts.onSuccess(host);
     },
     onFailure(host, failure) {
-      hosts.onFailure(host, failure);
+      // It will be asked at once without the condition, and how that ends says how the host is. One connection too many it may be all the same.
+      if (failure.isOfCondition !== true) hosts.onFailure(host, failure);
       if (hosts.isExcused?.(failure)) return;
       if (mayBeTooMany(failure)) gate.onSlowDown(host);
       // Some firewalls drop the connections that are one too many. Many a host answers some images never, and would be halved for ever.

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, readlink, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, rm, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, sep } from "node:path";
 
@@ -50,16 +50,24 @@ export async function createTempFolder(root: string): Promise<TempFolder> {
 }
 
 /**
- * The time by the clock that all machines share which have their files here: the file system's own, as it notes it with each new name in
- * a folder. By a machine's clock that is a day ahead, every other's folder would be left over. Where no name can be made, as where the
- * disk is full, it is when that was last possible: earlier, so that nothing is taken for older than it is.
+ * The time by the clock that all machines share which have their files here: the file system's own, as it notes it with a new file. By a
+ * machine's clock that is a day ahead, every other's folder would be left over. Where no file can be made, as where the disk is full,
+ * nothing is known to be old.
  */
 async function touchFolder(folder: string): Promise<number> {
   const path = join(folder, "now");
-  const touchOnce = async () => (await writeFile(path, ""), await unlink(path));
-  // Made anew where somebody removed it. Not what it lies in: where a mount is gone, that would make it look as if it were there.
-  await touchOnce().catch(() => mkdir(folder).catch(() => {}));
-  return modifiedMs(folder, -Infinity);
+  try {
+    await writeFile(path, "");
+    const { mtime } = await stat(path);
+    // Some file systems on object stores keep no time of a folder's own accord.
+    await utimes(folder, mtime, mtime);
+    await unlink(path);
+    return mtime.getTime();
+  } catch {
+    // Made anew where somebody removed it. Not what it lies in: where a mount is gone, that would make it look as if it were there.
+    await utimes(folder, new Date(), new Date()).catch(() => mkdir(folder).catch(() => {}));
+    return -Infinity;
+  }
 }
 
 async function modifiedMs(path: string, whereUnknown: number): Promise<number> {

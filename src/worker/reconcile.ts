@@ -20,9 +20,10 @@ const PASS_MAX = 5_000;
  * back, has what waits for a time by the old one wait from now on.
  */
 export async function reconcile({ transaction, queue }: ReconcileDeps): Promise<Reconciled> {
+  // By itself, as it can hold many jobs, whose heartbeats and settles wait meanwhile.
+  const setBack = await transaction(async (tx) => ((await tryReconcileLock(tx)) ? followSetBackClock(tx) : null));
   return transaction(async (tx) => {
-    if (!(await tryReconcileLock(tx))) return { images: 0, batches: 0, deliveries: 0, setBack: null };
-    const setBack = await followSetBackClock(tx);
+    if (!(await tryReconcileLock(tx))) return { images: 0, batches: 0, deliveries: 0, setBack };
     const images = await listLostImages(tx, PASS_MAX);
     await queue.sendImages(
       tx,

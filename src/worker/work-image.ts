@@ -104,18 +104,14 @@ function stagesFor(
 
 /**
  * Every download of a batch that has headers for its origins takes them along. Where they cannot be opened, what comes from other hosts
- * comes without them, unless a redirect leads to one of theirs: it may show a stranger another picture. `sourceHosts` is JSON.
+ * comes without them, and none of theirs is asked, to which a redirect may lead: it may show a stranger another picture.
  */
-function withHeaders(download: Stages["download"], find: () => ReturnType<SourceHeadersOf>, sourceHosts: string): Stages["download"] {
-  const areFor = (url: string) => sourceHosts.includes(JSON.stringify(new URL(url).host));
+function withHeaders(download: Stages["download"], find: () => ReturnType<SourceHeadersOf>, hosts: readonly string[]): Stages["download"] {
   return async (request) => {
     const headers = await find().catch((error: unknown) => {
       throw isDatabaseAway(error) ? new NoAttempt("the batch's headers could not be read", { cause: error }) : error;
     });
-    if (headers.ok) return download({ ...request, sourceHeaders: headers.value });
-    if (areFor(request.url)) return headers;
-    const bare = await download(request);
-    return bare.ok && areFor(bare.value.finalUrl) ? headers : bare;
+    return download(headers.ok ? { ...request, sourceHeaders: headers.value } : { ...request, barred: { hosts, refusal: headers } });
   };
 }
 

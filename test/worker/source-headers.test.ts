@@ -33,6 +33,7 @@ describe("a batch with headers for its origins", () => {
         unchanged.push(url.pathname);
         response.writeHead(304).end();
       } else if (headers.authorization === `Bearer ${TOKEN}`) response.setHeader("etag", '"v1"').end(photo);
+      else if (url.pathname === "/sign-in") response.writeHead(302, { location: url.searchParams.get("page") ?? "" }).end();
       else response.writeHead(401).end();
     });
     databaseUrl = await createTestDatabase();
@@ -155,9 +156,12 @@ describe("a batch with headers for its origins", () => {
       products: [{ id: "A", images: [`${origin.url}/other-key.jpg`] }],
       sourceHeaders: headersFor(origin.url),
     });
-    const other = await startOrigin((_, response) => response.writeHead(302, { location: `${origin.url}/photo/for-strangers.jpg` }).end());
+    const other = await startOrigin((_, response, { pathname }) => {
+      const through = `${origin.url}/sign-in?page=${encodeURIComponent(`${other.url}/photo/sign-in.jpg`)}`;
+      response.writeHead(302, { location: pathname === "/through.jpg" ? through : `${origin.url}/photo/for-strangers.jpg` }).end();
+    });
     const { body: mixed } = await postJson(stranger, {
-      products: [{ id: "A", images: ["/photo/free.jpg", "/moved.jpg"].map((path) => other.url + path) }],
+      products: [{ id: "A", images: ["/photo/free.jpg", "/moved.jpg", "/through.jpg"].map((path) => other.url + path) }],
       sourceHeaders: headersFor(origin.url),
     });
     await stranger.kill("SIGTERM");
@@ -182,8 +186,9 @@ describe("a batch with headers for its origins", () => {
     const [product] = (JSON.parse(await textOf(ofOthers.links.products)) as { products: Product[] }).products;
     assert.deepEqual(
       product?.images.map(({ error }) => error?.code),
-      [undefined, "unauthorized"],
+      [undefined, "unauthorized", "unauthorized"],
     );
+    for (const path of ["/photo/for-strangers.jpg", "/sign-in"]) assert.equal(origin.hits.get(path), undefined, path);
     assert.match(product?.images[1]?.error?.message ?? "", /another SECRET_KEY/);
   });
 });
