@@ -99,7 +99,7 @@ async function stopInReverse(started: (() => Promise<void>)[], log: Log): Promis
   }
 }
 
-async function startFoundation({ config, log, warn }: Try, onStop: OnStop, stop: () => Promise<void>): Promise<Foundation> {
+async function startFoundation({ config, log, ...given }: Try, onStop: OnStop, stop: () => Promise<void>): Promise<Foundation> {
   await makeDataDir(config.dataDir);
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
   await migrateDatabase(databaseUrl, () => log.warn({}, "waiting for another process that migrates the database")).catch(
@@ -112,23 +112,23 @@ async function startFoundation({ config, log, warn }: Try, onStop: OnStop, stop:
   const storage = await createStorage(config);
   onStop(storage.close);
   onStop((await startSweeper({ sweep: storage.sweep, log })).stop);
-  const db = connectDatabase({
-    url: databaseUrl,
-    poolMax: POOL_MAX,
-    onError: (error) => warn(error, "an idle database connection broke"),
-  });
+  const db = openPool(databaseUrl, given.warn);
   onStop(db.close);
-  const watchfulWarn = await stopForNewerVersion({ db, log, warn, onStop, stop });
+  const warn = await stopForNewerVersion({ db, log, warn: given.warn, onStop, stop });
   await sweepUploads({ executor: db.executor, storage });
   const queue = await openQueue({
     executor: db.executor,
     supervise: config.role !== "api",
-    onError: (error) => watchfulWarn(error, "the queue reported an error"),
+    onError: (error) => warn(error, "the queue reported an error"),
   });
   onStop(queue.stop);
   // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.
   if (config.databaseUrl === null) await queue.freeClaims();
-  return { config, log, warn: watchfulWarn, db, databaseUrl, queue, storage, headerSeal: await openHeaderSeal(config) };
+  return { config, log, warn, db, databaseUrl, queue, storage, headerSeal: await openHeaderSeal(config) };
+}
+
+function openPool(url: string, warn: Warn): Database {
+  return connectDatabase({ url, poolMax: POOL_MAX, onError: (error) => warn(error, "an idle database connection broke") });
 }
 
 type Watched = { db: Database; log: Log; warn: Warn; onStop: OnStop; stop: () => Promise<void> };
