@@ -45,7 +45,7 @@ results_url=$(text resultsCsv)
 echo "accepted: $(number products) products with $(number total) images, $self" >&2
 
 until [ -n "$(text finishedAt)" ]; do
-  if [ -n "$(text pausedAt)" ]; then
+  if [ -n "$(text pausedAt)" ] && [ -z "$(text cancelledAt)" ]; then
     echo "paused: $(text pauseReason) Resume it with: curl -X POST $self/resume" >&2
     exit 3
   fi
@@ -59,9 +59,9 @@ until [ -n "$(text finishedAt)" ]; do
   echo "$(number percent) %" >&2
 done
 
-status=$(text status) completed=$(number completed) failed=$(number failed)
+status=$(text status) total=$(number total) completed=$(number completed) failed=$(number failed)
 # The link holds a secret of its own and needs no key.
 call "$results_url"
 cat "$folder/body" > "$results" || exit 2
 echo "$status: $completed images completed, $failed failed; see $results"
-[ "$failed" -eq 0 ]
+[ "$completed" -eq "$total" ]

@@ -52,7 +52,7 @@ def wait_for_completion(batch, deadline_seconds, on_progress=lambda now: None):
         on_progress(now)
         if now["finishedAt"]:
             return now
-        if now["pausedAt"]:
+        if now["pausedAt"] and not now["cancelledAt"]:
             raise NotEnded(f"paused: {now['pauseReason']} Resume it with POST {now['links']['self']}/resume")
         if time.monotonic() >= deadline:
             raise NotEnded(f"not ended in time; it goes on, look at {now['links']['self']}")
@@ -78,7 +78,7 @@ def main(csv_path, results_path="results.csv"):
         results.write(call(batch["links"]["resultsCsv"])[1])
     progress = batch["progress"]
     print(f"{batch['status']}: {progress['completed']} images completed, {progress['failed']} failed; see {results_path}")
-    return 0 if progress["failed"] == 0 else 1
+    return 0 if progress["completed"] == progress["total"] else 1
 
 
 if __name__ == "__main__":

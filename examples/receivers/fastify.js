@@ -59,7 +59,7 @@ function remember(id) {
 
 /** Your own work. What must survive a crash goes into a queue or a table before the answer. */
 async function handle({ type, data }) {
-  if (type !== "batch.completed" && type !== "batch.failed") return;
+  if (!["batch.completed", "batch.failed", "batch.cancelled"].includes(type)) return;
   const result = await fetch(data.outputCsvUrl, { signal: AbortSignal.timeout(60_000) });
   if (!result.ok) throw new Error(`the result CSV: status ${result.status}`);
   await writeFile(`${data.requestId}.csv`, Buffer.from(await result.arrayBuffer()));

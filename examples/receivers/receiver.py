@@ -92,7 +92,7 @@ def find_fault(headers, body):
 def handle(event):
     """Your own work. What must survive a crash goes into a queue or a table before the answer."""
     data = event["data"]
-    if event["type"] not in ("batch.completed", "batch.failed"):
+    if event["type"] not in ("batch.completed", "batch.failed", "batch.cancelled"):
         return
     with urllib.request.urlopen(data["outputCsvUrl"], timeout=60) as result, open(f"{data['requestId']}.csv", "wb") as file:
         file.write(result.read())

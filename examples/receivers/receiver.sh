@@ -27,7 +27,7 @@ sign() { # key in hexadecimal digits; what is signed on stdin
 # Your own work. jq would read JSON properly; the last outputCsvUrl of an event is always Pressrun's own.
 handle() { # file of the event
   case $(cat "$1") in
-    '{"type":"batch.completed"'* | '{"type":"batch.failed"'*) ;;
+    '{"type":"batch.completed"'* | '{"type":"batch.failed"'* | '{"type":"batch.cancelled"'*) ;;
     *) return 0 ;;
   esac
   curl -fsS --max-time 60 -o "${1%.json}.csv" "$(sed -n 's/.*"outputCsvUrl":"\([^"]*\)".*/\1/p' "$1")"

@@ -21,6 +21,7 @@ type Batch = {
   progress: { total: number; completed: number; failed: number; percent: number };
   pausedAt: string | null;
   pauseReason: string | null;
+  cancelledAt: string | null;
   finishedAt: string | null;
   links: { self: string; resultsCsv: string };
 };
@@ -74,7 +75,8 @@ export async function waitForCompletion(
     const now = (await response.json()) as Batch;
     onProgress(now);
     if (now.finishedAt !== null) return now;
-    if (now.pausedAt !== null) throw new NotEnded(`paused: ${now.pauseReason} Resume it with POST ${now.links.self}/resume`);
+    if (now.pausedAt !== null && now.cancelledAt === null)
+      throw new NotEnded(`paused: ${now.pauseReason} Resume it with POST ${now.links.self}/resume`);
     if (Date.now() >= deadline) throw new NotEnded(`not ended in time; it goes on, look at ${now.links.self}`);
     await delay(1_000 * Number(response.headers.get("retry-after") ?? 1));
   }
@@ -91,7 +93,7 @@ async function main([csvPath, resultsPath = "results.csv"]: string[]): Promise<n
   });
   await writeFile(resultsPath, Buffer.from(await (await call(links.resultsCsv)).arrayBuffer()));
   console.log(`${status}: ${progress.completed} images completed, ${progress.failed} failed; see ${resultsPath}`);
-  return progress.failed === 0 ? 0 : 1;
+  return progress.completed === progress.total ? 0 : 1;
 }
 
 if (import.meta.main) {

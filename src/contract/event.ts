@@ -126,7 +126,10 @@ export const BatchEvent = Type.Object(
 export const SeedEvent = Type.Object(
   {
     requestId: RequestId,
-    status: words(BATCH_STATUSES, "completed: at least one image succeeded; failed: none did."),
+    status: words(
+      BATCH_STATUSES,
+      "completed: at least one image succeeded; failed: none did; cancelled: somebody cancelled the batch before all were tried.",
+    ),
     message: Type.String({ description: "How the batch ended, for people." }),
     products: Type.Array(ProductStatus, {
       maxItems: SEED_PRODUCTS_MAX,

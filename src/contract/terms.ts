@@ -87,7 +87,7 @@ const PAUSED_HOSTS = {
 
 export const Status = words(
   BATCH_STATUSES,
-  "completed: all images are settled and at least one succeeded. failed: all are settled and none succeeded. A batch that is paused keeps the status that it had.",
+  "completed: all images are settled and at least one succeeded. failed: all are settled and none succeeded. cancelled: it has ended before all were tried, because somebody cancelled it. A batch that is paused keeps the status that it had.",
   { title: "BatchStatus" },
 );
 export const Outcome = Nullable(
@@ -123,12 +123,18 @@ export const Run = Type.Integer({
 });
 
 /** In examples. */
-export const NOT_PAUSED = { pausedAt: null, pauseReason: null, pausedHosts: [], hostsPaused: 0, imagesHeld: 0 };
+export const NOT_PAUSED = { pausedAt: null, pauseReason: null, cancelledAt: null, pausedHosts: [], hostsPaused: 0, imagesHeld: 0 };
 
 /** Whether a batch is paused, and its times: part of every schema that shows its state. */
 export const PAUSE_AND_TIMES = {
   pausedAt: PausedAt,
   pauseReason: PauseReason,
+  cancelledAt: Nullable(
+    Type.String({
+      format: "date-time",
+      description: "When it was cancelled; null where it was not. It is paused from then on, until what was in hand has ended.",
+    }),
+  ),
   ...PAUSED_HOSTS,
   createdAt: Instant,
   startedAt: Nullable(Instant),

@@ -102,6 +102,7 @@ const BATCH_MEMBERS: Record<keyof BatchRow, string> = {
   pauseAtFailurePercent: "pause_at_failure_percent",
   pausedAt: "paused_at",
   pauseReason: "pause_reason",
+  cancelledAt: "cancelled_at",
   budgetSettled: "budget_settled",
   budgetFailed: "budget_failed",
   pauseHostAtFailurePercent: "pause_host_at_failure_percent",

@@ -1,4 +1,4 @@
-import type { BatchOutcome } from "../domain/batch-state.ts";
+import type { BatchOutcome, EndStatus } from "../domain/batch-state.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
 import { EVENT_TIME } from "./events.ts";
@@ -12,7 +12,7 @@ import { IS_SETTLED } from "./settle-images.ts";
 export async function endBatch(
   tx: Tx,
   batchId: string,
-  end: { run: number; status: "completed" | "failed"; outcome: BatchOutcome },
+  end: { run: number; status: EndStatus; outcome: BatchOutcome },
 ): Promise<BatchRow | null> {
   const { rows } = await tx.executor.executeSql(
     `update batch set status = $3, outcome = $4, started_at = coalesce(started_at, now()), finished_at = ${EVENT_TIME}, paused_at = null, pause_reason = null,

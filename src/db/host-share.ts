@@ -140,7 +140,7 @@ export async function markShareResumed(
   const {
     rows: [locked],
   } = await tx.executor.executeSql(
-    "select budget_round as round from batch where batch_id = $1 and status in ('pending', 'processing') for update",
+    "select budget_round as round from batch where batch_id = $1 and cancelled_at is null and status in ('pending', 'processing') for update",
     [batchId],
   );
   if (!locked) return null;

@@ -1,6 +1,6 @@
 import type { ImageState } from "../domain/batch-state.ts";
 import type { UrlRule } from "../domain/clean-image-url.ts";
-import type { ImageCode } from "../domain/image-code.ts";
+import { IMAGE_CODES, type ImageCode } from "../domain/image-code.ts";
 import type { ImageResult, OutputFile, ProductResult } from "../domain/product-result.ts";
 import type { Executor } from "./connect.ts";
 
@@ -41,15 +41,23 @@ export async function listProducts(db: Executor, batchId: string, page: { afterL
   const span = [batchId, first.firstOrdinal, last.firstOrdinal + last.urls.length - 1];
   const images = (await db.executeSql(IMAGES, span)).rows as ImageRow[];
   const byOrdinal = new Map(images.map((image) => [image.ordinal, resultOf(image)]));
+  const { hasMore, isCancelled } = (await db.executeSql(AROUND, [batchId, last.line])).rows[0] as {
+    hasMore: boolean;
+    isCancelled: boolean;
+  };
   const results = products.map(({ firstOrdinal, ...product }) => ({
     ...product,
-    images: product.urls.map((_, index) => byOrdinal.get(firstOrdinal + index) ?? NOT_PLANNED),
+    images: product.urls.map((_, index) => byOrdinal.get(firstOrdinal + index) ?? (isCancelled ? NEVER_PLANNED : NOT_PLANNED)),
   }));
-  const { rows } = await db.executeSql("select 1 from product where batch_id = $1 and line > $2 limit 1", [batchId, last.line]);
-  return { products: results, nextLine: rows.length > 0 ? last.line : null };
+  return { products: results, nextLine: hasMore ? last.line : null };
 }
 
+const AROUND = `select exists (select 1 from product where batch_id = $1 and line > $2) as "hasMore",
+  exists (select 1 from batch where batch_id = $1 and cancelled_at is not null) as "isCancelled"`;
+
 const NOT_PLANNED: ImageResult = { fetchedUrl: null, urlRules: [], outputs: [], error: null };
+/** Of a cancelled batch. */
+const NEVER_PLANNED: ImageResult = { ...NOT_PLANNED, error: { code: "cancelled", message: IMAGE_CODES.cancelled.message } };
 
 // Products whose first image is PAGE_IMAGES_MAX or more behind the page's first image are left to the next page.
 const PRODUCTS = `select line, first_ordinal as "firstOrdinal", serial, name, urls, record from product

@@ -67,7 +67,7 @@ export async function markResumed(tx: Tx, batchId: string, change: BudgetChange)
        budget_round = budget_round + 1, hosts_paused = 0, waits_for_hosts = false, images_due = images_due + images_held, images_held = 0,
        pause_at_failure_percent = case when $2 then $3::smallint else pause_at_failure_percent end,
        pause_host_at_failure_percent = case when $4 then $5::smallint else pause_host_at_failure_percent end
-     where batch_id = $1 and (paused_at is not null or hosts_paused > 0) and status in ('pending', 'processing')
+     where batch_id = $1 and (paused_at is not null or hosts_paused > 0) and cancelled_at is null and status in ('pending', 'processing')
      returning ${BATCH_COLUMNS}, ${EVENT_TIME} as "resumedAt"`,
     [batchId, change.percent !== undefined, change.percent ?? null, change.hostPercent !== undefined, change.hostPercent ?? null],
   );

@@ -41,11 +41,11 @@ export async function listLostImages(tx: Tx, limit: number): Promise<{ batchId: 
 
 /**
  * Batches that have something to plan or due images, and few images queued, but no plan job; and batches that are settled, or
- * of which only held images are left, without a finish job. A settled batch is listed even while it is paused.
+ * of which only held images are left, or that were cancelled, without a finish job. A settled batch is listed even while it is paused.
  */
 export async function listStalledBatches(tx: Tx, lowWater: number): Promise<{ batchId: string; run: number; isAllQueued: boolean }[]> {
   const { rows } = await tx.client.query<{ batchId: string; run: number; isAllQueued: boolean }>(
-    `select b.batch_id as "batchId", b.run, b."isAllQueued" from (select *, is_planned and images_due = 0 as "isAllQueued", ${IS_SETTLED} or ${STANDS_STILL} as "isToFinish" from batch) b
+    `select b.batch_id as "batchId", b.run, b."isAllQueued" from (select *, cancelled_at is not null or is_planned and images_due = 0 as "isAllQueued", cancelled_at is not null or ${IS_SETTLED} or ${STANDS_STILL} as "isToFinish" from batch) b
      where b.status in ('pending', 'processing') and ${isStale("b.created_at")}
        and case when b."isAllQueued" then b."isToFinish" else b.paused_at is null and b.images_queued < $1 end
        and not exists (

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { check, foreignKey, index, integer, pgTable, primaryKey, smallint, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
-import { DELIVERY_STATES, EVENT_TYPES } from "../domain/batch-state.ts";
+import { DELIVERY_STATES, END_EVENTS, EVENT_TYPES } from "../domain/batch-state.ts";
 import { WEBHOOK_PAYLOADS } from "../domain/seed-payload.ts";
 import { instant, oneOf } from "./columns.ts";
 import { tenant } from "./schema.ts";
@@ -40,9 +40,7 @@ export const event = pgTable(
   },
   (t) => [
     // A run ends once, but can be paused and resumed any number of times.
-    uniqueIndex("event_once")
-      .on(t.batchId, t.run, t.type)
-      .where(sql`type in ('batch.completed', 'batch.failed')`),
+    uniqueIndex("event_once").on(t.batchId, t.run, t.type).where(oneOf("type", END_EVENTS)),
     uniqueIndex("event_sequence").on(t.batchId, t.sequence),
     check("event_type", oneOf("type", EVENT_TYPES)),
   ],

@@ -58,6 +58,8 @@ export const batch = pgTable(
     /** Set while nothing new of the batch is tried, until somebody resumes it. */
     pausedAt: instant("paused_at"),
     pauseReason: text("pause_reason"),
+    /** Set once somebody cancelled it: it is paused from then on, cannot be resumed, and ends once nothing of it is in hand. */
+    cancelledAt: instant("cancelled_at"),
     /** How many images were tried and settled since the upload or the last resume, and how many of those failed. */
     budgetSettled: integer("budget_settled").notNull().default(0),
     budgetFailed: integer("budget_failed").notNull().default(0),

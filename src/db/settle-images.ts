@@ -169,6 +169,7 @@ export type CounterState = {
   isSettled: boolean;
   hasRepeats: boolean;
   isPaused: boolean;
+  isCancelled: boolean;
   hasDue: boolean;
   standsStill: boolean;
 } & Budget;
@@ -191,7 +192,7 @@ export async function addToCounters(tx: Tx, change: CounterChange): Promise<Coun
         budget_settled = budget_settled + $2, budget_failed = budget_failed + $7
       where batch_id = $1
       returning batch_id as "batchId", run, images_queued as queued, is_planned as "isPlanned", has_repeats as "hasRepeats",
-        ${IS_SETTLED} as "isSettled", paused_at is not null as "isPaused",
+        ${IS_SETTLED} as "isSettled", paused_at is not null as "isPaused", cancelled_at is not null as "isCancelled",
         pause_at_failure_percent as "budgetPercent", budget_settled as "budgetSettled", budget_failed as "budgetFailed",
         pause_host_at_failure_percent as "hostPercent", budget_round as round, hosts_paused as "hostsPaused", images_due > 0 as "hasDue", ${STANDS_STILL} as "standsStill"`,
     values: [

@@ -1,7 +1,4 @@
-/**
- * The states of a batch; see ARCHITECTURE.md for who moves it from one to the next. `cancelled`, of batches and of images, and
- * the count `skipped` are reserved: nothing sets them yet, and clients of the seed know them.
- */
+/** The states of a batch; see ARCHITECTURE.md for who moves it from one to the next. */
 export const BATCH_STATUSES = ["pending", "processing", "completed", "failed", "cancelled"] as const;
 export type BatchStatus = (typeof BATCH_STATUSES)[number];
 
@@ -18,6 +15,7 @@ export type DeliveryState = (typeof DELIVERY_STATES)[number];
 export const EVENT_TYPES = [
   "batch.completed",
   "batch.failed",
+  "batch.cancelled",
   "batch.paused",
   "batch.resumed",
   "batch.host_paused",
@@ -37,10 +35,23 @@ export function settledOf({ completed, failed, skipped }: BatchCounts): number {
   return completed + failed + skipped;
 }
 
-/** Of a batch that is wholly settled: `failed` only where nothing at all succeeded. */
-export function settledStatus(counts: BatchCounts): { status: "completed" | "failed"; outcome: BatchOutcome } {
-  if (counts.completed === 0) return { status: "failed", outcome: "none" };
-  return { status: "completed", outcome: counts.completed === counts.total ? "all" : "some" };
+export type EndStatus = "completed" | "failed" | "cancelled";
+
+/**
+ * Of a batch that is wholly settled: `cancelled` where anything was left untried, and `failed` only where nothing at all succeeded. One that
+ * was cancelled when everything of it was in hand ends like any other.
+ */
+export function settledStatus(counts: BatchCounts): { status: EndStatus; outcome: BatchOutcome } {
+  const outcome = counts.completed === 0 ? "none" : counts.completed === counts.total ? "all" : "some";
+  if (counts.skipped > 0) return { status: "cancelled", outcome };
+  return { status: outcome === "none" ? "failed" : "completed", outcome };
+}
+
+/** The events that end a run of a batch: one for each run. */
+export const END_EVENTS = ["batch.completed", "batch.failed", "batch.cancelled"] as const satisfies readonly EventType[];
+
+export function isEnd(type: EventType): boolean {
+  return END_EVENTS.some((end) => end === type);
 }
 
 /** In whole per cent, rounded down, so that 100 means that every image is settled. */

@@ -43,6 +43,7 @@ export function viewState(batch: BatchRow, publicUrl: string) {
     bytes: { input: batch.inputBytes, output: batch.outputBytes },
     pausedAt: batch.pausedAt?.toISOString() ?? null,
     pauseReason: batch.pauseReason,
+    cancelledAt: batch.cancelledAt?.toISOString() ?? null,
     pausedHosts: batch.pausedShares.map((share) =>
       viewPausedShare({ ...share, pausedAt: new Date(share.pausedAt) }, publicUrl, batch.batchId),
     ),

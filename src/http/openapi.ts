@@ -88,7 +88,7 @@ export function openapiOptions(version: string) {
       batchEnded: webhook(
         "batchEnded",
         "A batch has ended",
-        "`batch.completed` or `batch.failed`, once for each run. With webhookPayload=seed it comes as a SeedEvent.",
+        "`batch.completed`, `batch.failed` or `batch.cancelled`, once for each run. With webhookPayload=seed it comes as a SeedEvent.",
         ["BatchEvent", "SeedEvent"],
       ),
       batchPaused: webhook(

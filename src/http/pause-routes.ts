@@ -88,6 +88,7 @@ function addResumeRoute(app: FastifyInstance, deps: PauseRouteDeps): void {
           ...problemResponses([
             ...CHANGE_PROBLEMS,
             "batch_not_found",
+            "batch_ended",
             "batch_not_paused",
             "host_not_paused",
             "upload_too_large",
@@ -118,6 +119,7 @@ async function resumeWhole(deps: PauseRouteDeps, batchId: string, budgets: Resum
     ...(hostPercent === undefined ? {} : { hostPercent }),
   });
   if (batch) return batch;
+  await refuseCancelled(deps, batchId);
   throw new ProblemError("batch_not_paused", "Expected a batch that is paused, or of which a host is; this one is not (any more).");
 }
 
@@ -128,9 +130,19 @@ async function resumeOne(deps: PauseRouteDeps, batchId: string, host: string, bu
   }
   const batch = await deps.resumeHost(batchId, host, budgets.pauseHostAtFailurePercent);
   if (batch) return batch;
+  await refuseCancelled(deps, batchId);
   throw new ProblemError(
     "host_not_paused",
     `Expected one of the hosts that are paused in this batch (pausedHosts lists them); ${JSON.stringify(host)} is not (any more).`,
+  );
+}
+
+async function refuseCancelled(deps: PauseRouteDeps, batchId: string): Promise<void> {
+  const { cancelledAt } = await getBatch(deps, batchId);
+  if (cancelledAt === null) return;
+  throw new ProblemError(
+    "batch_ended",
+    "Expected a batch that can go on; this one was cancelled. Upload what is left of it (failures.csv) as a new one.",
   );
 }
 

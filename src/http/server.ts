@@ -11,6 +11,7 @@ import { protect, type ProtectionSettings } from "./protection.ts";
 import { addServiceRoutes, type ServiceDeps } from "./service-routes.ts";
 import { addStatusRoute, type StatusDeps } from "./status-route.ts";
 import { addBatchRoutes, type BatchDeps } from "./batch-routes.ts";
+import { addCancelRoute, type CancelRouteDeps } from "./cancel-route.ts";
 import { addPauseRoutes, type PauseRouteDeps } from "./pause-routes.ts";
 import { addPreflightRoute, type PreflightRouteDeps } from "./preflight-route.ts";
 import { readOffBeforeClose } from "./read-off.ts";
@@ -24,6 +25,7 @@ import { addUploadRoute } from "./upload-route.ts";
 
 export type HttpDeps = BatchDeps &
   PauseRouteDeps &
+  CancelRouteDeps &
   PreflightRouteDeps &
   ReportRouteDeps &
   StatusDeps &
@@ -92,6 +94,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   addBatchRoutes(app, deps);
   addPreflightRoute(app, deps);
   addPauseRoutes(app, deps);
+  addCancelRoute(app, deps);
   addReportRoutes(app, deps);
   addResultRoutes(app, deps);
   addOutputRoutes(app, deps);

@@ -4,7 +4,7 @@ import type { Tx } from "../db/connect.ts";
 import { hasSeedEndpoint, recordEvent } from "../db/events.ts";
 import { listProducts } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl, viewPausedShare, type BatchEventBody } from "../domain/batch-event.ts";
-import { countsOf, type EventType } from "../domain/batch-state.ts";
+import { countsOf, isEnd, type EventType } from "../domain/batch-state.ts";
 import type { PausedShare } from "../domain/failure-budget.ts";
 import { SEED_PRODUCTS_MAX, writeSeedPayload } from "../domain/seed-payload.ts";
 import type { Queue } from "./queue.ts";
@@ -37,7 +37,7 @@ export async function announceEvent(tx: Tx, deps: AnnounceDeps, batch: BatchRow,
 
 /** The seed sent one webhook, at the end of a batch: a receiver written for it would take the news of a pause for the end. */
 async function findSeedBody(tx: Tx, deps: AnnounceDeps, batch: BatchRow, type: EventType): Promise<string | null> {
-  if (type !== "batch.completed" && type !== "batch.failed") return null;
+  if (!isEnd(type)) return null;
   if (!(await hasSeedEndpoint(tx, batch.batchId))) return null;
   const { products } = await listProducts(tx.executor, batch.batchId, { afterLine: 0, limit: SEED_PRODUCTS_MAX });
   return writeSeedPayload(batch, products, deps.publicUrl());

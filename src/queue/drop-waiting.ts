@@ -46,10 +46,17 @@ export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
       const inHand = new Set(found.filter(({ id }) => !taken.has(id)).map(({ ordinal }) => ordinal));
       return { dropped: [...dropped].filter((ordinal) => !inHand.has(ordinal)), inHand: inHand.size };
     },
+
+    /** Whether any image of the batch has a job, in hand or waiting: read as of one moment, so that one which is sent again has one. */
+    async hasImageJobs(tx: Tx, batchId: string): Promise<boolean> {
+      return (await tx.executor.executeSql(HAS_JOBS, [batchId])).rows.length > 0;
+    },
   };
 }
 
 const OF_BATCH = `select id from pgboss.job where name = 'image' and state < 'active' and data->>'batchId' = $1::text for update skip locked`;
+
+const HAS_JOBS = `select 1 from pgboss.job where name = 'image' and state <= 'active' and data->>'batchId' = $1::text limit 1`;
 
 /** All images of one host that have a job, in one reading of the queue. Some 4,000 at most have one, and each is found by key. */
 const OF_HOST = `select j.id, i.ordinal, j.state = 'active' as "isActive"

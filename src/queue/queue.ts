@@ -109,7 +109,7 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
     /** Once the transaction is committed, whoever is busy looks whether the new batch's images go first. */
     announceBatch: (tx: Tx) => tellNews(tx, NEW_BATCH),
     sendPlan: (tx: Tx, data: PlanJob) => insert(tx, "plan", [{ data }]),
-    sendFinish: (tx: Tx, data: FinishJob) => insert(tx, "finish", [{ data }]),
+    sendFinish: (tx: Tx, data: FinishJob, delayMs?: number) => insert(tx, "finish", [{ data, ...startAfter(delayMs) }]),
     sendDeliver: (tx: Tx, data: DeliverJob, delayMs?: number) => insert(tx, "deliver", [{ data, ...startAfter(delayMs) }]),
 
     /** The highest priority that waits, as a tag; null when nothing does. */

@@ -17,6 +17,7 @@ import { surveyCatalogue } from "../intake/survey-catalogue.ts";
 import { surveyInThread } from "../intake/survey-in-thread.ts";
 import { CSV_LIMITS } from "../net/deadlines.ts";
 import { createDownloader } from "../net/download.ts";
+import { cancelBatch } from "../queue/cancel-batch.ts";
 import { pauseBatch } from "../queue/pause-batch.ts";
 import { resumeBatch, resumeShare } from "../queue/resume-batch.ts";
 import { readVersion } from "../version.ts";
@@ -53,6 +54,7 @@ export async function wireApi(
     fetchCsv: await serveCsvFetch(config, onStop),
     ...serveRows({ db, storage }),
     pauseBatch: (batchId) => db.transaction((tx) => pauseBatch(tx, { queue, publicUrl }, batchId, PAUSED_BY_HAND)),
+    cancelBatch: (batchId) => db.transaction((tx) => cancelBatch(tx, { queue }, batchId)),
     resumeBatch: (batchId, change) => db.transaction((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
     resumeHost: (batchId, host, percent) => db.transaction((tx) => resumeShare(tx, { queue, publicUrl }, batchId, host, percent)),
     openReport: serveReports(databaseUrl),

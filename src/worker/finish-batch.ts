@@ -1,13 +1,15 @@
 import { open } from "node:fs/promises";
+import type { FinishJob } from "../contract/jobs.ts";
 import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import { writeResultFile } from "../csv/write-result-file.ts";
 import { DEFAULT_TENANT_ID, type Database, type Tx } from "../db/connect.ts";
 import { findBatch, type BatchRow } from "../db/batches.ts";
+import { skipOpenImages } from "../db/cancel-batch.ts";
 import { endBatch } from "../db/finish-batch.ts";
 import { sweepShares } from "../db/host-share.ts";
 import { productPages } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
-import { countsOf, settledOf, settledStatus, type EventType } from "../domain/batch-state.ts";
+import { countsOf, settledOf, settledStatus } from "../domain/batch-state.ts";
 import { outputNames } from "../domain/recipe.ts";
 import { announceEvent } from "../queue/announce-event.ts";
 import { pauseStandingStill } from "../queue/hold-share.ts";
@@ -15,7 +17,7 @@ import type { Queue } from "../queue/queue.ts";
 
 export type FinishDeps = {
   db: Pick<Database, "executor" | "transaction">;
-  queue: Pick<Queue, "sendDeliver">;
+  queue: Pick<Queue, "sendDeliver" | "sendFinish" | "dropWaitingImages" | "hasImageJobs">;
   storage: {
     tempPath(extension?: string): string;
     keepResult(tempPath: string, batchId: string, fileName: string): Promise<unknown>;
@@ -24,19 +26,38 @@ export type FinishDeps = {
   publicUrl: () => string;
 };
 
+/** Where something of a cancelled batch is still in hand, we look again after so long. */
+const LOOK_AGAIN_MS = 1_000;
+
 /**
  * Writes the result CSV, then ends the batch, records its event and queues the deliveries in one transaction.
  * May run twice: the file is replaced by the same file, and only the first ends the batch. Where only images of paused
- * hosts are left of it, it is paused instead.
+ * hosts are left of it, it is paused instead. What is left of a cancelled batch is settled before, once nothing of it is in hand.
  */
-export async function finishBatch(deps: FinishDeps, job: { batchId: string; run: number }, signal: AbortSignal): Promise<void> {
-  const batch = await findBatch(deps.db.executor, DEFAULT_TENANT_ID, job.batchId);
+export async function finishBatch(deps: FinishDeps, job: FinishJob, signal: AbortSignal): Promise<void> {
+  const find = () => findBatch(deps.db.executor, DEFAULT_TENANT_ID, job.batchId);
+  let batch = await find();
   if (!batch || batch.finishedAt !== null || batch.run !== job.run) return;
+  if (batch.cancelledAt !== null) {
+    if (await isInHand(deps, job)) return;
+    await skipOpenImages(deps.db.executor, job.batchId);
+    batch = (await find()) ?? batch;
+  }
   if (!batch.isPlanned || settledOf(countsOf(batch)) < batch.imagesTotal)
     return deps.db.transaction((tx) => pauseStandingStill(tx, deps, batch));
   await writeResult(deps, batch, signal);
   if (batch.budgetRound > 0) await sweepShares(deps.db.executor, batch.batchId);
   await deps.db.transaction((tx) => endAndAnnounce(deps, tx, batch));
+}
+
+/** Takes what waits again out of the queue: images that were being tried, and failed, or whose worker died. */
+function isInHand({ db, queue }: FinishDeps, job: FinishJob): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    await queue.dropWaitingImages(tx, job.batchId);
+    const isInHand = await queue.hasImageJobs(tx, job.batchId);
+    if (isInHand) await queue.sendFinish(tx, job, LOOK_AGAIN_MS);
+    return isInHand;
+  });
 }
 
 async function writeResult(deps: FinishDeps, batch: BatchRow, signal: AbortSignal): Promise<void> {
@@ -71,7 +92,5 @@ async function endAndAnnounce(deps: FinishDeps, tx: Tx, batch: BatchRow): Promis
   const { status, outcome } = settledStatus(countsOf(batch));
   const ended = await endBatch(tx, batch.batchId, { run: batch.run, status, outcome });
   if (!ended) return;
-
-  const type: EventType = status === "completed" ? "batch.completed" : "batch.failed";
-  await announceEvent(tx, deps, ended, { type, at: ended.finishedAt ?? ended.createdAt });
+  await announceEvent(tx, deps, ended, { type: `batch.${status}`, at: ended.finishedAt ?? ended.createdAt });
 }

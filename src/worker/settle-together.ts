@@ -74,13 +74,15 @@ export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly I
       batchId,
       counted.filter((image) => image.batchId === batchId),
     );
-    if (state)
-      await shelveImages(
-        tx,
-        queue,
-        state,
-        shelved.filter(({ data }) => data.batchId === batchId),
-      );
+    if (!state) continue;
+    // Perhaps it was the last in hand of a cancelled batch.
+    if (state.isCancelled) await queue.sendFinish(tx, { batchId, run: state.run });
+    await shelveImages(
+      tx,
+      queue,
+      state,
+      shelved.filter(({ data }) => data.batchId === batchId),
+    );
   }
   return unnamedOutputs(ours, settled, counted);
 }

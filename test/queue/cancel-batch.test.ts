@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { randomUUIDv7 } from "node:crypto";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { before, beforeEach, describe, test } from "node:test";
+import { findBatch, type BatchRow } from "../../src/db/batches.ts";
+import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import { productPages } from "../../src/db/list-products.ts";
+import { PAUSED_BY_HAND } from "../../src/domain/failure-budget.ts";
+import { cancelBatch } from "../../src/queue/cancel-batch.ts";
+import { countShares } from "../../src/queue/hold-share.ts";
+import type { Claim } from "../../src/queue/image-jobs.ts";
+import { pauseBatch } from "../../src/queue/pause-batch.ts";
+import { QUEUED_MAX } from "../../src/queue/plan-page.ts";
+import type { Queue } from "../../src/queue/queue.ts";
+import { resumeBatch, resumeShare } from "../../src/queue/resume-batch.ts";
+import { finishBatch } from "../../src/worker/finish-batch.ts";
+import { planBatch } from "../../src/worker/plan-batch.ts";
+import { reconcile } from "../../src/worker/reconcile.ts";
+import type { ImageOutcome } from "../../src/worker/settle-together.ts";
+import { createSettler, type Settler } from "../../src/worker/settler.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
+import { openJobs, outcomeOf } from "../support/outcomes.ts";
+import { claimsByImage, openTestQueue } from "../support/queue.ts";
+
+const DONE: ImageOutcome["outcome"] = { kind: "done", result: { outputs: [], isReused: false } };
+const failure = { code: "forbidden", detail: "so it is", retry: false } as const;
+
+/** The database's side of cancelling, without the network and a worker's clock. */
+describe("cancelling a batch", () => {
+  let db: Database;
+  let queue: Queue;
+  let folder: string;
+  let claim: (count: number) => Promise<Claim[]>;
+  let settler: Settler;
+  before(async () => {
+    ({ db, queue } = await openTestQueue());
+    folder = await createTestFolder();
+    claim = claimsByImage({ db, queue });
+    settler = createSettler({
+      removeOutputs: () => assert.fail(),
+      transaction: db.keyedTransaction,
+      queue,
+      flushOutcomes: async (items) => items,
+      pause: () => assert.fail(),
+      countShares: (tx, state, ordinals) => countShares(tx, deps(), state, ordinals),
+      onError: assert.fail,
+    });
+  });
+  beforeEach(async () => {
+    await db.executor.executeSql("delete from pgboss.job");
+    await db.executor.executeSql("update batch set status = 'completed'");
+    await rm(join(folder, "results.csv"), { force: true });
+  });
+
+  const deps = () => ({ queue, publicUrl: () => "http://127.0.0.1" });
+  const urls = (count: number, host = "cdn.test") => Array.from({ length: count }, (_, index) => `https://${host}/${index}.jpg`);
+  const load = async (images: readonly string[], pauseHostAtFailurePercent: number | null = null) => {
+    const rows = images.map((url) => [url]);
+    const batchId = await loadCatalogue({ db, queue }, rows, { pauseHostAtFailurePercent, endpoint: someEndpoint() });
+    await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
+    return batchId;
+  };
+  const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
+  const batchOf = async (batchId: string) => (await findBatch(db.executor, DEFAULT_TENANT_ID, batchId)) as BatchRow;
+  const settle = (claims: readonly Claim[], outcome: ImageOutcome["outcome"]) =>
+    Promise.all(claims.map((held) => settler.settle(outcomeOf(held, outcome))));
+  const cancel = (batchId: string) => db.transaction((tx) => cancelBatch(tx, { queue }, batchId));
+  const finish = (batchId: string) =>
+    finishBatch(
+      {
+        db,
+        queue,
+        storage: {
+          tempPath: () => join(folder, "results.csv"),
+          keepResult: async () => {},
+          discard: async () => {},
+        },
+        publicUrl: () => "http://127.0.0.1",
+      },
+      { batchId, run: 1 },
+      AbortSignal.timeout(30_000),
+    );
+  const endOf = async (batchId: string) => {
+    const { status, outcome, imagesDone, imagesFailed, imagesSkipped, pausedAt, finishedAt } = await batchOf(batchId);
+    assert.deepEqual([pausedAt, finishedAt !== null], [null, true]);
+    return { status, outcome, counts: [imagesDone, imagesFailed, imagesSkipped] };
+  };
+  const events = async (batchId: string) =>
+    (await rowsOf("select type from event where batch_id = $1 order by sequence", batchId)).map(({ type }) => type);
+  const states = async (batchId: string) =>
+    Object.fromEntries(
+      (await rowsOf("select state, count(*)::int as n from image where batch_id = $1 group by 1", batchId)).map(({ state, n }) => [
+        state,
+        n,
+      ]),
+    );
+
+  test("settles what is planned and what never was, and accounts for every row of the file", async () => {
+    const batchId = await load([...urls(QUEUED_MAX + 500), "https://cdn.test/0.jpg", "nowhere"]);
+    const claims = await claim(20);
+    await settle(claims.slice(0, 12), DONE);
+    await settle(claims.slice(12), { kind: "give_up", failure });
+    assert.ok(await cancel(batchId));
+    assert.deepEqual(await openJobs(db, batchId), []);
+    assert.equal((await openJobs(db, batchId, "finish")).length, 1);
+
+    await finish(batchId);
+    const skipped = QUEUED_MAX + 502 - 20;
+    assert.deepEqual(await endOf(batchId), { status: "cancelled", outcome: "some", counts: [12, 8, skipped] });
+    assert.deepEqual(await states(batchId), { done: 12, failed: 8, cancelled: QUEUED_MAX - 20 });
+    assert.deepEqual(await events(batchId), ["batch.cancelled"]);
+
+    const codes: (string | null)[] = [];
+    for await (const page of productPages(db.executor, batchId))
+      codes.push(...page.flatMap(({ images }) => images.map(({ error }) => error?.code ?? null)));
+    assert.deepEqual(
+      [null, "forbidden", "cancelled"].map((code) => codes.filter((one) => one === code).length),
+      [12, 8, skipped],
+    );
+    const results = await readFile(join(folder, "results.csv"), "utf8");
+    assert.equal(results.split("1: cancelled: The batch was cancelled.").length - 1, skipped);
+    const [report] = await rowsOf(
+      `select count(*) filter (where state = 'pending')::int as pending, count(*)::int as products, sum(images_skipped)::int as skipped
+       from report.products where batch_id = $1`,
+      batchId,
+    );
+    assert.deepEqual(report, { pending: 0, products: QUEUED_MAX + 502, skipped });
+  });
+
+  test("waits for what is in hand, which still counts, and takes what comes back from it out of the queue", async () => {
+    const batchId = await load(urls(30));
+    const claims = await claim(10);
+    await cancel(batchId);
+    await finish(batchId);
+    assert.equal((await batchOf(batchId)).finishedAt, null);
+    assert.equal((await openJobs(db, batchId, "finish")).filter(({ later }) => later).length, 1, "it is looked at again");
+
+    await rowsOf("delete from pgboss.job where name = 'finish'");
+    await settle(claims.slice(0, 4), DONE);
+    assert.ok((await openJobs(db, batchId, "finish")).length > 0, "what was in hand has ended: perhaps it was the last");
+    await settle(claims.slice(4, 6), { kind: "retry", failure: { ...failure, retry: true }, delayMs: 60_000 });
+    await settle(claims.slice(6, 8), { kind: "release", delayMs: 0 });
+    await settle(claims.slice(8), { kind: "shelve" });
+    await finish(batchId);
+    assert.deepEqual(await endOf(batchId), { status: "cancelled", outcome: "some", counts: [4, 0, 26] });
+    assert.deepEqual([await openJobs(db, batchId), await states(batchId)], [[], { done: 4, cancelled: 26 }]);
+  });
+
+  test("ends after the claims of a dead worker have lapsed", async () => {
+    const batchId = await load(urls(10));
+    await claim(10);
+    await cancel(batchId);
+    await finish(batchId);
+    assert.equal((await batchOf(batchId)).finishedAt, null);
+    await queue.freeClaims();
+    await finish(batchId);
+    assert.deepEqual(await endOf(batchId), { status: "cancelled", outcome: "none", counts: [0, 0, 10] });
+  });
+
+  test("ends like any other where all of it was in hand and came", async () => {
+    const batchId = await load(urls(10));
+    const claims = await claim(10);
+    await cancel(batchId);
+    await settle(claims, DONE);
+    await finish(batchId);
+    assert.deepEqual(await endOf(batchId), { status: "completed", outcome: "all", counts: [10, 0, 0] });
+    assert.deepEqual(await events(batchId), ["batch.completed"]);
+  });
+
+  test("ends a batch that is paused, and one of which only images of paused hosts are left", async () => {
+    const paused = await load(urls(10));
+    await db.transaction((tx) => pauseBatch(tx, deps(), paused, PAUSED_BY_HAND));
+    const held = await load(urls(60, "bad.test"), 20);
+    await settle(await claim(30), { kind: "give_up", failure });
+    await finish(held);
+    assert.ok((await batchOf(held)).imagesHeld > 0);
+    for (const batchId of [paused, held]) {
+      assert.ok(await cancel(batchId));
+      await finish(batchId);
+    }
+    assert.deepEqual(await endOf(paused), { status: "cancelled", outcome: "none", counts: [0, 0, 10] });
+    assert.deepEqual(await endOf(held), { status: "cancelled", outcome: "none", counts: [0, 30, 30] });
+    assert.deepEqual(await events(held), ["batch.host_paused", "batch.paused", "batch.cancelled"]);
+    assert.deepEqual(await rowsOf("select 1 from held_image where batch_id = $1", held), []);
+  });
+
+  test("is for good: nothing resumes, plans or queues it, and what is cancelled or has ended is not cancelled again", async () => {
+    const batchId = await load(urls(60, "bad.test"), 20);
+    await settle(await claim(30), { kind: "give_up", failure });
+    const [held] = await claim(1);
+    assert.equal(held, undefined);
+    await cancel(batchId);
+    assert.equal(await db.transaction((tx) => resumeBatch(tx, deps(), batchId, {})), null);
+    assert.equal(await db.transaction((tx) => resumeShare(tx, deps(), batchId, "bad.test", undefined)), null);
+    assert.equal(await cancel(batchId), null);
+    await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
+    await rowsOf("delete from pgboss.job where name = 'finish'");
+    await rowsOf("update image set queued_at = now() - interval '2 minutes'");
+    await rowsOf("update batch set created_at = now() - interval '2 minutes'");
+    const { images, batches } = await reconcile({ transaction: db.transaction, queue });
+    assert.deepEqual([images, batches, await openJobs(db, batchId)], [0, 1, []]);
+    assert.equal((await openJobs(db, batchId, "finish")).length, 1, "whose finish job was lost");
+    await finish(batchId);
+    const end = await endOf(batchId);
+    assert.equal(await cancel(batchId), null);
+    await finish(batchId);
+    assert.deepEqual(await endOf(batchId), end);
+    assert.equal((await events(batchId)).filter((type) => type === "batch.cancelled").length, 1);
+    assert.equal(await cancel(randomUUIDv7()), null);
+  });
+});
