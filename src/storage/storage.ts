@@ -60,10 +60,13 @@ export type Storage = {
 
 export async function createStorage(options: { dataDir: string }): Promise<Storage> {
   const paths = createPaths(options.dataDir);
-  const temp = await createTempFolder(paths.temp);
+  await mkdir(paths.temp, { recursive: true });
   for (const name of ["inputCsvFiles", "inputImages", "outputImages", "outputCsvFiles"]) {
-    await mkdir(join(options.dataDir, "uploads", name), { recursive: true });
+    const folder = join(options.dataDir, "uploads", name);
+    await mkdir(folder, { recursive: true });
+    checkOneFileSystem(paths.temp, folder);
   }
+  const temp = await createTempFolder(paths.temp);
   const ensureFolder = createFolderCache();
 
   const inFolder = (folder: string, name: string): Place => ({ folder, path: `${folder}${sep}${checkFileName(name)}` });
@@ -116,6 +119,22 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     sweep: temp.sweep,
     close: temp.remove,
   };
+}
+
+/**
+ * A file gets to its place whole by a new name, which no file system gives to the file of another. Linux looks at that before it looks for
+ * the file, so that none is needed to find out, and none left behind; elsewhere the first file to be moved tells.
+ */
+function checkOneFileSystem(temp: string, folder: string): void {
+  try {
+    renameSync(join(temp, "no-file"), join(folder, "no-file"));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EXDEV")
+      throw new Error(
+        `${folder} and ${temp} are two file systems or mounts: expected one, where a finished file gets to its place by a new name. Mount DATA_DIR or its folder uploads as a whole.`,
+        { cause: error },
+      );
+  }
 }
 
 async function listUploads(paths: ReturnType<typeof createPaths>, beforeMs: number): Promise<string[]> {

@@ -219,6 +219,19 @@ describe("the storage", () => {
     assert.ok((await storage.freeBytes()) > 0);
   });
 
+  test("refuses a folder of another file system, where no file could be put at its place", async (t) => {
+    const elsewhere = await createFolderElsewhere();
+    if (elsewhere === null) return t.skip("this machine has no second file system to write to");
+    const divided = await createTestFolder();
+    await mkdir(join(divided, "uploads"));
+    await symlink(elsewhere, join(divided, "uploads", "outputImages"));
+    await assert.rejects(
+      createStorage({ dataDir: divided }),
+      /outputImages and .*temp are two file systems or mounts: expected one.*Mount DATA_DIR/,
+    );
+    assert.deepEqual([await readdir(elsewhere), await readdir(join(divided, "uploads", "temp"))], [[], []]);
+  });
+
   test("takes another machine of the same name for no dead process of its own", async (t) => {
     const { readFile: read } = promises;
     const machine: Record<string, string> = {
