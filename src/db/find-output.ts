@@ -15,13 +15,13 @@ export async function findOutput(db: Executor, token: string, fileName: string):
 const PAGE_OUTPUTS = 1_000;
 
 /** All outputs of a batch in the order of the file. */
-export async function* listOutputs(db: Executor, batchId: string): AsyncGenerator<{ ordinal: number; fileName: string }> {
+export async function* listOutputs(db: Executor, batchId: string): AsyncGenerator<{ ordinal: number; fileName: string; bytes: number }> {
   for (let after = { ordinal: -1, name: "" }; ;) {
     const { rows } = await db.executeSql(
-      `select ordinal, name, file_name as "fileName" from output where batch_id = $1 and (ordinal, name) > ($2, $3) order by ordinal, name limit ${PAGE_OUTPUTS}`,
+      `select ordinal, name, file_name as "fileName", bytes::float8 as bytes from output where batch_id = $1 and (ordinal, name) > ($2, $3) order by ordinal, name limit ${PAGE_OUTPUTS}`,
       [batchId, after.ordinal, after.name],
     );
-    const page = rows as { ordinal: number; name: string; fileName: string }[];
+    const page = rows as { ordinal: number; name: string; fileName: string; bytes: number }[];
     yield* page;
     const last = page.at(-1);
     if (!last || page.length < PAGE_OUTPUTS) return;

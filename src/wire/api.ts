@@ -96,13 +96,10 @@ function serveRows({ db, storage }: Pick<Parts, "db" | "storage">): Pick<HttpDep
     findBatchByToken: (token) => findBatchByToken(db.executor, token),
     findResult: (batchId) => storage.findResult(batchId, RESULT_FILE_NAME),
     productPages: (batchId) => productPages(db.executor, batchId),
-    async *outputFiles(batchId) {
-      for await (const { ordinal, fileName } of listOutputs(db.executor, batchId)) {
-        const file = await storage.findOutput({ batchId, ordinal, fileName });
-        if (!file) throw new Error(`the output ${fileName} of ${batchId} is not where its row says`);
-        yield { ...file, fileName };
-      }
-    },
+    outputFiles: (batchId) => ({
+      list: () => listOutputs(db.executor, batchId),
+      find: ({ ordinal, fileName }) => storage.findOutput({ batchId, ordinal, fileName }),
+    }),
   };
 }
 

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { rename } from "node:fs/promises";
 import { request, type IncomingMessage } from "node:http";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import sharp from "sharp";
 import { createTestDatabase } from "../support/database.ts";
@@ -40,6 +42,13 @@ describe("the archive", { skip: process.platform === "linux" ? false : "only /pr
     const whole = await (await fetch(url)).arrayBuffer();
     assert.ok(whole.byteLength > IMAGES * 2_000_000, `the archive has ${whole.byteLength} bytes`);
     await eventually("no open file after a whole download", async () => open().length === 0);
+
+    const isTold = () => service.output.some((line) => line.includes("a download broke off") && line.includes("1-3.jpg"));
+    assert.ok(!isTold(), "clients that go away are nothing to tell of");
+    const shard = join(dataDir, "uploads", "outputImages", requestId, "00000");
+    await rename(join(shard, "1-3.jpg"), join(shard, "elsewhere.jpg"));
+    await assert.rejects(async () => (await fetch(url)).arrayBuffer(), "nobody takes a part for the whole");
+    await eventually("the log to say which file is missing", async () => isTold());
   });
 });
 
