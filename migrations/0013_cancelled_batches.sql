@@ -16,10 +16,29 @@ left join batch b on b.batch_id = p.batch_id
 cross join lateral (
   select (count(*) filter (where i.state = 'done'))::integer as done, (count(*) filter (where i.state = 'failed'))::integer as failed,
     -- What was not planned when its batch was cancelled has no row.
-    (count(*) filter (where i.state = 'cancelled') + case when b.status = 'cancelled' then cardinality(p.urls) - count(*) else 0 end)::integer as skipped,
+    (count(*) filter (where i.state = 'cancelled') + case when b.cancelled_at is not null then cardinality(p.urls) - count(*) else 0 end)::integer as skipped,
     count(i.same_as)::integer as repeated,
     string_agg(distinct i.code, ', ' order by i.code) filter (where i.state = 'failed') as codes
   from image i where i.batch_id = p.batch_id and i.ordinal >= p.first_ordinal and i.ordinal < p.first_ordinal + cardinality(p.urls)
 ) n;--> statement-breakpoint
 COMMENT ON COLUMN "report"."batches"."status" IS 'pending, processing, completed (all settled, at least one image done), failed (none done) or cancelled (ended before all were tried). A paused batch keeps its status.';--> statement-breakpoint
 COMMENT ON COLUMN "report"."images"."state" IS 'planned (not settled yet), done, failed, or cancelled. A repeat has its first image''s. What was not planned when its batch was cancelled has no row.';
+--> statement-breakpoint
+CREATE OR REPLACE VIEW "report"."batches" AS
+select b.batch_id, b.tenant_id, b.status, b.outcome, b.run, b.csv_file_name as file_name, b.csv_facts->>'dialect' as dialect, b.metadata, b.recipe,
+  greatest(1, coalesce(jsonb_array_length(b.recipe->'outputs'), 1)) as outputs_per_image, b.refresh,
+  b.source_headers is not null as has_source_headers, b.csv_bytes as upload_bytes, b.products, b.images_total as images,
+  b.images_done, b.images_failed, b.images_skipped, b.images_total - b.images_done - b.images_failed - b.images_skipped as images_open, b.images_reused,
+  case when b.has_repeats then (select count(*) from image i where i.batch_id = b.batch_id and i.same_as is not null) else 0 end::integer as images_repeated,
+  case when b.images_total = 0 then 100 else floor(100.0 * (b.images_done + b.images_failed + b.images_skipped) / b.images_total) end::integer as settled_percent,
+  round(100.0 * b.images_failed / nullif(b.images_done + b.images_failed, 0), 2) as failed_percent,
+  b.input_bytes as source_bytes, b.output_bytes,
+  b.pause_at_failure_percent::integer as pause_at_failure_percent, b.paused_at is not null as is_paused, b.paused_at, b.pause_reason,
+  b.created_at, b.started_at, b.finished_at,
+  round(extract(epoch from b.started_at - b.created_at), 3) as wait_seconds,
+  round(extract(epoch from b.finished_at - b.created_at), 3) as duration_seconds,
+  b.pause_host_at_failure_percent::integer as pause_host_at_failure_percent, b.hosts_paused, b.images_held,
+  b.cancelled_at
+from batch b;--> statement-breakpoint
+COMMENT ON COLUMN "report"."batches"."cancelled_at" IS 'When somebody cancelled it; null where nobody did. It is paused from then on until it has ended.';--> statement-breakpoint
+COMMENT ON COLUMN "report"."deliveries"."event_type" IS 'batch.completed, batch.failed, batch.cancelled, batch.paused, batch.resumed, batch.host_paused or batch.host_resumed.';

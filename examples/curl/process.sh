@@ -45,7 +45,7 @@ results_url=$(text resultsCsv)
 echo "accepted: $(number products) products with $(number total) images, $self" >&2
 
 until [ -n "$(text finishedAt)" ]; do
-  if [ -n "$(text pausedAt)" ] && [ -z "$(text cancelledAt)" ]; then
+  if [ -n "$(text pausedAt)" ]; then
     echo "paused: $(text pauseReason) Resume it with: curl -X POST $self/resume" >&2
     exit 3
   fi

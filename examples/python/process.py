@@ -52,7 +52,7 @@ def wait_for_completion(batch, deadline_seconds, on_progress=lambda now: None):
         on_progress(now)
         if now["finishedAt"]:
             return now
-        if now["pausedAt"] and not now["cancelledAt"]:
+        if now["pausedAt"]:
             raise NotEnded(f"paused: {now['pauseReason']} Resume it with POST {now['links']['self']}/resume")
         if time.monotonic() >= deadline:
             raise NotEnded(f"not ended in time; it goes on, look at {now['links']['self']}")

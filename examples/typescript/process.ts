@@ -21,7 +21,6 @@ type Batch = {
   progress: { total: number; completed: number; failed: number; percent: number };
   pausedAt: string | null;
   pauseReason: string | null;
-  cancelledAt: string | null;
   finishedAt: string | null;
   links: { self: string; resultsCsv: string };
 };
@@ -75,8 +74,7 @@ export async function waitForCompletion(
     const now = (await response.json()) as Batch;
     onProgress(now);
     if (now.finishedAt !== null) return now;
-    if (now.pausedAt !== null && now.cancelledAt === null)
-      throw new NotEnded(`paused: ${now.pauseReason} Resume it with POST ${now.links.self}/resume`);
+    if (now.pausedAt !== null) throw new NotEnded(`paused: ${now.pauseReason} Resume it with POST ${now.links.self}/resume`);
     if (Date.now() >= deadline) throw new NotEnded(`not ended in time; it goes on, look at ${now.links.self}`);
     await delay(1_000 * Number(response.headers.get("retry-after") ?? 1));
   }

@@ -34,7 +34,10 @@ const Links = Type.Object(
       description:
         "The uploaded file with three columns more. With `?shape=import` it has no more columns, and each URL of an image is replaced by that of its output.",
     }),
-    failuresCsv: Type.String({ format: "uri", description: "The rows of the uploaded file that have a failed image, as they came." }),
+    failuresCsv: Type.String({
+      format: "uri",
+      description: "The rows of the uploaded file that have an image that failed or was cancelled, as they came.",
+    }),
     resultsJsonl: Type.String({ format: "uri", description: "JSON Lines: a Product on each line." }),
     archive: Type.String({ format: "uri", description: "All outputs as one ZIP." }),
   },

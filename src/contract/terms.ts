@@ -132,7 +132,8 @@ export const PAUSE_AND_TIMES = {
   cancelledAt: Nullable(
     Type.String({
       format: "date-time",
-      description: "When it was cancelled; null where it was not. It is paused from then on, until what was in hand has ended.",
+      description:
+        "When it was cancelled; null where it was not. Nothing new of it is tried from then on, and it ends once what was in hand has ended.",
     }),
   ),
   ...PAUSED_HOSTS,

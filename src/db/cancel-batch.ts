@@ -19,31 +19,43 @@ export async function markCancelled(tx: Tx, batchId: string, reason: string): Pr
   return (rows[0] as BatchRow | undefined) ?? null;
 }
 
-/** How many rows are changed at a time: a million images can be held. */
+/** How many rows a transaction changes: a million images can be held. */
 const SKIPPED_MAX = 10_000;
 
 /**
- * Settles all that is left of a cancelled batch of which nothing is in hand: its planned images end as cancelled, and those that were never
- * planned get no rows. May run twice.
+ * Settles a page of what is left of a cancelled batch of which nothing is in hand; true where more may be left. Planned images end as
+ * cancelled; with the last of them the batch is settled, and those that were never planned are counted and get no rows. Two that do it at once
+ * take turns at the batch, so that neither takes rows that the other is at for the end.
  */
-export async function skipOpenImages(db: Executor, batchId: string): Promise<void> {
-  let skipped = SKIPPED_MAX;
-  while (skipped === SKIPPED_MAX) {
-    const { rows } = await db.executeSql(SKIP_PAGE, [batchId, IMAGE_CODES.cancelled.message]);
-    skipped = Number(rows[0]?.["n"]);
-  }
-  await db.executeSql(
-    `update batch set is_planned = true, images_queued = 0, images_skipped = images_total - images_done - images_failed
-     where batch_id = $1 and cancelled_at is not null and status in ('pending', 'processing')`,
+export async function skipPage(tx: Tx, batchId: string): Promise<boolean> {
+  const locked = await tx.executor.executeSql(
+    "select 1 from batch where batch_id = $1 and cancelled_at is not null and status in ('pending', 'processing') for update",
     [batchId],
   );
+  if (locked.rows.length === 0) return false;
+  const { rows } = await tx.executor.executeSql(SKIP_PAGE, [batchId, IMAGE_CODES.cancelled.message]);
+  if (Number(rows[0]?.["n"]) === SKIPPED_MAX) return true;
+  await tx.executor.executeSql(
+    `update batch set is_planned = true, images_queued = 0, images_held = 0, images_due = 0, images_skipped = images_total - images_done - images_failed
+     where batch_id = $1`,
+    [batchId],
+  );
+  return false;
 }
 
 const SKIP_PAGE = `
   with skipped as (
     update image set state = 'cancelled', code = 'cancelled', detail = $2, not_before = null, finished_at = now()
     where ctid = any(array(select ctid from image where batch_id = $1 and state = 'planned' limit ${SKIPPED_MAX}))
-      and exists (select 1 from batch where batch_id = $1 and cancelled_at is not null)
     returning 1
   )
   select count(*)::int as n from skipped`;
+
+/** Whether images of a batch were skipped, among these ordinals. */
+export async function hasSkipped(db: Executor, batchId: string, { from, to }: { from: number; to: number }): Promise<boolean> {
+  const { rows } = await db.executeSql(
+    "select 1 from image where batch_id = $1 and ordinal between $2 and $3 and state = 'cancelled' limit 1",
+    [batchId, from, to],
+  );
+  return rows.length > 0;
+}

@@ -41,8 +41,9 @@ export function viewState(batch: BatchRow, publicUrl: string) {
     metadata: batch.metadata,
     progress: { ...counts, reused: batch.imagesReused, percent: percentSettled(counts) },
     bytes: { input: batch.inputBytes, output: batch.outputBytes },
-    pausedAt: batch.pausedAt?.toISOString() ?? null,
-    pauseReason: batch.pauseReason,
+    // What was cancelled is paused only until it ends, and waits for nobody to resume it.
+    pausedAt: batch.cancelledAt === null ? (batch.pausedAt?.toISOString() ?? null) : null,
+    pauseReason: batch.cancelledAt === null ? batch.pauseReason : null,
     cancelledAt: batch.cancelledAt?.toISOString() ?? null,
     pausedHosts: batch.pausedShares.map((share) =>
       viewPausedShare({ ...share, pausedAt: new Date(share.pausedAt) }, publicUrl, batch.batchId),

@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import { Check } from "typebox/schema";
@@ -9,9 +8,8 @@ import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
 import { viewBatch } from "./batch-view.ts";
 import { BatchParams, getBatch, type BatchLookup } from "./get-batch.ts";
 import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
-import { faultIn, ProblemError, unsupportedMediaType } from "./problems.ts";
-import { readOff } from "./read-off.ts";
-import { readBody } from "./receive-upload.ts";
+import { faultIn, ProblemError } from "./problems.ts";
+import { readSmallJson } from "./read-small-json.ts";
 
 export type PauseRouteDeps = BatchLookup & {
   settings: { publicUrl: () => string; uploadMs: number };
@@ -23,8 +21,6 @@ export type PauseRouteDeps = BatchLookup & {
   resumeHost(batchId: string, host: string, percent: number | null | undefined): Promise<BatchRow | null>;
 };
 
-/** Two numbers. */
-const BODY_BYTES_MAX = 1024;
 const ResumeQuery = Type.Object({
   host: Type.Optional(
     Type.String({
@@ -61,8 +57,11 @@ function addPauseRoute(app: FastifyInstance, deps: PauseRouteDeps): void {
     async (request, reply) => {
       const batchId = await idOf(deps, request);
       const batch = (await deps.pauseBatch(batchId)) ?? (await getBatch(deps, batchId));
-      if (batch.pausedAt === null)
-        throw new ProblemError("batch_ended", "Expected a batch with something left to try; all of this one is settled.");
+      if (batch.pausedAt === null || batch.cancelledAt !== null)
+        throw new ProblemError(
+          "batch_ended",
+          "Expected a batch with something left to try; all of this one is settled, or it was cancelled.",
+        );
       reply.header("cache-control", "no-store");
       return viewBatch(batch, deps.settings.publicUrl());
     },
@@ -158,37 +157,10 @@ function readHost(query: unknown): string | null {
 }
 
 async function readResume(request: FastifyRequest, uploadMs: number): Promise<ResumeRequest> {
-  // Its fields would be passed over, and the batch go on without the budget that was meant.
-  if (request.isMultipart()) throw unsupportedMediaType(request);
-  const text = request.body ? await readText(request, uploadMs) : "";
-  if (text.trim() === "") return {};
-  const body = parse(text);
+  const body = await readSmallJson(request, uploadMs, 'JSON such as {"pauseAtFailurePercent":50}, or no body');
+  if (body === undefined) return {};
   if (Check(ResumeRequest, body)) return body;
   const message =
     'Expected an object such as {"pauseAtFailurePercent":50} or {"pauseHostAtFailurePercent":50}, with 1 to 100, or null for no budget.';
   throw faultIn("invalid_options", "pauseAtFailurePercent", message, message);
-}
-
-/** JSON comes as a stream on every route, since uploads do; what is refused of it is read off, or it would hold up its connection. */
-async function readText(request: FastifyRequest, uploadMs: number): Promise<string> {
-  const tooLarge = () => new ProblemError("upload_too_large", `Expected at most ${BODY_BYTES_MAX} bytes of JSON.`);
-  try {
-    const chunks: Buffer[] = await readBody(request.body as Readable, {
-      bytesMax: BODY_BYTES_MAX,
-      deadline: AbortSignal.timeout(uploadMs),
-      tooLarge,
-    }).toArray();
-    return Buffer.concat(chunks).toString();
-  } catch (error) {
-    readOff(request.raw);
-    throw error;
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new ProblemError("bad_request", 'Expected JSON such as {"pauseAtFailurePercent":50}, or no body, got what is neither.');
-  }
 }

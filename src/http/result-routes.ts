@@ -120,7 +120,8 @@ function addFailuresCsv(add: Add, deps: ResultDeps): void {
       operationId: "getFailuresCsv",
       summary: "Download what failed",
       content: { "text/csv": { ...CSV["text/csv"], example: FAILURES_EXAMPLE } },
-      description: "The rows of the uploaded file that have a failed image, in the file's own columns: correct them and upload this file.",
+      description:
+        "The rows of the uploaded file that have an image that failed or was cancelled, in the file's own columns: correct them and upload this file.",
     },
     async (batch, request, reply) =>
       stream(

@@ -8,18 +8,34 @@ import { PAUSED, tellNews } from "./news.ts";
  * this moment is passed over without waiting. Once the transaction is committed, every worker is told to give back what was paused.
  */
 export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
-  const drop = async (tx: Tx, ids: readonly string[]) => {
-    if (ids.length > 0) await boss.deleteJob("image", [...ids], { db: tx.executor });
-    await tellNews(tx, PAUSED);
+  const remove = async (tx: Tx, name: "image" | "finish", ids: readonly string[]) => {
+    if (ids.length > 0) await boss.deleteJob(name, [...ids], { db: tx.executor });
+  };
+  const removeWaiting = async (tx: Tx, name: "image" | "finish", batchId: string) => {
+    const { rows } = await tx.executor.executeSql(OF_BATCH, [batchId, name]);
+    await remove(
+      tx,
+      name,
+      rows.map(({ id }) => String(id)),
+    );
   };
   return {
     async dropWaitingImages(tx: Tx, batchId: string): Promise<void> {
-      const { rows } = await tx.executor.executeSql(OF_BATCH, [batchId]);
-      await drop(
-        tx,
-        rows.map(({ id }) => String(id)),
-      );
+      await removeWaiting(tx, "image", batchId);
+      await tellNews(tx, PAUSED);
     },
+
+    /**
+     * For the end of a cancelled batch: takes what waits again out of the queue (images that were being tried and failed, or whose worker
+     * died), and whoever else waits to end it. Returns whether any of its images still has a job.
+     */
+    async clearBatch(tx: Tx, batchId: string): Promise<{ isInHand: boolean }> {
+      await removeWaiting(tx, "image", batchId);
+      await removeWaiting(tx, "finish", batchId);
+      return { isInHand: await hasImageJobs(tx, batchId) };
+    },
+
+    hasImageJobs,
 
     /** The same for the images of one host. Returns the ordinals of those that have no job any more, and how many are being worked. */
     async dropWaitingOfHost(tx: Tx, batchId: string, host: string): Promise<{ dropped: number[]; inHand: number }> {
@@ -37,24 +53,26 @@ export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
         tx,
         rests.filter(({ ordinals }) => ordinals.length > 0),
       );
-      await drop(
+      await remove(
         tx,
+        "image",
         rests.flatMap(({ id, ordinals }) => (ordinals.length === 0 ? [id] : [])),
       );
+      await tellNews(tx, PAUSED);
       // An image whose job was sent once too often can wait and be in hand as well.
       const taken = new Set(waiting.map(({ id }) => id));
       const inHand = new Set(found.filter(({ id }) => !taken.has(id)).map(({ ordinal }) => ordinal));
       return { dropped: [...dropped].filter((ordinal) => !inHand.has(ordinal)), inHand: inHand.size };
     },
-
-    /** Whether any image of the batch has a job, in hand or waiting: read as of one moment, so that one which is sent again has one. */
-    async hasImageJobs(tx: Tx, batchId: string): Promise<boolean> {
-      return (await tx.executor.executeSql(HAS_JOBS, [batchId])).rows.length > 0;
-    },
   };
 }
 
-const OF_BATCH = `select id from pgboss.job where name = 'image' and state < 'active' and data->>'batchId' = $1::text for update skip locked`;
+const OF_BATCH = `select id from pgboss.job where name = $2 and state < 'active' and data->>'batchId' = $1::text for update skip locked`;
+
+/** In hand or waiting, read as of one moment: one that is sent again has a job. */
+async function hasImageJobs(tx: Tx, batchId: string): Promise<boolean> {
+  return (await tx.executor.executeSql(HAS_JOBS, [batchId])).rows.length > 0;
+}
 
 const HAS_JOBS = `select 1 from pgboss.job where name = 'image' and state <= 'active' and data->>'batchId' = $1::text limit 1`;
 

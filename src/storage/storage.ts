@@ -6,7 +6,7 @@ import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { flushFiles } from "./flush-files.ts";
 import { linkOrCopy } from "./link-or-copy.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
-import { checkFileName, createPaths } from "./paths.ts";
+import { checkFileName, createPaths, SHARD_IMAGES } from "./paths.ts";
 import { createTempFolder } from "./temp-folder.ts";
 
 type ImagePlace = { batchId: string; ordinal: number };
@@ -37,6 +37,8 @@ export type Storage = {
    */
   linkOutput(from: OutputPlace & { bytes: number }, to: OutputPlace): Promise<StageResult<boolean>>;
   linkInput(from: InputPlace, to: InputPlace): Promise<StageResult<boolean>>;
+  /** The names of all files among a batch's outputs, whoever put them there, a folder at a time, with the ordinals that lie in it. */
+  listOutputNames(batchId: string): AsyncGenerator<{ ordinals: { from: number; to: number }; fileNames: string[] }>;
   /** Where there is none, nothing happens. */
   removeOutput(at: OutputPlace): Promise<StageResult<unknown>>;
   keepResult(tempPath: string, batchId: string, fileName: string): Promise<{ path: string }>;
@@ -94,6 +96,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     linkOutput: (from, to) =>
       orStorageFailed(async () => isFileOf(placeOfOutput(from).path, from.bytes) && linkInto(placeOfOutput(from), placeOfOutput(to))),
     linkInput: (from, to) => orStorageFailed(() => linkInto(placeOfInput(from), placeOfInput(to))),
+    listOutputNames: (batchId) => listOutputNames(paths, batchId),
     async removeOutput(at) {
       const { path } = placeOfOutput(at);
       // Most often there is none, which needs no thread to see (docs/adr/0004-short-file-calls-at-once.md).
@@ -152,6 +155,14 @@ async function listUploads(paths: ReturnType<typeof createPaths>, beforeMs: numb
   return idle.filter((name) => ![paths.inputFolder, paths.outputFolder, paths.resultFolder].some((folder) => existsSync(folder(name))));
 }
 
+async function* listOutputNames(paths: ReturnType<typeof createPaths>, batchId: string): ReturnType<Storage["listOutputNames"]> {
+  const shards = await readdirIfThere(paths.outputFolder(batchId));
+  for (const shard of shards.filter((name) => /^\d+$/.test(name))) {
+    const from = Number(shard) * SHARD_IMAGES;
+    yield { ordinals: { from, to: from + SHARD_IMAGES - 1 }, fileNames: await readdirIfThere(paths.outputShard(batchId, from)) };
+  }
+}
+
 /**
  * A batch's files share a few folders: each is made once. Forgotten now and then, so that it stays small. At once, as a file gets its
  * name: whoever has just made sure of a claim must not wait for a thread in between, and find it lost.
@@ -169,6 +180,13 @@ function createFolderCache(): (folder: string) => void {
 /** Follows a symbolic link, which a batch that was moved may have left, and which may lead nowhere. */
 function isFileOf(path: string, bytes: number): boolean {
   return statSync(path, { throwIfNoEntry: false })?.size === bytes;
+}
+
+async function readdirIfThere(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw error;
+  });
 }
 
 async function unlinkIfThere(path: string): Promise<void> {

@@ -4,7 +4,6 @@ import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import { writeResultFile } from "../csv/write-result-file.ts";
 import { DEFAULT_TENANT_ID, type Database, type Tx } from "../db/connect.ts";
 import { findBatch, type BatchRow } from "../db/batches.ts";
-import { skipOpenImages } from "../db/cancel-batch.ts";
 import { endBatch } from "../db/finish-batch.ts";
 import { sweepShares } from "../db/host-share.ts";
 import { productPages } from "../db/list-products.ts";
@@ -14,20 +13,18 @@ import { outputNames } from "../domain/recipe.ts";
 import { announceEvent } from "../queue/announce-event.ts";
 import { pauseStandingStill } from "../queue/hold-share.ts";
 import type { Queue } from "../queue/queue.ts";
+import { settleCancelled, type CancelledDeps } from "./settle-cancelled.ts";
 
 export type FinishDeps = {
   db: Pick<Database, "executor" | "transaction">;
-  queue: Pick<Queue, "sendDeliver" | "sendFinish" | "dropWaitingImages" | "hasImageJobs">;
-  storage: {
+  queue: Pick<Queue, "sendDeliver"> & CancelledDeps["queue"];
+  storage: CancelledDeps["storage"] & {
     tempPath(extension?: string): string;
     keepResult(tempPath: string, batchId: string, fileName: string): Promise<unknown>;
     discard(tempPath: string): Promise<void>;
   };
   publicUrl: () => string;
 };
-
-/** Where something of a cancelled batch is still in hand, we look again after so long. */
-const LOOK_AGAIN_MS = 1_000;
 
 /**
  * Writes the result CSV, then ends the batch, records its event and queues the deliveries in one transaction.
@@ -39,8 +36,7 @@ export async function finishBatch(deps: FinishDeps, job: FinishJob, signal: Abor
   let batch = await find();
   if (!batch || batch.finishedAt !== null || batch.run !== job.run) return;
   if (batch.cancelledAt !== null) {
-    if (await isInHand(deps, job)) return;
-    await skipOpenImages(deps.db.executor, job.batchId);
+    if (!(await settleCancelled(deps, job, signal))) return;
     batch = (await find()) ?? batch;
   }
   if (!batch.isPlanned || settledOf(countsOf(batch)) < batch.imagesTotal)
@@ -48,16 +44,6 @@ export async function finishBatch(deps: FinishDeps, job: FinishJob, signal: Abor
   await writeResult(deps, batch, signal);
   if (batch.budgetRound > 0) await sweepShares(deps.db.executor, batch.batchId);
   await deps.db.transaction((tx) => endAndAnnounce(deps, tx, batch));
-}
-
-/** Takes what waits again out of the queue: images that were being tried, and failed, or whose worker died. */
-function isInHand({ db, queue }: FinishDeps, job: FinishJob): Promise<boolean> {
-  return db.transaction(async (tx) => {
-    await queue.dropWaitingImages(tx, job.batchId);
-    const isInHand = await queue.hasImageJobs(tx, job.batchId);
-    if (isInHand) await queue.sendFinish(tx, job, LOOK_AGAIN_MS);
-    return isInHand;
-  });
 }
 
 async function writeResult(deps: FinishDeps, batch: BatchRow, signal: AbortSignal): Promise<void> {

@@ -40,7 +40,7 @@ export type ImageOutcome = {
 };
 
 export type SettleDeps = {
-  queue: Pick<Queue, "endClaims" | "sendImages" | "sendPlan" | "sendFinish">;
+  queue: Pick<Queue, "endClaims" | "sendImages" | "sendPlan" | "sendFinish" | "hasImageJobs">;
   /** Pauses a batch of which too much has failed. */
   pause(tx: Tx, batchId: string, spent: BudgetCounts & { percent: number }): Promise<void>;
   /** Counts images for the shares of their hosts, of a batch with such a budget, and pauses shares of which too much has failed. */
@@ -75,8 +75,8 @@ export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly I
       counted.filter((image) => image.batchId === batchId),
     );
     if (!state) continue;
-    // Perhaps it was the last in hand of a cancelled batch.
-    if (state.isCancelled) await queue.sendFinish(tx, { batchId, run: state.run });
+    // With the batch locked, of several settles the last one sees that none is left.
+    if (state.isCancelled && !(await queue.hasImageJobs(tx, batchId))) await queue.sendFinish(tx, { batchId, run: state.run });
     await shelveImages(
       tx,
       queue,

@@ -126,8 +126,8 @@ describe("schema report", () => {
   test("counts what a cancelled batch never tried as skipped, and as nothing else", async () => {
     const batchId = "019abc12-3456-7def-8123-456789abcde0";
     await rowsOf(
-      `insert into batch (batch_id, tenant_id, token, status, outcome, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, images_done, images_skipped, is_planned, input_bytes, output_bytes, finished_at)
-      values ($1, '00000000-0000-7000-8000-000000000000', 'cancelled', 'cancelled', 'some', '{}', 'skip', 1, '{}', 2, 3, 1, 2, true, 1000, 300, now())`,
+      `insert into batch (batch_id, tenant_id, token, status, outcome, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, images_done, images_skipped, is_planned, input_bytes, output_bytes, cancelled_at, finished_at)
+      values ($1, '00000000-0000-7000-8000-000000000000', 'cancelled', 'cancelled', 'some', '{}', 'skip', 1, '{}', 2, 3, 1, 2, true, 1000, 300, now(), now())`,
       batchId,
     );
     await rowsOf(

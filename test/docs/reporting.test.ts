@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { before, describe, test } from "node:test";
 import pg from "pg";
+import type { Database } from "../../src/db/connect.ts";
 import { createReportRole } from "../../src/db/report-role.ts";
 import { scramVerifier } from "../../src/domain/scram.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -17,8 +18,9 @@ const PAIR = /```sql\n(?<sql>[^`]+)```\n\n```\n(?<output>[^`]+)```/g;
 describe("docs/reporting.md", async () => {
   const page = await readFile(PAGE, "utf8");
   let analyst: pg.Client;
+  let db: Database;
   before(async () => {
-    const db = await openTestDatabase();
+    db = await openTestDatabase();
     await fillReportFixture(db);
     const name = `docs_${randomBytes(6).toString("hex")}`;
     await db.transaction((tx) =>
@@ -46,6 +48,23 @@ describe("docs/reporting.md", async () => {
       assert.equal(await psqlTable(analyst, sql), groups?.["output"]);
     });
   }
+
+  test("asks nothing that fails where a host has nothing but cancelled images", async () => {
+    const batchId = "019abc12-3456-7def-8123-456789abcde1";
+    for (const sql of [
+      `insert into batch (batch_id, tenant_id, token, status, outcome, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, images_skipped, is_planned, created_at, cancelled_at, finished_at)
+       values ($1, '00000000-0000-7000-8000-000000000000', 'cancelled', 'cancelled', 'none', '{}', 'skip', 1, '{}', 1, 1, 1, true, '2026-11-20', '2026-11-20', '2026-11-20')`,
+      "insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record) values ($1, 2, 0, 'a', 'A', 'a', '{x}', '')",
+      `insert into image (batch_id, ordinal, line, position, stem, url, host, state, code, finished_at)
+       values ($1, 0, 2, 1, 'a-1', 'https://only.cancelled.test/x', 'only.cancelled.test', 'cancelled', 'cancelled', '2026-11-20')`,
+    ])
+      await db.executor.executeSql(sql, [batchId]);
+    const answers = await Promise.all([...page.matchAll(PAIR)].map(({ groups }) => psqlTable(analyst, groups?.["sql"] ?? "")));
+    assert.ok(
+      answers.some((answer) => answer.includes("only.cancelled.test")),
+      "it is asked about",
+    );
+  });
 
   test("says of each view what its comment says", async () => {
     const { rows } = await analyst.query<{ name: string; comment: string }>(

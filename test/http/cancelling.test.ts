@@ -60,12 +60,19 @@ describe("a batch that is cancelled", () => {
       async () => kept.length > 0 && (await look(batch)).progress.completed >= 20,
     );
 
+    for (const [query, body] of [["?host=127.0.0.1"], ["?dryRun=true"], ["", { host: "127.0.0.1" }], ["", [1]]] as const) {
+      const refused = await post(`/v1/batches/${batch.batchId}/cancel${query}`, body);
+      assert.deepEqual([refused.status, refused.answer.code], [422, "invalid_options"], `what is meant for a part of it: ${query}`);
+    }
+    assert.equal((await look(batch)).cancelledAt, null);
     const first = await cancel(batch);
-    assert.deepEqual([first.status, first.answer.status, first.answer.finishedAt], [200, "processing", null]);
-    assert.match(first.answer.pauseReason ?? "", /cancelled/);
-    const resumed = await post(`/v1/batches/${batch.batchId}/resume`);
-    assert.deepEqual([resumed.status, resumed.answer.code], [409, "batch_ended"]);
-    assert.match(resumed.answer.detail, /cancelled/);
+    const { status: shown, finishedAt, pausedAt, pauseReason } = first.answer;
+    assert.deepEqual([first.status, shown, finishedAt, pausedAt, pauseReason], [200, "processing", null, null, null]);
+    for (const what of ["pause", "resume", "resume?host=127.0.0.1"]) {
+      const refused = await post(`/v1/batches/${batch.batchId}/${what}`);
+      assert.deepEqual([refused.status, refused.answer.code], [409, "batch_ended"], what);
+      assert.match(refused.answer.detail, /cancelled/);
+    }
 
     const end = await ended(batch);
     const asked = hits();

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
-import { readFile, rm } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, beforeEach, describe, test } from "node:test";
 import { findBatch, type BatchRow } from "../../src/db/batches.ts";
-import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import { skipPage } from "../../src/db/cancel-batch.ts";
+import { DEFAULT_TENANT_ID, type Database, type Tx } from "../../src/db/connect.ts";
 import { productPages } from "../../src/db/list-products.ts";
 import { PAUSED_BY_HAND } from "../../src/domain/failure-budget.ts";
 import { cancelBatch } from "../../src/queue/cancel-batch.ts";
@@ -19,6 +20,9 @@ import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 import { createSettler, type Settler } from "../../src/worker/settler.ts";
+import { createStorage, type Storage } from "../../src/storage/storage.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
@@ -31,12 +35,15 @@ const failure = { code: "forbidden", detail: "so it is", retry: false } as const
 describe("cancelling a batch", () => {
   let db: Database;
   let queue: Queue;
-  let folder: string;
+  let dataDir: string;
+  let storage: Storage;
   let claim: (count: number) => Promise<Claim[]>;
   let settler: Settler;
   before(async () => {
     ({ db, queue } = await openTestQueue());
-    folder = await createTestFolder();
+    dataDir = await createTestFolder();
+    storage = await createStorage({ dataDir });
+    onCleanup(() => storage.close());
     claim = claimsByImage({ db, queue });
     settler = createSettler({
       removeOutputs: () => assert.fail(),
@@ -51,7 +58,6 @@ describe("cancelling a batch", () => {
   beforeEach(async () => {
     await db.executor.executeSql("delete from pgboss.job");
     await db.executor.executeSql("update batch set status = 'completed'");
-    await rm(join(folder, "results.csv"), { force: true });
   });
 
   const deps = () => ({ queue, publicUrl: () => "http://127.0.0.1" });
@@ -72,11 +78,7 @@ describe("cancelling a batch", () => {
       {
         db,
         queue,
-        storage: {
-          tempPath: () => join(folder, "results.csv"),
-          keepResult: async () => {},
-          discard: async () => {},
-        },
+        storage,
         publicUrl: () => "http://127.0.0.1",
       },
       { batchId, run: 1 },
@@ -119,14 +121,15 @@ describe("cancelling a batch", () => {
       [null, "forbidden", "cancelled"].map((code) => codes.filter((one) => one === code).length),
       [12, 8, skipped],
     );
-    const results = await readFile(join(folder, "results.csv"), "utf8");
+    const results = await readFile(join(dataDir, "uploads", "outputCsvFiles", batchId, "results.csv"), "utf8");
     assert.equal(results.split("1: cancelled: The batch was cancelled.").length - 1, skipped);
     const [report] = await rowsOf(
-      `select count(*) filter (where state = 'pending')::int as pending, count(*)::int as products, sum(images_skipped)::int as skipped
-       from report.products where batch_id = $1`,
+      `select count(*) filter (where p.state = 'pending')::int as pending, count(*)::int as products, sum(p.images_skipped)::int as skipped,
+         bool_and(b.cancelled_at is not null) as is_cancelled
+       from report.products p join report.batches b using (batch_id) where batch_id = $1`,
       batchId,
     );
-    assert.deepEqual(report, { pending: 0, products: QUEUED_MAX + 502, skipped });
+    assert.deepEqual(report, { pending: 0, products: QUEUED_MAX + 502, skipped, is_cancelled: true });
   });
 
   test("waits for what is in hand, which still counts, and takes what comes back from it out of the queue", async () => {
@@ -137,15 +140,84 @@ describe("cancelling a batch", () => {
     assert.equal((await batchOf(batchId)).finishedAt, null);
     assert.equal((await openJobs(db, batchId, "finish")).filter(({ later }) => later).length, 1, "it is looked at again");
 
-    await rowsOf("delete from pgboss.job where name = 'finish'");
     await settle(claims.slice(0, 4), DONE);
-    assert.ok((await openJobs(db, batchId, "finish")).length > 0, "what was in hand has ended: perhaps it was the last");
     await settle(claims.slice(4, 6), { kind: "retry", failure: { ...failure, retry: true }, delayMs: 60_000 });
     await settle(claims.slice(6, 8), { kind: "release", delayMs: 0 });
     await settle(claims.slice(8), { kind: "shelve" });
     await finish(batchId);
+    assert.deepEqual(await openJobs(db, batchId, "finish"), [], "nobody else waits to end it");
     assert.deepEqual(await endOf(batchId), { status: "cancelled", outcome: "some", counts: [4, 0, 26] });
     assert.deepEqual([await openJobs(db, batchId), await states(batchId)], [[], { done: 4, cancelled: 26 }]);
+  });
+
+  test("is looked at again as soon as the last in hand has ended, and not with each that does", async () => {
+    const batchId = await load(urls(10));
+    const claims = await claim(10);
+    await cancel(batchId);
+    await rowsOf("delete from pgboss.job where name = 'finish'");
+    for (const held of claims.slice(0, 9)) await settle([held], DONE);
+    assert.deepEqual(await openJobs(db, batchId, "finish"), []);
+    await settle(claims.slice(9), { kind: "shelve" });
+    assert.equal((await openJobs(db, batchId, "finish")).length, 1);
+  });
+
+  test("leaves nothing planned where two end it at once and one of them dies", async () => {
+    const batchId = await load(urls(1));
+    const more = 25_000;
+    await rowsOf(
+      `insert into image (batch_id, ordinal, line, position, stem, url, host, same_as)
+       select $1, n, 2, 1, 'p-' || n, 'https://cdn.test/0.jpg', 'cdn.test', 0 from generate_series(1, $2::int) as n`,
+      batchId,
+      more,
+    );
+    await rowsOf("update batch set images_total = images_total + $2 where batch_id = $1", batchId, more);
+    await cancel(batchId);
+    const skip = (tx: Tx) => skipPage(tx, batchId);
+    let other: Promise<boolean> | undefined;
+    const dies = db.transaction(async (tx) => {
+      assert.ok(await skip(tx));
+      other = db.transaction(skip);
+      await eventually(
+        "the other to wait",
+        async () => (await rowsOf("select 1 from pg_stat_activity where wait_event_type = 'Lock'")).length > 0,
+      );
+    });
+    await dies;
+    assert.equal(await other, true, "what the first one has done is not the end");
+    await finish(batchId);
+    assert.deepEqual(await states(batchId), { cancelled: more + 1 });
+    assert.deepEqual(await endOf(batchId), { status: "cancelled", outcome: "none", counts: [0, 0, more + 1] });
+  });
+
+  test("removes what killed workers have left at the places of its images, and nothing that a row names", async () => {
+    const batchId = await load(urls(3));
+    const [first] = await claim(3);
+    const put = async (ordinal: number, fileName: string) => {
+      const temp = storage.tempPath();
+      await writeFile(temp, "x");
+      assert.ok((await storage.keepOutput(temp, { batchId, ordinal, fileName })).ok);
+    };
+    const output = {
+      name: "main",
+      fileName: "1-1.jpg",
+      format: "jpeg",
+      width: 1,
+      height: 1,
+      bytes: 1,
+      quality: 50,
+      isKept: false,
+      encodeMs: 0,
+    } as const;
+    await put(0, "1-1.jpg");
+    await put(1, "2-1.jpg");
+    await put(2, "3-1.webp");
+    assert.ok(first);
+    await settle([first], { kind: "done", result: { outputs: [output], isReused: false } });
+    await cancel(batchId);
+    await queue.freeClaims();
+    await finish(batchId);
+    assert.equal((await endOf(batchId)).status, "cancelled");
+    assert.deepEqual(await readdir(join(dataDir, "uploads", "outputImages", batchId, "00000")), ["1-1.jpg"]);
   });
 
   test("ends after the claims of a dead worker have lapsed", async () => {

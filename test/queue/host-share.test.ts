@@ -28,6 +28,9 @@ const [BAD, GOOD] = ["bad.test", "good.test"];
 type Budgets = { host?: number | null; batch?: number | null };
 
 /** The database's side of pausing one host's share of a batch, without the network and a worker's clock. */
+/** The files of batches of which there are none. */
+const NO_OUTPUTS = { listOutputNames: async function* () {}, removeOutput: () => assert.fail() };
+
 describe("a host's share of a batch", () => {
   let db: Database;
   let queue: Queue;
@@ -112,7 +115,7 @@ describe("a host's share of a batch", () => {
       {
         db,
         queue,
-        storage: { tempPath: () => join(folder, randomUUIDv7()), keepResult: async () => {}, discard: async () => {} },
+        storage: { tempPath: () => join(folder, randomUUIDv7()), keepResult: async () => {}, discard: async () => {}, ...NO_OUTPUTS },
         publicUrl: () => "http://127.0.0.1",
       },
       { batchId, run: 1 },
