@@ -1,4 +1,4 @@
-import { withoutPassword } from "./domain/database-url.ts";
+import { findDatabaseUrlFault, withoutPassword } from "./domain/database-url.ts";
 
 export type EnvReader = ReturnType<typeof createEnvReader>;
 
@@ -12,12 +12,12 @@ export function createEnvReader(env: Readonly<Record<string, string | undefined>
     faults.push(`${name}: expected ${expected}, got "${got}"`);
     return null;
   };
-  const url = (name: string, protocols = ["http:", "https:"]) => {
+  const url = (name: string) => {
     const value = text(name);
     if (value === null) return null;
-    return URL.canParse(value) && protocols.includes(new URL(value).protocol)
-      ? value
-      : expect(name, `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`, withoutPassword(value));
+    if (URL.canParse(value) && /^https?:/i.test(value)) return value;
+    const got = value.includes("://") && URL.canParse(value) ? withoutPassword(value) : value.replace(/.*@.*|\?.*/s, "…");
+    return expect(name, "a URL that begins with http:// or https://", got);
   };
   const list = (name: string) =>
     (text(name) ?? "")
@@ -28,7 +28,11 @@ export function createEnvReader(env: Readonly<Record<string, string | undefined>
     text,
     url,
     expect,
-    databaseUrl: (name: string) => url(name, ["postgres:", "postgresql:"]),
+    databaseUrl(name: string) {
+      const value = text(name);
+      const fault = value === null ? null : findDatabaseUrlFault(value);
+      return value === null || fault === null ? value : expect(name, fault, withoutPassword(value));
+    },
     list,
     oneOf(name: string, words: readonly string[]) {
       const value = text(name);

@@ -109,3 +109,31 @@ test("a key that is too short is refused and not shown", () => {
       error instanceof ConfigError && /SECRET_KEY: expected 32 characters/.test(error.message) && !error.message.includes("hunter2"),
   );
 });
+
+test("a fault of DATABASE_URL is told without its password", () => {
+  for (const url of [
+    "host=db user=u password=hunter2",
+    "u:hunter2@db/x",
+    "postgres://u:p@ss/hunter2@db/x",
+    "postgres://db/x?password=hun#ter2",
+  ])
+    assert.throws(
+      () => readConfig({ DATABASE_URL: url }),
+      (error) =>
+        error instanceof ConfigError && /DATABASE_URL: expected a URL/.test(error.message) && !/hunter2|ter2|ss\//.test(error.message),
+      url,
+    );
+  const got = (url: string) => {
+    try {
+      readConfig({ PUBLIC_URL: url });
+    } catch (error) {
+      return /got "(.*)"$/.exec(String(error))?.[1];
+    }
+    return "none";
+  };
+  assert.equal(got("img.shop.example"), "img.shop.example");
+  assert.equal(got("img.shop.example:443"), "img.shop.example:443");
+  assert.equal(got("ftp://u:hunter2@img.shop.example"), "ftp://u@img.shop.example/");
+  assert.equal(got("u:hunter2@img.shop.example"), "…");
+  assert.equal(got("https://u:hun/ter2@img.shop.example"), "…");
+});
