@@ -106,11 +106,21 @@ async function inTransaction<T>(pool: pg.Pool, begin: string, work: (tx: Tx) => 
     // After a statement that hangs, a rollback would hang as long again; to end the connection rolls back too.
     if (isReadTimeout(error)) broken = error;
     else await client.query("rollback").catch((failure: Error) => (broken = failure));
+    if (isSessionLost(error)) error.message += `; perhaps ${POOLER_IN_THE_WAY}`;
     throw error;
   } finally {
     client.off("error", onError);
     client.release(broken);
   }
+}
+
+/** What a pooler before the database that is not in session mode does, and what to do. */
+export const POOLER_IN_THE_WAY =
+  "the pooler before the database gives one connection to several clients (pool_mode = transaction or statement), which prepared statements, notifications and locks do not survive. Set pool_mode = session, or let DATABASE_URL name the server itself.";
+
+/** Whether the server's session is another than the one in which a statement of ours was prepared (26000), or has another's (42P05). */
+function isSessionLost(error: unknown): error is Error {
+  return error instanceof Error && ["26000", "42P05"].includes(codeOf(error));
 }
 
 /** Whether STATEMENT_MS ran out, which pg reports without a code. The connection is then still busy with the statement. */

@@ -1,8 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
-import { connectionOptions, type Executor } from "./connect.ts";
+import { connectionOptions, POOLER_IN_THE_WAY, type Executor } from "./connect.ts";
 import { openSession } from "./session.ts";
 
 /** Names the lock of migrations among the advisory locks of a database. Drawn once; another number would be another lock. */
@@ -13,6 +14,8 @@ const POSTGRES_VERSION_MIN = 150_000;
 const ENCODINGS = new Set(["UTF8", "SQL_ASCII"]);
 /** A pooler in session mode lets a client wait while it has no connection for it. */
 const BESIDE_MS = 5_000;
+/** Half of them while another client is in a transaction. */
+const SESSION_ASKED = 6;
 
 /**
  * Brings the tables up to date. drizzle's migrate() takes no lock of its own, so an advisory lock on the same
@@ -116,24 +119,53 @@ async function refuseReadOnly(client: pg.Client): Promise<void> {
 
 /**
  * A pooler in transaction mode gives a connection to the server to its next client as soon as nothing is in progress on it, and with it
- * what must stay with one: prepared statements, notifications, the lock of migrations. Two connections that are both open then meet in
- * one process of the server.
+ * what must stay with one: prepared statements, notifications, the lock of migrations.
  */
 async function refuseTransactionPooling(client: pg.Client, url: string): Promise<void> {
   const beside = new pg.Client({ ...connectionOptions(url, "pressrun migrate"), query_timeout: BESIDE_MS });
   beside.on("error", () => {});
   await openSession(beside);
   try {
-    if ((await serverProcess(client)) === (await serverProcess(beside)))
-      throw new Error(
-        "the pooler before it gives one connection to several clients (pool_mode = transaction or statement), which prepared statements, notifications and locks do not survive. Set pool_mode = session, or let DATABASE_URL name the server itself.",
-      );
+    if (!(await keepsItsSession(client, beside))) throw new Error(POOLER_IN_THE_WAY);
   } finally {
     await beside.end();
   }
 }
 
-async function serverProcess(client: pg.Client): Promise<number | undefined> {
-  const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
-  return rows[0]?.pid;
+/**
+ * Asks one client again and again what its session has, while the other holds a connection and after it has given that back. The two meet
+ * in one process of the server where the pooler gives out the connection that was used last; where its connections take turns, the
+ * client comes to another one.
+ */
+async function keepsItsSession(client: pg.Client, beside: pg.Client): Promise<boolean> {
+  const mark = randomUUID();
+  await client.query("select set_config('pressrun.probe', $1, false)", [mark]);
+  const first = await readSession(client);
+  if (first.mark !== mark) return false;
+  if (!(await takesTransactions(beside))) return false;
+  if ((await readSession(beside)).pid === first.pid) return false;
+  for (let asked = 0; asked < SESSION_ASKED; asked += 1) {
+    if (asked === SESSION_ASKED / 2) await beside.query("rollback");
+    const { mark: kept, pid } = await readSession(client);
+    if (kept !== mark || pid !== first.pid) return false;
+  }
+  return true;
+}
+
+/** Opens one. A pooler in statement mode answers that with a fault of the protocol. */
+async function takesTransactions(client: pg.Client): Promise<boolean> {
+  try {
+    await client.query("begin");
+    return true;
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && error.code === "08P01") return false;
+    throw error;
+  }
+}
+
+type Session = { mark: string | null; pid: number };
+
+async function readSession(client: pg.Client): Promise<Session> {
+  const { rows } = await client.query<Session>("select current_setting('pressrun.probe', true) as mark, pg_backend_pid() as pid");
+  return rows[0] ?? { mark: null, pid: 0 };
 }

@@ -53,6 +53,19 @@ test("the server compiles none of our statements, which are short", async () => 
   assert.deepEqual((await db.executor.executeSql("show jit")).rows, [{ jit: "off" }]);
 });
 
+test("where a prepared statement is not in its session, or another's is, a pooler is named as what may be in the way", async () => {
+  const db = connectDatabase({ url: await createTestDatabase(), poolMax: 1, onError: assert.fail });
+  onCleanup(() => db.close());
+  const prepared = () => db.transaction((tx) => tx.client.query({ name: "one", text: "select 1" }));
+  // What a pooler does by giving this connection another session: the first has a statement of that name, the second has none.
+  await db.executor.executeSql("prepare one as select 2");
+  await assert.rejects(prepared(), /"one" already exists; perhaps the pooler .+Set pool_mode = session/);
+  await db.executor.executeSql("deallocate one");
+  await prepared();
+  await db.executor.executeSql("deallocate one");
+  await assert.rejects(prepared(), /"one" does not exist; perhaps the pooler .+Set pool_mode = session/);
+});
+
 /** Other systems let a server wait for an answer's receipt as long as they like. */
 const onLinux = { skip: process.platform !== "linux" };
 

@@ -27,13 +27,40 @@ describe("a pooler before the database", { skip: isInstalled ? false : "pgbounce
     assert.deepEqual(rows, [], "no lock stays with a pooled connection");
   });
 
+  for (const connections of [2, 4])
+    test(`is refused where its ${connections} connections take turns`, async () => {
+      const url = await startPooler(
+        await createTestDatabase(),
+        "transaction",
+        `server_round_robin = 1\ndefault_pool_size = ${connections}\n`,
+      );
+      await warm(url, connections);
+      await assert.rejects(migrateDatabase(url), /pool_mode = transaction or statement/);
+    });
+
+  test("is refused in statement mode", async () => {
+    await assert.rejects(
+      migrateDatabase(await startPooler(await createTestDatabase(), "statement")),
+      /pool_mode = transaction or statement/,
+    );
+  });
+
   test("is taken in session mode", async () => {
     await migrateDatabase(await startPooler(await createTestDatabase(), "session"));
   });
 });
 
+/** Has it open all its connections to the server: each client is in a transaction until all are. */
+async function warm(url: string, connections: number): Promise<void> {
+  const clients = Array.from({ length: connections }, () => new pg.Client({ connectionString: url }));
+  await Promise.all(clients.map((client) => client.connect()));
+  await Promise.all(clients.map((client) => client.query("begin; select 1")));
+  await Promise.all(clients.map((client) => client.query("rollback")));
+  await Promise.all(clients.map((client) => client.end()));
+}
+
 /** Listens in a folder of its own; the port only names its socket there. */
-async function startPooler(server: string, mode: "transaction" | "session"): Promise<string> {
+async function startPooler(server: string, mode: "transaction" | "statement" | "session", more = ""): Promise<string> {
   const folder = await createTestFolder();
   await chmod(folder, 0o777);
   const { hostname, port, username, password, pathname } = new URL(server);
@@ -41,7 +68,7 @@ async function startPooler(server: string, mode: "transaction" | "session"): Pro
   await writeFile(join(folder, "users.txt"), `"${username}" "${decodeURIComponent(password)}"\n`);
   await writeFile(
     config,
-    `[databases]\n* = host=${hostname} port=${port}\n[pgbouncer]\npool_mode = ${mode}\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = ${folder}\nauth_type = plain\nauth_file = ${folder}/users.txt\nignore_startup_parameters = extra_float_digits\n`,
+    `[databases]\n* = host=${hostname} port=${port}\n[pgbouncer]\npool_mode = ${mode}\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = ${folder}\nauth_type = plain\nauth_file = ${folder}/users.txt\nignore_startup_parameters = extra_float_digits\n${more}`,
   );
   const child = spawn("pgbouncer", [...(isRoot ? ["-u", "nobody"] : []), config], { stdio: "ignore" });
   onCleanup(() => void child.kill("SIGKILL"));
