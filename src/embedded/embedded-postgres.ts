@@ -45,6 +45,7 @@ const REPEAT_MS = 10_000;
  */
 export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedPostgres> {
   const clusterDir = join(resolve(options.dataDir), "postgres");
+  const urlOptions = forgetOtherServers();
   const binaries = await findBinaries();
   const user = await chooseServerUser(clusterDir);
   await ensureCluster(clusterDir, binaries, user);
@@ -56,7 +57,7 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
   await writeFile(join(clusterDir, PORT_FILE), String(postmaster.port)).catch(() => {});
 
   const watch = watchOver({ postmaster, clusterDir, launch, log: options.log });
-  const url = `postgres://${SUPERUSER}:${await readPassword(clusterDir)}@127.0.0.1:${postmaster.port}/${DATABASE}`;
+  const url = `postgres://${SUPERUSER}:${await readPassword(clusterDir)}@127.0.0.1:${postmaster.port}/${DATABASE}${urlOptions}`;
   return {
     url,
     port: postmaster.port,
@@ -69,6 +70,17 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
       if (running) await stopPostmaster(running.pid);
     },
   };
+}
+
+/**
+ * The PG* variables of the environment say how somebody reaches another server, and to pg fill in what our URL does not say: with PGOPTIONS
+ * our sessions would have other settings. They are taken from this process, and so from what it starts. A psql that is given the URL has
+ * them still, and with PGSSLMODE=require would get no connection: the URL answers that one.
+ */
+function forgetOtherServers(): string {
+  const isTlsAsked = process.env["PGSSLMODE"] !== undefined;
+  for (const name of Object.keys(process.env)) if (name.startsWith("PG") && name !== "PGSSLMODE") delete process.env[name];
+  return isTlsAsked ? "?sslmode=disable" : "";
 }
 
 const PORT_FILE = "pressrun.port";

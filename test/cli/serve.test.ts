@@ -19,7 +19,15 @@ describe("pressrun serve", () => {
       await service.kill("SIGTERM");
       assert.equal(service.output.join("\n").includes(password), false);
     }
-    const embedded = await startService({ DATA_DIR: await createTestFolder() });
+    const embedded = await startService({
+      DATA_DIR: await createTestFolder(),
+      // Of another server, to the operator's own psql.
+      PGHOST: "db.invalid",
+      PGDATA: "/nowhere",
+      PGOPTIONS: "-c default_transaction_read_only=on -c foo=bar",
+      PGSSLNEGOTIATION: "direct",
+      PGREPLICATION: "database",
+    });
     assert.match(await lineOf(embedded.output), /^Database: psql "postgres:\/\/pressrun:[\w-]{32}@127\.0\.0\.1:\d+\/pressrun"$/);
     await embedded.kill("SIGTERM");
   });

@@ -74,8 +74,9 @@ describe("the embedded PostgreSQL", () => {
     const pidOf = async () => Number((await readFile(join(dataDir, "postgres", "postmaster.pid"), "utf8")).split("\n")[0]);
     const pid = await pidOf();
     await first.kill("SIGKILL");
-    const second = await startService({ DATA_DIR: dataDir });
+    const second = await startService({ DATA_DIR: dataDir, PGSSLMODE: "require" });
     assert.equal(await pidOf(), pid);
+    await eventually("a URL that psql can use, whatever PGSSLMODE says", async () => second.output.join("\n").includes("?sslmode=disable"));
     assert.equal((await second.kill("SIGTERM")).code, 0);
     assert.deepEqual(processesNaming(dataDir), []);
     assert.equal(existsSync(join(dataDir, "postgres", "postmaster.pid")), false);
