@@ -1,4 +1,4 @@
-import { findDatabaseUrlFault, withoutPassword } from "./domain/database-url.ts";
+import { findDatabaseUrlFault, withHost, withoutPassword } from "./domain/database-url.ts";
 
 export type EnvReader = ReturnType<typeof createEnvReader>;
 
@@ -30,8 +30,10 @@ export function createEnvReader(env: Readonly<Record<string, string | undefined>
     expect,
     databaseUrl(name: string) {
       const value = text(name);
-      const fault = value === null ? null : findDatabaseUrlFault(value);
-      return value === null || fault === null ? value : expect(name, fault, withoutPassword(value));
+      if (value === null) return null;
+      const whole = withHost(value);
+      const fault = findDatabaseUrlFault(whole);
+      return fault === null ? whole : expect(name, fault, withoutPassword(whole));
     },
     list,
     oneOf(name: string, words: readonly string[]) {

@@ -110,6 +110,11 @@ test("a key that is too short is refused and not shown", () => {
   );
 });
 
+test("DATABASE_URL may name a socket as libpq does", () => {
+  const { databaseUrl } = readConfig({ DATABASE_URL: "postgres://u:p@/x?host=/run/postgresql" });
+  assert.equal(databaseUrl, "postgres://u:p@localhost/x?host=/run/postgresql");
+});
+
 test("a fault of DATABASE_URL is told without its password", () => {
   for (const url of [
     "host=db user=u password=hunter2",

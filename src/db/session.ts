@@ -46,6 +46,22 @@ export async function openSession(client: pg.Client): Promise<void> {
     await prepareSession(client);
   } catch (error) {
     await client.end().catch(() => {});
+    if (isSignedByStranger(error)) error.message += SAY_AUTHORITY;
     throw error;
   }
+}
+
+/** What OpenSSL says of a certificate whose authority it does not know, by Node's names. */
+const UNKNOWN_AUTHORITY = new Set([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+]);
+const SAY_AUTHORITY =
+  ". Name the file with the certificate of the authority that signed the server's: sslmode=verify-full&sslrootcert=/path/to/ca.pem in DATABASE_URL.";
+
+function isSignedByStranger(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && UNKNOWN_AUTHORITY.has(String(error.code));
 }

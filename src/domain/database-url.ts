@@ -26,6 +26,11 @@ function isReadable(url: string): boolean {
   return !`${pathname}${search}${hash}`.includes("@") && (hash === "" || /^https?:$/.test(protocol));
 }
 
+/** libpq's way to name a socket, `postgres://user:password@/database?host=/folder`, is no URL without a host: one that `host` overrides. */
+export function withHost(url: string): string {
+  return url.replace(/^(postgres(?:ql)?:\/\/[^/?#]*@)(?=\/[^?#]*\?(?:[^#]*&)?host=[^&#])/i, "$1localhost");
+}
+
 /** What was expected of a connection string that is no such thing, or that pg would read otherwise than it was meant; else null. */
 export function findDatabaseUrlFault(url: string): string | null {
   if (!/^postgres(ql)?:\/\//i.test(url)) return "a URL that begins with postgres:// or postgresql://";
@@ -33,7 +38,7 @@ export function findDatabaseUrlFault(url: string): string | null {
   const { hostname, searchParams } = new URL(url);
   if (hostname.includes(",") || searchParams.get("host")?.includes(",")) return READABLE;
   const mode = searchParams.getAll("sslmode").find((word) => word !== "" && !SSL_MODES.includes(word));
-  if (mode !== undefined) return `sslmode to be ${SSL_MODES.join(", ")}`;
+  if (mode !== undefined) return `sslmode to be one of ${SSL_MODES.join(", ")}`;
   if (searchParams.get("sslrootcert") === "system")
     return "sslrootcert to be a file; without it the authorities that Node.js knows are asked";
   return null;

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, Socket, type AddressInfo } from "node:net";
 import { test } from "node:test";
-import { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { connectDatabase, isDatabaseAway, type Transaction } from "../../src/db/connect.ts";
 import { listen } from "../../src/db/listen.ts";
 import { migrateDatabase } from "../../src/db/migrate.ts";
 import { withOwnConnection } from "../../src/db/own-connection.ts";
 import { takeOwnership } from "../../src/db/ownership.ts";
+import { makeCertificates } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 
@@ -64,6 +67,22 @@ test("where a prepared statement is not in its session, or another's is, a poole
   await prepared();
   await db.executor.executeSql("deallocate one");
   await assert.rejects(prepared(), /"one" does not exist; perhaps the pooler .+Set pool_mode = session/);
+});
+
+test("a certificate of an authority that is not known is refused with how to name that", async () => {
+  const { selfSigned } = await makeCertificates();
+  // As PostgreSQL does: it is asked for TLS, says yes, and shakes hands.
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      socket.write("S");
+      new TLSSocket(socket, { isServer: true, ...selfSigned }).on("error", () => {});
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onCleanup(() => server.close());
+  const url = `postgres://u:p@127.0.0.1:${(server.address() as AddressInfo).port}/x?sslmode=verify-full`;
+  await assert.rejects(migrateDatabase(url), /self-signed certificate.+\. Name the file .+sslrootcert=/);
 });
 
 /** Other systems let a server wait for an answer's receipt as long as they like. */

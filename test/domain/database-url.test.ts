@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findDatabaseUrlFault, withoutPassword } from "../../src/domain/database-url.ts";
+import { findDatabaseUrlFault, withHost, withoutPassword } from "../../src/domain/database-url.ts";
 
 test("a connection string is shown without its password, wherever that stands", () => {
   const cases: [string, string][] = [
@@ -47,6 +47,22 @@ test("a connection string that would be read otherwise than it was meant is a fa
     ["postgres://shop@one.example:1,two.example:2/x", /one host/],
     ["postgres://shop@one.example,two.example/x", /one host/],
     ["postgres://shop@/x?host=one.example,two.example", /one host/],
+    ["postgres:///x?host=one.example,two.example", /one host/],
+    ["postgres://shop:hunter2@/x", /%2Frun%2Fpostgresql for a socket/],
+    ["postgres://db.example/x?sslmode=bogus", /sslmode to be one of disable, .+verify-full/],
+    ["postgres://db.example/x?sslmode=verify-full&sslrootcert=system", /sslrootcert to be a file/],
   ];
   for (const [url, fault] of faults) assert.match(findDatabaseUrlFault(url) ?? "none", fault, url);
+});
+
+test("a socket may be named as libpq does, without a host", () => {
+  assert.equal(withHost("postgres://shop:hunter2@/x?host=/run/postgresql"), "postgres://shop:hunter2@localhost/x?host=/run/postgresql");
+  assert.equal(withHost("postgresql://shop@/x?port=1&host=%2Frun"), "postgresql://shop@localhost/x?port=1&host=%2Frun");
+  for (const url of [
+    "postgres://shop:hunter2@/x",
+    "postgres://shop@/x?myhost=/run",
+    "postgres:///x?host=/run",
+    "postgres://shop@db/x?host=/run",
+  ])
+    assert.equal(withHost(url), url);
 });
