@@ -73,6 +73,14 @@ export function migratedByNewer(last: number): string {
   return `it was migrated by a newer version of Pressrun, of ${new Date(last).toISOString().slice(0, 10)} or later. Start that version, or bring back the backup from before the upgrade.`;
 }
 
+/** To what the server has against making the tables, by its SQLSTATE: since PostgreSQL 15 nobody but its owner may make any in public. */
+const WAYS_OUT: Readonly<Record<string, string>> = {
+  "42501":
+    ". The role makes schemas in the database and tables in the first schema of its search_path: run `grant create on database NAME to ROLE` and, in that database, `grant create on schema public to ROLE`, or let the role own the database.",
+  "3F000":
+    ". Its search_path names no schema that exists and that it may use: make one with `create schema NAME authorization ROLE`, or set search_path.",
+};
+
 /**
  * Loaded only when needed, and by `require`: `import` parses drizzle's package.json of 180 kB once for each of its modules,
  * 0.8 s in all instead of 0.1.
@@ -85,7 +93,9 @@ async function applyMigrations(client: pg.Client): Promise<void> {
     await migrate(drizzle(client), { migrationsFolder: MIGRATIONS });
   } catch (error) {
     // drizzle says the whole statement, and only in its cause what the server has against it.
-    throw error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const fault = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    if (fault instanceof pg.DatabaseError) fault.message += WAYS_OUT[fault.code ?? ""] ?? "";
+    throw fault;
   }
 }
 

@@ -86,6 +86,32 @@ test("a batch that an earlier version took goes on after the migration, with its
   );
 });
 
+test("a role that may not make the tables is told what it needs, and that is enough", async () => {
+  const url = await createTestDatabase();
+  const name = new URL(url).pathname.slice(1);
+  const role = `role_${name}`;
+  const admin = new pg.Client({ connectionString: url });
+  await admin.connect();
+  onCleanup(() => admin.end());
+  await admin.query("drop schema public, drizzle, pgboss, report cascade; create schema public; grant usage on schema public to public");
+  await admin.query(`create role ${role} login password 'secret'`);
+  const theirs = Object.assign(new URL(url), { username: role, password: "secret" }).href;
+  try {
+    await assert.rejects(migrateDatabase(theirs), /permission denied for database .+`grant create on database NAME to ROLE`/);
+    await admin.query(`grant create on database ${name} to ${role}`);
+    await assert.rejects(migrateDatabase(theirs), /permission denied for schema public.+`grant create on schema public to ROLE`/);
+    await admin.query(`alter role ${role} set search_path = shop`);
+    await assert.rejects(migrateDatabase(theirs), /no schema has been selected .+`create schema NAME authorization ROLE`/);
+    await admin.query(`create schema shop authorization ${role}`);
+    await migrateDatabase(theirs);
+    await admin.query("drop schema shop, drizzle, report cascade");
+    await admin.query(`alter role ${role} reset search_path; grant create on schema public to ${role}`);
+    await migrateDatabase(theirs);
+  } finally {
+    await admin.query(`drop owned by ${role} cascade; drop role ${role}`);
+  }
+});
+
 test("a database that a newer version has migrated is refused, with the way out", async () => {
   const url = await createTestDatabase();
   const client = new pg.Client({ connectionString: url });
