@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
+import { hasCluster } from "../embedded/cluster.ts";
 import { startEmbeddedPostgres } from "../embedded/embedded-postgres.ts";
 
 export type OpenedDatabase = {
@@ -20,7 +20,7 @@ export async function openDatabase({
   embeddedPgPort,
 }: Pick<Config, "databaseUrl" | "dataDir" | "embeddedPgPort">): Promise<OpenedDatabase> {
   if (databaseUrl !== null) return { url: databaseUrl, isEmbedded: false, close: async () => {} };
-  if (!existsSync(join(dataDir, "postgres", "PG_VERSION"))) {
+  if (!(await hasCluster(join(dataDir, "postgres")))) {
     throw new Error(
       `Expected a database in ${join(dataDir, "postgres")}, where there is none. Set DATA_DIR to the folder that \`pressrun serve\` has, or DATABASE_URL to its PostgreSQL.`,
     );

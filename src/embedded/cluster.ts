@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Binaries } from "./binaries.ts";
 import { isAlive } from "./postmaster.ts";
@@ -14,8 +14,9 @@ const PASSWORD_FILE = "pressrun.password";
 /** Makes the cluster aside and renames it when it is whole, so that a kill in the middle leaves no half of one. */
 export async function ensureCluster(clusterDir: string, binaries: Binaries, user: ServerUser): Promise<void> {
   await mkdir(dirname(clusterDir), { recursive: true });
+  const isMade = await hasCluster(clusterDir);
   await removeLeftOvers(clusterDir);
-  if (existsSync(join(clusterDir, "PG_VERSION"))) return checkVersion(clusterDir);
+  if (isMade) return checkVersion(clusterDir);
 
   const making = await mkdtemp(`${clusterDir}.init-${process.pid}-`);
   try {
@@ -27,6 +28,29 @@ export async function ensureCluster(clusterDir: string, binaries: Binaries, user
     // Another process that started at the same time was faster: its cluster serves as well.
     if (!existsSync(join(clusterDir, "PG_VERSION"))) throw error;
   }
+}
+
+/** Throws where the folder is closed to us, or holds something else: none that we make could take its place. */
+export async function hasCluster(clusterDir: string): Promise<boolean> {
+  const names = await readdir(clusterDir).catch(async (error: NodeJS.ErrnoException): Promise<string[]> => {
+    if (error.code === "ENOENT") return [];
+    if (error.code === "EACCES") throw await closedTo(clusterDir, error);
+    throw error;
+  });
+  if (names.includes("PG_VERSION")) return true;
+  if (names.length === 0) return false;
+  throw new Error(
+    `Expected the embedded database in ${clusterDir}, or nothing yet, got files that are none (${names.slice(0, 3).join(", ")}). Move them away, or set DATA_DIR to another folder.`,
+  );
+}
+
+async function closedTo(clusterDir: string, cause: Error): Promise<Error> {
+  const { uid: owner } = await stat(clusterDir);
+  const us = process.geteuid?.();
+  return new Error(
+    `The database in ${clusterDir} belongs to the user with the id ${owner}, and is closed to this process, whose user has the id ${us}. Run it as that user; or stop what uses the database and give it to this one (\`chown -R ${us} ${clusterDir}\`, as root); or set DATA_DIR to another folder.`,
+    { cause },
+  );
 }
 
 export async function readPassword(clusterDir: string): Promise<string> {

@@ -3,11 +3,12 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { once } from "node:events";
 import { describe, test } from "node:test";
 import { connectDatabase } from "../../src/db/connect.ts";
+import { hasCluster } from "../../src/embedded/cluster.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { placeCluster } from "../support/cluster.ts";
@@ -198,6 +199,27 @@ describe("the embedded PostgreSQL", () => {
     await mkdir(join(dataDir, "postgres"));
     await writeFile(join(dataDir, "postgres", "PG_VERSION"), "16\n");
     await assert.rejects(start(dataDir), /made by PostgreSQL 16, the embedded one is 18\..+DATABASE_URL/);
+  });
+
+  test("is made in no folder that holds something else, which stays", async () => {
+    const dataDir = await createTestFolder();
+    await mkdir(join(dataDir, "postgres"));
+    await writeFile(join(dataDir, "postgres", "notes.txt"), "mine");
+    await assert.rejects(start(dataDir), /got files that are none \(notes\.txt\)\. Move them away/);
+    assert.deepEqual(await readdir(dataDir), ["postgres"]);
+  });
+
+  test("of another user is told as theirs", { skip: isRoot ? false : "only root can be somebody else" }, async () => {
+    const clusterDir = join(await createTestFolder(), "postgres");
+    await mkdir(clusterDir, { mode: 0o700 });
+    await writeFile(join(clusterDir, "PG_VERSION"), "18\n");
+    await chmod(dirname(clusterDir), 0o755);
+    const before = process.geteuid?.() ?? 0;
+    process.seteuid?.(65_534);
+    const said = await hasCluster(clusterDir)
+      .catch(String)
+      .finally(() => process.seteuid?.(before));
+    assert.match(String(said), /belongs to the user with the id 0, and is closed to this process, whose user has the id 65534.+chown -R/);
   });
 
   test("runs for root also in a folder that is closed to others", { skip: isRoot ? false : "only root has such folders" }, async () => {
