@@ -12,6 +12,8 @@ export type StageFailure = {
   isBusy?: boolean;
   /** The request bore a condition, which may be what it failed for. */
   isOfCondition?: boolean;
+  /** Nothing is wrong with the image: no further file or connection could be opened for it, as this error says. */
+  outOfFiles?: Error;
 };
 
 export type StageResult<T> = { ok: true; value: T } | { ok: false; failure: StageFailure };
@@ -24,7 +26,7 @@ export function succeeded<T>(value: T): StageResult<T> {
 export function failed(
   code: ImageCode,
   detail: string = IMAGE_CODES[code].message,
-  more: Partial<Pick<StageFailure, "retry" | "retryAfterMs" | "isBusy">> = {},
+  more: Partial<Pick<StageFailure, "retry" | "retryAfterMs" | "isBusy" | "outOfFiles">> = {},
 ): { ok: false; failure: StageFailure } {
   return { ok: false, failure: { code, detail, retry: IMAGE_CODES[code].retry, ...more } };
 }

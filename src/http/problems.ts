@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Problem } from "../contract/problem.ts";
+import { isOutOfFiles } from "../domain/open-files.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
 /** Thrown by routes; the error handler turns it into an answer. The sentence is for the caller. */
@@ -52,6 +53,13 @@ type Unexpected = Error & {
 /** What the framework or a library threw, as one of our problems; null for what nobody expected. */
 export function knownProblem(error: Unexpected, request: FastifyRequest, isUnavailable: (error: unknown) => boolean): ProblemError | null {
   if (error instanceof ProblemError) return error;
+  if (isOutOfFiles(error))
+    return new ProblemError(
+      "unavailable",
+      "The service has as many files open as it may right now; try again in a few seconds.",
+      {},
+      { "retry-after": "5" },
+    );
   if (isUnavailable(error))
     return new ProblemError(
       "unavailable",

@@ -1,6 +1,7 @@
 import multipart from "@fastify/multipart";
 import swagger from "@fastify/swagger";
 import Fastify, { type FastifyInstance } from "fastify";
+import { isOutOfFiles } from "../domain/open-files.ts";
 import type { Log } from "../observe/log.ts";
 import { addDocsRoutes } from "./docs-routes.ts";
 import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./openapi.ts";
@@ -121,6 +122,8 @@ function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): v
   app.setErrorHandler(async (error: Error & { code?: string; syscall?: string }, request, reply) => {
     await readOffBeforeClose(request, reply);
     const known = (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, request, isUnavailable);
+    if (isOutOfFiles(error))
+      log.warn({ err: error }, "no further file or connection can be opened: raise the limit of open files, or lower DOWNLOADS");
     if (isDiskAway(error)) log.error({ err: error }, "a request could not reach the disk");
     if (known) return sendProblem(request, reply, known);
     log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed unexpectedly");

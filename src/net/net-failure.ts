@@ -1,3 +1,4 @@
+import { outOfFiles } from "../domain/open-files.ts";
 import { failed, type StageFailure } from "../domain/stage-result.ts";
 import { BlockedAddress } from "./guarded-lookup.ts";
 import { ProtocolError } from "./http1/protocol-error.ts";
@@ -6,7 +7,7 @@ import { ProtocolError } from "./http1/protocol-error.ts";
 export class DeadlinePassed extends Error {}
 
 const DNS_ERRNOS = new Set(["ENOTFOUND", "EAI_AGAIN", "ENODATA", "ESERVFAIL", "EAI_FAIL", "EAI_NODATA", "EAI_NONAME"]);
-const DISK_ERRNOS = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "ENOENT", "EMFILE", "ENFILE"]);
+const DISK_ERRNOS = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "ENOENT"]);
 /** What OpenSSL finds wrong with a certificate, as Node names it: UNSPECIFIED is all that has no name of its own. */
 const TLS_CODES =
   /^(ERR_TLS|ERR_SSL|CERT_|CRL_|ERROR_IN_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|INVALID_(CA|PURPOSE)$|PATH_LENGTH|HOSTNAME_MISMATCH|UNSPECIFIED$|EPROTO)/;
@@ -15,7 +16,10 @@ const TLS_CODES =
 export function netFailure(error: unknown): StageFailure {
   if (error instanceof BlockedAddress) return failed("address_blocked").failure;
   if (error instanceof DeadlinePassed) return failed("timed_out", error.message).failure;
-  const code = errnoOf(error);
+  const first = firstOf(error);
+  const lack = outOfFiles(first);
+  if (lack !== null) return lack.failure;
+  const code = errnoOf(first);
   if (DNS_ERRNOS.has(code)) return failed("dns_failed", `The host name could not be resolved (${code}).`).failure;
   if (DISK_ERRNOS.has(code)) return failed("storage_failed", `The download could not be written (${code}).`).failure;
   if (TLS_CODES.test(code)) return failed("tls_failed", `The TLS connection failed (${code}).`).failure;
@@ -30,7 +34,10 @@ function isParserError(code: string): boolean {
 }
 
 /** Happy Eyeballs wraps the errors of all addresses it tried: the first one speaks. */
+function firstOf(error: unknown): unknown {
+  return error instanceof AggregateError && error.errors.length > 0 ? firstOf(error.errors[0]) : error;
+}
+
 function errnoOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return errnoOf(error.errors[0]);
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }

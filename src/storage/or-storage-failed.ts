@@ -1,11 +1,12 @@
+import { outOfFiles } from "../domain/open-files.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 
-/** What the disk refuses is an image's failure, not ours: full, over quota, read-only, broken. */
+/** What the disk refuses is an image's failure, not ours: full, over quota, read-only, broken; or that nothing more can be opened. */
 export async function orStorageFailed<T>(work: () => Promise<T>): Promise<StageResult<T>> {
   try {
     return succeeded(await work());
   } catch (error) {
     if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") throw error;
-    return failed("storage_failed", `The file could not be stored (${error.code}).`);
+    return outOfFiles(error) ?? failed("storage_failed", `The file could not be stored (${error.code}).`);
   }
 }

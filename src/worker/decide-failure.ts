@@ -1,13 +1,19 @@
 import { decideAfterFailure, type Outcome } from "../domain/outcome.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
+import type { Warn } from "../observe/calm-warn.ts";
 
 export type Disk = { check(): Promise<boolean> };
+export type DecideDeps = { disk: Disk; warn: Warn };
 
-/** An image that met a full disk is looked at again after this, by whoever has room. */
+/** An image that met a full disk, or for which no file could be opened, is looked at again after this, by whoever has room. */
 const RELEASE_MS = 5_000;
 
-/** A full disk is no fault of the image, whatever the codec or the file system called it. */
-export async function decideFailure(failure: StageFailure, attempt: number, disk: Disk): Promise<Outcome<never>> {
+/** A full disk is no fault of the image, whatever the codec or the file system called it; nor is it that too few files may be open. */
+export async function decideFailure({ disk, warn }: DecideDeps, failure: StageFailure, attempt: number): Promise<Outcome<never>> {
+  if (failure.outOfFiles !== undefined) {
+    warn(failure.outOfFiles, "no further file or connection can be opened: raise the limit of open files, or lower DOWNLOADS");
+    return { kind: "release", delayMs: RELEASE_MS };
+  }
   const mayBeDisk = failure.code === "storage_failed" || failure.code === "corrupt_image";
   if (mayBeDisk && !(await disk.check())) return { kind: "release", delayMs: RELEASE_MS };
   return decideAfterFailure(failure, attempt, Math.random());

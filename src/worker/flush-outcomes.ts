@@ -1,5 +1,5 @@
 import type { FreshOutput, Storage } from "../storage/storage.ts";
-import { decideFailure, type Disk } from "./decide-failure.ts";
+import { decideFailure, type DecideDeps } from "./decide-failure.ts";
 import type { ImageOutcome } from "./settle-together.ts";
 
 /**
@@ -7,7 +7,7 @@ import type { ImageOutcome } from "./settle-together.ts";
  * flush after the other took 1.5 to 1.9 times the CPU. An image whose files the disk would not take has not been done.
  */
 export async function flushOutcomes(
-  { storage, disk }: { storage: Pick<Storage, "flushOutputs">; disk: Disk },
+  { storage, ...deps }: DecideDeps & { storage: Pick<Storage, "flushOutputs"> },
   items: readonly ImageOutcome[],
 ): Promise<readonly ImageOutcome[]> {
   const files = items.flatMap((item, index) => outputsOf(item).map((place) => ({ place, index })));
@@ -17,7 +17,7 @@ export async function flushOutcomes(
   return Promise.all(
     items.map(async (item, index) => {
       const failure = failures.get(index);
-      return failure === undefined ? item : { ...item, outcome: await decideFailure(failure, item.attempt, disk) };
+      return failure === undefined ? item : { ...item, outcome: await decideFailure(deps, failure, item.attempt) };
     }),
   );
 }

@@ -1,10 +1,12 @@
 import { isDatabaseAway } from "../db/connect.ts";
 import type { SourcedImage } from "../db/known-sources.ts";
 import { PATIENCE_MS, whatHostDid } from "../domain/host-pause.ts";
+import { outOfFiles } from "../domain/open-files.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { outputsOf } from "../domain/recipe.ts";
-import type { StageFailure } from "../domain/stage-result.ts";
+import { failed, type StageFailure } from "../domain/stage-result.ts";
 import { HostPaused } from "../net/host-watch.ts";
+import type { Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
 import { databaseNowMs, type Claim } from "../queue/image-jobs.ts";
 import { decideFailure } from "./decide-failure.ts";
@@ -27,6 +29,7 @@ export type WorkDeps = {
   disk: Pick<DiskGuard, "begin" | "check" | "retryMs">;
   network: Pick<NetworkGuard, "isToBlame" | "retryMs">;
   log: Log;
+  warn: Warn;
   hosts: Pick<HostPauses, "meet">;
   sourceHeadersOf: SourceHeadersOf;
 };
@@ -74,9 +77,10 @@ async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease
     const released = { attempt: null, outcome: { kind: "release", delayMs } } as const;
     if (lease.signal.aborted || error instanceof NoAttempt) return released;
     if (error instanceof HostPaused) return meetPause(deps.hosts, error.host) ?? released;
-    deps.log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
-    const failure = { code: "storage_failed", detail: "The image could not be processed for a reason on our side.", retry: true } as const;
-    return { attempt: null, outcome: await decideFailure(failure, image.attempts + 1, deps.disk) };
+    const lack = outOfFiles(error);
+    if (lack === null) deps.log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
+    const { failure } = lack ?? failed("storage_failed", "The image could not be processed for a reason on our side.");
+    return { attempt: null, outcome: await decideFailure(deps, failure, image.attempts + 1) };
   } finally {
     size.onEnd();
   }
@@ -119,7 +123,7 @@ function withHeaders(download: Stages["download"], find: () => ReturnType<Source
 class NoAttempt extends Error {}
 
 async function decide(
-  deps: Pick<WorkDeps, "disk" | "hosts" | "network">,
+  deps: Pick<WorkDeps, "disk" | "hosts" | "network" | "warn">,
   claim: Claim,
   image: SourcedImage,
   { result }: Attempt,
@@ -127,7 +131,7 @@ async function decide(
   if (result.ok) return { kind: "done", result: result.value };
   const { failure } = result;
   if (deps.network.isToBlame(failure)) return { kind: "release", delayMs: deps.network.retryMs() };
-  return waitAsAsked(deps.hosts, claim, image.host, failure) ?? decideFailure(failure, image.attempts + 1, deps.disk);
+  return waitAsAsked(deps.hosts, claim, image.host, failure) ?? decideFailure(deps, failure, image.attempts + 1);
 }
 
 /** Where the host asked for patience, the image waits like one that was not tried. Null where it did not ask, or the image has waited PATIENCE_MS. */

@@ -76,7 +76,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     transaction: db.keyedTransaction,
     queue,
     onError: onError("settle"),
-    flushOutcomes: (items) => flushOutcomes({ storage: deps.storage, disk }, items),
+    flushOutcomes: (items) => flushOutcomes({ storage: deps.storage, disk, warn }, items),
     removeOutputs: (places) => Promise.all(places.map(deps.storage.removeOutput)),
     pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
     countShares: (tx, state, ordinals) => countShares(tx, announcing, state, ordinals),

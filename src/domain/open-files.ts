@@ -1,0 +1,35 @@
+import { failed, type StageFailure } from "./stage-result.ts";
+
+/** What the system says where it opens no further file or connection: this process has as many as it may, or the whole system has. */
+const OUT_OF_FILES: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE"]);
+
+/** Whether nothing is wrong but that no further file or connection can be opened, which passes as others are closed. */
+export function isOutOfFiles(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && "code" in error && OUT_OF_FILES.has(error.code);
+}
+
+/** The failure of an image for which there was none left; null where the error says something else. */
+export function outOfFiles(error: unknown): { ok: false; failure: StageFailure } | null {
+  if (!isOutOfFiles(error)) return null;
+  return failed("storage_failed", `No further file or connection could be opened (${error.code}).`, { outOfFiles: error });
+}
+
+/** The connection, and the file that its body goes to. */
+const FILES_PER_DOWNLOAD = 2;
+/**
+ * What a process has open besides its downloads and encoders: 25 connections to the database, two for each of the 16 threads that look up
+ * names, some 20 of Node and the log, and what is left for the clients of the API and for outputs.
+ */
+const FILES_BESIDES = 150;
+/** However few files there may be: with these, and what an idle service has open, it takes a hundred. */
+const DOWNLOADS_MIN = 8;
+
+/** How many files a process opens that downloads so many images at once. An encoder's channel is one. */
+export function filesFor(downloads: number, encoders: number): number {
+  return downloads * FILES_PER_DOWNLOAD + encoders + FILES_BESIDES;
+}
+
+/** How many downloads fit into so many files. */
+export function downloadsWithin(filesMax: number, encoders: number): number {
+  return Math.max(DOWNLOADS_MIN, Math.floor((filesMax - filesFor(0, encoders)) / FILES_PER_DOWNLOAD));
+}
