@@ -5,7 +5,7 @@ import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import { createLog } from "../observe/log.ts";
 import { endProcess } from "./end-process.ts";
 
-/** Serves until SIGTERM or Ctrl-C, then drains: images in hand are finished or given back, the database goes last. */
+/** Serves until SIGTERM, Ctrl-C or the end of its terminal, then drains: images in hand are finished or given back, the database goes last. */
 export async function serve(): Promise<void> {
   const config = readConfig(process.env);
   const log = createLog(config.logLevel);
@@ -13,7 +13,9 @@ export async function serve(): Promise<void> {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
     // A second Ctrl-C ends the process at once, which loses nothing either.
-    if (isStopping) process.exit(130);
+    if (isStopping && signal !== "SIGHUP") process.exit(130);
+    // That one comes twice by itself, from the shell and from the kernel.
+    if (isStopping) return;
     isStopping = true;
     aborting.abort();
     console.log(`Stopping (${signal}): images in hand are finished first; once more to stop at once.`);
@@ -31,6 +33,8 @@ export async function serve(): Promise<void> {
   const starting = startApp(config, log, aborting.signal);
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  // A terminal that was closed, or ssh: by itself it would end the process at once, and leave PostgreSQL behind.
+  process.on("SIGHUP", stop);
 
   const app = await starting.catch((error: unknown) => {
     if (!isStopping) throw error;
