@@ -35,6 +35,8 @@ export async function serve(): Promise<void> {
   process.on("SIGINT", stop);
   // A terminal that was closed, or ssh: by itself it would end the process at once, and leave PostgreSQL behind.
   process.on("SIGHUP", stop);
+  // What started us with a channel, as bin/newer-node.js does, is gone.
+  process.on("disconnect", () => stop("SIGHUP"));
 
   const app = await starting.catch((error: unknown) => {
     if (!isStopping) throw error;

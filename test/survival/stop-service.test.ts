@@ -54,16 +54,17 @@ for (const [name, stop] of Object.entries({
   });
 }
 
-for (const signal of ["SIGTERM", "SIGHUP"] as const)
+for (const signal of ["SIGTERM", "SIGHUP", "the death of what runs it"] as const)
   test(`${signal} in the middle of a start leaves no process either`, async () => {
     const dataDir = await createTestFolder();
     const child = spawn(process.execPath, ["bin/pressrun.js", "serve"], {
       env: { PATH: process.env["PATH"] ?? "", PORT: "0", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" },
-      stdio: "ignore",
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
     const exited = once(child, "exit");
     await eventually("PostgreSQL to begin", async () => existsSync(join(dataDir, "postgres", "postmaster.pid")));
-    child.kill(signal);
+    if (signal === "the death of what runs it") child.disconnect();
+    else child.kill(signal);
     // A shell and the kernel each say that the terminal is gone.
     if (signal === "SIGHUP") child.kill(signal);
     assert.deepEqual(await exited, [0, null]);
