@@ -1,7 +1,9 @@
+import { isUtf8 } from "node:buffer";
 import { createWriteStream } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { Transform, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { MultipartValue } from "@fastify/multipart";
+import type { MultipartFile, MultipartValue } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
 import { ProblemError } from "./problems.ts";
 import type { GivenOptions } from "./read-options.ts";
@@ -70,17 +72,53 @@ async function receiveForm(request: FastifyRequest, deps: ReceiveDeps): Promise<
   const path = deps.tempPath("csv");
   const fields: Record<string, unknown> = { ...(request.query as Record<string, unknown>) };
   let file: { bytes: number; fileName: string | null } | null = null;
-  // The file's size is counted here: the parser would go on reading what is too large to its end.
-  for await (const part of request.parts({ limits: { files: 2, fields: FIELDS_MAX, fieldSize: FIELD_BYTES_MAX, fileSize: Infinity } })) {
+  for await (const part of request.parts(FORM_RULES)) {
     if (part.type === "field") addField(fields, part);
     else if (file !== null)
       throw new ProblemError("too_many_files", "Expected one file, in the field `file`; upload the others on their own.");
     else if (part.fieldname !== "file")
       throw new ProblemError("file_missing", `Expected the CSV in the field \`file\`, got a file in ${nameOfField(part.fieldname)}.`);
-    else file = { bytes: await spool(part.file, path, deps), fileName: readableName(part.filename) };
+    else file = await spoolPart(part, path, deps);
   }
   if (file === null) throw new ProblemError("file_missing", "Expected the CSV as a file in the field `file` (curl -F file=@products.csv).");
   return { path, ...file, fields, layout: null };
+}
+
+const FORM_RULES = {
+  // The file's size is counted here: the parser would go on reading what is too large to its end.
+  limits: { files: 2, fields: FIELDS_MAX, fieldSize: FIELD_BYTES_MAX, fileSize: Infinity },
+  /**
+   * Whatever comes in `file` is the file. Many clients send bytes from memory without a name, by which alone the parser would tell
+   * a file from text, and a field's 32 KiB are too few for it.
+   */
+  isPartAFile: (fieldName: string | undefined, contentType: string | undefined, fileName: string | undefined) =>
+    fieldName === "file" || fileName !== undefined || contentType === "application/octet-stream",
+};
+
+/** The parser's types promise a name, which a part need not have. */
+type FilePart = Pick<MultipartFile, "file"> & { filename: string | undefined };
+
+async function spoolPart(
+  { file, filename }: FilePart,
+  path: string,
+  deps: ReceiveDeps,
+): Promise<{ bytes: number; fileName: string | null }> {
+  const bytes = await spool(file, path, deps);
+  if (filename === undefined && (await isOneLine(path, bytes)))
+    throw new ProblemError(
+      "file_missing",
+      "Expected the CSV in the field `file`, got one line of text; to send a file, put an @ before its path (curl -F file=@products.csv).",
+    );
+  return { bytes, fileName: readableName(filename ?? "") };
+}
+
+const PATH_BYTES_MAX = 4_096;
+
+/** A file's path, most likely, in the place of the file: a CSV has a header and a row. */
+async function isOneLine(path: string, bytes: number): Promise<boolean> {
+  if (bytes === 0 || bytes > PATH_BYTES_MAX) return false;
+  const content = await readFile(path);
+  return isUtf8(content) && !/[\r\n]/.test(content.toString().trim());
 }
 
 /** A field that comes twice is a list. */

@@ -82,6 +82,34 @@ describe("an upload", () => {
     assert.deepEqual(await recipeOf(await postCsv(goodCsv, "?format=webp&quality=80&width=100&fit=cover")), expected);
   });
 
+  test("takes a form's file that has no name, on every route and whatever its type says", async () => {
+    const sendFile = (path: string, csv: string, headers: string) =>
+      post(path, `--x\r\ncontent-disposition: form-data; name="file"${headers}\r\n\r\n${csv}\r\n--x--\r\n`, {
+        "content-type": "multipart/form-data; boundary=x",
+      });
+    const headers = [
+      "\r\ncontent-type: application/octet-stream",
+      '; filename=""\r\ncontent-type: application/octet-stream',
+      "\r\ncontent-type: text/csv",
+      "",
+    ];
+    const paths = ["/uploadAndProcessDocument", "/api/uploadAndProcessDocument", "/v1/batches", "/v1/preflight"];
+    // More than an option may have.
+    const large = goodCsv.replace("\n", "\n".repeat(40_000));
+    for (const [index, path] of paths.entries()) {
+      const response = await sendFile(path, large, headers[index] ?? "");
+      assert.equal(response.status, path === "/v1/preflight" ? 200 : 202, `${path}: ${await response.clone().text()}`);
+      if (path === "/v1/batches") assert.equal(((await response.json()) as { fileName: string | null }).fileName, null);
+    }
+    // curl -F file=products.csv, which sends the path itself.
+    const pathAlone = await sendFile("/uploadAndProcessDocument", "products.csv", "");
+    const { code, detail } = await problemOf(pathAlone);
+    assert.deepEqual([pathAlone.status, code], [422, "file_missing"]);
+    assert.match(detail, /one line of text.+-F file=@products\.csv/);
+    const tooLarge = await sendFile("/uploadAndProcessDocument", "x".repeat(300_000), "");
+    assert.deepEqual([tooLarge.status, (await problemOf(tooLarge)).code], [413, "upload_too_large"]);
+  });
+
   test("reports every problem of a file at once, each with line, column, code and a way out", async () => {
     const csv = [
       "S. No,Product Name,Input Image Urls",

@@ -19,9 +19,9 @@ const FORMS: [name: string, sent: Omit<Sent, "path"> | (() => Omit<Sent, "path">
   ["a form without a file", { body: form(['content-disposition: form-data; name="quality"', "50"]), type: TYPE }, missing],
   ["an empty form", { body: "--edge--\r\n", type: TYPE }, missing],
   [
-    "the file as text",
-    { body: form(['content-disposition: form-data; name="file"', GOOD]), type: TYPE },
-    { status: 422, code: "file_missing", says: /as a file/ },
+    "the file's path in its place",
+    { body: form(['content-disposition: form-data; name="file"', "products.csv"]), type: TYPE },
+    { status: 422, code: "file_missing", says: /got one line of text.+-F file=@products\.csv/ },
   ],
   [
     "the file in another field",

@@ -9,7 +9,7 @@ export type OddCase = {
   /** Ids and names of its first products. */
   products?: readonly (readonly [id: string, name: string])[];
   metadata?: string;
-  fileName?: string;
+  fileName?: string | null;
   /** Its images lie where no test can go. */
   isElsewhere?: true;
 };
@@ -37,6 +37,7 @@ const form = (headers: string, content: string) => ({
   body: `--edge\r\n${headers}\r\n\r\n${content}\r\n--edge--\r\n`,
   type: "multipart/form-data; boundary=edge",
 });
+const unnamed = (image: string) => `${HEAD}1,Mug,${image}${"\n".repeat(40_000)}`;
 
 export const ODD_FILES: OddCase[] = [
   csv(
@@ -155,6 +156,12 @@ export const ODD_FILES: OddCase[] = [
     comesBack: (image) => `${HEAD}1,Mug,${image}`,
     fileName: `<script>${"a".repeat(247)}`,
   },
+  ...["", "\r\ncontent-type: text/csv", "\r\ncontent-type: application/octet-stream"].map((type): OddCase => ({
+    name: `a file without a name${type.replace(/.+:/s, " of type")}, larger than an option may be`,
+    make: (image) => form(`content-disposition: form-data; name="file"${type}`, unnamed(image)),
+    comesBack: unnamed,
+    fileName: null,
+  })),
 ];
 
 export const ODD_PRODUCTS: OddCase[] = [
