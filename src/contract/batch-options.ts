@@ -134,9 +134,6 @@ const BUDGET_OPTIONS = {
   pauseHostAtFailurePercent: Type.Optional(PauseHostAtFailurePercent),
 };
 
-/** It is only handed back: enough for a few ids of the client's own. */
-export const METADATA_CHARS_MAX = 8 * 1024;
-
 /** The options of a batch beside its recipe, on every route that takes one. */
 export const BATCH_OPTIONS = {
   ...RUN_OPTIONS,

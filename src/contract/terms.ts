@@ -32,7 +32,7 @@ export const FileName = Nullable(
 );
 export const Metadata = Type.Record(Type.String(), Type.Unknown(), {
   title: "Metadata",
-  description: "The caller's own words about the batch, as they came with the upload.",
+  description: "The caller's own words about the batch, as they came with the upload: at most 8,192 characters of JSON, 32 levels deep.",
   examples: [{ shop: "north", import: 42 }],
 });
 

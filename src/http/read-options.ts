@@ -2,17 +2,17 @@ import { Check } from "typebox/schema";
 import type { Static } from "typebox";
 import { PreflightOptions } from "../contract/preflight.ts";
 import type { Layout } from "../csv/choose-layout.ts";
-import { METADATA_CHARS_MAX } from "../contract/batch-options.ts";
 import { UploadOptions } from "../contract/upload.ts";
 import type { ReadingOptions } from "../csv/read-catalogue.ts";
 import type { BatchOptions } from "../intake/upload.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
+import { findMetadataFault } from "../domain/metadata.ts";
 import { readSourceHeaders, type SourceHeaders } from "../domain/source-headers.ts";
 import { findAuthorizationFault } from "../domain/webhook-authorization.ts";
 import { findSecretFault } from "../domain/webhook-signature.ts";
 import { completeRecipe, METADATA_KEPT, type Preset, type OutputFormat } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
-import { wordFaults, writeJson, type Fault } from "./word-faults.ts";
+import { wordFaults, type Fault } from "./word-faults.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 /** The options that came with a file. */
@@ -159,19 +159,10 @@ function findFaults({ webhookUrl, webhookSecret, webhookAuthorization, metadata,
   if (base?.ok === false) faults.push({ field: "baseUrl", message: base.message });
   else if (baseUrl?.isWellFormed() === false)
     faults.push({ field: "baseUrl", message: "Expected text, got half of a surrogate pair in it." });
-  const text = writeJson(metadata ?? {});
-  if (text === null || text.length > METADATA_CHARS_MAX)
-    faults.push({
-      field: "metadata",
-      message: `Expected at most ${METADATA_CHARS_MAX} characters of JSON, got ${text?.length ?? "thousands of levels"}.`,
-    });
-  else if (UNSTORABLE.test(text))
-    faults.push({ field: "metadata", message: "Expected text, got a NUL or half of a surrogate pair in it." });
+  const metadataFault = metadata === undefined ? null : findMetadataFault(metadata);
+  if (metadataFault !== null) faults.push({ field: "metadata", message: metadataFault });
   return faults;
 }
-
-/** What PostgreSQL's jsonb does not take, as JSON.stringify() writes it. */
-const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f]..)/;
 
 /** What cannot be parsed stays text, which the schema refuses. */
 function parseJson(text: string): unknown {

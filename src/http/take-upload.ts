@@ -3,6 +3,7 @@ import type { Layout } from "../csv/choose-layout.ts";
 import type { IdempotencyKey } from "../db/idempotency-keys.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { IDEMPOTENCY_KEY_CHARS_MAX, parseIdempotencyKey } from "../domain/idempotency-key.ts";
+import { isWithin, METADATA_LEVELS_MAX } from "../domain/metadata.ts";
 import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import type { Preset } from "../domain/recipe.ts";
 import { CREDENTIAL_OPTIONS } from "../domain/secret-options.ts";
@@ -33,6 +34,8 @@ export async function takeUpload(
 ): Promise<Taken> {
   const name = readIdempotencyKey(request);
   return withUpload(deps, request, receive, async (received, fetched) => {
+    // JSON.stringify() could not digest it. No option is as deep, so that its fault is told here.
+    if (!isWithin(FIELDS_LEVELS_MAX, received.fields)) readOptions(received, presetDefault);
     const idempotencyKey = name === null ? null : { name, digest: await deps.digestUpload(asSent(received, presetDefault)) };
     const earlier = idempotencyKey && (await deps.findEarlier(idempotencyKey));
     if (earlier) return answer(deps, earlier, received);
@@ -43,6 +46,9 @@ export async function takeUpload(
     return answer(deps, result, received);
   });
 }
+
+/** The fields are a level of their own. */
+const FIELDS_LEVELS_MAX = METADATA_LEVELS_MAX + 1;
 
 function asSent(received: ReceivedUpload | ReceivedAddress, preset: Preset): SentUpload {
   return { source: "csvUrl" in received ? { csvUrl: received.csvUrl } : { path: received.path }, fields: received.fields, preset };

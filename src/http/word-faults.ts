@@ -99,7 +99,7 @@ function show(value: unknown): string {
 }
 
 /** Null where it is nested too deeply: parsing takes any depth, writing some thousand levels. */
-export function writeJson(value: unknown): string | null {
+function writeJson(value: unknown): string | null {
   try {
     return JSON.stringify(value) ?? null;
   } catch {

@@ -10,7 +10,7 @@ import { before, describe, test } from "node:test";
 import { Webhook } from "standardwebhooks";
 import Value from "typebox/value";
 import { BatchEvent, SeedEvent } from "../../src/contract/event.ts";
-import { METADATA_CHARS_MAX } from "../../src/contract/batch-options.ts";
+import { METADATA_CHARS_MAX } from "../../src/domain/metadata.ts";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs } from "../../src/domain/backoff.ts";
 import { DELIVERY_STATES, EVENT_TYPES } from "../../src/domain/batch-state.ts";

@@ -36,6 +36,12 @@ const QUERIES: [name: string, query: string, field: string, says: RegExp][] = [
     "metadata",
     /at most 8192 characters/,
   ],
+  [
+    "metadata of 33 levels",
+    `metadata=${encodeURIComponent(`{"a":${"[".repeat(32)}${"]".repeat(32)}}`)}`,
+    "metadata",
+    /at most 32 levels, got more levels\.$/m,
+  ],
   ["metadata with a NUL", `metadata=${encodeURIComponent('{"a":"\\u0000"}')}`, "metadata", /NUL/],
   ["metadata with half a pair", `metadata=${encodeURIComponent('{"\\ud800":1}')}`, "metadata", /surrogate/],
   ["a member called __proto__", "__proto__=1", "__proto__", /no such option/],
@@ -84,8 +90,17 @@ export const BAD_OPTIONS: HostileCase[] = [
   jsonCase(
     "an option in JSON: metadata of 4,000 levels",
     () => `{"products":[{"images":["nowhere"]}],"metadata":{"a":${"[".repeat(4_000)}${"]".repeat(4_000)}}}`,
-    { status: 422, code: "invalid_products", first: [1, "images", "url_invalid"], says: /nowhere/ },
+    refused("metadata", /at most 32 levels, got more levels/),
   ),
+  {
+    name: "an option in JSON: metadata of 20,000 levels under an idempotency key",
+    make: () => ({
+      body: `{"csvUrl":"http://nowhere.example/","metadata":{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}}`,
+      type: "application/json",
+      headers: { "idempotency-key": "deep" },
+    }),
+    ...refused("metadata", /at most 32 levels/),
+  },
   jsonCase("an option in JSON: metadata as text", () => metadata(5), refused("metadata", /object/)),
   jsonCase(
     "an option in JSON: a base with half a pair",

@@ -190,9 +190,9 @@ export const ODD_PRODUCTS: OddCase[] = [
     { metadata: '{"__proto__":{"admin":true},"constructor":1}' },
   ),
   json(
-    "JSON with metadata of 2,000 levels",
-    (image) => `{"products":[{"id":"A","images":["${image}"]}],"metadata":{"a":${"[".repeat(2_000)}${"]".repeat(2_000)}}}`,
-    { metadata: `{"a":${"[".repeat(2_000)}${"]".repeat(2_000)}}` },
+    "JSON with metadata of 32 levels",
+    (image) => `{"products":[{"id":"A","images":["${image}"]}],"metadata":{"a":${"[".repeat(31)}1${"]".repeat(31)}}}`,
+    { metadata: `{"a":${"[".repeat(31)}1${"]".repeat(31)}}` },
   ),
   json(
     "JSON with a list of 1,000 images",
