@@ -32,7 +32,8 @@ export const FileName = Nullable(
 );
 export const Metadata = Type.Record(Type.String(), Type.Unknown(), {
   title: "Metadata",
-  description: "The caller's own words about the batch, as they came with the upload: at most 8,192 characters of JSON, 32 levels deep.",
+  description:
+    "The caller's own words about the batch, as they came with the upload: at most 8,192 characters of JSON, 32 levels deep; numbers beyond 9007199254740991 as text.",
   examples: [{ shop: "north", import: 42 }],
 });
 

@@ -42,6 +42,12 @@ const QUERIES: [name: string, query: string, field: string, says: RegExp][] = [
     "metadata",
     /at most 32 levels, got more levels\.$/m,
   ],
+  ...["1234567890123456789", "-9007199254740993", "1e400", "9007199254740993.5"].map((number): (typeof QUERIES)[number] => [
+    `metadata with the number ${number}`,
+    `metadata=${encodeURIComponent(`{"a":1,"order":[{"id":${number}}]}`)}`,
+    "metadata",
+    /numbers that a double holds, at most 9007199254740991, got a larger one in `order\/0\/id`; write it as text/,
+  ]),
   ["metadata with a NUL", `metadata=${encodeURIComponent('{"a":"\\u0000"}')}`, "metadata", /NUL/],
   ["metadata with half a pair", `metadata=${encodeURIComponent('{"\\ud800":1}')}`, "metadata", /surrogate/],
   ["a member called __proto__", "__proto__=1", "__proto__", /no such option/],
@@ -72,6 +78,16 @@ export const BAD_OPTIONS: HostileCase[] = [
     make: () => ({ body: formOf(GOOD, { metadata: "5" }) }),
     ...refused("metadata", /object/),
   },
+  {
+    name: "an option in a form: metadata with a large number",
+    make: () => ({ body: formOf(GOOD, { metadata: '{"id":1234567890123456789}' }) }),
+    ...refused("metadata", /larger one in `id`/),
+  },
+  jsonCase(
+    "an option in JSON: metadata with a large number",
+    () => `{"products":[{"images":["https://shop.example/a.jpg"]}],"metadata":{"id":1234567890123456789}}`,
+    refused("metadata", /larger one in `id`/),
+  ),
   {
     name: "an option in a form: two qualities",
     make: () => ({ body: twice("quality", "50", "60") }),
