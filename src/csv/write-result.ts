@@ -1,7 +1,7 @@
 import { reduceHeader } from "./dialects/dialect.ts";
 import type { CatalogueFacts } from "./read-catalogue.ts";
 import { imageCell, imageSpans, runsOver } from "./read-product.ts";
-import { cellOf, isQuoted, scanRecord, type CsvRecord } from "./scan-record.ts";
+import { cellOf, isBlankRecord, isQuoted, scanRecord, type CsvRecord } from "./scan-record.ts";
 import { encodeText } from "./text-encoding.ts";
 
 /** `append`: the file with our columns added. `import`: the file with output URLs in the place of their sources. */
@@ -58,12 +58,33 @@ export function createRowWriter(facts: CatalogueFacts): { head(): Buffer; row(re
   };
 }
 
-/** Adds cells to the record that begins in this line of a text; the lines around it stay as they are. */
+/** Adds cells to the record that begins in this line of a text, and empty ones to blank rows around it; other lines stay as they are. */
 function appendCells(text: string, facts: CatalogueFacts, cells: readonly string[], line: number): string {
   const { before, record, after } = takeRecord(text, facts, line);
   const { body, lineBreak } = splitLineBreak(record.text);
   const added = cells.map((cell) => formatCell(cell, facts.delimiter)).join(facts.delimiter);
-  return before + alignCells({ ...record, text: body }, facts) + facts.delimiter + added + (lineBreak || facts.newline) + after;
+  const around = (rows: string) => (rows === "" ? rows : appendEmpty(rows, facts, cells.length));
+  return (
+    around(before) + alignCells({ ...record, text: body }, facts) + facts.delimiter + added + (lineBreak || facts.newline) + around(after)
+  );
+}
+
+/**
+ * Adds empty cells to each blank row of delimiters, as spreadsheets write them below a table: COPY and `sqlite3 .import` take only rows of
+ * one width. Lines without a delimiter are no rows to most readers, and lines with text stand above the table.
+ */
+function appendEmpty(text: string, facts: CatalogueFacts, count: number): string {
+  let result = "";
+  for (let from = 0; from < text.length;) {
+    const { record } = takeRecord(text.slice(from), facts, 1);
+    from += record.text.length;
+    if (record.spans.length > 2 && isBlankRecord(record)) {
+      const width = Math.min(record.spans.length / 2, facts.header.length);
+      const cells = record.text.slice(0, endOfCell(record, width - 1));
+      result += cells + facts.delimiter.repeat(facts.header.length - width + count) + splitLineBreak(record.text).lineBreak;
+    } else result += record.text;
+  }
+  return result;
 }
 
 function takeRecord(

@@ -64,8 +64,12 @@ describe("the appended shape", () => {
       `sep=;\na;image;Output Image Urls;Status;Errors\nMug;${A};o;completed;\n`,
     ],
     "lines above the header and blank ones between": [
-      `\n,\na,image\n\nMug,${A}\n,\n\nCup,${A}\n\n`,
-      `\n,\na,image,Output Image Urls,Status,Errors\n\nMug,${A},o,completed,\n,\n\nCup,${A},o,completed,\n\n`,
+      `\n\na,image\n\nMug,${A}\n \n\nCup,${A}\n\n`,
+      `\n\na,image,Output Image Urls,Status,Errors\n\nMug,${A},o,completed,\n \n\nCup,${A},o,completed,\n\n`,
+    ],
+    "blank rows of delimiters as wide as all others, wherever they stand": [
+      `,\na,image\r\n,\r\n\r\n" ",\rMug,${A}\n,\n\n,,,\nCup,${A}\n\n,`,
+      `,,,,\na,image,Output Image Urls,Status,Errors\r\n,,,,\r\n\r\n" ",,,,\rMug,${A},o,completed,\n,,,,\n\n,,,,\nCup,${A},o,completed,\n\n,,,,`,
     ],
     "a header below a row of several lines": [
       `x,"\n\n\n"\nsku,name,base_image\r\n\r\nMUG,Mug,${A}`,
@@ -251,13 +255,14 @@ describe("any file", () => {
           reading.found.map(({ urls }) => urls),
         );
         const theirs = await rowsByFastCsv(new TextDecoder(reading.facts.encoding).decode(result), delimiter);
-        const [header, ...rows] = theirs.filter((row) => row.length > 3);
+        // Blank rows are as wide as the others.
+        assert.ok(theirs.every((row) => row.length === 6));
+        const [header, ...rows] = theirs.filter((row) => row.join("").trim() !== "");
         assert.deepEqual(header, [...(cells[0] ?? []), ...RESULT_COLUMNS]);
         assert.deepEqual(
           rows.map((row) => row.slice(0, 3)),
           cells.slice(1).filter((row) => row.join("").trim() !== ""),
         );
-        assert.ok(rows.every((row) => row.length === 6));
       }),
       { numRuns: 500 },
     );
