@@ -20,6 +20,7 @@ const DETAILS: Record<ProblemCode, string> = {
   host_not_paused: 'Expected one of the hosts that are paused in this batch (pausedHosts lists them); "cdn.example" is not (any more).',
   batch_ended: "Expected a batch with something left to try; all of this one is settled.",
   upload_in_progress: "An upload with this Idempotency-Key is being taken in; send it again in a few seconds.",
+  precondition_failed: 'Expected a condition that "a3f1" meets; ask without it to get the file as it is.',
   upload_too_large: "Expected at most 1073741824 bytes (UPLOAD_BYTES_MAX); split the upload, or let the operator raise the limit.",
   unsupported_media_type: "Expected multipart/form-data with the CSV in the field `file`, or a text/csv body.",
   wrong_file_type: "Expected a CSV, got a ZIP archive; unpack it and upload the CSV in it.",

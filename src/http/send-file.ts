@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { StoredFile } from "../storage/storage.ts";
+import { problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 
 type SendableFile = StoredFile & {
@@ -11,7 +12,7 @@ type SendableFile = StoredFile & {
   disposition: string;
 };
 
-/** What sendFile() answers beside the whole file, for the document. */
+/** What sendFile() answers in the place of the whole file, for the document. */
 export function partialResponses(content: object) {
   return {
     206: {
@@ -20,6 +21,7 @@ export function partialResponses(content: object) {
       content,
     },
     304: { description: "The copy that If-None-Match or If-Modified-Since told of is fresh.", type: "null" },
+    412: problemResponses(["precondition_failed"])[412],
   };
 }
 
@@ -40,6 +42,8 @@ export function sendFile(request: FastifyRequest, reply: FastifyReply, file: Sen
     "content-security-policy": "default-src 'none'; sandbox",
     "cross-origin-resource-policy": "cross-origin",
   });
+  if (isAnother(request, file))
+    throw new ProblemError("precondition_failed", `Expected a condition that ${file.etag} meets; ask without it to get the file as it is.`);
   if (isFresh(request, file)) return reply.code(304).send();
   const range = isRangeWanted(request, file) ? readRange(request.headers.range ?? "", file.bytes) : null;
   if (range === "outside") {
@@ -58,12 +62,25 @@ export function sendFile(request: FastifyRequest, reply: FastifyReply, file: Sen
   return reply.send(createReadStream(file.path, { start, end }));
 }
 
+/** If-Match decides where it is given, else If-Unmodified-Since (RFC 9110 §13.2.2); our tags are strong, and a weak one matches none. */
+function isAnother({ headers }: FastifyRequest, file: SendableFile): boolean {
+  const match = headers["if-match"];
+  if (match !== undefined) return match.trim() !== "*" && !match.split(",").some((tag) => tag.trim() === file.etag);
+  const since = Date.parse(headers["if-unmodified-since"] ?? "");
+  return !Number.isNaN(since) && inSeconds(file.modifiedAt) > since;
+}
+
 /** If-None-Match decides where it is given, else If-Modified-Since (RFC 9110 §13.2.2). */
 function isFresh(request: FastifyRequest, file: SendableFile): boolean {
   const none = request.headers["if-none-match"];
   if (none !== undefined) return none.trim() === "*" || none.split(",").some((tag) => tag.trim().replace(/^W\//, "") === file.etag);
   const since = Date.parse(request.headers["if-modified-since"] ?? "");
-  return !Number.isNaN(since) && Math.floor(file.modifiedAt.getTime() / 1_000) * 1_000 <= since;
+  return !Number.isNaN(since) && inSeconds(file.modifiedAt) <= since;
+}
+
+/** As precisely as Last-Modified tells it, in milliseconds. */
+function inSeconds(time: Date): number {
+  return Math.floor(time.getTime() / 1_000) * 1_000;
 }
 
 function isRangeWanted(request: FastifyRequest, file: SendableFile): boolean {

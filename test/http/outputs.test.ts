@@ -73,6 +73,28 @@ describe("outputs", () => {
       assert.equal((await get(imageUrl, given)).status, 200);
   });
 
+  test("a file that is not the one that was asked for is not sent, nor a part of it", async () => {
+    const { headers } = await get(imageUrl);
+    const etag = headers.get("etag") ?? "";
+    const modified = headers.get("last-modified") ?? "";
+    const [before, later] = ["Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"];
+    for (const given of [{ "if-match": '"other"' }, { "if-match": `W/${etag}` }, { "if-unmodified-since": before }])
+      for (const url of [imageUrl, csvUrl]) {
+        const response = await get(url, { range: "bytes=0-9", ...given });
+        assert.deepEqual([response.status, ((await response.json()) as Problem).code], [412, "precondition_failed"], JSON.stringify(given));
+      }
+    for (const given of [
+      { "if-match": etag },
+      { "if-match": `"other", ${etag}`, "if-unmodified-since": before },
+      { "if-match": "*" },
+      { "if-unmodified-since": modified },
+      { "if-unmodified-since": later },
+      { "if-unmodified-since": "some day" },
+    ])
+      assert.equal((await get(imageUrl, { range: "bytes=0-9", ...given })).status, 206, JSON.stringify(given));
+    assert.equal((await get(imageUrl, { "if-match": etag, "if-none-match": etag })).status, 304);
+  });
+
   test("a range is that part of the file, an impossible one a 416", async () => {
     const cases: [string, number, Buffer][] = [
       ["bytes=0-9", 206, whole.subarray(0, 10)],

@@ -27,6 +27,7 @@ const triesFor = (csv: string): Try[] => [
   { headers: { "x-long": "x".repeat(20_000) } },
   { headers: { "content-length": "one" } },
   { headers: { range: "bytes=999999999-" } },
+  { headers: { "if-match": '"other"' } },
   { query: "?limit=0&shape=no&probe=no" },
   { query: "?cursor=no" },
   { query: "?batchId=none" },
