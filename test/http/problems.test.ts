@@ -72,7 +72,10 @@ describe("the problems of the document", () => {
       startService({ ...env, ROLE: "api", UPLOAD_BYTES_MAX: "100000" }),
       startService({ ...env, ROLE: "api", API_KEYS: "k" }),
     ]);
-    const open = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`]]));
+    const upload = () => service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`]]));
+    const [open, cancelled] = [await upload(), await upload()];
+    // With nobody to end it.
+    assert.equal((await fetch(`${service.url}/v1/batches/${cancelled.requestId}/cancel`, { method: "POST" })).status, 200);
     const idsOf = ({ requestId, outputCsvUrl }: { requestId: string; outputCsvUrl: string }) => ({
       requestId,
       batchId: requestId,
@@ -80,7 +83,12 @@ describe("the problems of the document", () => {
       fileName: "1-1.jpg",
       name: "savings",
     });
-    known = [idsOf(ended), idsOf(open), { requestId: "none", batchId: "none", token: "none", fileName: "none", name: "none" }];
+    known = [
+      idsOf(ended),
+      idsOf(open),
+      idsOf(cancelled),
+      { requestId: "none", batchId: "none", token: "none", fileName: "none", name: "none" },
+    ];
   });
 
   /** The code of the problem, if it is one. That every answer is documented is seen to by watch-answers.ts. */
@@ -115,7 +123,7 @@ describe("the problems of the document", () => {
     test(`are those that can be provoked, no more and no fewer: ${method} ${template}`, async () => {
       const provoked = new Set<string>();
       const csv = catalogueOf([["http://10.0.0.1/a.jpg"]]);
-      for (const values of known.slice(template.includes("{") ? 0 : 2)) {
+      for (const values of known.slice(template.includes("{") ? 0 : 3)) {
         for (const one of triesFor(csv)) provoked.add((await send(service, method, fill(template, values), one)) ?? "");
         provoked.add((await send(locked, method, fill(template, values), {})) ?? "");
       }
