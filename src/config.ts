@@ -122,7 +122,7 @@ function defaultEncoders(): number {
 function checkReach(config: Config, faults: string[]): void {
   if (LOOPBACK.has(config.host) || config.auth !== "loopback" || config.role === "worker") return;
   faults.push(
-    `HOST=${config.host} opens the service to other machines: set API_KEYS to a comma separated list of keys (\`openssl rand -hex 24\` makes one), or AUTH=none if everybody may use it`,
+    `HOST=${config.host} may open the service to other machines (127.0.0.1, ::1 and localhost do not): set API_KEYS to a comma separated list of keys (\`openssl rand -hex 24\` makes one), or AUTH=none if everybody may use it`,
   );
 }
 

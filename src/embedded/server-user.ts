@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { chown, readFile, stat } from "node:fs/promises";
+import os from "node:os";
 
 /** How to start programs as somebody whom PostgreSQL accepts: it refuses to run as root. */
 export type ServerUser = {
@@ -14,6 +15,7 @@ export type ServerUser = {
  */
 export async function chooseServerUser(clusterDir: string): Promise<ServerUser> {
   if (process.platform === "win32" || process.getuid?.() !== 0) {
+    refuseNameless();
     return { wrap: (command, args) => ({ command, args }), own: async () => {} };
   }
   if (spawnSync("setpriv", ["--version"]).status !== 0) {
@@ -36,6 +38,18 @@ export async function chooseServerUser(clusterDir: string): Promise<ServerUser> 
     wrap: (command, args) => ({ command: "setpriv", args: [...prefix, command, ...args] }),
     own: (path) => chown(path, uid, gid),
   };
+}
+
+/** PostgreSQL names its superuser after whoever makes the cluster, and does not start without a name. */
+function refuseNameless(): void {
+  try {
+    os.userInfo();
+  } catch (error) {
+    throw new Error(
+      `PostgreSQL runs only as a user that has a name, and this system knows none for the id ${process.getuid?.()}, as in a container with \`--user\`. Run as a user that is in /etc/passwd, or set DATABASE_URL.`,
+      { cause: error },
+    );
+  }
 }
 
 async function unprivileged(clusterDir: string): Promise<{ uid: number; gid: number }> {

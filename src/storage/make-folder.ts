@@ -1,9 +1,14 @@
-import { mkdir, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Makes DATA_DIR, or throws what an operator can mend. */
 export async function makeDataDir(dataDir: string): Promise<void> {
-  await makeFolder(dataDir).catch((error: NodeJS.ErrnoException) => {
+  const make = async () => {
+    await makeFolder(dataDir);
+    await access(dataDir, constants.W_OK | constants.X_OK);
+  };
+  await make().catch((error: NodeJS.ErrnoException) => {
     throw new Error(`DATA_DIR: Expected a folder that can be written to, got ${dataDir} (${error.code ?? error.message}).`, {
       cause: error,
     });

@@ -6,10 +6,12 @@ import { createServer, type AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { once } from "node:events";
+import os from "node:os";
 import { describe, test } from "node:test";
 import { connectDatabase } from "../../src/db/connect.ts";
 import { hasCluster } from "../../src/embedded/cluster.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
+import { chooseServerUser } from "../../src/embedded/server-user.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { placeCluster } from "../support/cluster.ts";
 import { runCommand } from "../support/command.ts";
@@ -199,6 +201,14 @@ describe("the embedded PostgreSQL", () => {
     await mkdir(join(dataDir, "postgres"));
     await writeFile(join(dataDir, "postgres", "PG_VERSION"), "16\n");
     await assert.rejects(start(dataDir), /made by PostgreSQL 16, the embedded one is 18\..+DATABASE_URL/);
+  });
+
+  test("is not made for a user without a name, as of a container that is given a number", async (t) => {
+    t.mock.property(process, "getuid", () => 12_345);
+    t.mock.method(os, "userInfo", () => {
+      throw new Error("ENOENT: no such file or directory, uv_os_get_passwd");
+    });
+    await assert.rejects(chooseServerUser("nowhere"), /knows none for the id 12345.*or set DATABASE_URL/);
   });
 
   test("is made in no folder that holds something else, which stays", async () => {
