@@ -56,7 +56,7 @@ test("a server that refuses the tables is quoted at the start", async () => {
   await admin.query(`alter database ${new URL(url).pathname.slice(1)} set search_path = nowhere`);
   await assert.rejects(
     startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder() }),
-    /cannot be used: no schema has been selected to create in$/,
+    /cannot be used: no schema has been selected to create in\. Its search_path names no schema that exists/,
   );
 });
 
