@@ -39,7 +39,8 @@ function findNode() {
 
 function replaceBy(node, words) {
   // Where this process is killed the channel closes, by which a service ends too, and does not stay behind with its port.
-  const child = spawn(node, [...process.execArgv, ...words], { stdio: ["inherit", "inherit", "inherit", "ipc"] });
+  const env = { ...process.env, PRESSRUN_WRAPPER: String(process.pid) };
+  const child = spawn(node, [...process.execArgv, ...words], { env, stdio: ["inherit", "inherit", "inherit", "ipc"] });
   // Ctrl-C reaches everything on the terminal: handed on it would come twice, which means "at once".
   const isOnTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   process.on("SIGINT", () => isOnTerminal || child.kill("SIGINT"));

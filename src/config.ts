@@ -2,14 +2,12 @@ import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { createAddressPolicy } from "./domain/address-policy.ts";
 import { withoutPassword } from "./domain/database-url.ts";
-import { downloadsWithin, filesFor } from "./domain/open-files.ts";
 import { SECRET_KEY_LENGTH_MIN } from "./domain/sealed.ts";
 import { WEBHOOK_PAYLOADS, type WebhookPayload } from "./domain/seed-payload.ts";
 import { isContact } from "./domain/user-agent.ts";
 import { findAuthorizationFault } from "./domain/webhook-authorization.ts";
 import { findSecretFault, SECRETS_MAX } from "./domain/webhook-signature.ts";
 import { createEnvReader, type EnvReader } from "./env-reader.ts";
-import { readFilesMax } from "./files-max.ts";
 
 export type Role = "all" | "api" | "worker";
 
@@ -61,13 +59,12 @@ const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 const MIB = 1024 * 1024;
 
 /** Reads and checks the environment once; nothing else in Pressrun looks at it. All defaults are here. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>, filesMax = readFilesMax()): Config {
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const faults: string[] = [];
   const read = createEnvReader(env, faults);
   const host = read.text("HOST") ?? "127.0.0.1";
   const apiKeys = readApiKeys(read, "API_KEYS");
   const auth = read.oneOf("AUTH", ["none"]);
-  const encoders = read.integer("ENCODERS", defaultEncoders(), 1, 1_024);
   const config: Config = {
     host,
     port: read.integer("PORT", 3000, 0, 65_535),
@@ -84,10 +81,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fi
     allowPorts: readPorts(read, "ALLOW_PORTS"),
     contact: readContact(read, "CONTACT"),
     secretKey: readSecretKey(read, "SECRET_KEY"),
-    encoders,
+    encoders: read.integer("ENCODERS", defaultEncoders(), 1, 1_024),
     // What would need more is refused with the number that it needs (domain/decode-cost.ts); 256 hold small images in every format.
     encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", ENCODER_MEMORY_MB, 256, 65_536) * MIB,
-    downloads: read.integer("DOWNLOADS", Math.min(512, downloadsWithin(filesMax, encoders)), 1, 4_096),
+    downloads: read.integer("DOWNLOADS", 512, 1, 4_096),
     downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 64, 1, 1_024),
     keepInputs: read.flag("KEEP_INPUTS", true),
     allowSvg: read.flag("ALLOW_SVG", false),
@@ -100,7 +97,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fi
   checkReach(config, faults);
   checkCidrs(config, faults);
   checkAuthorization(config, faults);
-  checkFiles(config, filesMax, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze(config);
 }
@@ -139,15 +135,6 @@ function checkAuthorization({ webhook, allowCidrs }: Config, faults: string[]): 
   if (webhook?.authorization == null || webhook.url.startsWith("https:") || allowCidrs.length > 0) return;
   faults.push(
     "WEBHOOK_AUTHORIZATION: expected a WEBHOOK_URL that begins with https://, or ALLOW_CIDRS with its address: in the clear everybody on the way could read it",
-  );
-}
-
-/** What does not fit would be given back as soon as it is begun, after its host was asked in vain. An API downloads none. */
-function checkFiles({ downloads, encoders, role }: Config, filesMax: number, faults: string[]): void {
-  const downloadsMax = downloadsWithin(filesMax, encoders);
-  if (downloads <= downloadsMax || role === "api") return;
-  faults.push(
-    `DOWNLOADS: expected ${downloadsMax} at most, since this process may have ${filesMax} files open, got ${downloads}, which need ${filesFor(downloads, encoders)}: leave it unset, or raise the limit (\`ulimit -n\`, LimitNOFILE of a service unit, \`docker run --ulimit nofile\`)`,
   );
 }
 

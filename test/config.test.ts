@@ -44,19 +44,6 @@ test("PUBLIC_URL is one that paths can be put behind", () => {
     assert.throws(() => readConfig({ PUBLIC_URL: url }), /PUBLIC_URL: expected a URL that paths can be put behind/, url);
 });
 
-test("no more is downloaded at once than files may be open", () => {
-  const downloads = (filesMax: number, env: Record<string, string> = {}) => readConfig({ ENCODERS: "2", ...env }, filesMax).downloads;
-  assert.deepEqual(
-    [Infinity, 20_000, 1_024, 160, 20].map((filesMax) => downloads(filesMax)),
-    [512, 512, 436, 8, 8],
-  );
-  assert.deepEqual([downloads(1_024, { DOWNLOADS: "436" }), downloads(1_024, { DOWNLOADS: "600", ROLE: "api" })], [436, 600]);
-  assert.throws(
-    () => downloads(1_024, { DOWNLOADS: "512" }),
-    /DOWNLOADS: expected 436 at most, since this process may have 1024 files open, got 512, which need 1176: leave it unset, or raise the limit/,
-  );
-});
-
 test("what could never take effect is a fault, and keys are not shown", () => {
   const faultsOf = (env: Record<string, string>) => {
     try {

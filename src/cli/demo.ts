@@ -30,7 +30,7 @@ export async function demo(): Promise<void> {
   const origin = await startDemoOrigin();
   const receiver = await startDemoReceiver();
   const starting = startApp(config, createLog(config.logLevel));
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.once(signal, () => void starting.then((app) => app.stop()).finally(() => process.exit(130)));
   const app = await starting;
   try {

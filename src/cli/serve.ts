@@ -35,8 +35,8 @@ export async function serve(): Promise<void> {
   process.on("SIGINT", stop);
   // A terminal that was closed, or ssh: by itself it would end the process at once, and leave PostgreSQL behind.
   process.on("SIGHUP", stop);
-  // What started us with a channel, as bin/newer-node.js does, is gone.
-  process.on("disconnect", () => stop("SIGHUP"));
+  // bin/newer-node.js is gone, which started us with a channel. Another's channel may be closed so that we live on.
+  if (process.env["PRESSRUN_WRAPPER"] === String(process.ppid)) process.on("disconnect", () => stop("SIGHUP"));
 
   const app = await starting.catch((error: unknown) => {
     if (!isStopping) throw error;

@@ -38,7 +38,7 @@ const EventProgress = Type.Object(
     total: count("Images in the batch."),
     completed: count("Images with an output."),
     failed: count("Images that failed."),
-    skipped: count("Images that were never tried, because the batch was cancelled."),
+    skipped: count("Images that were never tried, or not to an end, because the batch was cancelled."),
     reused: Type.Optional(
       count(
         "How many of the completed images have the outputs that an earlier batch had made. A URL that the file has several times counts once.",

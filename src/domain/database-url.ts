@@ -1,6 +1,6 @@
 /** What `expected` of a fault says where a connection string cannot be told apart into its parts. */
 const READABLE =
-  "a URL of one host such as postgres://user:password@host:5432/database, or with %2Frun%2Fpostgresql for a socket in /run/postgresql: percent-encode the password (/ is %2F, # is %23, @ is %40, ? is %3F, % is %25)";
+  "a URL of one host such as postgres://user:password@host:5432/database, or with %2Frun%2Fpostgresql for a socket in /run/postgresql: percent-encode the password (/ is %2F, # is %23, @ is %40, ? is %3F, % is %25), and any @ behind the host";
 /** Those that pg knows. With another it would ask for TLS and check the certificate, whatever was meant. */
 const SSL_MODES = ["disable", "no-verify", "prefer", "require", "verify-ca", "verify-full"];
 

@@ -13,7 +13,7 @@ export function findMetadataFault(metadata: Readonly<Record<string, unknown>>): 
   const place = findInexact(metadata);
   return place === null
     ? null
-    : `Expected numbers that a double holds, at most ${Number.MAX_SAFE_INTEGER}, got a larger one in \`${place.slice(0, 60).toWellFormed()}\`; write it as text, in quotes.`;
+    : `Expected numbers up to ${Number.MAX_SAFE_INTEGER}, beyond which readers of JSON round, got a larger one in \`${place.slice(0, 60).toWellFormed()}\`; write it as text, in quotes.`;
 }
 
 /** Goes no deeper than that: JSON.parse() takes any depth, what calls itself some thousand levels. */

@@ -24,12 +24,7 @@ const FILES_BESIDES = 150;
 /** However few files there may be: with these, and what an idle service has open, it takes a hundred. */
 const DOWNLOADS_MIN = 8;
 
-/** How many files a process opens that downloads so many images at once. An encoder's channel is one. */
-export function filesFor(downloads: number, encoders: number): number {
-  return downloads * FILES_PER_DOWNLOAD + encoders + FILES_BESIDES;
-}
-
-/** How many downloads fit into so many files. */
+/** How many downloads at once fit into so many files. An encoder's channel is one. */
 export function downloadsWithin(filesMax: number, encoders: number): number {
-  return Math.max(DOWNLOADS_MIN, Math.floor((filesMax - filesFor(0, encoders)) / FILES_PER_DOWNLOAD));
+  return Math.max(DOWNLOADS_MIN, Math.floor((filesMax - encoders - FILES_BESIDES) / FILES_PER_DOWNLOAD));
 }

@@ -33,12 +33,16 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
   const { status, title } = PROBLEMS[error.problem];
   const seed = SEED_ROUTES.test(request.url) ? { error: error.message } : {};
   const body: Problem = { type: "about:blank", title, status, detail: error.message, code: error.problem, ...seed, ...error.more };
-  return reply
-    .code(status)
-    .headers({ "cache-control": "no-store", ...error.headers })
-    .type("application/problem+json")
-    .serializer(JSON.stringify)
-    .send(body);
+  return (
+    reply
+      .code(status)
+      // Of the file in whose place it comes, under whose name a browser would keep it.
+      .removeHeader("content-disposition")
+      .headers({ "cache-control": "no-store", ...error.headers })
+      .type("application/problem+json")
+      .serializer(JSON.stringify)
+      .send(body)
+  );
 }
 
 type Unexpected = Error & {

@@ -66,7 +66,7 @@ export function sendFile(request: FastifyRequest, reply: FastifyReply, file: Sen
 function isAnother({ headers }: FastifyRequest, file: SendableFile): boolean {
   const match = headers["if-match"];
   if (match !== undefined) return match.trim() !== "*" && !match.split(",").some((tag) => tag.trim() === file.etag);
-  const since = Date.parse(headers["if-unmodified-since"] ?? "");
+  const since = parseHttpDate(headers["if-unmodified-since"]);
   return !Number.isNaN(since) && inSeconds(file.modifiedAt) > since;
 }
 
@@ -74,8 +74,13 @@ function isAnother({ headers }: FastifyRequest, file: SendableFile): boolean {
 function isFresh(request: FastifyRequest, file: SendableFile): boolean {
   const none = request.headers["if-none-match"];
   if (none !== undefined) return none.trim() === "*" || none.split(",").some((tag) => tag.trim().replace(/^W\//, "") === file.etag);
-  const since = Date.parse(request.headers["if-modified-since"] ?? "");
+  const since = parseHttpDate(request.headers["if-modified-since"]);
   return !Number.isNaN(since) && inSeconds(file.modifiedAt) <= since;
+}
+
+/** NaN for what is no date as HTTP has it (RFC 9110 §5.6.7), of which every form begins with the day of the week: Date.parse() takes a 0 for a year. */
+function parseHttpDate(text = ""): number {
+  return /^(mon|tue|wed|thu|fri|sat|sun)/i.test(text) ? Date.parse(text) : NaN;
 }
 
 /** As precisely as Last-Modified tells it, in milliseconds. */

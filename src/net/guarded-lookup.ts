@@ -1,6 +1,9 @@
 import { lookup as systemLookup, type LookupAddress, type LookupOptions } from "node:dns";
+import { closeSync, openSync } from "node:fs";
 import { isIP, type LookupFunction } from "node:net";
+import { devNull } from "node:os";
 import type { AddressPolicy } from "../domain/address-policy.ts";
+import { isOutOfFiles } from "../domain/open-files.ts";
 
 /** The addresses of a host; the system's resolver unless a test brings its own. */
 export type Resolve = (host: string) => Promise<LookupAddress[]>;
@@ -84,8 +87,22 @@ function answer(answers: LookupAddress[], options: LookupOptions, callback: Para
 
 function resolveWithSystem(host: string): Promise<LookupAddress[]> {
   return new Promise((resolve, reject) => {
-    systemLookup(host, { all: true, order: "ipv4first" }, (error, addresses) => (error ? reject(error) : resolve(addresses)));
+    const lacking = findOutOfFiles();
+    if (lacking !== null) return reject(lacking);
+    systemLookup(host, { all: true, order: "ipv4first" }, (error, addresses) =>
+      error ? reject(findOutOfFiles() ?? error) : resolve(addresses),
+    );
   });
+}
+
+/** The system's resolver, which reads files and asks over a socket, says that there is no such name where it can open neither. */
+function findOutOfFiles(): Error | null {
+  try {
+    closeSync(openSync(devNull, "r"));
+    return null;
+  } catch (error) {
+    return isOutOfFiles(error) ? error : null;
+  }
 }
 
 /** The system's resolver runs on Node's few pool threads: concurrent and recent questions share one answer. */

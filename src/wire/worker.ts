@@ -16,6 +16,7 @@ import { createSourceHeaders } from "../worker/source-headers.ts";
 import { HostPauses } from "../worker/host-pauses.ts";
 import { createNetworkGuard } from "../worker/network-guard.ts";
 import { startWorker, type Worker, type WorkerDeps } from "../worker/worker.ts";
+import { fitDownloads, readFilesMax } from "./fit-downloads.ts";
 import type { OnStop, Parts } from "./parts.ts";
 
 /** On one core 100 megapixels took 3 s to JPEG and 41 s to WebP; to AVIF two minutes, reckoned from 7 s for 6 megapixels. */
@@ -28,6 +29,7 @@ export async function wireWorker(
   onStop: OnStop,
 ): Promise<void> {
   const policy = createAddressPolicy(config);
+  const downloads = fitDownloads(config, readFilesMax(), log);
   const agent = userAgent(await readVersion(), config.contact);
   const hosts = new HostPauses({
     executor: db.executor,
@@ -42,20 +44,12 @@ export async function wireWorker(
     hosts: network.watch(hosts),
     userAgent: agent,
     limits: DOWNLOAD_LIMITS,
-    max: config.downloads,
+    max: downloads,
     perHostMax: config.downloadsPerHost,
     accept: IMAGE_ACCEPT,
   });
   onStop(async () => downloader.close());
-  const encoders = createEncoderPool({
-    size: config.encoders,
-    pixelsMax: PIXELS_MAX,
-    allowSvg: config.allowSvg,
-    taskMs: ENCODE_MS,
-    memoryBytesMax: config.encoderMemoryBytes,
-    tasksMax: ENCODER_TASKS_MAX,
-    onLost: (event) => log.warn(event, "an encoder ended and is replaced"),
-  });
+  const encoders = wireEncoders({ config, log });
   onStop(() => encoders.close());
   // With got it takes a tenth of the CPU of a start, and many a process has no event to send.
   let loading: Promise<Post> | undefined;
@@ -75,7 +69,7 @@ export async function wireWorker(
     waitingForHost: () => downloader.waiting,
     openAuthorization: headerSeal?.openAuthorization ?? null,
     send: (endpoint, event) => deliverEvent({ post, now: () => new Date() }, endpoint, event, AbortSignal.timeout(60_000)),
-    settings: { downloads: config.downloads, diskFreeBytesMin: config.diskFreeBytesMin, webhook: config.webhook, publicUrl },
+    settings: { downloads, diskFreeBytesMin: config.diskFreeBytesMin, webhook: config.webhook, publicUrl },
   });
   onStop(worker.stop);
   const listener = listen({
@@ -83,6 +77,18 @@ export async function wireWorker(
     channels: { [JOBS_CHANNEL]: worker.wake, [HOSTS_CHANNEL]: (payload) => hosts.onNotify(payload) },
   });
   onStop(listener.close);
+}
+
+function wireEncoders({ config, log }: Pick<Parts, "config" | "log">): ReturnType<typeof createEncoderPool> {
+  return createEncoderPool({
+    size: config.encoders,
+    pixelsMax: PIXELS_MAX,
+    allowSvg: config.allowSvg,
+    taskMs: ENCODE_MS,
+    memoryBytesMax: config.encoderMemoryBytes,
+    tasksMax: ENCODER_TASKS_MAX,
+    onLost: (event) => log.warn(event, "an encoder ended and is replaced"),
+  });
 }
 
 type StageParts = Pick<Parts, "config" | "storage"> & {

@@ -99,7 +99,8 @@ describe("a batch that is cancelled", () => {
     const { type, data } = JSON.parse(delivery.body) as Event;
     assert.deepEqual([type, data.status, data.outcome, data.progress.skipped], ["batch.cancelled", "cancelled", "some", skipped]);
 
-    assert.equal(hits(), asked);
+    await ended(await begin(photos("after", 3)));
+    assert.equal(hits(), asked, "nothing of it was asked for while another batch came and went");
   });
 
   test("is told to a receiver of the seed's webhook as an end", async () => {

@@ -82,6 +82,7 @@ describe("outputs", () => {
       for (const url of [imageUrl, csvUrl]) {
         const response = await get(url, { range: "bytes=0-9", ...given });
         assert.deepEqual([response.status, ((await response.json()) as Problem).code], [412, "precondition_failed"], JSON.stringify(given));
+        assert.equal(response.headers.get("content-disposition"), null, "a browser would keep it under the file's name");
       }
     for (const given of [
       { "if-match": etag },
@@ -90,6 +91,7 @@ describe("outputs", () => {
       { "if-unmodified-since": modified },
       { "if-unmodified-since": later },
       { "if-unmodified-since": "some day" },
+      { "if-unmodified-since": "0" },
     ])
       assert.equal((await get(imageUrl, { range: "bytes=0-9", ...given })).status, 206, JSON.stringify(given));
     assert.equal((await get(imageUrl, { "if-match": etag, "if-none-match": etag })).status, 304);

@@ -179,7 +179,8 @@ describe("cancelling a batch", () => {
       other = db.transaction(skip);
       await eventually(
         "the other to wait",
-        async () => (await rowsOf("select 1 from pg_stat_activity where wait_event_type = 'Lock'")).length > 0,
+        async () =>
+          (await rowsOf("select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")).length > 0,
       );
     });
     await dies;

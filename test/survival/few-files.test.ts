@@ -31,17 +31,29 @@ test(
       response.end(photo);
     });
     const databaseUrl = await createTestDatabase();
-    const service = await startService({ DATABASE_URL: databaseUrl, DATA_DIR: await createTestFolder(), ENCODERS: "1" });
-    const urls = Array.from({ length: IMAGES }, (_, index) => [`${origin.url}/${index}.jpg`]);
+    const service = await startService({
+      DATABASE_URL: databaseUrl,
+      DATA_DIR: await createTestFolder(),
+      ENCODERS: "1",
+      DOWNLOADS: "8",
+      LOG_LEVEL: "debug",
+    });
+    // Later by its name as well: what looks names up says then that there is no such name.
+    const named = origin.url.replace("127.0.0.1", "localhost");
+    const urls = Array.from({ length: IMAGES }, (_, index) => [`${index < 8 ? origin.url : named}/${index}.jpg`]);
     const { requestId } = await service.upload(catalogueOf(urls));
 
     const said = () => service.output.filter((line) => line.includes(MESSAGE));
     await eventually("the warning", async () => said().length > 0);
+    const isTried = (line: string) =>
+      line.includes('"image"') && line.includes('"host":"localhost:') && line.includes('"outcome":"release"');
+    await eventually("one that was asked for by name to be given back", async () => service.output.some(isTried));
+    const db = connectDatabase({ url: databaseUrl, poolMax: 1, onError: () => {} });
+    onCleanup(() => db.close());
     assert.ok(limitFiles(service.pid, "1000:"));
     const { progress } = await service.finished(requestId);
     assert.deepEqual([progress.completed, progress.failed], [IMAGES, 0]);
-    const db = connectDatabase({ url: databaseUrl, poolMax: 1, onError: () => {} });
-    onCleanup(() => db.close());
+    assert.deepEqual((await db.executor.executeSql("select * from host_pause")).rows, []);
     assert.deepEqual((await db.executor.executeSql("select max(attempts) as attempts from image")).rows, [{ attempts: 1 }]);
     assert.equal(said().length, 1, said().join("\n"));
     assert.doesNotMatch(said()[0] ?? "", /stack/);

@@ -46,7 +46,7 @@ const QUERIES: [name: string, query: string, field: string, says: RegExp][] = [
     `metadata with the number ${number}`,
     `metadata=${encodeURIComponent(`{"a":1,"order":[{"id":${number}}]}`)}`,
     "metadata",
-    /numbers that a double holds, at most 9007199254740991, got a larger one in `order\/0\/id`; write it as text/,
+    /numbers up to 9007199254740991, beyond which readers of JSON round, got a larger one in `order\/0\/id`; write it as text/,
   ]),
   ["metadata with a NUL", `metadata=${encodeURIComponent('{"a":"\\u0000"}')}`, "metadata", /NUL/],
   ["metadata with half a pair", `metadata=${encodeURIComponent('{"\\ud800":1}')}`, "metadata", /surrogate/],

@@ -190,7 +190,7 @@ export const ODD_PRODUCTS: OddCase[] = [
     { metadata: '{"__proto__":{"admin":true},"constructor":1}' },
   ),
   json(
-    "JSON with metadata of numbers that a double holds, and of larger ones as text",
+    "JSON with metadata of numbers that every reader of JSON holds, and of larger ones as text",
     (image) =>
       `{"products":[{"id":"A","images":["${image}"]}],"metadata":{"max":9007199254740991,"min":-9007199254740991,"id":"1234567890123456789","one":1.0,"some":0.1,"few":1e-300}}`,
     { metadata: '{"id":"1234567890123456789","few":1e-300,"max":9007199254740991,"min":-9007199254740991,"one":1,"some":0.1}' },
