@@ -14,7 +14,7 @@ import { decodeOnce } from "./decode-once.ts";
 import { demandSides } from "./fit-format.ts";
 import { fitIntoBox } from "./fit-into-box.ts";
 import { applyGamma } from "./png-gamma.ts";
-import { endJpeg, prepareInput, type PreparedInput } from "./prepare-input.ts";
+import { endJpeg, passWarnings, prepareInput, type PreparedInput } from "./prepare-input.ts";
 import { stripMetadata } from "./strip-metadata.ts";
 
 /**
@@ -50,7 +50,7 @@ export async function encodeImage(task: EncodeTask, limits: EncoderLimits): Prom
   try {
     return await encodeFrom(task, await prepareInput(task, limits), limits);
   } catch (error) {
-    const ended = await endJpeg(task, error, limits);
+    const ended = (await endJpeg(task, error, limits)) ?? passWarnings(task, error, limits);
     if (ended === null) throw error;
     // Where more than the end is missing, the first words say so.
     return encodeFrom(task, ended, limits).catch(() => Promise.reject(error));

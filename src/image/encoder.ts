@@ -33,7 +33,7 @@ flushCompileCache();
 const DISK_FAULT = /no space|disk quota|read-only|unable to open|write error|wbuffer_write|write failed/i;
 /** What libjpeg and libtiff say of what they were not built to read: 12 bits, lossless in 16, 65,501 pixels a side, Zstandard. */
 const UNSUPPORTED =
-  /Unsupported JPEG (data precision 1[26]\b|process)|Maximum supported image dimension|compression support is not configured|Compression scheme \d+ \w+ decoding is not implemented/;
+  /Unsupported JPEG (data precision 1[26]\b|process)|tiled separate planes not supported|Maximum supported image dimension|compression support is not configured|Compression scheme \d+ \w+ decoding is not implemented/;
 
 let tasksDone = 0;
 let last: Promise<void> = Promise.resolve();

@@ -4,16 +4,8 @@ import type { Size } from "../domain/output-size.ts";
 import { openByteWindow } from "./byte-window.ts";
 import { countScans } from "./jpeg-scans.ts";
 import { looksLikeHtml, looksLikeSvg, nameUnsupported, readBrands } from "./not-an-image.ts";
-import {
-  readAvifSize,
-  readGifSize,
-  readJpegSize,
-  readPngSize,
-  readSvgSize,
-  readTiffSize,
-  readWebpSize,
-  type HeaderFacts,
-} from "./sizes.ts";
+import { readJpegSize } from "./jpeg-size.ts";
+import { readAvifSize, readGifSize, readPngSize, readSvgSize, readTiffSize, readWebpSize, type HeaderFacts } from "./sizes.ts";
 
 /** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
 export const PIXELS_MAX = 100_000_000;

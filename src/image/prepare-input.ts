@@ -33,11 +33,27 @@ export async function prepareInput({ input, outputs }: EncodeTask, limits: Encod
   const isSizeKept = outputs.every(({ width, height }) => width === undefined && height === undefined);
   const source = READ_WHOLE.has(input.format) && input.bytes <= READ_BYTES_MAX ? readFileSync(input.path) : input.path;
   const isUpright = isSizeKept || (Buffer.isBuffer(source) && hasNoExif(source));
-  return { open: () => sharp(source, options).autoOrient(), isPlain: isUpright && (input.format !== "png" || isShallowPng(source)) };
+  const strict = isTiled(input) ? optionsOf("warning", limits) : options;
+  return { open: () => sharp(source, strict).autoOrient(), isPlain: isUpright && (input.format !== "png" || isShallowPng(source)) };
 }
 
 function optionsOf(failOn: "error" | "warning", { pixelsMax }: EncoderLimits): SharpOptions {
   return { failOn, limitInputPixels: pixelsMax, pages: 1, sequentialRead: true };
+}
+
+/** A tile that cannot be decoded is a warning to libvips, and black; a strip is an error. */
+function isTiled({ format, tileHeight }: EncodeTask["input"]): boolean {
+  return format === "tiff" && tileHeight !== undefined;
+}
+
+/** What sharp says where libvips has only warned. */
+const ONLY_WARNED = /^Warning treated as error/;
+const LOST_TILE = /error in tile/;
+
+/** A tiled TIFF that was refused for warnings about its tags alone, to be opened as others are; null where a tile is lost. */
+export function passWarnings({ input }: EncodeTask, error: unknown, limits: EncoderLimits): PreparedInput | null {
+  const isHarmless = isTiled(input) && error instanceof Error && ONLY_WARNED.test(error.message) && !LOST_TILE.test(error.message);
+  return isHarmless ? { open: () => sharp(input.path, optionsOf("error", limits)).autoOrient(), isPlain: false } : null;
 }
 
 /** As JPEG, WebP and PNG spell it. To look through 100 kB takes 0.02 ms, libvips's own look 0.3. */

@@ -17,68 +17,14 @@ export type HeaderFacts = Size & {
   /** Of an AVIF: its colours are multiplied by their transparency. */
   isPremultiplied?: boolean;
 };
-type Header = HeaderFacts & {
+export type Header = HeaderFacts & {
   /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
   scansFrom?: number;
   /** What the image holds that would be shown wrongly, in words that go into a sentence. */
   unread?: string;
 };
 /** Null where the headers end before they say how large the image is. */
-type ReadSize = (bytes: ByteWindow) => Promise<Header | null>;
-
-/** A header chain longer than this is no photograph's: metadata segments are 64 kB each, and few. */
-const SEGMENTS_MAX = 1_000;
-
-/**
- * ITU-T T.81, B.1.1: segments follow each other; the size is in the first SOF, before the first scan. Decoders look for the next
- * marker past what is no segment (0xff 0 is none), and take more segments than we do: there the scans are still to be counted.
- */
-export const readJpegSize: ReadSize = async (bytes) => {
-  let offset = 2;
-  let frame: Frame | null = null;
-  let metadataBytes = 0;
-  for (let segment = 0; segment < SEGMENTS_MAX; segment += 1) {
-    const header = await bytes.read(offset, 10);
-    const marker = header[1] ?? 0;
-    if (header.length < 4 || header[0] !== 0xff || marker === 0 || marker === EOI) break;
-    if (marker === 0xff) {
-      offset += 1;
-      continue;
-    }
-    if (marker === SOS) return frame && { ...sizeOf(frame), metadataBytes, ...(isWholeScan(frame, header) ? {} : { scansFrom: offset }) };
-    if (isFrameMarker(marker)) frame ??= readFrame(header);
-    const standsAlone = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
-    const bytesHere = standsAlone ? 2 : 2 + header.readUInt16BE(2);
-    if (METADATA.has(marker)) metadataBytes += bytesHere;
-    offset += bytesHere;
-  }
-  return frame && { ...sizeOf(frame), scansFrom: offset };
-};
-
-const [EOI, SOS, COM] = [0xd9, 0xda, 0xfe];
-/** APP1 and APP3 to APP13, where Exif, XMP, IPTC and what editors keep stand. A profile (APP2) and Adobe's colour transform (APP14) are none. */
-const METADATA: ReadonlySet<number> = new Set([0xe1, ...Array.from({ length: 11 }, (_, index) => 0xe3 + index), COM]);
-
-type Frame = Size & { components: number; isProgressive: boolean };
-
-function readFrame(header: Buffer): Frame | null {
-  if (header.length < 10) return null;
-  const isProgressive = ((header[1] ?? 0) & 3) === 2;
-  return { height: header.readUInt16BE(5), width: header.readUInt16BE(7), components: header[9] ?? 0, isProgressive };
-}
-
-function isFrameMarker(marker: number): boolean {
-  return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
-}
-
-/** Whether the scan that begins here is the only one. */
-function isWholeScan({ isProgressive, components }: Frame, header: Buffer): boolean {
-  return !isProgressive && (header[4] ?? 0) >= components;
-}
-
-function sizeOf({ width, height }: Size): Size {
-  return { width, height };
-}
+export type ReadSize = (bytes: ByteWindow) => Promise<Header | null>;
 
 /** PNG 3rd edition, 11.2.1: IHDR is the first chunk. */
 export const readPngSize: ReadSize = async (bytes) => {
@@ -157,8 +103,19 @@ export const readWebpSize: ReadSize = async (bytes) => {
 };
 
 const [WIDTH, HEIGHT, STRIP_ROWS, PLANES, TILE_ROWS] = [256, 257, 278, 284, 323];
-const [BITS, PHOTOMETRIC, SAMPLES, SAMPLE_FORMAT] = [258, 262, 277, 339];
-const TIFF_TAGS: ReadonlySet<number> = new Set([WIDTH, HEIGHT, STRIP_ROWS, PLANES, TILE_ROWS, BITS, PHOTOMETRIC, SAMPLES, SAMPLE_FORMAT]);
+const [BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, SAMPLE_FORMAT] = [258, 259, 262, 277, 339];
+const TIFF_TAGS: ReadonlySet<number> = new Set([
+  WIDTH,
+  HEIGHT,
+  STRIP_ROWS,
+  PLANES,
+  TILE_ROWS,
+  BITS,
+  COMPRESSION,
+  PHOTOMETRIC,
+  SAMPLES,
+  SAMPLE_FORMAT,
+]);
 const [SHORT, LONG] = [3, 4];
 const SEPARATE = 2;
 
@@ -192,7 +149,14 @@ export const readTiffSize: ReadSize = async (bytes) => {
   // Strips of whole pixels are read row by row, those of a colour each at once.
   const stripHeight = tags.get(PLANES) === SEPARATE ? Math.min(height, tags.get(STRIP_ROWS) ?? height) : undefined;
   const tileHeight = tags.get(TILE_ROWS) ?? stripHeight;
-  const samples = { bits: tags.get(BITS), format: tags.get(SAMPLE_FORMAT), count: tags.get(SAMPLES), photometric: tags.get(PHOTOMETRIC) };
+  const samples = {
+    bits: tags.get(BITS),
+    format: tags.get(SAMPLE_FORMAT),
+    count: tags.get(SAMPLES),
+    photometric: tags.get(PHOTOMETRIC),
+    compression: tags.get(COMPRESSION),
+    isPlanar: tags.get(PLANES) === SEPARATE,
+  };
   return withUnread({ width, height, ...(tileHeight === undefined ? {} : { tileHeight }) }, nameUnreadSamples(samples));
 };
 

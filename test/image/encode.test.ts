@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
@@ -7,8 +8,9 @@ import exifReader from "exif-reader";
 import sharp, { type Sharp } from "sharp";
 import { outputsOf, PRESETS, type Recipe } from "../../src/domain/recipe.ts";
 import { encodeImage } from "../../src/image/encode.ts";
-import type { EncodedOutput } from "../../src/image/encode-task.ts";
+import type { EncodedOutput, EncodeTask } from "../../src/image/encode-task.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
+import { passWarnings } from "../../src/image/prepare-input.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { gif, type Gif } from "../support/hostile-files.ts";
@@ -45,6 +47,26 @@ describe("encoding", () => {
   const pixels = (file: Buffer) => sharp(file).raw().toBuffer();
   const cutOut = (alpha: number) =>
     sharp({ create: { width: 300, height: 200, channels: 4, background: { r: 200, g: 30, b: 30, alpha } } }).png();
+
+  describe("a TIFF in tiles", () => {
+    const tiled = () =>
+      sharp(randomBytes(256 * 256 * 3), { raw: { width: 256, height: 256, channels: 3 } })
+        .tiff({ compression: "deflate", tile: true, tileWidth: 64, tileHeight: 64 })
+        .toBuffer();
+    test("that has lost one is refused, and not shown with a black hole", async () => {
+      const file = await tiled();
+      assert.equal((await one(file)).width, 256);
+      await assert.rejects(one(Buffer.from(file).fill(0x55, 60_000, 60_200)), /Decoding error|error in tile/);
+    });
+    test("of which libvips has only warned is opened as others are, unless a tile is lost", () => {
+      const facts = { format: "tiff", path: "nowhere.tif", bytes: 1, width: 1, height: 1 } as const;
+      const openAgain = (message: string, input: EncodeTask["input"] = { ...facts, tileHeight: 64 }) =>
+        passWarnings({ input, outputs: [] }, new Error(message), { pixelsMax: 1e8 });
+      const warned = "Warning treated as error due to failOn setting";
+      assert.ok(openAgain(warned));
+      assert.deepEqual([openAgain(`${warned}: error in tile 0 x 64`), openAgain("bad seek"), openAgain(warned, facts)], [null, null, null]);
+    });
+  });
 
   describe("auto", () => {
     test("is JPEG for a photograph, and for a picture whose alpha channel hides nothing", async () => {

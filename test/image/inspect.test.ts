@@ -141,9 +141,29 @@ describe("a look at the bytes", () => {
     }
   });
 
+  test("finds the size of a JPEG behind bytes that are no segment, as decoders do", async () => {
+    const whole = await sharp({ create: { width: 21, height: 13, channels: 3, background: "#336699" } })
+      .jpeg()
+      .toBuffer();
+    const after = 4 + whole.readUInt16BE(4);
+    for (const stray of [
+      Buffer.alloc(1),
+      Buffer.alloc(16, 7),
+      Buffer.from([0xff, 0]),
+      Buffer.alloc(200_000),
+      Buffer.from([0, 0xff, 0, 0xff]),
+    ]) {
+      const file = Buffer.concat([whole.subarray(0, after), stray, whole.subarray(after)]);
+      const found = await inspect(file);
+      assert.deepEqual(found.ok && [found.value.width, found.value.height], [21, 13], `${stray.length} bytes`);
+      await assert.doesNotReject(sharp(file, { failOn: "error" }).raw().toBuffer());
+    }
+    assert.equal(await codeOf(Buffer.concat([whole.subarray(0, after), Buffer.alloc(200_000)])), "corrupt_image");
+  });
+
   test("says what a TIFF holds that would be shown wrongly, and takes all else", async () => {
     const tiff = (rest: Partial<BlackTiff>) => blackTiff({ width: 8, height: 8, ...rest });
-    const [signed, floating, lab, iccLab] = [2, 3, 8, 9];
+    const [signed, floating, yCbCr, lab, iccLab] = [2, 3, 6, 8, 9];
     const unread: [Partial<BlackTiff>, RegExp][] = [
       ...[16, 32, 64].flatMap((bits): [Partial<BlackTiff>, RegExp][] =>
         [1, 3, 4].map((samples) => [
@@ -157,6 +177,9 @@ describe("a look at the bytes", () => {
       [{ bits: 4 }, /holds colours of 4 bits/],
       [{ photometric: lab }, /holds CIELab colours, which are supported in 16 bits and without transparency/],
       [{ photometric: lab, bits: 16, samples: 4 }, /holds CIELab colours/],
+      [{ photometric: yCbCr }, /holds YCbCr colours, which are supported where they are compressed as JPEG/],
+      [{ photometric: yCbCr, isDeflated: false }, /holds YCbCr colours/],
+      [{ photometric: yCbCr, isPlanar: true }, /holds YCbCr colours/],
       [{ photometric: iccLab }, /holds colours of a kind that is not supported \(PhotometricInterpretation 9\)/],
     ];
     for (const [rest, sentence] of unread) {
@@ -171,6 +194,7 @@ describe("a look at the bytes", () => {
       { bits: 16, photometric: lab, sampleFormat: signed },
       { samples: 4, photometric: 5 },
     ];
+    assert.equal(await codeOf(await picture().tiff({ compression: "jpeg" }).toBuffer()), "ok", "YCbCr as JPEG has it");
     for (const rest of taken) {
       const file = tiff(rest);
       assert.equal(await codeOf(file), "ok", JSON.stringify(rest));
