@@ -42,3 +42,6 @@ select b.batch_id, b.tenant_id, b.status, b.outcome, b.run, b.csv_file_name as f
 from batch b;--> statement-breakpoint
 COMMENT ON COLUMN "report"."batches"."cancelled_at" IS 'When somebody cancelled it; null where nobody did. It is paused from then on until it has ended.';--> statement-breakpoint
 COMMENT ON COLUMN "report"."deliveries"."event_type" IS 'batch.completed, batch.failed, batch.cancelled, batch.paused, batch.resumed, batch.host_paused or batch.host_resumed.';
+--> statement-breakpoint
+-- Tiled TIFFs with lost tiles and YCbCr ones that are not JPEG inside came out as other pictures: see PICTURES in domain/source-key.ts.
+TRUNCATE known_source;

@@ -111,7 +111,12 @@ async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): P
   demandSides(output, upright, format);
   if (facts) demandRoom(facts, output, format, limits);
   const isThrifty = facts !== null && isThriftNeeded(facts, output, format, limits);
-  let image = compress(flatten(fitIntoBox(open(), output, opened), task, format, output, colours), format, { ...output, isThrifty });
+  const isOpaque = task.input.format === "jpeg";
+  let image = compress(flatten(fitIntoBox(open(), output, opened), task, format, output, colours), format, {
+    ...output,
+    isThrifty,
+    isOpaque,
+  });
   if (output.metadata === "icc" && isProfileKept(colours)) image = image.keepIccProfile();
   const credits = output.metadata === "copyright" ? await readCredits(await openInput().metadata(), task.input) : null;
   if (credits) image = holdCredits(image, credits);

@@ -68,6 +68,17 @@ describe("encoding", () => {
     });
   });
 
+  test("WebP has the most effort where nothing can be transparent, where it costs seconds one less", async () => {
+    const seeThrough = await sharp(photo).resize(120, 90).ensureAlpha(0.5).png().toBuffer();
+    for (const [file, effort] of [
+      [photo, 6],
+      [seeThrough, 5],
+    ] as const) {
+      const { bytes } = await one(file, { format: "webp", quality: 70, effort: "small" });
+      assert.equal(bytes, (await sharp(file).webp({ quality: 70, effort }).toBuffer()).length);
+    }
+  });
+
   describe("auto", () => {
     test("is JPEG for a photograph, and for a picture whose alpha channel hides nothing", async () => {
       assert.equal((await one(photo, { format: "auto" })).format, "jpeg");
