@@ -1,6 +1,7 @@
 /**
  * The parts of a ZIP, as APPNOTE.TXT 6.3.10 (PKWARE) lays them out: entries that are stored as they are, whose sizes and checksums are known
- * before their bytes. So that those who read it as it comes, Java's ZipInputStream among them, need no data descriptor behind them.
+ * before their bytes, so that those who read it as it comes, Java's ZipInputStream among them, need no data descriptor behind them
+ * (docs/adr/0014-own-zip-writer.md).
  */
 export type ZipEntry = {
   name: Buffer;
