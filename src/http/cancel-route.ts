@@ -46,6 +46,8 @@ export function addCancelRoute(app: FastifyInstance, deps: CancelRouteDeps): voi
 /** What is meant for a part of it, as a resume can be for a host, must not end the whole batch: a cancel cannot be taken back. */
 async function refuseOptions(request: FastifyRequest, uploadMs: number): Promise<void> {
   const body = await readSmallJson(request, uploadMs, "an empty JSON object, or no body");
-  const [name] = Object.keys({ ...(request.query as object), ...Object(body) });
+  const isObject = typeof body === "object" && body !== null;
+  if (body !== undefined && !isObject) throw faultIn("invalid_options", "body", "expected an empty JSON object, or no body");
+  const [name] = Object.keys({ ...(request.query as object), ...body });
   if (name !== undefined) throw faultIn("invalid_options", name, "a cancel is of the whole batch and has no options");
 }

@@ -4,7 +4,7 @@ import { ProblemError, unsupportedMediaType } from "./problems.ts";
 import { readOff } from "./read-off.ts";
 import { readBody } from "./receive-upload.ts";
 
-/** Two numbers. */
+/** Many times what the two numbers of a resume take. */
 const BODY_BYTES_MAX = 1024;
 
 /**

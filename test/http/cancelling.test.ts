@@ -60,7 +60,7 @@ describe("a batch that is cancelled", () => {
       async () => kept.length > 0 && (await look(batch)).progress.completed >= 20,
     );
 
-    for (const [query, body] of [["?host=127.0.0.1"], ["?dryRun=true"], ["", { host: "127.0.0.1" }], ["", [1]]] as const) {
+    for (const [query, body] of [["?host=127.0.0.1"], ["?dryRun=true"], ["", { host: "127.0.0.1" }], ["", [1]], ["", true]] as const) {
       const refused = await post(`/v1/batches/${batch.batchId}/cancel${query}`, body);
       assert.deepEqual([refused.status, refused.answer.code], [422, "invalid_options"], `what is meant for a part of it: ${query}`);
     }
