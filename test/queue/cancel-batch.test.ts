@@ -19,14 +19,14 @@ import { finishBatch } from "../../src/worker/finish-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import type { ImageOutcome } from "../../src/worker/settle-together.ts";
-import { createSettler, type Settler } from "../../src/worker/settler.ts";
+import type { Settler } from "../../src/worker/settler.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
-import { claimsByImage, openTestQueue } from "../support/queue.ts";
+import { claimsByImage, createTestSettler, openTestQueue } from "../support/queue.ts";
 
 const DONE: ImageOutcome["outcome"] = { kind: "done", result: { outputs: [], isReused: false } };
 const failure = { code: "forbidden", detail: "so it is", retry: false } as const;
@@ -45,15 +45,12 @@ describe("cancelling a batch", () => {
     storage = await createStorage({ dataDir });
     onCleanup(() => storage.close());
     claim = claimsByImage({ db, queue });
-    settler = createSettler({
-      removeOutputs: () => assert.fail(),
-      transaction: db.keyedTransaction,
-      queue,
-      flushOutcomes: async (items) => items,
-      pause: () => assert.fail(),
-      countShares: (tx, state, ordinals) => countShares(tx, deps(), state, ordinals),
-      onError: assert.fail,
-    });
+    settler = createTestSettler(
+      { db, queue },
+      {
+        countShares: (tx, state, ordinals) => countShares(tx, deps(), state, ordinals),
+      },
+    );
   });
   beforeEach(async () => {
     await db.executor.executeSql("delete from pgboss.job");

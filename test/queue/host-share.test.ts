@@ -18,11 +18,11 @@ import { resumeBatch, resumeShare } from "../../src/queue/resume-batch.ts";
 import { finishBatch } from "../../src/worker/finish-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
-import { createSettler, type Settler } from "../../src/worker/settler.ts";
+import type { Settler } from "../../src/worker/settler.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
-import { claimsByImage, openTestQueue } from "../support/queue.ts";
+import { claimsByImage, createTestSettler, openTestQueue } from "../support/queue.ts";
 
 const [BAD, GOOD] = ["bad.test", "good.test"];
 type Budgets = { host?: number | null; batch?: number | null };
@@ -41,15 +41,13 @@ describe("a host's share of a batch", () => {
     ({ db, queue } = await openTestQueue());
     claim = claimsByImage({ db, queue });
     folder = await createTestFolder();
-    settler = createSettler({
-      removeOutputs: () => assert.fail(),
-      transaction: db.keyedTransaction,
-      queue,
-      flushOutcomes: async (items) => items,
-      onError: assert.fail,
-      pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent),
-      countShares: (tx, state, ordinals) => countShares(tx, deps(), state, ordinals),
-    });
+    settler = createTestSettler(
+      { db, queue },
+      {
+        pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent),
+        countShares: (tx, state, ordinals) => countShares(tx, deps(), state, ordinals),
+      },
+    );
   });
   beforeEach(async () => {
     await rowsOf("delete from pgboss.job");
@@ -302,15 +300,7 @@ describe("a host's share of a batch", () => {
       };
     };
     const transaction: Transaction = (work) => db.keyedTransaction((tx) => work(listening(tx)));
-    const listened = createSettler({
-      removeOutputs: () => assert.fail(),
-      queue,
-      transaction,
-      flushOutcomes: async (items) => items,
-      onError: assert.fail,
-      pause: () => assert.fail(),
-      countShares: () => assert.fail(),
-    });
+    const listened = createTestSettler({ db: { keyedTransaction: transaction }, queue });
     const batchId = await load(urlsOf(BAD, 160), { host: null });
     const [held] = await claim(1);
     assert.ok(held);

@@ -13,11 +13,11 @@ import type { Queue } from "../../src/queue/queue.ts";
 import { resumeBatch } from "../../src/queue/resume-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
-import { createSettler, type Settler } from "../../src/worker/settler.ts";
+import type { Settler } from "../../src/worker/settler.ts";
 import { eventually } from "../support/eventually.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
-import { claimsByImage, openTestQueue } from "../support/queue.ts";
+import { claimsByImage, createTestSettler, openTestQueue } from "../support/queue.ts";
 
 const failure = (code: ImageCode) => ({ code, detail: "so it is", retry: false });
 
@@ -30,15 +30,12 @@ describe("pausing and resuming", () => {
   before(async () => {
     ({ db, queue } = await openTestQueue());
     claim = claimsByImage({ db, queue });
-    settler = createSettler({
-      removeOutputs: () => assert.fail(),
-      transaction: db.keyedTransaction,
-      queue,
-      flushOutcomes: async (items) => items,
-      pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent),
-      countShares: () => assert.fail(),
-      onError: assert.fail,
-    });
+    settler = createTestSettler(
+      { db, queue },
+      {
+        pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent),
+      },
+    );
   });
   beforeEach(async () => {
     await db.executor.executeSql("delete from pgboss.job");

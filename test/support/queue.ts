@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import type { Database } from "../../src/db/connect.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import { openQueue, type Queue } from "../../src/queue/queue.ts";
+import type { SettleDeps } from "../../src/worker/settle-together.ts";
+import { createSettler, type Settler } from "../../src/worker/settler.ts";
 import { onCleanup } from "./cleanup.ts";
 import { openTestDatabase } from "./database.ts";
 
@@ -11,6 +13,26 @@ export async function openTestQueue(): Promise<{ db: Database; queue: Queue }> {
   const queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
   onCleanup(() => queue.stop());
   return { db, queue };
+}
+
+/**
+ * A settler that fails its test where anything goes wrong, and where a batch or a share is to be paused, unless the test says what
+ * happens then.
+ */
+export function createTestSettler(
+  { db, queue }: { db: Pick<Database, "keyedTransaction">; queue: Queue },
+  given: Partial<Pick<SettleDeps, "pause" | "countShares">> = {},
+): Settler {
+  return createSettler({
+    removeOutputs: () => assert.fail(),
+    transaction: db.keyedTransaction,
+    queue,
+    flushOutcomes: async (items) => items,
+    pause: () => assert.fail(),
+    countShares: () => assert.fail(),
+    onError: assert.fail,
+    ...given,
+  });
 }
 
 /** Claims exactly as many images as are asked for: the rest of the last job is kept for the next call. */
