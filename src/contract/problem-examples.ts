@@ -13,6 +13,8 @@ const DETAILS: Record<ProblemCode, string> = {
   report_not_found:
     "Expected a report's name: batches, products, images, image_attempts, failures_by_code, failures_by_host, throughput_hourly, stage_seconds, savings, deliveries, delivery_attempts, backlog.",
   output_not_found: "Expected an output URL as status and result CSV give it.",
+  output_lost:
+    "The file of this output is missing or not whole. Upload the CSV again: what is still there is linked, the rest is made anew; or have the operator restore the file.",
   result_not_ready: "The results are there when all images are settled.",
   method_not_allowed: "Expected GET or HEAD here, got DELETE.",
   request_timeout: "The request did not come in time.",

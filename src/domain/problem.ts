@@ -9,6 +9,7 @@ export const PROBLEMS = {
   batch_not_found: { status: 404, title: "There is no such batch" },
   report_not_found: { status: 404, title: "There is no such report" },
   output_not_found: { status: 404, title: "There is no such output" },
+  output_lost: { status: 404, title: "The output's file is lost" },
   result_not_ready: { status: 404, title: "The result is not there yet" },
   method_not_allowed: { status: 405, title: "The method is not allowed here" },
   request_timeout: { status: 408, title: "The request took too long" },

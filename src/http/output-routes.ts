@@ -10,7 +10,8 @@ import { ProblemError } from "./problems.ts";
 import { fileHeaders, partialResponses, sendFile } from "./send-file.ts";
 
 export type OutputDeps = {
-  findOutput(token: string, fileName: string): Promise<(StoredFile & { mediaType: string; etag: string }) | null>;
+  /** "lost" where there is a row, but no file of its bytes: it would be kept for ever, broken as it is, by whoever asks. */
+  findOutput(token: string, fileName: string): Promise<(StoredFile & { mediaType: string; etag: string }) | "lost" | null>;
 };
 
 const Params = Type.Object({
@@ -39,7 +40,7 @@ export function addOutputRoutes(app: FastifyInstance, deps: OutputDeps): void {
         response: {
           200: { description: "The image.", headers: fileHeaders, content: IMAGES },
           ...partialResponses(IMAGES),
-          ...problemResponses(["output_not_found", "range_not_satisfiable", "unavailable"]),
+          ...problemResponses(["output_not_found", "output_lost", "range_not_satisfiable", "unavailable"]),
         },
       },
     },
@@ -47,6 +48,11 @@ export function addOutputRoutes(app: FastifyInstance, deps: OutputDeps): void {
       const { token, fileName } = request.params as Static<typeof Params>;
       const file = isToken(token) && isFileName(fileName) ? await deps.findOutput(token, fileName) : null;
       if (!file) throw new ProblemError("output_not_found", "Expected an output URL as status and result CSV give it.");
+      if (file === "lost")
+        throw new ProblemError(
+          "output_lost",
+          "The file of this output is missing or not whole. Upload the CSV again: what is still there is linked, the rest is made anew; or have the operator restore the file.",
+        );
       return sendFile(request, reply, { ...file, cacheControl: "public, max-age=31536000, immutable", disposition: "inline" });
     },
   );

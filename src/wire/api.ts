@@ -10,6 +10,7 @@ import { PAUSED_BY_HAND } from "../domain/failure-budget.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
 import { userAgent } from "../domain/user-agent.ts";
+import { createCalmWarn } from "../observe/calm-warn.ts";
 import { createServer, type HttpDeps } from "../http/server.ts";
 import { createTurnstile } from "../domain/turnstile.ts";
 import { digestUpload } from "../intake/digest-upload.ts";
@@ -52,7 +53,7 @@ export async function wireApi(
     ...wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }),
     preflight: await servePreflight({ config, storage }, onStop),
     fetchCsv: await serveCsvFetch(config, onStop),
-    ...serveRows({ db, storage }),
+    ...serveRows({ db, storage, log }),
     pauseBatch: (batchId) => db.transaction((tx) => pauseBatch(tx, { queue, publicUrl }, batchId, PAUSED_BY_HAND)),
     cancelBatch: (batchId) => db.transaction((tx) => cancelBatch(tx, { queue }, batchId)),
     resumeBatch: (batchId, change) => db.transaction((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
@@ -78,15 +79,23 @@ type RowLookups =
   "findBatch" | "listBatches" | "listProducts" | "findOutput" | "findBatchByToken" | "findResult" | "productPages" | "outputFiles";
 
 /** What is read for an answer, of the default tenant. */
-function serveRows({ db, storage }: Pick<Parts, "db" | "storage">): Pick<HttpDeps, RowLookups> {
+function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">): Pick<HttpDeps, RowLookups> {
+  // Of a restore that was not whole a crawler may ask for every output: one line for each batch tells it.
+  const warn = createCalmWarn({ log, isKnown: () => true });
   return {
     findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
     listBatches: (page) => listBatches(db.executor, DEFAULT_TENANT_ID, page),
     listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
     async findOutput(token, fileName) {
       const output = await findOutput(db.executor, token, fileName);
-      const file = output && (await storage.findOutput(output));
-      if (!file) return null;
+      if (!output) return null;
+      const file = await storage.findOutput(output);
+      if (file?.bytes !== output.bytes) {
+        const error = new Error(`expected ${fileName} of ${output.bytes} bytes, got ${file ? file.bytes : "no file"}`);
+        const known = Object.assign(error, { code: "output_lost" });
+        warn(known, "an output is lost", { batchId: output.batchId });
+        return "lost";
+      }
       return {
         ...file,
         mediaType: FORMAT_FILES[output.format as OutputFormat].mediaType,

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { rm, truncate, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
+import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import type { Problem } from "../../src/contract/problem.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -12,14 +14,17 @@ describe("outputs", () => {
   let imageUrl: string;
   let csvUrl: string;
   let whole: Buffer;
+  let stored: string;
 
   before(async () => {
     const origin = await startOrigin();
-    service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder() });
+    const dataDir = await createTestFolder();
+    service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: dataDir });
     const { requestId, outputCsvUrl } = await service.upload(catalogueOf([[`${origin.url}/photo/1.jpg`]]));
     const status = await service.finished(requestId);
     imageUrl = status.products[0]?.outputImageUrls[0] ?? "";
     csvUrl = outputCsvUrl;
+    stored = join(dataDir, "uploads", "outputImages", requestId, "00000", "1-1.jpg");
     whole = Buffer.from(await (await fetch(imageUrl)).arrayBuffer());
   });
 
@@ -121,6 +126,28 @@ describe("outputs", () => {
     const { headers } = await get(imageUrl);
     assert.equal((await get(imageUrl, { range: "bytes=0-9", "if-range": headers.get("etag") ?? "" })).status, 206);
     assert.equal((await get(imageUrl, { range: "bytes=0-9", "if-range": '"older"' })).status, 200);
+  });
+
+  test("a file that is not whole, or gone, is told as lost to whoever asks, and kept by no cache", async () => {
+    for (const lose of [() => truncate(stored, 0), () => truncate(stored, 100), () => rm(stored)]) {
+      await lose();
+      for (const [method, headers] of [
+        ["GET", {}],
+        ["HEAD", {}],
+        ["GET", { range: "bytes=0-9" }],
+      ] as const) {
+        const response = await get(imageUrl, headers, method);
+        assert.equal(response.status, 404);
+        assert.equal(response.headers.get("cache-control"), "no-store");
+        assert.equal(response.headers.get("etag"), null);
+        if (method === "GET") assert.equal(((await response.json()) as Problem).code, "output_lost");
+      }
+    }
+    await writeFile(stored, whole);
+    assert.equal((await get(imageUrl)).status, 200, "it is there again once it was restored");
+    const told = service.output.filter((line) => line.includes("an output is lost"));
+    assert.equal(told.length, 1, told.join());
+    assert.match(told[0] ?? "", /expected 1-1\.jpg of \d+ bytes, got 0"/);
   });
 
   test("no path can be walked and no URL guessed", async () => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { truncate } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
+import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import { before, describe, test } from "node:test";
 import type { Problem } from "../../src/contract/problem.ts";
@@ -60,13 +62,16 @@ describe("the problems of the document", () => {
   let locked: Service;
   let db: Database;
   let known: Record<string, string>[];
+  let lost: Record<string, string>;
   before(async () => {
     const env = { DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder() };
     db = connectDatabase({ url: env.DATABASE_URL, poolMax: 1, onError: () => {} });
     onCleanup(() => db.close());
     const origin = await startOrigin();
     const worker = await startService(env);
-    const ended = await worker.finished((await worker.upload(catalogueOf([[`${origin.url}/photo/1.jpg`]]))).requestId);
+    const finish = async (n: number) => worker.finished((await worker.upload(catalogueOf([[`${origin.url}/photo/${n}.jpg`]]))).requestId);
+    const [ended, broken] = [await finish(1), await finish(2)];
+    await truncate(join(env.DATA_DIR, "uploads", "outputImages", broken.requestId, "00000", "1-1.jpg"));
     await worker.kill("SIGTERM");
     [service, locked] = await Promise.all([
       startService({ ...env, ROLE: "api", UPLOAD_BYTES_MAX: "100000" }),
@@ -83,6 +88,7 @@ describe("the problems of the document", () => {
       fileName: "1-1.jpg",
       name: "savings",
     });
+    lost = idsOf(broken);
     known = [
       idsOf(ended),
       idsOf(open),
@@ -123,7 +129,8 @@ describe("the problems of the document", () => {
     test(`are those that can be provoked, no more and no fewer: ${method} ${template}`, async () => {
       const provoked = new Set<string>();
       const csv = catalogueOf([["http://10.0.0.1/a.jpg"]]);
-      for (const values of known.slice(template.includes("{") ? 0 : 3)) {
+      const more = template.includes("{fileName}") ? [lost] : [];
+      for (const values of [...known.slice(template.includes("{") ? 0 : 3), ...more]) {
         for (const one of triesFor(csv)) provoked.add((await send(service, method, fill(template, values), one)) ?? "");
         provoked.add((await send(locked, method, fill(template, values), {})) ?? "");
       }
