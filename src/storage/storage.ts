@@ -69,7 +69,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     checkOneFileSystem(paths.temp, folder);
   }
   const temp = await createTempFolder(paths.temp);
-  const ensureFolder = createFolderCache();
+  const inMadeFolder = createFolderCache();
 
   const inFolder = (folder: string, name: string): Place => ({ folder, path: `${folder}${sep}${checkFileName(name)}` });
   const placeOfOutput = ({ batchId, ordinal, fileName }: OutputPlace) => inFolder(paths.outputShard(batchId, ordinal), fileName);
@@ -77,14 +77,11 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     inFolder(paths.inputShard(batchId, ordinal), `${ordinal}.${extension}`);
 
   const moveInto = async (tempPath: string, { folder, path }: Place) => {
-    ensureFolder(folder);
-    renameSync(tempPath, path);
+    inMadeFolder(folder, tempPath, () => renameSync(tempPath, path));
     return { path };
   };
-  const linkInto = async (source: Place, { folder, path }: Place): Promise<boolean> => {
-    ensureFolder(folder);
-    return linkOrCopy(source.path, { target: path, aside: temp.path() });
-  };
+  const linkInto = async (source: Place, { folder, path }: Place): Promise<boolean> =>
+    inMadeFolder(folder, source.path, () => linkOrCopy(source.path, { target: path, aside: temp.path() }));
 
   return {
     tempPath: temp.path,
@@ -166,15 +163,33 @@ async function* listOutputNames(paths: ReturnType<typeof createPaths>, batchId: 
 /**
  * A batch's files share a few folders: each is made once. Forgotten now and then, so that it stays small. At once, as a file gets its
  * name: whoever has just made sure of a claim must not wait for a thread in between, and find it lost.
+ *
+ * Where somebody has removed a folder since, or put another copy in its place, it is made once more. Not where `source` is gone as well,
+ * of which the file is made: then a mount may be gone, in whose place nothing must be.
  */
-function createFolderCache(): (folder: string) => void {
+function createFolderCache(): <T>(folder: string, source: string, put: () => T) => T {
   const made = new Set<string>();
-  return (folder) => {
+  const ensureFolder = (folder: string) => {
     if (made.has(folder)) return;
     if (made.size > 10_000) made.clear();
     mkdirSync(folder, { recursive: true });
     made.add(folder);
   };
+  return (folder, source, put) => {
+    ensureFolder(folder);
+    try {
+      return put();
+    } catch (error) {
+      if (!isNoEntry(error) || !existsSync(source)) throw error;
+      made.delete(folder);
+      ensureFolder(folder);
+      return put();
+    }
+  };
+}
+
+function isNoEntry(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 /** Follows a symbolic link, which a batch that was moved may have left, and which may lead nowhere. */
@@ -184,14 +199,14 @@ function isFileOf(path: string, bytes: number): boolean {
 
 async function readdirIfThere(folder: string): Promise<string[]> {
   return readdir(folder).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (isNoEntry(error)) return [];
     throw error;
   });
 }
 
 async function unlinkIfThere(path: string): Promise<void> {
   await unlink(path).catch((error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (!isNoEntry(error)) throw error;
   });
 }
 
@@ -200,7 +215,7 @@ async function findFile(path: string): Promise<StoredFile | null> {
     const found = await stat(path);
     return { path, bytes: found.size, modifiedAt: found.mtime };
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    if (isNoEntry(error)) return null;
     throw error;
   }
 }

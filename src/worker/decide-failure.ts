@@ -1,8 +1,9 @@
 import { decideAfterFailure, type Outcome } from "../domain/outcome.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
 import type { Warn } from "../observe/calm-warn.ts";
+import type { DiskGuard } from "./disk-guard.ts";
 
-export type Disk = { check(): Promise<boolean> };
+export type Disk = Pick<DiskGuard, "check" | "onGivenUp">;
 export type DecideDeps = { disk: Disk; warn: Warn };
 
 /** An image that met a full disk, or for which no file could be opened, is looked at again after this, by whoever has room. */
@@ -16,5 +17,7 @@ export async function decideFailure({ disk, warn }: DecideDeps, failure: StageFa
   }
   const mayBeDisk = failure.code === "storage_failed" || failure.code === "corrupt_image";
   if (mayBeDisk && !(await disk.check())) return { kind: "release", delayMs: RELEASE_MS };
-  return decideAfterFailure(failure, attempt, Math.random());
+  const outcome = decideAfterFailure(failure, attempt, Math.random());
+  if (outcome.kind === "give_up" && failure.code === "storage_failed") disk.onGivenUp(failure.detail);
+  return outcome;
 }

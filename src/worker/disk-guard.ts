@@ -1,5 +1,6 @@
 import { outageDelayMs } from "../domain/backoff.ts";
 import { createDiskLoad, type DiskLoad } from "../domain/disk-load.ts";
+import { createCalmWarn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
 
 export type DiskGuard = Pick<DiskLoad, "begin"> & {
@@ -9,6 +10,8 @@ export type DiskGuard = Pick<DiskLoad, "begin"> & {
   retryMs(image: { batchId: string; ordinal: number }): number;
   /** Looks now. Whether the reserve is free. */
   check(): Promise<boolean>;
+  /** An image is given up whose files could not be stored, although the reserve was free. */
+  onGivenUp(detail: string): void;
   stop(): void;
 };
 
@@ -40,6 +43,8 @@ export async function startDiskGuard(options: {
 }): Promise<DiskGuard> {
   const { freeBytesMin, now, log } = options;
   const load = createDiskLoad();
+  // Hundreds of images meet the same disk.
+  const warn = createCalmWarn({ log, isKnown: () => true });
   let hasRoom = true;
   /** When images were given back for the first time, since they have been at all, and for the last. */
   let [firstAt, lastAt] = [-Infinity, -Infinity];
@@ -86,6 +91,7 @@ export async function startDiskGuard(options: {
       return outageDelayMs((lastAt - firstAt) * PATIENCE, RETRY_MS_MAX);
     },
     check,
+    onGivenUp: (detail) => warn(new Error(detail), "images were given up because their files could not be stored"),
     stop: () => clearInterval(timer),
   };
 }

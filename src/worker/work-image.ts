@@ -26,7 +26,7 @@ import { watchSize } from "./watch-size.ts";
 export type WorkDeps = {
   stages: Stages;
   settler: Settler;
-  disk: Pick<DiskGuard, "begin" | "check" | "retryMs">;
+  disk: Pick<DiskGuard, "begin" | "check" | "onGivenUp" | "retryMs">;
   network: Pick<NetworkGuard, "isToBlame" | "retryMs">;
   log: Log;
   warn: Warn;

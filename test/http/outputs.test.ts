@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import type { Problem } from "../../src/contract/problem.ts";
 import { createTestDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { catalogueOf, startOrigin } from "../support/origin.ts";
 import { startService, type Service } from "../support/service.ts";
@@ -148,6 +149,21 @@ describe("outputs", () => {
     const told = service.output.filter((line) => line.includes("an output is lost"));
     assert.equal(told.length, 1, told.join());
     assert.match(told[0] ?? "", /expected 1-1\.jpg of \d+ bytes, got 0"/);
+  });
+
+  test("where somebody removed the folder of a batch that runs, what comes after is stored all the same", async () => {
+    const gate = Promise.withResolvers<void>();
+    const gated = await startOrigin(async (_, response, url) => {
+      if (url.pathname === "/second.jpg") await gate.promise;
+      response.setHeader("content-type", "image/jpeg").end(whole);
+    });
+    const { requestId } = await service.upload(catalogueOf([["first", "second"].map((name) => `${gated.url}/${name}.jpg`)]));
+    await eventually("the first image", async () => (await service.status(requestId)).progress.completed === 1);
+    await rm(join(stored, "..", "..", "..", requestId), { recursive: true });
+    gate.resolve();
+    const { progress, products } = await service.finished(requestId);
+    assert.deepEqual([progress.completed, progress.failed], [2, 0]);
+    assert.equal((await get(products[0]?.outputImageUrls[1] ?? "")).status, 200);
   });
 
   test("no path can be walked and no URL guessed", async () => {

@@ -116,6 +116,24 @@ describe("the storage", () => {
     assert.deepEqual([missing.failure.code, missing.failure.retry], ["storage_failed", true]);
   });
 
+  test("makes a folder once more that somebody removed, but nothing in the place of a storage that is gone", async () => {
+    const at = (ordinal: number) => ({ batchId: BATCH, ordinal, fileName: `${ordinal}-1.jpg` });
+    await storage.keepOutput(await temp("one"), at(1));
+    const outputs = join(dataDir, "uploads", "outputImages");
+    await rename(join(outputs, BATCH), join(outputs, "moved"));
+    assert.ok((await storage.keepOutput(await temp("two"), at(2))).ok);
+    await rm(join(outputs, BATCH), { recursive: true });
+    await mkdir(join(outputs, BATCH, "00001"), { recursive: true });
+    await storage.keepOutput(await temp("far"), at(1_001));
+    assert.deepEqual(await storage.linkOutput({ ...at(1_001), bytes: 3 }, at(3)), { ok: true, value: true });
+    assert.equal((await storage.findOutput(at(3)))?.bytes, 3);
+
+    const left = await temp("four");
+    await rename(join(dataDir, "uploads"), join(dataDir, "away"));
+    assert.equal((await storage.keepOutput(left, at(4))).ok, false);
+    assert.equal(existsSync(join(dataDir, "uploads")), false);
+  });
+
   test("tells for each output whether the disk has it, and leaves nothing of one that it has not", async () => {
     const at = (ordinal: number) => ({ batchId: BATCH, ordinal, fileName: `${ordinal}-1.jpg`, isLinked: false });
     await storage.keepOutput(await temp("out"), at(1));

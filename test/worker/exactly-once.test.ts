@@ -229,7 +229,10 @@ describe("planning and settling", () => {
           flushOutputs: async (files: readonly FreshOutput[]) =>
             files.map(({ ordinal }) => (ordinal === 0 ? failed("storage_failed") : succeeded(null))),
         };
-        return flushOutcomes({ storage, disk: { check: async () => true }, warn: (error) => assert.ifError(error) }, items);
+        return flushOutcomes(
+          { storage, disk: { check: async () => true, onGivenUp: assert.fail }, warn: (error) => assert.ifError(error) },
+          items,
+        );
       },
     });
     const settled = Promise.all((await claim(2)).map((held) => settler.settle(done(held))));
