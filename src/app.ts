@@ -12,7 +12,7 @@ import { sweepUploads } from "./intake/sweep-uploads.ts";
 import { createCalmWarn, type Warn } from "./observe/calm-warn.ts";
 import type { Log } from "./observe/log.ts";
 import { openQueue } from "./queue/queue.ts";
-import { readOrMakeFolderId } from "./storage/folder-id.ts";
+import { nameFolder } from "./storage/folder-id.ts";
 import { makeDataDir } from "./storage/make-folder.ts";
 import { createStorage } from "./storage/storage.ts";
 import { startSweeper } from "./storage/sweeper.ts";
@@ -186,10 +186,11 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
 
 /** Output, input and result files of a batch lie where any process of its database looks for them. */
 async function agreeOnFolder({ databaseUrl, dataDir }: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<void> {
-  const folderId = await readOrMakeFolderId(dataDir, randomUUID());
+  let folderId = "";
   const share = await shareFolder({
     url: databaseUrl ?? "",
-    folderId,
+    // Read again after a break of the connection: somebody may have come meanwhile, found nobody, and named it.
+    folderId: async (isAlone) => (folderId = await nameFolder(dataDir, randomUUID(), isAlone)),
     onLost() {
       log.error({ dataDir, folderId }, "another process of this database has its files in another DATA_DIR; stopping");
       void stop().then(() => process.exit(1));

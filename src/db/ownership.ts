@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { connectionOptions, unlessHanging } from "./connect.ts";
 import { openSession } from "./session.ts";
@@ -6,7 +7,12 @@ import { openSession } from "./session.ts";
 const OWNER_LOCK = "8102099357864814446";
 /** "file" in ASCII: every process of a database shares a lock whose second number stands for the folder of its files. */
 const FOLDER_LOCK_CLASS = 0x66696c65;
+/** Drawn once: held while a process looks which folder the others have. */
+const NAMING_LOCK = "8102099357864814447";
 const RETRY_MS = 500;
+/** A shared file system may show for a second or two what a file held before, and the lock of a process that was killed may outlive it. */
+const AGREE_MS = 2_000;
+const AGREE_LOOK_MS = 250;
 
 export type Ownership = { close(): Promise<void> };
 type HoldOptions = { url: string; onLost: () => void };
@@ -20,28 +26,41 @@ export async function takeOwnership(options: HoldOptions): Promise<Ownership | n
 }
 
 /**
- * Says for as long as it is open that this process has its files in the folder `folderId` (a UUID), or resolves null when
- * another process of this database has them in another: each would look in vain for what the other writes.
+ * Says for as long as it is open that this process has its files in the folder that `folderId` names (by a UUID), or resolves null when
+ * another process of this database has them in another: each would look in vain for what the other writes. Who is alone gives the folder
+ * a new name, so that a copy of it, which took its name along, has that of another from then on.
  */
-export async function shareFolder(options: HoldOptions & { folderId: string }): Promise<Ownership | null> {
-  // 31 bits of the id, since the two numbers of a lock are signed and have 32.
-  const key = Number.parseInt(options.folderId.slice(0, 8), 16) & 0x7fffffff;
+export async function shareFolder(options: HoldOptions & { folderId(isAlone: boolean): Promise<string> }): Promise<Ownership | null> {
   return holdLock(options, async (client) => {
-    // First it takes its lock, then it looks for others: of two processes that start together at least one sees the other.
-    await client.query("select pg_advisory_lock_shared($1, $2)", [FOLDER_LOCK_CLASS, key]);
-    const { rows } = await client.query<{ agreed: boolean }>(ALL_IN_FOLDER, [FOLDER_LOCK_CLASS, key]);
-    return rows[0]?.agreed === true;
+    // One process at a time: of two that start together, the second finds the name that the first has given. A transaction of one that is
+    // frozen is ended by the server.
+    await client.query("begin");
+    await client.query("select pg_advisory_xact_lock($1)", [NAMING_LOCK]);
+    for (let waitedMs = 0; waitedMs <= AGREE_MS; waitedMs += AGREE_LOOK_MS) {
+      const { rows } = await client.query<{ key: number }>(HELD_FOLDERS, [FOLDER_LOCK_CLASS]);
+      const key = lockKeyOf(await options.folderId(rows.length === 0));
+      if (rows.every((held) => held.key === key)) {
+        await client.query("select pg_advisory_lock_shared($1, $2)", [FOLDER_LOCK_CLASS, key]);
+        await client.query("commit");
+        return true;
+      }
+      await delay(AGREE_LOOK_MS);
+    }
+    return false;
   });
 }
 
+/** 31 bits of the id, since the two numbers of a lock are signed and have 32. */
+function lockKeyOf(folderId: string): number {
+  return Number.parseInt(folderId.slice(0, 8), 16) & 0x7fffffff;
+}
+
 /** `objsubid = 2` are the locks of two numbers. */
-const ALL_IN_FOLDER = `
-  select not exists (
-    select from pg_locks
-    where locktype = 'advisory' and objsubid = 2 and granted
-      and database = (select oid from pg_database where datname = current_database())
-      and classid = $1::int4::oid and objid <> $2::int4::oid
-  ) as agreed`;
+const HELD_FOLDERS = `
+  select distinct objid::int4 as key from pg_locks
+  where locktype = 'advisory' and objsubid = 2 and granted
+    and database = (select oid from pg_database where datname = current_database())
+    and classid = $1::int4::oid`;
 
 /**
  * A lock is lost with its connection, and is taken again at once on a new one. Where another process was faster, `onLost` is

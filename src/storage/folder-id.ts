@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isUuid } from "../domain/ids.ts";
@@ -8,8 +8,32 @@ const FILE_NAME = "folder-id";
 const WRITING_MS = 2_000;
 const LOOK_MS = 20;
 
-/** Names the folder itself, under whatever path a machine has it mounted: made once, by whoever comes first. */
-export async function readOrMakeFolderId(dataDir: string, fresh: string): Promise<string> {
+/**
+ * Names the folder itself, under whatever path a machine has it mounted. Made by whoever comes first, and `fresh` for who is alone with it,
+ * so that it tells the folder from copies that were made of it.
+ */
+export async function nameFolder(dataDir: string, fresh: string, isAlone: boolean): Promise<string> {
+  const found = await readOrMake(dataDir, fresh);
+  if (!isAlone || found === fresh) return found;
+  return rename(dataDir, fresh).then(
+    () => fresh,
+    // On a full disk, or of somebody else's file: it keeps the name that it has.
+    () => found,
+  );
+}
+
+/** In its place, byte for byte: that takes no room, and who opens the file sees it on NFS as well (close-to-open), unlike a new file of this name. */
+async function rename(dataDir: string, id: string): Promise<void> {
+  const file = await open(join(dataDir, FILE_NAME), "r+");
+  try {
+    await file.write(`${id}\n`, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function readOrMake(dataDir: string, fresh: string): Promise<string> {
   const path = join(dataDir, FILE_NAME);
   try {
     await writeFile(path, `${fresh}\n`, { flag: "wx" });

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { readFile, symlink, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { copyFile, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import pg from "pg";
 import { shareFolder } from "../../src/db/ownership.ts";
+import { nameFolder } from "../../src/storage/folder-id.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
@@ -33,6 +35,27 @@ test("processes of one database have one DATA_DIR, under any path; with another 
   assert.equal((await moved.kill("SIGTERM")).code, 0);
 });
 
+test("a copy of the folder is another one, though it has the other's folder-id; processes that start together agree", async () => {
+  const [folder, copy] = await Promise.all([createTestFolder(), createTestFolder()]);
+  const url = await createTestDatabase();
+  const start = async (dataDir: string) => {
+    const share = await shareFolder({ url, folderId: (isAlone) => nameFolder(dataDir, randomUUID(), isAlone), onLost: assert.fail });
+    onCleanup(() => share?.close());
+    return share;
+  };
+  const first = await start(folder);
+  assert.ok(first);
+  await first.close();
+  await copyFile(join(folder, "folder-id"), join(copy, "folder-id"));
+
+  const together = await Promise.all([start(folder), start(folder), start(folder)]);
+  assert.ok(together.every((share) => share !== null));
+  assert.equal(await start(copy), null);
+  await Promise.all(together.map((share) => share?.close()));
+  assert.ok(await start(copy), "nobody else is left");
+  assert.equal(await start(folder), null);
+});
+
 test("what a process says of its folder holds again after its connection broke; who then finds another there ends", async () => {
   const url = await createTestDatabase();
   const [one, other] = ["11111111-0000-4000-8000-000000000000", "f2222222-0000-4000-8000-000000000000"];
@@ -54,13 +77,13 @@ test("what a process says of its folder holds again after its connection broke; 
   };
   const isHeld = async () => (await holders()).length === 1;
   let isLost = false;
-  const share = await shareFolder({ url, folderId: one, onLost: () => (isLost = true) });
+  const share = await shareFolder({ url, folderId: async () => one, onLost: () => (isLost = true) });
   assert.ok(share);
   onCleanup(() => share.close());
 
   await breakAll();
   await eventually("the lock to be taken again", isHeld);
-  const stranger = await shareFolder({ url, folderId: other, onLost: () => {} });
+  const stranger = await shareFolder({ url, folderId: async () => other, onLost: () => {} });
   onCleanup(() => stranger?.close());
   assert.equal(stranger, null);
   await eventually("who was refused to leave no lock behind", isHeld);
