@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "./config.ts";
+import { listSealedBatches } from "./db/batches.ts";
 import { connectDatabase, isDatabaseAway, isDatabaseClosed, isStatementUnknown, type Database } from "./db/connect.ts";
 import { migrateDatabase } from "./db/migrate.ts";
 import { shareFolder, takeOwnership } from "./db/ownership.ts";
@@ -124,7 +125,8 @@ async function startFoundation({ config, log, ...given }: Try, onStop: OnStop, s
   onStop(queue.stop);
   // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.
   if (config.databaseUrl === null) await queue.freeClaims();
-  return { config, log, warn, db, databaseUrl, queue, storage, headerSeal: await openHeaderSeal(config) };
+  const headerSeal = await openHeaderSeal(config, log, await listSealedBatches(db.executor));
+  return { config, log, warn, db, databaseUrl, queue, storage, headerSeal };
 }
 
 function openPool(url: string, warn: Warn): Database {

@@ -169,3 +169,16 @@ export async function findSealedHeaders(db: Executor, batchId: string): Promise<
   const sealed = rows[0]?.["sealed"];
   return typeof sealed === "string" ? sealed : null;
 }
+
+/** What an unfinished batch has sealed, for its origins or for its webhook's receiver. */
+export type SealedBatch = { batchId: string; headers: string | null; endpointId: string | null; authorization: string | null };
+
+/** One for each endpoint with credentials of its own, or for the batch's headers alone. */
+export async function listSealedBatches(db: Executor): Promise<SealedBatch[]> {
+  const { rows } = await db.executeSql(
+    `select b.batch_id as "batchId", (b.source_headers::jsonb)->>'sealed' as headers, e.endpoint_id as "endpointId", e.sealed_authorization as "authorization"
+     from batch b left join endpoint e on e.batch_id = b.batch_id and e.sealed_authorization is not null
+     where b.finished_at is null and (b.source_headers is not null or e.endpoint_id is not null)`,
+  );
+  return rows as SealedBatch[];
+}

@@ -1,21 +1,34 @@
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SECRET_KEY_LENGTH_MIN } from "../domain/sealed.ts";
 
-const FILE_NAME = "secret-key";
+export function secretKeyPath(dataDir: string): string {
+  return join(dataDir, "secret-key");
+}
 
 /**
  * The key of a service that keeps its own database: made once, in DATA_DIR, readable by its owner only. Database and key
  * lie on one disk there, so that it protects dumps and copies of the database, not the disk.
  */
 export async function readOrMakeSecretKey(dataDir: string, fresh: string): Promise<string> {
-  const path = join(dataDir, FILE_NAME);
+  const path = secretKeyPath(dataDir);
   try {
     await writeFile(path, `${fresh}\n`, { mode: 0o600, flag: "wx" });
     return fresh;
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
+  return readSecretKey(path);
+}
+
+/** Null where none was made. */
+export async function findSecretKey(dataDir: string): Promise<string | null> {
+  const path = secretKeyPath(dataDir);
+  return existsSync(path) ? readSecretKey(path) : null;
+}
+
+async function readSecretKey(path: string): Promise<string> {
   const key = (await readFile(path, "utf8")).trim();
   if (key.length < SECRET_KEY_LENGTH_MIN)
     throw new Error(

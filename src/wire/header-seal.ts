@@ -1,9 +1,10 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { Config } from "../config.ts";
-import type { StoredHeaders } from "../db/batches.ts";
+import type { SealedBatch, StoredHeaders } from "../db/batches.ts";
 import { deriveKey, NONCE_BYTES, seal, unseal } from "../domain/sealed.ts";
 import type { SourceHeaders } from "../domain/source-headers.ts";
-import { readOrMakeSecretKey } from "../storage/secret-key.ts";
+import type { Log } from "../observe/log.ts";
+import { findSecretKey, readOrMakeSecretKey, secretKeyPath } from "../storage/secret-key.ts";
 
 /**
  * Encrypts the credentials that a batch brings for its origins and its webhook, where it is accepted, and decrypts them where it
@@ -19,14 +20,43 @@ export type HeaderSeal = {
   fingerprint(text: string): string;
 };
 
+type SealConfig = Pick<Config, "secretKey" | "databaseUrl" | "dataDir">;
+
 /**
  * With SECRET_KEY, or, where the database is embedded and this process its only one, with a key that is made for it. Null where
- * SECRET_KEY is missing and several processes can share the database.
+ * SECRET_KEY is missing and several processes can share the database. Of what is `sealed` already it says where another key did that.
  */
-export async function openHeaderSeal(config: Pick<Config, "secretKey" | "databaseUrl" | "dataDir">): Promise<HeaderSeal | null> {
-  if (config.secretKey !== null) return createHeaderSeal(config.secretKey);
-  if (config.databaseUrl !== null) return null;
-  return createHeaderSeal(await readOrMakeSecretKey(config.dataDir, randomBytes(32).toString("base64")));
+export async function openHeaderSeal(
+  config: SealConfig,
+  log: Pick<Log, "warn">,
+  sealed: readonly SealedBatch[],
+): Promise<HeaderSeal | null> {
+  const key = config.secretKey ?? (config.databaseUrl === null ? await findKey(config.dataDir, countBatches(sealed)) : null);
+  const seal = key === null ? null : createHeaderSeal(key);
+  const batches = countBatches(sealed.filter((one) => !isOpenedBy(seal, one)));
+  if (batches > 0) log.warn({ batches }, "the credentials of unfinished batches were encrypted with another SECRET_KEY");
+  return seal;
+}
+
+/** A key that is made in the place of one that was lost would end these batches' images, and bringing the lost one back would not help any more. */
+async function findKey(dataDir: string, batches: number): Promise<string> {
+  const fresh = randomBytes(32).toString("base64");
+  if (batches === 0) return readOrMakeSecretKey(dataDir, fresh);
+  const key = await findSecretKey(dataDir);
+  if (key !== null) return key;
+  throw new Error(
+    `${secretKeyPath(dataDir)} is missing, with which the credentials of unfinished batches were encrypted (${batches}). Bring it back, from a backup of DATA_DIR. ` +
+      `Where it is lost for good, set SECRET_KEY to a new key (\`openssl rand -base64 32\`): what these batches have at hosts with headers then fails.`,
+  );
+}
+
+function isOpenedBy(seal: HeaderSeal | null, { batchId, headers, endpointId, authorization }: SealedBatch): boolean {
+  if (headers !== null && !seal?.open(headers, batchId)) return false;
+  return endpointId === null || authorization === null || Boolean(seal?.openAuthorization(authorization, endpointId));
+}
+
+function countBatches(sealed: readonly SealedBatch[]): number {
+  return new Set(sealed.map(({ batchId }) => batchId)).size;
 }
 
 export function createHeaderSeal(secretKey: string): HeaderSeal {

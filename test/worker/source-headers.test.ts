@@ -150,8 +150,13 @@ describe("a batch with headers for its origins", () => {
     await keyless.kill("SIGTERM");
   });
 
-  test("fails with a reason where the key is another one", async () => {
+  test("fails with a reason where the key is another one, which the log tells at the start", async () => {
+    const gate = Promise.withResolvers<void>();
+    const slow = await startOrigin((_, response) => void gate.promise.then(() => response.writeHead(404).end()));
+    await postJson(service, { products: [{ id: "A", images: [`${slow.url}/a.jpg`] }], sourceHeaders: headersFor(slow.url) });
     const stranger = await startService({ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ROLE: "api", SECRET_KEY: `${KEY}!` });
+    assert.match(stranger.output.join("\n"), /"batches":1,"msg":"the credentials of unfinished batches were encrypted with another/);
+    gate.resolve();
     const { body } = await postJson(stranger, {
       products: [{ id: "A", images: [`${origin.url}/other-key.jpg`] }],
       sourceHeaders: headersFor(origin.url),
