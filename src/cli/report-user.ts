@@ -55,7 +55,9 @@ async function create(database: OpenedDatabase, name: string): Promise<void> {
 
 async function giveNewPassword(database: OpenedDatabase, name: string): Promise<void> {
   const { connection, verifier } = makePassword(database.url, name);
-  await withOwnConnection(database.url, (transaction) => transaction((tx) => rotateReportRole(tx, { name, verifier })));
+  await withOwnConnection(database.url, (transaction) =>
+    transaction((tx) => rotateReportRole(tx, { name, verifier, isDatabaseOurs: database.isEmbedded })),
+  );
   console.log(connection);
   console.error("The old password is void, and its sessions have ended.");
 }

@@ -29,10 +29,8 @@ export async function createReportRole(tx: Tx, role: { name: string; verifier: s
   const { name } = role;
   const database = await currentDatabase(tx);
   await demandViews(tx);
-  if (await findRole(tx, name))
-    throw new ReportRoleError(
-      `There is a role "${name}" already. Take another name, or give it a new password: pressrun report-user rotate ${name}`,
-    );
+  const found = await findRole(tx, name);
+  if (found) throw new ReportRoleError(`There is a role "${name}" already${whatItIs(name, found, database)}`);
   const statements = creation(name, role.verifier, database);
   await asAdministrator(statements, async () => {
     for (const statement of statements) await tx.executor.executeSql(statement);
@@ -40,14 +38,18 @@ export async function createReportRole(tx: Tx, role: { name: string; verifier: s
   return closeToPublic(tx, database, role.isDatabaseOurs);
 }
 
-/** Gives the role another password and ends its sessions. */
-export async function rotateReportRole(tx: Tx, { name, verifier }: { name: string; verifier: string }): Promise<void> {
+/** Gives the role another password and ends its sessions. Its rights as well: a database that was restored may have come without them. */
+export async function rotateReportRole(tx: Tx, role: { name: string; verifier: string; isDatabaseOurs: boolean }): Promise<void> {
+  const { name } = role;
   await demandOurs(tx, name);
-  const statement = `alter role ${quote(name)} password ${pg.escapeLiteral(verifier)}`;
-  await asAdministrator([statement], async () => {
-    await tx.executor.executeSql(statement);
+  await demandViews(tx);
+  const database = await currentDatabase(tx);
+  const statements = [`alter role ${quote(name)} password ${pg.escapeLiteral(role.verifier)}`, ...grants(name, database)];
+  await asAdministrator(statements, async () => {
+    for (const statement of statements) await tx.executor.executeSql(statement);
     await endSessions(tx, name);
   });
+  await closeToPublic(tx, database, role.isDatabaseOurs);
 }
 
 /** Ends the role's sessions and removes it. */
@@ -61,7 +63,15 @@ export async function dropReportRole(tx: Tx, name: string): Promise<void> {
 }
 
 const quote = pg.escapeIdentifier;
-const remark = (database: string) => `Pressrun report user of database ${database}`;
+const REMARK = "Pressrun report user of database ";
+const remark = (database: string) => `${REMARK}${database}`;
+
+/** Only one of this database can be given a new password here. */
+function whatItIs(name: string, role: { remark: string | null }, database: string): string {
+  if (role.remark === remark(database)) return `. Take another name, or give it a new password: pressrun report-user rotate ${name}`;
+  if (role.remark?.startsWith(REMARK)) return `, for the reports of the database ${role.remark.slice(REMARK.length)}. Take another name.`;
+  return ". Take another name.";
+}
 
 function creation(name: string, verifier: string, database: string): string[] {
   const role = quote(name);
@@ -69,6 +79,13 @@ function creation(name: string, verifier: string, database: string): string[] {
     `create role ${role} login connection limit ${CONNECTIONS_MAX} password ${pg.escapeLiteral(verifier)}`,
     `comment on role ${role} is ${pg.escapeLiteral(remark(database))}`,
     ...Object.entries(SETTINGS).map(([setting, value]) => `alter role ${role} set ${setting} = ${pg.escapeLiteral(value)}`),
+    ...grants(name, database),
+  ];
+}
+
+function grants(name: string, database: string): string[] {
+  const role = quote(name);
+  return [
     `grant connect on database ${quote(database)} to ${role}`,
     `grant usage on schema report to ${role}`,
     `grant select on all tables in schema report to ${role}`,

@@ -254,7 +254,7 @@ describe("a report user of the embedded database", () => {
   test("is nobody that is there already, and no name that would have to be quoted", async () => {
     for (const [words, said] of [
       [["create", "analyst"], /There is a role "analyst" already.+report-user rotate analyst/],
-      [["create", "pressrun"], /already/],
+      [["create", "pressrun"], /already. Take another name.\n/],
       [["rotate", "pressrun"], /was not made by.+left alone/],
       [["drop", "pressrun"], /was not made by.+left alone/],
       [["drop", "nobody_here"], /no role "nobody_here"/],
@@ -341,9 +341,28 @@ describe("a report user on a server of others", () => {
       "select * from drizzle.__drizzle_migrations",
     ])
       assert.equal(await codeOf(analyst.query(statement)), "42501", statement);
+
+    // As a dump without rights leaves it, where the server still has the role.
+    const owned = await connect(url);
+    await owned.query(
+      `revoke usage on schema report from ${user}; revoke select on all tables in schema report from ${user}; alter default privileges in schema report revoke select on tables from ${user}; grant temporary on database ${name} to public`,
+    );
+    assert.notEqual(await codeOf(analyst.query("select * from report.batches")), "done");
     const rotated = await pressrun(["report-user", "rotate", user], { DATABASE_URL: url });
     assert.equal(rotated.code, 0, rotated.stderr);
     await eventually("the old session to end", async () => (await codeOf(analyst.query("select 1"))) !== "done");
+    await owned.query("create view report.later as select 1 as one");
+    const again = await connect(rotated.stdout.trim());
+    for (const view of ["batches", "later"]) assert.equal(await codeOf(again.query(`select * from ${view}`)), "done", view);
+    await again.query("set default_transaction_read_only = off");
+    assert.equal(await codeOf(again.query("create temp table t (a int)")), "42501");
+    await again.end();
+
+    const other = await ownedDatabase("createrole");
+    const taken = await pressrun(["report-user", "create", user], { DATABASE_URL: other.url });
+    assert.ok(taken.stderr.includes(`already, for the reports of the database ${name}. Take another name.`), taken.stderr);
+    assert.doesNotMatch(taken.stderr, /rotate/);
+
     const dropped = await pressrun(["report-user", "drop", user], { DATABASE_URL: url });
     assert.equal(dropped.code, 0, dropped.stderr);
     assert.equal((await server.query("select 1 from pg_roles where rolname = $1", [user])).rowCount, 0);
