@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import { REPORT_CSV_EXAMPLE, REPORT_EXAMPLE } from "../contract/report.ts";
 import { ID, words } from "../contract/terms.ts";
@@ -20,11 +20,13 @@ import {
 import { getBatch, type BatchLookup } from "./get-batch.ts";
 import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
+import { sendMade, type MadeDeps } from "./send-made.ts";
 
-export type ReportRouteDeps = BatchLookup & {
-  /** Null where as many reports are being read as may be. */
-  openReport(name: ReportName, filter: ReportFilter): Promise<OpenReport | null>;
-};
+export type ReportRouteDeps = BatchLookup &
+  MadeDeps & {
+    /** Null where as many reports are being read as may be. */
+    openReport(name: ReportName, filter: ReportFilter): Promise<OpenReport | null>;
+  };
 
 const Params = Type.Object({
   name: words(REPORT_NAMES, "The view in schema `report`; docs/reporting.md says what its rows and columns are."),
@@ -100,7 +102,7 @@ export function addReportRoutes(app: FastifyInstance, deps: ReportRouteDeps): vo
           {},
           { "retry-after": "5" },
         );
-      return send(reply, report, format === "csv" ? csvOf(name, report) : jsonOf(name, report), request.method === "HEAD");
+      return send(deps, request, reply, report, format === "csv" ? csvOf(name, report) : jsonOf(name, report));
     },
   );
 }
@@ -144,12 +146,12 @@ async function* writeJson(name: ReportName, { columns, pages }: OpenReport): Asy
   yield Buffer.from(before.startsWith("{") ? `${before}]}\n` : "]}\n");
 }
 
-/** A failure on the way breaks the connection, so that nobody takes a part for the whole. */
 async function send(
+  deps: MadeDeps,
+  request: FastifyRequest,
   reply: FastifyReply,
   report: OpenReport,
   { contentType, fileName, pieces }: Sent,
-  isHead: boolean,
 ): Promise<FastifyReply> {
   reply.headers({
     "content-type": contentType,
@@ -157,12 +159,12 @@ async function send(
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
   });
-  if (isHead) {
+  if (request.method === "HEAD") {
     await report.close();
     return reply.send(Readable.from([]));
   }
   const stream = Readable.from(pieces, { objectMode: false });
   // A client that goes before the first piece leaves a generator that never began, and would never end.
   stream.once("close", () => void report.close());
-  return reply.send(stream);
+  return sendMade(deps, request, reply, stream);
 }

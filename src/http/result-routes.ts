@@ -12,22 +12,21 @@ import { isToken } from "../domain/ids.ts";
 import type { ProblemCode } from "../domain/problem.ts";
 import { outputNames } from "../domain/recipe.ts";
 import type { ProductResult } from "../domain/product-result.ts";
-import type { Log } from "../observe/log.ts";
 import type { StoredFile } from "../storage/storage.ts";
 import { viewProduct } from "./batch-view.ts";
 import { problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 import { fileHeaders, partialResponses, sendFile } from "./send-file.ts";
+import { sendMade, type MadeDeps } from "./send-made.ts";
 import { zipOutputs, type ArchiveFiles } from "./zip-outputs.ts";
 
-export type ResultDeps = {
+export type ResultDeps = MadeDeps & {
   settings: { publicUrl: () => string };
   findBatchByToken(token: string): Promise<BatchRow | null>;
   /** The result CSV, written when the batch ended. */
   findResult(batchId: string): Promise<StoredFile | null>;
   productPages(batchId: string): AsyncIterable<ProductResult[]>;
   outputFiles(batchId: string): ArchiveFiles;
-  log: Pick<Log, "error">;
 };
 
 const Params = Type.Object({ token: Token });
@@ -108,7 +107,7 @@ function addResultCsv(add: Add, deps: ResultDeps): void {
         products: deps.productPages(batch.batchId),
         outputUrl: (fileName) => outputUrl(deps.settings.publicUrl(), batch.token, fileName),
       });
-      return stream(deps.log, request, reply, headersOf(RESULT_FILES.resultsCsv, batch), pieces);
+      return stream(deps, request, reply, headersOf(RESULT_FILES.resultsCsv, batch), pieces);
     },
   );
 }
@@ -125,7 +124,7 @@ function addFailuresCsv(add: Add, deps: ResultDeps): void {
     },
     async (batch, request, reply) =>
       stream(
-        deps.log,
+        deps,
         request,
         reply,
         headersOf(RESULT_FILES.failuresCsv, batch),
@@ -150,7 +149,7 @@ function addResultsJsonl(add: Add, deps: ResultDeps): void {
     },
     async (batch, request, reply) =>
       stream(
-        deps.log,
+        deps,
         request,
         reply,
         { ...headersOf(RESULT_FILES.resultsJsonl, batch), "content-type": "application/x-ndjson" },
@@ -170,7 +169,7 @@ function addArchive(add: Add, deps: ResultDeps): void {
     },
     async (batch, request, reply) => {
       const headers = { ...headersOf(RESULT_FILES.archive, batch), "content-type": "application/zip" };
-      return stream(deps.log, request, reply, headers, zipOutputs(deps.outputFiles(batch.batchId)));
+      return stream(deps, request, reply, headers, zipOutputs(deps.outputFiles(batch.batchId)));
     },
   );
 }
@@ -208,29 +207,15 @@ function headersOf(fileName: string, { csvFacts }: BatchRow) {
   };
 }
 
-/** Made while it is sent: a failure on the way breaks the connection, so that nobody takes a part for the whole. */
 function stream(
-  log: ResultDeps["log"],
+  deps: ResultDeps,
   request: FastifyRequest,
   reply: FastifyReply,
   headers: Record<string, string>,
   pieces: AsyncIterable<Buffer>,
 ): FastifyReply {
   reply.headers({ ...headers, "x-content-type-options": "nosniff" });
-  const told = tellBroken(pieces, (error) => {
-    // A client that has gone ends it as well.
-    if (!request.raw.socket.destroyed) log.error({ err: error, route: request.routeOptions.url }, "a download broke off");
-  });
-  return reply.send(request.method === "HEAD" ? Readable.from([]) : Readable.from(told, { objectMode: false }));
-}
-
-async function* tellBroken(pieces: AsyncIterable<Buffer>, onError: (error: unknown) => void): AsyncGenerator<Buffer> {
-  try {
-    yield* pieces;
-  } catch (error) {
-    onError(error);
-    throw error;
-  }
+  return sendMade(deps, request, reply, Readable.from(request.method === "HEAD" ? [] : pieces, { objectMode: false }));
 }
 
 async function* jsonLines(deps: ResultDeps, batch: BatchRow): AsyncGenerator<Buffer> {

@@ -37,6 +37,7 @@ export async function wireApi(
   { config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts,
   onStop: OnStop,
 ): Promise<string> {
+  const cutting = new AbortController();
   const app = await createServer({
     settings: {
       publicUrl,
@@ -61,11 +62,15 @@ export async function wireApi(
     openReport: serveReports(databaseUrl),
     isReady: () => isDatabaseReady(db),
     isUnavailable: isDatabaseAway,
+    cut: cutting.signal,
     log,
   });
   onStop(async () => {
     // Answers in progress get so long, so that an upload that trickles does not hold up the stop.
-    const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
+    const deadline = setTimeout(() => {
+      cutting.abort();
+      app.server.closeAllConnections();
+    }, CLOSE_MS);
     await app.close();
     clearTimeout(deadline);
   });

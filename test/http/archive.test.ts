@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { rename } from "node:fs/promises";
 import { request, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import sharp from "sharp";
@@ -17,7 +18,7 @@ const SIDE = 2_000;
 const IMAGES = 4;
 
 describe("the archive", { skip: process.platform === "linux" ? false : "only /proc tells which files a process has open" }, () => {
-  test("leaves no file open where its download is broken off, or where only its headers are asked for", async () => {
+  test("leaves no file open where its download is broken off, or where only its headers are asked for, and a stop tells HTTP/1.0 of a part", async () => {
     // Noise: outputs of some 5 MB, which the buffers of a connection do not swallow whole.
     const noise = await sharp(randomBytes(SIDE * SIDE * 3), { raw: { width: SIDE, height: SIDE, channels: 3 } })
       .jpeg({ quality: 95 })
@@ -49,6 +50,18 @@ describe("the archive", { skip: process.platform === "linux" ? false : "only /pr
     await rename(join(shard, "1-3.jpg"), join(shard, "elsewhere.jpg"));
     await assert.rejects(async () => (await fetch(url)).arrayBuffer(), "nobody takes a part for the whole");
     await eventually("the log to say which file is missing", async () => isTold());
+
+    await rename(join(shard, "elsewhere.jpg"), join(shard, "1-3.jpg"));
+    const asked = connect(Number(url.port), url.hostname);
+    asked.write(`GET ${url.pathname} HTTP/1.0\r\nhost: ${url.host}\r\n\r\n`);
+    await eventually("an open file", async () => open().length > 0);
+    const stopped = service.kill("SIGTERM");
+    const broken = assert.rejects(once(asked, "end"), { code: "ECONNRESET" }, "to HTTP/1.0 a clean end would be that of the archive");
+    assert.equal((await stopped).code, 0);
+    asked.resume();
+    await broken;
+    const isStopTold = () => service.output.some((line) => line.includes("a download broke off") && line.includes("the service stopped"));
+    await eventually("the log to say that the stop cut it", async () => isStopTold());
   });
 });
 

@@ -1,0 +1,27 @@
+import type { Readable } from "node:stream";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Log } from "../observe/log.ts";
+
+export type MadeDeps = {
+  log: Pick<Log, "error">;
+  /** Aborted right before the stop of the service closes the connections that are still open. */
+  cut: AbortSignal;
+};
+
+/** Sends what is made meanwhile, without a length: a failure on the way breaks the connection, so that nobody takes a part for the whole. */
+export function sendMade({ log, cut }: MadeDeps, request: FastifyRequest, reply: FastifyReply, body: Readable): FastifyReply {
+  const { socket, httpVersion } = request.raw;
+  const breakOff = (error: unknown) => {
+    // A client that has gone ends it as well; and before the head is sent, a problem takes its place.
+    if (socket.destroyed || !reply.raw.headersSent) return;
+    log.error({ err: error, route: request.routeOptions.url }, "a download broke off");
+    // To HTTP/1.0 (nginx asks so by default) the end of the connection is the end of the body: only a reset tells it from a whole one.
+    if (httpVersion === "1.0") socket.resetAndDestroy();
+  };
+  body.once("error", breakOff);
+  // Until all of it is with the kernel: the last piece may wait for a slow client long after it was made.
+  const onCut = () => breakOff(new Error("the service stopped before all of it was sent"));
+  cut.addEventListener("abort", onCut);
+  reply.raw.once("close", () => cut.removeEventListener("abort", onCut));
+  return reply.send(body);
+}

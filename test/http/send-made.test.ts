@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { stat } from "node:fs/promises";
+import { connect, type AddressInfo, type Socket } from "node:net";
+import { before, beforeEach, describe, test } from "node:test";
+import type { BatchRow } from "../../src/db/batches.ts";
+import type { ProductResult } from "../../src/domain/product-result.ts";
+import { MAIN_OUTPUT } from "../../src/domain/recipe.ts";
+import { createServer, type HttpDeps } from "../../src/http/server.ts";
+import type { ArchiveFiles } from "../../src/http/zip-outputs.ts";
+import { onCleanup } from "../support/cleanup.ts";
+
+const TOKEN = "A".repeat(22);
+const RESULTS = `/outputs/${TOKEN}/results.jsonl`;
+const MADE = [
+  RESULTS,
+  ...["failures.csv", "results.csv?shape=import", "archive.zip"].map((name) => `/outputs/${TOKEN}/${name}`),
+  "/v1/reports/savings?format=csv",
+];
+const AWAY = new Error("the database is away");
+/** More than the buffers of a connection swallow for a client that does not read. */
+const LARGE = 32 * 1024 * 1024;
+
+const failed: ProductResult = {
+  line: 2,
+  serial: "1",
+  name: "Mug",
+  urls: ["https://shop.test/a.jpg"],
+  record: "1,Mug,https://shop.test/a.jpg\n",
+  images: [{ fetchedUrl: null, urlRules: [], outputs: [], error: { code: "not_found", message: "404" } }],
+};
+const batch = {
+  batchId: "b",
+  token: TOKEN,
+  finishedAt: new Date(),
+  recipe: { outputs: [{ name: MAIN_OUTPUT }] },
+  csvFacts: {
+    encoding: "utf-8",
+    header: ["S. No", "Product Name", "Input Image Urls"],
+    delimiter: ",",
+    newline: "\n",
+    head: "S. No,Product Name,Input Image Urls\n",
+    columns: { id: [0], name: [1], images: [{ index: 2, cell: "list" }] },
+  },
+} as unknown as BatchRow;
+
+describe("what is made while it is sent", () => {
+  let port: number;
+  /** What comes after the first page. */
+  let rest: () => AsyncIterable<ProductResult[]>;
+  const told: { route: string; err: Error }[] = [];
+  const cutting = new AbortController();
+
+  before(async () => {
+    const pages = async function* () {
+      yield [failed];
+      yield* rest();
+    };
+    const unasked = () => assert.fail();
+    const app = await createServer({
+      settings: { auth: "none", apiKeys: [], publicUrl: () => "http://127.0.0.1", uploadBytesMax: 0, uploadMs: 0, version: "0" },
+      findBatchByToken: async () => batch,
+      productPages: pages,
+      outputFiles: () => archived(() => rest()),
+      openReport: async () => ({ columns: ["name"], pages: cellsOf(pages()), close: async () => {} }),
+      cut: cutting.signal,
+      isUnavailable: () => false,
+      log: {
+        debug: () => {},
+        info: unasked,
+        warn: unasked,
+        error: (facts: object) => void told.push(facts as { route: string; err: Error }),
+      },
+      // Of what the routes need, these ones' part.
+    } as Partial<HttpDeps> as HttpDeps);
+    onCleanup(() => app.close());
+    await app.listen({ host: "127.0.0.1", port: 0 });
+    ({ port } = app.server.address() as AddressInfo);
+  });
+  beforeEach(() => void told.splice(0));
+
+  for (const path of MADE) {
+    test(`ends for HTTP/1.0 by a clean end of the connection only where it is whole: ${path}`, async () => {
+      rest = async function* () {};
+      const whole = await readAll(ask(port, path));
+      assert.match(whole.text, /^HTTP\/1\.1 200 OK\r\n.+(Mug|1-1\.jpg)/s);
+      assert.equal(whole.end, "clean");
+      assert.deepEqual(told, []);
+
+      // eslint-disable-next-line require-yield
+      rest = async function* () {
+        throw AWAY;
+      };
+      assert.equal((await readAll(ask(port, path))).end, "ECONNRESET");
+      assert.deepEqual(
+        told.map(({ err }) => err),
+        [AWAY],
+      );
+    });
+  }
+
+  test("is reset for HTTP/1.0 where the service stops, though its last piece was made long before a slow client took it", async () => {
+    const made = Promise.withResolvers<void>();
+    rest = async function* () {
+      yield [{ ...failed, name: "x".repeat(LARGE) }];
+      made.resolve();
+    };
+    const client = ask(port, RESULTS);
+    await made.promise;
+    cutting.abort();
+    assert.equal((await readAll(client)).end, "ECONNRESET");
+    assert.deepEqual(
+      told.map(({ route, err }) => [route, err.message]),
+      [["/outputs/:token/results.jsonl", "the service stopped before all of it was sent"]],
+    );
+  });
+});
+
+async function* cellsOf(pages: AsyncIterable<ProductResult[]>) {
+  for await (const page of pages) yield page.map(({ name }) => [name]);
+}
+
+/** One small file. It breaks off before the directory, for which the outputs are listed a second time. */
+function archived(rest: () => AsyncIterable<unknown>): ArchiveFiles {
+  let lists = 0;
+  return {
+    async *list() {
+      yield { ordinal: 0, fileName: "1-1.jpg", bytes: (await stat(import.meta.filename)).size };
+      if ((lists += 1) === 2) for await (const _ of rest());
+    },
+    find: async ({ bytes }) => ({ path: import.meta.filename, bytes, modifiedAt: new Date() }),
+  };
+}
+
+/** Nothing is read before somebody reads it. */
+function ask(port: number, path: string): Socket {
+  const socket = connect(port, "127.0.0.1");
+  socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+  return socket;
+}
+
+/** What came, and how the connection ended. */
+async function readAll(socket: Socket): Promise<{ text: string; end: string }> {
+  let text = "";
+  const end = await new Promise<string>((resolve) => {
+    socket.on("data", (bytes) => (text += String(bytes)));
+    socket.once("end", () => resolve("clean"));
+    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? ""));
+  });
+  return { text, end };
+}
