@@ -9,7 +9,7 @@ import { multipartProblem } from "./multipart-problem.ts";
 import { addOutputRoutes, type OutputDeps } from "./output-routes.ts";
 import { isDiskAway, knownProblem, ProblemError, sendProblem } from "./problems.ts";
 import { protect, type ProtectionSettings } from "./protection.ts";
-import { addServiceRoutes, type ServiceDeps } from "./service-routes.ts";
+import { addServiceRoutes, HEALTH_PATHS, type ServiceDeps } from "./service-routes.ts";
 import { addStatusRoute, type StatusDeps } from "./status-route.ts";
 import { addBatchRoutes, type BatchDeps } from "./batch-routes.ts";
 import { addCancelRoute, type CancelRouteDeps } from "./cancel-route.ts";
@@ -61,6 +61,8 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     // The upload has a deadline of its own; a request line and headers must come at once.
     requestTimeout: 0,
     forceCloseConnections: "idle",
+    // By ourselves, with a problem.
+    return503OnClosing: false,
     // A missing Host is refused by us, with a reason.
     http: { headersTimeout: HEADERS_MS, requireHostHeader: false },
     schemaController: { compilersFactory: { buildSerializer } },
@@ -82,6 +84,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     },
   });
   answerOddRequests(app.server);
+  refuseWhileClosing(app);
   protect(app, deps.settings);
   answerErrors(app, deps);
   logRequests(app, deps.log);
@@ -113,6 +116,20 @@ function acceptStreams(app: FastifyInstance): void {
     { bodyLimit: Number.MAX_SAFE_INTEGER },
     (_request, payload, done) => done(null, payload),
   );
+}
+
+/** The port is closed by then, but connections with an answer on its way are open, and may bring another request behind it. */
+function refuseWhileClosing(app: FastifyInstance): void {
+  let isClosing = false;
+  app.addHook("preClose", async () => {
+    isClosing = true;
+  });
+  app.addHook("onRequest", async ({ url }, { raw: response }) => {
+    if (!isClosing || HEALTH_PATHS.test(url)) return;
+    // For readOffBeforeClose(), since it ends its connection.
+    response.shouldKeepAlive = false;
+    throw new ProblemError("unavailable", "The service is stopping; try again in a few seconds.", {}, { "retry-after": "5" });
+  });
 }
 
 function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): void {

@@ -5,6 +5,9 @@ import { problemResponses } from "./problem-responses.ts";
 
 export type ServiceDeps = { settings: { publicUrl: () => string }; isReady(): Promise<boolean> };
 
+/** What watches over the service asks them: they are answered to whomever, and until the end. */
+export const HEALTH_PATHS = /^\/(healthz|readyz)(\?|$)/;
+
 const Health = Type.Object(
   { status: Type.String({ description: "`ok`, or what is missing." }) },
   { title: "Health", description: "Whether the service can work.", examples: [{ status: "ok" }] },
@@ -72,7 +75,7 @@ function addOpenapiRoute(app: FastifyInstance, { settings }: ServiceDeps): void 
             description: "The document.",
             content: { "application/json": { schema: { type: "object", additionalProperties: true }, example: { openapi: "3.1.0" } } },
           },
-          ...problemResponses([]),
+          ...problemResponses(["unavailable"]),
         },
       },
     },
