@@ -84,10 +84,15 @@ function unusableDatabase({ databaseUrl }: Config, error: unknown): Error {
 async function startOnce<T>(given: Try, wire: Wire<T>): Promise<T & { stop(): Promise<void> }> {
   const started: (() => Promise<void>)[] = [];
   const onStop: OnStop = (undo) => started.push(undo);
-  let stopping: Promise<void> | undefined;
-  const stop = () => (stopping ??= stopInReverse(started, given.log));
+  const stopping = new AbortController();
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopping.abort();
+    return (stopped ??= stopInReverse(started, given.log));
+  };
   try {
-    return { ...(await wire(await startFoundation(given, onStop, stop), onStop)), stop };
+    const foundation = await startFoundation(given, onStop, stop);
+    return { ...(await wire({ ...foundation, stopping: stopping.signal }, onStop)), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -100,7 +105,11 @@ async function stopInReverse(started: (() => Promise<void>)[], log: Log): Promis
   }
 }
 
-async function startFoundation({ config, log, ...given }: Try, onStop: OnStop, stop: () => Promise<void>): Promise<Foundation> {
+async function startFoundation(
+  { config, log, ...given }: Try,
+  onStop: OnStop,
+  stop: () => Promise<void>,
+): Promise<Omit<Foundation, "stopping">> {
   await makeDataDir(config.dataDir);
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
   await migrateDatabase(databaseUrl, () => log.warn({}, "waiting for another process that migrates the database")).catch(

@@ -41,6 +41,8 @@ export type Config = Readonly<{
   allowSvg: boolean;
   uploadBytesMax: number;
   uploadMs: number;
+  /** How long at least the port stays open once a stop has begun. */
+  drainMs: number;
   diskFreeBytesMin: number;
   logLevel: string;
 }>;
@@ -91,6 +93,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     uploadBytesMax: read.integer("UPLOAD_BYTES_MAX", 1024 * MIB, 1_024, 64 * 1024 * MIB),
     // A million rows over 1 Mbit/s take a quarter of an hour; a client that trickles does not hold a slot for longer.
     uploadMs: read.integer("UPLOAD_SECONDS_MAX", 1_800, 1, 86_400) * 1_000,
+    drainMs: read.integer("DRAIN_SECONDS", 0, 0, 300) * 1_000,
     diskFreeBytesMin: read.integer("DISK_FREE_MB_MIN", 100, 0, 1_048_576) * MIB,
     logLevel: read.oneOf("LOG_LEVEL", LOG_LEVELS) ?? "info",
   };

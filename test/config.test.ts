@@ -18,6 +18,15 @@ test("ports and contact are read, and every fault is told at once", () => {
   );
 });
 
+test("a port closes at once when a stop begins, or after so many seconds", () => {
+  assert.deepEqual(
+    [{}, { DRAIN_SECONDS: "15" }].map((env) => readConfig(env).drainMs),
+    [0, 15_000],
+  );
+  for (const seconds of ["-1", "1.5", "301"])
+    assert.throws(() => readConfig({ DRAIN_SECONDS: seconds }), /DRAIN_SECONDS: expected a whole number from 0 to 300/, seconds);
+});
+
 test("ranges are of addresses written in full: others would open what nobody meant", () => {
   const ranges = ["10.0.0.0/8", "0.0.0.0/0", "192.168.1.7", "fd00::/8", "::1"];
   assert.deepEqual(readConfig({ ALLOW_CIDRS: ranges.join() }).allowCidrs, ranges);

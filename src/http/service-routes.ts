@@ -3,13 +3,13 @@ import Type from "typebox";
 import { SERVER } from "./openapi.ts";
 import { problemResponses } from "./problem-responses.ts";
 
-export type ServiceDeps = { settings: { publicUrl: () => string }; isReady(): Promise<boolean> };
+export type ServiceDeps = { settings: { publicUrl: () => string }; isReady(): Promise<boolean>; isStopping(): boolean };
 
 /** What watches over the service asks them: they are answered to whomever, and until the end. */
 export const HEALTH_PATHS = /^\/(healthz|readyz)(\?|$)/;
 
 const Health = Type.Object(
-  { status: Type.String({ description: "`ok`, or what is missing." }) },
+  { status: Type.String({ description: "`ok`, or why not." }) },
   { title: "Health", description: "Whether the service can work.", examples: [{ status: "ok" }] },
 );
 
@@ -40,17 +40,19 @@ export function addServiceRoutes(app: FastifyInstance, deps: ServiceDeps): void 
       schema: {
         operationId: "getReadiness",
         summary: "Whether the service can do its work",
-        description: "The process asks the database: send no requests here while the answer is 503.",
+        description:
+          "The process asks the database: send no requests here while the answer is 503, as it is from the moment that the service begins to stop.",
         tags: ["service"],
         security: [],
         response: {
           200: response("The database can be reached."),
-          503: response("The database cannot be reached."),
+          503: response("The database cannot be reached, or the service is stopping."),
           ...problemResponses([]),
         },
       },
     },
     async (_, reply) => {
+      if (deps.isStopping()) return reply.code(503).send({ status: "stopping" });
       const isReady = await deps.isReady();
       return reply.code(isReady ? 200 : 503).send({ status: isReady ? "ok" : "database unavailable" });
     },

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, isDatabaseAway } from "../db/connect.ts";
 import { findOutput, listOutputs } from "../db/find-output.ts";
@@ -34,7 +35,7 @@ const CLOSE_MS = 5_000;
 
 /** The API, listening; returns its address. */
 export async function wireApi(
-  { config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts,
+  { config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal, stopping }: Parts,
   onStop: OnStop,
 ): Promise<string> {
   const cutting = new AbortController();
@@ -61,11 +62,14 @@ export async function wireApi(
     resumeHost: (batchId, host, percent) => db.transaction((tx) => resumeShare(tx, { queue, publicUrl }, batchId, host, percent)),
     openReport: serveReports(databaseUrl),
     isReady: () => isDatabaseReady(db),
+    isStopping: () => stopping.aborted,
     isUnavailable: isDatabaseAway,
     cut: cutting.signal,
     log,
   });
+  const drained = createDrain(stopping, config.drainMs);
   onStop(async () => {
+    if (app.server.listening) await drained();
     // Answers in progress get so long, so that an upload that trickles does not hold up the stop.
     const deadline = setTimeout(() => {
       cutting.abort();
@@ -78,6 +82,13 @@ export async function wireApi(
     // Without its code and cause, by which a name that is not known would be taken for the database's.
     throw new Error(`HOST ${config.host} and PORT ${config.port} cannot be listened on: ${error.message}`);
   });
+}
+
+/** Counted from the moment from which /readyz refuses: the images in hand are finished in that time too. */
+function createDrain(stopping: AbortSignal, drainMs: number): () => Promise<void> {
+  let endsAt = 0;
+  stopping.addEventListener("abort", () => (endsAt = performance.now() + drainMs), { once: true });
+  return () => delay(Math.max(0, endsAt - performance.now()));
 }
 
 type RowLookups =

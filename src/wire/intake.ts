@@ -32,7 +32,14 @@ export type Intake = {
 };
 
 /** Wires what takes a spooled CSV in, for the API and for the command line. */
-export function wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }: Omit<Parts, "log" | "warn" | "publicUrl">): Intake {
+export function wireIntake({
+  config,
+  db,
+  databaseUrl,
+  queue,
+  storage,
+  headerSeal,
+}: Omit<Parts, "log" | "warn" | "publicUrl" | "stopping">): Intake {
   const inTurn = createTurnstile(LOADS_AT_ONCE);
   const load = (order: BatchOrder) =>
     isQuicklyRead(order.csv)

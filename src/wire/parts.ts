@@ -18,6 +18,8 @@ export type Parts = {
   storage: Storage;
   publicUrl: () => string;
   headerSeal: HeaderSeal | null;
+  /** Aborted when the stop begins, before anything is undone. */
+  stopping: AbortSignal;
 };
 
 /** Registers what undoes a start; the last is undone first. */

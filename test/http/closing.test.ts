@@ -16,6 +16,7 @@ test("a request that comes behind another one while the service closes is told b
   const app = await createServer({
     settings: { auth: "none", apiKeys: [], publicUrl: () => "http://127.0.0.1", uploadBytesMax: 0, uploadMs: 0, version: "0" },
     findBatch: () => lookedUp.promise,
+    isStopping: () => true,
     isUnavailable: () => false,
     log: { debug: () => {}, info: unasked, warn: unasked, error: unasked },
   } as Partial<HttpDeps> as HttpDeps);
@@ -29,6 +30,7 @@ test("a request that comes behind another one while the service closes is told b
     "GET /v1/batches HTTP/1.1\r\nhost: localhost",
     `POST /uploadAndProcessDocument HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\ncontent-length: ${BODY.length}`,
     "GET /healthz HTTP/1.1\r\nhost: localhost",
+    "GET /readyz?from=balancer HTTP/1.1\r\nhost: localhost",
   ];
   const sockets = requests.map(() => connect(port, "127.0.0.1"));
   for (const socket of sockets) socket.write(HELD);
@@ -39,7 +41,9 @@ test("a request that comes behind another one while the service closes is told b
   await eventually("the others to be there behind them", async () => asked === 2 * sockets.length);
   lookedUp.resolve(null);
 
-  const [list, upload, health] = await Promise.all(sockets.map(async (socket) => (await text(socket)).split("HTTP/1.1 ").slice(1)));
+  const [list, upload, health, readiness] = await Promise.all(
+    sockets.map(async (socket) => (await text(socket)).split("HTTP/1.1 ").slice(1)),
+  );
   for (const [held, refused] of [list, upload].map((answers) => answers ?? [])) {
     assert.match(held ?? "", /^404 .+batch_not_found/s);
     assert.match(refused ?? "", /^503 .*content-type: application\/problem\+json/is);
@@ -47,5 +51,6 @@ test("a request that comes behind another one while the service closes is told b
     assert.match(refused ?? "", /connection: close\r\n.+"code":"unavailable"/is);
   }
   assert.match(health?.[1] ?? "", /^200 .+"status":"ok"/s);
+  assert.match(readiness?.[1] ?? "", /^503 .+"status":"stopping"/s);
   await closed;
 });

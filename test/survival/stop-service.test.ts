@@ -14,6 +14,7 @@ import { startService, type Service } from "../support/service.ts";
 import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 
 const IMAGES = 60;
+const DRAIN_SECONDS = 3;
 
 for (const [name, stop] of Object.entries({
   SIGTERM: (service: Service): boolean => process.kill(service.pid, "SIGTERM"),
@@ -25,7 +26,7 @@ for (const [name, stop] of Object.entries({
     const photo = await makeSamplePhoto({ width: 1200, height: 900, seed: 3, format: "jpeg" });
     const origin = await startSlowOrigin(100, photo);
     const env = { DATA_DIR: dataDir, DOWNLOADS: "4", ENCODERS: "2" };
-    const service = await startService(env, { detached: true });
+    const service = await startService({ ...env, DRAIN_SECONDS: String(DRAIN_SECONDS) }, { detached: true });
     const { requestId } = await service.upload(slowCatalogue(origin, IMAGES));
     await eventually("some images", async () => (await service.status(requestId, "?limit=1")).progress.completed >= 10);
 
@@ -33,9 +34,15 @@ for (const [name, stop] of Object.entries({
     const exited = new Promise<number | null>((resolve) => service.process.once("exit", resolve));
     const stoppedAt = performance.now();
     stop(service);
+    const refused = await eventually("balancers to be told", async () => {
+      const response = await fetch(`${service.url}/readyz`);
+      return response.status === 503 && response;
+    });
+    assert.deepEqual(await refused.json(), { status: "stopping" });
+    assert.equal((await service.status(requestId, "?limit=1")).progress.total, IMAGES, "what still comes is answered");
     assert.equal(await exited, 0, service.output.join("\n"));
     const drainMs = performance.now() - stoppedAt;
-    assert.ok(drainMs < 25_000, `${drainMs} ms`);
+    assert.ok(drainMs >= DRAIN_SECONDS * 1_000 && drainMs < 25_000, `${drainMs} ms`);
     assert.deepEqual(processesNaming(dataDir), []);
     await eventually("the encoders to go", async () => encoders.every((pid) => encodersOf(service.pid).includes(pid) === false), 2_000);
 
