@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { ProblemError } from "./problems.ts";
+import { HEALTH_PATHS } from "./service-routes.ts";
 
 export type ProtectionSettings = { auth: "keys" | "none" | "loopback"; apiKeys: readonly string[]; publicUrl: () => string };
 
@@ -23,7 +24,8 @@ export function protect(app: FastifyInstance, settings: ProtectionSettings): voi
       case "keys":
         return demandKey(request, keyHashes);
       case "loopback":
-        demandOwnHost(request, settings.publicUrl());
+        // A balancer asks by an address or without a Host, and a page that got in by DNS rebinding learns nothing from the answer.
+        if (!HEALTH_PATHS.test(request.url)) demandOwnHost(request, settings.publicUrl());
         return demandOwnOrigin(request, settings.publicUrl());
       default:
         return settings.auth satisfies never;

@@ -47,6 +47,18 @@ describe("an unauthenticated loopback", () => {
     }
   });
 
+  test("tells a balancer of its health by whatever name, or none", async () => {
+    const { port } = new URL(service.url);
+    for (const path of ["/healthz", "/readyz", "/readyz?from=balancer"]) {
+      assert.equal((await send(service, { path, headers: { host: `10.0.0.5:${port}` } })).status, 200, path);
+      const socket = connect(Number(port), "127.0.0.1");
+      socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+      assert.match(await text(socket), /^HTTP\/1\.1 200 .+"status":"ok"/s, path);
+    }
+    for (const path of ["/", "/openapi.json", "/healthz/", "/healthzz", "/docs/?/healthz"])
+      assert.deepEqual(await send(service, { path, headers: { host: "10.0.0.5" } }), { status: 403, code: "forbidden_host" }, path);
+  });
+
   test("takes nothing unsafe from a page of another site", async () => {
     const upload = { method: "POST", path: "/uploadAndProcessDocument", headers: { "content-type": "text/csv" } };
     const { host } = new URL(service.url);
