@@ -17,6 +17,7 @@ import { HostPauses } from "../worker/host-pauses.ts";
 import { createNetworkGuard } from "../worker/network-guard.ts";
 import { startWorker, type Worker, type WorkerDeps } from "../worker/worker.ts";
 import { fitDownloads, readFilesMax } from "./fit-downloads.ts";
+import { loadOnce } from "./load-once.ts";
 import type { OnStop, Parts } from "./parts.ts";
 
 /** On one core 100 megapixels took 3 s to JPEG and 41 s to WebP; to AVIF two minutes, reckoned from 7 s for 6 megapixels. */
@@ -52,8 +53,7 @@ export async function wireWorker(
   const encoders = wireEncoders({ config, log });
   onStop(() => encoders.close());
   // With got it takes a tenth of the CPU of a start, and many a process has no event to send.
-  let loading: Promise<Post> | undefined;
-  const loadPost = () => (loading ??= import("../net/post.ts").then(({ createPost }) => createPost({ policy, userAgent: agent })));
+  const loadPost = loadOnce(() => import("../net/post.ts").then(({ createPost }) => createPost({ policy, userAgent: agent })));
   const post: Post = async (message) => (await loadPost())(message);
   const worker: Worker = await startWorker({
     db,
