@@ -25,3 +25,19 @@ export function createCalmWarn(options: { log: Pick<Log, "warn">; isKnown(error:
     log.warn({ ...facts, err: { name, message, code }, ...(last?.leftOut ? { leftOut: last.leftOut } : {}) }, event);
   };
 }
+
+/** What fails for one job can fail for ten thousand, which are all run again. */
+const KIND_MS = 60_000;
+
+/** Warns of each kind of error, which is its event, its facts and its code or else its name, once a minute at most. */
+export function warnEachMinute(warn: Warn, now = () => performance.now()): Warn {
+  const said = new Map<string, number>();
+  return (error, event, facts = {}) => {
+    const { code, name } = Object(error) as Partial<Error & { code: string }>;
+    const key = JSON.stringify([event, facts, code ?? name]);
+    const last = said.get(key);
+    if (last !== undefined && now() - last < KIND_MS) return;
+    said.set(key, now());
+    warn(error, event, facts);
+  };
+}

@@ -90,6 +90,7 @@ export function openSender(executor: Executor): Sender {
 }
 
 function wrapBoss(boss: PgBoss, executor: Executor) {
+  let isStopping = false;
   const insert = async <Name extends QueueName>(tx: Tx, name: Name, jobs: JobInsert<Payloads[Name]>[]) => {
     if (jobs.length === 0) return;
     await boss.insert(name, jobs, { db: tx.executor, returnId: false });
@@ -119,7 +120,16 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
       return typeof priority === "number" ? -priority : null;
     },
 
-    work: <Name extends WorkedQueue>(name: Name, atOnce: number, handler: Handler<Name>) => workJobs(boss, name, atOnce, handler),
+    /** `onError` is told what a handler throws, which pg-boss only writes to the job; not of what the end of this process cuts off. */
+    work: <Name extends WorkedQueue>(name: Name, atOnce: number, handler: Handler<Name>, onError: (error: unknown) => void) =>
+      workJobs(boss, name, atOnce, async (data, signal) => {
+        try {
+          await handler(data, signal);
+        } catch (error) {
+          if (!isStopping) onError(error);
+          throw error;
+        }
+      }),
 
     /** Frees every claim there is. Only for a process that knows itself alone: all of them were held by its dead forerunner. */
     async freeClaims(): Promise<number> {
@@ -134,6 +144,7 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
     },
 
     async stop(): Promise<void> {
+      isStopping = true;
       // Its own statements come after that, each of which a server that hangs would hold up for a minute.
       await Promise.race([boss.stop({ graceful: true, timeout: STOP_MS }), delay(STOP_MS + STATEMENTS_MS, undefined, { ref: false })]);
     },

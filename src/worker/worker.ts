@@ -5,7 +5,7 @@ import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
 import type { Claim } from "../queue/image-jobs.ts";
 import type { Queue } from "../queue/queue.ts";
-import type { Warn } from "../observe/calm-warn.ts";
+import { warnEachMinute, type Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
 import type { Storage } from "../storage/storage.ts";
 import { askConditionally } from "./ask-conditionally.ts";
@@ -128,14 +128,27 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 }
 
 /** All but images, which the pump claims. */
-async function workQueues({ db, queue, storage, settings, send, openAuthorization, log }: WorkerDeps) {
+async function workQueues({ db, queue, storage, settings, send, openAuthorization, log, ...deps }: WorkerDeps) {
+  const warn = warnEachMinute(deps.warn);
+  const onError = (name: string) => (error: unknown) => warn(error, "a job failed and will be run again", { queue: name });
   return {
-    plan: await queue.work("plan", 1, (job, signal) => planBatch({ transaction: db.keyedTransaction, queue }, job.batchId, signal)),
-    finish: await queue.work("finish", FINISHES_AT_ONCE, (job, signal) =>
-      finishBatch({ db, queue, storage, publicUrl: settings.publicUrl }, job, signal),
+    plan: await queue.work(
+      "plan",
+      1,
+      (job, signal) => planBatch({ transaction: db.keyedTransaction, queue }, job.batchId, signal),
+      onError("plan"),
     ),
-    deliver: await queue.work("deliver", DELIVERIES_AT_ONCE, (job) =>
-      deliver({ db, queue, send, configured: settings.webhook, openAuthorization, random: Math.random, log }, job),
+    finish: await queue.work(
+      "finish",
+      FINISHES_AT_ONCE,
+      (job, signal) => finishBatch({ db, queue, storage, publicUrl: settings.publicUrl }, job, signal),
+      onError("finish"),
+    ),
+    deliver: await queue.work(
+      "deliver",
+      DELIVERIES_AT_ONCE,
+      (job) => deliver({ db, queue, send, configured: settings.webhook, openAuthorization, random: Math.random, log }, job),
+      onError("deliver"),
     ),
   };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDatabaseAway } from "../../src/db/connect.ts";
-import { createCalmWarn } from "../../src/observe/calm-warn.ts";
+import { createCalmWarn, warnEachMinute } from "../../src/observe/calm-warn.ts";
 
 const refused = (code: string) => Object.assign(new Error(`refused with ${code}`), { code });
 
@@ -44,4 +44,22 @@ test("what is not known is said each time, as it came", () => {
     lines.map(([, { err }]) => err),
     faults,
   );
+});
+
+test("of jobs that fail, each kind is said once a minute", () => {
+  const { warn, lines } = open();
+  let time = 0;
+  const calm = warnEachMinute(warn, () => time);
+  const kinds = () => {
+    for (const queue of ["finish", "deliver"])
+      for (const fault of [refused("ENOTDIR"), refused("ENOSPC"), new TypeError("a"), new TypeError("b")]) calm(fault, "event", { queue });
+  };
+  kinds();
+  assert.equal(lines.length, 6);
+  time = 59_999;
+  kinds();
+  assert.equal(lines.length, 6);
+  time = 60_000;
+  kinds();
+  assert.equal(lines.length, 12);
 });

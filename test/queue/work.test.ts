@@ -35,11 +35,16 @@ describe("jobs that are worked", { timeout: 60_000 }, () => {
     };
     queue = await openQueue({ executor, supervise: false, onError: assert.fail });
     onCleanup(() => queue.stop());
-    ({ wake } = await queue.work("deliver", AT_ONCE, async ({ eventId }) => {
-      begun.push(eventId);
-      await new Promise<void>((resolve) => running.set(eventId, resolve));
-      running.delete(eventId);
-    }));
+    ({ wake } = await queue.work(
+      "deliver",
+      AT_ONCE,
+      async ({ eventId }) => {
+        begun.push(eventId);
+        await new Promise<void>((resolve) => running.set(eventId, resolve));
+        running.delete(eventId);
+      },
+      assert.ifError,
+    ));
   });
   beforeEach(() => (begun = []));
 
@@ -110,7 +115,39 @@ test("a look that the database refuses is reported as an error that tells so", a
   const reported: Error[] = [];
   const queue = await openQueue({ executor, supervise: false, onError: (error) => void reported.push(error) });
   onCleanup(() => queue.stop());
-  await queue.work("deliver", 1, async () => {});
+  await queue.work("deliver", 1, async () => {}, assert.ifError);
   const [error] = await eventually("the report", async () => reported.length > 0 && reported);
   assert.ok(isDatabaseAway(error), String(error));
+});
+
+test("what a handler throws is told and its job kept for another run; what the end of the process cuts off is not told", async () => {
+  const db = await openTestDatabase();
+  const queue = await openQueue({ executor: db.executor, supervise: false, onError: assert.fail });
+  onCleanup(() => queue.stop());
+  const fault = new Error("no such folder");
+  const told: unknown[] = [];
+  const running: (() => void)[] = [];
+  const { wake } = await queue.work(
+    "deliver",
+    2,
+    async () => {
+      await new Promise<void>((resolve) => running.push(resolve));
+      throw fault;
+    },
+    (error) => told.push(error),
+  );
+  await db.transaction(async (tx) => {
+    for (const eventId of "ab") await queue.sendDeliver(tx, { eventId, endpointId: "1" });
+  });
+  wake();
+  await eventually("both to begin", async () => running.length === 2 || null, WITHIN_MS);
+  const retried = async () =>
+    (await db.executor.executeSql("select 1 from pgboss.job where name = 'deliver' and state = 'retry'")).rows.length;
+  running[0]?.();
+  await eventually("the job to be given back", async () => (await retried()) === 1 || null, WITHIN_MS);
+  assert.deepEqual(told, [fault]);
+  const stopped = queue.stop();
+  running[1]?.();
+  await stopped;
+  assert.deepEqual([await retried(), told], [2, [fault]]);
 });
