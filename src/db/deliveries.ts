@@ -51,3 +51,15 @@ export async function recordDeliveryAttempt(tx: Tx, attempt: RecordedAttempt): P
   );
   return true;
 }
+
+/** Has it wait without an attempt; false where it has been attempted or settled meanwhile. */
+export async function postponeDelivery(tx: Tx, { eventId, endpointId, attempts, delayMs }: Postponed): Promise<boolean> {
+  const { rows } = await tx.executor.executeSql(
+    `update delivery set next_at = now() + $4 * interval '1 ms'
+     where event_id = $1 and endpoint_id = $2 and state = 'pending' and attempts = $3 returning 1`,
+    [eventId, endpointId, attempts, delayMs],
+  );
+  return rows.length === 1;
+}
+
+type Postponed = Key & { attempts: number; delayMs: number };

@@ -91,6 +91,7 @@ export function openSender(executor: Executor): Sender {
 
 function wrapBoss(boss: PgBoss, executor: Executor) {
   let isStopping = false;
+  const looking: NodeJS.Timeout[] = [];
   const insert = async <Name extends QueueName>(tx: Tx, name: Name, jobs: JobInsert<Payloads[Name]>[]) => {
     if (jobs.length === 0) return;
     await boss.insert(name, jobs, { db: tx.executor, returnId: false });
@@ -121,15 +122,18 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
     },
 
     /** `onError` is told what a handler throws, which pg-boss only writes to the job; not of what the end of this process cuts off. */
-    work: <Name extends WorkedQueue>(name: Name, atOnce: number, handler: Handler<Name>, onError: (error: unknown) => void) =>
-      workJobs(boss, name, atOnce, async (data, signal) => {
+    async work<Name extends WorkedQueue>(name: Name, atOnce: number, handler: Handler<Name>, onError: (error: unknown) => void) {
+      const worker = await workJobs(boss, name, atOnce, async (data, signal) => {
         try {
           await handler(data, signal);
         } catch (error) {
           if (!isStopping) onError(error);
           throw error;
         }
-      }),
+      });
+      looking.push(setInterval(worker.wake, LOOK_SECONDS * 1_000));
+      return worker;
+    },
 
     /** Frees every claim there is. Only for a process that knows itself alone: all of them were held by its dead forerunner. */
     async freeClaims(): Promise<number> {
@@ -145,6 +149,7 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
 
     async stop(): Promise<void> {
       isStopping = true;
+      looking.forEach(clearInterval);
       // Its own statements come after that, each of which a server that hangs would hold up for a minute.
       await Promise.race([boss.stop({ graceful: true, timeout: STOP_MS }), delay(STOP_MS + STATEMENTS_MS, undefined, { ref: false })]);
     },
@@ -155,8 +160,8 @@ type WorkedQueue = Exclude<QueueName, "image">;
 type Handler<Name extends QueueName> = (data: Payloads[Name], signal: AbortSignal) => Promise<void>;
 
 /**
- * Runs jobs, `atOnce` at a time; where a handler throws, pg-boss runs its job again after a delay. Its workers are woken by
- * notifications; without any, one of them looks every two seconds.
+ * Runs jobs, `atOnce` at a time; where a handler throws, pg-boss runs its job again after a delay. Its workers are woken, by
+ * notifications and every two seconds. Left to themselves they would all look together, as they began, and then for long none.
  *
  * One free worker is woken at a time, and each in its turn, so that one whose connection hangs does not hold up the others. A worker
  * that finds a job wakes the next, and looks again when the job is done: where there was one there can be more.
@@ -180,7 +185,8 @@ async function workJobs<Name extends WorkedQueue>(boss: PgBoss, name: Name, atOn
     free.add(index);
     const workerId = await boss.work<Payloads[Name]>(
       name,
-      { batchSize: 1, pollingIntervalSeconds: LOOK_SECONDS * atOnce },
+      // Longer than its turn takes to come.
+      { batchSize: 1, pollingIntervalSeconds: LOOK_SECONDS * (atOnce + 1) },
       async ([job]) => {
         if (!job) return;
         free.delete(index);

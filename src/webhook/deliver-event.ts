@@ -8,6 +8,8 @@ export type DeliveryOutcome = {
   detail: string;
   durationMs: number;
   retryAfterMs?: number;
+  /** The receiver took all the time that it has for an answer, and gave none. */
+  hasTimedOut?: boolean;
 };
 
 export type DeliverableEvent = { id: string; body: string };
@@ -31,7 +33,10 @@ export async function deliverEvent(
     ...signatureHeaders(endpoint.secrets, { id: event.id, timestampSeconds, body: event.body }),
   };
   const answer = await deps.post({ url: endpoint.url, authorization: endpoint.authorization, headers, body: event.body, signal });
-  if (!answer.ok) return { kind: "retry", status: null, detail: `${answer.code}: ${answer.detail}`, durationMs: answer.durationMs };
+  if (!answer.ok) {
+    const { code, detail, durationMs } = answer;
+    return { kind: "retry", status: null, detail: `${code}: ${detail}`, durationMs, hasTimedOut: code === "timed_out" };
+  }
   const { status, durationMs } = answer;
   const said = { status, durationMs, detail: `The receiver answered with status ${status}.` };
   if (status >= 200 && status < 300) return { kind: "delivered", ...said };

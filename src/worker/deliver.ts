@@ -1,6 +1,7 @@
-import { findDueDelivery, recordDeliveryAttempt, type DueDelivery, type RecordedAttempt } from "../db/deliveries.ts";
+import { findDueDelivery, postponeDelivery, recordDeliveryAttempt, type DueDelivery, type RecordedAttempt } from "../db/deliveries.ts";
 import type { Database } from "../db/connect.ts";
 import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs } from "../domain/backoff.ts";
+import type { MuteReceivers } from "../domain/mute-receivers.ts";
 import type { Log } from "../observe/log.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { DeliverableEvent, DeliveryOutcome, DeliveryTarget } from "../webhook/deliver-event.ts";
@@ -13,15 +14,21 @@ export type DeliverDeps = {
   configured: DeliveryTarget | null;
   /** Null where it was encrypted with another key; no function where there is no key at all. */
   openAuthorization: ((sealed: string, endpointId: string) => string | null) | null;
+  receivers: MuteReceivers;
   random: () => number;
   log: Pick<Log, "debug" | "warn">;
 };
 
+type Key = { eventId: string; endpointId: string };
+/** Its receiver is mute, and has as many deliveries under way as such a one may. */
+type Postponed = { kind: "postponed"; delayMs: number };
+
 /** One attempt at one delivery. A job that runs twice sends twice, with the same webhook-id, and is counted once. */
-export async function deliver(deps: DeliverDeps, key: { eventId: string; endpointId: string }): Promise<void> {
+export async function deliver(deps: DeliverDeps, key: Key): Promise<void> {
   const due = await findDueDelivery(deps.db.executor, key);
   if (!due) return;
   const outcome = await attempt(deps, due);
+  if (outcome.kind === "postponed") return postpone(deps, key, due, outcome.delayMs);
   const recorded = toRecord(due, outcome, deps.random());
   await deps.db.transaction(async (tx) => {
     const isFirst = await recordDeliveryAttempt(tx, recorded);
@@ -30,6 +37,14 @@ export async function deliver(deps: DeliverDeps, key: { eventId: string; endpoin
   const facts = describeAttempt(due, recorded);
   if (recorded.state === "delivered" || recorded.state === "pending") deps.log.debug(facts, "delivery");
   else deps.log.warn({ ...facts, detail: recorded.detail }, "a delivery was given up");
+}
+
+/** Its job comes again later, which is no attempt. */
+async function postpone(deps: DeliverDeps, key: Key, { attempts, type, url }: DueDelivery, delayMs: number): Promise<void> {
+  await deps.db.transaction(async (tx) => {
+    if (await postponeDelivery(tx, { ...key, attempts, delayMs })) await deps.queue.sendDeliver(tx, key, delayMs);
+  });
+  deps.log.debug({ eventId: key.eventId, type, host: new URL(url).host, delayMs: Math.round(delayMs) }, "delivery postponed");
 }
 
 /** One wide event for each attempt. Of the receiver's URL its host alone: the rest may be secret. */
@@ -49,10 +64,20 @@ function describeAttempt(
   };
 }
 
-async function attempt(deps: DeliverDeps, due: DueDelivery): Promise<DeliveryOutcome> {
+async function attempt(deps: DeliverDeps, due: DueDelivery): Promise<DeliveryOutcome | Postponed> {
   const target = findTarget(deps, due);
   if (typeof target === "string") return { kind: "retry", status: null, detail: target, durationMs: 0 };
-  return deps.send(target, { id: due.eventId, body: due.body });
+  const { origin } = new URL(target.url);
+  const delayMs = deps.receivers.admit(origin);
+  if (delayMs > 0) return { kind: "postponed", delayMs };
+  let hasTimedOut = false;
+  try {
+    const outcome = await deps.send(target, { id: due.eventId, body: due.body });
+    hasTimedOut = outcome.hasTimedOut ?? false;
+    return outcome;
+  } finally {
+    deps.receivers.end(origin, hasTimedOut);
+  }
 }
 
 /** Where a delivery goes, with what signs it and what opens the door; or why it cannot be made now. */

@@ -1,5 +1,6 @@
 import { startBatches } from "../db/batches.ts";
 import type { Database } from "../db/connect.ts";
+import { createMuteReceivers } from "../domain/mute-receivers.ts";
 import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
@@ -54,8 +55,8 @@ export type Worker = {
 const RECONCILE_MS = 60_000;
 /** What is being compressed ends within this; what is still being fetched goes back. */
 const DRAIN_MS = 20_000;
-/** A receiver that does not answer holds one of these for 20 s. */
-const DELIVERIES_AT_ONCE = 4;
+/** A receiver that does not answer holds one of these for 20 s; domain/mute-receivers says how many of them. Each needs little but a socket. */
+const DELIVERIES_AT_ONCE = 16;
 /** A batch of millions takes a minute to end, in which the ends of small ones must not wait. */
 const FINISHES_AT_ONCE = 2;
 /** From 8 to 512 images in hand takes eleven looks, where the line lets it: less than the 300 ms of a far origin. */
@@ -130,6 +131,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 /** All but images, which the pump claims. */
 async function workQueues({ db, queue, storage, settings, send, openAuthorization, log, ...deps }: WorkerDeps) {
   const warn = warnEachMinute(deps.warn);
+  const receivers = createMuteReceivers({ now: () => performance.now(), random: Math.random });
   const onError = (name: string) => (error: unknown) => warn(error, "a job failed and will be run again", { queue: name });
   return {
     plan: await queue.work(
@@ -147,7 +149,7 @@ async function workQueues({ db, queue, storage, settings, send, openAuthorizatio
     deliver: await queue.work(
       "deliver",
       DELIVERIES_AT_ONCE,
-      (job) => deliver({ db, queue, send, configured: settings.webhook, openAuthorization, random: Math.random, log }, job),
+      (job) => deliver({ db, queue, send, configured: settings.webhook, openAuthorization, receivers, random: Math.random, log }, job),
       onError("deliver"),
     ),
   };

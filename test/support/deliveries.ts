@@ -3,6 +3,7 @@ import { insertBatch, insertEndpoint } from "../../src/db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../../src/db/connect.ts";
 import { recordEvent } from "../../src/db/events.ts";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { createMuteReceivers } from "../../src/domain/mute-receivers.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
 import { createPost } from "../../src/net/post.ts";
@@ -17,6 +18,7 @@ export const SECRET = createSecret(randomBytes(32));
 export async function openDeliveries() {
   const { db, queue } = await openTestQueue();
   const post = createPost({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "test", answerMs: 400 });
+  const receivers = createMuteReceivers({ now: () => performance.now(), random: () => 0.5 });
   type Key = { eventId: string; endpointId: string };
   return {
     db,
@@ -69,6 +71,7 @@ export async function openDeliveries() {
           queue,
           configured,
           openAuthorization: null,
+          receivers,
           random: () => 0.5,
           log: createLog("silent"),
           send: (target, event) => deliverEvent({ post: by, now: () => new Date() }, target, event, AbortSignal.timeout(5_000)),

@@ -9,6 +9,7 @@ import { DELIVERY_ATTEMPTS_MAX } from "../../src/domain/backoff.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
 import { createPost } from "../../src/net/post.ts";
 import { openDeliveries, SECRET, type Deliveries } from "../support/deliveries.ts";
+import { eventually } from "../support/eventually.ts";
 import { startReceiver } from "../support/receiver.ts";
 
 describe("a delivery", () => {
@@ -112,6 +113,29 @@ describe("a delivery", () => {
       if (name === "500") assert.equal(receiver.deliveries[0]?.headers["webhook-id"], receiver.deliveries[1]?.headers["webhook-id"]);
     }
     assert.equal(elsewhere.deliveries.length, 0, "no redirect was followed");
+  });
+
+  test("to a receiver that did not answer in time waits without an attempt while two others are under way, until it answers", async () => {
+    const open: ServerResponse[] = [];
+    let isCured = false;
+    const receiver = await startReceiver((response) => void (isCured ? response.end() : open.push(response)));
+    const recordOne = () => record(receiver.url);
+    const [first, second, third, last] = [await recordOne(), await recordOne(), await recordOne(), await recordOne()];
+    await attempt(first);
+    const patient = createPost({ policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "test" });
+    const underWay = [second, third].map((key) => attempt(key, null, patient));
+    await eventually("both to be under way", async () => open.length === 3);
+    await attempt(last);
+    const { state, attempts, jobs, inSeconds } = await stateOf(last);
+    assert.deepEqual([state, attempts, jobs, receiver.deliveries.length], ["pending", 0, 1, 3]);
+    assert.ok(inSeconds >= 38 && inSeconds <= 41, `${inSeconds} s`);
+    isCured = true;
+    open[1]?.end();
+    await Promise.race(underWay);
+    await attempt(last);
+    assert.deepEqual([(await stateOf(last)).state, (await stateOf(last)).attempts], ["delivered", 1]);
+    open[2]?.end();
+    await Promise.all(underWay);
   });
 
   test("waits as long as the receiver asks", async () => {
