@@ -45,9 +45,11 @@ export async function recordDeliveryAttempt(tx: Tx, attempt: RecordedAttempt): P
     [attempt.eventId, attempt.endpointId, attempt.state, attempt.attempt, attempt.delayMs],
   );
   if (rows.length !== 1) return false;
+  // One more than the last that is recorded, not than those that count: an operator may have set these back to have it sent again.
   await tx.executor.executeSql(
-    "insert into delivery_attempt (event_id, endpoint_id, attempt, http_status, detail, duration_ms) values ($1, $2, $3, $4, $5, $6)",
-    [attempt.eventId, attempt.endpointId, attempt.attempt, attempt.httpStatus, attempt.detail, attempt.durationMs],
+    `insert into delivery_attempt (event_id, endpoint_id, attempt, http_status, detail, duration_ms)
+     select $1, $2, coalesce(max(attempt), 0) + 1, $3, $4, $5 from delivery_attempt where event_id = $1 and endpoint_id = $2`,
+    [attempt.eventId, attempt.endpointId, attempt.httpStatus, attempt.detail, attempt.durationMs],
   );
   return true;
 }

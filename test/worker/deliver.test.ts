@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { ServerResponse } from "node:http";
+import { readFile } from "node:fs/promises";
 import { before, describe, test } from "node:test";
 import { Webhook } from "standardwebhooks";
 import type { Database } from "../../src/db/connect.ts";
+import { listLostDeliveries } from "../../src/db/reconcile.ts";
 import { createAddressPolicy, type AddressPolicy } from "../../src/domain/address-policy.ts";
 import { DELIVERY_ATTEMPTS_MAX } from "../../src/domain/backoff.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
@@ -171,6 +173,31 @@ describe("a delivery", () => {
       rows,
       Array.from({ length: DELIVERY_ATTEMPTS_MAX }, (_, index) => ({ attempt: index + 1, http_status: 500 })),
     );
+  });
+
+  test("that was given up is sent again where its row is set back as docs/operating.md says, and recorded after the others", async () => {
+    const receiver = await startReceiver((response, count) => response.writeHead(count > 1 ? 200 : 410).end());
+    const key = await record(receiver.url);
+    await attempt(key);
+    const page = await readFile(new URL("../../docs/operating.md", import.meta.url), "utf8");
+    const statement = /update delivery set [^`;]+ where state in \('failed', 'gone'\)/.exec(page)?.[0];
+    assert.ok(statement);
+    await db.executor.executeSql(`${statement} and event_id = $1`, [key.eventId]);
+    await db.executor.executeSql("update delivery set next_at = now() - interval '2 minutes' where event_id = $1", [key.eventId]);
+    const lost = await db.transaction((tx) => listLostDeliveries(tx, 100));
+    assert.deepEqual(lost, [key], "the reconciler sends its job");
+    await attempt(key);
+    await attempt(key);
+    const { state, attempts, jobs } = await stateOf(key);
+    assert.deepEqual([state, attempts, jobs, receiver.deliveries.length], ["delivered", 1, 0, 2]);
+    const { rows } = await db.executor.executeSql(
+      "select attempt, http_status from delivery_attempt where event_id = $1 order by attempt",
+      [key.eventId],
+    );
+    assert.deepEqual(rows, [
+      { attempt: 1, http_status: 410 },
+      { attempt: 2, http_status: 200 },
+    ]);
   });
 
   test("to a private address is refused by the guard at the time of sending", async () => {
