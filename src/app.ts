@@ -8,6 +8,7 @@ import { shareFolder, takeOwnership } from "./db/ownership.ts";
 import { watchVersion } from "./db/watch-version.ts";
 import { withoutPassword } from "./domain/database-url.ts";
 import { openHeaderSeal } from "./wire/header-seal.ts";
+import { DataDirInUse } from "./embedded/cluster-lock.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 import { sweepUploads } from "./intake/sweep-uploads.ts";
 import { createCalmWarn, type Warn } from "./observe/calm-warn.ts";
@@ -163,9 +164,6 @@ async function stopForNewerVersion({ db, log, warn, onStop, stop }: Watched): Pr
   };
 }
 
-/** Another living process has the DATA_DIR. */
-export class DataDirInUse extends Error {}
-
 async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<string> {
   const embedded = await startEmbeddedPostgres({
     dataDir: config.dataDir,
@@ -187,10 +185,7 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
     },
   });
   isOurs = ownership !== null;
-  if (!ownership)
-    throw new DataDirInUse(
-      `DATA_DIR ${config.dataDir} is in use by another Pressrun process. Stop that one first, give this one another DATA_DIR, or let both use one PostgreSQL with DATABASE_URL.`,
-    );
+  if (!ownership) throw new DataDirInUse(config.dataDir);
   onStop(ownership.close);
   return embedded.url;
 }

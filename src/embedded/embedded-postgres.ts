@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { findBinaries, type Binaries } from "./binaries.ts";
 import { DATABASE, ensureCluster, readPassword, SUPERUSER } from "./cluster.ts";
+import { inUse, LOCK_LOOKS, LOCK_TAKEN, lockCluster } from "./cluster-lock.ts";
 import { findPostmaster, isAlive, type Postmaster } from "./postmaster.ts";
 import { chooseServerUser, type ServerUser } from "./server-user.ts";
 import { serverSettings } from "./settings.ts";
@@ -50,7 +51,7 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
   const user = await chooseServerUser(clusterDir);
   await ensureCluster(clusterDir, binaries, user);
 
-  const found = await findPostmaster(clusterDir);
+  const found = findPostmaster(clusterDir);
   const port = found?.port ?? (await choosePort(clusterDir, options.port));
   const launch = () => ensureRunning({ clusterDir, binaries, user, port });
   const { postmaster, isStarted } = await launch();
@@ -66,7 +67,7 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
     abandon: watch.abandon,
     async stop() {
       await watch.end();
-      const running = await findPostmaster(clusterDir);
+      const running = findPostmaster(clusterDir);
       if (running) await stopPostmaster(running.pid);
     },
   };
@@ -87,18 +88,31 @@ const PORT_FILE = "pressrun.port";
 
 type Launch = { clusterDir: string; binaries: Binaries; user: ServerUser; port: number };
 
-/** Resolves with a server that takes connections: the one that we start, or that of a process that was faster. */
+/**
+ * Resolves with a server that takes connections: the one that we start, or that of a process that was faster. Throws DataDirInUse
+ * where there is one that we cannot see.
+ */
 async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Promise<{ postmaster: Postmaster; isStarted: boolean }> {
   const deadline = performance.now() + START_MS;
   let exit: string | null = null;
   let isStarted = false;
+  let timesTaken = 0;
+  const onExit = (code: number | null, why: string) => {
+    // Another took the lock just before us: its server is found by and by, or is where we cannot see it.
+    if (code === LOCK_TAKEN) isStarted = false;
+    else exit = why;
+  };
   while (performance.now() < deadline) {
-    const postmaster = await findPostmaster(clusterDir);
+    const postmaster = findPostmaster(clusterDir);
     if (postmaster?.isReady) return { postmaster, isStarted };
     if (postmaster === null && exit !== null) throw new Error(`The embedded PostgreSQL did not start: ${exit}`);
     // One that is stopping still is waited for first.
-    if (postmaster === null && !isStarted) spawnPostmaster({ clusterDir, binaries, user, port }, (why) => (exit = why));
-    isStarted ||= postmaster === null;
+    if (postmaster === null && !isStarted) {
+      const wrap = await lockCluster(clusterDir, user);
+      if (wrap === null && (timesTaken += 1) === LOCK_LOOKS) throw inUse(clusterDir);
+      if (wrap !== null) spawnPostmaster({ clusterDir, binaries, wrap, port }, onExit);
+      isStarted = wrap !== null;
+    }
     await delay(20);
   }
   throw new Error(
@@ -106,14 +120,16 @@ async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Prom
   );
 }
 
-function spawnPostmaster({ clusterDir, binaries, user, port }: Launch, onExit: (why: string) => void): void {
-  const { command, args } = user.wrap(binaries.postgres, ["-D", clusterDir, ...serverSettings(port)]);
+type Spawn = Omit<Launch, "user"> & Pick<ServerUser, "wrap">;
+
+function spawnPostmaster({ clusterDir, binaries, wrap, port }: Spawn, onExit: (code: number | null, why: string) => void): void {
+  const { command, args } = wrap(binaries.postgres, ["-D", clusterDir, ...serverSettings(port)]);
   const logPath = join(clusterDir, "startup.log");
   const log = openSync(logPath, "w");
   try {
     const child = spawn(command, args, { detached: true, stdio: ["ignore", log, log], cwd: "/" });
-    child.once("error", (error) => onExit(error.message));
-    child.once("exit", (code, signal) => onExit(`it ended with ${signal ?? code}: ${readTail(logPath)}`));
+    child.once("error", (error) => onExit(null, error.message));
+    child.once("exit", (code, signal) => onExit(code, `it ended with ${signal ?? code}: ${readTail(logPath)}`));
     child.unref();
   } finally {
     closeSync(log);
@@ -137,7 +153,7 @@ function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): P
       await delay(WATCH_MS, undefined, { signal: over.signal }).catch(() => {});
       if (over.signal.aborted || isAlive(pid)) continue;
       try {
-        const running = (await findPostmaster(clusterDir)) ?? (await launch()).postmaster;
+        const running = findPostmaster(clusterDir) ?? (await launch()).postmaster;
         pid = running.pid;
         saidAt = -Infinity;
         log(`The embedded PostgreSQL was gone and runs again as process ${pid}.`);

@@ -1,15 +1,15 @@
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 
 /** A running server as its own postmaster.pid describes it (PostgreSQL source: src/include/utils/pidfile.h). */
 export type Postmaster = { pid: number; port: number; isReady: boolean };
 
 /**
- * The live postmaster of this cluster, or null; the file of a dead one is removed. Throws where it cannot be told whether a live
- * process is the postmaster: PostgreSQL shuts itself down once its file is gone, and a second server would ruin the cluster.
+ * The live postmaster of this cluster that we can see, or null; the file of a dead one stays, since it may live in another container.
+ * Throws where it cannot be told whether a live process is the postmaster: PostgreSQL shuts itself down once its file is gone, and a
+ * second server would ruin the cluster.
  */
-export async function findPostmaster(clusterDir: string): Promise<Postmaster | null> {
+export function findPostmaster(clusterDir: string): Postmaster | null {
   const found = readPidFile(clusterDir);
   if (found === null) return null;
   const path = join(clusterDir, "postmaster.pid");
@@ -18,9 +18,7 @@ export async function findPostmaster(clusterDir: string): Promise<Postmaster | n
     throw new Error(
       `Expected to see whether process ${found.pid} is the PostgreSQL of ${clusterDir}, as ${path} says, got no access to it. Stop that process if it is, remove the file if it is not, or run this as the user who started it.`,
     );
-  if (isOurs) return found;
-  await rm(path, { force: true });
-  return null;
+  return isOurs ? found : null;
 }
 
 function readPidFile(clusterDir: string): Postmaster | null {

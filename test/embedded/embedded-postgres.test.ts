@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -24,6 +24,8 @@ import { startService } from "../support/service.ts";
 const isRoot = process.getuid?.() === 0;
 const AS_NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"];
 const canBecomeNobody = isRoot && spawnSync("setpriv", [...AS_NOBODY, process.execPath, "bin/require-node.js"]).status === 0;
+const OWN_NAMESPACES = ["--pid", "--ipc", "--mount-proc", "--fork", "--kill-child"];
+const canUnshare = isRoot && spawnSync("unshare", [...OWN_NAMESPACES, "true"]).status === 0;
 /** A DATA_DIR with a cluster, for tests that are not about how one is made. */
 const folderWithCluster = async () => {
   const dataDir = await createTestFolder();
@@ -36,9 +38,10 @@ const start = async (dataDir: string, port = 0) => {
   return postgres;
 };
 
-/** Asks the database of a folder; root as in a container, who may not look into other users' processes, where it `mayLook` not. */
-const askReport = async (dataDir: string, mayLook: boolean) => {
-  const asWho = mayLook ? ["env"] : ["setpriv", "--bounding-set=-sys_ptrace"];
+/** Root as in a container, who may not look into other users' processes. */
+const WITHOUT_LOOKING = ["setpriv", "--bounding-set=-sys_ptrace"];
+/** Asks the database of a folder. */
+const askReport = async (dataDir: string, asWho = ["env"]) => {
   const child = spawn(asWho[0] ?? "", [...asWho.slice(1), process.execPath, "bin/pressrun.js", "report", "batches"], {
     env: { PATH: process.env["PATH"] ?? "", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" },
     stdio: ["ignore", "ignore", "pipe"],
@@ -154,8 +157,8 @@ describe("the embedded PostgreSQL", () => {
     const service = await startService({ DATA_DIR: dataDir });
     const pidFile = () => readFile(join(dataDir, "postgres", "postmaster.pid"), "utf8");
     const before = await pidFile();
-    for (const mayLook of isRoot ? [true, false] : [true]) {
-      const { code, stderr } = await askReport(link, mayLook);
+    for (const asWho of isRoot ? [["env"], WITHOUT_LOOKING] : [["env"]]) {
+      const { code, stderr } = await askReport(link, asWho);
       assert.equal(code, 0, stderr);
       assert.equal(await pidFile(), before);
     }
@@ -180,12 +183,48 @@ describe("the embedded PostgreSQL", () => {
       const pidFile = join(dataDir, "postgres", "postmaster.pid");
       const line = `${stranger.pid}\n/elsewhere/postgres\n1\n1\n\n127.0.0.1\n1 1\nready   \n`;
       await writeFile(pidFile, line);
-      const { code, stderr } = await askReport(dataDir, false);
+      const { code, stderr } = await askReport(dataDir, WITHOUT_LOOKING);
       assert.equal(code, 1, stderr);
       assert.match(stderr, new RegExp(`Expected to see whether process ${stranger.pid} is the PostgreSQL of .+postmaster\\.pid says`));
       assert.equal(await readFile(pidFile, "utf8"), line);
     },
   );
+
+  test(
+    "is not started beside one in another container, which goes on",
+    { skip: canUnshare ? false : "only root can make namespaces, where the system allows it" },
+    async () => {
+      const dataDir = await folderWithCluster();
+      const first = await start(dataDir);
+      const pidFile = () => readFile(join(dataDir, "postgres", "postmaster.pid"), "utf8");
+      const before = await pidFile();
+      const { code, stderr } = await askReport(dataDir, ["unshare", ...OWN_NAMESPACES]);
+      assert.equal(code, 1);
+      assert.match(stderr, /in use by another Pressrun process, in this system, in another container/);
+      assert.equal(await pidFile(), before);
+      const db = connectDatabase({ url: first.url, poolMax: 1, onError: () => {} });
+      await db.executor.executeSql("checkpoint");
+      await db.close();
+    },
+  );
+
+  test("starts where flock cannot do what keeps other containers away, over a pid file of the dead too", async (t) => {
+    const dataDir = await folderWithCluster();
+    const programs = await createTestFolder();
+    await writeFile(join(programs, "flock"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+    await chmod(programs, 0o755);
+    t.mock.property(process, "env", { ...process.env, PATH: `${programs}:${process.env["PATH"]}` });
+    const { uid } = await stat(join(dataDir, "postgres"));
+    // Of the server's user, since PostgreSQL itself takes no other's process for a server.
+    const stranger = spawn("sleep", ["600"], { uid, stdio: "ignore" });
+    onCleanup(() => stranger.kill("SIGKILL"));
+    await once(stranger, "spawn");
+    await writeFile(join(dataDir, "postgres", "postmaster.pid"), `${stranger.pid}\n/elsewhere\n1\n1\n\n127.0.0.1\n1 1\nready   \n`);
+    const lock = join(dataDir, "postgres", "pressrun.lock");
+    await rm(lock);
+    assert.equal((await start(dataDir)).adopted, false);
+    assert.equal(existsSync(lock), false);
+  });
 
   test("takes another port where the wanted one is in use", async () => {
     const squatter = createServer().listen(0, "127.0.0.1");
