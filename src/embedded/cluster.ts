@@ -75,14 +75,27 @@ async function initialise(folder: string, binaries: Binaries, user: ServerUser):
     "--auth=scram-sha-256",
     "--no-instructions",
   ]);
-  // This room has no client library: the server takes the statement on its standard input (`--single`), before it ever listens.
-  await run(user, binaries.postgres, ["--single", "-D", data, "postgres"], `create database ${DATABASE};\n`);
+  await makeDatabase(data, binaries, user);
   await rename(passwordFile, join(data, PASSWORD_FILE));
   // The folder around the data is removed: the data takes its place.
   const aside = `${folder}-data`;
   await rename(data, aside);
   await rm(folder, { recursive: true });
   await rename(aside, folder);
+}
+
+/** This room has no client library: the server takes the statement on its standard input (`--single`), before it ever listens. */
+async function makeDatabase(data: string, binaries: Binaries, as: Wrapping): Promise<void> {
+  await run(as, binaries.postgres, ["--single", "-c", "lc_messages=C", "-D", data, "postgres"], `create database ${DATABASE};\n`);
+}
+
+/** PostgreSQL's own databases have the numbers 1, 4 and 5; none that is made later is below this (src/include/access/transam.h: FirstUnpinnedObjectId). */
+const MADE_DATABASE_ID_MIN = 12_000;
+
+/** Makes the database where it is missing: earlier versions took a cluster for whole when the disk had become full just before it. */
+export async function ensureDatabase(clusterDir: string, binaries: Binaries, as: Wrapping): Promise<void> {
+  const ids = await readdir(join(clusterDir, "base"));
+  if (!ids.some((id) => Number(id) >= MADE_DATABASE_ID_MIN)) await makeDatabase(clusterDir, binaries, as);
 }
 
 async function checkVersion(clusterDir: string): Promise<void> {
@@ -103,14 +116,21 @@ async function removeLeftOvers(clusterDir: string): Promise<void> {
   }
 }
 
-function run(user: ServerUser, program: string, args: string[], input = ""): Promise<void> {
-  const { command, args: wrapped } = user.wrap(program, args);
+type Wrapping = Pick<ServerUser, "wrap">;
+
+/** What a server alone with its input has against a statement it says, and ends as if nothing were the matter. */
+const FAULT = /\b(ERROR|FATAL|PANIC): /;
+
+function run(as: Wrapping, program: string, args: string[], input = ""): Promise<void> {
+  const { command, args: wrapped } = as.wrap(program, args);
   return new Promise((resolve, reject) => {
     const child = spawn(command, wrapped, { stdio: ["pipe", "ignore", "pipe"], cwd: "/" });
     let said = "";
     child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2_000)));
     child.once("error", reject);
-    child.once("close", (code) => (code === 0 ? resolve() : reject(new Error(`${basename(program)} failed: ${said.trim()}`))));
+    child.once("close", (code) =>
+      code === 0 && !FAULT.test(said) ? resolve() : reject(new Error(`${basename(program)} failed: ${said.trim()}`)),
+    );
     child.stdin.on("error", () => {});
     child.stdin.end(input);
   });

@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { findBinaries, type Binaries } from "./binaries.ts";
-import { DATABASE, ensureCluster, readPassword, SUPERUSER } from "./cluster.ts";
+import { DATABASE, ensureCluster, ensureDatabase, readPassword, SUPERUSER } from "./cluster.ts";
 import { inUse, LOCK_LOOKS, LOCK_TAKEN, lockCluster } from "./cluster-lock.ts";
 import { findPostmaster, isAlive, type Postmaster } from "./postmaster.ts";
 import { chooseServerUser, type ServerUser } from "./server-user.ts";
@@ -110,6 +110,7 @@ async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Prom
     if (postmaster === null && !isStarted) {
       const wrap = await lockCluster(clusterDir, user);
       if (wrap === null && (timesTaken += 1) === LOCK_LOOKS) throw inUse(clusterDir);
+      if (wrap !== null) await ensureDatabase(clusterDir, binaries, { wrap });
       if (wrap !== null) spawnPostmaster({ clusterDir, binaries, wrap, port }, onExit);
       isStarted = wrap !== null;
     }

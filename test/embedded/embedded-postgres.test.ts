@@ -9,7 +9,8 @@ import { once } from "node:events";
 import os from "node:os";
 import { describe, test } from "node:test";
 import { connectDatabase } from "../../src/db/connect.ts";
-import { hasCluster } from "../../src/embedded/cluster.ts";
+import { findBinaries } from "../../src/embedded/binaries.ts";
+import { ensureCluster, hasCluster } from "../../src/embedded/cluster.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
 import { chooseServerUser } from "../../src/embedded/server-user.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -131,6 +132,39 @@ describe("the embedded PostgreSQL", () => {
     const second = await start(dataDir);
     assert.equal(second.adopted, false);
     assert.equal(second.port, first.port, "the port stays, so that a psql command can be kept");
+  });
+
+  test("is not made where its database cannot be, as on a full disk, and nothing stays", async () => {
+    const dataDir = await createTestFolder();
+    const script = async (name: string, text: string) => {
+      await writeFile(join(dataDir, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+      return join(dataDir, name);
+    };
+    // As PostgreSQL does alone with its input: it says what is the matter, and ends with 0.
+    const binaries = {
+      initdb: await script("initdb", 'mkdir "$2"; echo 18 > "$2/PG_VERSION"'),
+      postgres: await script("postgres", 'echo "[1] ERROR:  could not extend file: No space left on device" >&2'),
+    };
+    const user = { wrap: (command: string, args: string[]) => ({ command, args }), own: async () => {} };
+    await assert.rejects(ensureCluster(join(dataDir, "made", "postgres"), binaries, user), /postgres failed: .+No space left on device/);
+    assert.deepEqual(await readdir(join(dataDir, "made")), []);
+  });
+
+  test("that an earlier version left without its database gets it", async () => {
+    const dataDir = await folderWithCluster();
+    const clusterDir = join(dataDir, "postgres");
+    const { command, args } = (await chooseServerUser(clusterDir)).wrap((await findBinaries()).postgres, [
+      "--single",
+      "-D",
+      clusterDir,
+      "postgres",
+    ]);
+    const { status, stderr } = spawnSync(command, args, { input: "drop database pressrun;\n", encoding: "utf8", cwd: "/" });
+    assert.equal(status, 0, stderr);
+    const { url } = await start(dataDir);
+    const db = connectDatabase({ url, poolMax: 1, onError: () => {} });
+    assert.deepEqual((await db.executor.executeSql("select current_database() as name")).rows, [{ name: "pressrun" }]);
+    await db.close();
   });
 
   test("that is gone and does not start is tried each second, and said so once", async () => {
