@@ -16,7 +16,10 @@ export async function ensureCluster(clusterDir: string, binaries: Binaries, user
   await mkdir(dirname(clusterDir), { recursive: true });
   const isMade = await hasCluster(clusterDir);
   await removeLeftOvers(clusterDir);
-  if (isMade) return checkVersion(clusterDir);
+  if (isMade) {
+    await checkVersion(clusterDir);
+    return refuseForeign(clusterDir, user);
+  }
 
   const making = await mkdtemp(`${clusterDir}.init-${process.pid}-`);
   try {
@@ -53,8 +56,25 @@ async function closedTo(clusterDir: string, cause: Error): Promise<Error> {
   );
 }
 
-export async function readPassword(clusterDir: string): Promise<string> {
-  return (await readFile(join(clusterDir, PASSWORD_FILE), "utf8")).trim();
+/** PostgreSQL starts only as the owner of the folder, which root is not let to be. */
+async function refuseForeign(clusterDir: string, { uid: us }: ServerUser): Promise<void> {
+  const { uid: owner } = await stat(clusterDir);
+  if (us === null || us === owner) return;
+  throw new Error(
+    `The database in ${clusterDir} belongs to the user with the id ${owner}, as after a copy or a restore that kept no owners, and PostgreSQL would run as the user with the id ${us}, which must own it. Run \`chown -R ${us} ${clusterDir}\` as root, or set DATA_DIR to another folder.`,
+  );
+}
+
+export async function readPassword(clusterDir: string, { postgres }: Binaries): Promise<string> {
+  const path = join(clusterDir, PASSWORD_FILE);
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    throw new Error(
+      `Expected the password of the database in ${path}, where there is none. Bring the file back from a backup; or write another password into it, and give that to the database while it does not run, as the user who owns its folder: \`echo "alter role ${SUPERUSER} password 'THAT PASSWORD'" | ${postgres} --single -D ${clusterDir} postgres\`.`,
+      { cause: error },
+    );
+  });
+  return text.trim();
 }
 
 async function initialise(folder: string, binaries: Binaries, user: ServerUser): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
@@ -50,6 +50,7 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
   const binaries = await findBinaries();
   const user = await chooseServerUser(clusterDir);
   await ensureCluster(clusterDir, binaries, user);
+  const password = await readPassword(clusterDir, binaries);
 
   const found = findPostmaster(clusterDir);
   const port = found?.port ?? (await choosePort(clusterDir, options.port));
@@ -58,7 +59,7 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
   await writeFile(join(clusterDir, PORT_FILE), String(postmaster.port)).catch(() => {});
 
   const watch = watchOver({ postmaster, clusterDir, launch, log: options.log });
-  const url = `postgres://${SUPERUSER}:${await readPassword(clusterDir)}@127.0.0.1:${postmaster.port}/${DATABASE}${urlOptions}`;
+  const url = `postgres://${SUPERUSER}:${encodeURIComponent(password)}@127.0.0.1:${postmaster.port}/${DATABASE}${urlOptions}`;
   return {
     url,
     port: postmaster.port,
@@ -97,15 +98,19 @@ async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Prom
   let exit: string | null = null;
   let isStarted = false;
   let timesTaken = 0;
-  const onExit = (code: number | null, why: string) => {
+  const onExit: OnExit = (code, how) => {
     // Another took the lock just before us: its server is found by and by, or is where we cannot see it.
     if (code === LOCK_TAKEN) isStarted = false;
-    else exit = why;
+    else exit = how;
   };
   while (performance.now() < deadline) {
     const postmaster = findPostmaster(clusterDir);
     if (postmaster?.isReady) return { postmaster, isStarted };
-    if (postmaster === null && exit !== null) throw new Error(`The embedded PostgreSQL did not start: ${exit}`);
+    if (postmaster === null && exit !== null) {
+      // What collects its logs writes a moment longer, and has the lock until then.
+      await lockCluster(clusterDir, user);
+      throw new Error(`The embedded PostgreSQL did not start: ${exit}: ${readWhy(clusterDir)}`);
+    }
     // One that is stopping still is waited for first.
     if (postmaster === null && !isStarted) {
       const wrap = await lockCluster(clusterDir, user);
@@ -121,20 +126,34 @@ async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Prom
   );
 }
 
+/** With the exit code, where it has one, and how it ended, in words. */
+type OnExit = (code: number | null, how: string) => void;
 type Spawn = Omit<Launch, "user"> & Pick<ServerUser, "wrap">;
 
-function spawnPostmaster({ clusterDir, binaries, wrap, port }: Spawn, onExit: (code: number | null, why: string) => void): void {
+function spawnPostmaster({ clusterDir, binaries, wrap, port }: Spawn, onExit: OnExit): void {
   const { command, args } = wrap(binaries.postgres, ["-D", clusterDir, ...serverSettings(port)]);
-  const logPath = join(clusterDir, "startup.log");
-  const log = openSync(logPath, "w");
+  const log = openSync(join(clusterDir, STARTUP_LOG), "w");
   try {
     const child = spawn(command, args, { detached: true, stdio: ["ignore", log, log], cwd: "/" });
     child.once("error", (error) => onExit(null, error.message));
-    child.once("exit", (code, signal) => onExit(code, `it ended with ${signal ?? code}: ${readTail(logPath)}`));
+    child.once("exit", (code, signal) => onExit(code, `it ended with ${signal ?? code}`));
     child.unref();
   } finally {
     closeSync(log);
   }
+}
+
+const STARTUP_LOG = "startup.log";
+
+/** What the server said at its start: in a file of its own, and from where that says so in the newest of its logs. */
+function readWhy(clusterDir: string): string {
+  const [startup, folder] = [join(clusterDir, STARTUP_LOG), join(clusterDir, "log")];
+  const said = readTail(startup);
+  if (!said.includes("logging collector")) return said;
+  const newest = readdirSync(folder)
+    .map((name) => join(folder, name))
+    .toSorted((one, other) => statSync(other).mtimeMs - statSync(one).mtimeMs)[0];
+  return newest === undefined ? said : `${said}\n${readTail(newest)}`;
 }
 
 function readTail(path: string): string {

@@ -4,6 +4,8 @@ import os from "node:os";
 
 /** How to start programs as somebody whom PostgreSQL accepts: it refuses to run as root. */
 export type ServerUser = {
+  /** Null on Windows, which has none. */
+  uid: number | null;
   wrap(command: string, args: string[]): { command: string; args: string[] };
   own(path: string): Promise<void>;
 };
@@ -16,7 +18,7 @@ export type ServerUser = {
 export async function chooseServerUser(clusterDir: string): Promise<ServerUser> {
   if (process.platform === "win32" || process.getuid?.() !== 0) {
     refuseNameless();
-    return { wrap: (command, args) => ({ command, args }), own: async () => {} };
+    return { uid: process.geteuid?.() ?? null, wrap: (command, args) => ({ command, args }), own: async () => {} };
   }
   if (spawnSync("setpriv", ["--version"]).status !== 0) {
     throw new Error(
@@ -35,6 +37,7 @@ export async function chooseServerUser(clusterDir: string): Promise<ServerUser> 
     "--",
   ];
   return {
+    uid,
     wrap: (command, args) => ({ command: "setpriv", args: [...prefix, command, ...args] }),
     own: (path) => chown(path, uid, gid),
   };

@@ -145,7 +145,7 @@ describe("the embedded PostgreSQL", () => {
       initdb: await script("initdb", 'mkdir "$2"; echo 18 > "$2/PG_VERSION"'),
       postgres: await script("postgres", 'echo "[1] ERROR:  could not extend file: No space left on device" >&2'),
     };
-    const user = { wrap: (command: string, args: string[]) => ({ command, args }), own: async () => {} };
+    const user = { uid: null, wrap: (command: string, args: string[]) => ({ command, args }), own: async () => {} };
     await assert.rejects(ensureCluster(join(dataDir, "made", "postgres"), binaries, user), /postgres failed: .+No space left on device/);
     assert.deepEqual(await readdir(join(dataDir, "made")), []);
   });
@@ -166,6 +166,48 @@ describe("the embedded PostgreSQL", () => {
     assert.deepEqual((await db.executor.executeSql("select current_database() as name")).rows, [{ name: "pressrun" }]);
     await db.close();
   });
+
+  test("that does not start says why, also where only its own log does", async () => {
+    const dataDir = await folderWithCluster();
+    const wal = join(dataDir, "postgres", "pg_wal");
+    for (const name of await readdir(wal)) await rm(join(wal, name), { recursive: true });
+    await assert.rejects(start(dataDir), /did not start: it ended with 1: [^]+could not locate a valid checkpoint record/);
+  });
+
+  test("whose password is lost is not started, and the way out that is said leads out", async () => {
+    const dataDir = await folderWithCluster();
+    const clusterDir = join(dataDir, "postgres");
+    const password = join(clusterDir, "pressrun.password");
+    await rm(password);
+    const said = await start(dataDir).then(() => "", String);
+    assert.match(said, /^Error: Expected the password of the database in .+pressrun\.password, where there is none/);
+    assert.deepEqual(processesNaming(dataDir), []);
+
+    const [, wayOut] = /`(.+)`/.exec(said) ?? [];
+    assert.ok(wayOut);
+    await writeFile(password, "THAT PASSWORD\n");
+    const { command, args } = (await chooseServerUser(clusterDir)).wrap("sh", ["-c", wayOut]);
+    const { status, stderr } = spawnSync(command, args, { encoding: "utf8", cwd: "/" });
+    assert.equal(status, 0, stderr);
+    const db = connectDatabase({ url: (await start(dataDir)).url, poolMax: 1, onError: () => {} });
+    await db.executor.executeSql("select 1");
+    await db.close();
+  });
+
+  test(
+    "that was restored without its owner says how to give it back",
+    { skip: isRoot ? false : "only root has another run the server" },
+    async () => {
+      const dataDir = await folderWithCluster();
+      const clusterDir = join(dataDir, "postgres");
+      spawnSync("chown", ["-R", "0:0", clusterDir]);
+      const said = await start(dataDir).then(() => "", String);
+      const [, wayOut] = /`(chown -R .+)`/.exec(said) ?? [];
+      assert.ok(wayOut, said);
+      spawnSync("sh", ["-c", wayOut]);
+      await start(dataDir);
+    },
+  );
 
   test("that is gone and does not start is tried each second, and said so once", async () => {
     const dataDir = await folderWithCluster();
