@@ -1,10 +1,11 @@
-import { open, readFile, writeFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isUuid } from "../domain/ids.ts";
+import { makeOnce } from "./make-once.ts";
 
 const FILE_NAME = "folder-id";
-/** How long a process that starts at the same time may take to write the file that it has just created. */
+/** How long a process that starts at the same time may take to write the file that it has just created, on a file system without links. */
 const WRITING_MS = 2_000;
 const LOOK_MS = 20;
 
@@ -36,7 +37,7 @@ async function rename(dataDir: string, id: string): Promise<void> {
 async function readOrMake(dataDir: string, fresh: string): Promise<string> {
   const path = join(dataDir, FILE_NAME);
   try {
-    await writeFile(path, `${fresh}\n`, { flag: "wx" });
+    await makeOnce(path, `${fresh}\n`, 0o666);
     return fresh;
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;

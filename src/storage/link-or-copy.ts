@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync, utime
 import { flushNow } from "./flush-files.ts";
 
 /** What a link refuses and a copy does not: another file system, too many links, a file system without any. */
-const NOT_LINKABLE = new Set(["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "ENOSYS"]);
+export const NOT_LINKABLE = new Set(["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "ENOSYS"]);
 
 /**
  * Gives a file a second name, in the place of whatever has that name: it takes no room of its own, and removing one leaves

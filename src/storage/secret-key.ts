@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SECRET_KEY_LENGTH_MIN } from "../domain/sealed.ts";
+import { makeOnce } from "./make-once.ts";
 
 export function secretKeyPath(dataDir: string): string {
   return join(dataDir, "secret-key");
@@ -14,7 +15,7 @@ export function secretKeyPath(dataDir: string): string {
 export async function readOrMakeSecretKey(dataDir: string, fresh: string): Promise<string> {
   const path = secretKeyPath(dataDir);
   try {
-    await writeFile(path, `${fresh}\n`, { mode: 0o600, flag: "wx" });
+    await makeOnce(path, `${fresh}\n`, 0o600);
     return fresh;
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { nameFolder } from "../../src/storage/folder-id.ts";
+import { makeOnce } from "../../src/storage/make-once.ts";
+import { readOrMakeSecretKey } from "../../src/storage/secret-key.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { testOnSmallDisk } from "../support/small-disk.ts";
+
+const ID = "11111111-0000-4000-8000-000000000000";
+
+test("a file is made once, whole, and nothing is left beside it", async () => {
+  const folder = await createTestFolder();
+  const path = join(folder, "id");
+  const tries = await Promise.allSettled(["one", "other"].map((text) => makeOnce(path, text, 0o600)));
+  assert.deepEqual(tries.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+  await assert.rejects(makeOnce(path, "third", 0o600), { code: "EEXIST" });
+  assert.match(await readFile(path, "utf8"), /^(one|other)$/);
+  assert.deepEqual(await readdir(folder), ["id"]);
+});
+
+testOnSmallDisk("on a full disk no id and no key is made, so that there is one once it has room", "1m", async (disk) => {
+  const ballast = join(disk, "ballast");
+  const { bavail, bsize } = await statfs(disk);
+  await writeFile(ballast, Buffer.alloc(bavail * bsize));
+  await assert.rejects(nameFolder(disk, ID, true), { code: "ENOSPC" });
+  await assert.rejects(readOrMakeSecretKey(disk, "a".repeat(44)), { code: "ENOSPC" });
+  await rm(ballast);
+  assert.equal(await nameFolder(disk, ID, true), ID);
+  assert.equal(await readOrMakeSecretKey(disk, "a".repeat(44)), "a".repeat(44));
+  assert.deepEqual((await readdir(disk)).toSorted(), ["folder-id", "secret-key"]);
+});
