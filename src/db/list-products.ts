@@ -59,11 +59,14 @@ const NOT_PLANNED: ImageResult = { fetchedUrl: null, urlRules: [], outputs: [], 
 /** Of a cancelled batch. */
 const NEVER_PLANNED: ImageResult = { ...NOT_PLANNED, error: { code: "cancelled", message: IMAGE_CODES.cancelled.message } };
 
-// Products whose first image is PAGE_IMAGES_MAX or more behind the page's first image are left to the next page.
-const PRODUCTS = `select line, first_ordinal as "firstOrdinal", serial, name, urls, record from product
-  where batch_id = $1 and line > $2
-    and first_ordinal < (select first_ordinal from product where batch_id = $1 and line > $2 order by line limit 1) + $4
-  order by line limit $3`;
+// Products whose first image is PAGE_IMAGES_MAX or more behind the page's first image are left to the next page. They are counted off first:
+// in one condition with the batch, a page that they fill would be looked for to the batch's end.
+const PRODUCTS = `select * from (
+    select line, first_ordinal as "firstOrdinal", serial, name, urls, record from product
+    where batch_id = $1 and line > $2 order by line limit $3
+  ) page
+  where "firstOrdinal" < (select first_ordinal from product where batch_id = $1 and line > $2 order by line limit 1) + $4
+  order by line`;
 
 // A repeat has no outputs of its own, and shows those of the first image with its URL.
 const IMAGES = `select i.ordinal, i.state, i.url, i.url_rules as "urlRules", i.code, i.detail, o.outputs

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import type { Database } from "../../src/db/connect.ts";
-import { REPORT_NAMES } from "../../src/domain/report.ts";
+import { REPORT_NAMES, REPORTS } from "../../src/domain/report.ts";
 import { openTestDatabase } from "../support/database.ts";
 
 type Plan = {
@@ -28,12 +28,22 @@ describe("with statistics of one large batch, a report reads no image twice for 
 
   for (const name of REPORT_NAMES)
     test(name, async () => {
-      const { rows } = await db.executor.executeSql(`explain (analyze, timing off, format json) select * from report.${name}`);
-      const plans = rows.flatMap((row) => row["QUERY PLAN"] as { Plan: Plan }[]);
-      const most = Math.max(...plans.map(({ Plan: plan }) => mostScanned(plan)));
+      const most = await mostScannedFor(db, `select * from report.${name}`);
       assert.ok(most <= 2 * (LARGE_IMAGES + SMALL_BATCHES), `Expected some ${LARGE_IMAGES} rows looked at in one place, got ${most}`);
     });
+
+  for (const name of ["failures_by_code", "failures_by_host"] as const)
+    test(`the newest rows of ${name} are there before the batches that are older were read`, async () => {
+      const most = await mostScannedFor(db, `select * from report.${name} order by ${REPORTS[name].order} limit 20`);
+      assert.ok(most >= 20 && most <= SMALL_BATCHES, `Expected some 20 rows looked at in one place, got ${most}`);
+    });
 });
+
+async function mostScannedFor({ executor }: Database, sql: string): Promise<number> {
+  const { rows } = await executor.executeSql(`explain (analyze, timing off, format json) ${sql}`);
+  const plans = rows.flatMap((row) => row["QUERY PLAN"] as { Plan: Plan }[]);
+  return Math.max(...plans.map(({ Plan: plan }) => mostScanned(plan)));
+}
 
 async function fill({ executor }: Database): Promise<void> {
   const tables = ["batch", "product", "image"];

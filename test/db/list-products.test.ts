@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { listProducts, productPages } from "../../src/db/list-products.ts";
+import { openTestDatabase } from "../support/database.ts";
+
+type Plan = { "Actual Rows": number; "Rows Removed by Filter"?: number; Plans?: Plan[] };
+
+const BATCH = "019abc12-3456-7def-8123-456789abcdef";
+const PRODUCTS = 3_000;
+/** Of each product. */
+const IMAGES = 1_000;
+
+/** Once the rest of the batch was read for each page: results of a batch with many images a product took the longer the larger it was. */
+test("a page that its images fill is found without a look at the rest of the batch", async () => {
+  const { executor } = await openTestDatabase();
+  await executor.executeSql(
+    `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total)
+     values ($1, '00000000-0000-7000-8000-000000000000', 't', '{}', 'skip', 1, '{}', $2, $3)`,
+    [BATCH, PRODUCTS, PRODUCTS * IMAGES],
+  );
+  await executor.executeSql(
+    `insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record)
+     select $1, n, (n - 1) * $3::int, n, 'p', n, array_fill('https://h.test/'::text, array[$3::int]), '' from generate_series(1, $2::int) n`,
+    [BATCH, PRODUCTS, IMAGES],
+  );
+  await executor.executeSql("analyze product");
+  const looked: number[] = [];
+  const explaining = {
+    ...executor,
+    executeSql: async (text: string, values: unknown[] = []) => {
+      const { rows } = await executor.executeSql(`explain (analyze, timing off, format json) ${text}`, values);
+      for (const { Plan: plan } of rows.flatMap((row) => row["QUERY PLAN"] as { Plan: Plan }[])) looked.push(mostLookedAt(plan));
+      return executor.executeSql(text, values);
+    },
+  };
+  const page = await listProducts(explaining, BATCH, { afterLine: 0, limit: 500 });
+  assert.deepEqual([page.products.length, page.nextLine], [20, 20]);
+  assert.ok(Math.max(...looked) <= 500, `Expected 500 rows looked at in one place at most, got ${looked.join(", ")}`);
+
+  let line = 0;
+  for await (const products of productPages(executor, BATCH)) {
+    for (const product of products) assert.equal(product.line, (line += 1));
+    if (line >= 100) break;
+  }
+  assert.equal(line, 100);
+});
+
+function mostLookedAt(plan: Plan): number {
+  return Math.max(plan["Actual Rows"] + (plan["Rows Removed by Filter"] ?? 0), ...(plan.Plans ?? []).map(mostLookedAt));
+}
