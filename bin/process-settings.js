@@ -13,5 +13,6 @@ if (cache !== undefined) process.env.NODE_COMPILE_CACHE ??= dirname(cache);
 // and 1 ms of a photo of 1 MB, and a large upload took 110 to 116 MiB more than the idle service, instead of 63 to 66.
 setFlagsFromString("--semi-space-growth-factor=1");
 
-// Look-ups and files share libuv's pool threads, of which there are four: a slow resolver would hold up every write.
-process.env.UV_THREADPOOL_SIZE ??= "16";
+// Look-ups and files share libuv's pool threads, of which there are four: a slow resolver would hold up every write. Look-ups may have
+// half of them, one each for as long as it takes (src/net/look-ups.ts): with 32 at once, names of five seconds come six in a second.
+process.env.UV_THREADPOOL_SIZE ??= "64";

@@ -1,6 +1,7 @@
 import type { AddressPolicy } from "../domain/address-policy.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
-import { BlockedAddress, createGuard, type Resolve } from "./guarded-lookup.ts";
+import { BlockedAddress, createGuard } from "./guarded-lookup.ts";
+import type { Resolve } from "./look-ups.ts";
 import { portOf } from "./port-of.ts";
 
 /** `mayCarrySecrets`: whether an Authorization header would be sent there. */

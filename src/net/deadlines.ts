@@ -1,16 +1,19 @@
 import type { Watch } from "./http1/client.ts";
+import { LOOK_UP_MS } from "./look-ups.ts";
 import { DeadlinePassed } from "./net-failure.ts";
 
 export type DownloadLimits = {
   bytesMax: number;
   redirectsMax: number;
-  /** Name, TCP and TLS of one hop. */
+  /** The addresses of a name, from when it is its turn to be looked up. */
+  lookUpMs: number;
+  /** TCP and TLS of one hop. */
   connectMs: number;
   /** From the request sent to the first byte of the answer. */
   firstByteMs: number;
   /** Between two pieces of the body. */
   idleMs: number;
-  /** All of it, redirects included, without what it waits between them until another host has room. */
+  /** All of it, redirects included, without its look-ups and what it waits between them until another host has room. */
   totalMs: number;
   /** A URL that a redirect has made is asked for within this, or may have expired: object stores sign some for half a minute. */
   redirectFreshMs: number;
@@ -26,6 +29,7 @@ export type DownloadLimits = {
 export const DOWNLOAD_LIMITS: DownloadLimits = {
   bytesMax: 50 * 1024 * 1024,
   redirectsMax: 5,
+  lookUpMs: LOOK_UP_MS,
   connectMs: 10_000,
   firstByteMs: 30_000,
   idleMs: 15_000,
@@ -49,6 +53,8 @@ const STANDSTILL_MS = 1_000;
 
 export type Deadlines = Watch & {
   readonly passed: DeadlinePassed | null;
+  /** All deadlines rest until it begins again. */
+  rest(): void;
   end(): void;
 };
 
@@ -61,7 +67,7 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal, onBy
   const total = createTotal(limits.totalMs);
   let endRequest: (reason: Error) => void = () => {};
   let passed: DeadlinePassed | null = null;
-  let expected = { by: Infinity, ms: Infinity, what: "" };
+  const expected = createExpectation(() => arm());
   const rate = createRate(limits);
 
   let isAnew = false;
@@ -74,15 +80,15 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal, onBy
   };
   const bell = createBell(ring);
   const arm = () => bell.ringBy(Math.min(expected.by, total.endsAt, rate.endsAt));
-  const expect = (ms: number, what: string) => {
-    expected = { by: performance.now() + ms, ms, what };
-    arm();
+  const rest = () => {
+    expected.clear();
+    total.rest();
   };
   const beginAnew = (now: number, lateMs: number) => {
     isAnew = true;
     total.extend(lateMs + expected.ms);
     rate.beginAnew(now);
-    expect(expected.ms, expected.what);
+    expected.set(expected.ms, expected.what);
   };
   const onAbort = () => endRequest(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
   signal.addEventListener("abort", onAbort, { once: true });
@@ -94,13 +100,13 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal, onBy
     begin(end) {
       endRequest = end;
       total.run();
-      expect(limits.connectMs, `No connection was made within ${limits.connectMs} ms.`);
+      expected.set(limits.connectMs, `No connection was made within ${limits.connectMs} ms.`);
       if (signal.aborted) onAbort();
     },
-    onConnected: () => expect(limits.firstByteMs, `No answer came within ${limits.firstByteMs} ms.`),
+    onConnected: () => expected.set(limits.firstByteMs, `No answer came within ${limits.firstByteMs} ms.`),
     onHead() {
       rate.begin(performance.now());
-      expect(limits.idleMs, `Nothing came for ${limits.idleMs} ms.`);
+      expected.set(limits.idleMs, `Nothing came for ${limits.idleMs} ms.`);
     },
     onBytes(count) {
       rate.add(count);
@@ -110,14 +116,25 @@ export function startDeadlines(limits: DownloadLimits, signal: AbortSignal, onBy
     onWhole() {
       endRequest = () => {};
       rate.end();
-      expected = { by: Infinity, ms: Infinity, what: "" };
-      total.rest();
+      rest();
     },
+    rest,
     end() {
       bell.end();
       signal.removeEventListener("abort", onAbort);
     },
   };
+}
+
+/** What is to happen next and by when, and what is said where it does not. */
+function createExpectation(onSet: () => void) {
+  const set = (ms: number, what: string) => {
+    Object.assign(expected, { by: performance.now() + ms, ms, what });
+    onSet();
+  };
+  const clear = () => void Object.assign(expected, { by: Infinity, ms: Infinity, what: "" });
+  const expected = { by: Infinity, ms: Infinity, what: "", set, clear };
+  return expected;
 }
 
 /** One timer, for whichever time comes first. */
@@ -137,7 +154,11 @@ function createBell(ring: (now: number, lateMs: number) => void) {
       ringsAt = at;
       timer = setTimeout(onTime, Math.max(1, Math.ceil(at - performance.now())));
     },
-    end: () => clearTimeout(timer),
+    /** For good: a name may be found when nobody waits for it any more. */
+    end() {
+      clearTimeout(timer);
+      ringsAt = -Infinity;
+    },
   };
 }
 

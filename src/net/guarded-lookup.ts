@@ -1,12 +1,7 @@
-import { lookup as systemLookup, type LookupAddress, type LookupOptions } from "node:dns";
-import { closeSync, openSync } from "node:fs";
+import type { LookupAddress, LookupOptions } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
-import { devNull } from "node:os";
 import type { AddressPolicy } from "../domain/address-policy.ts";
-import { isOutOfFiles } from "../domain/open-files.ts";
-
-/** The addresses of a host; the system's resolver unless a test brings its own. */
-export type Resolve = (host: string) => Promise<LookupAddress[]>;
+import { createLookUps, type Resolve } from "./look-ups.ts";
 
 export class BlockedAddress extends Error {
   readonly code = "ADDRESS_BLOCKED";
@@ -17,6 +12,11 @@ export type Guard = {
   lookupFor(port: number): LookupFunction;
   /** Throws BlockedAddress for a literal address that may not be connected to. */
   checkLiteral(hostname: string, port: number): void;
+  /**
+   * Resolves once the addresses of a name that is met for the first time are known, and rejects as its look-up does. Null where there is
+   * nothing to wait for: a name that was known is looked up anew for a connection only, and many requests need no new one.
+   */
+  meetName(hostname: string, signal: AbortSignal): Promise<unknown> | null;
   /** Resolves and checks without connecting. */
   check(hostname: string, port: number): Promise<void>;
   /**
@@ -26,22 +26,18 @@ export type Guard = {
   mayCarrySecrets(url: URL): Promise<boolean>;
 };
 
-/** Long enough to spare a hundred images of one host their look-ups, short enough to follow a failover. */
-const CACHE_MS = 10_000;
-const CACHE_HOSTS_MAX = 10_000;
-
 /**
  * The address guard. It decides on the very addresses that are connected to, at the time of the connection, so
  * that a name that answers differently the second time (DNS rebinding) gains nothing. One forbidden answer
  * condemns the name: a host that is public and private at once is an attack or a mistake.
  */
-export function createGuard(options: { policy: AddressPolicy; resolve?: Resolve; now?: () => number }): Guard {
-  const resolve = cached(options.resolve ?? resolveWithSystem, options.now ?? (() => performance.now()));
+export function createGuard(options: { policy: AddressPolicy; resolve?: Resolve; now?: () => number; lookUpMs?: number }): Guard {
+  const lookUps = createLookUps({ resolve: options.resolve, now: options.now, ms: options.lookUpMs });
   const demand = (address: string, port: number) => {
     if (!options.policy.isOpen(address, port)) throw new BlockedAddress(`${address} port ${port} is not open to Pressrun`);
   };
   const resolveChecked = async (hostname: string, port: number) => {
-    const answers = await resolve(hostname);
+    const answers = await lookUps.find(hostname);
     for (const { address } of answers) demand(address, port);
     return answers;
   };
@@ -49,7 +45,7 @@ export function createGuard(options: { policy: AddressPolicy; resolve?: Resolve;
   // A network that the operator knows: where ALLOW_CIDRS names every address of the host.
   const isNamed = async (hostname: string) => {
     const bare = unbracket(hostname);
-    const answers = isIP(bare) === 0 ? await resolve(bare) : [{ address: bare }];
+    const answers = isIP(bare) === 0 ? await lookUps.find(bare) : [{ address: bare }];
     return answers.every(({ address }) => options.policy.isNamed(address));
   };
 
@@ -64,6 +60,7 @@ export function createGuard(options: { policy: AddressPolicy; resolve?: Resolve;
       const bare = unbracket(hostname);
       if (isIP(bare) !== 0) demand(bare, port);
     },
+    meetName: (hostname, signal) => (isIP(unbracket(hostname)) !== 0 || lookUps.isKnown(hostname) ? null : lookUps.find(hostname, signal)),
     async check(hostname, port) {
       const bare = unbracket(hostname);
       if (isIP(bare) === 0) await resolveChecked(bare, port);
@@ -83,38 +80,4 @@ function answer(answers: LookupAddress[], options: LookupOptions, callback: Para
   if (!first) callback(Object.assign(new Error("the name has no address of this family"), { code: "ENOTFOUND" }), "", 4);
   else if (options.all) callback(null, fitting);
   else callback(null, first.address, first.family);
-}
-
-function resolveWithSystem(host: string): Promise<LookupAddress[]> {
-  return new Promise((resolve, reject) => {
-    const lacking = findOutOfFiles();
-    if (lacking !== null) return reject(lacking);
-    systemLookup(host, { all: true, order: "ipv4first" }, (error, addresses) =>
-      error ? reject(findOutOfFiles() ?? error) : resolve(addresses),
-    );
-  });
-}
-
-/** The system's resolver, which reads files and asks over a socket, says that there is no such name where it can open neither. */
-function findOutOfFiles(): Error | null {
-  try {
-    closeSync(openSync(devNull, "r"));
-    return null;
-  } catch (error) {
-    return isOutOfFiles(error) ? error : null;
-  }
-}
-
-/** The system's resolver runs on Node's few pool threads: concurrent and recent questions share one answer. */
-function cached(resolve: Resolve, now: () => number): Resolve {
-  const answers = new Map<string, { at: number; found: Promise<LookupAddress[]> }>();
-  return (host) => {
-    const known = answers.get(host);
-    if (known && now() - known.at < CACHE_MS) return known.found;
-    const found = resolve(host);
-    if (answers.size >= CACHE_HOSTS_MAX) answers.clear();
-    answers.set(host, { at: now(), found });
-    found.catch(() => answers.delete(host));
-    return found;
-  };
 }

@@ -5,10 +5,13 @@ import type { HostWatch } from "./host-watch.ts";
 
 /** Limits how many downloads run at once: of all hosts, and of one host, by what it bears (domain/host-limit.ts). */
 export type HostGate = {
-  /** How many wait for their host; who waits only because of all others is not among them. */
+  /** How many wait for their host, or its name; who waits only because of all others is not among them. */
   readonly waiting: number;
-  /** Resolves when there is room, with what is to be called once, at the end. Rejects with the signal's reason. */
-  enter(host: string, signal: AbortSignal): Promise<() => void>;
+  /**
+   * Resolves when there is room, with what is to be called once, at the end. Rejects with the signal's reason. With room at its host, what
+   * `prepare` gives is waited for, and rejects it too.
+   */
+  enter(host: string, signal: AbortSignal, prepare?: () => Promise<unknown> | null): Promise<() => void>;
   /** An answer began to come `ms` after it was asked for. */
   onAnswer(host: string, ms: number): void;
   onSlowDown(host: string): void;
@@ -48,20 +51,23 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
     hosts.delete(oldest);
   };
 
+  const wait = async (turn: Promise<unknown> | null) => {
+    if (turn === null) return;
+    waiting += 1;
+    await turn.finally(() => (waiting -= 1));
+  };
+
   return {
     get waiting() {
       return waiting;
     },
-    async enter(host, signal) {
+    async enter(host, signal, prepare = () => null) {
       signal.throwIfAborted();
       const own = gateOf(host);
-      const turn = own.enter(signal);
-      if (turn !== null) {
-        waiting += 1;
-        await turn.finally(() => (waiting -= 1));
-      }
-      // Only now, with room at its host: nobody holds a place among all downloads that cannot be used yet.
+      await wait(own.enter(signal));
       try {
+        await wait(prepare());
+        // Only now, with room at its host and its name known: nobody holds a place among all downloads that cannot be used yet.
         await all.enter(signal);
       } catch (error) {
         leave(host, own);

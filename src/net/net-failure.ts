@@ -1,6 +1,7 @@
 import { outOfFiles } from "../domain/open-files.ts";
 import { failed, type StageFailure } from "../domain/stage-result.ts";
 import { BlockedAddress } from "./guarded-lookup.ts";
+import { LookUpLate } from "./look-ups.ts";
 import { ProtocolError } from "./http1/protocol-error.ts";
 
 /** Raised by our own deadlines, with the name of the one that passed. */
@@ -16,6 +17,7 @@ const TLS_CODES =
 export function netFailure(error: unknown): StageFailure {
   if (error instanceof BlockedAddress) return failed("address_blocked").failure;
   if (error instanceof DeadlinePassed) return failed("timed_out", error.message).failure;
+  if (error instanceof LookUpLate) return failed("dns_failed", error.message).failure;
   const first = firstOf(error);
   const lack = outOfFiles(first);
   if (lack !== null) return lack.failure;

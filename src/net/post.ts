@@ -4,8 +4,9 @@ import got, { type OptionsInit, RequestError } from "got";
 import type { AddressPolicy } from "../domain/address-policy.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
-import { createGuard, type Resolve } from "./guarded-lookup.ts";
+import { createGuard } from "./guarded-lookup.ts";
 import { ADDRESS_MS } from "./http1/connection.ts";
+import type { Resolve } from "./look-ups.ts";
 import { netFailure } from "./net-failure.ts";
 import { portOf } from "./port-of.ts";
 

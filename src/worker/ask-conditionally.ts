@@ -1,7 +1,7 @@
 import { isRefusal } from "../domain/image-code.ts";
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
 import { looksLikeHtml } from "../image/not-an-image.ts";
-import type { Download } from "../net/download.ts";
+import type { Download } from "../net/download-request.ts";
 import type { Stages } from "./stages.ts";
 
 /** So many conditions in a row failed, each for a file that came without one: more than a server that fails now and then has by chance. */

@@ -4,7 +4,7 @@ import { outputFileName } from "../domain/file-name.ts";
 import { inputExtension } from "../domain/input-format.ts";
 import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
-import type { Download, DownloadRequest } from "../net/download.ts";
+import type { Download, DownloadRequest } from "../net/download-request.ts";
 import type { ImageWork, Stages, StoredOutput } from "./stages.ts";
 
 export type Reused = { reused: StoredOutput[]; source: SourceFacts };

@@ -5,7 +5,7 @@ import type { StageResult } from "../domain/stage-result.ts";
 import type { Encoded } from "../image/encode-result.ts";
 import type { EncodedOutput, EncodeTask } from "../image/encode-task.ts";
 import type { Inspection } from "../image/inspect.ts";
-import type { Download, DownloadRequest } from "../net/download.ts";
+import type { Download, DownloadRequest } from "../net/download-request.ts";
 import type { InputPlace, OutputPlace } from "../storage/storage.ts";
 
 export type ImageWork = {

@@ -4,10 +4,14 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setImmediate as turnOfEvents } from "node:timers/promises";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { createGuard } from "../../src/net/guarded-lookup.ts";
+import { HostPaused, NO_WATCH } from "../../src/net/host-watch.ts";
+import type { Resolve } from "../../src/net/look-ups.ts";
 import { createPost } from "../../src/net/post.ts";
 import { onCleanup } from "../support/cleanup.ts";
-import { createTestDownloader } from "../support/downloader.ts";
+import { createTestDownloader, SHORT_LIMITS } from "../support/downloader.ts";
 import { createTestFolder } from "../support/folder.ts";
 
 /** Answers every request with one byte on a connection of its own. The backlog is the shortest there is. */
@@ -85,5 +89,131 @@ describe("the addresses of a name", () => {
     await take();
     const secondMs = await take();
     assert.ok(secondMs < 1_000, `${secondMs} ms`);
+  });
+});
+
+describe("the look-up of a name", () => {
+  const FOUND = [{ address: "127.0.0.1", family: 4 }];
+  /** Names come when the test says so. */
+  const createResolver = () => {
+    const asked: string[] = [];
+    const coming = new Map<string, () => void>();
+    const resolve: Resolve = (host) => {
+      asked.push(host);
+      return new Promise((settle) => coming.set(host, () => settle(FOUND)));
+    };
+    return { asked, resolve, answer: (host: string) => coming.get(host)?.() };
+  };
+  const policy = createAddressPolicy({ allowCidrs: ["127.0.0.0/8"] });
+
+  test("is shared until its answer comes, and that is as old as it is here", async () => {
+    const { asked, resolve, answer } = createResolver();
+    let now = 0;
+    const guard = createGuard({ policy, resolve, now: () => now });
+    const first = guard.check("shop.test", 80);
+    now = 60_000;
+    const second = guard.check("shop.test", 80);
+    await turnOfEvents();
+    answer("shop.test");
+    await Promise.all([first, second]);
+    now = 69_999;
+    await guard.check("shop.test", 80);
+    assert.deepEqual(asked, ["shop.test"]);
+    now = 70_000;
+    const later = guard.check("shop.test", 80);
+    await turnOfEvents();
+    assert.equal(asked.length, 2);
+    answer("shop.test");
+    await later;
+  });
+
+  test("takes no time away from the connection, nor from the whole download", async () => {
+    const server = await startServer("127.0.0.1");
+    const path = join(await createTestFolder(), "file");
+    let now = 0;
+    const downloader = createTestDownloader({
+      policy,
+      resolve: () => new Promise((settle) => void setTimeout(() => settle(FOUND), 700)),
+      limits: { ...SHORT_LIMITS, connectMs: 600, firstByteMs: 600, totalMs: 600 },
+      now: () => now,
+    });
+    // The first time no place is held meanwhile. Later a connection asks for it, and only where there is to be a new one.
+    for (const time of ["first", "later"]) {
+      const result = await downloader.download({ url: `http://shop.test:${server.port}/`, path, signal: AbortSignal.timeout(20_000) });
+      assert.ok(result.ok, `${time}: ${JSON.stringify(result)}`);
+      now += 60_000;
+    }
+  });
+
+  test("of one host is in the way of no other, and who is called off waits no longer", async () => {
+    const server = await startServer("127.0.0.1");
+    const folder = await createTestFolder();
+    const { asked, resolve } = createResolver();
+    const downloader = createTestDownloader({ policy, resolve, max: 1 });
+    const abort = new AbortController();
+    const called = downloader.download({ url: `http://slow.test:${server.port}/`, path: join(folder, "slow"), signal: abort.signal });
+    const other = { url: `http://127.0.0.1:${server.port}/`, path: join(folder, "other"), signal: AbortSignal.timeout(20_000) };
+    assert.ok((await downloader.download(other)).ok);
+    assert.deepEqual([asked, downloader.waiting], [["slow.test"], 1]);
+    abort.abort(new Error("called off"));
+    await assert.rejects(called, /called off/);
+    assert.equal(downloader.waiting, 0);
+  });
+
+  test("has a deadline of its own from when it is its turn, of which the failure speaks", async () => {
+    const { asked, resolve, answer } = createResolver();
+    const heard: string[] = [];
+    const downloader = createTestDownloader({
+      policy,
+      resolve,
+      limits: { ...SHORT_LIMITS, lookUpMs: 200 },
+      max: 64,
+      hosts: { ...NO_WATCH, onFailure: (host, { code }) => void heard.push(`${host} ${code}`) },
+    });
+    const folder = await createTestFolder();
+    const download = (host: string) =>
+      downloader.download({ url: `http://${host}:1/`, path: join(folder, host), signal: AbortSignal.timeout(20_000) });
+    const hosts = Array.from({ length: 32 }, (_, index) => `mute-${index}.test`);
+    const mute = hosts.map(download);
+    const last = download("last.test");
+    for (const result of await Promise.all(mute)) {
+      const failure = result.ok ? null : result.failure;
+      assert.deepEqual([failure?.code, failure?.detail], ["dns_failed", "The host name could not be looked up within 0.2 s."]);
+    }
+    assert.deepEqual(
+      heard,
+      hosts.map((host) => `${host}:1 dns_failed`),
+    );
+    // Those go on in the resolver, and whoever asks for them again waits for the same answer.
+    assert.deepEqual(asked, hosts);
+    const again = download("mute-0.test");
+    await turnOfEvents();
+    answer("mute-0.test");
+    await turnOfEvents();
+    answer("last.test");
+    for (const result of await Promise.all([again, last])) assert.equal(result.ok ? "ok" : result.failure.code, "connect_failed");
+    assert.deepEqual(asked, [...hosts, "last.test"]);
+  });
+
+  test("that fails ends no more of the images of its host than are asked for at once, once that is paused for it", async () => {
+    const { asked, resolve } = createResolver();
+    let isPaused = false;
+    const failing: Resolve = async (host) => {
+      void resolve(host);
+      throw Object.assign(new Error("no such host"), { code: "ENOTFOUND" });
+    };
+    const hosts = { ...NO_WATCH, isPaused: () => isPaused, onFailure: () => void (isPaused = true) };
+    const downloader = createTestDownloader({ policy, resolve: failing, hosts, perHostMax: 2 });
+    const path = join(await createTestFolder(), "file");
+    const ends = await Promise.all(
+      Array.from({ length: 5 }, () =>
+        downloader.download({ url: "http://gone.test/", path, signal: AbortSignal.timeout(20_000) }).then(
+          (result) => (result.ok ? "ok" : result.failure.code),
+          (error: unknown) => (error instanceof HostPaused ? "paused" : error),
+        ),
+      ),
+    );
+    assert.deepEqual(ends, ["dns_failed", "dns_failed", "paused", "paused", "paused"]);
+    assert.equal(asked.length, 1);
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { failed, succeeded, type StageResult } from "../../src/domain/stage-result.ts";
-import type { Download, DownloadRequest } from "../../src/net/download.ts";
+import type { Download, DownloadRequest } from "../../src/net/download-request.ts";
 import { askConditionally } from "../../src/worker/ask-conditionally.ts";
 
 const FILE = {

@@ -1,0 +1,117 @@
+import { succeeded, type StageResult } from "../domain/stage-result.ts";
+import { createAnswerClock } from "./answer-clock.ts";
+import { BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";
+import type { Deadlines, DownloadLimits } from "./deadlines.ts";
+import type { Download, DownloadRequest } from "./download-request.ts";
+import { unbracket, type Guard } from "./guarded-lookup.ts";
+import type { HostWatch } from "./host-watch.ts";
+import type { HttpClient } from "./http1/client.ts";
+import type { Head } from "./http1/head.ts";
+import { BodyCut } from "./http1/protocol-error.ts";
+import { type BadRedirect, judgeAnswer, orOfCondition, tooLarge, truncated } from "./judge-answer.ts";
+import { netFailure } from "./net-failure.ts";
+import { portOf } from "./port-of.ts";
+import { requestHeaders, validatorsIn, type HostHeaders, type Validators } from "./request-headers.ts";
+import { restDuringLookUp } from "./rest-during-look-up.ts";
+
+type AskContext = {
+  userAgent: string;
+  accept: string;
+  limits: Pick<DownloadLimits, "bytesMax">;
+  codingsTaken?: readonly string[];
+  guard: Guard;
+  client: HttpClient;
+  hosts: HostWatch;
+  spare: SparePieces;
+};
+
+export type Hop = { url: URL; request: DownloadRequest; deadlines: Deadlines; hostHeaders: HostHeaders; validators: Validators | null };
+
+/** One request: its answer's body goes to the file, unless the head tells that it is of no use. */
+export async function askForFile(context: AskContext, hop: Hop): Promise<StageResult<Download> | Redirect> {
+  const { url, deadlines, hostHeaders, validators } = hop;
+  const { userAgent, accept } = context;
+  const port = portOf(url);
+  context.guard.checkLiteral(url.hostname, port);
+  const { watch, lookup } = restDuringLookUp(deadlines, context.guard.lookupFor(port));
+  const clock = createAnswerClock(watch);
+  let verdict: Verdict | null = null;
+  try {
+    await context.client.get({
+      url,
+      port,
+      hostname: unbracket(url.hostname),
+      lookup,
+      watch: clock,
+      headers: requestHeaders({ userAgent, accept, validators, hostHeaders }),
+      onHead(head) {
+        context.hosts.onHead?.(url.host, { status: head.status, ms: clock.ms });
+        verdict = judge(context, hop, head);
+        return "file" in verdict ? verdict.file : null;
+      },
+    });
+    return conclude(hop, verdict);
+  } catch (error) {
+    if (error instanceof BodyTooLarge) return tooLarge(context.limits.bytesMax);
+    // The head had come, so that a connection that ends now has cut the body short.
+    if (error instanceof BodyCut) return truncated(bodyOf(verdict)?.head);
+    if (validators === null || !clock.isAwaited || hop.request.signal.aborted) throw error;
+    return orOfCondition({ ok: false, failure: netFailure(deadlines.passed ?? error) });
+  } finally {
+    await bodyOf(verdict)?.file.close();
+  }
+}
+
+export type Redirect = { redirect: URL | BadRedirect };
+type Verdict = { file: BodyFile; head: Head } | { result: StageResult<Download> } | Redirect;
+
+/** What becomes of an answer: another request, a result without a body, or a file. */
+function judge(context: AskContext, { url, request, hostHeaders, validators }: Hop, head: Head): Verdict {
+  const { bytesMax } = context.limits;
+  const judgement = judgeAnswer(
+    { url, validators, isWithheld: hostHeaders === "withheld", bytesMax, codingsTaken: context.codingsTaken ?? [] },
+    head,
+  );
+  switch (judgement.kind) {
+    case "redirect":
+      return { redirect: judgement.to };
+    case "unchanged":
+      return { result: succeeded(unchanged(request.path, url)) };
+    case "refused":
+      return { result: validators === null ? judgement.result : orOfCondition(judgement.result) };
+    case "body":
+      request.onBody?.(head.headers["content-length"] === undefined ? null : Number(head.headers["content-length"]));
+      return { file: new BodyFile(request.path, { spare: context.spare, bytesMax }), head };
+    default:
+      return judgement satisfies never;
+  }
+}
+
+function unchanged(path: string, url: URL): Download {
+  const nothing = { bytes: 0, isEndTold: true, sha256: "", head: Buffer.alloc(0), contentType: null, etag: null, lastModified: null };
+  return { path, finalUrl: url.href, status: 304, ...nothing };
+}
+
+function conclude({ url, request }: Hop, verdict: Verdict | null): StageResult<Download> | Redirect {
+  if (verdict === null) throw new Error("an answer without a head");
+  if ("redirect" in verdict) return verdict;
+  if ("result" in verdict) return verdict.result;
+  const { file, head } = verdict;
+  const { status, headers } = head;
+  const { sha256 } = file.end();
+  return succeeded({
+    path: request.path,
+    bytes: file.bytes,
+    isEndTold: headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined,
+    sha256,
+    head: file.head,
+    finalUrl: url.href,
+    status,
+    contentType: headers["content-type"] ?? null,
+    ...validatorsIn(headers),
+  });
+}
+
+function bodyOf(verdict: Verdict | null): { file: BodyFile; head: Head } | undefined {
+  return verdict !== null && "file" in verdict ? verdict : undefined;
+}
