@@ -1,8 +1,10 @@
+import { rm } from "node:fs/promises";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { createAnswerClock } from "./answer-clock.ts";
 import { BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";
 import type { Deadlines, DownloadLimits } from "./deadlines.ts";
 import type { Download, DownloadRequest } from "./download-request.ts";
+import type { Gate } from "./gate.ts";
 import { unbracket, type Guard } from "./guarded-lookup.ts";
 import type { HostWatch } from "./host-watch.ts";
 import type { HttpClient } from "./http1/client.ts";
@@ -13,6 +15,7 @@ import { netFailure } from "./net-failure.ts";
 import { portOf } from "./port-of.ts";
 import { requestHeaders, validatorsIn, type HostHeaders, type Validators } from "./request-headers.ts";
 import { restDuringLookUp } from "./rest-during-look-up.ts";
+import { unpackBody, type Coding } from "./unpack-body.ts";
 
 type AskContext = {
   userAgent: string;
@@ -23,6 +26,7 @@ type AskContext = {
   client: HttpClient;
   hosts: HostWatch;
   spare: SparePieces;
+  unpacking: Gate;
 };
 
 export type Hop = { url: URL; request: DownloadRequest; deadlines: Deadlines; hostHeaders: HostHeaders; validators: Validators | null };
@@ -50,7 +54,8 @@ export async function askForFile(context: AskContext, hop: Hop): Promise<StageRe
         return "file" in verdict ? verdict.file : null;
       },
     });
-    return conclude(hop, verdict);
+    const body = bodyOf(verdict);
+    return body !== undefined && body.coding !== null ? await unpack(context, hop, body, body.coding) : conclude(hop, verdict);
   } catch (error) {
     if (error instanceof BodyTooLarge) return tooLarge(context.limits.bytesMax);
     // The head had come, so that a connection that ends now has cut the body short.
@@ -58,12 +63,15 @@ export async function askForFile(context: AskContext, hop: Hop): Promise<StageRe
     if (validators === null || !clock.isAwaited || hop.request.signal.aborted) throw error;
     return orOfCondition({ ok: false, failure: netFailure(deadlines.passed ?? error) });
   } finally {
-    await bodyOf(verdict)?.file.close();
+    const body = bodyOf(verdict);
+    await body?.file.close();
+    if (body !== undefined && body.coding !== null) await rm(packedPath(hop.request), { force: true });
   }
 }
 
 export type Redirect = { redirect: URL | BadRedirect };
-type Verdict = { file: BodyFile; head: Head } | { result: StageResult<Download> } | Redirect;
+type Body = { file: BodyFile; head: Head; coding: Coding | null };
+type Verdict = Body | { result: StageResult<Download> } | Redirect;
 
 /** What becomes of an answer: another request, a result without a body, or a file. */
 function judge(context: AskContext, { url, request, hostHeaders, validators }: Hop, head: Head): Verdict {
@@ -80,11 +88,21 @@ function judge(context: AskContext, { url, request, hostHeaders, validators }: H
     case "refused":
       return { result: validators === null ? judgement.result : orOfCondition(judgement.result) };
     case "body":
-      request.onBody?.(head.headers["content-length"] === undefined ? null : Number(head.headers["content-length"]));
-      return { file: new BodyFile(request.path, { spare: context.spare, bytesMax }), head };
+      return begin(context, request, head, judgement.coding);
     default:
       return judgement satisfies never;
   }
+}
+
+function begin({ spare, limits: { bytesMax } }: AskContext, request: DownloadRequest, head: Head, coding: Coding | null): Body {
+  const length = coding === null ? head.headers["content-length"] : undefined;
+  request.onBody?.(length === undefined ? null : Number(length));
+  return { file: new BodyFile(coding === null ? request.path : packedPath(request), { spare, bytesMax }), head, coding };
+}
+
+/** Where a body lies until it is unpacked. */
+function packedPath({ path }: DownloadRequest): string {
+  return `${path}.packed`;
 }
 
 function unchanged(path: string, url: URL): Download {
@@ -92,14 +110,30 @@ function unchanged(path: string, url: URL): Download {
   return { path, finalUrl: url.href, status: 304, ...nothing };
 }
 
-function conclude({ url, request }: Hop, verdict: Verdict | null): StageResult<Download> | Redirect {
+function conclude(hop: Hop, verdict: Verdict | null): StageResult<Download> | Redirect {
   if (verdict === null) throw new Error("an answer without a head");
   if ("redirect" in verdict) return verdict;
   if ("result" in verdict) return verdict.result;
-  const { file, head } = verdict;
-  const { status, headers } = head;
+  return succeeded(describe(hop, verdict));
+}
+
+/** The file that was asked for is made of the one that came. */
+async function unpack(context: AskContext, hop: Hop, packed: Body, coding: Coding): Promise<StageResult<Download>> {
+  const { request } = hop;
+  packed.file.end();
+  const file = new BodyFile(request.path, { spare: context.spare, bytesMax: context.limits.bytesMax });
+  try {
+    const from = { path: packedPath(request), head: packed.file.head, coding };
+    const unpacked = await unpackBody(from, { file, turns: context.unpacking, signal: request.signal });
+    return unpacked.ok ? succeeded(describe(hop, { ...packed, file })) : unpacked;
+  } finally {
+    await file.close();
+  }
+}
+
+function describe({ url, request }: Hop, { file, head: { status, headers } }: Body): Download {
   const { sha256 } = file.end();
-  return succeeded({
+  return {
     path: request.path,
     bytes: file.bytes,
     isEndTold: headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined,
@@ -109,9 +143,9 @@ function conclude({ url, request }: Hop, verdict: Verdict | null): StageResult<D
     status,
     contentType: headers["content-type"] ?? null,
     ...validatorsIn(headers),
-  });
+  };
 }
 
-function bodyOf(verdict: Verdict | null): { file: BodyFile; head: Head } | undefined {
+function bodyOf(verdict: Verdict | null): Body | undefined {
   return verdict !== null && "file" in verdict ? verdict : undefined;
 }

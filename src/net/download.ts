@@ -5,6 +5,7 @@ import { askForFile } from "./ask-for-file.ts";
 import type { SparePieces } from "./body-file.ts";
 import { startDeadlines, type DownloadLimits } from "./deadlines.ts";
 import type { Download, DownloadRequest } from "./download-request.ts";
+import { createGate, type Gate } from "./gate.ts";
 import { createGuard, type Guard } from "./guarded-lookup.ts";
 import { createHostGate, watchForGate } from "./host-gate.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
@@ -13,6 +14,7 @@ import { BadRedirect, orAgain } from "./judge-answer.ts";
 import type { Resolve } from "./look-ups.ts";
 import { netFailure } from "./net-failure.ts";
 import { findHostHeaders, validatorsFor } from "./request-headers.ts";
+import { UNPACKED_AT_ONCE } from "./unpack-body.ts";
 
 export type Downloader = {
   /** Rejects with the signal's reason, and with HostPaused where a host on the way is left alone for now. */
@@ -42,7 +44,14 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   const guard = createGuard({ ...options, lookUpMs: options.limits.lookUpMs });
   const gate = createHostGate(options);
   const client = createHttpClient();
-  const context: Context = { ...options, hosts: watchForGate(gate, options.hosts ?? NO_WATCH), guard, client, spare: [] };
+  const context: Context = {
+    ...options,
+    hosts: watchForGate(gate, options.hosts ?? NO_WATCH),
+    guard,
+    client,
+    spare: [],
+    unpacking: createGate(() => UNPACKED_AT_ONCE),
+  };
 
   return {
     get waiting() {
@@ -74,7 +83,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   };
 }
 
-type Context = DownloaderOptions & { hosts: HostWatch; guard: Guard; spare: SparePieces; client: HttpClient };
+type Context = DownloaderOptions & { hosts: HostWatch; guard: Guard; spare: SparePieces; client: HttpClient; unpacking: Gate };
 
 /** `moveTo` leaves the present host's room for that of another, whose name is known then. */
 type Journey = DownloadRequest & { moveTo(url: URL): Promise<void> };

@@ -6,13 +6,15 @@ import { trimBlanks } from "./http1/grammar.ts";
 import type { Head } from "./http1/head.ts";
 import type { Validators } from "./request-headers.ts";
 import { statusFailure } from "./http-status.ts";
+import { isCoding, type Coding } from "./unpack-body.ts";
 
 export type Judgement =
   | { kind: "redirect"; to: URL | BadRedirect }
   /** The 304 to a conditional request, of the very file that it named. */
   | { kind: "unchanged" }
   | { kind: "refused"; result: StageResult<never> }
-  | { kind: "body" };
+  /** It has to be unpacked where there is a coding. */
+  | { kind: "body"; coding: Coding | null };
 
 /** A redirect that is not followed; the message says why. */
 export class BadRedirect extends Error {}
@@ -40,13 +42,17 @@ export function judgeAnswer({ url, validators, isWithheld, bytesMax, codingsTake
     return refused({ ok: false, failure: statusFailure(status, retryAfterMs, { isWithheld }) });
   }
   const codings = codingsOf(headers["content-encoding"]).filter((name) => COMPRESSIONS.has(name));
-  const coding = codings.find((name) => codings.length > 1 || !codingsTaken.includes(name));
-  if (coding !== undefined)
+  const [coding = null] = codings;
+  const isTaken = coding === null || (codings.length === 1 && codingsTaken.includes(coding));
+  if (!isTaken && (codings.length > 1 || !isCoding(coding)))
     return refused(
-      failed("http_error", `The server sent the file compressed (Content-Encoding: ${coding}) although only identity was accepted.`),
+      failed(
+        "http_error",
+        `The server sent the file compressed (Content-Encoding: ${codings.join(", ")}) although only identity was accepted.`,
+      ),
     );
   if (Number(headers["content-length"] ?? 0) > bytesMax) return refused(tooLarge(bytesMax));
-  return { kind: "body" };
+  return { kind: "body", coding: isTaken || !isCoding(coding) ? null : coding };
 }
 
 /** Other words stand there by mistake, such as the charset `utf-8` or S3's `aws-chunked`: the body is as it is. */

@@ -6,7 +6,7 @@ import { createServer as createTcpServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { before, describe, test } from "node:test";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "../../src/net/host-watch.ts";
@@ -23,6 +23,26 @@ const BODY = randomBytes(300_000);
 const LARGE = randomBytes(3_000_000);
 
 const asUtf8 = (text: string) => Buffer.from(text).toString("latin1");
+const BOMB_BYTES = 4_000_000;
+/** Bodies of an origin that compresses whatever is asked for. */
+const PACKED: Record<string, Buffer> = {
+  gzip: gzipSync(LARGE),
+  deflate: deflateSync(LARGE),
+  "raw deflate": deflateRawSync(LARGE),
+  br: brotliCompressSync(LARGE, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }),
+  "gzip with zeros behind it": Buffer.concat([gzipSync(LARGE), Buffer.alloc(200_000)]),
+  "gzip with more behind it": Buffer.concat([gzipSync(LARGE), Buffer.alloc(200_000, 7)]),
+  "br with more behind it": Buffer.concat([brotliCompressSync(BODY), Buffer.alloc(200_000, 7)]),
+  "deflate with more behind it": Buffer.concat([deflateSync(LARGE), Buffer.alloc(200_000, 7)]),
+  "gzip bomb": gzipSync(Buffer.alloc(BOMB_BYTES)),
+  "br bomb": brotliCompressSync(Buffer.alloc(BOMB_BYTES)),
+  "gzip cut": gzipSync(LARGE).subarray(0, -100_000),
+  "gzip without its end": gzipSync(BODY).subarray(0, -4),
+  "br cut": brotliCompressSync(BODY).subarray(0, -1_000),
+  "no gzip": BODY,
+  "gzip of other bytes": Buffer.concat([gzipSync(BODY).subarray(0, -8), Buffer.alloc(8)]),
+};
+
 /** As they are written, a character a byte, and as they are asked for. The last byte of `à` is a blank in Unicode. */
 const RAW_LOCATIONS = [
   [asUtf8("/ziel/ü.jpg"), "/ziel/%C3%BC.jpg"],
@@ -73,8 +93,11 @@ describe("a download", { timeout: 60_000 }, () => {
         return response.writeHead(500).end();
       case "closing":
         return response.destroy();
-      case "gzip":
-        return response.setHeader("content-encoding", "gzip").end(gzipSync(BODY));
+      case "packed": {
+        const [coding = "", file = ""] = decodeURIComponent(argument ?? "").split("|");
+        const body = PACKED[file] ?? Buffer.alloc(0);
+        return response.writeHead(200, { "content-encoding": coding, "content-length": body.length, etag: '"p"' }).end(body);
+      }
       case "encoding":
         return response.end(headers["accept-encoding"] ?? "");
       case "cut":
@@ -280,11 +303,57 @@ describe("a download", { timeout: 60_000 }, () => {
     }
   });
 
-  test("asks for the bytes as they are and unpacks nothing", async () => {
+  const packed = (coding: string, file: string) => `${origin.url}/packed/${encodeURIComponent(`${coding}|${file}`)}`;
+
+  test("asks for the bytes as they are", async () => {
     const asked = await download(`${origin.url}/encoding`);
     assert.ok(asked.ok);
     assert.equal(asked.value.head.toString(), "identity");
-    assert.equal(failureOf(await download(`${origin.url}/gzip`)).code, "http_error");
+  });
+
+  test("unpacks what an origin compresses all the same", async () => {
+    for (const [coding, file, body] of [
+      ["gzip", "gzip", LARGE],
+      ["x-gzip", "gzip", LARGE],
+      ["deflate", "deflate", LARGE],
+      ["deflate", "raw deflate", LARGE],
+      ["BR", "br", LARGE],
+      ["gzip", "gzip with zeros behind it", LARGE],
+      ["deflate", "deflate with more behind it", LARGE],
+      ["br", "br with more behind it", BODY],
+    ] as const) {
+      const announced: (number | null)[] = [];
+      const result = await download(packed(coding, file), { onBody: (bytes) => void announced.push(bytes) });
+      assert.ok(result.ok, `${file}: ${JSON.stringify(result)}`);
+      const { bytes, sha256, head, etag } = result.value;
+      assert.deepEqual([bytes, sha256, etag], [body.length, createHash("sha256").update(body).digest("hex"), '"p"'], file);
+      assert.ok((await readFile(result.path)).equals(body) && head.equals(body.subarray(0, head.length)) && head.length > 0, file);
+      assert.deepEqual(announced, [null], "its length is that of something else");
+      assert.equal(existsSync(`${result.path}.packed`), false);
+    }
+  });
+
+  test("refuses what cannot be unpacked, and what is too large then", async () => {
+    for (const [coding, file, code, detail] of [
+      ["gzip", "gzip bomb", "too_large", /1000000 bytes/],
+      ["br", "br bomb", "too_large", /1000000 bytes/],
+      ["gzip", "gzip cut", "truncated", /gzip\), and it ends before it is whole/],
+      ["gzip", "gzip without its end", "truncated", /whole/],
+      ["br", "br cut", "truncated", /whole/],
+      ["gzip", "no gzip", "http_error", /gzip\), and it cannot be unpacked \(Z_DATA_ERROR/],
+      ["gzip", "gzip of other bytes", "http_error", /Z_DATA_ERROR/],
+      ["gzip", "gzip with more behind it", "http_error", /Z_DATA_ERROR/],
+      ["br", "no gzip", "http_error", /br\), and it cannot be unpacked/],
+      ["zstd", "gzip", "http_error", /zstd\) although only identity/],
+      ["gzip, br", "gzip", "http_error", /gzip, br\) although only identity/],
+    ] as const) {
+      const bytesMax = code === "too_large" ? 1_000_000 : 2 * LARGE.length;
+      const result = await download(packed(coding, file), { limits: { bytesMax } });
+      const failure = failureOf(result);
+      assert.equal(failure.code, code, `${file}: ${failure.detail}`);
+      assert.match(failure.detail, detail, file);
+      assert.equal(existsSync(`${result.path}.packed`), false, file);
+    }
   });
 
   test("has a deadline for the answer, for silence and for the whole", async () => {

@@ -27,7 +27,7 @@ export const answerBadly: Handler = (_request, response, url) => {
       response.writeHead(200, { "content-length": "1000" }).write(HEAD, () => response.destroy());
       return;
     case "/packed.csv":
-      return void response.writeHead(200, { "content-encoding": "br" }).end("x");
+      return void response.writeHead(200, { "content-encoding": "zstd" }).end("x");
     case "/secret.csv":
       return void response.writeHead(401).end();
     case "/broken.csv":

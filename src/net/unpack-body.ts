@@ -1,0 +1,68 @@
+import { createReadStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from "node:zlib";
+import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
+import type { BodyFile } from "./body-file.ts";
+import type { Gate } from "./gate.ts";
+import { READ_BYTES } from "./http1/connection.ts";
+
+/** What we can unpack, by the names that HTTP has for it (RFC 9110 §8.4.1, RFC 7932). */
+export type Coding = "gzip" | "x-gzip" | "deflate" | "br";
+
+export function isCoding(name: string): name is Coding {
+  return name === "gzip" || name === "x-gzip" || name === "deflate" || name === "br";
+}
+
+/** So many at once: brotli may need 16 MB for each, which a server could ask for with every download there is. */
+export const UNPACKED_AT_ONCE = 4;
+
+/**
+ * Unpacks a body that has come whole into `file`, which throws BodyTooLarge at its limit: a bomb costs no more than any large file. Zeros
+ * may stand behind the compressed data, and behind deflate and brotli anything. It is not unpacked as it comes: a body takes up to two minutes, and
+ * all that are on their way would need their memory at once.
+ */
+export async function unpackBody(
+  { path, head, coding }: { path: string; head: Buffer; coding: Coding },
+  { file, turns, signal }: { file: BodyFile; turns: Gate; signal: AbortSignal },
+): Promise<StageResult<null>> {
+  await turns.enter(signal);
+  try {
+    await pipeline(
+      createReadStream(path),
+      createDecoder(coding, head),
+      async (pieces: AsyncIterable<Buffer>) => {
+        for await (const piece of pieces) {
+          file.take(piece);
+          await file.drain();
+        }
+      },
+      { signal },
+    );
+    return succeeded(null);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const sent = `The server sent the file compressed (Content-Encoding: ${coding})`;
+    if (code === "Z_BUF_ERROR") return failed("truncated", `${sent}, and it ends before it is whole.`);
+    // The latter are those of brotli.
+    if (/^(Z_|ERR__ERROR_)/.test(code)) return failed("http_error", `${sent}, and it cannot be unpacked (${code}).`);
+    throw error;
+  } finally {
+    turns.leave();
+  }
+}
+
+/** Of `deflate` some servers leave out the zlib header that belongs to it, as whose first byte has 8 in its lower half (RFC 1950 §2.2). */
+function createDecoder(coding: Coding, head: Buffer) {
+  const options = { chunkSize: READ_BYTES };
+  switch (coding) {
+    case "gzip":
+    case "x-gzip":
+      return createGunzip(options);
+    case "deflate":
+      return ((head[0] ?? 8) & 15) === 8 ? createInflate(options) : createInflateRaw(options);
+    case "br":
+      return createBrotliDecompress(options);
+    default:
+      return coding satisfies never;
+  }
+}
