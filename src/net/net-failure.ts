@@ -24,7 +24,7 @@ export function netFailure(error: unknown): StageFailure {
   const code = errnoOf(first);
   if (DNS_ERRNOS.has(code)) return failed("dns_failed", `The host name could not be resolved (${code}).`).failure;
   if (DISK_ERRNOS.has(code)) return failed("storage_failed", `The download could not be written (${code}).`).failure;
-  if (TLS_CODES.test(code)) return failed("tls_failed", `The TLS connection failed (${code}).`).failure;
+  if (TLS_CODES.test(code)) return failed("tls_failed", `The TLS connection failed (${code})${reasonOf(first)}.`).failure;
   if (error instanceof ProtocolError) return failed("http_error", `The server's answer is not HTTP: ${error.message}.`).failure;
   if (isParserError(code)) return failed("http_error", `The server's answer is not HTTP (${code}).`).failure;
   return failed("connect_failed", `The connection failed (${code === "" ? "no reason given" : code}).`).failure;
@@ -38,6 +38,15 @@ function isParserError(code: string): boolean {
 /** Happy Eyeballs wraps the errors of all addresses it tried: the first one speaks. */
 function firstOf(error: unknown): unknown {
   return error instanceof AggregateError && error.errors.length > 0 ? firstOf(error.errors[0]) : error;
+}
+
+/** OpenSSL says it in its own words, among those of its error queue: `…:error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:…`. */
+const TLS_REASON = /:error:[\dA-F]+:[^:]*:[^:]*:([\w /.-]{1,100}):/i;
+
+/** EPROTO stands for all that can go wrong in a handshake: a server name or a version that is refused among others. */
+function reasonOf(error: unknown): string {
+  const [, reason] = (error instanceof Error ? TLS_REASON.exec(error.message) : null) ?? [];
+  return reason === undefined ? "" : `: ${reason}`;
 }
 
 function errnoOf(error: unknown): string {
