@@ -20,7 +20,7 @@ export async function listHostPauses(db: Executor): Promise<HostPause[]> {
   return rows.map(toPause);
 }
 
-/** For a host that asks for a pause. Adds a strike where it has done nothing else for three minutes. */
+/** For a host that asks for a pause. Adds a strike where it has done nothing else for ASKED_STRIKE_MS. */
 export async function pauseHost(db: Executor, pause: { host: string; pauseMs: number; reason: ImageCode }): Promise<void> {
   await db.executeSql(
     `with changed as (

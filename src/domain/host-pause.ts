@@ -24,20 +24,20 @@ export const PATIENCE_MS = 15 * MINUTE;
  */
 export const FAILURES_MAX = 20;
 /**
- * The first pause of a host that fails; each that follows without an answer between is twice as long, up to the longest. After
- * five (30 + 60 + 120 + 240 + 480 s, 15.5 minutes) the host's images are given up, so that a batch of a dead host ends. From
- * then on one image every ten minutes tries whether the host is back.
+ * The first pause of a host that fails; each that follows without an answer between is twice as long, up to the longest. Where
+ * the trial after the fifth (30 + 60 + 120 + 240 + 480 s, 15.5 minutes) fails too, which is the sixth strike, the host's images
+ * are given up, so that a batch of a dead host ends. From then on one image every ten minutes tries whether the host is back.
  */
 export const STRIKE_PAUSE_MS = 30 * SECOND;
 export const STRIKE_PAUSE_MS_MAX = 10 * MINUTE;
-export const STRIKES_MAX = 5;
+export const STRIKES_MAX = 6;
 /** No pause of a host is longer, whatever the reason. */
 export const LONGEST_PAUSE_MS = Math.max(ASKED_PAUSE_MS_MAX, STRIKE_PAUSE_MS_MAX);
 /**
- * A host that asks for patience again and again, and gives nothing in between, gets a strike every three minutes: five
+ * A host that asks for patience again and again, and gives nothing in between, gets a strike every two and a half minutes: six
  * are a quarter of an hour as well, however short the pauses that it asks for.
  */
-export const ASKED_STRIKE_MS = 3 * MINUTE;
+export const ASKED_STRIKE_MS = (15 * MINUTE) / STRIKES_MAX;
 /** A pause that no image has met for so long is forgotten, with its strikes. Longer than the longest pause. */
 export const PAUSE_FRESH_MS = 30 * MINUTE;
 
@@ -98,11 +98,14 @@ export function returnDelayMs({
   return Math.ceil(Math.max(remainingMs, 0) + grace + spread);
 }
 
-/** The failure of an image whose host is not even asked any more. */
+/**
+ * The failure of an image whose host is not even asked any more. The same batch may have images that the host gave before, and then it may
+ * be these that it never gives.
+ */
 export function givenUpHost(host: string, code: ImageCode): StageFailure {
   return failed(
     code,
-    `The host ${host} has not given us anything for 15 minutes or more; its images are given up until it does. Try them again when it is back.`,
+    `Whatever we asked the host ${host} for has failed for 15 minutes or more; its other images are given up until one of them comes. Try them again when the host is back, and look at them where it gave others.`,
     { retry: false },
   ).failure;
 }

@@ -4,7 +4,7 @@ import { before, describe, test } from "node:test";
 import { HOSTS_CHANNEL, listHostPauses, pauseHost, strikeHost } from "../../src/db/host-pauses.ts";
 import type { Database } from "../../src/db/connect.ts";
 import { listen } from "../../src/db/listen.ts";
-import { FAILURES_MAX } from "../../src/domain/host-pause.ts";
+import { FAILURES_MAX, STRIKES_MAX, strikePauseMs } from "../../src/domain/host-pause.ts";
 import type { ImageCode } from "../../src/domain/image-code.ts";
 import { failed } from "../../src/domain/stage-result.ts";
 import { HostPaused } from "../../src/net/host-watch.ts";
@@ -222,27 +222,59 @@ describe("pauses of hosts", () => {
     assert.deepEqual(await rows(), [], "swept");
   });
 
-  test("a host that asks for patience and gives nothing earns a strike every three minutes", async () => {
+  test("a host that asks for patience and gives nothing earns a strike every two and a half minutes: the sixth ends its images", async () => {
+    const { pauses } = await startProcess();
     const ask = () => pauseHost(db.executor, { host: HOST, pauseMs: 2_000, reason: "rate_limited" });
     await ask();
     await ask();
     assert.equal((await row())["strikes"], 0);
-    for (let strikes = 1; strikes <= 5; strikes += 1) {
-      await age(181);
+    for (let strikes = 1; strikes <= 6; strikes += 1) {
+      assert.equal(pauses.meet(HOST)?.kind ?? "release", "release");
+      await age(151);
       await ask();
       await ask();
       assert.equal((await row())["strikes"], strikes);
     }
-    const { pauses } = await startProcess();
-    const met = await eventually("the news", async () => pauses.meet(HOST));
-    assert.ok(met.kind === "give_up" && met.failure.code === "rate_limited" && !met.failure.retry);
+    const met = await eventually("the news", async () => {
+      const found = pauses.meet(HOST);
+      return found?.kind === "give_up" && found;
+    });
+    assert.ok(met.failure.code === "rate_limited" && !met.failure.retry);
     await reset();
   });
 
-  test("after five strikes images are given up at once, but for one that tries when the pause is over", async () => {
+  test("the images of a host that only fails are given up after a quarter of an hour, when the trial after the fifth pause fails", async () => {
+    const [one, other] = [await startProcess(), await startProcess()];
+    for (let index = 0; index < FAILURES_MAX; index += 1) one.fail("connect_failed");
+    let passedMs = 0;
+    const isKnown = (strikes: number) =>
+      eventually(
+        "all to know",
+        async () => other.pauses.isPaused(HOST) && one.pauses.isPaused(HOST) && (await row())["strikes"] === strikes,
+      );
+    for (let strikes = 1; strikes < STRIKES_MAX; strikes += 1) {
+      await isKnown(strikes);
+      for (const { pauses } of [one, other]) assert.equal(pauses.meet(HOST)?.kind, "release", `after ${passedMs} ms`);
+      await age(1);
+      passedMs += strikePauseMs(strikes);
+      for (const { forward } of [one, other]) forward(strikePauseMs(strikes) + 1_000);
+      // Whoever comes first tries it.
+      const [trying, waiting] = strikes % 2 === 0 ? [other, one] : [one, other];
+      assert.equal(trying.pauses.meet(HOST), null);
+      assert.equal(trying.pauses.meet(HOST)?.kind, "release", "its trial may still succeed");
+      trying.fail("connect_failed");
+      await eventually("the other to hear of it", async () => waiting.pauses.isPaused(HOST));
+    }
+    assert.ok(passedMs >= 15 * 60_000 && passedMs < 16 * 60_000, `${passedMs} ms`);
+    await isKnown(STRIKES_MAX);
+    for (const { pauses } of [one, other]) assert.equal(pauses.meet(HOST)?.kind, "give_up");
+    await reset();
+  });
+
+  test("after six strikes images are given up at once, but for one that tries when the pause is over", async () => {
     await db.executor.executeSql(
-      `insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'dns_failed', 5)`,
-      [HOST],
+      `insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'dns_failed', $2)`,
+      [HOST, STRIKES_MAX],
     );
     const { pauses, forward } = await startProcess();
     const met = await eventually("the news", async () => pauses.meet(HOST));

@@ -4,6 +4,7 @@ import type { BatchStatusView } from "../../src/contract/status.ts";
 import { connectDatabase, type Database } from "../../src/db/connect.ts";
 import { HOSTS_CHANNEL, parseHostNews } from "../../src/db/host-pauses.ts";
 import { listen } from "../../src/db/listen.ts";
+import { STRIKES_MAX } from "../../src/domain/host-pause.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
@@ -141,8 +142,8 @@ describe("a fleet of two workers", () => {
       const { host } = new URL(dead.url);
       const free = await startOrigin();
       await db.executor.executeSql(
-        `insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'connect_failed', 5)`,
-        [host],
+        `insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'connect_failed', $2)`,
+        [host, STRIKES_MAX],
       );
       await db.executor.executeSql(
         'select pg_notify($1, row_to_json(news)::text) from (select host, reason, strikes, 300000 as "remainingMs" from host_pause) news',
@@ -159,7 +160,7 @@ describe("a fleet of two workers", () => {
       assert.deepEqual([status.progress.completed, status.progress.failed, dead.hits.size], [1, 300, 0]);
       const [error] = status.products[0]?.errors ?? [];
       assert.equal(error?.code, "connect_failed");
-      assert.match(error?.message ?? "", /has not given us anything for 15 minutes/);
+      assert.match(error?.message ?? "", /has failed for 15 minutes or more; its other images are given up/);
       await db.executor.executeSql("delete from host_pause");
     },
   );
