@@ -50,11 +50,18 @@ export const TRIAL_MS = 10 * SECOND;
 const RETURN_STEP_MS = 5;
 const RETURN_SPREAD_MS_MAX = 30 * SECOND;
 
-/** What a failure says of its host: that it asked for a pause, failed or answered; `unknown` where it says nothing. */
-export function whatHostDid(failure: StageFailure): { kind: "asked"; pauseMs: number } | { kind: "failed" | "answered" | "unknown" } {
+/** `patienceMs`: for how long an image whose host asks loses no attempt by it. */
+export type HostDid = { kind: "asked"; pauseMs: number; patienceMs: number } | { kind: "busy" | "failed" | "answered" | "unknown" };
+
+/**
+ * What a failure says of its host: that it asked for a pause, failed or answered; `busy` where what else it answered has to tell which of
+ * them (host-answers.ts); `unknown` where it says nothing.
+ */
+export function whatHostDid(failure: StageFailure): HostDid {
   if (failure.code === "rate_limited" || (failure.code === "server_error" && failure.retryAfterMs !== undefined)) {
-    return { kind: "asked", pauseMs: Math.min(failure.retryAfterMs || ASKED_PAUSE_MS, ASKED_PAUSE_MS_MAX) };
+    return { kind: "asked", pauseMs: Math.min(failure.retryAfterMs || ASKED_PAUSE_MS, ASKED_PAUSE_MS_MAX), patienceMs: PATIENCE_MS };
   }
+  if (failure.isBusy === true) return { kind: "busy" };
   switch (failure.code) {
     case "connect_failed":
     case "timed_out":

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Executor } from "../db/connect.ts";
 import { clearHostPause, listHostPauses, parseHostNews, pauseHost, strikeHost, type HostPause } from "../db/host-pauses.ts";
+import { createHostAnswers } from "../domain/host-answers.ts";
 import {
   FAILURES_MAX,
   givenUpHost,
@@ -11,6 +12,7 @@ import {
   STRIKES_MAX,
   TRIAL_MS,
   whatHostDid,
+  type HostDid,
 } from "../domain/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import type { Outcome } from "../domain/outcome.ts";
@@ -41,6 +43,7 @@ export class HostPauses implements HostWatch {
   readonly #deps: HostPausesDeps;
   readonly #paused = new Map<string, Paused>();
   readonly #failures = new Map<string, number>();
+  readonly #answers = createHostAnswers();
   readonly #saidOver = new Set<string>();
   #isReading = false;
   /** More news came while they were read. */
@@ -75,7 +78,14 @@ export class HostPauses implements HostWatch {
     return { kind: "release", delayMs };
   }
 
+  /** What this failure of an image of the host says of it, as its latest answers have it. */
+  whatDid(host: string, failure: StageFailure): Exclude<HostDid, { kind: "busy" }> {
+    const did = whatHostDid(failure);
+    return did.kind === "busy" ? this.#answers.whatBusyMeans(host, this.#deps.now()) : did;
+  }
+
   onSuccess(host: string): void {
+    this.#answers.onGiven(host, this.#deps.now());
     this.#failures.delete(host);
     const known = this.#paused.get(host);
     if (!known || known.until > this.#deps.now()) return;
@@ -85,10 +95,16 @@ export class HostPauses implements HostWatch {
 
   onFailure(host: string, failure: StageFailure): void {
     if (host.length > HOST_LENGTH_MAX) return;
-    const did = whatHostDid(failure);
+    if (whatHostDid(failure).kind === "busy") this.#answers.onBusy(host);
+    const did = this.whatDid(host, failure);
     if (did.kind === "asked") this.#onAsked(host, did.pauseMs, failure.code);
     else if (did.kind === "failed") this.#onFailed(host, failure.code);
     else if (did.kind === "answered") this.onSuccess(host);
+  }
+
+  /** An image was answered 503 for the first time, by a host that gives others. */
+  onFirstBusy(host: string, reason: ImageCode): void {
+    this.#onAsked(host, this.#answers.onFirstBusy(host), reason);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { isDatabaseAway } from "../db/connect.ts";
 import type { SourcedImage } from "../db/known-sources.ts";
-import { PATIENCE_MS, whatHostDid } from "../domain/host-pause.ts";
+import { busyDelayMs } from "../domain/host-answers.ts";
+import { whatHostDid } from "../domain/host-pause.ts";
 import { outOfFiles } from "../domain/open-files.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { outputsOf } from "../domain/recipe.ts";
@@ -30,7 +31,7 @@ export type WorkDeps = {
   network: Pick<NetworkGuard, "isToBlame" | "retryMs">;
   log: Log;
   warn: Warn;
-  hosts: Pick<HostPauses, "meet">;
+  hosts: Pick<HostPauses, "meet" | "whatDid" | "onFirstBusy">;
   sourceHeadersOf: SourceHeadersOf;
 };
 
@@ -134,17 +135,23 @@ async function decide(
   return waitAsAsked(deps.hosts, claim, image.host, failure) ?? decideFailure(deps, failure, image.attempts + 1);
 }
 
-/** Where the host asked for patience, the image waits like one that was not tried. Null where it did not ask, or the image has waited PATIENCE_MS. */
+/** Where the host asked for patience, the image waits like one that was not tried. Null where it did not ask, or the image has waited for as long as it may. */
 function waitAsAsked(hosts: WorkDeps["hosts"], { data, job }: Claim, host: string, failure: StageFailure): Outcome<never> | null {
-  const did = whatHostDid(failure);
+  const did = hosts.whatDid(host, failure);
   if (did.kind !== "asked") return null;
   const now = databaseNowMs(job);
   // Later than now where that clock was set back since, or where a process wrote it that took the time by its own machine's clock.
   const askedSince = Math.min(data.askedSince ?? now, now);
-  if (now - askedSince > PATIENCE_MS) return null;
+  const waitedMs = now - askedSince;
+  if (waitedMs > did.patienceMs) return null;
+  const isBusy = whatHostDid(failure).kind === "busy";
+  if (isBusy && data.askedSince === undefined) hosts.onFirstBusy(host, failure.code);
   // Where a redirect led to the host that asked, the image's own host is not paused.
   const met = hosts.meet(host) ?? { kind: "release", delayMs: did.pauseMs };
-  return met.kind === "release" ? { ...met, askedSince } : met;
+  if (met.kind !== "release") return met;
+  // It may be the one image that its host answers so: others go on, and it is not asked for as often.
+  const delayMs = isBusy ? Math.max(met.delayMs, busyDelayMs(waitedMs)) : met.delayMs;
+  return { ...met, delayMs, askedSince };
 }
 
 /** One wide event for each attempt. No URL: its query may hold what signs it, and batchId and ordinal find it. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { givenUpHost, returnDelayMs, strikePauseMs, STRIKES_MAX, whatHostDid } from "../../src/domain/host-pause.ts";
+import { givenUpHost, PATIENCE_MS, returnDelayMs, strikePauseMs, STRIKES_MAX, whatHostDid } from "../../src/domain/host-pause.ts";
 import { IMAGE_CODES, type ImageCode } from "../../src/domain/image-code.ts";
 import { failed } from "../../src/domain/stage-result.ts";
 
@@ -11,7 +11,7 @@ describe("a host's pause", () => {
   test("is what the host asks for, ten minutes at most", () => {
     assert.deepEqual(
       [did("rate_limited", 2_000), did("server_error", 5_000), did("rate_limited", 86_400_000), did("rate_limited")],
-      [2_000, 5_000, 600_000, 2_000].map((pauseMs) => ({ kind: "asked", pauseMs })),
+      [2_000, 5_000, 600_000, 2_000].map((pauseMs) => ({ kind: "asked", pauseMs, patienceMs: PATIENCE_MS })),
     );
   });
 
@@ -20,6 +20,12 @@ describe("a host's pause", () => {
     assert.deepEqual(kinds.failed, ["dns_failed", "connect_failed", "tls_failed", "timed_out", "server_error"]);
     assert.deepEqual(kinds.unknown, ["address_blocked", "truncated", "storage_failed"]);
     assert.ok(kinds.answered?.includes("not_found") && kinds.answered.includes("too_large"));
+  });
+
+  test("depends on its other answers where it says 503 and no more", () => {
+    const busy = failed("server_error", "x", { isBusy: true }).failure;
+    assert.deepEqual(whatHostDid(busy), { kind: "busy" });
+    assert.equal(whatHostDid({ ...busy, retryAfterMs: 5_000 }).kind, "asked");
   });
 
   test("doubles from 30 s to ten minutes; those before the last strike make a quarter of an hour", () => {

@@ -20,6 +20,8 @@ test("a host that asks for patience costs its images no attempt, for a quarter o
     const count = (asked.get(url.pathname) ?? 0) + 1;
     asked.set(url.pathname, count);
     if (url.pathname !== "/refused.jpg" && count > refusals) return void response.setHeader("content-type", "image/jpeg").end(photo);
+    if (url.pathname === "/unsaid.jpg" && count > 1) return void response.setHeader("content-type", "image/jpeg").end(photo);
+    if (url.pathname === "/unsaid.jpg") return void response.writeHead(503).end();
     response.writeHead(url.pathname === "/busy.jpg" ? 503 : 429, { "retry-after": "1" }).end();
   });
   const url = await createTestDatabase();
@@ -46,6 +48,12 @@ test("a host that asks for patience costs its images no attempt, for a quarter o
   assert.equal((await ended(batch)).progress.completed, 2);
   assert.deepEqual(await rowsOf("select attempts from image where batch_id = $1", batch.batchId), [{ attempts: 1 }, { attempts: 1 }]);
   assert.deepEqual(await rowsOf("select * from image_attempt where batch_id = $1", batch.batchId), []);
+
+  // A 503 that names no time is taken for the same while the host gives others.
+  const unsaid = await begin(["/unsaid.jpg"]);
+  assert.equal((await ended(unsaid)).progress.completed, 1);
+  assert.equal(asked.get("/unsaid.jpg"), 2);
+  assert.deepEqual(await rowsOf("select * from image_attempt where batch_id = $1", unsaid.batchId), []);
 
   // One that has been asked to wait for longer than that has its attempts like any other.
   const { batchId } = await begin(["/refused.jpg"]);

@@ -151,6 +151,27 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
+  test("a host that answers 503 to many and gives the others is paused for two seconds; one that gives nothing fails", async () => {
+    const { pauses, forward } = await startProcess();
+    const busy = () => {
+      const { failure } = failed("server_error", "x", { isBusy: true });
+      pauses.onFailure(HOST, failure);
+      if (pauses.whatDid(HOST, failure).kind === "asked") pauses.onFirstBusy(HOST, failure.code);
+    };
+    pauses.onSuccess(HOST);
+    for (let index = 0; index < FAILURES_MAX - 1; index += 1) busy();
+    assert.deepEqual(await row(), { host: HOST, reason: "server_error", strikes: 0, seconds: 2 });
+    forward(61_000);
+    await age(1);
+    for (let index = 0; index < FAILURES_MAX - 1; index += 1) busy();
+    assert.equal(pauses.isPaused(HOST), false);
+    busy();
+    assert.ok(pauses.isPaused(HOST));
+    await eventually("the strike", async () => (await row())["strikes"] === 1);
+    assert.equal((await row())["seconds"], 30);
+    await reset();
+  });
+
   test("after the pause of a failing host one image tries it: its failure doubles the pause, its success ends it for all", async () => {
     const [one, other] = [await startProcess(), await startProcess()];
     for (let index = 0; index < FAILURES_MAX; index += 1) one.fail("connect_failed");

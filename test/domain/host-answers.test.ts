@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { busyDelayMs, createHostAnswers } from "../../src/domain/host-answers.ts";
+
+const HOST = "shop.example";
+const FAILED = { kind: "failed" };
+const ASKED = { kind: "asked", pauseMs: 0, patienceMs: 300_000 };
+
+describe("a 503 without Retry-After", () => {
+  test("of a host that gives a few and refuses more pauses it for two seconds; while it gives most, only the image waits", () => {
+    const answers = createHostAnswers();
+    for (let given = 0; given < 6; given += 1) answers.onGiven(HOST, 0);
+    answers.onBusy(HOST);
+    assert.deepEqual(answers.whatBusyMeans(HOST, 0), ASKED);
+    const pauses = Array.from({ length: 6 }, () => answers.onFirstBusy(HOST));
+    assert.deepEqual(pauses, [0, 0, 0, 0, 2_000, 2_000]);
+  });
+
+  test("is a failure of a host that has given nothing, or for a minute nothing, whatever it gave before", () => {
+    const answer = fc.record({ isBusy: fc.boolean(), afterMs: fc.nat(90_000) });
+    fc.assert(
+      fc.property(fc.array(answer, { maxLength: 60 }), (sequence) => {
+        const answers = createHostAnswers();
+        let [nowMs, gaveAtMs] = [0, -Infinity];
+        for (const { isBusy, afterMs } of sequence) {
+          nowMs += afterMs;
+          if (isBusy) {
+            answers.onBusy(HOST);
+            assert.equal(answers.whatBusyMeans(HOST, nowMs).kind === "failed", nowMs - gaveAtMs > 60_000);
+          } else {
+            answers.onGiven(HOST, nowMs);
+            gaveAtMs = nowMs;
+          }
+        }
+        answers.onBusy(HOST);
+        assert.deepEqual(answers.whatBusyMeans(HOST, nowMs + 60_001), FAILED);
+      }),
+    );
+  });
+
+  test("of one path in ten that is broken never pauses its host", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 9, max: 40 }), { maxLength: 100 }), (distances) => {
+        const answers = createHostAnswers();
+        for (const distance of distances) {
+          for (let given = 0; given < distance; given += 1) answers.onGiven(HOST, 0);
+          assert.equal(answers.onFirstBusy(HOST), 0);
+        }
+      }),
+    );
+  });
+
+  test("is a failure where another host was busy, to which this one only redirects", () => {
+    const answers = createHostAnswers();
+    answers.onGiven(HOST, 0);
+    answers.onBusy("cdn.example");
+    assert.deepEqual([answers.whatBusyMeans(HOST, 0), answers.whatBusyMeans("cdn.example", 0)], [FAILED, FAILED]);
+  });
+
+  test("is met at most some twenty times by one image before that has waited for its five minutes", () => {
+    let [waitedMs, tries] = [0, 0];
+    for (; waitedMs <= 300_000; tries += 1) waitedMs += busyDelayMs(waitedMs);
+    assert.ok(tries >= 15 && tries <= 25, String(tries));
+    fc.assert(fc.property(fc.nat(), (ms) => busyDelayMs(ms) >= 2_000 && busyDelayMs(ms) <= 30_000));
+  });
+});
