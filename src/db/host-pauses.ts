@@ -1,4 +1,12 @@
-import { ASKED_STRIKE_MS, LONGEST_PAUSE_MS, PAUSE_FRESH_MS, STRIKE_PAUSE_MS, STRIKE_PAUSE_MS_MAX } from "../domain/host-pause.ts";
+import {
+  ASKED_STRIKE_MS,
+  CONFIRMED_PAUSE_MS,
+  STRIKES_MAX,
+  LONGEST_PAUSE_MS,
+  PAUSE_FRESH_MS,
+  STRIKE_PAUSE_MS,
+  STRIKE_PAUSE_MS_MAX,
+} from "../domain/host-pause.ts";
 import { isImageCode, type ImageCode } from "../domain/image-code.ts";
 import type { Executor } from "./connect.ts";
 
@@ -34,18 +42,22 @@ export async function pauseHost(db: Executor, pause: { host: string; pauseMs: nu
   );
 }
 
-/** For a host that only fails. A pause that is on is not made longer, so that processes that saw the same failures count them once. */
-export async function strikeHost(db: Executor, strike: { host: string; reason: ImageCode }): Promise<void> {
+/**
+ * For a host that only fails, as nextStrike has it. A pause that is on is not made longer, so that processes that saw the same failures count
+ * them once. `isConfirmed`: the trial after a pause met what the host was paused for, and no waiting mends it.
+ */
+export async function strikeHost(db: Executor, strike: { host: string; reason: ImageCode; isConfirmed?: boolean }): Promise<void> {
   await db.executeSql(
     `with changed as (
        insert into host_pause as p (host, paused_until, reason, strikes) values ($1, now() + $2 * interval '1 ms', $3, 1)
        on conflict (host) do update set reason = excluded.reason, updated_at = now(),
-         strikes = case when ${STALE} then 1 else p.strikes + 1 end,
-         paused_until = now() + least($2 * 2 ^ (case when ${STALE} then 0 else least(p.strikes, 20) end), $5) * interval '1 ms'
+         strikes = case when ${STALE} then 1 when ${CONFIRMED} then greatest(p.strikes + 1, ${STRIKES_MAX}) else p.strikes + 1 end,
+         paused_until = now() + case when ${STALE} then $2 when ${CONFIRMED} then ${CONFIRMED_PAUSE_MS}
+           else least($2 * 2 ^ least(p.strikes, 20), $5) end * interval '1 ms'
        where p.paused_until <= now()
        returning *
      ) ${NOTIFY}`,
-    [strike.host, STRIKE_PAUSE_MS, strike.reason, HOSTS_CHANNEL, STRIKE_PAUSE_MS_MAX],
+    [strike.host, STRIKE_PAUSE_MS, strike.reason, HOSTS_CHANNEL, STRIKE_PAUSE_MS_MAX, strike.isConfirmed === true],
   );
 }
 
@@ -72,6 +84,7 @@ export function parseHostNews(payload: string): HostNews | null {
 const PAUSE = `host, reason, strikes, least(extract(epoch from paused_until - now()) * 1000, ${LONGEST_PAUSE_MS})::float8 as "remainingMs"`;
 const NOTIFY = `select pg_notify($4, row_to_json(news)::text) from (select ${PAUSE} from changed) news`;
 const STALE = `p.paused_until < now() - ${PAUSE_FRESH_MS} * interval '1 ms'`;
+const CONFIRMED = `$6::boolean and p.strikes > 0 and p.reason = excluded.reason`;
 const ASKS_STILL = `p.updated_at < now() - ${ASKED_STRIKE_MS} * interval '1 ms'`;
 
 function toPause(row: Record<string, unknown>): HostPause {

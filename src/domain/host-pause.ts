@@ -31,6 +31,8 @@ export const FAILURES_MAX = 20;
 export const STRIKE_PAUSE_MS = 30 * SECOND;
 export const STRIKE_PAUSE_MS_MAX = 10 * MINUTE;
 export const STRIKES_MAX = 6;
+/** Of a host that was given up for a failure that no waiting mends. */
+export const CONFIRMED_PAUSE_MS = MINUTE;
 /** No pause of a host is longer, whatever the reason. */
 export const LONGEST_PAUSE_MS = Math.max(ASKED_PAUSE_MS_MAX, STRIKE_PAUSE_MS_MAX);
 /**
@@ -79,6 +81,16 @@ export function whatHostDid(failure: StageFailure): HostDid {
   }
 }
 
+/**
+ * What the next strike is of a host that has `strikes`. A failure for which no image is tried again, such as a certificate that is not good,
+ * passes by no waiting: where the trial after the pause has it too, half a minute later, that is the last strike. Whoever has mended
+ * the host waits a minute for the next trial. A name that is not found is none of these: a resolver that has lost its own says so too.
+ */
+export function nextStrike(strikes: number, isConfirmed: boolean): { strikes: number; pauseMs: number } {
+  if (!isConfirmed) return { strikes: strikes + 1, pauseMs: strikePauseMs(strikes + 1) };
+  return { strikes: Math.max(strikes + 1, STRIKES_MAX), pauseMs: CONFIRMED_PAUSE_MS };
+}
+
 /** How long the pause of this strike is; strikes count from 1. */
 export function strikePauseMs(strikes: number): number {
   return Math.min(STRIKE_PAUSE_MS * 2 ** (Math.max(strikes, 1) - 1), STRIKE_PAUSE_MS_MAX);
@@ -110,6 +122,10 @@ export function returnDelayMs({
  * be these that it never gives.
  */
 export function givenUpHost(host: string, code: ImageCode): StageFailure {
+  if (code === "tls_failed") {
+    const detail = `The TLS connection to the host ${host} has failed again and again, for half a minute or more; its other images are given up until one of them comes. Try them again when its certificate or its settings are mended.`;
+    return failed(code, detail, { retry: false }).failure;
+  }
   return failed(
     code,
     `Whatever we asked the host ${host} for has failed for 15 minutes or more; its other images are given up until one of them comes. Try them again when the host is back, and look at them where it gave others.`,

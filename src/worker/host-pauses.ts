@@ -7,8 +7,8 @@ import {
   givenUpHost,
   HOST_LENGTH_MAX,
   PAUSE_FRESH_MS,
+  nextStrike,
   returnDelayMs,
-  strikePauseMs,
   STRIKES_MAX,
   TRIAL_MS,
   whatHostDid,
@@ -98,7 +98,7 @@ export class HostPauses implements HostWatch {
     if (whatHostDid(failure).kind === "busy") this.#answers.onBusy(host);
     const did = this.whatDid(host, failure);
     if (did.kind === "asked") this.#onAsked(host, did.pauseMs, failure.code);
-    else if (did.kind === "failed") this.#onFailed(host, failure.code);
+    else if (did.kind === "failed") this.#onFailed(host, failure);
     else if (did.kind === "answered") this.onSuccess(host);
   }
 
@@ -130,7 +130,7 @@ export class HostPauses implements HostWatch {
     this.#tell(pauseHost(this.#deps.executor, { host, pauseMs, reason }));
   }
 
-  #onFailed(host: string, reason: ImageCode): void {
+  #onFailed(host: string, { code: reason, retry }: StageFailure): void {
     const known = this.#paused.get(host);
     // Begun before the pause; it is known already.
     if (known && known.until > this.#deps.now()) return;
@@ -142,9 +142,10 @@ export class HostPauses implements HostWatch {
       return;
     }
     this.#failures.delete(host);
-    const strikes = (known?.strikes ?? 0) + 1;
-    this.#apply({ host, remainingMs: strikePauseMs(strikes), reason, strikes });
-    this.#tell(strikeHost(this.#deps.executor, { host, reason }));
+    const isConfirmed = isTrial && !retry && known.reason === reason;
+    const { strikes, pauseMs } = nextStrike(known?.strikes ?? 0, isConfirmed);
+    this.#apply({ host, remainingMs: pauseMs, reason, strikes });
+    this.#tell(strikeHost(this.#deps.executor, { host, reason, isConfirmed }));
   }
 
   #apply({ host, remainingMs, reason, strikes }: HostPause): void {

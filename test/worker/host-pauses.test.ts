@@ -292,6 +292,47 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
+  test("a certificate that is not good ends its host's images by one trial after half a minute, and another a minute later frees them", async () => {
+    const [one, other] = [await startProcess(), await startProcess()];
+    const pass = async (seconds: number) => {
+      await eventually("all to know", async () => one.pauses.isPaused(HOST) && other.pauses.isPaused(HOST));
+      await age(1);
+      for (const { forward } of [one, other]) forward((seconds + 1) * 1_000);
+    };
+    for (let index = 0; index < FAILURES_MAX; index += 1) one.fail("connect_failed");
+    await pass(30);
+    one.fail("tls_failed");
+    await eventually("the second strike", async () => (await row())["strikes"] === 2);
+    assert.deepEqual(await row(), { host: HOST, reason: "tls_failed", strikes: 2, seconds: 60 });
+    assert.equal(one.pauses.meet(HOST)?.kind, "release", "once may be a server that starts");
+    await pass(60);
+    other.fail("tls_failed");
+    await eventually("the last strike", async () => (await row())["strikes"] === STRIKES_MAX);
+    assert.deepEqual(await row(), { host: HOST, reason: "tls_failed", strikes: STRIKES_MAX, seconds: 60 });
+    await eventually("all to know", async () => one.pauses.isPaused(HOST));
+    for (const { pauses } of [one, other]) {
+      const met = pauses.meet(HOST);
+      assert.ok(met?.kind === "give_up" && /TLS connection to the host shop.example .*half a minute/.test(met.failure.detail));
+    }
+    await pass(60);
+    assert.equal(one.pauses.meet(HOST), null);
+    one.pauses.onSuccess(HOST);
+    await eventually("all to go on", async () => other.pauses.meet(HOST) === null && other.pauses.meet(HOST) === null);
+    await reset();
+  });
+
+  test("names that are not found wait as long as any failure: a resolver may be down", async () => {
+    const { pauses, fail, forward } = await startProcess();
+    for (let index = 0; index < FAILURES_MAX; index += 1) fail("dns_failed");
+    await row();
+    await age(1);
+    forward(31_000);
+    fail("dns_failed");
+    await eventually("the second strike", async () => (await row())["strikes"] === 2);
+    assert.equal(pauses.meet(HOST)?.kind, "release");
+    await reset();
+  });
+
   test("after six strikes images are given up at once, but for one that tries when the pause is over", async () => {
     await db.executor.executeSql(
       `insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'dns_failed', $2)`,
