@@ -2,7 +2,7 @@ import type { Connection } from "./connection.ts";
 
 /** Closed before most servers do it themselves (nginx after 75 s, Node after 5 s): a request that meets a close is asked twice. */
 const KEEP_ALIVE_MS = 4_000;
-/** What a server announces is taken a second early, since the close is on its way by then. */
+/** What a server announces is taken a second early, since the close is on its way by then; of less than two seconds half is left. */
 const EARLY_MS = 1_000;
 const SWEEP_MS = 1_000;
 const IDLE_MAX = 512;
@@ -70,5 +70,5 @@ export class IdleConnections {
 }
 
 function expiry({ idleSince, keepMs }: Connection): number {
-  return idleSince + Math.min(KEEP_ALIVE_MS, keepMs - EARLY_MS);
+  return idleSince + Math.min(KEEP_ALIVE_MS, Math.max(keepMs - EARLY_MS, keepMs / 2));
 }
