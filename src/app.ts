@@ -125,7 +125,11 @@ async function startFoundation(
   onStop((await startSweeper({ sweep: storage.sweep, log })).stop);
   const db = openPool(databaseUrl, given.warn);
   onStop(db.close);
-  const warn = await stopForNewerVersion({ db, log, warn: given.warn, onStop, stop });
+  const doubtTables = await stopForOtherTables({ db, log, onStop, stop });
+  const warn: Warn = (error, ...event) => {
+    given.warn(error, ...event);
+    doubtTables(error);
+  };
   await sweepUploads({ executor: db.executor, storage });
   const queue = await openQueue({
     executor: db.executor,
@@ -136,30 +140,34 @@ async function startFoundation(
   // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.
   if (config.databaseUrl === null) await queue.freeClaims();
   const headerSeal = await openHeaderSeal(config, log, await listSealedBatches(db.executor));
-  return { config, log, warn, db, databaseUrl, queue, storage, headerSeal };
+  return { config, log, warn, doubtTables, db, databaseUrl, queue, storage, headerSeal };
 }
 
 function openPool(url: string, warn: Warn): Database {
   return connectDatabase({ url, poolMax: POOL_MAX, onError: (error) => warn(error, "an idle database connection broke") });
 }
 
-type Watched = { db: Database; log: Log; warn: Warn; onStop: OnStop; stop: () => Promise<void> };
+type Watched = { db: Database; log: Log; onStop: OnStop; stop: () => Promise<void> };
 
 /**
- * Ends this process once a newer version has migrated its database. That is looked for now and then, and, by the Warn that is returned,
- * at once where the database does not understand what a worker asks: its images would be fetched in vain.
+ * Ends this process once its database has not the tables of this version any more. That is looked for now and then, and at once where
+ * what is returned is called with an error by which the database does not understand what a worker or a request asks: images would be
+ * fetched in vain.
  */
-async function stopForNewerVersion({ db, log, warn, onStop, stop }: Watched): Promise<Warn> {
+async function stopForOtherTables({ db, log, onStop, stop }: Watched): Promise<Parts["doubtTables"]> {
   const watch = await watchVersion({
     executor: db.executor,
     onNewer(detail) {
       log.error({ detail }, "a newer version of Pressrun has migrated the database; stopping");
       void stop().then(() => process.exit(1));
     },
+    onOther() {
+      log.error({}, "the database is not the one that was migrated at the start; stopping");
+      void stop().then(() => process.exit(1));
+    },
   });
   onStop(async () => watch.stop());
-  return (error, ...event) => {
-    warn(error, ...event);
+  return (error) => {
     if (isStatementUnknown(error)) void watch.look();
   };
 }

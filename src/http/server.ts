@@ -35,6 +35,8 @@ export type HttpDeps = BatchDeps &
   ServiceDeps & {
     settings: ProtectionSettings & { uploadBytesMax: number; uploadMs: number; version: string };
     isUnavailable(error: unknown): boolean;
+    /** Told of each error that ends in a 500. */
+    onUnexpected(error: unknown): void;
     log: Log;
   };
 
@@ -132,7 +134,7 @@ function refuseWhileClosing(app: FastifyInstance): void {
   });
 }
 
-function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): void {
+function answerErrors(app: FastifyInstance, { isUnavailable, onUnexpected, log }: HttpDeps): void {
   app.setNotFoundHandler(() => {
     throw new ProblemError("not_found", "There is no such route; /docs lists them.");
   });
@@ -144,6 +146,7 @@ function answerErrors(app: FastifyInstance, { isUnavailable, log }: HttpDeps): v
     if (isDiskAway(error)) log.error({ err: error }, "a request could not reach the disk");
     if (known) return sendProblem(request, reply, known);
     log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed unexpectedly");
+    onUnexpected(error);
     return sendProblem(
       request,
       reply,

@@ -35,7 +35,7 @@ const CLOSE_MS = 5_000;
 
 /** The API, listening; returns its address. */
 export async function wireApi(
-  { config, log, db, databaseUrl, queue, storage, publicUrl, headerSeal, stopping }: Parts,
+  { config, log, doubtTables, db, databaseUrl, queue, storage, publicUrl, headerSeal, stopping }: Parts,
   onStop: OnStop,
 ): Promise<string> {
   const cutting = new AbortController();
@@ -65,6 +65,7 @@ export async function wireApi(
     isStopping: () => stopping.aborted,
     isUnavailable: isDatabaseAway,
     cut: cutting.signal,
+    onUnexpected: doubtTables,
     log,
   });
   const drained = createDrain(stopping, config.drainMs);

@@ -31,15 +31,10 @@ export type Intake = {
   findEarlier(key: IdempotencyKey): Promise<Acceptance | null>;
 };
 
+type IntakeParts = Omit<Parts, "log" | "warn" | "doubtTables" | "publicUrl" | "stopping">;
+
 /** Wires what takes a spooled CSV in, for the API and for the command line. */
-export function wireIntake({
-  config,
-  db,
-  databaseUrl,
-  queue,
-  storage,
-  headerSeal,
-}: Omit<Parts, "log" | "warn" | "publicUrl" | "stopping">): Intake {
+export function wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }: IntakeParts): Intake {
   const inTurn = createTurnstile(LOADS_AT_ONCE);
   const load = (order: BatchOrder) =>
     isQuicklyRead(order.csv)

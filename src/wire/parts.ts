@@ -12,6 +12,8 @@ export type Parts = {
   log: Log;
   /** For what the database refuses: calm while it is away. */
   warn: Warn;
+  /** Looks, where an error gives reason to, whether the database still has the tables of this version, and ends the process where not. */
+  doubtTables(error: unknown): void;
   db: Database;
   databaseUrl: string;
   queue: Queue;
