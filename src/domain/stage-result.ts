@@ -14,6 +14,8 @@ export type StageFailure = {
   isOfCondition?: boolean;
   /** Nothing is wrong with the image: no further file or connection could be opened for it, as this error says. */
   outOfFiles?: Error;
+  /** Nor is it here: no bytes or inodes are left for its files, or a quota of them is used up. */
+  isDiskFull?: boolean;
 };
 
 export type StageResult<T> = { ok: true; value: T } | { ok: false; failure: StageFailure };
@@ -26,7 +28,7 @@ export function succeeded<T>(value: T): StageResult<T> {
 export function failed(
   code: ImageCode,
   detail: string = IMAGE_CODES[code].message,
-  more: Partial<Pick<StageFailure, "retry" | "retryAfterMs" | "isBusy" | "outOfFiles">> = {},
+  more: Partial<Pick<StageFailure, "retry" | "retryAfterMs" | "isBusy" | "outOfFiles" | "isDiskFull">> = {},
 ): { ok: false; failure: StageFailure } {
   return { ok: false, failure: { code, detail, retry: IMAGE_CODES[code].retry, ...more } };
 }

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Problem } from "../contract/problem.ts";
+import { diskFullCode } from "../domain/disk-full.ts";
 import { isOutOfFiles } from "../domain/open-files.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
@@ -71,7 +72,7 @@ export function knownProblem(error: Unexpected, request: FastifyRequest, isUnava
       {},
       { "retry-after": "5" },
     );
-  if (error.code === "ENOSPC" || error.code === "EDQUOT")
+  if (diskFullCode(error) !== null)
     return new ProblemError("storage_full", "The disk of the service is full; try again when there is room.", {}, { "retry-after": "60" });
   if (isDiskAway(error))
     return new ProblemError(

@@ -11,7 +11,8 @@ export function resultOf(
 ): StageResult<Encoded> {
   if ("outputs" in reply) return succeeded({ outputs: reply.outputs, encodeMs: reply.encodeMs });
   if (reply.kind === "too large") return failed("too_many_pixels", reply.fault);
-  if (reply.kind === "disk") return failed("storage_failed", "The compressed image could not be written.");
+  if (reply.kind === "disk full" || reply.kind === "disk")
+    return failed("storage_failed", "The compressed image could not be written.", { isDiskFull: reply.kind === "disk full" });
   const why = firstWords(withoutPaths(reply.fault, task));
   if (reply.kind === "unsupported") return failed("unsupported_format", `The image is coded in a way that is not supported (${why}).`);
   return failed("corrupt_image", `The image is damaged and cannot be decoded (${why}).`);

@@ -11,7 +11,7 @@ export type EncoderReply =
   | { id: number; encodeMs: number; fault: string; kind: Fault };
 
 /** `worn`: the image may have what a fresh encoder has, and this one has not any more. `unsupported`: it is whole, and we cannot read it. */
-type Fault = "worn" | "too large" | "unsupported" | "disk" | "image";
+type Fault = "worn" | "too large" | "unsupported" | "disk full" | "disk" | "image";
 
 // The entry of an encoder child process: takes tasks one after the other, in order, and dies with its parent, since nobody else waits
 // for a result. It listens for that first of all, as loading libvips takes a while. Not process.exit(), which waits for libvips to
@@ -29,8 +29,9 @@ reply({ isReady: true });
 // Node would do it at an end of its own accord, which an encoder never has.
 flushCompileCache();
 
+const DISK_FULL = /no space|disk quota/i;
 /** Not `unable to write to target` alone: that is also what libvips says of a PNG where it was the input that could not be read. */
-const DISK_FAULT = /no space|disk quota|read-only|unable to open|write error|wbuffer_write|write failed/i;
+const DISK_FAULT = /read-only|unable to open|write error|wbuffer_write|write failed/i;
 /** What libjpeg and libtiff say of what they were not built to read: 12 bits, lossless in 16, 65,501 pixels a side, Zstandard. */
 const UNSUPPORTED =
   /Unsupported JPEG (data precision 1[26]\b|process)|tiled separate planes not supported|Maximum supported image dimension|compression support is not configured|Compression scheme \d+ \w+ decoding is not implemented/;
@@ -68,6 +69,7 @@ function kindOf(error: unknown, fault: string): Fault {
   if (error instanceof EncoderWorn) return "worn";
   if (error instanceof TooLargeForMemory || error instanceof TooLargeForFormat) return "too large";
   if (UNSUPPORTED.test(fault)) return "unsupported";
+  if (DISK_FULL.test(fault)) return "disk full";
   const isSystemCall = error instanceof Error && "syscall" in error;
   return isSystemCall || DISK_FAULT.test(fault) ? "disk" : "image";
 }

@@ -1,3 +1,4 @@
+import { diskFullCode } from "../domain/disk-full.ts";
 import { outOfFiles } from "../domain/open-files.ts";
 import { failed, type StageFailure } from "../domain/stage-result.ts";
 import { BlockedAddress } from "./guarded-lookup.ts";
@@ -8,7 +9,7 @@ import { ProtocolError } from "./http1/protocol-error.ts";
 export class DeadlinePassed extends Error {}
 
 const DNS_ERRNOS = new Set(["ENOTFOUND", "EAI_AGAIN", "ENODATA", "ESERVFAIL", "EAI_FAIL", "EAI_NODATA", "EAI_NONAME"]);
-const DISK_ERRNOS = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "ENOENT"]);
+const DISK_ERRNOS = new Set(["EROFS", "EIO", "EACCES", "ENOENT"]);
 /** What OpenSSL finds wrong with a certificate, as Node names it: UNSPECIFIED is all that has no name of its own. */
 const TLS_CODES =
   /^(ERR_TLS|ERR_SSL|CERT_|CRL_|ERROR_IN_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|INVALID_(CA|PURPOSE)$|PATH_LENGTH|HOSTNAME_MISMATCH|UNSPECIFIED$|EPROTO)/;
@@ -21,6 +22,8 @@ export function netFailure(error: unknown): StageFailure {
   const first = firstOf(error);
   const lack = outOfFiles(first);
   if (lack !== null) return lack.failure;
+  const full = diskFullCode(first);
+  if (full !== null) return failed("storage_failed", `The download could not be written (${full}).`, { isDiskFull: true }).failure;
   const code = errnoOf(first);
   if (DNS_ERRNOS.has(code)) return failed("dns_failed", `The host name could not be resolved (${code}).`).failure;
   if (DISK_ERRNOS.has(code)) return failed("storage_failed", `The download could not be written (${code}).`).failure;

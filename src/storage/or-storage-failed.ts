@@ -1,3 +1,4 @@
+import { diskFullCode } from "../domain/disk-full.ts";
 import { outOfFiles } from "../domain/open-files.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 
@@ -7,6 +8,8 @@ export async function orStorageFailed<T>(work: () => Promise<T>): Promise<StageR
     return succeeded(await work());
   } catch (error) {
     if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") throw error;
-    return outOfFiles(error) ?? failed("storage_failed", `The file could not be stored (${error.code}).`);
+    const full = diskFullCode(error);
+    const failure = () => failed("storage_failed", `The file could not be stored (${full ?? error.code}).`, { isDiskFull: full !== null });
+    return outOfFiles(error) ?? failure();
   }
 }

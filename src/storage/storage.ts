@@ -50,7 +50,10 @@ export type Storage = {
   /** Removes everything of a batch. */
   removeBatch(batchId: string): Promise<void>;
   discard(tempPath: string): Promise<void>;
-  /** Rejects while nothing can be written: the file system is read-only, or the mount is gone and an empty folder in its place. */
+  /**
+   * Rejects while nothing can be written: the file system is read-only or short of inodes, or the mount is gone and an empty folder in its
+   * place.
+   */
   freeBytes(): Promise<number>;
   /**
    * Removes what processes left behind that are gone; never a living one's files. To be called again and again: it also tells other
@@ -113,8 +116,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     discard: unlinkIfThere,
     async freeBytes() {
       await access(temp.folder, constants.W_OK);
-      const { bavail, bsize } = await statfs(options.dataDir);
-      return bavail * bsize;
+      return freeBytes(options.dataDir);
     },
     sweep: temp.sweep,
     close: temp.remove,
@@ -135,6 +137,21 @@ function checkOneFileSystem(temp: string, folder: string): void {
         { cause: error },
       );
   }
+}
+
+/**
+ * So many files can still be made while images are claimed: 4,000 for the input and the output of each of the two thousand that may be in
+ * hand, the rest for a database beside them and for uploads, since no inodes are kept back for the system as blocks are. Of a file system
+ * that has few it is a tenth. One that does not count them (Btrfs, FAT) says 0 of 0, and is never short.
+ */
+const FREE_FILES_MIN = 10_000;
+const FREE_FILES_SHARE = 1 / 10;
+
+async function freeBytes(dataDir: string): Promise<number> {
+  const { bavail, bsize, files, ffree } = await statfs(dataDir);
+  const filesMin = Math.min(FREE_FILES_MIN, Math.floor(files * FREE_FILES_SHARE));
+  if (ffree >= filesMin) return bavail * bsize;
+  throw new Error(`no files but ${ffree} can be made any more: expected ${filesMin} free inodes or more on the file system of DATA_DIR`);
 }
 
 async function listUploads(paths: ReturnType<typeof createPaths>, beforeMs: number): Promise<string[]> {

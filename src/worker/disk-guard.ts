@@ -8,6 +8,8 @@ export type DiskGuard = Pick<DiskLoad, "begin"> & {
   claimMax(): number;
   /** For an image that is given back for want of room: after how long it is tried again, by whoever has some. */
   retryMs(image: { batchId: string; ordinal: number }): number;
+  /** As retryMs, for one whose files the system had no room for, as `detail` says, whatever a look at the disk shows. Meanwhile little is claimed. */
+  refusedMs(image: { batchId: string; ordinal: number }, detail: string): number;
   /** Looks now. Whether the reserve is free. */
   check(): Promise<boolean>;
   /** An image is given up whose files could not be stored, although the reserve was free. */
@@ -27,6 +29,11 @@ const TRIAL_MS = 5_000;
 const PATIENCE = 1 / 4;
 /** Where hundreds have no room, those behind them are tried before the first ones are back. */
 const RETRY_MS_MAX = 600_000;
+/**
+ * Where the system has no room for files though the disk shows some, as where a quota is used up, nothing is claimed for as long as the
+ * image waits that met it, up to this: each that is claimed then may be downloaded in vain.
+ */
+const REFUSED_MS_MAX = 60_000;
 /** So long after the last that was given back it is a new want of room. */
 const FORGET_MS = 2 * RETRY_MS_MAX;
 
@@ -46,9 +53,6 @@ export async function startDiskGuard(options: {
   // Hundreds of images meet the same disk.
   const warn = createCalmWarn({ log, isKnown: () => true });
   let hasRoom = true;
-  /** When images were given back for the first time, since they have been at all, and for the last. */
-  let [firstAt, lastAt] = [-Infinity, -Infinity];
-  let isTold = false;
 
   const lookNow = async () => {
     const onFound = load.onLook();
@@ -74,25 +78,47 @@ export async function startDiskGuard(options: {
     hasRoom = load.hasRoom;
     return err === null && freeBytes >= freeBytesMin;
   };
+  const waits = createWaits({ now, log, hasRoom: () => hasRoom });
   await check();
   const timer = setInterval(() => void check(), LOOK_MS);
   return {
     begin: load.begin,
-    claimMax() {
-      const max = load.claimMax;
-      return max > 1 || now() - lastAt >= TRIAL_MS ? max : 0;
-    },
-    retryMs({ batchId, ordinal }) {
-      if (now() - lastAt >= FORGET_MS) [firstAt, isTold] = [now(), false];
-      // It may be larger than all others, and wait alone.
-      if (hasRoom && !isTold) log.warn({ batchId, ordinal }, "an image waits until the disk has room for it");
-      isTold ||= hasRoom;
-      lastAt = now();
-      return outageDelayMs((lastAt - firstAt) * PATIENCE, RETRY_MS_MAX);
-    },
+    claimMax: () => waits.limit(load.claimMax),
+    retryMs: waits.retryMs,
+    refusedMs: waits.refusedMs,
     check,
     onGivenUp: (detail) => warn(new Error(detail), "images were given up because their files could not be stored"),
     stop: () => clearInterval(timer),
+  };
+}
+
+type Refused = { batchId: string; ordinal: number };
+
+/** How long images wait that are given back for want of room, and what may be claimed meanwhile. */
+function createWaits({ now, log, hasRoom }: { now: () => number; log: Log; hasRoom(): boolean }) {
+  /** When images were given back for the first time, since they have been at all, and for the last. */
+  let [firstAt, lastAt] = [-Infinity, -Infinity];
+  let isTold = false;
+  let refusedUntil = -Infinity;
+  const retryMs = ({ batchId, ordinal }: Refused, detail?: string) => {
+    if (now() - lastAt >= FORGET_MS) [firstAt, isTold] = [now(), false];
+    // It may be larger than all others, and wait alone.
+    if (hasRoom() && !isTold) log.warn({ batchId, ordinal, detail }, "an image waits until the disk has room for it");
+    isTold ||= hasRoom();
+    lastAt = now();
+    return outageDelayMs((lastAt - firstAt) * PATIENCE, RETRY_MS_MAX);
+  };
+  return {
+    retryMs: (image: Refused) => retryMs(image),
+    refusedMs(image: Refused, detail: string) {
+      const delayMs = retryMs(image, detail);
+      refusedUntil = now() + Math.min(delayMs, REFUSED_MS_MAX);
+      return delayMs;
+    },
+    limit(claimMax: number) {
+      const max = now() < refusedUntil ? 0 : claimMax;
+      return max > 1 || now() - lastAt >= TRIAL_MS ? max : 0;
+    },
   };
 }
 

@@ -17,7 +17,9 @@ export async function flushOutcomes(
   return Promise.all(
     items.map(async (item, index) => {
       const failure = failures.get(index);
-      return failure === undefined ? item : { ...item, outcome: await decideFailure(deps, failure, item.attempt) };
+      return failure === undefined
+        ? item
+        : { ...item, outcome: await decideFailure(deps, { ...item.claim.data, attempt: item.attempt }, failure) };
     }),
   );
 }

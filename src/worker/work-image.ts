@@ -27,7 +27,7 @@ import { watchSize } from "./watch-size.ts";
 export type WorkDeps = {
   stages: Stages;
   settler: Settler;
-  disk: Pick<DiskGuard, "begin" | "check" | "onGivenUp" | "retryMs">;
+  disk: Pick<DiskGuard, "begin" | "check" | "onGivenUp" | "retryMs" | "refusedMs">;
   network: Pick<NetworkGuard, "isToBlame" | "retryMs">;
   log: Log;
   warn: Warn;
@@ -81,7 +81,7 @@ async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease
     const lack = outOfFiles(error);
     if (lack === null) deps.log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
     const { failure } = lack ?? failed("storage_failed", "The image could not be processed for a reason on our side.");
-    return { attempt: null, outcome: await decideFailure(deps, failure, image.attempts + 1) };
+    return { attempt: null, outcome: await decideFailure(deps, { ...image, attempt: image.attempts + 1 }, failure) };
   } finally {
     size.onEnd();
   }
@@ -132,7 +132,7 @@ async function decide(
   if (result.ok) return { kind: "done", result: result.value };
   const { failure } = result;
   if (deps.network.isToBlame(failure)) return { kind: "release", delayMs: deps.network.retryMs() };
-  return waitAsAsked(deps.hosts, claim, image.host, failure) ?? decideFailure(deps, failure, image.attempts + 1);
+  return waitAsAsked(deps.hosts, claim, image.host, failure) ?? decideFailure(deps, { ...image, attempt: image.attempts + 1 }, failure);
 }
 
 /** Where the host asked for patience, the image waits like one that was not tried. Null where it did not ask, or the image has waited for as long as it may. */

@@ -270,7 +270,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
       const { input } = task(path);
       const output = { ...PRESETS.seed, name: "main", format, path: "/dev/full", effort: "fast" } as const;
       const result = await encode(pool, { input: { ...input, ...size }, outputs: [output] });
-      assert.equal(result.ok ? null : result.failure.code, "storage_failed", format);
+      assert.deepEqual(result.ok ? null : [result.failure.code, result.failure.isDiskFull], ["storage_failed", true], format);
     }
   });
 

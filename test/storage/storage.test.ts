@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync, promises } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, promises, statfsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rename, rm, rmdir, stat, symlink, utimes, watch, writeFile } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, test } from "node:test";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
 import { createFolderElsewhere, createTestFolder } from "../support/folder.ts";
+import { testOnSmallDisk } from "../support/small-disk.ts";
 
 const BATCH = "019abc12-3456-7def-8123-456789abcdef";
 
@@ -236,6 +238,24 @@ describe("the storage", () => {
     await storage.sweep();
     assert.ok((await storage.freeBytes()) > 0);
   });
+
+  testOnSmallDisk(
+    "on a disk that is short of inodes nothing can be written, and what finds none says that it is full",
+    "4m,nr_inodes=200",
+    async (disk) => {
+      storage = await createStorage({ dataDir: disk });
+      assert.ok((await storage.freeBytes()) > 0);
+      for (let free = statfsSync(disk).ffree; free >= 20; free -= 1) await temp("");
+      await assert.rejects(storage.freeBytes(), /no files but 19 can be made any more: expected 20/);
+      const last = await temp("out");
+      while (statfsSync(disk).ffree > 0) await temp("");
+      const kept = await storage.keepOutput(last, { batchId: BATCH, ordinal: 1, fileName: "1-1.jpg" });
+      assert.deepEqual(kept.ok ? null : [kept.failure.detail, kept.failure.isDiskFull], ["The file could not be stored (ENOSPC).", true]);
+      await storage.discard(last);
+      assert.equal(spawnSync("mount", ["-o", "remount,nr_inodes=400", disk]).status, 0);
+      assert.ok((await storage.freeBytes()) > 0);
+    },
+  );
 
   test("refuses a folder of another file system, where no file could be put at its place", async (t) => {
     const elsewhere = await createFolderElsewhere();

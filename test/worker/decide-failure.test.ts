@@ -1,23 +1,45 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IMAGE_ATTEMPTS_MAX } from "../../src/domain/backoff.ts";
-import { failed } from "../../src/domain/stage-result.ts";
+import { netFailure } from "../../src/net/net-failure.ts";
+import { orStorageFailed } from "../../src/storage/or-storage-failed.ts";
 import { decideFailure } from "../../src/worker/decide-failure.ts";
 
-const { failure } = failed("storage_failed", "The file could not be stored (EACCES).");
+const LAST = { batchId: "018f", ordinal: 7, attempt: IMAGE_ATTEMPTS_MAX };
 
-test("that an image's file could not be stored is told once it costs the image, and not while the disk is to blame", async () => {
+async function decide(failure: Parameters<typeof decideFailure>[2], hasRoom: boolean, attempt = LAST.attempt) {
   const said: string[] = [];
-  const decide = (attempt: number, isDiskWell = true) =>
-    decideFailure(
-      { disk: { check: async () => isDiskWell, onGivenUp: (detail) => said.push(detail) }, warn: () => assert.fail() },
-      failure,
-      attempt,
-    );
+  const refusedMs = (_: object, detail: string) => (said.push(detail), 75_000);
+  const disk = { check: async () => hasRoom, refusedMs, onGivenUp: (detail: string) => said.push(`given up: ${detail}`) };
+  const outcome = await decideFailure({ disk, warn: () => assert.fail() }, { ...LAST, attempt }, failure);
+  return { kind: outcome.kind, delayMs: "delayMs" in outcome ? outcome.delayMs : null, said };
+}
 
-  assert.equal((await decide(IMAGE_ATTEMPTS_MAX - 1)).kind, "retry");
-  assert.equal((await decide(IMAGE_ATTEMPTS_MAX, false)).kind, "release");
-  assert.deepEqual(said, []);
-  assert.equal((await decide(IMAGE_ATTEMPTS_MAX)).kind, "give_up");
-  assert.deepEqual(said, ["The file could not be stored (EACCES)."]);
+async function failureOf(code: string) {
+  const error = Object.assign(new Error(code), { code });
+  const result = await orStorageFailed(() => Promise.reject(error));
+  assert.ok(!result.ok);
+  return { stored: result.failure, downloaded: netFailure(error) };
+}
+
+// Node 24 has no name for EDQUOT.
+for (const [code, name] of [
+  ["ENOSPC", "ENOSPC"],
+  ["Unknown system error -122", "EDQUOT"],
+] as const)
+  test(`an image whose file met ${name} loses no attempt, though the disk shows room, and waits longer the longer that lasts`, async () => {
+    const { stored, downloaded } = await failureOf(code);
+    const said = [`The file could not be stored (${name}).`, `The download could not be written (${name}).`];
+    assert.deepEqual(await decide(stored, true), { kind: "release", delayMs: 75_000, said: said.slice(0, 1) });
+    assert.deepEqual(await decide(downloaded, true), { kind: "release", delayMs: 75_000, said: said.slice(1) });
+    assert.deepEqual(await decide(stored, false), { kind: "release", delayMs: 5_000, said: [] }, "which the disk's own line says");
+  });
+
+test("what else a disk refuses has its attempts, while that disk has room, and is told once it costs the image", async () => {
+  const { stored } = await failureOf("EIO");
+  const said = ["given up: The file could not be stored (EIO)."];
+  assert.deepEqual(await decide(stored, true), { kind: "give_up", delayMs: null, said });
+  const { kind, said: earlier } = await decide(stored, true, LAST.attempt - 1);
+  assert.deepEqual({ kind, earlier }, { kind: "retry", earlier: [] });
+  assert.deepEqual(await decide(stored, false), { kind: "release", delayMs: 5_000, said: [] });
 });

@@ -112,6 +112,25 @@ test("an image that waits for room while others have some is told of once in a w
   assert.deepEqual(disk.said, [WAITS]);
 });
 
+test("where the system has no room though the disk shows some, nothing is claimed for as long as the image waits, at most a minute", async (t) => {
+  const { guard, disk } = await startGuard(t, RESERVE + 1_000);
+  const holds: number[][] = [];
+  for (disk.nowMs = 0; disk.nowMs <= 900_000; disk.nowMs += 300_000) {
+    const delayMs = guard.refusedMs(IMAGE, "EDQUOT");
+    const refusedAt = disk.nowMs;
+    while (guard.claimMax() === 0) disk.nowMs += 5_000;
+    holds.push([delayMs, disk.nowMs - refusedAt]);
+    disk.nowMs = refusedAt;
+  }
+  assert.deepEqual(holds, [
+    [5_000, 5_000],
+    [75_000, 60_000],
+    [150_000, 60_000],
+    [225_000, 60_000],
+  ]);
+  assert.deepEqual(disk.said, [WAITS]);
+});
+
 test("a disk that is away is no free reserve, where none is asked for either", async (t) => {
   const { guard, disk } = await startGuard(t, 5, 0);
   assert.equal(await guard.check(), true);

@@ -230,7 +230,11 @@ describe("planning and settling", () => {
             files.map(({ ordinal }) => (ordinal === 0 ? failed("storage_failed") : succeeded(null))),
         };
         return flushOutcomes(
-          { storage, disk: { check: async () => true, onGivenUp: assert.fail }, warn: (error) => assert.ifError(error) },
+          {
+            storage,
+            disk: { check: async () => true, onGivenUp: assert.fail, refusedMs: assert.fail },
+            warn: (error) => assert.ifError(error),
+          },
           items,
         );
       },
