@@ -56,7 +56,8 @@ export class ClaimRoom {
 
   /** The encoders can take no more. At the end more may be claimed all the same, and where the line is slow less. */
   get isFull(): boolean {
-    return this.#freeInWindow() <= 0;
+    const beside = this.isAtEnd ? this.#waitingForHost : this.#besideWindow;
+    return this.#deps.window.size - this.#inWindow + beside <= 0;
   }
 
   get isAtEnd(): boolean {
@@ -122,26 +123,41 @@ export class ClaimRoom {
     this.#worked -= 1;
   }
 
+  /**
+   * What was fetched ahead takes no room from a batch that begins at the end either: where images that are slow to encode followed quick
+   * ones, hundreds may be in hand, minutes of work, and all that is in the queue may still be all there is to do.
+   */
   get isForNewBatch(): boolean {
-    return this.#newBatches > 0 && this.#free() + BESIDE_WINDOW_MAX >= NEW_BATCH_IMAGES;
+    if (this.#newBatches === 0) return false;
+    return hasRoomForNew(this.#free()) || hasRoomForNew(this.#freeBeside(this.#besideWindow));
+  }
+
+  /** What is claimed now is fetched ahead. Not what comes beside what was: a stream of batches that begin would be claimed without end. */
+  get isAhead(): boolean {
+    return this.isAtEnd && hasRoomForNew(this.#free());
   }
 
   #free(): number {
     const { window, onTheirWayMax } = this.#deps;
-    const askedMax = onTheirWayMax();
-    const free = Math.min(this.#freeInWindow(), askedMax - this.#fetching + this.#waitingForHost);
+    const free = this.#freeBeside(this.isAtEnd ? this.#waitingForHost : this.#besideWindow);
     if (!this.isAtEnd) return free;
+    const askedMax = onTheirWayMax();
     // What nobody can be asked for yet is left to other processes, and some room to a batch that begins.
     return Math.max(free, Math.min(window.sizeAtEnd - this.#inWindow, Math.floor(AT_END_SHARE * askedMax) - this.#fetching));
+  }
+
+  /** How many have room in the window, where so many of those in hand are none of it, and can be asked for. */
+  #freeBeside(count: number): number {
+    const { window, onTheirWayMax } = this.#deps;
+    return Math.min(window.size - this.#inWindow + count, onTheirWayMax() - this.#fetching + this.#waitingForHost);
   }
 
   /**
    * What waits for one slow host takes no place away from the others, within a limit. Nor does what was fetched ahead at the end, from
    * those that come when it is not the end any more.
    */
-  #freeInWindow(): number {
-    const beside = this.isAtEnd ? this.#waitingForHost : Math.max(this.#waitingForHost, this.#ahead);
-    return this.#deps.window.size - this.#inWindow + beside;
+  get #besideWindow(): number {
+    return Math.max(this.#waitingForHost, this.#ahead);
   }
 
   get #waitingForHost(): number {
@@ -151,4 +167,8 @@ export class ClaimRoom {
   get #inWindow(): number {
     return this.#inHand - Math.min(this.#worked, RECORDING_MAX);
   }
+}
+
+function hasRoomForNew(free: number): boolean {
+  return free + BESIDE_WINDOW_MAX >= NEW_BATCH_IMAGES;
 }

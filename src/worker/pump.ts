@@ -120,7 +120,7 @@ export class Pump {
   async #claim(limit: number): Promise<void> {
     const { queue, transaction, startBatches } = this.#deps;
     const claimedAt = performance.now();
-    const { isAtEnd: isAhead } = this.#room;
+    const { isAhead } = this.#room;
     this.#room.onAsked(limit);
     const { claims, isDrained, images } = await transaction(async (tx) => {
       const { claims, isDrained } = await queue.claimImages(tx, limit);

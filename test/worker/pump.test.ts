@@ -32,6 +32,7 @@ function startPump(
   } = {},
 ) {
   const works: Work[] = [];
+  const window = { size: 4, sizeAtEnd: atEnd.size };
   const limits: number[] = [];
   const allWorked: string[] = [];
   const rows = (keys: { batchId: string; ordinal: number }[]) => keys.map((key) => ({ ...key, isHeld: false }) as unknown as ClaimedImage);
@@ -63,7 +64,7 @@ function startPump(
       await commit();
       return result;
     },
-    window: { size: 4, sizeAtEnd: atEnd.size },
+    window,
     onTheirWayMax: () => atEnd.onTheirWayMax,
     startBatches: async () => {},
     work: (claim, _image, lease) =>
@@ -79,7 +80,7 @@ function startPump(
   });
   // Where a test fails it has not drained its pump, which would go on.
   onCleanup(() => pump.drain(0));
-  return { pump, works, limits, allWorked };
+  return { pump, works, limits, allWorked, window };
 }
 
 const claimOf = (id: string, retryCount = 0, batchId = "b") =>
@@ -210,6 +211,28 @@ describe("the pump", () => {
     for (const { end } of works.slice(0, 100)) end();
     await eventually("more of it", async () => works.length === 115);
     assert.deepEqual(limits, [4, 10, 20, 4]);
+    for (const { end } of works) end();
+    await pump.drain(1_000);
+  });
+
+  test("however many were claimed ahead, a batch that begins at the end has its first images, and a stream of them no more than sixty", async () => {
+    const atEnd = { isPlanned: () => true, size: 300, onTheirWayMax: 1_000 };
+    const news = Array.from({ length: 4 }, (_, index) => page(`new ${index}`, 0, 20));
+    const { pump, works, limits, window } = startPump([page("last", 0, 100), page("last", 100, 300), ...news], { atEnd });
+    await eventually("so many that it is the end", async () => works.length === 100);
+    pump.wake();
+    await eventually("as many as are in hand at the end", async () => works.length === 300);
+    // Their first have shown that they are slow to encode.
+    window.sizeAtEnd = 4;
+    for (const { end } of works.slice(0, 100)) end();
+    for (let index = 0; index < 4; index += 1) {
+      pump.wakeForNewBatch();
+      await turns();
+    }
+    assert.deepEqual(limits, [4, 200, 20, 20, 20], "sixty beside the window are enough");
+    for (const { end } of works.slice(300, 320)) end();
+    await turns();
+    assert.deepEqual(limits, [4, 200, 20, 20, 20, 20], "the next once there is room for it, and nothing else");
     for (const { end } of works) end();
     await pump.drain(1_000);
   });
