@@ -3,6 +3,8 @@ import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 /** What the connection, the protection or a surprise of ours can answer in the place of any route. */
 const EVERYWHERE = ["bad_request", "forbidden_host", "request_timeout", "headers_too_large", "internal_error"] as const;
 
+/** Of routes that are answered by whatever Host. */
+export const HOSTLESS_PROBLEMS = EVERYWHERE.filter((code) => code !== "forbidden_host");
 /** Of routes that tell something of a batch. */
 export const READ_PROBLEMS = ["unauthorized", "unavailable"] as const;
 /** Of routes that change something, and so are closed to pages of other sites. */
@@ -33,8 +35,8 @@ export const PREFLIGHT_PROBLEMS = PRODUCTS_PROBLEMS.filter(
  * The problems of an operation as its responses, one for each status, with an example for each code. The keys of
  * `examples` are the codes that the route can answer with: a client reads them there, and a test holds every answer to them.
  */
-export function problemResponses(codes: readonly ProblemCode[]): Record<number, object> {
-  const known = new Set<ProblemCode>([...codes, ...EVERYWHERE]);
+export function problemResponses(codes: readonly ProblemCode[], everywhere: readonly ProblemCode[] = EVERYWHERE): Record<number, object> {
+  const known = new Set<ProblemCode>([...codes, ...everywhere]);
   const listed = (Object.keys(PROBLEMS) as ProblemCode[]).filter((code) => known.has(code));
   const statuses = [...new Set(listed.map((code) => PROBLEMS[code].status))];
   return Object.fromEntries(statuses.map((status) => [status, problemResponse(listed.filter((code) => PROBLEMS[code].status === status))]));

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import Type from "typebox";
 import { SERVER } from "./openapi.ts";
-import { problemResponses } from "./problem-responses.ts";
+import { HOSTLESS_PROBLEMS, problemResponses } from "./problem-responses.ts";
 
 export type ServiceDeps = { settings: { publicUrl: () => string }; isReady(): Promise<boolean>; isStopping(): boolean };
 
@@ -28,7 +28,7 @@ export function addServiceRoutes(app: FastifyInstance, deps: ServiceDeps): void 
         description: "The process answers without asking anything else: restart it where no answer comes.",
         tags: ["service"],
         security: [],
-        response: { 200: response("The process lives."), ...problemResponses([]) },
+        response: { 200: response("The process lives."), ...problemResponses([], HOSTLESS_PROBLEMS) },
       },
     },
     async () => ({ status: "ok" }),
@@ -47,7 +47,7 @@ export function addServiceRoutes(app: FastifyInstance, deps: ServiceDeps): void 
         response: {
           200: response("The database can be reached."),
           503: response("The database cannot be reached, or the service is stopping."),
-          ...problemResponses([]),
+          ...problemResponses([], HOSTLESS_PROBLEMS),
         },
       },
     },
