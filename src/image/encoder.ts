@@ -29,12 +29,15 @@ reply({ isReady: true });
 // Node would do it at an end of its own accord, which an encoder never has.
 flushCompileCache();
 
-const DISK_FULL = /no space|disk quota/i;
+const DISK_FULL = /no space left on device|disk quota exceeded/i;
 /** Not `unable to write to target` alone: that is also what libvips says of a PNG where it was the input that could not be read. */
 const DISK_FAULT = /read-only|unable to open|write error|wbuffer_write|write failed/i;
-/** What libjpeg and libtiff say of what they were not built to read: 12 bits, lossless in 16, 65,501 pixels a side, Zstandard. */
+/**
+ * What libjpeg and libtiff say of what they were not built to read: 12 bits, lossless in 16, 65,501 pixels a side, Zstandard; and "No space
+ * for …" of what takes more memory at once than libvips lets libtiff have.
+ */
 const UNSUPPORTED =
-  /Unsupported JPEG (data precision 1[26]\b|process)|tiled separate planes not supported|Maximum supported image dimension|compression support is not configured|Compression scheme \d+ \w+ decoding is not implemented/;
+  /No space for |Cumulated memory allocation|Unsupported JPEG (data precision 1[26]\b|process)|tiled separate planes not supported|Maximum supported image dimension|compression support is not configured|Compression scheme \d+ \w+ decoding is not implemented/;
 
 let tasksDone = 0;
 let last: Promise<void> = Promise.resolve();

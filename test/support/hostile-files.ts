@@ -1,4 +1,4 @@
-import { constants, crc32, deflateRawSync } from "node:zlib";
+import { constants, crc32, deflateRawSync, deflateSync } from "node:zlib";
 
 /** Files that claim much and hold little, made byte by byte, since no encoder would write them. */
 
@@ -195,6 +195,8 @@ export type BlackTiff = {
   tile?: number;
   pages?: number;
   isDeflated?: boolean;
+  /** Deflated, and no smaller for it. */
+  isStored?: boolean;
   samples?: number;
   bits?: number;
   /** Each colour in strips or tiles of its own. */
@@ -214,6 +216,7 @@ export function blackTiff({
   tile,
   pages = 1,
   isDeflated = true,
+  isStored = false,
   samples = 3,
   bits = 8,
   isPlanar = false,
@@ -225,7 +228,8 @@ export function blackTiff({
   const planes = isPlanar ? samples : 1;
   const pieces = planes * (tile ? Math.ceil(width / tile) * Math.ceil(height / tile) : Math.ceil(height / rowsPerStrip));
   const bytes = ((tile ? tile * tile : width * rowsPerStrip) * (samples / planes) * bits) / 8;
-  const data = isDeflated ? deflateZeros(bytes) : Buffer.alloc(bytes);
+  const zeros = () => (isDeflated ? deflateZeros(bytes) : Buffer.alloc(bytes));
+  const data = isStored ? deflateSync(Buffer.alloc(bytes), { level: 0 }) : zeros();
   const parts: Buffer[] = [data];
   let at = 8 + data.length;
   const put = (values: number[]) => {
