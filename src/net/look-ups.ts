@@ -20,6 +20,8 @@ export type LookUps = {
 type LookUp = {
   /** When its answer came: never, as long as it has not. */
   at: number;
+  /** Of a name that is looked up anew: what it had before, which it has again where that fails. */
+  earlier: LookUp | undefined;
   turn: Promise<void>;
   found: Promise<LookupAddress[]>;
 };
@@ -51,10 +53,14 @@ export function createLookUps({
   const begin = (host: string): LookUp => {
     const turn = gate.enter(NEVER) ?? Promise.resolve();
     const found = turn.then(() => resolve(host)).finally(() => gate.leave());
-    const lookUp = { at: Infinity, turn, found };
+    const lookUp: LookUp = { at: Infinity, earlier: lookUps.get(host), turn, found };
     found.then(
-      () => void (lookUp.at = now()),
-      () => lookUps.get(host) === lookUp && lookUps.delete(host),
+      () => void ([lookUp.at, lookUp.earlier] = [now(), undefined]),
+      () => {
+        if (lookUps.get(host) !== lookUp) return;
+        if (lookUp.earlier) lookUps.set(host, lookUp.earlier);
+        else lookUps.delete(host);
+      },
     );
     lookUps.delete(host);
     lookUps.set(host, lookUp);
@@ -69,7 +75,10 @@ export function createLookUps({
       const lookUp = known !== undefined && now() - known.at < FRESH_MS ? known : begin(host);
       return lookUp.at === Infinity ? inTime(lookUp, ms, signal) : lookUp.found;
     },
-    isKnown: (host) => (lookUps.get(host)?.at ?? Infinity) < Infinity,
+    isKnown(host) {
+      const lookUp = lookUps.get(host);
+      return lookUp !== undefined && (lookUp.at < Infinity || lookUp.earlier !== undefined);
+    },
   };
 }
 

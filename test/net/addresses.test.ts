@@ -127,6 +127,33 @@ describe("the look-up of a name", () => {
     await later;
   });
 
+  test("that is made anew keeps nobody from a connection that is open, and what was known where it fails", async () => {
+    let now = 0;
+    const coming: PromiseWithResolvers<typeof FOUND>[] = [];
+    const resolve = () => {
+      const answer = Promise.withResolvers<typeof FOUND>();
+      coming.push(answer);
+      return answer.promise;
+    };
+    const guard = createGuard({ policy, resolve, now: () => now });
+    const { signal } = new AbortController();
+    const met = guard.meetName("shop.test", signal);
+    await turnOfEvents();
+    coming[0]?.resolve(FOUND);
+    await met;
+    now = 60_000;
+    const renewal = guard.check("shop.test", 80);
+    assert.equal(guard.meetName("shop.test", signal), null);
+    await turnOfEvents();
+    coming[1]?.reject(new Error("no answer"));
+    await assert.rejects(renewal);
+    assert.equal(guard.meetName("shop.test", signal), null);
+    const again = guard.check("shop.test", 80);
+    await turnOfEvents();
+    coming[2]?.resolve(FOUND);
+    await again;
+  });
+
   test("takes no time away from the connection, nor from the whole download", async () => {
     const server = await startServer("127.0.0.1");
     const path = join(await createTestFolder(), "file");
