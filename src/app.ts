@@ -18,7 +18,7 @@ import { nameFolder } from "./storage/folder-id.ts";
 import { makeDataDir } from "./storage/make-folder.ts";
 import { createStorage } from "./storage/storage.ts";
 import { startSweeper } from "./storage/sweeper.ts";
-import type { OnStop, Parts } from "./wire/parts.ts";
+import { AT_ONCE, type OnStop, type Parts } from "./wire/parts.ts";
 import { wireWorker } from "./wire/worker.ts";
 
 export type App = {
@@ -87,12 +87,13 @@ async function startOnce<T>(given: Try, wire: Wire<T>): Promise<T & { stop(): Pr
   const onStop: OnStop = (undo) => started.push(undo);
   const stopping = new AbortController();
   let stopped: Promise<void> | undefined;
-  const stop = () => {
-    stopping.abort();
+  const end = (reason?: unknown) => {
+    stopping.abort(reason);
     return (stopped ??= stopInReverse(started, given.log));
   };
+  const stop = () => end();
   try {
-    const foundation = await startFoundation(given, onStop, stop);
+    const foundation = await startFoundation(given, onStop, () => end(AT_ONCE));
     return { ...(await wire({ ...foundation, stopping: stopping.signal }, onStop)), stop };
   } catch (error) {
     await stop();

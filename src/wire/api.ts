@@ -25,7 +25,7 @@ import { resumeBatch, resumeShare } from "../queue/resume-batch.ts";
 import { readVersion } from "../version.ts";
 import { isQuicklyRead, LOADS_AT_ONCE, wireIntake } from "./intake.ts";
 import { wirePreflight } from "./preflight.ts";
-import type { OnStop, Parts } from "./parts.ts";
+import { AT_ONCE, type OnStop, type Parts } from "./parts.ts";
 
 /** Each large file that is being surveyed takes a thread, as a load does, but no connection. */
 const SURVEYS_AT_ONCE = 2;
@@ -85,10 +85,16 @@ export async function wireApi(
   });
 }
 
-/** Counted from the moment from which /readyz refuses: the images in hand are finished in that time too. */
+/**
+ * Counted from the moment from which /readyz refuses: the images in hand are finished in that time too. Nothing is waited for where requests
+ * cannot be answered any more.
+ */
 function createDrain(stopping: AbortSignal, drainMs: number): () => Promise<void> {
   let endsAt = 0;
-  stopping.addEventListener("abort", () => (endsAt = performance.now() + drainMs), { once: true });
+  const onStopping = () => {
+    if (stopping.reason !== AT_ONCE) endsAt = performance.now() + drainMs;
+  };
+  stopping.addEventListener("abort", onStopping, { once: true });
   return () => delay(Math.max(0, endsAt - performance.now()));
 }
 

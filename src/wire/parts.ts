@@ -20,9 +20,11 @@ export type Parts = {
   storage: Storage;
   publicUrl: () => string;
   headerSeal: HeaderSeal | null;
-  /** Aborted when the stop begins, before anything is undone. */
+  /** Aborted when the stop begins, before anything is undone; by AT_ONCE where this process cannot serve any more. */
   stopping: AbortSignal;
 };
+
+export const AT_ONCE = "at once";
 
 /** Registers what undoes a start; the last is undone first. */
 export type OnStop = (undo: () => Promise<void>) => void;

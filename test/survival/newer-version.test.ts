@@ -40,7 +40,7 @@ test(
     const name = new URL(url).pathname.slice(1);
     const server = connectDatabase({ url: process.env["TEST_POSTGRES_URL"] ?? "", poolMax: 1, onError: () => {} });
     onCleanup(() => server.close());
-    const service = await startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), ROLE: "api" });
+    const service = await startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), ROLE: "api", DRAIN_SECONDS: "60" });
     const closed = once(service.process, "close");
     await server.executor.executeSql(`drop database ${name} with (force)`);
     assert.equal((await fetch(`${service.url}/readyz`)).status, 503);
