@@ -3,7 +3,7 @@ import type { StageFailure } from "../domain/stage-result.ts";
 import type { Warn } from "../observe/calm-warn.ts";
 import type { DiskGuard } from "./disk-guard.ts";
 
-export type Disk = Pick<DiskGuard, "check" | "onGivenUp" | "refusedMs">;
+export type Disk = Pick<DiskGuard, "check" | "onGivenUp" | "onStored" | "refusedMs">;
 export type DecideDeps = { disk: Disk; warn: Warn };
 type Tried = { batchId: string; ordinal: number; attempt: number };
 

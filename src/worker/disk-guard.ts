@@ -10,6 +10,8 @@ export type DiskGuard = Pick<DiskLoad, "begin"> & {
   retryMs(image: { batchId: string; ordinal: number }): number;
   /** As retryMs, for one whose files the system had no room for, as `detail` says, whatever a look at the disk shows. Meanwhile little is claimed. */
   refusedMs(image: { batchId: string; ordinal: number }, detail: string): number;
+  /** A file was stored: the system has room for some, so that no more is held up than what it refused. */
+  onStored(): void;
   /** Looks now. Whether the reserve is free. */
   check(): Promise<boolean>;
   /** An image is given up whose files could not be stored, although the reserve was free. */
@@ -31,7 +33,7 @@ const PATIENCE = 1 / 4;
 const RETRY_MS_MAX = 600_000;
 /**
  * Where the system has no room for files though the disk shows some, as where a quota is used up, nothing is claimed for as long as the
- * image waits that met it, up to this: each that is claimed then may be downloaded in vain.
+ * image waits that met it, up to this, unless one that is in hand finds room: each that is claimed may be downloaded in vain.
  */
 const REFUSED_MS_MAX = 60_000;
 /** So long after the last that was given back it is a new want of room. */
@@ -86,6 +88,7 @@ export async function startDiskGuard(options: {
     claimMax: () => waits.limit(load.claimMax),
     retryMs: waits.retryMs,
     refusedMs: waits.refusedMs,
+    onStored: waits.onStored,
     check,
     onGivenUp: (detail) => warn(new Error(detail), "images were given up because their files could not be stored"),
     stop: () => clearInterval(timer),
@@ -98,13 +101,15 @@ type Refused = { batchId: string; ordinal: number };
 function createWaits({ now, log, hasRoom }: { now: () => number; log: Log; hasRoom(): boolean }) {
   /** When images were given back for the first time, since they have been at all, and for the last. */
   let [firstAt, lastAt] = [-Infinity, -Infinity];
-  let isTold = false;
+  let toldAt = -Infinity;
   let refusedUntil = -Infinity;
   const retryMs = ({ batchId, ordinal }: Refused, detail?: string) => {
-    if (now() - lastAt >= FORGET_MS) [firstAt, isTold] = [now(), false];
+    if (now() - lastAt >= FORGET_MS) firstAt = now();
     // It may be larger than all others, and wait alone.
-    if (hasRoom() && !isTold) log.warn({ batchId, ordinal, detail }, "an image waits until the disk has room for it");
-    isTold ||= hasRoom();
+    if (hasRoom() && now() - toldAt >= RETRY_MS_MAX) {
+      log.warn({ batchId, ordinal, detail }, "an image waits until the disk has room for it");
+      toldAt = now();
+    }
     lastAt = now();
     return outageDelayMs((lastAt - firstAt) * PATIENCE, RETRY_MS_MAX);
   };
@@ -115,6 +120,7 @@ function createWaits({ now, log, hasRoom }: { now: () => number; log: Log; hasRo
       refusedUntil = now() + Math.min(delayMs, REFUSED_MS_MAX);
       return delayMs;
     },
+    onStored: () => void (refusedUntil = -Infinity),
     limit(claimMax: number) {
       const max = now() < refusedUntil ? 0 : claimMax;
       return max > 1 || now() - lastAt >= TRIAL_MS ? max : 0;

@@ -14,6 +14,7 @@ export async function flushOutcomes(
   if (files.length === 0) return items;
   const flushed = await storage.flushOutputs(files.map(({ place }) => place));
   const failures = new Map(flushed.flatMap((result, at) => (result.ok ? [] : [[files[at]?.index, result.failure] as const])));
+  if (flushed.some(({ ok }, at) => ok && files[at]?.place.isLinked === false)) deps.disk.onStored();
   return Promise.all(
     items.map(async (item, index) => {
       const failure = failures.get(index);

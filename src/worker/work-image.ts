@@ -27,7 +27,7 @@ import { watchSize } from "./watch-size.ts";
 export type WorkDeps = {
   stages: Stages;
   settler: Settler;
-  disk: Pick<DiskGuard, "begin" | "check" | "onGivenUp" | "retryMs" | "refusedMs">;
+  disk: Pick<DiskGuard, "begin" | "check" | "onGivenUp" | "onStored" | "retryMs" | "refusedMs">;
   network: Pick<NetworkGuard, "isToBlame" | "retryMs">;
   log: Log;
   warn: Warn;

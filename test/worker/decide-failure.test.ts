@@ -10,7 +10,12 @@ const LAST = { batchId: "018f", ordinal: 7, attempt: IMAGE_ATTEMPTS_MAX };
 async function decide(failure: Parameters<typeof decideFailure>[2], hasRoom: boolean, attempt = LAST.attempt) {
   const said: string[] = [];
   const refusedMs = (_: object, detail: string) => (said.push(detail), 75_000);
-  const disk = { check: async () => hasRoom, refusedMs, onGivenUp: (detail: string) => said.push(`given up: ${detail}`) };
+  const disk = {
+    check: async () => hasRoom,
+    refusedMs,
+    onStored: assert.fail,
+    onGivenUp: (detail: string) => said.push(`given up: ${detail}`),
+  };
   const outcome = await decideFailure({ disk, warn: () => assert.fail() }, { ...LAST, attempt }, failure);
   return { kind: outcome.kind, delayMs: "delayMs" in outcome ? outcome.delayMs : null, said };
 }

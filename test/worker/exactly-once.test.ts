@@ -232,7 +232,7 @@ describe("planning and settling", () => {
         return flushOutcomes(
           {
             storage,
-            disk: { check: async () => true, onGivenUp: assert.fail, refusedMs: assert.fail },
+            disk: { check: async () => true, onGivenUp: assert.fail, onStored: () => {}, refusedMs: assert.fail },
             warn: (error) => assert.ifError(error),
           },
           items,
