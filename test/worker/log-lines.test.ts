@@ -12,7 +12,7 @@ test("each attempt at an image and at a delivery is a line of the log, without w
   const origin = await startOrigin((_, response, url) => {
     if (url.pathname !== "/busy.jpg" || refusals === 0) return void response.writeHead(404).end();
     refusals -= 1;
-    response.writeHead(503).end();
+    response.writeHead(500).end();
   });
   const receiver = await startReceiver((response) => response.writeHead(410).end());
   const service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder(), LOG_LEVEL: "debug" });

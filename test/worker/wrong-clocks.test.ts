@@ -26,7 +26,7 @@ for (const [name, offMs] of [
 ] as const)
   test(`a worker whose clock is an hour ${name} reports no other waits and attempts than others`, { timeout: 60_000 }, async () => {
     const refusals = new Map([
-      ["/busy.jpg", { status: 503, left: 1 }],
+      ["/busy.jpg", { status: 500, left: 1 }],
       ["/limited.jpg", { status: 429, left: 2 }],
     ]);
     const origin = await startOrigin((_, response, url) => {
