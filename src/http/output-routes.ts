@@ -6,7 +6,7 @@ import { isToken } from "../domain/ids.ts";
 import { FORMAT_FILES } from "../domain/recipe.ts";
 import type { StoredFile } from "../storage/storage.ts";
 import { problemResponses } from "./problem-responses.ts";
-import { ProblemError } from "./problems.ts";
+import { lostOutput, ProblemError } from "./problems.ts";
 import { fileHeaders, partialResponses, sendFile } from "./send-file.ts";
 
 export type OutputDeps = {
@@ -48,11 +48,7 @@ export function addOutputRoutes(app: FastifyInstance, deps: OutputDeps): void {
       const { token, fileName } = request.params as Static<typeof Params>;
       const file = isToken(token) && isFileName(fileName) ? await deps.findOutput(token, fileName) : null;
       if (!file) throw new ProblemError("output_not_found", "Expected an output URL as status and result CSV give it.");
-      if (file === "lost")
-        throw new ProblemError(
-          "output_lost",
-          "The file of this output is missing or not whole. Upload the CSV again: what is still there is linked, the rest is made anew; or have the operator restore the file.",
-        );
+      if (file === "lost") throw lostOutput(fileName);
       return sendFile(request, reply, { ...file, cacheControl: "public, max-age=31536000, immutable", disposition: "inline" });
     },
   );

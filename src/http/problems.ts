@@ -22,6 +22,14 @@ export class ProblemError extends Error {
   }
 }
 
+/** The row names an output that its file is not any more, after a restore that was not whole, say. */
+export function lostOutput(fileName: string): ProblemError {
+  return new ProblemError(
+    "output_lost",
+    `The file of the output ${fileName} is missing or not whole. Upload the CSV again: what is still there is linked, the rest is made anew; or have the operator restore the file.`,
+  );
+}
+
 /** A problem with one option. `detail` says it to who reads no `errors`. */
 export function faultIn(code: ProblemCode, field: string, message: string, detail = `${field}: ${message}`): ProblemError {
   return new ProblemError(code, detail, { errors: [{ field, message }], errorCount: 1 });

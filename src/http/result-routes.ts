@@ -53,7 +53,7 @@ type ResultOperation = {
   description: string;
   content: object;
   querystring?: object;
-  more?: { headers: object; responses: object; problems: readonly ProblemCode[] };
+  more?: { headers?: object; responses?: object; problems: readonly ProblemCode[] };
 };
 
 type Send = (batch: BatchRow, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
@@ -165,6 +165,7 @@ function addArchive(add: Add, deps: ResultDeps): void {
       operationId: "getArchive",
       summary: "Download all outputs as one ZIP",
       content: { "application/zip": { schema: { type: "string", format: "binary", description: "The ZIP's bytes." } } },
+      more: { problems: ["output_lost"] },
       description: "A ZIP of all outputs, made while it is sent. The outputs are not compressed a second time.",
     },
     async (batch, request, reply) => {

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import type { StoredFile } from "../storage/storage.ts";
+import { lostOutput } from "./problems.ts";
 import { directoryRecord, endOfArchive, localHeader, toDosTime, type DosTime } from "./zip-format.ts";
 
 /** As its row has it. */
@@ -101,7 +102,7 @@ type Part = { path: string; name: Buffer; bytes: number; crc32: number; modified
 async function readPart({ find }: ArchiveFiles, output: ListedOutput): Promise<Part> {
   const { fileName, bytes } = output;
   const file = await find(output);
-  if (file?.bytes !== bytes) throw new Error(`the output ${fileName} is not where its row says, or not of its ${bytes} bytes`);
+  if (file?.bytes !== bytes) throw lostOutput(fileName);
   const part = { path: file.path, name: Buffer.from(fileName), bytes, modifiedAt: toDosTime(file.modifiedAt) };
   if (bytes > GROUP_BYTES) {
     let sum = 0;

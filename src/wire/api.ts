@@ -105,6 +105,14 @@ type RowLookups =
 function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">): Pick<HttpDeps, RowLookups> {
   // Of a restore that was not whole a crawler may ask for every output: one line for each batch tells it.
   const warn = createCalmWarn({ log, isKnown: () => true });
+  const findWhole = async (output: { batchId: string; ordinal: number; fileName: string; bytes: number }) => {
+    const file = await storage.findOutput(output);
+    if (file?.bytes === output.bytes) return file;
+    const error = new Error(`expected ${output.fileName} of ${output.bytes} bytes, got ${file ? file.bytes : "no file"}`);
+    const known = Object.assign(error, { code: "output_lost" });
+    warn(known, "an output is lost", { batchId: output.batchId });
+    return null;
+  };
   return {
     findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
     listBatches: (page) => listBatches(db.executor, DEFAULT_TENANT_ID, page),
@@ -112,13 +120,8 @@ function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">):
     async findOutput(token, fileName) {
       const output = await findOutput(db.executor, token, fileName);
       if (!output) return null;
-      const file = await storage.findOutput(output);
-      if (file?.bytes !== output.bytes) {
-        const error = new Error(`expected ${fileName} of ${output.bytes} bytes, got ${file ? file.bytes : "no file"}`);
-        const known = Object.assign(error, { code: "output_lost" });
-        warn(known, "an output is lost", { batchId: output.batchId });
-        return "lost";
-      }
+      const file = await findWhole(output);
+      if (!file) return "lost";
       return {
         ...file,
         mediaType: FORMAT_FILES[output.format as OutputFormat].mediaType,
@@ -130,7 +133,7 @@ function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">):
     productPages: (batchId) => productPages(db.executor, batchId),
     outputFiles: (batchId) => ({
       list: () => listOutputs(db.executor, batchId),
-      find: ({ ordinal, fileName }) => storage.findOutput({ batchId, ordinal, fileName }),
+      find: (output) => findWhole({ batchId, ...output }),
     }),
   };
 }

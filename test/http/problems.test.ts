@@ -129,7 +129,7 @@ describe("the problems of the document", () => {
     test(`are those that can be provoked, no more and no fewer: ${method} ${template}`, async () => {
       const provoked = new Set<string>();
       const csv = catalogueOf([["http://10.0.0.1/a.jpg"]]);
-      const more = template.includes("{fileName}") ? [lost] : [];
+      const more = /\{fileName\}|archive\.zip/.test(template) ? [lost] : [];
       for (const values of [...known.slice(template.includes("{") ? 0 : 3), ...more]) {
         for (const one of triesFor(csv)) provoked.add((await send(service, method, fill(template, values), one)) ?? "");
         provoked.add((await send(locked, method, fill(template, values), {})) ?? "");
