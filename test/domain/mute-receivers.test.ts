@@ -26,7 +26,7 @@ describe("a receiver that did not answer in time", () => {
     assert.equal(countAdmitted(MUTE), 1, "the place of the one that ended");
   });
 
-  test("is as any other once it answers", () => {
+  test("has no limit once it answers", () => {
     fallSilent(MUTE);
     assert.equal(countAdmitted(MUTE), 2);
     receivers.end(MUTE, false);

@@ -86,8 +86,7 @@ describe("what is made while it is sent", () => {
       assert.equal(whole.end, "clean");
       assert.deepEqual(told, []);
 
-      // eslint-disable-next-line require-yield
-      rest = async function* () {
+      rest = () => {
         throw AWAY;
       };
       assert.equal((await readAll(ask(port, path))).end, "ECONNRESET");

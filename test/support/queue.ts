@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import type { Database } from "../../src/db/connect.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import { openQueue, type Queue } from "../../src/queue/queue.ts";
-import type { SettleDeps } from "../../src/worker/settle-together.ts";
 import { createSettler, type Settler } from "../../src/worker/settler.ts";
 import { onCleanup } from "./cleanup.ts";
 import { openTestDatabase } from "./database.ts";
@@ -16,12 +15,12 @@ export async function openTestQueue(): Promise<{ db: Database; queue: Queue }> {
 }
 
 /**
- * A settler that fails its test where anything goes wrong, and where a batch or a share is to be paused, unless the test says what
- * happens then.
+ * A settler that fails its test where anything goes wrong, and where outputs are to be removed or a batch or a share is to be paused,
+ * unless the test says what happens then.
  */
 export function createTestSettler(
   { db, queue }: { db: Pick<Database, "keyedTransaction">; queue: Queue },
-  given: Partial<Pick<SettleDeps, "pause" | "countShares">> = {},
+  given: Partial<Parameters<typeof createSettler>[0]> = {},
 ): Settler {
   return createSettler({
     removeOutputs: () => assert.fail(),

@@ -10,11 +10,10 @@ import type { FreshOutput } from "../../src/storage/storage.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { flushOutcomes } from "../../src/worker/flush-outcomes.ts";
-import { createSettler } from "../../src/worker/settler.ts";
 import type { ImageOutcome } from "../../src/worker/settle-together.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
-import { openTestQueue } from "../support/queue.ts";
+import { createTestSettler, openTestQueue } from "../support/queue.ts";
 
 const SOURCE = {
   finalUrl: "https://shop.test/",
@@ -50,16 +49,7 @@ describe("planning and settling", () => {
         )
       ).rows[0]?.["n"],
     );
-  const settlerOf = () =>
-    createSettler({
-      removeOutputs: () => assert.fail(),
-      transaction: db.keyedTransaction,
-      queue,
-      flushOutcomes: async (items) => items,
-      pause: () => assert.fail(),
-      countShares: () => assert.fail(),
-      onError: assert.fail,
-    });
+  const settlerOf = () => createTestSettler({ db, queue });
   const done = (claim: Claim): ImageOutcome => {
     const facts = { format: "jpeg", width: 10, height: 10, bytes: 100, quality: 50, isKept: false, encodeMs: 1 } as const;
     const outputs = [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, ...facts }];
@@ -187,15 +177,12 @@ describe("planning and settling", () => {
   test("an outcome that the database refuses is given up, and the others with it are not", async () => {
     const batchId = await load(distinct(3, "odd"));
     const claims = await claim(3);
-    const settler = createSettler({
-      removeOutputs: () => assert.fail(),
-      transaction: db.keyedTransaction,
-      queue,
-      flushOutcomes: async (items) => items,
-      pause: () => assert.fail(),
-      countShares: () => assert.fail(),
-      onError: () => {},
-    });
+    const settler = createTestSettler(
+      { db, queue },
+      {
+        onError: () => {},
+      },
+    );
     await Promise.all(
       claims.map((held, index) =>
         settler.settle(index === 1 ? { ...done(held), source: { ...SOURCE, finalUrl: "https://shop.test/\u0000" } } : done(held)),
@@ -215,30 +202,27 @@ describe("planning and settling", () => {
     const batchId = await load(distinct(2, "flushed"));
     const flushing = Promise.withResolvers<void>();
     const release = Promise.withResolvers<void>();
-    const settler = createSettler({
-      removeOutputs: () => assert.fail(),
-      transaction: db.keyedTransaction,
-      queue,
-      pause: () => assert.fail(),
-      countShares: () => assert.fail(),
-      onError: assert.fail,
-      flushOutcomes: async (items) => {
-        flushing.resolve();
-        await release.promise;
-        const storage = {
-          flushOutputs: async (files: readonly FreshOutput[]) =>
-            files.map(({ ordinal }) => (ordinal === 0 ? failed("storage_failed") : succeeded(null))),
-        };
-        return flushOutcomes(
-          {
-            storage,
-            disk: { check: async () => true, onGivenUp: assert.fail, onStored: () => {}, refusedMs: assert.fail },
-            warn: (error) => assert.ifError(error),
-          },
-          items,
-        );
+    const settler = createTestSettler(
+      { db, queue },
+      {
+        flushOutcomes: async (items) => {
+          flushing.resolve();
+          await release.promise;
+          const storage = {
+            flushOutputs: async (files: readonly FreshOutput[]) =>
+              files.map(({ ordinal }) => (ordinal === 0 ? failed("storage_failed") : succeeded(null))),
+          };
+          return flushOutcomes(
+            {
+              storage,
+              disk: { check: async () => true, onGivenUp: assert.fail, onStored: () => {}, refusedMs: assert.fail },
+              warn: (error) => assert.ifError(error),
+            },
+            items,
+          );
+        },
       },
-    });
+    );
     const settled = Promise.all((await claim(2)).map((held) => settler.settle(done(held))));
     await flushing.promise;
     const states = async () =>
@@ -261,20 +245,21 @@ describe("planning and settling", () => {
     const claims = (await claim(6)).toSorted((one, other) => one.data.ordinal - other.data.ordinal);
     const placeOf = ({ data: { ordinal } }: Claim, name: string) => ({ batchId, ordinal, fileName: `${ordinal}-${name}.jpg` });
     const removed: string[] = [];
-    const settler = createSettler({
-      transaction: db.keyedTransaction,
-      queue,
-      flushOutcomes: async (items) => items,
-      async removeOutputs(places) {
-        for (const { ordinal, fileName } of places) {
-          const { rows } = await db.executor.executeSql("select state from image where batch_id = $1 and ordinal = $2", [batchId, ordinal]);
-          removed.push(`${rows[0]?.["state"]} ${fileName}`);
-        }
+    const settler = createTestSettler(
+      { db, queue },
+      {
+        async removeOutputs(places) {
+          for (const { ordinal, fileName } of places) {
+            const { rows } = await db.executor.executeSql("select state from image where batch_id = $1 and ordinal = $2", [
+              batchId,
+              ordinal,
+            ]);
+            removed.push(`${rows[0]?.["state"]} ${fileName}`);
+          }
+        },
+        onError: () => {},
       },
-      pause: () => assert.fail(),
-      countShares: () => assert.fail(),
-      onError: () => {},
-    });
+    );
     const [failed, linked, retried, lost, twice, refused] = claims;
     assert.ok(failed && linked && retried && lost && twice && refused);
     await db.keyedTransaction((tx) => queue.endClaims(tx, [lost]));
@@ -300,19 +285,17 @@ describe("planning and settling", () => {
   test("an error that passes costs an outcome nothing but time", async () => {
     const batchId = await load(distinct(2, "passing"));
     const codes = ["57014", "40P01", "25006"];
-    const settler = createSettler({
-      removeOutputs: () => assert.fail(),
-      queue,
-      flushOutcomes: async (items) => items,
-      pause: () => assert.fail(),
-      countShares: () => assert.fail(),
-      onError: () => {},
-      transaction: async (work) => {
-        const code = codes.shift();
-        if (code) throw Object.assign(new Error("not now"), { code });
-        return db.keyedTransaction(work);
+    const settler = createTestSettler(
+      { db, queue },
+      {
+        onError: () => {},
+        transaction: async (work) => {
+          const code = codes.shift();
+          if (code) throw Object.assign(new Error("not now"), { code });
+          return db.keyedTransaction(work);
+        },
       },
-    });
+    );
     await Promise.all((await claim(2)).map((held) => settler.settle(done(held))));
     const row = await batchRow(batchId);
     assert.deepEqual([row["images_done"], row["images_failed"], codes.length], [2, 0, 0]);
