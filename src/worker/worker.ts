@@ -55,8 +55,11 @@ export type Worker = {
 const RECONCILE_MS = 60_000;
 /** What is being compressed ends within this; what is still being fetched goes back. */
 const DRAIN_MS = 20_000;
-/** A receiver that does not answer holds one of these for 20 s; domain/mute-receivers says how many of them. Each needs little but a socket. */
-const DELIVERIES_AT_ONCE = 16;
+/**
+ * A receiver that does not answer holds one of these for 20 s; domain/mute-receivers says how many of them. Each needs a socket, and as it
+ * starts a connection to the database: with sixteen a process took 18 of these at its start, with eight it takes 14.
+ */
+const DELIVERIES_AT_ONCE = 8;
 /** A batch of millions takes a minute to end, in which the ends of small ones must not wait. */
 const FINISHES_AT_ONCE = 2;
 /** From 8 to 512 images in hand takes eleven looks, where the line lets it: less than the 300 ms of a far origin. */
