@@ -39,7 +39,6 @@ const owners = {
   fastify: "http",
   "@fastify/[^/]+": "http",
   "@scalar/[^/]+": "http",
-  "client-zip": "http",
   typebox: "contract|^src/http",
   pino: "observe",
   commander: "cli",

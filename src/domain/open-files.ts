@@ -17,8 +17,8 @@ export function outOfFiles(error: unknown): { ok: false; failure: StageFailure }
 /** The connection, and the file that its body goes to. */
 const FILES_PER_DOWNLOAD = 2;
 /**
- * What a process has open besides its downloads and encoders: 25 connections to the database, two for each of the 16 threads that look up
- * names, some 20 of Node and the log, and what is left for the clients of the API and for outputs.
+ * What a process has open besides its downloads and encoders: 25 connections to the database, two for each of the 32 look-ups at once,
+ * some 20 of Node and the log, and what is left for the clients of the API and for outputs.
  */
 const FILES_BESIDES = 150;
 /** However few files there may be: with these, and what an idle service has open, it takes a hundred. */
