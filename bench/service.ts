@@ -5,8 +5,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
+import type { BatchEvent } from "../src/contract/event.ts";
 import type { Accepted } from "../src/contract/upload.ts";
-import type { BatchEventBody } from "../src/domain/batch-event.ts";
 
 export type Running = {
   url: string;
@@ -14,7 +14,7 @@ export type Running = {
   /** Uploads a CSV of these URLs, one a product. */
   upload(urls: readonly string[], query?: string): Promise<Accepted>;
   /** The same, from the upload's first byte to the webhook; fails where not every image was done. */
-  process(urls: readonly string[]): Promise<BatchEventBody>;
+  process(urls: readonly string[]): Promise<BatchEvent>;
   /** CPU of the service, its encoders and its PostgreSQL until now, in ms. */
   cpuMs(): number;
   encoderPids(): number[];
@@ -62,13 +62,13 @@ export async function startPressrun(dataDir: string, env: Record<string, string>
   };
 }
 
-type Receiver = { url: string; next(upload: () => Promise<Response>): Promise<BatchEventBody>; close(): void };
+type Receiver = { url: string; next(upload: () => Promise<Response>): Promise<BatchEvent>; close(): void };
 
 /** Takes the batch's webhook: the end is known without asking for it all the time. */
 async function startReceiver(): Promise<Receiver> {
-  let deliver = (_event: BatchEventBody) => {};
+  let deliver = (_event: BatchEvent) => {};
   const server = createServer((request, response) => {
-    void text(request).then((body) => deliver(JSON.parse(body) as BatchEventBody));
+    void text(request).then((body) => deliver(JSON.parse(body) as BatchEvent));
     response.end();
   });
   server.listen(0, "127.0.0.1");
@@ -76,7 +76,7 @@ async function startReceiver(): Promise<Receiver> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async next(upload) {
-      const delivered = new Promise<BatchEventBody>((resolve) => (deliver = resolve));
+      const delivered = new Promise<BatchEvent>((resolve) => (deliver = resolve));
       const response = await upload();
       if (response.status !== 202) throw new Error(`the upload was answered ${response.status}: ${await response.text()}`);
       return delivered;

@@ -1,4 +1,4 @@
-import Type from "typebox";
+import Type, { type Static } from "typebox";
 import { BATCH_STATUSES, EVENT_TYPES } from "../domain/batch-state.ts";
 import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX } from "../domain/seed-payload.ts";
 import { PRODUCT_STATUS_EXAMPLE, ProductStatus } from "./status.ts";
@@ -121,6 +121,8 @@ export const BatchEvent = Type.Object(
     ],
   },
 );
+
+export type BatchEvent = Static<typeof BatchEvent>;
 
 /** The payload for receivers that were written for the seed (domain/seed-payload.ts). */
 export const SeedEvent = Type.Object(

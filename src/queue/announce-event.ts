@@ -1,9 +1,10 @@
 import { randomUUIDv7 } from "node:crypto";
+import type { BatchEvent } from "../contract/event.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { Tx } from "../db/connect.ts";
 import { hasSeedEndpoint, recordEvent } from "../db/events.ts";
 import { listProducts } from "../db/list-products.ts";
-import { outputUrl, RESULT_FILE_NAME, statusUrl, viewPausedShare, type BatchEventBody } from "../domain/batch-event.ts";
+import { outputUrl, RESULT_FILE_NAME, statusUrl, viewPausedShare } from "../domain/batch-event.ts";
 import { countsOf, isEnd, type EventType } from "../domain/batch-state.ts";
 import type { PausedShare } from "../domain/failure-budget.ts";
 import { SEED_PRODUCTS_MAX, writeSeedPayload } from "../domain/seed-payload.ts";
@@ -43,7 +44,7 @@ async function findSeedBody(tx: Tx, deps: AnnounceDeps, batch: BatchRow, type: E
   return writeSeedPayload(batch, products, deps.publicUrl());
 }
 
-function eventBody(batch: BatchRow, { type, at, share }: Happened, publicUrl: string): BatchEventBody {
+function eventBody(batch: BatchRow, { type, at, share }: Happened, publicUrl: string): BatchEvent {
   return {
     type,
     timestamp: at.toISOString(),
