@@ -9,7 +9,7 @@ import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
-import { catalogueOf, startOrigin, type Origin } from "../support/origin.ts";
+import { startOrigin, type Origin } from "../support/origin.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { startService, type Service } from "../support/service.ts";
 
@@ -217,24 +217,6 @@ describe("a host that is paused in a batch", () => {
     await until("all of the host", batch, (now) => now.progress.failed === 1_500);
     kept.splice(0).forEach((response) => response.writeHead(404).end());
     assert.equal((await ended(batch)).progress.failed, 1_501);
-  });
-
-  test("takes its budget from every way in, and refuses what is none", async () => {
-    const csv = catalogueOf([photos(good, "option", 1)]);
-    const seed = await service.upload(csv, { pauseHostAtFailurePercent: "25" });
-    assert.equal((await look({ batchId: seed.requestId })).pauseHostAtFailurePercent, 25);
-    const query = await fetch(`${service.url}/v1/batches?pauseHostAtFailurePercent=1`, {
-      method: "POST",
-      body: csv,
-      headers: { "content-type": "text/csv" },
-    });
-    assert.equal(((await query.json()) as Batch).pauseHostAtFailurePercent, 1);
-    assert.equal((await begin(photos(good, "option", 1))).pauseHostAtFailurePercent, null);
-    for (const pauseHostAtFailurePercent of [0, 101, "many", 1.5]) {
-      const refusal = await post(`${service.url}/v1/batches`, { products: [], pauseHostAtFailurePercent });
-      assert.equal(refusal.status, 422);
-      assert.match(((await refusal.json()) as Problem).detail, /pauseHostAtFailurePercent/);
-    }
   });
 
   test(

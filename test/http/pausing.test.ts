@@ -268,21 +268,22 @@ describe("a batch that is paused", () => {
     assert.ok((await look(batch)).pausedAt);
   });
 
-  test("takes its budget from every way in, and refuses what is none", async () => {
-    const csv = catalogueOf([photos("option", 1)]);
-    const seed = await service.upload(csv, { pauseAtFailurePercent: "25" });
-    assert.equal((await look({ batchId: seed.requestId })).pauseAtFailurePercent, 25);
-    const query = await fetch(`${service.url}/v1/batches?pauseAtFailurePercent=1`, {
-      method: "POST",
-      body: csv,
-      headers: { "content-type": "text/csv" },
+  for (const option of ["pauseAtFailurePercent", "pauseHostAtFailurePercent"] as const)
+    test(`takes ${option} from every way in, and refuses what is none`, async () => {
+      const csv = catalogueOf([photos("option", 1)]);
+      const seed = await service.upload(csv, { [option]: "25" });
+      assert.equal((await look({ batchId: seed.requestId }))[option], 25);
+      const query = await fetch(`${service.url}/v1/batches?${option}=1`, {
+        method: "POST",
+        body: csv,
+        headers: { "content-type": "text/csv" },
+      });
+      assert.equal(((await query.json()) as Batch)[option], 1);
+      assert.equal((await begin(photos("option", 1)))[option], null);
+      for (const percent of [0, 101, "many", 1.5]) {
+        const refused = await post("/v1/batches", { products: [], [option]: percent });
+        assert.equal(refused.status, 422);
+        assert.match(((await refused.json()) as Problem).detail, new RegExp(option));
+      }
     });
-    assert.equal(((await query.json()) as Batch).pauseAtFailurePercent, 1);
-    assert.equal((await begin(photos("option", 1))).pauseAtFailurePercent, null);
-    for (const pauseAtFailurePercent of [0, 101, "many"]) {
-      const refused = await post("/v1/batches", { products: [], pauseAtFailurePercent });
-      assert.equal(refused.status, 422);
-      assert.match(((await refused.json()) as Problem).detail, /pauseAtFailurePercent/);
-    }
-  });
 });
