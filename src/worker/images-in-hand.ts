@@ -102,17 +102,11 @@ export class ImagesInHand {
   }
 
   /**
-   * Something was paused. Its images that wait for their host's turn are given back at once. Those that are being fetched have a grace
-   * in which to come, and are given back after it. Whoever claims one next shelves it.
+   * Something was paused. We look three times: now (what is not asked for yet goes back), after the grace (what has not come), and much
+   * later (what is not worked, were it in an encoder). Whoever claims one next shelves it.
    *
-   * We look twice: now, and after the grace. The second look gives back
-   * - what the first one found and what has not come since;
-   * - what was just being claimed at the first. The claim had read the batch before the pause, and it gets less than the whole grace.
-   * It leaves alone what was in hand at the first look and was not paused then, or was claimed after it. That belongs to a later pause,
-   * which makes a call of its own and gives it a whole grace.
-   *
-   * The third look, much later, gives back what has not been worked: minutes of work, where images that are slow to encode follow quick
-   * ones. What an encoder is working on then is thrown away.
+   * What was just being claimed at the first look had read the batch before the pause, and is found at the second. What was paused later
+   * has a call and a grace of its own.
    */
   async giveBackPaused(): Promise<void> {
     const giveBack = ({ abort }: InHand) => abort.abort(new Paused("its batch or share is paused"));
