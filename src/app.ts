@@ -45,7 +45,7 @@ export async function startApp(config: Config, log: Log, signal: AbortSignal = n
     const url = api && (await (await api).wireApi(parts, onStop));
     if (config.publicUrl === null && url !== null) publicUrl = url;
     if (config.role !== "api") await wireWorker(parts, onStop);
-    return { url, databaseUrl: parts.databaseUrl, isDatabaseEmbedded: config.databaseUrl === null };
+    return { url, databaseUrl: parts.db.url, isDatabaseEmbedded: config.databaseUrl === null };
   });
 }
 
@@ -141,7 +141,7 @@ async function startFoundation(
   // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.
   if (config.databaseUrl === null) await queue.freeClaims();
   const headerSeal = await openHeaderSeal(config, log, await listSealedBatches(db.executor));
-  return { config, log, warn, doubtTables, db, databaseUrl, queue, storage, headerSeal };
+  return { config, log, warn, doubtTables, db, queue, storage, headerSeal };
 }
 
 function openPool(url: string, warn: Warn): Database {

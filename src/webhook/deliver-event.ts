@@ -2,7 +2,7 @@ import { signatureHeaders } from "../domain/webhook-signature.ts";
 import type { Post } from "../net/post.ts";
 
 export type DeliveryOutcome = {
-  kind: "delivered" | "retry" | "gone" | "failed";
+  kind: "delivered" | "retry" | "gone";
   /** The receiver's HTTP status, where there was an answer. */
   status: number | null;
   detail: string;

@@ -35,7 +35,7 @@ const CLOSE_MS = 5_000;
 
 /** The API, listening; returns its address. */
 export async function wireApi(
-  { config, log, doubtTables, db, databaseUrl, queue, storage, publicUrl, headerSeal, stopping }: Parts,
+  { config, log, doubtTables, db, queue, storage, publicUrl, headerSeal, stopping }: Parts,
   onStop: OnStop,
 ): Promise<string> {
   const cutting = new AbortController();
@@ -52,7 +52,7 @@ export async function wireApi(
     discard: storage.discard,
     // Without a SECRET_KEY uploads with credentials are refused, so that there is none to tell apart.
     digestUpload: (sent) => digestUpload(sent, headerSeal?.fingerprint ?? (() => "")),
-    ...wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }),
+    ...wireIntake({ config, db, queue, storage, headerSeal }),
     preflight: await servePreflight({ config, storage }, onStop),
     fetchCsv: await serveCsvFetch(config, onStop),
     ...serveRows({ db, storage, log }),
@@ -60,7 +60,7 @@ export async function wireApi(
     cancelBatch: (batchId) => db.transaction((tx) => cancelBatch(tx, { queue }, batchId)),
     resumeBatch: (batchId, change) => db.transaction((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
     resumeHost: (batchId, host, percent) => db.transaction((tx) => resumeShare(tx, { queue, publicUrl }, batchId, host, percent)),
-    openReport: serveReports(databaseUrl),
+    openReport: serveReports(db.url),
     isReady: () => isDatabaseReady(db),
     isStopping: () => stopping.aborted,
     isUnavailable: isDatabaseAway,

@@ -34,12 +34,12 @@ export type Intake = {
 type IntakeParts = Omit<Parts, "log" | "warn" | "doubtTables" | "publicUrl" | "stopping">;
 
 /** Wires what takes a spooled CSV in, for the API and for the command line. */
-export function wireIntake({ config, db, databaseUrl, queue, storage, headerSeal }: IntakeParts): Intake {
+export function wireIntake({ config, db, queue, storage, headerSeal }: IntakeParts): Intake {
   const inTurn = createTurnstile(LOADS_AT_ONCE);
   const load = (order: BatchOrder) =>
     isQuicklyRead(order.csv)
       ? loadBatch({ queue, transaction: db.keyedTransaction }, order)
-      : inTurn(() => loadInThread({ databaseUrl, order }));
+      : inTurn(() => loadInThread({ databaseUrl: db.url, order }));
   const intake = {
     storage,
     load,

@@ -15,7 +15,6 @@ export type Parts = {
   /** Looks, where an error gives reason to, whether the database still has the tables of this version, and ends the process where not. */
   doubtTables(error: unknown): void;
   db: Database;
-  databaseUrl: string;
   queue: Queue;
   storage: Storage;
   publicUrl: () => string;

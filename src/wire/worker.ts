@@ -25,10 +25,7 @@ const ENCODE_MS = 300_000;
 const ENCODER_TASKS_MAX = 5_000;
 
 /** Everything that works on batches. */
-export async function wireWorker(
-  { config, log, warn, db, databaseUrl, queue, storage, publicUrl, headerSeal }: Parts,
-  onStop: OnStop,
-): Promise<void> {
+export async function wireWorker({ config, log, warn, db, queue, storage, publicUrl, headerSeal }: Parts, onStop: OnStop): Promise<void> {
   const policy = createAddressPolicy(config);
   const downloads = fitDownloads(config, readFilesMax(), log);
   const agent = userAgent(await readVersion(), config.contact);
@@ -73,7 +70,7 @@ export async function wireWorker(
   });
   onStop(worker.stop);
   const listener = listen({
-    url: databaseUrl,
+    url: db.url,
     channels: { [JOBS_CHANNEL]: worker.wake, [HOSTS_CHANNEL]: (payload) => hosts.onNotify(payload) },
   });
   onStop(listener.close);

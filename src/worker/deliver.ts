@@ -111,7 +111,6 @@ function toRecord(due: DueDelivery, outcome: DeliveryOutcome, random: number): R
   switch (outcome.kind) {
     case "delivered":
     case "gone":
-    case "failed":
       return { ...common, state: outcome.kind };
     case "retry":
       if (attemptNumber >= DELIVERY_ATTEMPTS_MAX) return { ...common, state: "failed" };
