@@ -1,6 +1,6 @@
 import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import { PROBLEMS_LISTED_MAX } from "../csv/limits.ts";
+import { ProblemList } from "../csv/problem-list.ts";
 import { tableHead, tableRow, type TableProduct } from "../csv/products-table.ts";
 import type { CsvProblem } from "../domain/csv-problem.ts";
 
@@ -14,8 +14,7 @@ const PIECE_CHARS = 64 * 1024;
  * that is an Error stands for a product that could not even be parsed.
  */
 export async function writeProducts(values: AsyncIterable<unknown> | Iterable<unknown>, path: string): Promise<WrittenProducts> {
-  const problems: CsvProblem[] = [];
-  let problemCount = 0;
+  const found = new ProblemList();
   let bytes = 0;
   const pieces = async function* () {
     let text = tableHead();
@@ -23,10 +22,8 @@ export async function writeProducts(values: AsyncIterable<unknown> | Iterable<un
     for await (const value of values) {
       number += 1;
       const product = readProduct(value);
-      if (typeof product === "string") {
-        problemCount += 1;
-        if (problems.length < PROBLEMS_LISTED_MAX) problems.push({ line: number, column: null, code: "product_invalid", message: product });
-      } else text += tableRow(product);
+      if (typeof product === "string") found.add([{ line: number, column: null, code: "product_invalid", message: product }]);
+      else text += tableRow(product);
       if (text.length < PIECE_CHARS) continue;
       bytes += Buffer.byteLength(text);
       yield text;
@@ -36,7 +33,7 @@ export async function writeProducts(values: AsyncIterable<unknown> | Iterable<un
     yield text;
   };
   await pipeline(pieces, createWriteStream(path));
-  return problemCount > 0 ? { ok: false, problems, problemCount } : { ok: true, bytes };
+  return found.count > 0 ? { ok: false, problems: found.listed, problemCount: found.count } : { ok: true, bytes };
 }
 
 const EXAMPLE = '{"id":"MUG-1","name":"Mug","images":["https://…"]}';

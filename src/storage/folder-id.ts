@@ -36,12 +36,7 @@ async function rename(dataDir: string, id: string): Promise<void> {
 
 async function readOrMake(dataDir: string, fresh: string): Promise<string> {
   const path = join(dataDir, FILE_NAME);
-  try {
-    await makeOnce(path, `${fresh}\n`, 0o666);
-    return fresh;
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-  }
+  if (await makeOnce(path, `${fresh}\n`, 0o666)) return fresh;
   let text = "";
   for (let waitedMs = 0; waitedMs < WRITING_MS; waitedMs += LOOK_MS) {
     text = (await readFile(path, "utf8")).trim();

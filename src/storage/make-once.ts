@@ -5,10 +5,10 @@ import { flushFiles, flushNow } from "./flush-files.ts";
 import { NOT_LINKABLE } from "./link-or-copy.ts";
 
 /**
- * Makes a small file where there is none, or throws EEXIST. It is written aside, and has its name only when it is whole and on the disk:
- * of one that is written in its place a full disk, or a kill, leaves an empty one, which every later start would find.
+ * Makes a small file, and returns false where there is one already. It is written aside, and has its name only when it is whole and on
+ * the disk: of one that is written in its place a full disk, or a kill, leaves an empty one, which every later start would find.
  */
-export async function makeOnce(path: string, text: string, mode: number): Promise<void> {
+export async function makeOnce(path: string, text: string, mode: number): Promise<boolean> {
   const aside = `${path}.${randomUUID()}`;
   try {
     writeFileSync(aside, text, { mode, flag: "wx" });
@@ -16,6 +16,10 @@ export async function makeOnce(path: string, text: string, mode: number): Promis
     place(aside, { path, text, mode });
     const [flushed] = await flushFiles([{ folder: dirname(path), path, isLinked: true }]);
     if (flushed?.ok === false) throw new Error(`${path}: ${flushed.failure.detail}`);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
   } finally {
     rmSync(aside, { force: true });
   }

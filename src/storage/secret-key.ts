@@ -14,12 +14,7 @@ export function secretKeyPath(dataDir: string): string {
  */
 export async function readOrMakeSecretKey(dataDir: string, fresh: string): Promise<string> {
   const path = secretKeyPath(dataDir);
-  try {
-    await makeOnce(path, `${fresh}\n`, 0o600);
-    return fresh;
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-  }
+  if (await makeOnce(path, `${fresh}\n`, 0o600)) return fresh;
   return readSecretKey(path);
 }
 
