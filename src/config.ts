@@ -4,6 +4,7 @@ import { createAddressPolicy } from "./domain/address-policy.ts";
 import { withoutPassword } from "./domain/database-url.ts";
 import { SECRET_KEY_LENGTH_MIN } from "./domain/sealed.ts";
 import { WEBHOOK_PAYLOADS, type WebhookPayload } from "./domain/seed-payload.ts";
+import { isPublicUrl } from "./domain/public-url.ts";
 import { isContact } from "./domain/user-agent.ts";
 import { findAuthorizationFault } from "./domain/webhook-authorization.ts";
 import { findSecretFault, SECRETS_MAX } from "./domain/webhook-signature.ts";
@@ -67,10 +68,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const host = read.text("HOST") ?? "127.0.0.1";
   const apiKeys = readApiKeys(read, "API_KEYS");
   const auth = read.oneOf("AUTH", ["none"]);
+  const publicUrl = readPublicUrl(read, "PUBLIC_URL");
   const config: Config = {
     host,
     port: read.integer("PORT", 3000, 0, 65_535),
-    publicUrl: readPublicUrl(read, "PUBLIC_URL"),
+    publicUrl,
     apiKeys,
     auth: apiKeys.length > 0 ? "keys" : auth === "none" ? "none" : "loopback",
     databaseUrl: read.databaseUrl("DATABASE_URL"),
@@ -81,7 +83,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     webhookPayload: (read.oneOf("WEBHOOK_PAYLOAD", WEBHOOK_PAYLOADS) as WebhookPayload | null) ?? "event",
     allowCidrs: read.list("ALLOW_CIDRS"),
     allowPorts: readPorts(read, "ALLOW_PORTS"),
-    contact: readContact(read, "CONTACT"),
+    contact: readContact(read, "CONTACT") ?? publicContact(publicUrl),
     secretKey: readSecretKey(read, "SECRET_KEY"),
     encoders: read.integer("ENCODERS", defaultEncoders(), 1, 1_024),
     // What would need more is refused with the number that it needs (domain/decode-cost.ts); 256 hold small images in every format.
@@ -174,6 +176,11 @@ function readPorts(read: EnvReader, name: string): number[] {
 function readContact(read: EnvReader, name: string): string | null {
   const value = read.text(name);
   return value === null || isContact(value) ? value : read.expect(name, "a URL such as https://shop.example/bots or a mail address", value);
+}
+
+/** Where the service itself is reached from outside: who wonders about its requests finds there what it is, and its operator. */
+function publicContact(publicUrl: string | null): string | null {
+  return publicUrl !== null && isPublicUrl(publicUrl) && isContact(publicUrl) ? publicUrl : null;
 }
 
 /** The value itself is never shown. */

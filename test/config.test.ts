@@ -7,6 +7,13 @@ test("what is not set has its default", () => {
   assert.deepEqual([config.allowCidrs, config.allowPorts, config.contact], [[], [], null]);
 });
 
+test("without a contact, the service's own address names it, where it can be reached from outside", () => {
+  const contactOf = (env: Record<string, string>) => readConfig(env).contact;
+  assert.equal(contactOf({ PUBLIC_URL: "https://images.shop.example" }), "https://images.shop.example");
+  assert.equal(contactOf({ PUBLIC_URL: "https://images.shop.example", CONTACT: "images@shop.example" }), "images@shop.example");
+  assert.equal(contactOf({ PUBLIC_URL: "http://10.0.0.5:3000" }), null);
+});
+
 test("ports and contact are read, and every fault is told at once", () => {
   const config = readConfig({ ALLOW_PORTS: "8080, 8443", CONTACT: "images@shop.example" });
   assert.deepEqual([config.allowPorts, config.contact], [[8080, 8443], "images@shop.example"]);

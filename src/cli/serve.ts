@@ -50,6 +50,10 @@ export async function serve(): Promise<void> {
   );
   const publicUrl = config.publicUrl ?? app.url;
   if (publicUrl !== null && !isPublicUrl(publicUrl)) console.log(`Note (outputs_not_public): ${outputsNotPublic(publicUrl).message}`);
+  if (config.contact === null && config.role !== "api")
+    console.log(
+      "Note (no_contact): Set CONTACT to your URL or mail address, so that an origin's operator can ask you instead of blocking us.",
+    );
   // psql needs the password of the embedded database; whoever set DATABASE_URL has that of theirs.
   console.log(`Database: psql "${app.isDatabaseEmbedded ? app.databaseUrl : withoutPassword(app.databaseUrl)}"`);
 }

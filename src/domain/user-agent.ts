@@ -1,10 +1,6 @@
-/** Where somebody who wonders about our requests finds us, where the operator names no contact. */
-const HOME = "https://www.npmjs.com/package/pressrun";
-
 /** Names us and a way to reach the operator: `Pressrun/1.2.3 (+https://shop.example/bots)`. */
 export function userAgent(version: string, contact: string | null): string {
-  const reach = contact ?? HOME;
-  return `Pressrun/${version} (${reach.includes("://") ? "+" : ""}${reach})`;
+  return `Pressrun/${version} (${contact === null ? "no contact given" : `${contact.includes("://") ? "+" : ""}${contact}`})`;
 }
 
 /** Whether it is a web or mail address, in characters that may stand in the header's comment (RFC 9110 §5.6.5). */

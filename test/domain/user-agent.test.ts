@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isContact, userAgent } from "../../src/domain/user-agent.ts";
 
 test("the user agent names us, our version and who can be asked", () => {
-  assert.equal(userAgent("1.2.3", null), "Pressrun/1.2.3 (+https://www.npmjs.com/package/pressrun)");
+  assert.equal(userAgent("1.2.3", null), "Pressrun/1.2.3 (no contact given)");
   assert.equal(userAgent("1.2.3", "https://shop.example/bots"), "Pressrun/1.2.3 (+https://shop.example/bots)");
   assert.equal(userAgent("1.2.3", "images@shop.example"), "Pressrun/1.2.3 (images@shop.example)");
 });
