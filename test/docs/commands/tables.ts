@@ -7,6 +7,7 @@ export const PAGES = [
   "docs/operating.md",
   "docs/pausing.md",
   "docs/recipes.md",
+  "docs/report-columns.md",
   "docs/reporting.md",
   "docs/rest-api.md",
   "docs/webhooks.md",
