@@ -23,12 +23,12 @@ export const NOT_RUN: Record<string, Record<string, string>> = {
     "npm ci            # brings Node 24 and PostgreSQL 18 along": ".ci/run does, at each change; this test would run itself",
   },
   "docs/command-line.md": {
-    "npm install pressrun               # any Node from 20 on; Node 24 and PostgreSQL 18 come along on Linux x64 and arm64":
-      "test/package/installed.test.ts installs what `npm pack` makes, and runs it",
+    "npm ci && npm pack                  # in a checkout: makes pressrun-VERSION.tgz":
+      "test/package/installed.test.ts packs, installs the .tgz into an empty folder and runs it; the registry's `pressrun` is somebody else's",
   },
   "docs/rest-api.md": {
     "npx openapi-typescript openapi.json -o pressrun.d.ts": "test/sdk/generated-clients.test.ts does, and runs what comes",
-    "npx openapi-ts -i openapi.json -o pressrun-sdk -c @hey-api/client-fetch":
+    "npx @hey-api/openapi-ts -i openapi.json -o pressrun-sdk -c @hey-api/client-fetch":
       "test/sdk/generated-clients.test.ts does, and runs what comes",
   },
 };
