@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+import { DIALECTS } from "../../src/csv/dialects/all.ts";
+import { IMAGE_CODES } from "../../src/domain/image-code.ts";
+
+const page = await readFile(new URL("../../docs/files.md", import.meta.url), "utf8");
+
+/** The rows of the table below a heading, without its head. */
+function rowsBelow(heading: string): string[] {
+  const [, rest = ""] = page.split(`\n## ${heading}\n`);
+  return (rest.split("\n## ")[0] ?? "")
+    .split("\n")
+    .filter((line) => line.startsWith("|"))
+    .slice(2);
+}
+
+describe("docs/files.md", () => {
+  test("has every code that an image can fail with, with its message and whether it is tried again", () => {
+    assert.deepEqual(
+      rowsBelow("Why an image failed"),
+      Object.entries(IMAGE_CODES).map(([code, { message, retry }]) => `| \`${code}\` | ${message} | ${retry ? "yes" : "no"} |`),
+    );
+  });
+
+  test("has every dialect", () => {
+    const cells = rowsBelow("What is taken").map((row) => row.split("|")[1] ?? "");
+    const listed = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
+    assert.deepEqual(listed.toSorted(), DIALECTS.map(({ name }) => name).toSorted());
+  });
+});
