@@ -44,6 +44,19 @@ test("the compose file is what the Compose Specification allows", async () => {
   assert.ok(!validate({ services: { api: { build: ".", enviroment: {} } } }), "it can refuse");
 });
 
+test("the compose file hands every setting on, but those that it or the image has set", async () => {
+  const listed = [...(await readFile(join(ROOT, ".env.example"), "utf8")).matchAll(/^# ([A-Z_]+)=/gm)].map(([, name = ""]) => name);
+  // Of the image, and of what runs without keys or with an embedded database.
+  const setElsewhere = ["HOST", "PORT", "DATA_DIR", "AUTH", "EMBEDDED_PG_PORT"];
+  const { services } = await readCompose();
+  for (const service of ["api", "worker"]) {
+    const environment = services[service]?.environment ?? {};
+    assert.deepEqual(Object.keys(environment).toSorted(), listed.filter((name) => !setElsewhere.includes(name)).toSorted());
+    for (const [name, value] of Object.entries(environment))
+      if (!["ROLE", "DATABASE_URL"].includes(name)) assert.match(value, new RegExp(String.raw`^\$\{${name}:[-?]`), service);
+  }
+});
+
 test(
   "the image's steps make a tree that works as its own user, as API and as worker, over one PostgreSQL",
   { timeout: 240_000, skip: canMount() ? false : "mounting what a container would see takes root" },
