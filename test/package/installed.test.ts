@@ -53,7 +53,19 @@ describe("the package, installed into an empty folder", { timeout: 240_000 }, ()
 
   test("holds what runs and what explains it, and nothing else", async () => {
     const found = (await readdir(join(folder, "shop", "node_modules", "pressrun"))).toSorted();
-    assert.deepEqual(found, ["CHANGELOG.md", "LICENSE", "README.md", "bin", "dist", "docs", "migrations", "package.json"]);
+    assert.deepEqual(found, [
+      "CHANGELOG.md",
+      "LICENSE",
+      "README.md",
+      "SECURITY.md",
+      "bin",
+      "dist",
+      "docs",
+      "examples",
+      "migrations",
+      "openapi.json",
+      "package.json",
+    ]);
     const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { version: string };
     assert.equal((await run("--version")).stdout, `${version}\n`);
   });
