@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { getCompileCacheDir } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { EncoderReply, EncoderRequest } from "./encoder.ts";
+import type { EncoderOrder, EncoderReply } from "./encoder.ts";
 
 /** The entry keeps this file's own extension: .ts in a checkout, .js in a package. */
 const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./encoder.ts" : "./encoder.js", import.meta.url));
@@ -26,7 +26,7 @@ const ENVIRONMENT = {
 
 export type EncoderProcess = {
   readonly pid: number;
-  send(request: EncoderRequest): void;
+  send(order: EncoderOrder): void;
   kill(): void;
   residentBytes(): Promise<number | null>;
   /** For how long each of its threads was ready to run while others had the cores, in ms, by thread. Only Linux tells. */
@@ -61,7 +61,7 @@ export function startEncoderProcess(
   return {
     pid: child.pid ?? -1,
     // Without a channel (no file descriptor was left for it) the process is about to be told as gone.
-    send: (request) => void (child.connected && child.send(request, () => {})),
+    send: (order) => void (child.connected && child.send(order, () => {})),
     kill: () => child.kill("SIGKILL"),
     async residentBytes() {
       // Linux only; elsewhere the limit is not watched. In kB; statm counts pages, of 4, 16 or 64 kB.

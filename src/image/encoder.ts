@@ -3,7 +3,7 @@ import type { EncodedOutput, EncodeTask } from "./encode-task.ts";
 import type { EncoderLimits } from "./fit-memory.ts";
 import { standBack } from "./stand-back.ts";
 
-export type EncoderRequest = { id: number; task: EncodeTask; limits: EncoderLimits };
+export type EncoderOrder = { id: number; task: EncodeTask; limits: EncoderLimits };
 
 export type EncoderReply =
   | { isReady: true }
@@ -41,11 +41,11 @@ const UNSUPPORTED =
 
 let tasksDone = 0;
 let last: Promise<void> = Promise.resolve();
-process.on("message", (request: EncoderRequest) => {
-  last = last.then(() => work(request));
+process.on("message", (order: EncoderOrder) => {
+  last = last.then(() => work(order));
 });
 
-async function work({ id, task, limits }: EncoderRequest): Promise<void> {
+async function work({ id, task, limits }: EncoderOrder): Promise<void> {
   const startedAt = performance.now();
   try {
     // A fresh one is never worn, or no encoder would be good enough.

@@ -3,7 +3,7 @@ import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { createAnswerClock } from "./answer-clock.ts";
 import { BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";
 import type { Deadlines, DownloadLimits } from "./deadlines.ts";
-import type { Download, DownloadRequest } from "./download-request.ts";
+import type { Download, DownloadOrder } from "./download-order.ts";
 import type { Gate } from "./gate.ts";
 import { unbracket, type Guard } from "./guarded-lookup.ts";
 import type { HostWatch } from "./host-watch.ts";
@@ -29,7 +29,7 @@ type AskContext = {
   unpacking: Gate;
 };
 
-export type Hop = { url: URL; request: DownloadRequest; deadlines: Deadlines; hostHeaders: HostHeaders; validators: Validators | null };
+export type Hop = { url: URL; order: DownloadOrder; deadlines: Deadlines; hostHeaders: HostHeaders; validators: Validators | null };
 
 /** One request: its answer's body goes to the file, unless the head tells that it is of no use. */
 export async function askForFile(context: AskContext, hop: Hop): Promise<StageResult<Download> | Redirect> {
@@ -60,12 +60,12 @@ export async function askForFile(context: AskContext, hop: Hop): Promise<StageRe
     if (error instanceof BodyTooLarge) return tooLarge(context.limits.bytesMax);
     // The head had come, so that a connection that ends now has cut the body short.
     if (error instanceof BodyCut) return truncated(bodyOf(verdict)?.head);
-    if (validators === null || !clock.isAwaited || hop.request.signal.aborted) throw error;
+    if (validators === null || !clock.isAwaited || hop.order.signal.aborted) throw error;
     return orOfCondition({ ok: false, failure: netFailure(deadlines.passed ?? error) });
   } finally {
     const body = bodyOf(verdict);
     await body?.file.close();
-    if (body !== undefined && body.coding !== null) await rm(packedPath(hop.request), { force: true });
+    if (body !== undefined && body.coding !== null) await rm(packedPath(hop.order), { force: true });
   }
 }
 
@@ -74,7 +74,7 @@ type Body = { file: BodyFile; head: Head; coding: Coding | null };
 type Verdict = Body | { result: StageResult<Download> } | Redirect;
 
 /** What becomes of an answer: another request, a result without a body, or a file. */
-function judge(context: AskContext, { url, request, hostHeaders, validators }: Hop, head: Head): Verdict {
+function judge(context: AskContext, { url, order, hostHeaders, validators }: Hop, head: Head): Verdict {
   const { bytesMax } = context.limits;
   const judgement = judgeAnswer(
     { url, validators, isWithheld: hostHeaders === "withheld", bytesMax, codingsTaken: context.codingsTaken ?? [] },
@@ -84,24 +84,24 @@ function judge(context: AskContext, { url, request, hostHeaders, validators }: H
     case "redirect":
       return { redirect: judgement.to };
     case "unchanged":
-      return { result: succeeded(unchanged(request.path, url)) };
+      return { result: succeeded(unchanged(order.path, url)) };
     case "refused":
       return { result: validators === null ? judgement.result : orOfCondition(judgement.result) };
     case "body":
-      return begin(context, request, head, judgement.coding);
+      return begin(context, order, head, judgement.coding);
     default:
       return judgement satisfies never;
   }
 }
 
-function begin({ spare, limits: { bytesMax } }: AskContext, request: DownloadRequest, head: Head, coding: Coding | null): Body {
+function begin({ spare, limits: { bytesMax } }: AskContext, order: DownloadOrder, head: Head, coding: Coding | null): Body {
   const length = coding === null ? head.headers["content-length"] : undefined;
-  request.onBody?.(length === undefined ? null : Number(length));
-  return { file: new BodyFile(coding === null ? request.path : packedPath(request), { spare, bytesMax }), head, coding };
+  order.onBody?.(length === undefined ? null : Number(length));
+  return { file: new BodyFile(coding === null ? order.path : packedPath(order), { spare, bytesMax }), head, coding };
 }
 
 /** Where a body lies until it is unpacked. */
-function packedPath({ path }: DownloadRequest): string {
+function packedPath({ path }: DownloadOrder): string {
   return `${path}.packed`;
 }
 
@@ -119,22 +119,22 @@ function conclude(hop: Hop, verdict: Verdict | null): StageResult<Download> | Re
 
 /** The file that was asked for is made of the one that came. */
 async function unpack(context: AskContext, hop: Hop, packed: Body, coding: Coding): Promise<StageResult<Download>> {
-  const { request } = hop;
+  const { order } = hop;
   packed.file.end();
-  const file = new BodyFile(request.path, { spare: context.spare, bytesMax: context.limits.bytesMax });
+  const file = new BodyFile(order.path, { spare: context.spare, bytesMax: context.limits.bytesMax });
   try {
-    const from = { path: packedPath(request), head: packed.file.head, coding };
-    const unpacked = await unpackBody(from, { file, turns: context.unpacking, signal: request.signal });
+    const from = { path: packedPath(order), head: packed.file.head, coding };
+    const unpacked = await unpackBody(from, { file, turns: context.unpacking, signal: order.signal });
     return unpacked.ok ? succeeded(describe(hop, { ...packed, file })) : unpacked;
   } finally {
     await file.close();
   }
 }
 
-function describe({ url, request }: Hop, { file, head: { status, headers } }: Body): Download {
+function describe({ url, order }: Hop, { file, head: { status, headers } }: Body): Download {
   const { sha256 } = file.end();
   return {
-    path: request.path,
+    path: order.path,
     bytes: file.bytes,
     isEndTold: headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined,
     sha256,

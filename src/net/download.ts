@@ -4,7 +4,7 @@ import { failed, type StageResult } from "../domain/stage-result.ts";
 import { askForFile } from "./ask-for-file.ts";
 import type { SparePieces } from "./body-file.ts";
 import { startDeadlines, type DownloadLimits } from "./deadlines.ts";
-import type { Download, DownloadRequest } from "./download-request.ts";
+import type { Download, DownloadOrder } from "./download-order.ts";
 import { createGate, type Gate } from "./gate.ts";
 import { createGuard, type Guard } from "./guarded-lookup.ts";
 import { createHostGate, watchForGate } from "./host-gate.ts";
@@ -18,7 +18,7 @@ import { UNPACKED_AT_ONCE } from "./unpack-body.ts";
 
 export type Downloader = {
   /** Rejects with the signal's reason, and with HostPaused where a host on the way is left alone for now. */
-  download(request: DownloadRequest): Promise<StageResult<Download>>;
+  download(order: DownloadOrder): Promise<StageResult<Download>>;
   /** How many wait until their host has room. */
   readonly waiting: number;
   close(): void;
@@ -57,26 +57,26 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     get waiting() {
       return gate.waiting;
     },
-    async download(request) {
-      const url = new URL(request.url);
+    async download(order) {
+      const url = new URL(order.url);
       let leave = () => {};
       // Nobody holds a place at one host while he waits at another: two that redirect to each other would wait for ever.
       const moveTo = async ({ host, hostname }: URL) => {
         leave();
         leave = () => {};
-        leave = await gate.enter(host, request.signal, () => {
+        leave = await gate.enter(host, order.signal, () => {
           if (context.hosts.isPaused(host)) throw new HostPaused(host);
-          return guard.meetName(hostname, request.signal);
+          return guard.meetName(hostname, order.signal);
         });
       };
       let isWhole = false;
       try {
-        const result = await fetchToFile(context, { ...request, moveTo }, url);
+        const result = await fetchToFile(context, { ...order, moveTo }, url);
         isWhole = result.ok;
         return result;
       } finally {
         leave();
-        if (!isWhole) await rm(request.path, { force: true });
+        if (!isWhole) await rm(order.path, { force: true });
       }
     },
     close: client.close,
@@ -86,28 +86,28 @@ export function createDownloader(options: DownloaderOptions): Downloader {
 type Context = DownloaderOptions & { hosts: HostWatch; guard: Guard; spare: SparePieces; client: HttpClient; unpacking: Gate };
 
 /** `moveTo` leaves the present host's room for that of another, whose name is known then. */
-type Journey = DownloadRequest & { moveTo(url: URL): Promise<void> };
+type Journey = DownloadOrder & { moveTo(url: URL): Promise<void> };
 
 /** Follows redirects to an answer and writes its body. */
-async function fetchToFile(context: Context, request: Journey, first: URL): Promise<StageResult<Download>> {
+async function fetchToFile(context: Context, journey: Journey, first: URL): Promise<StageResult<Download>> {
   const { hosts, limits } = context;
-  const deadlines = startDeadlines(limits, request.signal, request.onBytes);
+  const deadlines = startDeadlines(limits, journey.signal, journey.onBytes);
   let url = first;
   let isFresh = true;
   try {
-    await request.moveTo(first);
-    request.onTurn?.();
+    await journey.moveTo(first);
+    journey.onAsked?.();
     for (let hop = 0; ; hop += 1) {
       // Asked at every hop, and after the wait for the host's room: a pause may have begun meanwhile.
       if (hosts.isPaused(url.host)) throw new HostPaused(url.host);
-      if (request.barred?.hosts.includes(url.host)) return request.barred.refusal;
-      const hostHeaders = await findHostHeaders(context.guard, url, request.sourceHeaders);
+      if (journey.barred?.hosts.includes(url.host)) return journey.barred.refusal;
+      const hostHeaders = await findHostHeaders(context.guard, url, journey.sourceHeaders);
       const answer = await askForFile(context, {
         url,
-        request,
+        order: journey,
         deadlines,
         hostHeaders,
-        validators: validatorsFor(url, request.validators),
+        validators: validatorsFor(url, journey.validators),
       });
       if (!("redirect" in answer)) return reportTo(hosts, url, isFresh ? answer : orAgain(answer));
       hosts.onSuccess(url.host);
@@ -116,11 +116,11 @@ async function fetchToFile(context: Context, request: Journey, first: URL): Prom
       const redirectedAt = performance.now();
       const isElsewhere = answer.redirect.host !== url.host;
       url = answer.redirect;
-      if (isElsewhere) await moveTo(hosts, request, url);
+      if (isElsewhere) await moveTo(hosts, journey, url);
       isFresh = performance.now() - redirectedAt < limits.redirectFreshMs;
     }
   } catch (error) {
-    request.signal.throwIfAborted();
+    journey.signal.throwIfAborted();
     if (error instanceof HostPaused) throw error;
     return reportTo(hosts, url, { ok: false, failure: netFailure(deadlines.passed ?? error) });
   } finally {
@@ -128,9 +128,9 @@ async function fetchToFile(context: Context, request: Journey, first: URL): Prom
   }
 }
 
-async function moveTo(hosts: HostWatch, request: Journey, url: URL): Promise<void> {
-  await request.moveTo(url);
-  if (request.isAgain !== true && !hosts.admits(url.host)) throw new HostPaused(url.host);
+async function moveTo(hosts: HostWatch, journey: Journey, url: URL): Promise<void> {
+  await journey.moveTo(url);
+  if (journey.isAgain !== true && !hosts.admits(url.host)) throw new HostPaused(url.host);
 }
 
 function reportTo(hosts: HostWatch, { host }: URL, result: StageResult<Download>): StageResult<Download> {

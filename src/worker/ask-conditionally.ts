@@ -1,7 +1,7 @@
 import { isRefusal } from "../domain/image-code.ts";
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
 import { looksLikeHtml } from "../image/not-an-image.ts";
-import type { Download } from "../net/download-request.ts";
+import type { Download } from "../net/download-order.ts";
 import type { Stages } from "./stages.ts";
 
 /** So many conditions in a row failed, each for a file that came without one: more than a server that fails now and then has by chance. */
@@ -18,12 +18,12 @@ const HOSTS_MAX = 1_000;
  */
 export function askConditionally(download: Stages["download"], now: () => number): Stages["download"] {
   const hosts = createFailedConditions(now);
-  return async (request) => {
-    const { validators, ...bare } = request;
-    if (validators === undefined) return download(request);
+  return async (order) => {
+    const { validators, ...bare } = order;
+    if (validators === undefined) return download(order);
     const { host } = new URL(validators.of);
     if (hosts.isFailing(host)) return download(bare);
-    const asked = await download(request);
+    const asked = await download(order);
     if (isFile(asked)) hosts.onHeld(host);
     if (asked.ok ? isFile(asked) : !mayBeOfCondition(asked.failure)) return asked;
     const again = await download({ ...bare, isAgain: true });

@@ -4,7 +4,7 @@ import { outputFileName } from "../domain/file-name.ts";
 import { inputExtension } from "../domain/input-format.ts";
 import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
-import type { Download, DownloadRequest } from "../net/download-request.ts";
+import type { Download, DownloadOrder } from "../net/download-order.ts";
 import type { ImageWork, Stages, StoredOutput } from "./stages.ts";
 
 export type Reused = { reused: StoredOutput[]; source: SourceFacts };
@@ -35,7 +35,7 @@ export async function fetchOrReuse(
   return succeeded({ reused: linked.value, source: isUnchanged ? known.source : { ...known.source, ...whenceOf(fetched.value) } });
 }
 
-function conditionOf({ finalUrl, etag, lastModified }: SourceFacts): Pick<DownloadRequest, "validators"> {
+function conditionOf({ finalUrl, etag, lastModified }: SourceFacts): Pick<DownloadOrder, "validators"> {
   return etag === null && lastModified === null ? {} : { validators: { of: finalUrl, etag, lastModified } };
 }
 

@@ -5,7 +5,7 @@ import { orCut } from "../domain/or-cut.ts";
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
 import type { Encoded } from "../image/encode-result.ts";
 import type { EncodeTask } from "../image/encode-task.ts";
-import type { Download } from "../net/download-request.ts";
+import type { Download } from "../net/download-order.ts";
 import { fetchOrReuse } from "./fetch-or-reuse.ts";
 import { placeConfirmed } from "./placed-outputs.ts";
 import type { Lease } from "./pump.ts";

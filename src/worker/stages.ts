@@ -5,7 +5,7 @@ import type { StageResult } from "../domain/stage-result.ts";
 import type { Encoded } from "../image/encode-result.ts";
 import type { EncodedOutput, EncodeTask } from "../image/encode-task.ts";
 import type { Inspection } from "../image/inspect.ts";
-import type { Download, DownloadRequest } from "../net/download-request.ts";
+import type { Download, DownloadOrder } from "../net/download-order.ts";
 import type { InputPlace, OutputPlace } from "../storage/storage.ts";
 
 export type ImageWork = {
@@ -22,7 +22,7 @@ export type ImageWork = {
 /** The stages an image passes, each given by the room that owns it. */
 export type Stages = {
   tempPath(extension?: string): string;
-  download(request: DownloadRequest): Promise<StageResult<Download>>;
+  download(order: DownloadOrder): Promise<StageResult<Download>>;
   inspect(input: { head: Buffer; path: string; bytes: number }): Promise<StageResult<Inspection>>;
   encode(task: EncodeTask, options: { signal: AbortSignal; batchId: string; isOfSmallBatch: boolean }): Promise<StageResult<Encoded>>;
   keepOutput(tempPath: string, at: OutputPlace): Promise<StageResult<{ path: string }>>;

@@ -3,14 +3,14 @@ import type { DiskGuard } from "./disk-guard.ts";
 import type { Lease } from "./pump.ts";
 
 /**
- * Tells the disk of an image as it comes, from its turn on, and gives it back where there is no room for it. Not from when it is claimed,
- * or those that wait for a slow host would keep others from being claimed.
+ * Tells the disk of an image as it comes, from when it is asked for, and gives it back where there is no room for it. Not from when it is
+ * claimed, or those that wait for a slow host would keep others from being claimed.
  */
 export function watchSize(disk: Pick<DiskGuard, "begin">, files: number, { onNoRoom }: Pick<Lease, "onNoRoom">) {
   let begun: Begun | undefined;
   return {
     /** The first counts, where it is asked for twice: a 304 brings nothing, and the earlier outputs may be gone. */
-    onTurn() {
+    onAsked() {
       begun ??= disk.begin(files);
     },
     onBody(bytes: number | null) {

@@ -24,24 +24,24 @@ export function watchStages(
   const answers = createAnswerTimes(() => performance.now());
   const line = createLineLoad(() => performance.now());
   const window = createDownloadWindow({ encoders: encoders.size, max: downloads + 2 * encoders.size, answers });
-  const download: Stages["download"] = async (request) => {
+  const download: Stages["download"] = async (order) => {
     let onAnswered: ReturnType<AnswerTimes["onAsked"]> | undefined;
     let asked: Asked | undefined;
-    const onTurn = () => {
+    const onAsked = () => {
       onAnswered = answers.onAsked();
       asked = line.onAsked();
-      request.onTurn?.();
+      order.onAsked?.();
     };
     const onBody = (bytes: number | null) => {
       asked?.onBody(bytes);
-      request.onBody?.(bytes);
+      order.onBody?.(bytes);
     };
     const onBytes = (count: number) => {
       asked?.onBytes(count);
-      request.onBytes?.(count);
+      order.onBytes?.(count);
     };
     try {
-      const result = await stages.download({ ...request, onTurn, onBody, onBytes });
+      const result = await stages.download({ ...order, onAsked, onBody, onBytes });
       onAnswered?.("came");
       asked?.onEnd(!result.ok && result.failure.code === "timed_out" ? "late" : "came");
       return result;

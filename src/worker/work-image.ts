@@ -94,16 +94,16 @@ async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease
 function stagesFor(
   { stages, sourceHeadersOf }: WorkDeps,
   { batch, batchId }: SourcedImage,
-  { onAsked, onFetched }: Lease,
+  lease: Lease,
   size: ReturnType<typeof watchSize>,
 ): Stages {
   const { onBody, onBytes } = size;
-  const onTurn = () => (size.onTurn(), onAsked());
-  const download: Stages["download"] = (request) => stages.download({ ...request, onTurn, onBody, onBytes });
+  const onAsked = () => (size.onAsked(), lease.onAsked());
+  const download: Stages["download"] = (order) => stages.download({ ...order, onAsked, onBody, onBytes });
   return {
     ...stages,
     download: batch.sourceHosts !== null ? withHeaders(download, () => sourceHeadersOf(batchId), batch.sourceHosts) : download,
-    onFetched: (fetchMs) => (onFetched(), stages.onFetched(fetchMs)),
+    onFetched: (fetchMs) => (lease.onFetched(), stages.onFetched(fetchMs)),
   };
 }
 
@@ -112,11 +112,11 @@ function stagesFor(
  * comes without them, and none of theirs is asked, to which a redirect may lead: it may show a stranger another picture.
  */
 function withHeaders(download: Stages["download"], find: () => ReturnType<SourceHeadersOf>, hosts: readonly string[]): Stages["download"] {
-  return async (request) => {
+  return async (order) => {
     const headers = await find().catch((error: unknown) => {
       throw isDatabaseAway(error) ? new NoAttempt("the batch's headers could not be read", { cause: error }) : error;
     });
-    return download(headers.ok ? { ...request, sourceHeaders: headers.value } : { ...request, barred: { hosts, refusal: headers } });
+    return download(headers.ok ? { ...order, sourceHeaders: headers.value } : { ...order, barred: { hosts, refusal: headers } });
   };
 }
 

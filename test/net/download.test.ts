@@ -10,7 +10,7 @@ import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } 
 import { before, describe, test } from "node:test";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "../../src/net/host-watch.ts";
-import type { Download } from "../../src/net/download-request.ts";
+import type { Download } from "../../src/net/download-order.ts";
 import type { SourceHeaders } from "../../src/domain/source-headers.ts";
 import type { StageFailure, StageResult } from "../../src/domain/stage-result.ts";
 import type { Validators } from "../../src/net/request-headers.ts";
@@ -429,10 +429,10 @@ describe("a download", { timeout: 60_000 }, () => {
 
   test("beyond those that may run at once waits in order, and who is called off leaves the queue", async () => {
     const downloader = createTestDownloader({ limits: SHORT_LIMITS, max: 1 });
-    const turns: string[] = [];
+    const asked: string[] = [];
     const start = (name: string, signal: AbortSignal) => {
       const path = join(folder, `${(count += 1)}.tmp`);
-      return downloader.download({ url: `${origin.url}/body?${name}`, path, signal, onTurn: () => void turns.push(name) });
+      return downloader.download({ url: `${origin.url}/body?${name}`, path, signal, onAsked: () => void asked.push(name) });
     };
     const [never, calledOff] = [new AbortController(), new AbortController()];
     const [first, second, third, fourth] = [
@@ -445,7 +445,7 @@ describe("a download", { timeout: 60_000 }, () => {
     await assert.rejects(third, /called off/);
     assert.equal(downloader.waiting, 0, "none of them waits for its host");
     for (const download of [first, second, fourth]) assert.ok((await download).ok);
-    assert.deepEqual(turns, ["first", "second", "fourth"]);
+    assert.deepEqual(asked, ["first", "second", "fourth"]);
     assert.ok((await start("fifth", never.signal)).ok, "the place of the last is free again");
   });
 

@@ -10,7 +10,7 @@ import { Worker } from "node:worker_threads";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { IMAGE_CODES, type ImageCode } from "../../src/domain/image-code.ts";
 import type { StageResult } from "../../src/domain/stage-result.ts";
-import type { Download } from "../../src/net/download-request.ts";
+import type { Download } from "../../src/net/download-order.ts";
 import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
 import { netFailure } from "../../src/net/net-failure.ts";
 import { makeCertificates, type Certificate } from "../support/certificates.ts";

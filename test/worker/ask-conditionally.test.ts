@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { failed, succeeded, type StageResult } from "../../src/domain/stage-result.ts";
-import type { Download, DownloadRequest } from "../../src/net/download-request.ts";
+import type { Download, DownloadOrder } from "../../src/net/download-order.ts";
 import { askConditionally } from "../../src/worker/ask-conditionally.ts";
 
 const FILE = {
@@ -26,7 +26,7 @@ describe("what is asked with a condition", () => {
     let clockMs = 0;
     const asked: string[] = [];
     const download = askConditionally(
-      async ({ validators, isAgain }: DownloadRequest) => {
+      async ({ validators, isAgain }: DownloadOrder) => {
         asked.push(validators ? "with" : isAgain ? "again" : "without");
         return validators ? answers.with : answers.without;
       },
@@ -38,9 +38,9 @@ describe("what is asked with a condition", () => {
       async ask(times: number, host = "shop.test") {
         asked.length = 0;
         const url = `https://${host}/1.jpg`;
-        const request = { url, path: "", signal: new AbortController().signal, validators: { of: url, etag: '"1"', lastModified: null } };
-        for (let index = 1; index < times; index += 1) await download(request);
-        const result = await download(request);
+        const order = { url, path: "", signal: new AbortController().signal, validators: { of: url, etag: '"1"', lastModified: null } };
+        for (let index = 1; index < times; index += 1) await download(order);
+        const result = await download(order);
         const countOf = (how: string) => asked.filter((one) => one === how).length;
         return [countOf("with"), countOf("again"), countOf("without"), result.ok ? result.value.status : result.failure.code];
       },

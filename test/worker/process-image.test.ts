@@ -129,8 +129,8 @@ describe("an attempt at an image", () => {
 
   test("tells which it has linked to what an earlier batch made, where not all of it could be linked", async () => {
     const { download } = stagesOf();
-    const unchanged: Stages["download"] = async (request) =>
-      request.validators ? succeeded({ ...FETCHED, status: 304, path: request.path, head: Buffer.alloc(0) }) : failed("not_found");
+    const unchanged: Stages["download"] = async (order) =>
+      order.validators ? succeeded({ ...FETCHED, status: 304, path: order.path, head: Buffer.alloc(0) }) : failed("not_found");
     work.known = await knownWith("large");
     assert.deepEqual(await attempt(stagesOf({ download: unchanged })), ["not_found", "7-1-large.jpg"]);
 

@@ -17,7 +17,7 @@ export type Download = {
   head: Buffer;
 };
 
-export type DownloadRequest = {
+export type DownloadOrder = {
   url: string;
   /** Written whole or removed. */
   path: string;
@@ -32,7 +32,7 @@ export type DownloadRequest = {
   /** It was just asked for with a condition: where a host on the way is tried by one at a time, this is the one. */
   isAgain?: boolean;
   /** There is room for it: from here on it is being asked for. */
-  onTurn?: () => void;
+  onAsked?: () => void;
   /** The file begins to come, of so many bytes where the server says it, and then comes piece by piece. */
   onBody?: (bytes: number | null) => void;
   onBytes?: (count: number) => void;
