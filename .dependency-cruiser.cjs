@@ -33,7 +33,7 @@ const owners = {
   pg: "db",
   "pg-copy-streams": "db",
   "pg-boss": "queue",
-  got: "net",
+  got: "webhook",
   "ipaddr.js": "(net|domain)",
   sharp: "image",
   fastify: "http",

@@ -29,13 +29,7 @@ export function netFailure(error: unknown): StageFailure {
   if (DISK_ERRNOS.has(code)) return failed("storage_failed", `The download could not be written (${code}).`).failure;
   if (TLS_CODES.test(code)) return failed("tls_failed", `The TLS connection failed (${code})${reasonOf(first)}.`).failure;
   if (error instanceof ProtocolError) return failed("http_error", `The server's answer is not HTTP: ${error.message}.`).failure;
-  if (isParserError(code)) return failed("http_error", `The server's answer is not HTTP (${code}).`).failure;
   return failed("connect_failed", `The connection failed (${code === "" ? "no reason given" : code}).`).failure;
-}
-
-/** What Node's parser, which got uses, cannot read; an answer that merely ends too early is no such fault. */
-function isParserError(code: string): boolean {
-  return code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE";
 }
 
 /** Happy Eyeballs wraps the errors of all addresses it tried: the first one speaks. */

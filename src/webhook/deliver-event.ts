@@ -1,5 +1,5 @@
 import { signatureHeaders } from "../domain/webhook-signature.ts";
-import type { Post } from "../net/post.ts";
+import type { Post } from "./post.ts";
 
 export type DeliveryOutcome = {
   kind: "delivered" | "retry" | "gone";

@@ -8,9 +8,9 @@ import { createEncoderPool } from "../image/encoder-pool.ts";
 import { inspectImage, PIXELS_MAX } from "../image/inspect.ts";
 import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/deadlines.ts";
 import { createDownloader } from "../net/download.ts";
-import type { Post } from "../net/post.ts";
 import { JOBS_CHANNEL } from "../queue/news.ts";
 import { deliverEvent } from "../webhook/deliver-event.ts";
+import type { Post } from "../webhook/post.ts";
 import { readVersion } from "../version.ts";
 import { createSourceHeaders } from "../worker/source-headers.ts";
 import { HostPauses } from "../worker/host-pauses.ts";
@@ -50,7 +50,7 @@ export async function wireWorker({ config, log, warn, db, queue, storage, public
   const encoders = wireEncoders({ config, log });
   onStop(() => encoders.close());
   // With got it takes a tenth of the CPU of a start, and many a process has no event to send.
-  const loadPost = loadOnce(() => import("../net/post.ts").then(({ createPost }) => createPost({ policy, userAgent: agent })));
+  const loadPost = loadOnce(() => import("../webhook/post.ts").then(({ createPost }) => createPost({ policy, userAgent: agent })));
   const post: Post = async (message) => (await loadPost())(message);
   const worker: Worker = await startWorker({
     db,

@@ -17,7 +17,7 @@ import { DELIVERY_STATES, EVENT_TYPES } from "../../src/domain/batch-state.ts";
 import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX } from "../../src/domain/seed-payload.ts";
 import { AUTHORIZATION_CHARS_MAX } from "../../src/domain/webhook-authorization.ts";
 import { createSecret, signatureHeaders } from "../../src/domain/webhook-signature.ts";
-import { ANSWER_MS, createPost, type Post } from "../../src/net/post.ts";
+import { ANSWER_MS, createPost, type Post } from "../../src/webhook/post.ts";
 import { makeCertificates, type Certificate, type Certificates } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";

@@ -9,7 +9,7 @@ import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { createGuard } from "../../src/net/guarded-lookup.ts";
 import { HostPaused, NO_WATCH } from "../../src/net/host-watch.ts";
 import type { Resolve } from "../../src/net/look-ups.ts";
-import { createPost } from "../../src/net/post.ts";
+import { createPost } from "../../src/webhook/post.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDownloader, SHORT_LIMITS } from "../support/downloader.ts";
 import { createTestFolder } from "../support/folder.ts";

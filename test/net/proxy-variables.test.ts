@@ -15,7 +15,7 @@ const SCRIPT = `
   import { createAddressPolicy } from "${SRC}domain/address-policy.ts";
   import { DOWNLOAD_LIMITS } from "${SRC}net/deadlines.ts";
   import { createDownloader } from "${SRC}net/download.ts";
-  import { createPost } from "${SRC}net/post.ts";
+  import { createPost } from "${SRC}webhook/post.ts";
   const [url, path] = process.argv.slice(-2);
   const options = { policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }), userAgent: "test" };
   const downloader = createDownloader({ ...options, limits: DOWNLOAD_LIMITS, accept: "*/*", max: 8, perHostMax: 1 });

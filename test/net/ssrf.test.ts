@@ -8,7 +8,7 @@ import { parseImageUrl } from "../../src/domain/image-url.ts";
 import { createTargetCheck } from "../../src/net/check-target.ts";
 import { createGuard } from "../../src/net/guarded-lookup.ts";
 import type { Resolve } from "../../src/net/look-ups.ts";
-import { createPost } from "../../src/net/post.ts";
+import { createPost } from "../../src/webhook/post.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDownloader } from "../support/downloader.ts";
 import { createTestFolder } from "../support/folder.ts";

@@ -6,7 +6,7 @@ import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { createMuteReceivers } from "../../src/domain/mute-receivers.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
-import { createPost } from "../../src/net/post.ts";
+import { createPost } from "../../src/webhook/post.ts";
 import { createLog } from "../../src/observe/log.ts";
 import { deliverEvent, type DeliveryTarget } from "../../src/webhook/deliver-event.ts";
 import { deliver } from "../../src/worker/deliver.ts";

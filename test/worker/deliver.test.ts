@@ -9,7 +9,7 @@ import { listLostDeliveries } from "../../src/db/reconcile.ts";
 import { createAddressPolicy, type AddressPolicy } from "../../src/domain/address-policy.ts";
 import { DELIVERY_ATTEMPTS_MAX } from "../../src/domain/backoff.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
-import { createPost } from "../../src/net/post.ts";
+import { createPost } from "../../src/webhook/post.ts";
 import { openDeliveries, SECRET, type Deliveries } from "../support/deliveries.ts";
 import { eventually } from "../support/eventually.ts";
 import { startReceiver } from "../support/receiver.ts";

@@ -4,11 +4,12 @@ import got, { type OptionsInit, RequestError } from "got";
 import type { AddressPolicy } from "../domain/address-policy.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
-import { createGuard } from "./guarded-lookup.ts";
-import { ADDRESS_MS } from "./http1/connection.ts";
-import type { Resolve } from "./look-ups.ts";
-import { netFailure } from "./net-failure.ts";
-import { portOf } from "./port-of.ts";
+import { failed } from "../domain/stage-result.ts";
+import { createGuard } from "../net/guarded-lookup.ts";
+import { ADDRESS_MS } from "../net/http1/connection.ts";
+import type { Resolve } from "../net/look-ups.ts";
+import { netFailure } from "../net/net-failure.ts";
+import { portOf } from "../net/port-of.ts";
 
 export type PostAnswer =
   | { ok: true; status: number; retryAfterMs?: number; durationMs: number }
@@ -102,7 +103,14 @@ function postOptions(given: {
 function postFailure(error: unknown): { code: ImageCode; detail: string } {
   if (error instanceof RequestError && error.code === "ETIMEDOUT")
     return { code: "timed_out", detail: "The receiver did not answer in time." };
-  return netFailure(error instanceof RequestError ? (error.cause ?? error) : error);
+  const cause = error instanceof RequestError ? (error.cause ?? error) : error;
+  return isParserError(cause) ? failed("http_error", `The server's answer is not HTTP (${cause.code}).`).failure : netFailure(cause);
+}
+
+/** What Node's parser, which got uses, cannot read; an answer that merely ends too early is no such fault. */
+function isParserError(error: unknown): error is Error & { code: string } {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE";
 }
 
 function firstOf(value: string | string[] | undefined): string | undefined {
