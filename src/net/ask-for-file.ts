@@ -1,10 +1,10 @@
 import { rm } from "node:fs/promises";
+import type { Gate } from "../domain/gate.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { createAnswerClock } from "./answer-clock.ts";
 import { BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";
 import type { Deadlines, DownloadLimits } from "./deadlines.ts";
 import type { Download, DownloadOrder } from "./download-order.ts";
-import type { Gate } from "./gate.ts";
 import { unbracket, type Guard } from "./guarded-lookup.ts";
 import type { HostWatch } from "./host-watch.ts";
 import type { HttpClient } from "./http1/client.ts";
@@ -124,7 +124,7 @@ async function unpack(context: AskContext, hop: Hop, packed: Body, coding: Codin
   const file = new BodyFile(order.path, { spare: context.spare, bytesMax: context.limits.bytesMax });
   try {
     const from = { path: packedPath(order), head: packed.file.head, coding };
-    const unpacked = await unpackBody(from, { file, turns: context.unpacking, signal: order.signal });
+    const unpacked = await unpackBody(from, { file, gate: context.unpacking, signal: order.signal });
     return unpacked.ok ? succeeded(describe(hop, { ...packed, file })) : unpacked;
   } finally {
     await file.close();

@@ -1,11 +1,11 @@
 import { rm } from "node:fs/promises";
 import type { AddressPolicy } from "../domain/address-policy.ts";
+import { createGate, type Gate } from "../domain/gate.ts";
 import { failed, type StageResult } from "../domain/stage-result.ts";
 import { askForFile } from "./ask-for-file.ts";
 import type { SparePieces } from "./body-file.ts";
 import { startDeadlines, type DownloadLimits } from "./deadlines.ts";
 import type { Download, DownloadOrder } from "./download-order.ts";
-import { createGate, type Gate } from "./gate.ts";
 import { createGuard, type Guard } from "./guarded-lookup.ts";
 import { createHostGate, watchForGate } from "./host-gate.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";

@@ -1,6 +1,6 @@
+import { createGate, type Gate } from "../domain/gate.ts";
 import { createHostLimit, type HostLimit } from "../domain/host-limit.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
-import { createGate, type Gate } from "./gate.ts";
 import type { HostWatch } from "./host-watch.ts";
 
 /** Limits how many downloads run at once: of all hosts, and of one host, by what it bears (domain/host-limit.ts). */

@@ -1,8 +1,8 @@
 import { lookup as systemLookup, type LookupAddress } from "node:dns";
 import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
+import { createGate, NEVER } from "../domain/gate.ts";
 import { isOutOfFiles } from "../domain/open-files.ts";
-import { createGate } from "./gate.ts";
 
 /** The addresses of a host; the system's resolver unless a test brings its own. */
 export type Resolve = (host: string) => Promise<LookupAddress[]>;
@@ -33,7 +33,6 @@ const FRESH_MS = 10_000;
 const HOSTS_MAX = 10_000;
 /** As many of the 64 pool threads (bin/process-settings.js) as libuv lets look-ups have, so that none waits there with its time running. */
 const AT_ONCE_MAX = 32;
-const NEVER = new AbortController().signal;
 
 /**
  * Concurrent and recent questions share one answer, which is as old as it is here: one that took long would else be out of date when it

@@ -1,9 +1,9 @@
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from "node:zlib";
+import { runInside, type Gate } from "../domain/gate.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import type { BodyFile } from "./body-file.ts";
-import type { Gate } from "./gate.ts";
 import { READ_BYTES } from "./http1/connection.ts";
 
 /** What we can unpack, by the names that HTTP has for it (RFC 9110 §8.4.1, RFC 7932). */
@@ -23,21 +23,16 @@ export const UNPACKED_AT_ONCE = 4;
  */
 export async function unpackBody(
   { path, head, coding }: { path: string; head: Buffer; coding: Coding },
-  { file, turns, signal }: { file: BodyFile; turns: Gate; signal: AbortSignal },
+  { file, gate, signal }: { file: BodyFile; gate: Gate; signal: AbortSignal },
 ): Promise<StageResult<null>> {
-  await turns.enter(signal);
+  const take = async (pieces: AsyncIterable<Buffer>) => {
+    for await (const piece of pieces) {
+      file.take(piece);
+      await file.drain();
+    }
+  };
   try {
-    await pipeline(
-      createReadStream(path),
-      createDecoder(coding, head),
-      async (pieces: AsyncIterable<Buffer>) => {
-        for await (const piece of pieces) {
-          file.take(piece);
-          await file.drain();
-        }
-      },
-      { signal },
-    );
+    await runInside(gate, () => pipeline(createReadStream(path), createDecoder(coding, head), take, { signal }), signal);
     return succeeded(null);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -46,8 +41,6 @@ export async function unpackBody(
     // The latter are those of brotli.
     if (/^(Z_|ERR__ERROR_)/.test(code)) return failed("http_error", `${sent}, and it cannot be unpacked (${code}).`);
     throw error;
-  } finally {
-    turns.leave();
   }
 }
 

@@ -8,12 +8,12 @@ import { isDatabaseReady } from "../db/readiness.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
 import { RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { PAUSED_BY_HAND } from "../domain/failure-budget.ts";
+import { createGate, runInside } from "../domain/gate.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { FORMAT_FILES, type OutputFormat } from "../domain/recipe.ts";
 import { userAgent } from "../domain/user-agent.ts";
 import { createCalmWarn } from "../observe/calm-warn.ts";
 import { createServer, type HttpDeps } from "../http/server.ts";
-import { createTurnstile } from "../domain/turnstile.ts";
 import { digestUpload } from "../intake/digest-upload.ts";
 import { surveyCatalogue } from "../intake/survey-catalogue.ts";
 import { surveyInThread } from "../intake/survey-in-thread.ts";
@@ -187,7 +187,7 @@ function serveReports(databaseUrl: string): HttpDeps["openReport"] {
 }
 
 async function servePreflight({ config, storage }: Pick<Parts, "config" | "storage">, onStop: OnStop): Promise<HttpDeps["preflight"]> {
-  const inTurn = createTurnstile(SURVEYS_AT_ONCE);
+  const surveys = createGate(() => SURVEYS_AT_ONCE);
   const { preflight, close } = await wirePreflight({
     config,
     tempPath: storage.tempPath,
@@ -195,7 +195,7 @@ async function servePreflight({ config, storage }: Pick<Parts, "config" | "stora
     survey: (order, bytes, signal) =>
       isQuicklyRead({ path: order.path, bytes })
         ? surveyCatalogue({ random: Math.random, signal }, order)
-        : inTurn(() => surveyInThread(order, signal)),
+        : runInside(surveys, () => surveyInThread(order, signal), signal),
   });
   onStop(async () => close());
   return preflight;

@@ -5,7 +5,7 @@ import { findBatch } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../db/connect.ts";
 import { findKeyedUpload, type IdempotencyKey } from "../db/idempotency-keys.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
-import { createTurnstile } from "../domain/turnstile.ts";
+import { createGate, runInside } from "../domain/gate.ts";
 import { acceptUpload } from "../intake/accept-upload.ts";
 import type { Acceptance } from "../intake/acceptance.ts";
 import { findEarlier } from "../intake/find-earlier.ts";
@@ -35,11 +35,11 @@ type IntakeParts = Omit<Parts, "log" | "warn" | "doubtTables" | "publicUrl" | "s
 
 /** Wires what takes a spooled CSV in, for the API and for the command line. */
 export function wireIntake({ config, db, queue, storage, headerSeal }: IntakeParts): Intake {
-  const inTurn = createTurnstile(LOADS_AT_ONCE);
+  const loads = createGate(() => LOADS_AT_ONCE);
   const load = (order: BatchOrder) =>
     isQuicklyRead(order.csv)
       ? loadBatch({ queue, transaction: db.keyedTransaction }, order)
-      : inTurn(() => loadInThread({ databaseUrl: db.url, order }));
+      : runInside(loads, () => loadInThread({ databaseUrl: db.url, order }));
   const intake = {
     storage,
     load,

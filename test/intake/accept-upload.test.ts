@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import type { Database } from "../../src/db/connect.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
-import { createTurnstile } from "../../src/domain/turnstile.ts";
 import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts";
 import { loadInThread } from "../../src/intake/load-in-thread.ts";
 import { sweepUploads } from "../../src/intake/sweep-uploads.ts";
@@ -96,24 +95,4 @@ describe("accepting an upload", () => {
     assert.ok(existsSync(join(dataDir, "uploads", "inputCsvFiles", kept.batch.batchId, "upload.csv")));
     assert.deepEqual((await uploads()).length, all.length);
   });
-});
-
-test("a turnstile lets so many in at once and nobody is left outside", async () => {
-  const inTurn = createTurnstile(3);
-  let running = 0;
-  let most = 0;
-  const results = await Promise.allSettled(
-    Array.from({ length: 20 }, (_, index) =>
-      inTurn(async () => {
-        running += 1;
-        most = Math.max(most, running);
-        await new Promise((resolve) => setImmediate(resolve));
-        running -= 1;
-        if (index % 4 === 0) throw new Error("no");
-        return index;
-      }),
-    ),
-  );
-  assert.equal(most, 3);
-  assert.equal(results.filter(({ status }) => status === "rejected").length, 5);
 });

@@ -36,6 +36,19 @@ export function createGate(limit: () => number): Gate {
   };
 }
 
+/** The signal of who waits however long it takes. */
+export const NEVER = new AbortController().signal;
+
+/** Does the work inside, once there is room. Rejects as the work does, and without it with the reason of a signal that aborts before. */
+export async function runInside<T>(gate: Gate, work: () => Promise<T>, signal: AbortSignal = NEVER): Promise<T> {
+  await gate.enter(signal);
+  try {
+    return await work();
+  } finally {
+    gate.leave();
+  }
+}
+
 function waitForTurn(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const admit = () => {
