@@ -6,19 +6,6 @@ import { startEncoderProcess } from "./encoder-process.ts";
 import type { EncoderReply } from "./encoder.ts";
 import { condemn, watchEncoders, type Watched, type WatchLimits } from "./watch-encoders.ts";
 
-export type EncoderPool = {
-  /** The best priority waits the shortest; an abort takes a waiting task back and rejects with its reason. */
-  encode(task: EncodeTask, options: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>>;
-  readonly size: number;
-  /** Encoders without anything to do. */
-  readonly idle: number;
-  /** Encoders that have begun a task. */
-  readonly running: number;
-  readonly waiting: number;
-  readonly pids: number[];
-  close(): Promise<void>;
-};
-
 export type EncoderPoolOptions = WatchLimits & {
   size: number;
   pixelsMax: number;
@@ -51,11 +38,7 @@ const RESTART_MS = 500;
 const WORN = "worn";
 
 /** A small pool of child processes: a crash, a hang or a leak in a codec costs one image, not the service. */
-export function createEncoderPool(options: EncoderPoolOptions): EncoderPool {
-  return new ChildPool(options);
-}
-
-class ChildPool implements EncoderPool {
+export class EncoderPool {
   readonly #options: EncoderPoolOptions;
   readonly #encoders = new Set<Encoder>();
   readonly #watch: { stop(): void };
@@ -74,10 +57,12 @@ class ChildPool implements EncoderPool {
     return this.#options.size;
   }
 
+  /** Encoders without anything to do. */
   get idle(): number {
     return [...this.#encoders].filter((encoder) => encoder.tasks.size === 0).length;
   }
 
+  /** Encoders that have begun a task. */
   get running(): number {
     return [...this.#encoders].filter(({ isRunning }) => isRunning).length;
   }
@@ -90,6 +75,7 @@ class ChildPool implements EncoderPool {
     return [...this.#encoders].map((encoder) => encoder.process.pid);
   }
 
+  /** The best priority waits the shortest; an abort takes a waiting task back and rejects with its reason. */
   encode(task: EncodeTask, { signal, priority }: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();

@@ -4,7 +4,7 @@ import { listen } from "../db/listen.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
 import { succeeded } from "../domain/stage-result.ts";
 import { userAgent } from "../domain/user-agent.ts";
-import { createEncoderPool } from "../image/encoder-pool.ts";
+import { EncoderPool } from "../image/encoder-pool.ts";
 import { inspectImage, PIXELS_MAX } from "../image/inspect.ts";
 import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/deadlines.ts";
 import { createDownloader } from "../net/download.ts";
@@ -76,8 +76,8 @@ export async function wireWorker({ config, log, warn, db, queue, storage, public
   onStop(listener.close);
 }
 
-function wireEncoders({ config, log }: Pick<Parts, "config" | "log">): ReturnType<typeof createEncoderPool> {
-  return createEncoderPool({
+function wireEncoders({ config, log }: Pick<Parts, "config" | "log">): EncoderPool {
+  return new EncoderPool({
     size: config.encoders,
     pixelsMax: PIXELS_MAX,
     allowSvg: config.allowSvg,
@@ -90,7 +90,7 @@ function wireEncoders({ config, log }: Pick<Parts, "config" | "log">): ReturnTyp
 
 type StageParts = Pick<Parts, "config" | "storage"> & {
   downloader: ReturnType<typeof createDownloader>;
-  encoders: ReturnType<typeof createEncoderPool>;
+  encoders: EncoderPool;
 };
 
 function wireStages({ config, storage, downloader, encoders }: StageParts): WorkerDeps["stages"] {

@@ -6,7 +6,7 @@ import sharp, { type Sharp } from "sharp";
 import { encoderBytes } from "../../src/domain/decode-cost.ts";
 import { PRESETS, type Recipe } from "../../src/domain/recipe.ts";
 import type { Encoded } from "../../src/image/encode-result.ts";
-import { createEncoderPool } from "../../src/image/encoder-pool.ts";
+import { EncoderPool } from "../../src/image/encoder-pool.ts";
 import { decodeFacts } from "../../src/image/fit-memory.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
@@ -44,7 +44,7 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
       outputs: [{ ...PRESETS.seed, ...recipe, name: "main", path: join(folder, "out") }],
     };
     const lost: string[] = [];
-    const pool = createEncoderPool({
+    const pool = new EncoderPool({
       size: 1,
       pixelsMax: 1e8,
       allowSvg: false,
@@ -151,7 +151,7 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
 
   test("that earlier images have worn does not cost a later one a try", async () => {
     const lost: string[] = [];
-    const pool = createEncoderPool({
+    const pool = new EncoderPool({
       size: 1,
       pixelsMax: 1e8,
       allowSvg: false,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { IMAGE_CODES } from "../../src/domain/image-code.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
-import { createEncoderPool, type EncoderPool } from "../../src/image/encoder-pool.ts";
+import { EncoderPool } from "../../src/image/encoder-pool.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -36,7 +36,7 @@ describe("mutants of images", { timeout: 120_000 }, () => {
 
   before(async () => {
     folder = await createTestFolder();
-    pool = createEncoderPool({
+    pool = new EncoderPool({
       size: 2,
       ...LIMITS,
       taskMs: 10_000,
