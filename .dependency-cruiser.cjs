@@ -7,7 +7,7 @@ const rooms = {
   csv: ["domain"],
   net: ["domain"],
   storage: ["domain"],
-  image: ["domain", "net"],
+  image: ["domain"],
   webhook: ["domain", "net"],
   intake: ["domain", "contract", "db", "queue", "csv", "storage"],
   worker: ["domain", "contract", "db", "queue", "csv", "net", "storage", "image", "webhook"],

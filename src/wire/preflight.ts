@@ -4,12 +4,12 @@ import { CATALOGUE_LIMITS } from "../csv/limits.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
 import { limitAtFirst } from "../domain/host-limit.ts";
 import { userAgent } from "../domain/user-agent.ts";
-import { createImageProbe } from "../image/probe-image.ts";
 import { PIXELS_MAX } from "../image/inspect.ts";
 import { preflight, type PreflightDeps, type PreflightOrder } from "../intake/preflight.ts";
 import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/deadlines.ts";
 import { createDownloader } from "../net/download.ts";
 import { readVersion } from "../version.ts";
+import { createImageProbe } from "./probe-image.ts";
 
 type Given = {
   config: Config;
