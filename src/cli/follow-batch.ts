@@ -15,7 +15,7 @@ export async function followBatch({ executor, progress, signal }: Following, bat
   const reasonsOf = createReasons(executor);
   let current = batch;
   for (;;) {
-    progress.show({ ...countsOf(current), reasons: await reasonsOf(current) });
+    progress.show({ ...progressOf(current), reasons: await reasonsOf(current) });
     if (current.finishedAt !== null) return current;
     await delay(LOOK_MS, undefined, { signal });
     current = (await lookAgain(executor, batch.batchId)) ?? current;
@@ -30,7 +30,7 @@ async function lookAgain(executor: Executor, batchId: string): Promise<BatchRow 
   });
 }
 
-function countsOf({ imagesDone, imagesFailed, imagesSkipped, imagesTotal }: BatchRow): ProgressState {
+function progressOf({ imagesDone, imagesFailed, imagesSkipped, imagesTotal }: BatchRow): ProgressState {
   return { done: imagesDone, failed: imagesFailed + imagesSkipped, total: imagesTotal };
 }
 

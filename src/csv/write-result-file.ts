@@ -1,4 +1,4 @@
-import { findOutput, hasFailed, productStatus, type ProductResult } from "../domain/product-result.ts";
+import { hasFailed, outputNamed, productStatus, type ProductResult } from "../domain/product-result.ts";
 import { MAIN_OUTPUT } from "../domain/recipe.ts";
 import type { CatalogueFacts } from "./read-catalogue.ts";
 import { createResultWriter, createRowWriter, type ResultShape } from "./write-result.ts";
@@ -21,7 +21,7 @@ export async function* writeResultFile(file: {
   const writer = createResultWriter(facts, shape, others);
   const urlsOf = ({ images }: ProductResult, name: string) =>
     images.map(({ outputs }) => {
-      const output = findOutput(outputs, name);
+      const output = outputNamed(outputs, name);
       return output && outputUrl(output.fileName);
     });
   yield writer.head();

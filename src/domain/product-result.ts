@@ -9,7 +9,7 @@ export type ImageResult = {
   /** The URL that is fetched; null until the image is planned, and where the cell holds no URL. */
   fetchedUrl: string | null;
   urlRules: readonly UrlRule[];
-  /** In no order: findOutput() finds one by its name. Empty where there is none. */
+  /** In no order: outputNamed() finds one by its name. Empty where there is none. */
   outputs: readonly OutputFile[];
   error: ImageError | null;
 };
@@ -40,6 +40,6 @@ export function hasFailed({ images }: Pick<ProductResult, "images">): boolean {
   return images.some(({ error }) => error !== null);
 }
 
-export function findOutput(outputs: readonly OutputFile[], name: string): OutputFile | null {
+export function outputNamed(outputs: readonly OutputFile[], name: string): OutputFile | null {
   return outputs.find((output) => output.name === name) ?? null;
 }

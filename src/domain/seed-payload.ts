@@ -1,7 +1,7 @@
 import { outputUrl, RESULT_FILE_NAME, statusUrl } from "./batch-event.ts";
 import type { BatchStatus } from "./batch-state.ts";
 import { writeCursor } from "./cursor.ts";
-import { findOutput, type ImageError, type ProductResult } from "./product-result.ts";
+import { outputNamed, type ImageError, type ProductResult } from "./product-result.ts";
 import { MAIN_OUTPUT, outputNames, type Recipe } from "./recipe.ts";
 
 /** How an event is worded for a webhook: in our own form, or as the seed's webhook was. */
@@ -57,7 +57,7 @@ export function viewSeedProduct(product: ProductResult, batch: Pick<SeedBatch, "
     productName: product.name,
     inputImageUrls: [...product.urls],
     outputImageUrls: product.images.map(({ outputs }) => {
-      const output = findOutput(outputs, first);
+      const output = outputNamed(outputs, first);
       return output && outputUrl(publicUrl, batch.token, output.fileName);
     }),
     errors: product.images.map(({ error }) => error),

@@ -3,7 +3,7 @@ import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import type { BatchRow } from "../db/batches.ts";
 import { batchUrl, outputUrl, RESULT_FILES, viewPausedShare } from "../domain/batch-event.ts";
 import { countsOf, percentSettled } from "../domain/batch-state.ts";
-import { findOutput, productStatus, type ProductResult } from "../domain/product-result.ts";
+import { outputNamed, productStatus, type ProductResult } from "../domain/product-result.ts";
 import { outputNames, type OutputFormat } from "../domain/recipe.ts";
 
 /** How a batch stands, for clients of /v1. */
@@ -69,7 +69,7 @@ export function viewProduct(product: ProductResult, batch: Pick<BatchRow, "token
       fetchedUrl,
       urlRules: [...urlRules],
       outputs: names
-        .flatMap((name) => findOutput(outputs, name) ?? [])
+        .flatMap((name) => outputNamed(outputs, name) ?? [])
         .map((output) => ({ ...output, url: outputUrl(publicUrl, batch.token, output.fileName), format: output.format as OutputFormat })),
       error,
     })),

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, isDatabaseAway } from "../db/connect.ts";
-import { findOutput, listOutputs } from "../db/find-output.ts";
 import { listProducts, productPages } from "../db/list-products.ts";
+import { findOutput, listOutputs } from "../db/outputs.ts";
 import { openReport } from "../db/read-report.ts";
 import { isDatabaseReady } from "../db/readiness.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";

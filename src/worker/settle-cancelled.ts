@@ -1,7 +1,7 @@
 import type { FinishJob } from "../contract/jobs.ts";
 import { hasSkipped, skipPage } from "../db/cancel-batch.ts";
 import type { Database } from "../db/connect.ts";
-import { withoutNames } from "../db/find-output.ts";
+import { withoutNames } from "../db/outputs.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Storage } from "../storage/storage.ts";
 

@@ -1,15 +1,15 @@
 import type { Executor } from "./connect.ts";
 
-export type StoredOutput = { batchId: string; ordinal: number; fileName: string; format: string; bytes: number };
+export type OutputRow = { batchId: string; ordinal: number; fileName: string; format: string; bytes: number };
 
 /** The output behind a URL. Who knows the token may read the batch's outputs. The name is looked up, and never becomes a path as it came. */
-export async function findOutput(db: Executor, token: string, fileName: string): Promise<StoredOutput | null> {
+export async function findOutput(db: Executor, token: string, fileName: string): Promise<OutputRow | null> {
   const { rows } = await db.executeSql(
     `select o.batch_id as "batchId", o.ordinal, o.file_name as "fileName", o.format, o.bytes::float8 as bytes
      from batch b join output o on o.batch_id = b.batch_id where b.token = $1 and o.file_name = $2`,
     [token, fileName],
   );
-  return (rows[0] as StoredOutput | undefined) ?? null;
+  return (rows[0] as OutputRow | undefined) ?? null;
 }
 
 const PAGE_OUTPUTS = 1_000;
