@@ -20,7 +20,8 @@ export type IntakeDeps = {
   sealHeaders: ((headers: readonly SourceHeaders[], batchId: string) => StoredHeaders) | null;
   sealAuthorization: ((authorization: string, endpointId: string) => string) | null;
   load(order: BatchOrder): Promise<LoadedBatch>;
-  findBatch(batchId: string): Promise<BatchRow | null>;
+  /** Once its load is over, however that went: null only where it surely comes to nothing. Rejects where that cannot be told. */
+  findLoadedBatch(batchId: string): Promise<BatchRow | null>;
   findKeyedUpload: FindKeyedUpload;
   limits: CatalogueLimits;
   defaultWebhookUrl: string | null;
@@ -70,10 +71,10 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
 
 /**
  * A connection can break between the commit and its answer. A batch that is stored nevertheless is accepted; the file of one that
- * surely is not is removed. Where the database cannot even be asked, the file is left to sweepUploads().
+ * surely is not is removed. Where the database cannot even be asked, or the commit may still come, the file is left to sweepUploads().
  */
 async function resolveDoubt(deps: IntakeDeps, batchId: string, error: unknown): Promise<LoadedBatch> {
-  const found = await deps.findBatch(batchId).catch(() => "unknown" as const);
+  const found = await deps.findLoadedBatch(batchId).catch(() => "unknown" as const);
   if (found !== null && found !== "unknown") return { ok: true, batch: found, warnings: [] };
   if (found === null) await deps.storage.removeBatch(batchId);
   throw error;

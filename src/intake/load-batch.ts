@@ -5,6 +5,7 @@ import type { CatalogueProduct } from "../csv/read-product.ts";
 import { findBatch, insertBatch, insertEndpoint, type BatchRow, type NewBatch, type NewEndpoint } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, type Transaction, type Tx } from "../db/connect.ts";
 import { keepIdempotencyKey, takeIdempotencyKey, type IdempotencyKey } from "../db/idempotency-keys.ts";
+import { lockLoad } from "../db/load-lock.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { planPage } from "../queue/plan-page.ts";
@@ -52,6 +53,7 @@ class Refused extends Error {
 export async function loadBatch({ queue, transaction }: LoadDeps, order: BatchOrder): Promise<LoadedBatch> {
   try {
     return await transaction(async (tx) => {
+      await lockLoad(tx, order.batchId);
       const { idempotencyKey: key } = order;
       const state = key ? await takeIdempotencyKey(tx, DEFAULT_TENANT_ID, key) : "ours";
       if (state !== "ours") throw new Refused({ ok: false, kind: "key", state });

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { CATALOGUE_LIMITS } from "../csv/limits.ts";
 import { isGzip } from "../csv/unpack.ts";
-import { findBatch } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../db/connect.ts";
 import { findKeyedUpload, type IdempotencyKey } from "../db/idempotency-keys.ts";
+import { findLoadedBatch } from "../db/load-lock.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
 import { createGate, runInside } from "../domain/gate.ts";
 import { acceptUpload } from "../intake/accept-upload.ts";
@@ -44,7 +44,7 @@ export function wireIntake({ config, db, queue, storage, headerSeal }: IntakePar
     storage,
     load,
     limits: CATALOGUE_LIMITS,
-    findBatch: (batchId: string) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
+    findLoadedBatch: (batchId: string) => db.transaction((tx) => findLoadedBatch(tx, DEFAULT_TENANT_ID, batchId)),
     findKeyedUpload: (name: string) => findKeyedUpload(db.executor, DEFAULT_TENANT_ID, name),
     sealHeaders: headerSeal?.seal ?? null,
     sealAuthorization: headerSeal?.sealAuthorization ?? null,

@@ -14,7 +14,7 @@ test("an upload that is stored is accepted with its secret, though the database 
   const { db, queue } = await openTestQueue();
   const storage = await createStorage({ dataDir: await createTestFolder() });
   const findBatch = () => Promise.reject(new Error("Connection terminated unexpectedly"));
-  const intake = { ...intakeInto({ db, queue, storage }), findBatch };
+  const intake = { ...intakeInto({ db, queue, storage }), findLoadedBatch: findBatch };
   const unasked = () => assert.fail();
   // Of what the routes need, this one's part.
   const app = await createServer({

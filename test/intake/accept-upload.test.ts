@@ -3,17 +3,25 @@ import { existsSync } from "node:fs";
 import { readdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import type { Database } from "../../src/db/connect.ts";
+import { connectDatabase, DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import { findLoadedBatch } from "../../src/db/load-lock.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
 import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts";
+import { loadBatch } from "../../src/intake/load-batch.ts";
 import { loadInThread } from "../../src/intake/load-in-thread.ts";
 import { sweepUploads } from "../../src/intake/sweep-uploads.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { intakeInto } from "../support/intake.ts";
+import { startLatePooler } from "../support/late-pooler.ts";
 import { DEFAULT_READING } from "../support/csv.ts";
 import { openTestQueue } from "../support/queue.ts";
+
+const WAITING_FOR_LOAD = `select from pg_locks where locktype = 'advisory' and not granted
+  and database = (select oid from pg_database where datname = current_database())`;
 
 describe("accepting an upload", () => {
   let db: Database;
@@ -41,6 +49,15 @@ describe("accepting an upload", () => {
       },
     );
   };
+  /** On a connection of the pool, and on a thread's own. */
+  const loadsBy = (url: string): IntakeDeps["load"][] => {
+    const through = connectDatabase({ url, poolMax: 1, onError: () => {} });
+    onCleanup(() => through.close());
+    return [
+      (order) => loadBatch({ queue, transaction: through.keyedTransaction }, order),
+      (order) => loadInThread({ databaseUrl: url, order }),
+    ];
+  };
   const uploads = () => readdir(join(dataDir, "uploads", "inputCsvFiles"));
 
   test("whose commit was made and whose answer was lost is an acceptance", async () => {
@@ -55,13 +72,42 @@ describe("accepting an upload", () => {
     assert.ok((await uploads()).includes(result.batch.batchId), "the batch's file is there");
   });
 
+  test("whose commit is still on its way when its connection is lost is an acceptance once that has come", async () => {
+    const pooler = await startLatePooler(db.url);
+    for (const load of loadsBy(pooler.url)) {
+      const accepting = accept({ load });
+      const isAwaited = async () => (await db.executor.executeSql(WAITING_FOR_LOAD)).rows.length > 0;
+      await Promise.race([accepting, eventually("the load to be waited for", isAwaited)]);
+      pooler.commit();
+      const result = await accepting;
+      assert.ok(result.ok);
+      assert.deepEqual(result.batch, await deps.findLoadedBatch(result.batch.batchId));
+      assert.ok((await uploads()).includes(result.batch.batchId), "the batch's file is there");
+    }
+  });
+
+  test("whose commit does not come in time keeps its file, for the batch that it may still be", async () => {
+    const pooler = await startLatePooler(db.url);
+    for (const load of loadsBy(pooler.url)) {
+      const before = await uploads();
+      const findSoon = (batchId: string) => db.transaction((tx) => findLoadedBatch(tx, DEFAULT_TENANT_ID, batchId, 50));
+      await assert.rejects(accept({ load, findLoadedBatch: findSoon }), /Connection terminated|ECONNRESET/);
+      const left = (await uploads()).filter((name) => !before.includes(name));
+      assert.equal(left.length, 1, "the file stays");
+      const [batchId = ""] = left;
+      const found = deps.findLoadedBatch(batchId);
+      pooler.commit();
+      assert.equal((await found)?.batchId, batchId);
+    }
+  });
+
   test("says all of the batch, wherever it was loaded, and asks for nothing once it is stored", async () => {
     const findNone = () => Promise.reject(new Error("the database is away"));
     const inThread: IntakeDeps["load"] = (order) => loadInThread({ databaseUrl: db.url, order });
     for (const load of [deps.load, inThread]) {
-      const result = await accept({ load, findBatch: findNone });
+      const result = await accept({ load, findLoadedBatch: findNone });
       assert.ok(result.ok);
-      assert.deepEqual(result.batch, await deps.findBatch(result.batch.batchId));
+      assert.deepEqual(result.batch, await deps.findLoadedBatch(result.batch.batchId));
     }
   });
 
@@ -70,7 +116,7 @@ describe("accepting an upload", () => {
     const load = async () => Promise.reject(new Error("the database is away"));
     await assert.rejects(accept({ load }), /away/);
     assert.deepEqual(await uploads(), before);
-    await assert.rejects(accept({ load, findBatch: async () => Promise.reject(new Error("still away")) }), /database is away/);
+    await assert.rejects(accept({ load, findLoadedBatch: async () => Promise.reject(new Error("still away")) }), /database is away/);
     assert.equal((await uploads()).length, before.length + 1);
   });
 

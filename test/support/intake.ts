@@ -1,7 +1,7 @@
 import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
-import { findBatch } from "../../src/db/batches.ts";
 import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
 import { findKeyedUpload } from "../../src/db/idempotency-keys.ts";
+import { findLoadedBatch } from "../../src/db/load-lock.ts";
 import type { IntakeDeps } from "../../src/intake/accept-upload.ts";
 import { loadBatch } from "../../src/intake/load-batch.ts";
 import type { Queue } from "../../src/queue/queue.ts";
@@ -19,6 +19,6 @@ export function intakeInto({ db, queue, storage }: { db: Database; queue: Queue;
     checkTarget: async () => ({ ok: true, mayCarrySecrets: true }),
     load: (order) => loadBatch({ queue, transaction: db.keyedTransaction }, order),
     findKeyedUpload: (name) => findKeyedUpload(db.executor, DEFAULT_TENANT_ID, name),
-    findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
+    findLoadedBatch: (batchId) => db.transaction((tx) => findLoadedBatch(tx, DEFAULT_TENANT_ID, batchId)),
   };
 }
