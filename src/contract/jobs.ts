@@ -13,4 +13,12 @@ export type ImageJob = {
 export type PlanJob = { batchId: string };
 /** `run` counts from 1. */
 export type FinishJob = { batchId: string; run: number };
-export type DeliverJob = { eventId: string; endpointId: string };
+export type DeliverJob = {
+  eventId: string;
+  endpointId: string;
+  /**
+   * How many attempts the delivery had when the job was made, which is for the next one alone: run once more after that is recorded, it
+   * would begin a second chain of attempts. Jobs of the first versions do not say.
+   */
+  attempts?: number;
+};

@@ -15,13 +15,13 @@ export type DueDelivery = {
 
 type Key = { eventId: string; endpointId: string };
 
-/** The delivery, with the body and the endpoint; null when it is settled already. */
-export async function findDueDelivery(db: Executor, key: Key): Promise<DueDelivery | null> {
+/** The delivery, with the body and the endpoint; null when it is settled already, or has had other than so many attempts. */
+export async function findDueDelivery(db: Executor, key: Key & { attempts?: number }): Promise<DueDelivery | null> {
   const { rows } = await db.executeSql(
     `select d.event_id as "eventId", d.endpoint_id as "endpointId", d.attempts, v.type, coalesce(d.own_body, v.body) as body, e.url, e.secret, e.sealed_authorization as "sealedAuthorization"
      from delivery d join event v using (event_id) join endpoint e using (endpoint_id)
-     where d.event_id = $1 and d.endpoint_id = $2 and d.state = 'pending'`,
-    [key.eventId, key.endpointId],
+     where d.event_id = $1 and d.endpoint_id = $2 and d.state = 'pending' and d.attempts = coalesce($3, d.attempts)`,
+    [key.eventId, key.endpointId, key.attempts ?? null],
   );
   return (rows[0] as DueDelivery | undefined) ?? null;
 }

@@ -56,9 +56,11 @@ export async function listStalledBatches(tx: Tx, lowWater: number): Promise<{ ba
   return rows;
 }
 
-export async function listLostDeliveries(tx: Tx, limit: number): Promise<{ eventId: string; endpointId: string }[]> {
-  const { rows } = await tx.client.query<{ eventId: string; endpointId: string }>(
-    `select d.event_id as "eventId", d.endpoint_id as "endpointId" from delivery d
+type LostDelivery = { eventId: string; endpointId: string; attempts: number };
+
+export async function listLostDeliveries(tx: Tx, limit: number): Promise<LostDelivery[]> {
+  const { rows } = await tx.client.query<LostDelivery>(
+    `select d.event_id as "eventId", d.endpoint_id as "endpointId", d.attempts from delivery d
      where d.state = 'pending' and d.next_at not between now() - ${STALE} and now() + ${DELIVERY_RETRY_AFTER_MS_MAX} * interval '1 ms' + ${STALE}
        and not exists (
          select 1 from pgboss.job j where j.name = 'deliver' and j.state in ('created', 'retry', 'active')

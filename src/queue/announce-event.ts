@@ -33,7 +33,7 @@ export async function announceEvent(tx: Tx, deps: AnnounceDeps, batch: BatchRow,
     body,
     seedBody,
   });
-  for (const endpointId of endpointIds) await deps.queue.sendDeliver(tx, { eventId, endpointId });
+  for (const endpointId of endpointIds) await deps.queue.sendDeliver(tx, { eventId, endpointId, attempts: 0 });
 }
 
 /** The seed sent one webhook, at the end of a batch: a receiver written for it would take the news of a pause for the end. */

@@ -112,7 +112,7 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
     announceBatch: (tx: Tx) => tellNews(tx, NEW_BATCH),
     sendPlan: (tx: Tx, data: PlanJob) => insert(tx, "plan", [{ data }]),
     sendFinish: (tx: Tx, data: FinishJob, delayMs?: number) => insert(tx, "finish", [{ data, ...startAfter(delayMs) }]),
-    sendDeliver: (tx: Tx, data: DeliverJob, delayMs?: number) => insert(tx, "deliver", [{ data, ...startAfter(delayMs) }]),
+    sendDeliver: (tx: Tx, data: Required<DeliverJob>, delayMs?: number) => insert(tx, "deliver", [{ data, ...startAfter(delayMs) }]),
 
     /** The highest priority that waits, as a tag; null when nothing does. */
     async headTag(tx: Tx): Promise<number | null> {

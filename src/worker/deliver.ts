@@ -1,3 +1,4 @@
+import type { DeliverJob } from "../contract/jobs.ts";
 import { findDueDelivery, postponeDelivery, recordDeliveryAttempt, type DueDelivery, type RecordedAttempt } from "../db/deliveries.ts";
 import type { Database } from "../db/connect.ts";
 import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs } from "../domain/backoff.ts";
@@ -19,20 +20,24 @@ export type DeliverDeps = {
   log: Pick<Log, "debug" | "warn">;
 };
 
-type Key = { eventId: string; endpointId: string };
 /** Its receiver is mute, and has as many deliveries under way as such a one may. */
 type Postponed = { kind: "postponed"; delayMs: number };
 
-/** One attempt at one delivery. A job that runs twice sends twice, with the same webhook-id, and is counted once. */
-export async function deliver(deps: DeliverDeps, key: Key): Promise<void> {
-  const due = await findDueDelivery(deps.db.executor, key);
+/**
+ * One attempt at one delivery, the one that the job was made for. A job that runs twice sends twice until that is recorded, with the same
+ * webhook-id, and is counted once.
+ */
+export async function deliver(deps: DeliverDeps, job: DeliverJob): Promise<void> {
+  const due = await findDueDelivery(deps.db.executor, job);
   if (!due) return;
+  const { eventId, endpointId } = due;
   const outcome = await attempt(deps, due);
-  if (outcome.kind === "postponed") return postpone(deps, key, due, outcome.delayMs);
+  if (outcome.kind === "postponed") return postpone(deps, due, outcome.delayMs);
   const recorded = toRecord(due, outcome, deps.random());
   await deps.db.transaction(async (tx) => {
     const isFirst = await recordDeliveryAttempt(tx, recorded);
-    if (isFirst && recorded.state === "pending") await deps.queue.sendDeliver(tx, key, recorded.delayMs);
+    if (isFirst && recorded.state === "pending")
+      await deps.queue.sendDeliver(tx, { eventId, endpointId, attempts: recorded.attempt }, recorded.delayMs);
   });
   const facts = describeAttempt(due, recorded);
   if (recorded.state === "delivered" || recorded.state === "pending") deps.log.debug(facts, "delivery");
@@ -40,11 +45,12 @@ export async function deliver(deps: DeliverDeps, key: Key): Promise<void> {
 }
 
 /** Its job comes again later, which is no attempt. */
-async function postpone(deps: DeliverDeps, key: Key, { attempts, type, url }: DueDelivery, delayMs: number): Promise<void> {
+async function postpone(deps: DeliverDeps, { eventId, endpointId, attempts, type, url }: DueDelivery, delayMs: number): Promise<void> {
+  const key = { eventId, endpointId, attempts };
   await deps.db.transaction(async (tx) => {
-    if (await postponeDelivery(tx, { ...key, attempts, delayMs })) await deps.queue.sendDeliver(tx, key, delayMs);
+    if (await postponeDelivery(tx, { ...key, delayMs })) await deps.queue.sendDeliver(tx, key, delayMs);
   });
-  deps.log.debug({ eventId: key.eventId, type, host: new URL(url).host, delayMs: Math.round(delayMs) }, "delivery postponed");
+  deps.log.debug({ eventId, type, host: new URL(url).host, delayMs: Math.round(delayMs) }, "delivery postponed");
 }
 
 /** One wide event for each attempt. Of the receiver's URL its host alone: the rest may be secret. */

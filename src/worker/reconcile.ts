@@ -36,7 +36,7 @@ export async function reconcile({ transaction, queue }: ReconcileDeps): Promise<
     }
 
     const deliveries = await listLostDeliveries(tx, PASS_MAX);
-    for (const key of deliveries) await queue.sendDeliver(tx, key);
+    for (const delivery of deliveries) await queue.sendDeliver(tx, delivery);
     return { images: images.length, batches: batches.length, deliveries: deliveries.length, setBack };
   });
 }

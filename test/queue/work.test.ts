@@ -50,7 +50,7 @@ describe("jobs that are worked", { timeout: 60_000 }, () => {
 
   const send = async (...eventIds: string[]) => {
     await db.transaction(async (tx) => {
-      for (const eventId of eventIds) await queue.sendDeliver(tx, { eventId, endpointId: "1" });
+      for (const eventId of eventIds) await queue.sendDeliver(tx, { eventId, endpointId: "1", attempts: 0 });
     });
     wake();
   };
@@ -96,7 +96,7 @@ describe("jobs that are worked", { timeout: 60_000 }, () => {
   test("are found when their time comes, though nobody tells of it", async () => {
     await haveRested();
     looks = 0;
-    await db.transaction((tx) => queue.sendDeliver(tx, { eventId: "k", endpointId: "1" }, 1));
+    await db.transaction((tx) => queue.sendDeliver(tx, { eventId: "k", endpointId: "1", attempts: 0 }, 1));
     await haveBegun(1);
     assert.ok(looks <= 3, `${looks} looks`);
     end("k");
@@ -147,7 +147,7 @@ test("what a handler throws is told and its job kept for another run; what the e
     (error) => told.push(error),
   );
   await db.transaction(async (tx) => {
-    for (const eventId of "ab") await queue.sendDeliver(tx, { eventId, endpointId: "1" });
+    for (const eventId of "ab") await queue.sendDeliver(tx, { eventId, endpointId: "1", attempts: 0 });
   });
   wake();
   await eventually("both to begin", async () => running.length === 2 || null, WITHIN_MS);

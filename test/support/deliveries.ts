@@ -1,4 +1,5 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
+import type { DeliverJob } from "../../src/contract/jobs.ts";
 import { insertBatch, insertEndpoint } from "../../src/db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../../src/db/connect.ts";
 import { recordEvent } from "../../src/db/events.ts";
@@ -64,7 +65,7 @@ export async function openDeliveries() {
       });
       return { eventId, endpointId };
     },
-    attempt: (key: Key, configured: DeliveryTarget | null = null, by = post) =>
+    attempt: (job: DeliverJob, configured: DeliveryTarget | null = null, by = post) =>
       deliver(
         {
           db,
@@ -76,7 +77,7 @@ export async function openDeliveries() {
           log: createLog("silent"),
           send: (target, event) => deliverEvent({ post: by, now: () => new Date() }, target, event, AbortSignal.timeout(5_000)),
         },
-        key,
+        job,
       ),
     async stateOf({ eventId }: { eventId: string }) {
       const { rows } = await db.executor.executeSql(

@@ -4,6 +4,7 @@ import type { ServerResponse } from "node:http";
 import { readFile } from "node:fs/promises";
 import { before, describe, test } from "node:test";
 import { Webhook } from "standardwebhooks";
+import type { DeliverJob } from "../../src/contract/jobs.ts";
 import type { Database } from "../../src/db/connect.ts";
 import { listLostDeliveries } from "../../src/db/reconcile.ts";
 import { createAddressPolicy, type AddressPolicy } from "../../src/domain/address-policy.ts";
@@ -185,7 +186,7 @@ describe("a delivery", () => {
     await db.executor.executeSql(`${statement} and event_id = $1`, [key.eventId]);
     await db.executor.executeSql("update delivery set next_at = now() - interval '2 minutes' where event_id = $1", [key.eventId]);
     const lost = await db.transaction((tx) => listLostDeliveries(tx, 100));
-    assert.deepEqual(lost, [key], "the reconciler sends its job");
+    assert.deepEqual(lost, [{ ...key, attempts: 0 }], "the reconciler sends its job");
     await attempt(key);
     await attempt(key);
     const { state, attempts, jobs } = await stateOf(key);
@@ -209,6 +210,20 @@ describe("a delivery", () => {
     assert.equal((await stateOf(key)).state, "pending");
     const { rows } = await db.executor.executeSql("select detail from delivery_attempt where event_id = $1", [key.eventId]);
     assert.match(String(rows[0]?.["detail"]), /^address_blocked: /);
+  });
+
+  test("whose job runs again after its attempt was recorded is not attempted, and has one job as before", async () => {
+    const receiver = await startReceiver((response) => response.writeHead(500).end());
+    const key = await record(receiver.url);
+    let job: DeliverJob = { ...key, attempts: 0 };
+    for (const attempts of [1, 2]) {
+      // The second as by a process that was killed between its transaction and the end of the job.
+      for (const _ of ["as due", "once more"]) await attempt(job);
+      const state = await stateOf(key);
+      assert.deepEqual([state.state, state.attempts, state.jobs, receiver.deliveries.length], ["pending", attempts, 1, attempts]);
+      const { rows } = await db.executor.executeSql("delete from pgboss.job where data->>'eventId' = $1 returning data", [key.eventId]);
+      job = rows[0]?.["data"] as DeliverJob;
+    }
   });
 
   test("that two jobs make at once is counted once", async () => {

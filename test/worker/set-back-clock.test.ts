@@ -40,7 +40,7 @@ describe("after the database's clock was set back by two hours", () => {
   test("jobs wait as long as they were meant to from now on, and it is told once", async () => {
     await send(0);
     await send(60_000);
-    await db.transaction((tx) => queue.sendDeliver(tx, { eventId: randomUUIDv7(), endpointId: randomUUIDv7() }, 5_000));
+    await db.transaction((tx) => queue.sendDeliver(tx, { eventId: randomUUIDv7(), endpointId: randomUUIDv7(), attempts: 0 }, 5_000));
     await setBack();
     assert.deepEqual(await claim(10), [], "as it was found");
 
