@@ -23,7 +23,7 @@ import { zipOutputs, type ArchiveFiles } from "./zip-outputs.ts";
 export type ResultDeps = MadeDeps & {
   settings: { publicUrl: () => string };
   findBatchByToken(token: string): Promise<BatchRow | null>;
-  /** The result CSV, written when the batch ended. */
+  /** The result CSV, written when the batch ended; null where it is not there any more. */
   findResult(batchId: string): Promise<StoredFile | null>;
   productPages(batchId: string): AsyncIterable<ProductResult[]>;
   outputFiles(batchId: string): ArchiveFiles;
@@ -99,7 +99,9 @@ function addResultCsv(add: Add, deps: ResultDeps): void {
     },
     async (batch, request, reply) => {
       const { shape = "append" } = request.query as Static<typeof Shape>;
-      if (shape === "append") return sendAppended(deps, batch, request, reply);
+      // One that is gone (a restore that was not whole, a disk that broke) is made once more of what it was made of.
+      const file = shape === "append" ? await deps.findResult(batch.batchId) : null;
+      if (file) return sendKept(file, batch, request, reply);
       const pieces = writeResultFile({
         facts: batch.csvFacts as CatalogueFacts,
         shape,
@@ -184,9 +186,7 @@ async function getEnded(deps: ResultDeps, request: FastifyRequest): Promise<Batc
   return batch;
 }
 
-async function sendAppended(deps: ResultDeps, batch: BatchRow, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const file = await deps.findResult(batch.batchId);
-  if (!file) throw new ProblemError("output_not_found", "The result CSV is not there any more.");
+async function sendKept(file: StoredFile, batch: BatchRow, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const etag = `"${file.bytes.toString(16)}-${Math.floor(file.modifiedAt.getTime()).toString(16)}"`;
   const headers = headersOf(RESULT_FILES.resultsCsv, batch);
   return sendFile(request, reply, {

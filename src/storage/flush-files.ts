@@ -21,11 +21,13 @@ export async function flushFiles(files: readonly { folder: string; path: string;
 const NO_FOLDER_FLUSH = new Set(["EISDIR", "EINVAL", "EPERM", "EBADF"]);
 
 /** A name is on the disk once its folder is (fsync(2)). */
+export async function flushFolder(folder: string): Promise<void> {
+  await flush(folder).catch((error: NodeJS.ErrnoException) => {
+    if (!NO_FOLDER_FLUSH.has(error.code ?? "")) throw error;
+  });
+}
+
 async function flushFolders(folders: ReadonlySet<string>): Promise<Map<string, StageResult<unknown>>> {
-  const flushFolder = (folder: string) =>
-    flush(folder).catch((error: NodeJS.ErrnoException) => {
-      if (!NO_FOLDER_FLUSH.has(error.code ?? "")) throw error;
-    });
   return new Map(
     await Promise.all([...folders].map(async (folder) => [folder, await orStorageFailed(() => flushFolder(folder))] as const)),
   );

@@ -1,9 +1,9 @@
 import { constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { access, mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { isUuid } from "../domain/ids.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
-import { flushFiles } from "./flush-files.ts";
+import { flushFiles, flushFolder } from "./flush-files.ts";
 import { linkOrCopy } from "./link-or-copy.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
 import { checkFileName, createPaths, SHARD_IMAGES } from "./paths.ts";
@@ -41,6 +41,7 @@ export type Storage = {
   listOutputNames(batchId: string): AsyncGenerator<{ ordinals: { from: number; to: number }; fileNames: string[] }>;
   /** Where there is none, nothing happens. */
   removeOutput(at: OutputPlace): Promise<StageResult<unknown>>;
+  /** Its name is on the disk once this resolves, as its bytes were before. */
   keepResult(tempPath: string, batchId: string, fileName: string): Promise<{ path: string }>;
   findOutput(at: OutputPlace): Promise<StoredFile | null>;
   findResult(batchId: string, fileName: string): Promise<StoredFile | null>;
@@ -89,7 +90,13 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
   return {
     tempPath: temp.path,
     keepCsv: (tempPath, batchId) => moveInto(tempPath, inFolder(paths.csvFolder(batchId), "upload.csv")),
-    keepResult: (tempPath, batchId, fileName) => moveInto(tempPath, inFolder(paths.resultFolder(batchId), fileName)),
+    async keepResult(tempPath, batchId, fileName) {
+      const folder = paths.resultFolder(batchId);
+      const kept = await moveInto(tempPath, inFolder(folder, fileName));
+      // The folder is new as well.
+      for (const holder of [folder, dirname(folder)]) await flushFolder(holder);
+      return kept;
+    },
     keepInput: (tempPath, at) => orStorageFailed(() => moveInto(tempPath, placeOfInput(at))),
     keepOutput: (tempPath, at) => orStorageFailed(() => moveInto(tempPath, placeOfOutput(at))),
     flushOutputs: (files) => flushFiles(files.map((file) => ({ ...placeOfOutput(file), isLinked: file.isLinked }))),

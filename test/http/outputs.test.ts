@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { rm, truncate, writeFile } from "node:fs/promises";
+import { rename, rm, truncate, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { before, describe, test } from "node:test";
 import type { Problem } from "../../src/contract/problem.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -149,6 +149,27 @@ describe("outputs", () => {
     const told = service.output.filter((line) => line.includes("an output is lost"));
     assert.equal(told.length, 1, told.join());
     assert.match(told[0] ?? "", /expected 1-1\.jpg of \d+ bytes, got 0"/);
+  });
+
+  test("a result CSV that is gone is made of the rows again, for whoever asks", async () => {
+    const kept = join(stored, "..", "..", "..", "..", "outputCsvFiles", basename(join(stored, "..", "..")));
+    const before = await (await get(csvUrl)).text();
+    await rename(kept, `${kept}-away`);
+    try {
+      for (const [method, headers, body] of [
+        ["GET", {}, before],
+        ["HEAD", {}, ""],
+        ["GET", { range: "bytes=9-" }, before],
+      ] as const) {
+        const response = await get(csvUrl, headers, method);
+        assert.equal(response.status, 200);
+        assert.equal(response.headers.get("content-type"), "text/csv; charset=utf-8");
+        assert.equal(response.headers.get("content-disposition"), 'attachment; filename="results.csv"');
+        assert.equal(await response.text(), body);
+      }
+    } finally {
+      await rename(`${kept}-away`, kept);
+    }
   });
 
   test("where somebody removed the folder of a batch that runs, what comes after is stored all the same", async () => {

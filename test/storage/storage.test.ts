@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, promises, statfsSync } from "node:fs";
+import fs, { existsSync, promises, statfsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rename, rm, rmdir, stat, symlink, utimes, watch, writeFile } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { dirname, join } from "node:path";
@@ -154,6 +154,22 @@ describe("the storage", () => {
       (await storage.flushOutputs([at(1_001), { ...at(1_001), isLinked: true }, at(1)])).map(({ ok }) => ok),
       [false, false, true],
     );
+  });
+
+  test("has the name of a result on the disk before it is told that it is kept", async (t) => {
+    const { fdatasync } = fs;
+    const flushed: number[] = [];
+    const folder = join(dataDir, "uploads", "outputCsvFiles");
+    t.mock.method(fs, "fdatasync", (file: number, done: fs.NoParamCallback) => {
+      if (existsSync(join(folder, BATCH, "results.csv"))) flushed.push(fs.fstatSync(file).ino);
+      fdatasync(file, done);
+    });
+    syncBuiltinESMExports();
+    await storage.keepResult(await temp("result"), BATCH, "results.csv");
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    const named = [join(folder, BATCH), folder].map((path) => fs.statSync(path).ino);
+    assert.deepEqual(flushed, named);
   });
 
   test("makes no path of what is no plain name", async () => {
