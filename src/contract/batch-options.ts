@@ -3,6 +3,7 @@ import { REFRESHES } from "../domain/recipe.ts";
 import { WEBHOOK_PAYLOADS } from "../domain/seed-payload.ts";
 import { HEADER_HOSTS_MAX, SOURCE_HEADERS_CHARS_MAX } from "../domain/source-headers.ts";
 import { AUTHORIZATION_CHARS_MAX } from "../domain/webhook-authorization.ts";
+import { SECRET_CHARS_MIN } from "../domain/webhook-signature.ts";
 import { Metadata, words } from "./terms.ts";
 
 const RUN_OPTIONS = {
@@ -62,7 +63,7 @@ const WEBHOOK_OPTIONS = {
   ),
   webhookSecret: Type.Optional(
     Type.String({
-      minLength: 1,
+      minLength: SECRET_CHARS_MIN,
       maxLength: 200,
       description:
         "The secret that signs the events: 24 to 64 bytes as base64, with or without `whsec_` before it. Where you leave it out, the service makes one, and the answer to the upload shows it.",
@@ -80,7 +81,7 @@ const WEBHOOK_OPTIONS = {
       maxLength: AUTHORIZATION_CHARS_MAX,
       description:
         "The Authorization header that events are sent with, for a receiver that cannot verify signatures. Only webhookUrl gets it, over https or at an address that ALLOW_CIDRS names. It is stored encrypted and never shown again. It is refused in the query.",
-      examples: ["Bearer …"],
+      examples: ["Bearer eyJhbGciOi"],
     }),
   ),
 };
@@ -98,7 +99,7 @@ const SOURCE_OPTIONS = {
           }),
           headers: Type.Record(Type.String(), Type.String({ maxLength: SOURCE_HEADERS_CHARS_MAX }), {
             description: "Names and values.",
-            examples: [{ authorization: "Bearer …" }],
+            examples: [{ authorization: "Bearer eyJhbGciOi" }],
           }),
         },
         { title: "SourceHeaders", additionalProperties: false, description: "Request headers for one origin." },
@@ -108,7 +109,7 @@ const SOURCE_OPTIONS = {
         maxItems: HEADER_HOSTS_MAX,
         description:
           "Request headers for protected origins. Each host gets its own headers and no others, also where a redirect leads to it, and only over https or at an address that ALLOW_CIDRS names. They are stored encrypted and never shown again. A form field holds the list as JSON; in the query it is refused.",
-        examples: [[{ host: "images.shop.example", headers: { authorization: "Bearer …" } }]],
+        examples: [[{ host: "images.shop.example", headers: { authorization: "Bearer eyJhbGciOi" } }]],
       },
     ),
   ),

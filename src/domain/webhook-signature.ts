@@ -3,6 +3,8 @@ import { createHmac } from "node:crypto";
 /** https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: keys of 24 to 64 bytes. */
 const KEY_BYTES_MIN = 24;
 const KEY_BYTES_MAX = 64;
+/** What so few bytes are as base64, four characters for three of them, without the prefix. */
+export const SECRET_CHARS_MIN = (KEY_BYTES_MIN / 3) * 4;
 const PREFIX = "whsec_";
 
 export function createSecret(random: Uint8Array): string {

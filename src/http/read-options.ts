@@ -48,7 +48,7 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
   ]);
   const options: unknown = { ...Object.fromEntries(texts), ...readMetadata(metadata, given["keepMetadata"]) };
   if (!Check(schema, options)) {
-    const faults = wordFaults(schema, options, ALSO_TAKEN);
+    const faults = wordFaults(schema, options, ALSO_TAKEN).map(rewordSecretFault(given["webhookSecret"]));
     throw invalid(faults.map(({ field, message }) => ({ field: Object.hasOwn(names, field) ? (names[field] ?? field) : field, message })));
   }
   const more = [...findFaults(options), ...(layout === null ? [] : findColumnFaults(options))];
@@ -57,6 +57,12 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
 }
 
 const ALSO_TAKEN = { metadata: `one of ${METADATA_KEPT.join(", ")} for what stays of the images' own` };
+
+/** Of a secret that is too short or too long its schema knows no more than that, and not how to make one. */
+function rewordSecretFault(secret: unknown): (fault: Fault) => Fault {
+  const message = typeof secret === "string" ? findSecretFault(secret) : null;
+  return (fault) => (fault.field === "webhookSecret" && message !== null ? { ...fault, message } : fault);
+}
 
 const JSON_LISTS = new Set(["outputs", "sourceHeaders"]);
 

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
-import { createSecret, findSecretFault, signatureHeaders } from "../../src/domain/webhook-signature.ts";
+import { createSecret, findSecretFault, SECRET_CHARS_MIN, signatureHeaders } from "../../src/domain/webhook-signature.ts";
 
 describe("the signature", () => {
   test("verifies with the package of Standard Webhooks for any secret and body", () => {
@@ -28,5 +28,6 @@ describe("the signature", () => {
     ])
       assert.match(findSecretFault(secret) ?? "", /24 to 64 bytes/, secret);
     for (const secret of [createSecret(randomBytes(24)), randomBytes(64).toString("base64")]) assert.equal(findSecretFault(secret), null);
+    assert.equal(randomBytes(24).toString("base64").length, SECRET_CHARS_MIN);
   });
 });

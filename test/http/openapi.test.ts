@@ -9,10 +9,11 @@ import Value from "typebox/value";
 import { AcceptedBatch, Batch, Product, ResumeRequest } from "../../src/contract/batch.ts";
 import { BatchStatusView } from "../../src/contract/status.ts";
 import { BatchEvent, SeedEvent } from "../../src/contract/event.ts";
-import { Preflight } from "../../src/contract/preflight.ts";
+import { Preflight, PreflightOptions } from "../../src/contract/preflight.ts";
 import { Problem } from "../../src/contract/problem.ts";
 import { Report } from "../../src/contract/report.ts";
-import { Accepted, ProductInput } from "../../src/contract/upload.ts";
+import { Accepted, ProductInput, UploadQuery } from "../../src/contract/upload.ts";
+import { readPreflightOptions } from "../../src/http/read-options.ts";
 import { DOCUMENT_URL, makeDocument } from "../../scripts/openapi-document.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -137,6 +138,23 @@ describe("the API's documents", () => {
     }
   });
 
+  test("every example of an upload's option is taken by what reads the options", () => {
+    const names = new Set<string>();
+    for (const [name, schema] of [...Object.entries(UploadQuery.properties), ...Object.entries(PreflightOptions.properties)]) {
+      for (const example of examplesOf(schema)) {
+        names.add(name);
+        // Some options are about a webhook, and refused without one.
+        const fields = { webhookUrl: "https://shop.example/hooks", [name]: example };
+        assert.doesNotThrow(
+          () => readPreflightOptions({ fields, layout: null }),
+          ({ message }: Error) => assert.fail(`${name}, ${JSON.stringify(example)}: ${message}`),
+        );
+      }
+    }
+    for (const name of ["quality", "outputs", "metadata", "sourceHeaders", "webhookAuthorization", "probe"])
+      assert.ok(names.has(name), name);
+  });
+
   test("/docs works without any other server", async () => {
     const page = await fetch(`${service.url}/docs/`);
     assert.equal(page.status, 200);
@@ -155,3 +173,16 @@ describe("the API's documents", () => {
     assert.equal((await fetch(`${service.url}/readyz`)).status, 200);
   });
 });
+
+type Exemplified = { examples?: unknown[]; items?: object; properties?: Record<string, object>; required?: string[] };
+
+/** Its own examples, and values made of those of its parts, each beside what has to be there with it. */
+function examplesOf(schema: object): unknown[] {
+  const { examples = [], items, properties = {}, required = [] } = schema as Exemplified;
+  const demanded = Object.fromEntries(required.map((name) => [name, examplesOf(properties[name] ?? {})[0]]));
+  return [
+    ...examples,
+    ...(items ? examplesOf(items).map((one) => [one]) : []),
+    ...Object.entries(properties).flatMap(([name, part]) => examplesOf(part).map((one) => ({ ...demanded, [name]: one }))),
+  ];
+}
