@@ -24,7 +24,7 @@ export const RequestId = Type.String({
   examples: [ID],
 });
 export const Token = Type.String({
-  description: "The batch's secret token, as it stands in the URLs of status and result.",
+  description: "The batch's secret token, as it stands in the URLs of outputs and results.",
   examples: ["q3Jb0m8YcT6nXo4Zr1sWvA"],
 });
 export const FileName = Nullable(

@@ -16,7 +16,10 @@ export type OutputDeps = {
 
 const Params = Type.Object({
   token: Token,
-  fileName: Type.String({ description: "`{id}-{n}.{extension}`.", examples: ["1-1.jpg"] }),
+  fileName: Type.String({
+    description: "`{id}-{n}.{extension}`, or `{id}-{n}-{name}.{extension}` where the recipe names its outputs.",
+    examples: ["1-1.jpg"],
+  }),
 });
 const IMAGES = Object.fromEntries(
   Object.values(FORMAT_FILES).map(({ mediaType }) => [
