@@ -31,6 +31,9 @@ export const PREFLIGHT_PROBLEMS = PRODUCTS_PROBLEMS.filter(
   (code) => !["invalid_csv", "invalid_products", "invalid_webhook", "idempotency_key_reused", "upload_in_progress"].includes(code),
 );
 
+/** Problems that pass: what throws them says in Retry-After when to ask again. Of `unavailable` a report that takes too long does not. */
+const PASSING: readonly ProblemCode[] = ["result_not_ready", "upload_in_progress", "unavailable", "storage_full"];
+
 /**
  * The problems of an operation as its responses, one for each status, with an example for each code. The keys of
  * `examples` are the codes that the route can answer with: a client reads them there, and a test holds every answer to them.
@@ -43,13 +46,25 @@ export function problemResponses(codes: readonly ProblemCode[], everywhere: read
 }
 
 function problemResponse(codes: readonly ProblemCode[]): object {
+  const passing = codes.filter((code) => PASSING.includes(code));
   return {
     description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(" "),
+    ...(passing.length === 0 ? {} : { headers: retryHeaders(passing) }),
     content: {
       "application/problem+json": {
         schema: { $ref: "Problem#" },
         examples: Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
       },
+    },
+  };
+}
+
+function retryHeaders(codes: readonly ProblemCode[]): object {
+  const names = codes.map((code) => `\`${code}\``).join(" or ");
+  return {
+    "Retry-After": {
+      type: "integer",
+      description: `Seconds until another try is worth it, with ${names}; absent where waiting does not help.`,
     },
   };
 }

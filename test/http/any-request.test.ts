@@ -77,9 +77,10 @@ describe("any request at all", () => {
       const request = httpRequest(
         { host: "127.0.0.1", port: new URL(service.url).port, agent, method, path, headers, timeout: ANSWER_MS },
         async (response) => {
-          const contentType = response.headers["content-type"] ?? null;
+          const { "content-type": contentType = null, "retry-after": retryAfter = null } = response.headers;
           await text(response).then(
-            (body) => resolve({ method, path, status: response.statusCode ?? 0, contentType, body: method === "HEAD" ? null : body }),
+            (body) =>
+              resolve({ method, path, status: response.statusCode ?? 0, contentType, retryAfter, body: method === "HEAD" ? null : body }),
             reject,
           );
         },

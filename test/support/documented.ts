@@ -8,6 +8,7 @@ export type Answer = {
   path: string;
   status: number;
   contentType: string | null;
+  retryAfter: string | null;
   /** Null where it was not read; only texts are checked. */
   body: string | null;
 };
@@ -49,6 +50,8 @@ export function findUndocumented(answer: Answer): string | null {
 function faultOf(answer: Answer, responses: Record<string, ApiResponse>): string | null {
   const response = responses[answer.status];
   if (response === undefined) return `the status ${answer.status} is not listed; there are ${Object.keys(responses).join(", ")}.`;
+  if (answer.retryAfter !== null && response.headers?.["Retry-After"] === undefined)
+    return `Retry-After is not listed for ${answer.status}.`;
   if (response.content === undefined) return answer.body ? "it has a body, and none is listed." : null;
   const mediaType = mediaTypeOf(answer);
   const media = response.content[mediaType];

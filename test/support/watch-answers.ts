@@ -36,9 +36,10 @@ globalThis.fetch = async (...given: Parameters<typeof fetch>) => {
   const { port, pathname, search } = response.redirected ? new URL(response.url) : request;
   if (!ports.has(Number(port))) return response;
   const contentType = response.headers.get("content-type");
+  const retryAfter = response.headers.get("retry-after");
   const method = given[1]?.method ?? (given[0] instanceof Request ? given[0].method : "GET");
   const body = isJson(contentType?.split(";")[0] ?? "") ? await response.clone().text() : null;
-  demandDocumented({ method: method.toUpperCase(), path: `${pathname}${search}`, status: response.status, contentType, body });
+  demandDocumented({ method: method.toUpperCase(), path: `${pathname}${search}`, status: response.status, contentType, retryAfter, body });
   return response;
 };
 
@@ -59,6 +60,7 @@ subscribe("http.client.response.finish", (message) => {
       path: request.path,
       status: response.statusCode ?? 0,
       contentType: response.headers["content-type"] ?? null,
+      retryAfter: response.headers["retry-after"] ?? null,
       body: Buffer.concat(chunks).toString(),
     });
     if (fault !== null) faults.push(fault);

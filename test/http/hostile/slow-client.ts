@@ -35,7 +35,15 @@ export function openSlowClient(url: string, path: string, type: string): SlowCli
     if (Buffer.byteLength(body) < length) return;
     const status = Number(head.split(" ")[1]);
     try {
-      demandDocumented({ method: "POST", path, status, contentType: /content-type: (.+)/i.exec(head)?.[1] ?? null, body });
+      const headerOf = (name: string) => new RegExp(`${name}: (.+)`, "i").exec(head)?.[1] ?? null;
+      demandDocumented({
+        method: "POST",
+        path,
+        status,
+        contentType: headerOf("content-type"),
+        retryAfter: headerOf("retry-after"),
+        body,
+      });
       answer.resolve({ status, body, afterMs: performance.now() - start });
     } catch (error) {
       answer.reject(error);
