@@ -5,6 +5,7 @@ import { Preflight, PreflightRequest } from "../contract/preflight.ts";
 import { Problem } from "../contract/problem.ts";
 import { PROBLEM_EXAMPLES } from "../contract/problem-examples.ts";
 import { Report } from "../contract/report.ts";
+import { ID } from "../contract/terms.ts";
 import { Accepted, BatchRequest, CSV_EXAMPLE, ProductInput } from "../contract/upload.ts";
 import { nameSchemas } from "./name-schemas.ts";
 
@@ -125,6 +126,32 @@ export function finishDocument(document: OpenapiDocument): object {
   return nameSchemas(document);
 }
 
+const webhookHeader = (name: string, schema: object, description: string, example: unknown) => ({
+  name,
+  in: "header",
+  required: true,
+  schema,
+  description,
+  example,
+});
+
+/** Those of Standard Webhooks, which every event has. */
+const WEBHOOK_HEADERS = [
+  webhookHeader(
+    "webhook-id",
+    { type: "string", format: "uuid" },
+    "The event's id, the same at every attempt: drop an event whose id you have seen.",
+    ID,
+  ),
+  webhookHeader("webhook-timestamp", { type: "integer" }, "When this attempt began, in seconds since 1970.", 1_795_464_001),
+  webhookHeader(
+    "webhook-signature",
+    { type: "string" },
+    "`v1,` and a signature in base64. There can be several with a blank between them, of which one must be right.",
+    "v1,tC8S6ZlEq0FhZ0cTBG6sUyoH2xJ8Wgq1nQwV4pYkR3o=",
+  ),
+];
+
 function webhook(operationId: string, summary: string, types: string, shapes = ["BatchEvent"]) {
   const [first, ...others] = shapes.map((name) => ({ $ref: `#/components/schemas/${name}` }));
   return {
@@ -132,6 +159,7 @@ function webhook(operationId: string, summary: string, types: string, shapes = [
       operationId,
       summary,
       description: `${types} Signed as Standard Webhooks says: verify \`webhook-signature\` over \`{webhook-id}.{webhook-timestamp}.{body}\`. Answer with a status of 2xx. After any other answer the event is sent again, for up to three days, with the same \`webhook-id\`; after 410 it is not.`,
+      parameters: WEBHOOK_HEADERS,
       requestBody: {
         required: true,
         content: { "application/json": { schema: others.length === 0 ? first : { anyOf: [first, ...others] } } },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -12,7 +13,9 @@ import { BatchEvent, SeedEvent } from "../../src/contract/event.ts";
 import { Preflight, PreflightOptions } from "../../src/contract/preflight.ts";
 import { Problem } from "../../src/contract/problem.ts";
 import { Report } from "../../src/contract/report.ts";
+import { ID } from "../../src/contract/terms.ts";
 import { Accepted, ProductInput, UploadQuery } from "../../src/contract/upload.ts";
+import { createSecret, signatureHeaders } from "../../src/domain/webhook-signature.ts";
 import { readPreflightOptions } from "../../src/http/read-options.ts";
 import { DOCUMENT_URL, makeDocument } from "../../scripts/openapi-document.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -115,6 +118,14 @@ describe("the API's documents", () => {
     }
     for (const name of ["batchEnded", "batchPaused", "batchResumed", "batchHostPaused", "batchHostResumed"])
       assert.ok(document.webhooks[name]?.post, name);
+  });
+
+  test("every webhook declares the headers that it is signed with", () => {
+    const signed = signatureHeaders([createSecret(randomBytes(32))], { id: ID, timestampSeconds: 1_795_464_001, body: "{}" });
+    for (const [name, { post }] of Object.entries(document.webhooks)) {
+      const declared = (post.parameters ?? []).filter((one) => one.in === "header" && one.required).map((one) => one.name);
+      assert.deepEqual(declared.toSorted(), Object.keys(signed).toSorted(), name);
+    }
   });
 
   test("every example fits its schema", () => {
