@@ -22,6 +22,7 @@ export const PreflightForm = Type.Object(
   { ...UploadForm.properties, probe: Type.Optional(Probe) },
   {
     title: "PreflightForm",
+    additionalProperties: false,
     description: "A file to look at, with the options that its upload would have.",
     examples: [{ file: CSV_EXAMPLE, probe: 20 }],
   },

@@ -57,6 +57,7 @@ export const UploadForm = Type.Object(
   },
   {
     title: "UploadForm",
+    additionalProperties: false,
     description: "A file and how its batch is processed.",
     examples: [{ file: CSV_EXAMPLE, format: "webp", quality: 80 }],
   },
@@ -75,6 +76,7 @@ export const ProductInput = Type.Object(
   },
   {
     $id: "ProductInput",
+    additionalProperties: false,
     description: "A product. In application/x-ndjson each stands on a line of its own.",
     examples: [{ id: "MUG-1", name: "Mug", images: ["https://shop.example/mug.jpg"] }],
   },

@@ -96,6 +96,26 @@ describe("the API's documents", () => {
     assert.deepEqual(nameless, [], "give these schemas a title");
   });
 
+  test("every object that a request brings says whether it may have members of other names", () => {
+    const silent = new Set<string>();
+    const seen = new Set<unknown>();
+    const look = (node: unknown, at: string) => {
+      if (typeof node !== "object" || node === null || seen.has(node)) return;
+      seen.add(node);
+      if ("$ref" in node) {
+        const name = String(node.$ref).split("/").at(-1) ?? "";
+        return look(document.components.schemas[name], name);
+      }
+      const isSaid = "additionalProperties" in node || "patternProperties" in node;
+      if ("type" in node && node.type === "object" && !isSaid) silent.add(at);
+      for (const [key, value] of Object.entries(node)) if (key !== "examples") look(value, `${at}/${key}`);
+    };
+    for (const { operationId, requestBody } of operations())
+      for (const { schema } of Object.values(requestBody?.content ?? {})) look(schema, operationId);
+    assert.ok(seen.has(document.components.schemas["ProductInput"]));
+    assert.deepEqual([...silent], []);
+  });
+
   test("every operation has an id of its own, a summary and its problems", () => {
     const ids = [...operations(), ...Object.values(document.webhooks).map(({ post }) => post)].map(({ operationId }) => operationId);
     assert.ok(ids.length >= 8);
