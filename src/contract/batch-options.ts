@@ -11,6 +11,7 @@ const RUN_OPTIONS = {
     words(
       REFRESHES,
       "auto (the default): an image that an earlier batch made under the same recipe is not made again where its origin says that it has not changed, or sends the same bytes; this batch gets the same outputs. always: every image is made anew.",
+      { title: "Refresh" },
     ),
   ),
 };
@@ -47,6 +48,7 @@ const READING_OPTIONS = {
     words(
       ["reject", "skip"],
       "What a bad URL does. reject (the default): the whole file is refused. skip: the batch begins, and the image at that place has failed.",
+      { title: "OnInvalid" },
     ),
   ),
 };
@@ -73,6 +75,7 @@ const WEBHOOK_OPTIONS = {
     words(
       WEBHOOK_PAYLOADS,
       "How events are worded. event: see BatchEvent. seed: as the seed's webhook was (see SeedEvent), sent only when a batch ends. The default is event, unless the operator has set WEBHOOK_PAYLOAD.",
+      { title: "WebhookPayload" },
     ),
   ),
   webhookAuthorization: Type.Optional(

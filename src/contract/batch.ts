@@ -138,7 +138,7 @@ const OutputView = Type.Object(
     name: Type.String({ description: "The output's name in the recipe; main where the recipe names none." }),
     url: Url,
     fileName: Type.String(),
-    format: words(OUTPUT_FORMATS, "The file's format."),
+    format: words(OUTPUT_FORMATS, "The file's format.", { title: "OutputFormat" }),
     width: count("Width in pixels."),
     height: count("Height in pixels."),
     bytes: count("Bytes of the file."),
@@ -155,7 +155,7 @@ export const ImageView = Type.Object(
     fetchedUrl: Nullable(
       Type.String({ description: "The URL that is fetched for it; null until the image is planned, and where it is no URL." }),
     ),
-    urlRules: Type.Array(words(URL_RULES, "What was done to the URL."), {
+    urlRules: Type.Array(words(URL_RULES, "What was done to the URL.", { title: "UrlRule" }), {
       description: "Which rules made fetchedUrl out of url, in the order in which they did; empty where nothing had to be done.",
     }),
     outputs: Type.Array(OutputView, { description: "The files that were made of it; empty where there is none (yet)." }),

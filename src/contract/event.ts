@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { BATCH_STATUSES, EVENT_TYPES } from "../domain/batch-state.ts";
+import { EVENT_TYPES } from "../domain/batch-state.ts";
 import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX } from "../domain/seed-payload.ts";
 import { PRODUCT_STATUS_EXAMPLE, ProductStatus } from "./status.ts";
 import {
@@ -50,7 +50,7 @@ const EventProgress = Type.Object(
 
 export const BatchEvent = Type.Object(
   {
-    type: words(EVENT_TYPES, "What happened."),
+    type: words(EVENT_TYPES, "What happened.", { title: "EventType" }),
     timestamp: Instant,
     data: Type.Object(
       {
@@ -128,10 +128,7 @@ export type BatchEvent = Static<typeof BatchEvent>;
 export const SeedEvent = Type.Object(
   {
     requestId: RequestId,
-    status: words(
-      BATCH_STATUSES,
-      "completed: at least one image succeeded; failed: none did; cancelled: somebody cancelled the batch before all were tried.",
-    ),
+    status: Status,
     message: Type.String({ description: "How the batch ended, for people." }),
     products: Type.Array(ProductStatus, {
       maxItems: SEED_PRODUCTS_MAX,

@@ -18,7 +18,7 @@ export const CsvProblemView = Type.Object(
 
 export const UploadWarningView = Type.Object(
   {
-    code: words(UPLOAD_WARNING_CODES, "A stable code."),
+    code: words(UPLOAD_WARNING_CODES, "A stable code.", { title: "UploadWarningCode" }),
     message: Type.String({ description: "What may surprise, and what to do about it." }),
     line: Type.Optional(Type.Integer({ minimum: 1, description: "The first line of the file that it is about." })),
     images: Type.Optional(count("How many images it is about.")),

@@ -14,7 +14,11 @@ import { words } from "./terms.ts";
 
 const SETTINGS = {
   format: Type.Optional(
-    words(RECIPE_FORMATS, "Format of the outputs. `auto` makes a WebP of an image that is transparent somewhere, and a JPEG of any other."),
+    words(
+      RECIPE_FORMATS,
+      "Format of the outputs. `auto` makes a WebP of an image that is transparent somewhere, and a JPEG of any other.",
+      { title: "RecipeFormat" },
+    ),
   ),
   quality: Type.Optional(
     Type.Integer({
@@ -44,6 +48,7 @@ const SETTINGS = {
     words(
       FITS,
       "How an image is fitted into width and height: inside scales the whole image into them, cover crops it, contain adds a frame of the `background`, fill stretches it, outside scales it until it covers both.",
+      { title: "Fit" },
     ),
   ),
   background: Type.Optional(
@@ -58,9 +63,10 @@ const SETTINGS = {
     words(
       METADATA_KEPT,
       "Which metadata of the input an output keeps. none: nothing; icc: the colour profile; copyright: copyright and artist.",
+      { title: "MetadataKept" },
     ),
   ),
-  effort: Type.Optional(words(EFFORTS, "How long the encoder may look for a smaller file of the same quality.")),
+  effort: Type.Optional(words(EFFORTS, "How long the encoder may look for a smaller file of the same quality.", { title: "Effort" })),
 };
 
 const Outputs = Type.Array(
@@ -99,6 +105,7 @@ export const RECIPE = {
     words(
       PRESET_NAMES,
       "Which values the settings have that the upload does not name. The default is seed on the seed's routes, and balanced on all others.",
+      { title: "Preset" },
     ),
   ),
   ...SETTINGS,

@@ -32,9 +32,15 @@ export const REPORT_CSV_EXAMPLE = REPORT_EXAMPLE.rows
   .map((row) => `${Object.keys(row).join(",")}\r\n${Object.values(row).join(",")}\r\n`)
   .join("");
 
+export const ReportNameView = words(
+  REPORT_NAMES,
+  "The report's name, which is that of a view in schema `report`; docs/reporting.md says what its rows and columns are.",
+  { title: "ReportName" },
+);
+
 export const Report = Type.Object(
   {
-    report: words(REPORT_NAMES, "The report's name."),
+    report: ReportNameView,
     version: Type.Integer({
       minimum: 1,
       description: "Within a version no column is renamed, removed, or changed in type or meaning; columns may be added.",

@@ -35,11 +35,17 @@ function hoistInside(node: Json, named: Schemas): Json {
   if (Array.isArray(node)) return node.map((one) => hoist(one, named));
   if (typeof node !== "object" || node === null) return node;
   return Object.fromEntries(
-    Object.entries(node).map(([key, value]) => {
+    Object.entries(described(node)).map(([key, value]) => {
       if (key === "properties") return [key, mapValues(value, (property) => hoist(property, named))];
       return [key, IS_DATA.has(key) ? value : hoist(value, named)];
     }),
   );
+}
+
+/** The generator takes the description of a parameter out of its schema, which so would differ from that of a body's member. */
+function described(node: object): object {
+  if (!("in" in node && "schema" in node && "description" in node) || !isTitled(node.schema)) return node;
+  return { ...node, schema: { ...node.schema, description: node.description } };
 }
 
 /** Names of the caller's, among which `examples` and `title` are no keywords. */

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
-import { REPORT_CSV_EXAMPLE, REPORT_EXAMPLE } from "../contract/report.ts";
+import { REPORT_CSV_EXAMPLE, REPORT_EXAMPLE, ReportNameView } from "../contract/report.ts";
 import { ID, words } from "../contract/terms.ts";
 import { writeTable } from "../csv/write-table.ts";
 import { isReportTooLong, type OpenReport } from "../db/read-report.ts";
@@ -28,9 +28,7 @@ export type ReportRouteDeps = BatchLookup &
     openReport(name: ReportName, filter: ReportFilter): Promise<OpenReport | null>;
   };
 
-const Params = Type.Object({
-  name: words(REPORT_NAMES, "The view in schema `report`; docs/reporting.md says what its rows and columns are."),
-});
+const Params = Type.Object({ name: ReportNameView });
 const instant = (description: string) =>
   Type.Optional(Type.String({ maxLength: 40, description, examples: ["2026-11-24", "2026-11-24T08:00:00Z"] }));
 const Query = Type.Object(

@@ -96,6 +96,25 @@ describe("the API's documents", () => {
     assert.deepEqual(nameless, [], "give these schemas a title");
   });
 
+  test("no list of words stands in two places", () => {
+    const places = new Map<string, string[]>();
+    const look = (node: unknown, at: string) => {
+      if (typeof node !== "object" || node === null) return;
+      if ("enum" in node) {
+        const words = JSON.stringify(node.enum);
+        places.set(words, [...(places.get(words) ?? []), at]);
+      }
+      for (const [key, value] of Object.entries(node)) if (!/^(examples?|value)$/.test(key)) look(value, `${at}/${key}`);
+    };
+    look(document, "");
+    assert.ok(places.size > 10);
+    assert.deepEqual(
+      [...places.values()].filter((at) => at.length > 1),
+      [],
+      "give these schemas one title, and so one place",
+    );
+  });
+
   test("every object that a request brings says whether it may have members of other names", () => {
     const silent = new Set<string>();
     const seen = new Set<unknown>();

@@ -8,6 +8,7 @@ import {
   listProducts,
   uploadAndProcessDocument,
   type Batch,
+  type OnInvalid,
   type ProblemCode,
 } from "./sdk/index.js";
 import { client } from "./sdk/client.gen.js";
@@ -15,11 +16,13 @@ import { client } from "./sdk/client.gen.js";
 const [baseUrl = "", csvPath = "", outPath = ""] = process.argv.slice(2);
 client.setConfig({ baseUrl });
 
+const onInvalid: OnInvalid = "skip";
+
 // A file and its options as a form; a list of outputs too.
 const { data: accepted } = await uploadAndProcessDocument({
   body: {
     file: await openAsBlob(csvPath),
-    onInvalid: "skip",
+    onInvalid,
     outputs: [
       { name: "large", width: 300 },
       { name: "thumb", width: 100 },
