@@ -91,7 +91,7 @@ const BATCH_EXAMPLE = {
   sourceHosts: [],
   dialect: "shopify",
   products: 2,
-  progress: { total: 3, completed: 0, failed: 0, skipped: 0, percent: 0 },
+  progress: { total: 3, completed: 0, failed: 0, skipped: 0, reused: 0, percent: 0 },
   bytes: { input: 0, output: 0 },
   pauseAtFailurePercent: null,
   pauseHostAtFailurePercent: null,

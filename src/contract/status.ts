@@ -69,7 +69,7 @@ export const BatchStatusView = Type.Object(
         run: 1,
         fileName: "products.csv",
         metadata: {},
-        progress: { total: 2, completed: 1, failed: 1, skipped: 0, percent: 100 },
+        progress: { total: 2, completed: 1, failed: 1, skipped: 0, reused: 0, percent: 100 },
         bytes: { input: 140_000, output: 31_000 },
         ...NOT_PAUSED,
         createdAt: "2026-11-23T20:00:00.000Z",

@@ -108,10 +108,8 @@ export const Progress = Type.Object(
     completed: count("Images with an output."),
     failed: count("Images without one, for a reason that `errors` tells."),
     skipped: count("Images that were never tried, or not to an end, because the batch was cancelled."),
-    reused: Type.Optional(
-      count(
-        "How many of the completed images have the outputs that an earlier batch had made, since nothing had changed. A URL that the file has several times counts once.",
-      ),
+    reused: count(
+      "How many of the completed images have the outputs that an earlier batch had made, since nothing had changed. A URL that the file has several times counts once.",
     ),
     percent: Type.Integer({ minimum: 0, maximum: 100, description: "How many per cent of the images are settled; 100 only when all are." }),
   },

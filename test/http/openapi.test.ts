@@ -96,6 +96,14 @@ describe("the API's documents", () => {
     assert.deepEqual(nameless, [], "give these schemas a title");
   });
 
+  test("progress has all of its counts, in answers and in events", () => {
+    for (const name of ["Progress", "BatchEventProgress"]) {
+      const { required, properties = {} } = document.components.schemas[name] as { required?: string[]; properties?: object };
+      assert.ok("reused" in properties);
+      assert.deepEqual(required, Object.keys(properties), name);
+    }
+  });
+
   test("no list of words stands in two places", () => {
     const places = new Map<string, string[]>();
     const look = (node: unknown, at: string) => {
