@@ -9,6 +9,8 @@ export type OpenReport = {
   columns: string[];
   /** Pages of rows, read as they are asked for. Throws where the database goes away, or REPORT_MS ends, before the report does. */
   pages: AsyncIterable<ReportCell[][]>;
+  /** Aborted with what `pages` would throw, for whoever asks for no page while his own reader stands still. */
+  failed: AbortSignal;
   /** Ends the connection, whether or not all was read. */
   close(): Promise<void>;
 };
@@ -25,10 +27,10 @@ const REPORT_MS = 5 * 60_000;
  */
 export async function openReport(url: string, name: ReportName, filter: ReportFilter & { tenantId: string | null }): Promise<OpenReport> {
   const client = new pg.Client({ ...connectionOptions(url, "pressrun report"), types: { getTypeParser: parserOf } });
-  let failure: Error | undefined;
-  client.on("error", (error) => (failure = error));
+  const failing = new AbortController();
+  client.on("error", (error) => failing.abort(error));
   const deadline = setTimeout(() => {
-    failure = new Error(`the report was not read within ${REPORT_MS / 1_000} s`);
+    failing.abort(new Error(`the report was not read within ${REPORT_MS / 1_000} s`));
     void client.end();
   }, REPORT_MS);
   const close = async () => {
@@ -36,7 +38,7 @@ export async function openReport(url: string, name: ReportName, filter: ReportFi
     await client.end().catch(() => {});
   };
   const readPage = async () => {
-    if (failure) throw failure;
+    failing.signal.throwIfAborted();
     return client.query<ReportCell[]>({ text: `fetch ${PAGE_ROWS} from report`, rowMode: "array" });
   };
   try {
@@ -46,7 +48,8 @@ export async function openReport(url: string, name: ReportName, filter: ReportFi
     const { text, values } = reportQuery(name, filter);
     await client.query(`declare report no scroll cursor for ${text}`, values);
     const first = await readPage();
-    return { columns: first.fields.map((field) => field.name), pages: pagesFrom(first.rows, readPage, close), close };
+    const columns = first.fields.map((field) => field.name);
+    return { columns, pages: pagesFrom(first.rows, readPage, close), failed: failing.signal, close };
   } catch (error) {
     await close();
     throw error;

@@ -164,5 +164,7 @@ async function send(
   const stream = Readable.from(pieces, { objectMode: false });
   // A client that goes before the first piece leaves a generator that never began, and would never end.
   stream.once("close", () => void report.close());
+  // One that stands still asks for no page, and would hold its place for ever.
+  report.failed.addEventListener("abort", () => stream.destroy(report.failed.reason));
   return sendMade(deps, request, reply, stream);
 }

@@ -61,7 +61,7 @@ describe("what is made while it is sent", () => {
       findBatchByToken: async () => batch,
       productPages: pages,
       outputFiles: () => archived(() => rest()),
-      openReport: async () => ({ columns: ["name"], pages: cellsOf(pages()), close: async () => {} }),
+      openReport: async () => ({ columns: ["name"], pages: cellsOf(pages()), failed: new AbortController().signal, close: async () => {} }),
       cut: cutting.signal,
       isUnavailable: () => false,
       log: {
