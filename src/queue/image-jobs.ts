@@ -28,6 +28,12 @@ export type Claim = { id: string; job: ClaimedJob; data: QueuedImage; priority: 
  */
 export type ClaimedJob = Job<ImageJob> & { startedAt: string; claimedAtMs: number };
 
+/**
+ * Ids of jobs that are still ours. Those that are `locked` at this moment, most likely by a settle of ours, got no sign of life, and are ours
+ * by what was committed last.
+ */
+export type Touched = { alive: Set<string>; locked: Set<string> };
+
 /** `isDrained`: nothing else waits. */
 export type ClaimedImages = { claims: Claim[]; isDrained: boolean };
 
@@ -84,12 +90,18 @@ export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "delete
       return { claims, isDrained: false };
     },
 
-    /** Tells that the claims are alive; returns the ids of those that are still ours. */
-    async touch(tx: Tx, claims: readonly Claim[]): Promise<Set<string>> {
+    /**
+     * Tells that the claims are alive, and waits for nobody. A settle holds its jobs while it waits for its batch, which an operator's
+     * session may have locked: a heartbeat that waited for one job of it would let the claims of all batches lapse.
+     */
+    async touch(tx: Tx, claims: readonly Claim[]): Promise<Touched> {
       const jobs = [...new Set(claims.map(({ job }) => job))];
-      const listed = await lockJobs(tx, jobs);
-      const ours = jobs.filter((job) => isOurs(listed.get(job.id), job));
-      return ours.length === 0 ? new Set() : changedIds(await boss.touch("image", ours, { db: tx.executor }));
+      const free = await listJobs(tx, jobs, FREE_JOBS);
+      const rest = jobs.filter(({ id }) => !free.has(id));
+      const ours = jobs.filter((job) => isOurs(free.get(job.id), job));
+      const alive = ours.length === 0 ? new Set<string>() : changedIds(await boss.touch("image", ours, { db: tx.executor }));
+      const seen = rest.length === 0 ? free : await listJobs(tx, rest, SEEN_JOBS);
+      return { alive, locked: new Set(rest.filter((job) => isOurs(seen.get(job.id), job)).map(({ id }) => id)) };
     },
 
     /**
@@ -98,7 +110,7 @@ export function createImageClaims(boss: Pick<PgBoss, "fetch" | "touch" | "delete
      */
     async endClaims(tx: Tx, claims: readonly Claim[]): Promise<Set<Claim>> {
       const byJob = Map.groupBy(claims, ({ job }) => job);
-      const listed = await lockJobs(tx, [...byJob.keys()]);
+      const listed = await listJobs(tx, [...byJob.keys()], LOCKED_JOBS);
       const ended = new Set<Claim>();
       const whole: ClaimedJob[] = [];
       const rests: JobRest[] = [];
@@ -148,12 +160,19 @@ function isOurs(found: ListedJob | undefined, { retryCount, startedAt }: Claimed
   return found?.state === "active" && found.retryCount === retryCount && found.startedAt === startedAt;
 }
 
-/** Heartbeats and settles lock the same rows: in one order, or they would wait for each other in a circle. */
-async function lockJobs(tx: Tx, jobs: readonly { id: string }[]): Promise<Map<string, ListedJob>> {
+type ListHow = { name: string; lock: string };
+
+/** Settles lock jobs in one order, or they would wait for each other in a circle. */
+const LOCKED_JOBS: ListHow = { name: "lock_jobs", lock: "for update" };
+/** Those that nobody else has locked. */
+const FREE_JOBS: ListHow = { name: "lock_free_jobs", lock: "for update skip locked" };
+const SEEN_JOBS: ListHow = { name: "see_jobs", lock: "" };
+
+async function listJobs(tx: Tx, jobs: readonly { id: string }[], { name, lock }: ListHow): Promise<Map<string, ListedJob>> {
   const { rows } = await tx.client.query<ListedJob>({
-    name: "lock_jobs",
+    name,
     text: `select id, state, retry_count as "retryCount", extract(epoch from started_on)::text as "startedAt", data->'ordinals' as ordinals from pgboss.job
-           where name = 'image' and id = any($1::uuid[]) order by id for update`,
+           where name = 'image' and id = any($1::uuid[]) order by id ${lock}`,
     values: [jobs.map(({ id }) => id)],
   });
   return new Map(rows.map((row) => [row.id, row]));
@@ -161,7 +180,10 @@ async function lockJobs(tx: Tx, jobs: readonly { id: string }[]): Promise<Map<st
 
 export type JobRest = { id: string; ordinals: readonly number[] };
 
-/** Leaves jobs that the caller has locked only these of their images. */
+/**
+ * Leaves jobs that the caller has locked only these of their images. Of a claimed one that is the sign of life as well: a heartbeat that
+ * comes meanwhile passes it over.
+ */
 export async function keepInJobs(tx: Tx, rests: readonly JobRest[]): Promise<void> {
   if (rests.length === 0) return;
   await tx.client.query({
@@ -179,7 +201,9 @@ const KEEP_IN_JOBS = `
       select ctid as at from pgboss.job where name = 'image' and id between k.id and k.id order by id offset 0
     ) found
   )
-  update pgboss.job j set data = jsonb_set(j.data, '{ordinals}', kept.ordinals) from kept where j.name = 'image' and j.ctid = kept.at`;
+  update pgboss.job j set data = jsonb_set(j.data, '{ordinals}', kept.ordinals),
+    heartbeat_on = case j.state when 'active' then pgboss.job_now() end
+  from kept where j.name = 'image' and j.ctid = kept.at`;
 
 /** pg-boss returns the ids that a fenced command really changed, but does not say so in its types. */
 function changedIds(response: object): Set<string> {

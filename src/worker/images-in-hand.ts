@@ -140,10 +140,10 @@ export class ImagesInHand {
     const touchedAt = performance.now();
     try {
       const claims = touched.map(({ claim }) => claim);
-      const alive = await transaction((tx) => queue.touch(tx, claims));
+      const { alive, locked } = await transaction((tx) => queue.touch(tx, claims));
       for (const entry of touched) {
         if (alive.has(entry.claim.id)) entry.aliveAt = touchedAt;
-        else if (this.#all.has(entry)) lose(entry);
+        else if (!locked.has(entry.claim.id) && this.#all.has(entry)) lose(entry);
       }
     } catch (error) {
       onError(error);

@@ -53,13 +53,13 @@ describe("the image queue", () => {
   test("a claim is ended once, and only by whoever holds it", async () => {
     await send(1, -1);
     const claims = await claim(1);
-    assert.equal((await touch(claims)).size, 1);
+    assert.equal((await touch(claims)).alive.size, 1);
     // As if the process had died: somebody else gets the job, and the first claim is worth nothing any more.
     await queue.freeClaims();
     const again = await claim(1);
     assert.equal(again[0]?.id, claims[0]?.id);
     assert.equal((await endAll(claims)).size, 0);
-    assert.equal((await touch(claims)).size, 0);
+    assert.deepEqual(await touch(claims), { alive: new Set(), locked: new Set() });
     assert.equal((await endAll(again)).size, 1);
     assert.equal((await endAll(again)).size, 0);
   });
@@ -79,7 +79,7 @@ describe("the image queue", () => {
       again.map(({ id, job }) => [id, job.retryCount]),
       "the same attempt of the same job",
     );
-    assert.equal((await touch(undone)).size, 0);
+    assert.deepEqual(await touch(undone), { alive: new Set(), locked: new Set() });
     assert.deepEqual([...(await endAll([...undone, ...again]))], again);
     assert.deepEqual(await openImages(), []);
   });
@@ -164,6 +164,22 @@ describe("the image queue", () => {
     assert.deepEqual(await openImages(), []);
   });
 
+  const blocked = async () =>
+    Number(
+      (
+        await db.executor.executeSql(
+          "select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+        )
+      ).rows[0]?.["n"],
+    );
+  const beatAgo = (seconds: number) =>
+    db.executor.executeSql("update pgboss.job set heartbeat_on = now() - $1 * interval '1 s' where state = 'active'", [seconds]);
+  /** The jobs that have had a sign of life of late. */
+  const beating = async () =>
+    (
+      await db.executor.executeSql("select id from pgboss.job where state = 'active' and heartbeat_on > now() - interval '5 s' order by id")
+    ).rows.map(({ id }) => id);
+
   test("heartbeats and settles of the same claims never wait for each other in a circle", async () => {
     // Rows in the place of others that are gone, so that the table's order is not that of the ids.
     await sendEach(60);
@@ -173,29 +189,38 @@ describe("the image queue", () => {
     await sendEach(30);
     await db.executor.executeSql("analyze pgboss.job");
     const claims = [...kept, ...(await claimAll(30))];
-    const middle = [...new Set(claims.map(({ id }) => id))].toSorted()[30];
-    const blocked = async () =>
-      Number(
-        (
-          await db.executor.executeSql(
-            "select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
-          )
-        ).rows[0]?.["n"],
-      );
-    // Each comes as far as the row in the middle and waits there, with what it has locked on the way.
-    const working: Promise<unknown>[] = [];
+    const ids = [...new Set(claims.map(({ id }) => id))].toSorted();
+    await beatAgo(8);
+    // A settle comes as far as the row in the middle and waits there, with what it has locked on the way. Heartbeats go past all of that.
+    const settling: Promise<Set<Claim>>[] = [];
     await db.transaction(async (tx) => {
-      await tx.executor.executeSql("select 1 from pgboss.job where id = $1 for update", [middle]);
-      for (const work of [
-        () => touch(claims.toReversed()),
-        () => db.keyedTransaction((own) => queue.endClaims(own, claims)),
-        () => touch(claims),
-      ]) {
-        working.push(work());
-        await eventually("it to wait", async () => (await blocked()) === working.length);
+      await tx.executor.executeSql("select 1 from pgboss.job where id = $1 for update", [ids[30]]);
+      for (const itsClaims of [claims.toReversed(), claims]) {
+        settling.push(endAll(itsClaims));
+        await eventually("it to wait", async () => (await blocked()) === settling.length);
       }
+      assert.deepEqual(await touch(claims.toReversed()), { alive: new Set(ids.slice(31)), locked: new Set(ids.slice(0, 31)) });
     });
-    await Promise.all(working);
+    const [ended, none] = await Promise.all(settling);
+    assert.deepEqual([ended?.size, none?.size], [60, 0]);
+  });
+
+  test("while a settle waits for its batch, the claims of others stay alive, and what it leaves of a job has had its sign of life", async () => {
+    await send(5, -1);
+    await send(5, -1);
+    const claims = await claim(10);
+    const [mine, others] = [...new Set(claims.map(({ id }) => id))];
+    assert.ok(mine && others);
+    await beatAgo(8);
+    await db.keyedTransaction(async (tx) => {
+      await queue.endClaims(tx, claims.filter(({ id }) => id === mine).slice(1));
+      assert.deepEqual(await touch(claims), { alive: new Set([others]), locked: new Set([mine]) });
+      assert.deepEqual(await beating(), [others]);
+    });
+    assert.deepEqual(await beating(), [mine, others].toSorted());
+    assert.deepEqual(await touch(claims), { alive: new Set([mine, others]), locked: new Set() });
+    await endAll(claims);
+    assert.deepEqual(await openImages(), []);
   });
 
   test("jobs sent in a transaction that is rolled back never were", async () => {

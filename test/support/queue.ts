@@ -39,8 +39,8 @@ export function claimsByImage({ db, queue }: { db: Database; queue: Queue }): (c
   let kept: Claim[] = [];
   return (count) =>
     db.keyedTransaction(async (tx) => {
-      const alive = kept.length > 0 ? await queue.touch(tx, kept) : new Set();
-      kept = kept.filter(({ id }) => alive.has(id));
+      const { alive, locked } = await queue.touch(tx, kept);
+      kept = kept.filter(({ id }) => alive.has(id) || locked.has(id));
       for (let isDrained = false; kept.length < count && !isDrained;) {
         const page = await queue.claimImages(tx, count - kept.length);
         kept.push(...page.claims);

@@ -2,21 +2,22 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ClaimedImage } from "../../src/db/claimed-images.ts";
 import type { Tx } from "../../src/db/connect.ts";
-import type { Claim } from "../../src/queue/image-jobs.ts";
+import type { Claim, Touched } from "../../src/queue/image-jobs.ts";
 import { LostClaim, Stopping } from "../../src/worker/images-in-hand.ts";
 import { Pump, type Lease } from "../../src/worker/pump.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 
-type Touch = (claims: readonly Claim[]) => Promise<Set<string>>;
+type Touch = (claims: readonly Claim[]) => Promise<Touched>;
 const idsOf = (claims: readonly Claim[]) => new Set(claims.map(({ id }) => id));
+const touched = (alive: readonly Claim[], locked: readonly Claim[] = []): Touched => ({ alive: idsOf(alive), locked: idsOf(locked) });
 type Work = { claim: Claim; lease: Lease; end: () => void };
 
 /** The pump's own rules; what a claim is worth to the database is tested with the queue. */
 function startPump(
   pages: Claim[][],
   {
-    touch = async (claims) => idsOf(claims),
+    touch = async (claims) => touched(claims),
     isPaused = () => false,
     isSmall = () => false,
     commit = async () => {},
@@ -367,11 +368,32 @@ describe("the pump", () => {
     await pump.drain(0);
   });
 
+  test("a claim whose job is locked is neither lost nor known to be alive", async (t) => {
+    t.mock.timers.enable({ apis: ["setInterval"] });
+    const clock = t.mock.method(performance, "now");
+    const claimedAt = performance.now();
+    const held = claimOf("x");
+    const answers = [touched([], [held]), touched([])];
+    const { pump, works } = startPump([[held]], { touch: async () => answers.shift() ?? assert.fail() });
+    const { lease } = await eventually("the claim", async () => works[0]);
+    clock.mock.mockImplementation(() => claimedAt + 9_000);
+    t.mock.timers.tick(3_000);
+    await turns();
+    assert.deepEqual([answers.length, lease.signal.aborted], [1, false]);
+    await lease.confirm();
+    assert.equal(answers.length, 1, "it is sure as long as the claim itself is");
+    clock.mock.mockImplementation(() => claimedAt + 12_000);
+    await assert.rejects(lease.confirm());
+    assert.ok(lease.signal.reason instanceof LostClaim);
+    clock.mock.restore();
+    await pump.drain(1_000);
+  });
+
   test("while the database leaves a sign of life without an answer, no other is sent", async (t) => {
     t.mock.timers.enable({ apis: ["setInterval"] });
-    const touches: PromiseWithResolvers<Set<string>>[] = [];
+    const touches: PromiseWithResolvers<Touched>[] = [];
     const touch = () => {
-      const answer = Promise.withResolvers<Set<string>>();
+      const answer = Promise.withResolvers<Touched>();
       touches.push(answer);
       return answer.promise;
     };
@@ -380,12 +402,12 @@ describe("the pump", () => {
     await eventually("the claim", async () => works.length === 1);
     t.mock.timers.tick(60_000);
     assert.equal(touches.length, 1);
-    touches[0]?.resolve(idsOf([held]));
+    touches[0]?.resolve(touched([held]));
     await new Promise((resolve) => setImmediate(resolve));
     t.mock.timers.tick(3_000);
     assert.equal(touches.length, 2);
     assert.equal(works[0]?.lease.signal.aborted, false);
-    touches[1]?.resolve(new Set());
+    touches[1]?.resolve(touched([]));
     await eventually("the claim to be lost", async () => works[0]?.lease.signal.aborted);
     await pump.drain(1_000);
   });
