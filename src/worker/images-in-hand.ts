@@ -13,16 +13,21 @@ type InHandDeps = {
   onError(error: unknown): void;
 };
 
+/**
+ * By two clocks: performance.now() stands still while the machine is suspended, and the machine's time, which goes on then, can be set.
+ */
+export type Moment = { steadyMs: number; wallMs: number };
+
 export type InHand = {
   claim: Claim;
   abort: AbortController;
   /** Claimed at the end of all there was to do. */
   isAhead: boolean;
   isOfSmallBatch: boolean;
-  /** Just before the database was asked for the claim. By performance.now(), as the next. */
+  /** Just before the database was asked for the claim. By performance.now(). */
   readonly claimedAt: number;
   /** When we sent the last heartbeat that the database accepted; at first the claim itself. */
-  aliveAt: number;
+  aliveAt: Moment;
   /** Its origin is being asked, or has been. */
   isAsked: boolean;
   /** Nothing more of it is fetched. */
@@ -39,6 +44,15 @@ const RETRY_MS = 500;
 const PAUSE_GRACE_MS = 2_000;
 /** One that has come may be worked within so much more: as much as is fetched ahead, where it takes no longer than what was before it. */
 const PAUSE_WORK_MS = 10_000;
+
+export function momentNow(): Moment {
+  return { steadyMs: performance.now(), wallMs: Date.now() };
+}
+
+/** By the clock that says more. Where the time was set, that costs a heartbeat which need not have been. */
+function isWithin(ms: number, { steadyMs, wallMs }: Moment): boolean {
+  return performance.now() - steadyMs < ms && Math.abs(Date.now() - wallMs) < ms;
+}
 
 export class LostClaim extends Error {}
 export class Stopping extends Error {}
@@ -62,9 +76,10 @@ export class ImagesInHand {
   }
 
   /** `claimedAt` is the time just before the database was asked for the claim. */
-  add(claim: Claim, claimedAt: number, what: Pick<InHand, "isAhead" | "isOfSmallBatch">): InHand {
+  add(claim: Claim, claimedAt: Moment, what: Pick<InHand, "isAhead" | "isOfSmallBatch">): InHand {
     const abort = new AbortController();
-    const entry: InHand = { claim, abort, ...what, claimedAt, aliveAt: claimedAt, isAsked: false, isFetched: false, isWorked: false };
+    const times = { claimedAt: claimedAt.steadyMs, aliveAt: claimedAt };
+    const entry: InHand = { claim, abort, ...what, ...times, isAsked: false, isFetched: false, isWorked: false };
     this.#all.add(entry);
     return entry;
   }
@@ -82,14 +97,14 @@ export class ImagesInHand {
   /**
    * Resolves once the claim is surely ours. Rejects where it is not, or where the work was called off.
    *
-   * Asked before each file that is stored. A process that was frozen until its claim lapsed goes on where it was. By then another may
-   * have settled the image, and its row may name the very file that this process is about to replace.
+   * Asked before each file that is stored. A process that was frozen until its claim lapsed, or whose machine was suspended so long, goes
+   * on where it was. By then another may have settled the image, and its row may name the very file that this process is about to replace.
    */
   async confirm(entry: InHand): Promise<void> {
     const { signal } = entry.abort;
     for (;;) {
       signal.throwIfAborted();
-      if (performance.now() - entry.aliveAt < LAPSE_MS) return;
+      if (isWithin(LAPSE_MS, entry.aliveAt)) return;
       const { aliveAt } = entry;
       await this.#touchOnce();
       if (entry.aliveAt === aliveAt) await delay(RETRY_MS, undefined, { signal });
@@ -137,7 +152,7 @@ export class ImagesInHand {
     const touched = [...this.#all].filter(({ abort }) => !abort.signal.aborted);
     if (touched.length === 0) return;
     const { queue, transaction, onError } = this.#deps;
-    const touchedAt = performance.now();
+    const touchedAt = momentNow();
     try {
       const claims = touched.map(({ claim }) => claim);
       const { alive, locked } = await transaction((tx) => queue.touch(tx, claims));

@@ -7,7 +7,7 @@ import type { Claim } from "../queue/image-jobs.ts";
 import type { Queue } from "../queue/queue.ts";
 import { createAlarm } from "./alarm.ts";
 import { ClaimRoom, type RoomDeps } from "./claim-room.ts";
-import { ImagesInHand, NoRoom, type InHand } from "./images-in-hand.ts";
+import { ImagesInHand, momentNow, NoRoom, type InHand } from "./images-in-hand.ts";
 
 type PumpDeps = RoomDeps & {
   queue: Pick<Queue, "claimImages" | "touch">;
@@ -119,7 +119,7 @@ export class Pump {
 
   async #claim(limit: number): Promise<void> {
     const { queue, transaction, startBatches } = this.#deps;
-    const claimedAt = performance.now();
+    const claimedAt = momentNow();
     const { isAhead } = this.#room;
     this.#room.onAsked(limit);
     const { claims, isDrained, images } = await transaction(async (tx) => {

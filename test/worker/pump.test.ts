@@ -389,6 +389,30 @@ describe("the pump", () => {
     await pump.drain(1_000);
   });
 
+  for (const { what, byMs, isLost } of [
+    { what: "a machine that was suspended until a claim lapsed asks before it is sure of it", byMs: 11_000, isLost: true },
+    { what: "a machine whose clock was set back asks once, and keeps the claim", byMs: -3_600_000, isLost: false },
+  ])
+    test(what, async (t) => {
+      // The clock that only goes forward stands still.
+      t.mock.timers.enable({ apis: ["Date"], now: Date.now() });
+      const held = claimOf("x");
+      let asked = 0;
+      const touch = async () => {
+        asked += 1;
+        return touched(isLost ? [] : [held]);
+      };
+      const { pump, works } = startPump([[held]], { touch });
+      const { lease } = await eventually("the claim", async () => works[0]);
+      await lease.confirm();
+      assert.equal(asked, 0);
+      t.mock.timers.setTime(Date.now() + byMs);
+      if (isLost) await assert.rejects(lease.confirm());
+      for (let again = 0; again < 2 && !isLost; again += 1) await lease.confirm();
+      assert.deepEqual([asked, lease.signal.reason instanceof LostClaim], [1, isLost]);
+      await pump.drain(0);
+    });
+
   test("while the database leaves a sign of life without an answer, no other is sent", async (t) => {
     t.mock.timers.enable({ apis: ["setInterval"] });
     const touches: PromiseWithResolvers<Touched>[] = [];
