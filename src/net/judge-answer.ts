@@ -37,7 +37,7 @@ export function judgeAnswer({ url, validators, isWithheld, bytesMax, codingsTake
   if (status === 304 && validators !== null && isOfOurs(headers, validators)) return { kind: "unchanged" };
   const refused = (result: StageResult<never>) => ({ kind: "refused", result }) as const;
   // 203 is a 200 that a proxy has changed (RFC 9110 §15.3.4).
-  if (status !== 200 && status !== 203) {
+  if (status !== 200 && status !== 203 && !(status === 206 && isWhole(headers["content-range"]))) {
     const retryAfterMs = parseRetryAfterMs(headers["retry-after"], headers.date, Date.now());
     return refused({ ok: false, failure: statusFailure(status, retryAfterMs, { isWithheld }) });
   }
@@ -53,6 +53,12 @@ export function judgeAnswer({ url, validators, isWithheld, bytesMax, codingsTake
     );
   if (Number(headers["content-length"] ?? 0) > bytesMax) return refused(tooLarge(bytesMax));
   return { kind: "body", coding: isTaken || !isCoding(coding) ? null : coding };
+}
+
+/** Some caches answer with a part, which nobody asked for, and it is all there is. */
+function isWhole(range: string | undefined): boolean {
+  const [, last, length] = /^bytes 0-(\d+)\/(\d+)$/.exec(range ?? "") ?? [];
+  return length !== undefined && Number(last) + 1 === Number(length);
 }
 
 /** Other words stand there by mistake, such as the charset `utf-8` or S3's `aws-chunked`: the body is as it is. */

@@ -127,6 +127,10 @@ const CASES: Case[] = [
   ["an empty encoding", "ok", packed("", Buffer.from("body"))],
   ["what a proxy has changed", "ok", say("HTTP/1.1 203 Transformed\r\nContent-Length: 4\r\n\r\nbody")],
 
+  ["a part that is the whole", "ok", say("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-3/4\r\nContent-Length: 4\r\n\r\nbody")],
+  ["a part", "http_error", say("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-3/9\r\nContent-Length: 4\r\n\r\nbody")],
+  ["a part of unknown length", "http_error", say("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-3/*\r\n\r\nbody")],
+
   ["a redirect to itself", "too_many_redirects", (socket, path) => redirect(path)(socket, path)],
   [
     "two that redirect to each other",
