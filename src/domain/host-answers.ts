@@ -1,3 +1,5 @@
+import type { StageFailure } from "./stage-result.ts";
+
 /**
  * A 503 without Retry-After says that there is too much to do, and is what nginx's limit_req and limit_conn answer unless they are told to
  * say 429. It is also what a proxy says of a service that is down: for one path, or for all.
@@ -9,6 +11,14 @@ export type HostAnswers = {
   /** Any answer of a host that works, a 404 too. */
   onGiven(host: string, nowMs: number): void;
   onBusy(host: string): void;
+  /** A refusal that asks for patience in so many words (429, Retry-After). `isOfOne`: it was found to be for its image alone. */
+  onAsked(host: string, refusal: Refusal, isOfOne: boolean, nowMs: number): void;
+  /**
+   * Whether such a refusal is for its image alone: one that was refused before, by a host that gives most others. Varnish answers each path
+   * whose backend fails so. Of a host that was seen to do it a 503 is for its image alone from the first time on; a 429 is about us.
+   * `pausedMs`: for how long since its last answer the host was not asked for anything.
+   */
+  isOfOneImage(host: string, refusal: Refusal, nowMs: number, pausedMs: number): boolean;
   /** An image was answered 503 for the first time. For how long its host is to be paused. */
   onFirstBusy(host: string): number;
   /**
@@ -18,10 +28,18 @@ export type HostAnswers = {
   whatBusyMeans(host: string, nowMs: number): BusyMeaning;
 };
 
+export type Refusal = Pick<StageFailure, "code" | "isRefusedAgain">;
+
 /** So long after its last answer a host still counts as one that gives. Its strikes begin so much later where it is down. */
 const GIVING_MS = 60_000;
-/** Weight of a new answer in the share of refusals. */
+/** Weight of a new answer in the share of first 503s. */
 const NEW_WEIGHT = 1 / 16;
+/**
+ * In the share of all refusals that ask for patience. One of an image that was refused before says less of its host: those that never come
+ * are asked for again and again, several at once, and most of all when little else of a batch is left.
+ */
+const NEW_ASKED_WEIGHT = 1 / 64;
+const AGAIN_WEIGHT = NEW_ASKED_WEIGHT / 4;
 /**
  * Of a host that refuses more than this share of its latest answers too much was asked. Fewer are rather a path in ten that is broken. An
  * image counts the first time only: those of a broken path come back again and again, and would pause a host that gives all others.
@@ -39,7 +57,11 @@ const BUSY_PAUSE_MS = 2_000;
 const BUSY_PATIENCE_MS = 5 * 60_000;
 const BUSY_DELAY_MS_MAX = 30_000;
 
-type Known = { gaveAtMs: number; isBusy: boolean; busyShare: number };
+/** For how long a host is known to refuse single images. */
+const SINGLES_MS = 10 * 60_000;
+
+/** `busyShare`: of first 503s without Retry-After. `askedShare`: of all refusals that ask for patience. Both in its latest answers. */
+type Known = { gaveAtMs: number; isBusy: boolean; busyShare: number; askedShare: number; refusesSinglesUntilMs: number };
 
 export function createHostAnswers(): HostAnswers {
   const known = new Map<string, Known>();
@@ -47,7 +69,7 @@ export function createHostAnswers(): HostAnswers {
     const found = known.get(host);
     if (found) return found;
     if (known.size >= HOSTS_MAX) known.clear();
-    const nothing = { gaveAtMs: -Infinity, isBusy: false, busyShare: 0 };
+    const nothing = { gaveAtMs: -Infinity, isBusy: false, busyShare: 0, askedShare: 0, refusesSinglesUntilMs: -Infinity };
     known.set(host, nothing);
     return nothing;
   };
@@ -56,9 +78,20 @@ export function createHostAnswers(): HostAnswers {
       const answers = of(host);
       answers.gaveAtMs = nowMs;
       answers.busyShare -= answers.busyShare * NEW_WEIGHT;
+      answers.askedShare -= answers.askedShare * NEW_ASKED_WEIGHT;
     },
     onBusy(host) {
       of(host).isBusy = true;
+    },
+    onAsked(host, { code, isRefusedAgain }, isOfOne, nowMs) {
+      const answers = of(host);
+      answers.askedShare += (1 - answers.askedShare) * (isRefusedAgain === true ? AGAIN_WEIGHT : NEW_ASKED_WEIGHT);
+      if (isOfOne && code !== "rate_limited") answers.refusesSinglesUntilMs = nowMs + SINGLES_MS;
+    },
+    isOfOneImage(host, { code, isRefusedAgain }, nowMs, pausedMs) {
+      const { gaveAtMs, askedShare, refusesSinglesUntilMs } = of(host);
+      if (nowMs - pausedMs - gaveAtMs > GIVING_MS || askedShare > BUSY_SHARE_MAX) return false;
+      return isRefusedAgain === true || (code !== "rate_limited" && nowMs < refusesSinglesUntilMs);
     },
     onFirstBusy(host) {
       const answers = of(host);

@@ -12,6 +12,8 @@ export type StageFailure = {
   isBusy?: boolean;
   /** The request bore a condition, which may be what it failed for. */
   isOfCondition?: boolean;
+  /** Its host had asked for patience before for this image. */
+  isRefusedAgain?: boolean;
   /** Nothing is wrong with the image: no further file or connection could be opened for it, as this error says. */
   outOfFiles?: Error;
   /** Nor is it here: no bytes or inodes are left for its files, or a quota of them is used up. */

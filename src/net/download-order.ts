@@ -31,6 +31,8 @@ export type DownloadOrder = {
   barred?: { hosts: readonly string[]; refusal: StageResult<never> };
   /** It was just asked for with a condition: where a host on the way is tried by one at a time, this is the one. */
   isAgain?: boolean;
+  /** Its host asked for patience when it was last asked for it. */
+  wasRefused?: boolean;
   /** There is room for it: from here on it is being asked for. */
   onAsked?: () => void;
   /** The file begins to come, of so many bytes where the server says it, and then comes piece by piece. */

@@ -103,9 +103,10 @@ export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
       hosts.onSuccess(host);
     },
     onFailure(host, failure) {
+      const isOfOneImage = hosts.isOfOneImage?.(host, failure) === true;
       // It will be asked at once without the condition, and how that ends says how the host is. One connection too many it may be all the same.
       if (failure.isOfCondition !== true) hosts.onFailure(host, failure);
-      if (hosts.isExcused?.(failure)) return;
+      if (isOfOneImage || hosts.isExcused?.(failure)) return;
       if (mayBeTooMany(failure)) gate.onSlowDown(host);
       // Some firewalls drop the connections that are one too many. Many a host answers some images never, and would be halved for ever.
       else if (failure.code === "timed_out") gate.onLate(host);

@@ -11,6 +11,8 @@ export type HostWatch = {
   onFailure(host: string, failure: StageFailure): void;
   /** Whether a failure of which it was told is no fault of its host. */
   isExcused?(failure: StageFailure): boolean;
+  /** Whether a failure of which it has yet to be told is the image's alone: the host gives others, and need not be spared for it. */
+  isOfOneImage?(host: string, failure: StageFailure): boolean;
 };
 
 export const NO_WATCH: HostWatch = { isPaused: () => false, admits: () => true, onSuccess() {}, onFailure() {} };

@@ -36,7 +36,16 @@ const NEWS_MS = 250;
 /** Between two readings: one of fifty thousand hosts takes 110 ms, and every host can send news meanwhile. */
 const REST_MS = 250;
 
-type Paused = { until: number; reason: ImageCode; strikes: number; givenBack: number; trialUntil: number };
+/** `since`: when the host was first paused after its last answer. `hasFirst`: an image was told to come back before all others. */
+type Paused = {
+  since: number;
+  until: number;
+  reason: ImageCode;
+  strikes: number;
+  givenBack: number;
+  hasFirst: boolean;
+  trialUntil: number;
+};
 
 /** Which hosts are left alone for now: what this process saw of them, and what the others told. */
 export class HostPauses implements HostWatch {
@@ -66,15 +75,20 @@ export class HostPauses implements HostWatch {
     return known === undefined || timeToWait(known, this.#deps.now()) <= 0;
   }
 
-  /** What happens to an image of this host without a try at it; null where it is to be tried. */
-  meet(host: string): Outcome<never> | null {
+  /**
+   * What happens to an image of this host without a try at it; null where it is to be tried. One that `wasRefused` does not come back as the
+   * first after a pause: were it the one that its host never gives, it would pause it again and again, and none of the others would come.
+   */
+  meet(host: string, { wasRefused } = { wasRefused: false }): Outcome<never> | null {
     const known = this.#paused.get(host);
     if (!known) return null;
     const remainingMs = timeToWait(known, this.#deps.now());
     if (remainingMs <= 0) return null;
     if (known.strikes >= STRIKES_MAX) return { kind: "give_up", failure: givenUpHost(host, known.reason) };
-    const delayMs = returnDelayMs({ remainingMs, place: known.givenBack, strikes: known.strikes, random: this.#deps.random() });
+    const place = wasRefused || known.hasFirst ? known.givenBack + 1 : 0;
+    const delayMs = returnDelayMs({ remainingMs, place, strikes: known.strikes, random: this.#deps.random() });
     known.givenBack += 1;
+    known.hasFirst ||= !wasRefused;
     return { kind: "release", delayMs };
   }
 
@@ -97,9 +111,16 @@ export class HostPauses implements HostWatch {
     if (host.length > HOST_LENGTH_MAX) return;
     if (whatHostDid(failure).kind === "busy") this.#answers.onBusy(host);
     const did = this.whatDid(host, failure);
-    if (did.kind === "asked") this.#onAsked(host, did.pauseMs, failure.code);
+    if (did.kind === "asked") this.#onRefused(host, did.pauseMs, failure);
     else if (did.kind === "failed") this.#onFailed(host, failure);
     else if (did.kind === "answered") this.onSuccess(host);
+  }
+
+  isOfOneImage(host: string, failure: StageFailure): boolean {
+    if (whatHostDid(failure).kind !== "asked") return false;
+    const known = this.#paused.get(host);
+    const pausedMs = known ? Math.min(known.until, this.#deps.now()) - known.since : 0;
+    return this.#answers.isOfOneImage(host, failure, this.#deps.now(), pausedMs);
   }
 
   /** An image was answered 503 for the first time, by a host that gives others. */
@@ -121,6 +142,14 @@ export class HostPauses implements HostWatch {
   stop(): void {
     this.#isStopped = true;
     clearInterval(this.#poll);
+  }
+
+  #onRefused(host: string, pauseMs: number, failure: StageFailure): void {
+    // A 503 without Retry-After, of which onFirstBusy() is told.
+    if (pauseMs === 0) return;
+    const isOfOne = this.isOfOneImage(host, failure);
+    this.#answers.onAsked(host, failure, isOfOne, this.#deps.now());
+    if (!isOfOne) this.#onAsked(host, pauseMs, failure.code);
   }
 
   #onAsked(host: string, pauseMs: number, reason: ImageCode): void {
@@ -149,14 +178,17 @@ export class HostPauses implements HostWatch {
   }
 
   #apply({ host, remainingMs, reason, strikes }: HostPause): void {
-    const until = this.#deps.now() + remainingMs;
+    const now = this.#deps.now();
+    const until = now + remainingMs;
     const known = this.#paused.get(host);
     const isNew = !known || until > known.until + NEWS_MS;
     this.#paused.set(host, {
+      since: known?.since ?? now,
       until: Math.max(until, known?.until ?? 0),
       reason,
       strikes,
       givenBack: isNew ? 0 : known.givenBack,
+      hasFirst: !isNew && known.hasFirst,
       trialUntil: isNew ? 0 : known.trialUntil,
     });
   }

@@ -93,6 +93,7 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
         if (!isToBlame(failure)) hosts.onFailure(host, failure);
       },
       isExcused: isToBlame,
+      isOfOneImage: (host, failure) => hosts.isOfOneImage?.(host, failure) === true,
     }),
   };
 }

@@ -31,14 +31,14 @@ export type WorkDeps = {
   network: Pick<NetworkGuard, "isToBlame" | "retryMs">;
   log: Log;
   warn: Warn;
-  hosts: Pick<HostPauses, "meet" | "whatDid" | "onFirstBusy">;
+  hosts: Pick<HostPauses, "isPaused" | "meet" | "whatDid" | "onFirstBusy">;
   sourceHeadersOf: SourceHeadersOf;
 };
 
 /** One claim, from image to settled outcome. */
 export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease: Lease): Promise<void> {
   const startedAtMs = performance.now();
-  const { attempt, outcome } = meetPause(deps.hosts, image.host) ?? (await tryImage(deps, claim, image, lease));
+  const { attempt, outcome } = meetPause(deps.hosts, claim, image.host) ?? (await tryImage(deps, claim, image, lease));
   if (lease.signal.reason instanceof LostClaim) return;
   const item: ImageOutcome = {
     claim,
@@ -61,8 +61,8 @@ export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImag
 /** What came of a claim. `attempt` is null where it was broken off, or none was made, and counts for nothing. */
 type Tried = { attempt: Attempt | null; outcome: Outcome<Processed> };
 
-function meetPause(hosts: WorkDeps["hosts"], host: string): Tried | null {
-  const outcome = hosts.meet(host);
+function meetPause(hosts: WorkDeps["hosts"], claim: Claim, host: string): Tried | null {
+  const outcome = hosts.meet(host, { wasRefused: wasRefused(claim) });
   return outcome && { attempt: null, outcome };
 }
 
@@ -71,13 +71,13 @@ async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease
   const work = { ...image, recipe: image.batch.recipe, isOfSmallBatch: image.batch.isSmall };
   const size = watchSize(deps.disk, 1 + outputsOf(work.recipe).length, lease);
   try {
-    const attempt = await processImage(stagesFor(deps, image, lease, size), work, lease);
+    const attempt = await processImage(stagesFor(deps, claim, image, lease, size), work, lease);
     return { attempt, outcome: await decide(deps, claim, image, attempt) };
   } catch (error) {
     const delayMs = lease.signal.reason instanceof NoRoom ? deps.disk.retryMs(image) : 0;
     const released = { attempt: null, outcome: { kind: "release", delayMs } } as const;
     if (lease.signal.aborted || error instanceof NoAttempt) return released;
-    if (error instanceof HostPaused) return meetPause(deps.hosts, error.host) ?? released;
+    if (error instanceof HostPaused) return meetPause(deps.hosts, claim, error.host) ?? released;
     const lack = outOfFiles(error);
     if (lack === null) deps.log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
     const { failure } = lack ?? failed("storage_failed", "The image could not be processed for a reason on our side.");
@@ -93,13 +93,14 @@ async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease
  */
 function stagesFor(
   { stages, sourceHeadersOf }: WorkDeps,
+  claim: Claim,
   { batch, batchId }: SourcedImage,
   lease: Lease,
   size: ReturnType<typeof watchSize>,
 ): Stages {
   const { onBody, onBytes } = size;
   const onAsked = () => (size.onAsked(), lease.onAsked());
-  const download: Stages["download"] = (order) => stages.download({ ...order, onAsked, onBody, onBytes });
+  const download: Stages["download"] = (order) => stages.download({ ...order, wasRefused: wasRefused(claim), onAsked, onBody, onBytes });
   return {
     ...stages,
     download: batch.sourceHosts !== null ? withHeaders(download, () => sourceHeadersOf(batchId), batch.sourceHosts) : download,
@@ -136,22 +137,28 @@ async function decide(
 }
 
 /** Where the host asked for patience, the image waits like one that was not tried. Null where it did not ask, or the image has waited for as long as it may. */
-function waitAsAsked(hosts: WorkDeps["hosts"], { data, job }: Claim, host: string, failure: StageFailure): Outcome<never> | null {
+function waitAsAsked(hosts: WorkDeps["hosts"], claim: Claim, host: string, failure: StageFailure): Outcome<never> | null {
   const did = hosts.whatDid(host, failure);
   if (did.kind !== "asked") return null;
-  const now = databaseNowMs(job);
+  const now = databaseNowMs(claim.job);
   // Later than now where that clock was set back since, or where a process wrote it that took the time by its own machine's clock.
-  const askedSince = Math.min(data.askedSince ?? now, now);
+  const askedSince = Math.min(claim.data.askedSince ?? now, now);
   const waitedMs = now - askedSince;
   if (waitedMs > did.patienceMs) return null;
   const isBusy = whatHostDid(failure).kind === "busy";
-  if (isBusy && data.askedSince === undefined) hosts.onFirstBusy(host, failure.code);
-  // Where a redirect led to the host that asked, the image's own host is not paused.
-  const met = hosts.meet(host) ?? { kind: "release", delayMs: did.pauseMs };
-  if (met.kind !== "release") return met;
+  const isAgain = wasRefused(claim);
+  if (isBusy && !isAgain) hosts.onFirstBusy(host, failure.code);
   // It may be the one image that its host answers so: others go on, and it is not asked for as often.
-  const delayMs = isBusy ? Math.max(met.delayMs, busyDelayMs(waitedMs)) : met.delayMs;
-  return { ...met, delayMs, askedSince };
+  const mayBeAlone = isBusy || (isAgain && !hosts.isPaused(host));
+  // Where a redirect led to the host that asked, the image's own host is not paused.
+  const met = hosts.meet(host, { wasRefused: isAgain }) ?? { kind: "release", delayMs: 0 };
+  if (met.kind !== "release") return met;
+  return { ...met, delayMs: Math.max(met.delayMs, did.pauseMs, mayBeAlone ? busyDelayMs(waitedMs) : 0), askedSince };
+}
+
+/** Whether its host asked for patience when the image was last asked for. */
+function wasRefused({ data }: Claim): boolean {
+  return data.askedSince !== undefined;
 }
 
 /** One wide event for each attempt. No URL: its query may hold what signs it, and batchId and ordinal find it. */

@@ -32,7 +32,7 @@ export type WorkerDeps = {
   queue: Queue;
   stages: GivenStages;
   encoders: Encoders;
-  hosts: Pick<HostPauses, "meet" | "whatDid" | "onFirstBusy">;
+  hosts: Pick<HostPauses, "isPaused" | "meet" | "whatDid" | "onFirstBusy">;
   network: Pick<NetworkGuard, "claimMax" | "isToBlame" | "retryMs">;
   sourceHeadersOf: SourceHeadersOf;
   /** How many downloads wait until their host has room for them. */

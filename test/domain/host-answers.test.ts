@@ -65,3 +65,54 @@ describe("a 503 without Retry-After", () => {
     fc.assert(fc.property(fc.nat(), (ms) => busyDelayMs(ms) >= 2_000 && busyDelayMs(ms) <= 30_000));
   });
 });
+
+describe("a refusal that asks for patience", () => {
+  const SAID = { code: "server_error" } as const;
+  const LIMITED = { code: "rate_limited" } as const;
+  const again = <T>(refusal: T) => ({ ...refusal, isRefusedAgain: true });
+  /** A host that has just given so many. */
+  const giving = (count: number) => {
+    const answers = createHostAnswers();
+    for (let given = 0; given < count; given += 1) answers.onGiven(HOST, 0);
+    return answers;
+  };
+
+  test("is for one image where that was refused before and its host gives most others, and never of a host that gives nothing", () => {
+    for (const refusal of [SAID, LIMITED]) {
+      assert.equal(giving(1).isOfOneImage(HOST, refusal, 0, 0), false);
+      assert.equal(giving(1).isOfOneImage(HOST, again(refusal), 0, 0), true);
+      assert.equal(giving(0).isOfOneImage(HOST, again(refusal), 0, 0), false);
+    }
+  });
+
+  test("is for the host again a minute after that gave its last, the time of its pauses not counted", () => {
+    const answers = giving(1);
+    for (const [nowMs, pausedMs, isOfOne] of [
+      [60_000, 0, true],
+      [60_001, 0, false],
+      [660_000, 600_000, true],
+      [660_001, 600_000, false],
+    ] as const)
+      assert.equal(answers.isOfOneImage(HOST, again(SAID), nowMs, pausedMs), isOfOne, `${nowMs} ${pausedMs}`);
+  });
+
+  test("is for the host where more than a quarter of its latest answers are such; repetitions count a quarter", () => {
+    const countUntilHost = (refusal: typeof SAID & { isRefusedAgain?: boolean }) => {
+      const answers = giving(1_000);
+      let count = 0;
+      for (; answers.isOfOneImage(HOST, again(SAID), 0, 0); count += 1) answers.onAsked(HOST, refusal, true, 0);
+      return count;
+    };
+    assert.deepEqual([countUntilHost(SAID), countUntilHost(again(SAID))], [19, 74]);
+  });
+
+  test("of a host that refused single images is for one image the first time too, for ten minutes, but for a 429", () => {
+    const answers = giving(1);
+    answers.onAsked(HOST, again(LIMITED), true, 0);
+    assert.equal(answers.isOfOneImage(HOST, SAID, 0, 0), false);
+    answers.onAsked(HOST, again(SAID), true, 0);
+    assert.deepEqual([answers.isOfOneImage(HOST, SAID, 0, 0), answers.isOfOneImage(HOST, LIMITED, 0, 0)], [true, false]);
+    answers.onGiven(HOST, 600_000);
+    assert.equal(answers.isOfOneImage(HOST, SAID, 600_000, 0), false);
+  });
+});

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AcceptedBatch, Batch } from "../../src/contract/batch.ts";
 import { connectDatabase } from "../../src/db/connect.ts";
+import { HOSTS_CHANNEL } from "../../src/db/host-pauses.ts";
+import { listen } from "../../src/db/listen.ts";
 import { PATIENCE_MS } from "../../src/domain/host-pause.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -69,4 +71,36 @@ test("a host that asks for patience costs its images no attempt, for a quarter o
     },
     30_000,
   );
+});
+
+test("of a host that refuses one image only, the others are paused for that once", { timeout: 60_000 }, async () => {
+  const photo = await makeSamplePhoto({ width: 64, height: 48, seed: 1, format: "jpeg" });
+  let refusals = 0;
+  let pauses = 0;
+  // As Varnish answers a path whose backend fails.
+  const origin = await startOrigin((_, response, url) => {
+    if (url.pathname !== "/broken.jpg") return void response.setHeader("content-type", "image/jpeg").end(photo);
+    refusals += 1;
+    response.writeHead(503, { "retry-after": "1" }).end();
+  });
+  const url = await createTestDatabase();
+  const connected = Promise.withResolvers<void>();
+  const onNews = (news: string | null) => (news === null ? connected.resolve() : void (pauses += news.includes("remainingMs") ? 1 : 0));
+  const listener = listen({ url, channels: { [HOSTS_CHANNEL]: onNews } });
+  onCleanup(() => listener.close());
+  await connected.promise;
+  const service = await startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), ENCODERS: "1" });
+  const paths = Array.from({ length: 150 }, (_, index) => (index === 5 ? "/broken.jpg" : `/${index}.jpg`));
+  const response = await fetch(`${service.url}/v1/batches`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ products: paths.map((path) => ({ images: [`${origin.url}${path}`] })) }),
+  });
+  const { links } = (await response.json()) as AcceptedBatch;
+  await eventually(
+    "all others, and three refusals",
+    async () => refusals >= 3 && ((await (await fetch(links.self)).json()) as Batch).progress.completed === paths.length - 1,
+    40_000,
+  );
+  assert.equal(pauses, 1);
 });

@@ -172,6 +172,33 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
+  test("an image that is refused again while others come waits alone, and comes back as the first after no pause", async () => {
+    const { pauses, forward } = await startProcess();
+    const refuse = (isRefusedAgain?: true) =>
+      pauses.onFailure(HOST, {
+        ...failed("rate_limited", "x", { retryAfterMs: 600_000 }).failure,
+        ...(isRefusedAgain && { isRefusedAgain }),
+      });
+    const delayOf = (wasRefused: boolean) => {
+      const met = pauses.meet(HOST, { wasRefused });
+      return met?.kind === "release" ? met.delayMs : NaN;
+    };
+    pauses.onSuccess(HOST);
+    refuse();
+    await row();
+    const refused = delayOf(true);
+    assert.ok(refused - delayOf(false) >= 4, "one that was not refused comes before it");
+    // It comes first nevertheless. The pause is not counted to the minute after which a host that gives nothing is to be spared.
+    forward(601_000);
+    refuse(true);
+    assert.equal(pauses.isPaused(HOST), false);
+    forward(61_000);
+    refuse(true);
+    assert.ok(pauses.isPaused(HOST), "it has given nothing for a minute");
+    await eventually("the second pause", async () => ((await row())["seconds"] as number) > 0);
+    await reset();
+  });
+
   test("after the pause of a failing host one image tries it: its failure doubles the pause, its success ends it for all", async () => {
     const [one, other] = [await startProcess(), await startProcess()];
     for (let index = 0; index < FAILURES_MAX; index += 1) one.fail("connect_failed");
