@@ -11,7 +11,7 @@ export type OpenReport = {
   pages: AsyncIterable<ReportCell[][]>;
   /** Aborted with what `pages` would throw, for whoever asks for no page while his own reader stands still. */
   failed: AbortSignal;
-  /** Ends the connection, whether or not all was read. */
+  /** To be called once nobody reads any more. Ends the connection, whether or not all was read. */
   close(): Promise<void>;
 };
 
@@ -31,11 +31,12 @@ export async function openReport(url: string, name: ReportName, filter: ReportFi
   client.on("error", (error) => failing.abort(error));
   const deadline = setTimeout(() => {
     failing.abort(new Error(`the report was not read within ${REPORT_MS / 1_000} s`));
-    void client.end();
+    void end();
   }, REPORT_MS);
+  const end = async () => void (await client.end().catch(() => {}));
   const close = async () => {
     clearTimeout(deadline);
-    await client.end().catch(() => {});
+    await end();
   };
   const readPage = async () => {
     failing.signal.throwIfAborted();
@@ -49,7 +50,7 @@ export async function openReport(url: string, name: ReportName, filter: ReportFi
     await client.query(`declare report no scroll cursor for ${text}`, values);
     const first = await readPage();
     const columns = first.fields.map((field) => field.name);
-    return { columns, pages: pagesFrom(first.rows, readPage, close), failed: failing.signal, close };
+    return { columns, pages: pagesFrom(first.rows, readPage, end), failed: failing.signal, close };
   } catch (error) {
     await close();
     throw error;
@@ -59,7 +60,7 @@ export async function openReport(url: string, name: ReportName, filter: ReportFi
 async function* pagesFrom(
   first: ReportCell[][],
   readPage: () => Promise<{ rows: ReportCell[][] }>,
-  close: () => Promise<void>,
+  end: () => Promise<void>,
 ): AsyncGenerator<ReportCell[][]> {
   try {
     for (let rows = first; rows.length > 0;) {
@@ -67,7 +68,8 @@ async function* pagesFrom(
       rows = rows.length < PAGE_ROWS ? [] : (await readPage()).rows;
     }
   } finally {
-    await close();
+    // Not the deadline: who has got the last page has yet to read it.
+    await end();
   }
 }
 
