@@ -5,7 +5,8 @@ export function serverSettings(port: number): string[] {
     port: String(port),
     unix_socket_directories: "",
     // Durability stays on (fsync, synchronous_commit, full_page_writes): what we acknowledge must survive a power cut.
-    max_connections: "100",
+    // Eight processes on this server: each takes up to 25.
+    max_connections: "200",
     // A queue fits in this, and more gains nothing on a laptop.
     shared_buffers: "256MB",
     // So large that checkpoints come by time and not by volume while a million rows are loaded.
