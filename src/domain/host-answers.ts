@@ -15,7 +15,8 @@ export type HostAnswers = {
   onAsked(host: string, refusal: Refusal, isOfOne: boolean, nowMs: number): void;
   /**
    * Whether such a refusal is for its image alone: one that was refused before, by a host that gives most others. Varnish answers each path
-   * whose backend fails so. Of a host that was seen to do it a 503 is for its image alone from the first time on; a 429 is about us.
+   * whose backend fails so. Of a host that was seen to do it, and refuses few, a 503 is for its image alone from the first time on; a 429 is
+   * about us.
    * `pausedMs`: for how long since its last answer the host was not asked for anything.
    */
   isOfOneImage(host: string, refusal: Refusal, nowMs: number, pausedMs: number): boolean;
@@ -57,8 +58,9 @@ const BUSY_PAUSE_MS = 2_000;
 const BUSY_PATIENCE_MS = 5 * 60_000;
 const BUSY_DELAY_MS_MAX = 30_000;
 
-/** For how long a host is known to refuse single images. */
+/** For how long a host is known to refuse single images, as long as no more of its answers are refusals: a limit of requests refuses more. */
 const SINGLES_MS = 10 * 60_000;
+const SINGLES_SHARE_MAX = 1 / 16;
 
 /** `busyShare`: of first 503s without Retry-After. `askedShare`: of all refusals that ask for patience. Both in its latest answers. */
 type Known = { gaveAtMs: number; isBusy: boolean; busyShare: number; askedShare: number; refusesSinglesUntilMs: number };
@@ -86,12 +88,13 @@ export function createHostAnswers(): HostAnswers {
     onAsked(host, { code, isRefusedAgain }, isOfOne, nowMs) {
       const answers = of(host);
       answers.askedShare += (1 - answers.askedShare) * (isRefusedAgain === true ? AGAIN_WEIGHT : NEW_ASKED_WEIGHT);
-      if (isOfOne && code !== "rate_limited") answers.refusesSinglesUntilMs = nowMs + SINGLES_MS;
+      if (isOfOne && isRefusedAgain === true && code !== "rate_limited") answers.refusesSinglesUntilMs = nowMs + SINGLES_MS;
     },
     isOfOneImage(host, { code, isRefusedAgain }, nowMs, pausedMs) {
       const { gaveAtMs, askedShare, refusesSinglesUntilMs } = of(host);
       if (nowMs - pausedMs - gaveAtMs > GIVING_MS || askedShare > BUSY_SHARE_MAX) return false;
-      return isRefusedAgain === true || (code !== "rate_limited" && nowMs < refusesSinglesUntilMs);
+      if (isRefusedAgain === true) return true;
+      return code !== "rate_limited" && askedShare <= SINGLES_SHARE_MAX && nowMs < refusesSinglesUntilMs;
     },
     onFirstBusy(host) {
       const answers = of(host);

@@ -1,10 +1,12 @@
-/** Passed on the command line, so that a cluster made by an older Pressrun gets what this one needs. */
+/**
+ * Passed on the command line, so that a cluster made by an older Pressrun gets what this one needs. Durability stays on (fsync,
+ * synchronous_commit, full_page_writes): what we acknowledge must survive a power cut.
+ */
 export function serverSettings(port: number): string[] {
   const settings: Record<string, string> = {
     listen_addresses: "127.0.0.1",
     port: String(port),
     unix_socket_directories: "",
-    // Durability stays on (fsync, synchronous_commit, full_page_writes): what we acknowledge must survive a power cut.
     // Eight processes on this server: each takes up to 25.
     max_connections: "200",
     // A queue fits in this, and more gains nothing on a laptop.

@@ -109,7 +109,8 @@ async function fetchToFile(context: Context, journey: Journey, first: URL): Prom
         hostHeaders,
         validators: validatorsFor(url, journey.validators),
       });
-      if (!("redirect" in answer)) return reportTo(hosts, url, asRefused(journey, isFresh ? answer : orAgain(answer)));
+      if (!("redirect" in answer))
+        return reportTo(hosts, url, asRefused(journey, url.host === first.host, isFresh ? answer : orAgain(answer)));
       hosts.onSuccess(url.host);
       if (hop >= limits.redirectsMax) return failed("too_many_redirects", `The URL redirects more than ${limits.redirectsMax} times.`);
       if (answer.redirect instanceof BadRedirect) return failed("http_error", answer.redirect.message);
@@ -128,8 +129,9 @@ async function fetchToFile(context: Context, journey: Journey, first: URL): Prom
   }
 }
 
-function asRefused({ wasRefused }: DownloadOrder, result: StageResult<Download>): StageResult<Download> {
-  return result.ok || wasRefused !== true ? result : { ok: false, failure: { ...result.failure, isRefusedAgain: true } };
+/** Where a redirect leads to another host, that may refuse it for the first time. */
+function asRefused({ wasRefused }: DownloadOrder, isOwnHost: boolean, result: StageResult<Download>): StageResult<Download> {
+  return result.ok || wasRefused !== true || !isOwnHost ? result : { ok: false, failure: { ...result.failure, isRefusedAgain: true } };
 }
 
 async function moveTo(hosts: HostWatch, journey: Journey, url: URL): Promise<void> {

@@ -36,10 +36,14 @@ const NEWS_MS = 250;
 /** Between two readings: one of fifty thousand hosts takes 110 ms, and every host can send news meanwhile. */
 const REST_MS = 250;
 
-/** `since`: when the host was first paused after its last answer. `hasFirst`: an image was told to come back before all others. */
+/**
+ * `earlierMs`: how long the pauses were together that are over since its last answer. `hasFirst`: an image was told to come back before all
+ * others.
+ */
 type Paused = {
   since: number;
   until: number;
+  earlierMs: number;
   reason: ImageCode;
   strikes: number;
   givenBack: number;
@@ -102,7 +106,10 @@ export class HostPauses implements HostWatch {
     this.#answers.onGiven(host, this.#deps.now());
     this.#failures.delete(host);
     const known = this.#paused.get(host);
-    if (!known || known.until > this.#deps.now()) return;
+    if (!known) return;
+    known.since = this.#deps.now();
+    known.earlierMs = 0;
+    if (known.until > this.#deps.now()) return;
     this.#paused.delete(host);
     this.#tell(clearHostPause(this.#deps.executor, host));
   }
@@ -119,8 +126,8 @@ export class HostPauses implements HostWatch {
   isOfOneImage(host: string, failure: StageFailure): boolean {
     if (whatHostDid(failure).kind !== "asked") return false;
     const known = this.#paused.get(host);
-    const pausedMs = known ? Math.min(known.until, this.#deps.now()) - known.since : 0;
-    return this.#answers.isOfOneImage(host, failure, this.#deps.now(), pausedMs);
+    const now = this.#deps.now();
+    return this.#answers.isOfOneImage(host, failure, now, known ? known.earlierMs + Math.min(known.until, now) - known.since : 0);
   }
 
   /** An image was answered 503 for the first time, by a host that gives others. */
@@ -182,8 +189,10 @@ export class HostPauses implements HostWatch {
     const until = now + remainingMs;
     const known = this.#paused.get(host);
     const isNew = !known || until > known.until + NEWS_MS;
+    const isOver = known !== undefined && known.until <= now && until > now;
     this.#paused.set(host, {
-      since: known?.since ?? now,
+      since: known && !isOver ? known.since : Math.min(now, until),
+      earlierMs: (known?.earlierMs ?? 0) + (isOver ? known.until - known.since : 0),
       until: Math.max(until, known?.until ?? 0),
       reason,
       strikes,

@@ -149,7 +149,7 @@ function waitAsAsked(hosts: WorkDeps["hosts"], claim: Claim, host: string, failu
   const isAgain = wasRefused(claim);
   if (isBusy && !isAgain) hosts.onFirstBusy(host, failure.code);
   // It may be the one image that its host answers so: others go on, and it is not asked for as often.
-  const mayBeAlone = isBusy || (isAgain && !hosts.isPaused(host));
+  const mayBeAlone = isBusy || (failure.isRefusedAgain === true && !hosts.isPaused(host));
   // Where a redirect led to the host that asked, the image's own host is not paused.
   const met = hosts.meet(host, { wasRefused: isAgain }) ?? { kind: "release", delayMs: 0 };
   if (met.kind !== "release") return met;

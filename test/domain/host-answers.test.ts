@@ -106,13 +106,17 @@ describe("a refusal that asks for patience", () => {
     assert.deepEqual([countUntilHost(SAID), countUntilHost(again(SAID))], [19, 74]);
   });
 
-  test("of a host that refused single images is for one image the first time too, for ten minutes, but for a 429", () => {
+  test("of a host that refused single images, and refuses few, is for one image the first time too, for ten minutes, but for a 429", () => {
     const answers = giving(1);
     answers.onAsked(HOST, again(LIMITED), true, 0);
     assert.equal(answers.isOfOneImage(HOST, SAID, 0, 0), false);
     answers.onAsked(HOST, again(SAID), true, 0);
     assert.deepEqual([answers.isOfOneImage(HOST, SAID, 0, 0), answers.isOfOneImage(HOST, LIMITED, 0, 0)], [true, false]);
-    answers.onGiven(HOST, 600_000);
-    assert.equal(answers.isOfOneImage(HOST, SAID, 600_000, 0), false);
+    for (let count = 0; count < 3; count += 1) answers.onAsked(HOST, SAID, true, 599_999);
+    answers.onGiven(HOST, 599_999);
+    assert.equal(answers.isOfOneImage(HOST, SAID, 599_999, 0), true);
+    assert.equal(answers.isOfOneImage(HOST, SAID, 600_000, 0), false, "only one that is refused again shows it anew");
+    answers.onAsked(HOST, SAID, true, 599_999);
+    assert.equal(answers.isOfOneImage(HOST, SAID, 599_999, 0), false, "more than one in sixteen");
   });
 });

@@ -174,28 +174,27 @@ describe("pauses of hosts", () => {
 
   test("an image that is refused again while others come waits alone, and comes back as the first after no pause", async () => {
     const { pauses, forward } = await startProcess();
-    const refuse = (isRefusedAgain?: true) =>
-      pauses.onFailure(HOST, {
-        ...failed("rate_limited", "x", { retryAfterMs: 600_000 }).failure,
-        ...(isRefusedAgain && { isRefusedAgain }),
-      });
+    const refuse = async (code: ImageCode, isRefusedAgain = false) => {
+      pauses.onFailure(HOST, { ...failed(code, "x", { retryAfterMs: 600_000 }).failure, isRefusedAgain });
+      if (pauses.isPaused(HOST)) await eventually("the row", async () => (await rows())[0]?.["reason"] === code);
+    };
     const delayOf = (wasRefused: boolean) => {
       const met = pauses.meet(HOST, { wasRefused });
       return met?.kind === "release" ? met.delayMs : NaN;
     };
     pauses.onSuccess(HOST);
-    refuse();
-    await row();
+    await refuse("rate_limited");
     const refused = delayOf(true);
     assert.ok(refused - delayOf(false) >= 4, "one that was not refused comes before it");
     // It comes first nevertheless. The pause is not counted to the minute after which a host that gives nothing is to be spared.
     forward(601_000);
-    refuse(true);
+    await refuse("rate_limited", true);
     assert.equal(pauses.isPaused(HOST), false);
-    forward(61_000);
-    refuse(true);
-    assert.ok(pauses.isPaused(HOST), "it has given nothing for a minute");
-    await eventually("the second pause", async () => ((await row())["seconds"] as number) > 0);
+    forward(40_000);
+    await refuse("server_error");
+    forward(621_000);
+    await refuse("rate_limited", true);
+    assert.ok(pauses.isPaused(HOST), "it has given nothing for a minute between its pauses");
     await reset();
   });
 
