@@ -172,9 +172,10 @@ describe("schema report", () => {
       );
     const filter = { tenantId: null, batchId: null, since: null, until: null, limit: null };
     for (const name of ["batches", "savings", "backlog"] as const) {
-      const { columns, pages } = await openReport(db.url, name, filter);
+      const { columns, pages, close } = await openReport(db.url, name, filter);
       const ids: string[] = [];
       for await (const rows of pages) ids.push(...rows.map((row) => String(row[columns.indexOf("batch_id")])));
+      await close();
       assert.deepEqual(ids, ids.toSorted().toReversed(), name);
       assert.ok(ids.includes(older) && ids.includes(newer), name);
     }
