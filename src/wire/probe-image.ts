@@ -1,6 +1,5 @@
 import { orCut } from "../domain/or-cut.ts";
-import type { StageResult } from "../domain/stage-result.ts";
-import { succeeded } from "../domain/stage-result.ts";
+import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { inspectImage } from "../image/inspect.ts";
 import type { Downloader } from "../net/download.ts";
 
