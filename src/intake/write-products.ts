@@ -1,4 +1,5 @@
 import { createWriteStream } from "node:fs";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ProblemList } from "../csv/problem-list.ts";
 import { tableHead, tableRow, type TableProduct } from "../csv/products-table.ts";
@@ -32,7 +33,8 @@ export async function writeProducts(values: AsyncIterable<unknown> | Iterable<un
     bytes += Buffer.byteLength(text);
     yield text;
   };
-  await pipeline(pieces, createWriteStream(path));
+  // Not the generator itself: its pipeline would end before a file that is still to be opened is, which then comes after its removal.
+  await pipeline(Readable.from(pieces(), { objectMode: false }), createWriteStream(path));
   return found.count > 0 ? { ok: false, problems: found.listed, problemCount: found.count } : { ok: true, bytes };
 }
 
