@@ -36,7 +36,8 @@ type IntakeParts = Omit<Parts, "log" | "warn" | "doubtTables" | "publicUrl" | "s
 /** Wires what takes a spooled CSV in, for the API and for the command line. */
 export function wireIntake({ config, db, queue, storage, headerSeal }: IntakeParts): Intake {
   const loads = createGate(() => LOADS_AT_ONCE);
-  const load = (order: BatchOrder) =>
+  // That the file cannot be opened is a load that failed, after which the file is removed.
+  const load = async (order: BatchOrder) =>
     isQuicklyRead(order.csv)
       ? loadBatch({ queue, transaction: db.keyedTransaction }, order)
       : runInside(loads, () => loadInThread({ databaseUrl: db.url, order }));

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readdir, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, unlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
+import { readConfig } from "../../src/config.ts";
 import { connectDatabase, DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
 import { findLoadedBatch } from "../../src/db/load-lock.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
@@ -10,8 +11,10 @@ import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts
 import { loadBatch } from "../../src/intake/load-batch.ts";
 import { loadInThread } from "../../src/intake/load-in-thread.ts";
 import { sweepUploads } from "../../src/intake/sweep-uploads.ts";
+import type { Upload } from "../../src/intake/upload.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
+import { wireIntake } from "../../src/wire/intake.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -36,19 +39,17 @@ describe("accepting an upload", () => {
     storage = await createStorage({ dataDir });
     deps = intakeInto({ db, queue, storage });
   });
-  const accept = async (overrides: Partial<IntakeDeps>) => {
+  const receive = async (): Promise<Upload> => {
     const path = storage.tempPath("csv");
     await writeFile(path, "S. No,Product Name,Input Image Urls\n1,Mug,https://shop.test/a.jpg\n");
-    return acceptUpload(
-      { ...deps, ...overrides },
-      {
-        spool: { path, bytes: 1 },
-        fileName: null,
-        options: { recipe: PRESETS.seed, refresh: "auto", metadata: {}, reading: DEFAULT_READING },
-        idempotencyKey: null,
-      },
-    );
+    return {
+      spool: { path, bytes: 1 },
+      fileName: null,
+      options: { recipe: PRESETS.seed, refresh: "auto", metadata: {}, reading: DEFAULT_READING },
+      idempotencyKey: null,
+    };
   };
+  const accept = async (overrides: Partial<IntakeDeps>) => acceptUpload({ ...deps, ...overrides }, await receive());
   /** On a connection of the pool, and on a thread's own. */
   const loadsBy = (url: string): IntakeDeps["load"][] => {
     const through = connectDatabase({ url, poolMax: 1, onError: () => {} });
@@ -118,6 +119,23 @@ describe("accepting an upload", () => {
     assert.deepEqual(await uploads(), before);
     await assert.rejects(accept({ load, findLoadedBatch: async () => Promise.reject(new Error("still away")) }), /database is away/);
     assert.equal((await uploads()).length, before.length + 1);
+  });
+
+  test("whose file cannot be read any more leaves none", async () => {
+    const before = await uploads();
+    const unreadable: Storage = {
+      ...storage,
+      async keepCsv(tempPath, batchId) {
+        const { path } = await storage.keepCsv(tempPath, batchId);
+        // Stands for EMFILE or EIO, which nobody can order.
+        await unlink(path);
+        await mkdir(path);
+        return { path };
+      },
+    };
+    const intake = wireIntake({ config: readConfig({}), db, queue, storage: unreadable, headerSeal: null });
+    await assert.rejects(intake.acceptUpload(await receive()), { code: "EISDIR" });
+    assert.deepEqual(await uploads(), before);
   });
 
   test("what a dead process left of uploads is swept when it is old, and never a batch's own", async () => {
