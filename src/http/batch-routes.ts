@@ -9,6 +9,7 @@ import { ACCEPTED_HEADERS, acceptedHeaders, FOLLOW_HEADERS, followHeaders } from
 import { viewBatch, viewProduct } from "./batch-view.ts";
 import { readBatchCursor, readLineCursor } from "./cursor.ts";
 import { BatchParams, getBatch, type BatchLookup } from "./get-batch.ts";
+import { goneSignal } from "./gone-signal.ts";
 import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
 import { pageQuery, PRODUCTS_DEFAULT, PRODUCTS_MAX } from "./page-query.ts";
 import { problemResponses, PRODUCTS_PROBLEMS, READ_PROBLEMS } from "./problem-responses.ts";
@@ -56,7 +57,7 @@ function addCreateBatch(app: FastifyInstance, deps: BatchDeps): void {
     },
     async (request, reply) => {
       // The database is not asked again: it may be gone, and without its key nobody is told the secret a second time.
-      const taken = await takeUpload(deps, request, { receive: receiveAny, presetDefault: "balanced" });
+      const taken = await takeUpload(deps, request, { receive: receiveAny, gone: goneSignal(reply), presetDefault: "balanced" });
       const { warnings, webhookSecret } = taken;
       const batch = viewBatch(taken.batch, deps.settings.publicUrl());
       const accepted: AcceptedBatch = {

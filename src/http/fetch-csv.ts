@@ -4,17 +4,18 @@ import { readableName, type ReceivedAddress, type ReceivedUpload } from "./recei
 
 export type FetchDeps = {
   tempPath(extension: string): string;
-  /** Through the address guard. `isEndTold` is whether the server said where the file ends, so that a cut one would have been noticed. */
+  /** Through the address guard. `isEndTold` is whether the server said where the file ends, so that a cut one would have been noticed. Rejects with `gone`'s reason. */
   fetchCsv(
     url: string,
     path: string,
+    gone: AbortSignal,
   ): Promise<{ ok: true; bytes: number; isEndTold: boolean } | { ok: false; code: string; message: string }>;
 };
 
 /** The file of an upload that gave its address. What may have lost its last rows is refused: nobody would miss them. */
-export async function fetchCsv(deps: FetchDeps, { csvUrl, ...given }: ReceivedAddress): Promise<ReceivedUpload> {
+export async function fetchCsv(deps: FetchDeps, { csvUrl, ...given }: ReceivedAddress, gone: AbortSignal): Promise<ReceivedUpload> {
   const path = deps.tempPath("csv");
-  const fetched = await deps.fetchCsv(csvUrl, path);
+  const fetched = await deps.fetchCsv(csvUrl, path, gone);
   if (!fetched.ok) throw notFetched(fetched.code, fetched.message);
   const { bytes, isEndTold } = fetched;
   if (!isEndTold && bytes > 0 && !(await endsInLine(path, bytes)))

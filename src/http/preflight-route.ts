@@ -1,7 +1,8 @@
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance } from "fastify";
 import { PreflightForm, PreflightQuery, type Preflight } from "../contract/preflight.ts";
 import type { CsvProblem } from "../domain/csv-problem.ts";
 import type { PreflightOrder } from "../intake/preflight.ts";
+import { goneSignal } from "./gone-signal.ts";
 import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
 import { problemResponses, PREFLIGHT_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
@@ -35,31 +36,16 @@ export function addPreflightRoute(app: FastifyInstance, deps: PreflightRouteDeps
       },
     },
     async (request, reply) => {
-      const signal = goneSignal(reply);
-      try {
-        const report = await withUpload(deps, request, receiveAny, async (_, fetched) => {
-          const { path, bytes, fileName, ...given } = await fetched();
-          return deps.preflight({ csv: { path, bytes, fileName }, ...readPreflightOptions(given) }, signal);
-        }).catch(reportProducts);
-        const [first] = report.problems;
-        if (first?.code === "wrong_file_type") throw new ProblemError("wrong_file_type", first.message);
-        return await reply.header("cache-control", "no-store").send(report);
-      } catch (error) {
-        // Nobody is there to be answered.
-        if (signal.aborted && error === signal.reason) return reply.hijack();
-        throw error;
-      }
+      const gone = goneSignal(reply);
+      const report = await withUpload(deps, request, { receive: receiveAny, gone }, async (_, fetched) => {
+        const { path, bytes, fileName, ...given } = await fetched();
+        return deps.preflight({ csv: { path, bytes, fileName }, ...readPreflightOptions(given) }, gone);
+      }).catch(reportProducts);
+      const [first] = report.problems;
+      if (first?.code === "wrong_file_type") throw new ProblemError("wrong_file_type", first.message);
+      return reply.header("cache-control", "no-store").send(report);
     },
   );
-}
-
-/** Aborts when the client has gone before it had its answer. */
-function goneSignal(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once("close", () => {
-    if (!reply.raw.writableFinished) gone.abort();
-  });
-  return gone.signal;
 }
 
 /** Products that are none are found while they are received: for an upload a refusal, here the report. */

@@ -24,16 +24,19 @@ export type TakeDeps = FetchDeps & {
   acceptUpload(upload: Upload): Promise<Acceptance>;
 };
 
+/** How a request's file comes, and whether anybody still waits for the answer: without one, no file is fetched. */
+type Way = { receive: Receive; gone: AbortSignal };
+
 export type Taken = Extract<Acceptance, { ok: true }>;
 
 /** Takes an upload in, whichever way `receive` reads it, or throws what is wrong with it; no temporary file stays. */
 export async function takeUpload(
   deps: TakeDeps,
   request: FastifyRequest,
-  { receive, presetDefault }: { receive: Receive; presetDefault: Preset },
+  { receive, gone, presetDefault }: Way & { presetDefault: Preset },
 ): Promise<Taken> {
   const name = readIdempotencyKey(request);
-  return withUpload(deps, request, receive, async (received, fetched) => {
+  return withUpload(deps, request, { receive, gone }, async (received, fetched) => {
     // JSON.stringify() could not digest it. No option is as deep, so that its fault is told here.
     if (!isWithin(FIELDS_LEVELS_MAX, received.fields)) readOptions(received, presetDefault);
     const idempotencyKey = name === null ? null : { name, digest: await deps.digestUpload(asSent(received, presetDefault)) };
@@ -96,7 +99,7 @@ function refuseInQuery(query: object): void {
 export async function withUpload<T>(
   deps: Omit<TakeDeps, "acceptUpload" | "findEarlier" | "digestUpload">,
   request: FastifyRequest,
-  receive: Receive,
+  { receive, gone }: Way,
   use: (received: ReceivedUpload | ReceivedAddress, fetched: () => Promise<ReceivedUpload>) => Promise<T>,
 ): Promise<T> {
   refuseInQuery(request.query as object);
@@ -109,7 +112,7 @@ export async function withUpload<T>(
   try {
     const { uploadBytesMax, uploadMs } = deps.settings;
     const received = await receiveWithin(request, { tempPath, uploadBytesMax }, receive, uploadMs);
-    const fetched = async () => ("csvUrl" in received ? fetchCsv({ tempPath, fetchCsv: deps.fetchCsv }, received) : received);
+    const fetched = async () => ("csvUrl" in received ? fetchCsv({ tempPath, fetchCsv: deps.fetchCsv }, received, gone) : received);
     return await use(received, fetched);
   } finally {
     for (const path of paths) await deps.discard(path);

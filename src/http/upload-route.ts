@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { UploadForm, UploadHeaders, UploadQuery, type Accepted } from "../contract/upload.ts";
 import { outputUrl, RESULT_FILE_NAME, statusUrl } from "../domain/batch-event.ts";
 import { ACCEPTED_HEADERS, acceptedHeaders } from "./answer-headers.ts";
+import { goneSignal } from "./gone-signal.ts";
 import { CSV_BODY, streamedBody } from "./openapi.ts";
 import { problemResponses, UPLOAD_PROBLEMS } from "./problem-responses.ts";
 import { receiveFile } from "./receive-upload.ts";
@@ -25,7 +26,7 @@ export function addUploadRoute(app: FastifyInstance, deps: TakeDeps, prefix: "" 
       },
     },
     async (request, reply) => {
-      const taken = await takeUpload(deps, request, { receive: receiveFile, presetDefault: "seed" });
+      const taken = await takeUpload(deps, request, { receive: receiveFile, gone: goneSignal(reply), presetDefault: "seed" });
       const accepted = toAnswer(taken, deps.settings.publicUrl());
       return reply.code(202).headers(acceptedHeaders(taken, accepted.statusUrl)).send(accepted);
     },

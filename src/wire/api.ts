@@ -145,19 +145,22 @@ async function serveCsvFetch(config: Parts["config"], onStop: OnStop): Promise<H
     userAgent: userAgent(await readVersion(), config.contact),
     limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax, totalMs: csvMs },
     max: LOADS_AT_ONCE,
-    perHostMax: LOADS_AT_ONCE,
+    // A shop whose exports come slowly leaves a place to the others.
+    perHostMax: LOADS_AT_ONCE - 1,
     accept: "text/csv,*/*;q=0.5",
     // An object store gives a file as it was stored, whatever is accepted; a CSV is unpacked where its first bytes say gzip.
     codingsTaken: ["gzip", "x-gzip"],
   });
   onStop(async () => downloader.close());
-  return async (url, path) => {
+  return async (url, path, gone) => {
     const parsed = parseImageUrl(url);
     if (!parsed.ok) return parsed;
     // Waiting for the host's turn counts as well.
-    const signal = AbortSignal.timeout(csvMs);
+    const deadline = AbortSignal.timeout(csvMs);
+    const signal = AbortSignal.any([deadline, gone]);
     const fetched = await downloader.download({ url: parsed.href, path, signal }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
+      gone.throwIfAborted();
+      if (!deadline.aborted) throw error;
       return { ok: false as const, failure: { code: "timed_out" as const, detail: `The whole download took longer than ${csvMs} ms.` } };
     });
     return fetched.ok

@@ -19,12 +19,21 @@ describe("an upload with an Idempotency-Key", () => {
   let admin: pg.Client;
   let env: Record<string, string>;
   let exports = 0;
+  const hanging = { asked: 0, closed: 0 };
   before(async () => {
     origin = await startOrigin((_, response, url) => {
       if (url.pathname === "/export.csv" && exports === 0) {
         exports += 1;
         response.setHeader("content-type", "text/csv").end(`sku,photo\nC-1,${origin.url}/photo/c.jpg\n`);
-      } else response.writeHead(404).end();
+      } else if (url.pathname === "/slow.csv" && hanging.closed === 0) {
+        hanging.asked += 1;
+        const sending = setInterval(() => response.write("sku,"), 50);
+        response.once("close", () => {
+          clearInterval(sending);
+          hanging.closed += 1;
+        });
+      } else if (url.pathname === "/slow.csv") response.end(`sku,photo\nG-1,${origin.url}/photo/g.jpg\n`);
+      else response.writeHead(404).end();
     });
     env = {
       DATABASE_URL: await createTestDatabase(),
@@ -43,6 +52,13 @@ describe("an upload with an Idempotency-Key", () => {
       method: "POST",
       body,
       headers: { "idempotency-key": key, ...(typeof body === "string" ? { "content-type": "text/csv" } : {}) },
+    });
+  const sendAddress = (key: string, csvUrl: string, signal: AbortSignal | null = null) =>
+    fetch(`${service.url}/v1/batches`, {
+      method: "POST",
+      body: JSON.stringify({ csvUrl }),
+      headers: { "content-type": "application/json", "idempotency-key": key },
+      signal,
     });
   const form = (csv: string, fields: Record<string, string> = {}) => {
     const made = new FormData();
@@ -112,14 +128,22 @@ describe("an upload with an Idempotency-Key", () => {
   });
 
   test("from an address stands for that address, though nothing lies there any more", async () => {
-    const request = () =>
-      fetch(`${service.url}/v1/batches`, {
-        method: "POST",
-        body: JSON.stringify({ csvUrl: `${origin.url}/export.csv` }),
-        headers: { "content-type": "application/json", "idempotency-key": "nightly" },
-      });
+    const request = () => sendAddress("nightly", `${origin.url}/export.csv`);
     const [first, again] = [await accepted(await request()), await accepted(await request())];
     assert.deepEqual([again.isReplay, again.batchId], [true, first.batchId]);
+  });
+
+  test("from an address is forgotten where its client leaves before the file has come, and begins anew when that comes again", async () => {
+    const gone = new AbortController();
+    const before = await stored();
+    const leaving = sendAddress("patience", `${origin.url}/slow.csv`, gone.signal);
+    await eventually("the file on its way", async () => hanging.asked === 1);
+    gone.abort();
+    await assert.rejects(leaving, { name: "AbortError" });
+    await eventually("the end of the fetch", async () => hanging.closed === 1);
+    assert.deepEqual(await stored(), before);
+    assert.equal((await accepted(await sendAddress("patience", `${origin.url}/slow.csv`))).isReplay, false);
+    assert.ok(!service.output.some((line) => /failed unexpectedly/.test(line)), service.output.join("\n"));
   });
 
   test("is told its webhook's secret again for an hour, and not longer", async () => {

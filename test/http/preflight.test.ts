@@ -274,6 +274,22 @@ describe("POST /v1/preflight", () => {
     assert.ok(!service.output.some((line) => /failed unexpectedly/.test(line)), service.output.join("\n"));
   });
 
+  test("leaves a csvUrl alone when the client has gone, and a place to other hosts while one is slow", async () => {
+    const before = { ...hanging };
+    const gone = new AbortController();
+    const body = JSON.stringify({ csvUrl: `${origin.url}/hang/export.csv` });
+    const asking = Array.from({ length: 3 }, () => post(body, "application/json", "", gone.signal));
+    await eventually("fetches on their way", async () => hanging.asked === before.asked + 2);
+    assert.equal((await refused(post(JSON.stringify({ csvUrl: `${broken.url}/page` }), "application/json"))).code, "wrong_file_type");
+    gone.abort();
+    for (const one of asking) await assert.rejects(one, { name: "AbortError" });
+    await eventually("the end of the fetches", async () => hanging.closed === hanging.asked && (await filesLeft()).length === 0);
+    const next = await report(post(JSON.stringify({ csvUrl: `${origin.url}/export.csv` }), "application/json"));
+    assert.deepEqual([next.products, hanging.closed], [1, hanging.asked]);
+    await assertNothingStored();
+    assert.ok(!service.output.some((line) => /failed unexpectedly/.test(line)), service.output.join("\n"));
+  });
+
   test("does not hold up others while a large file is read", async () => {
     const rows = Array.from({ length: 200_000 }, (_, index) => `${index},Mug,${photo(index)}`);
     let isRead = false;
