@@ -21,7 +21,10 @@ export function sendMade({ log, cut }: MadeDeps, request: FastifyRequest, reply:
   body.once("error", breakOff);
   // Until all of it is with the kernel: the last piece may wait for a slow client long after it was made.
   const onCut = () => breakOff(new Error("the service stopped before all of it was sent"));
-  cut.addEventListener("abort", onCut);
-  reply.raw.once("close", () => cut.removeEventListener("abort", onCut));
+  // A client that left while this was looked up will not leave again: its listener would stay for as long as the service runs.
+  if (!reply.raw.closed) {
+    cut.addEventListener("abort", onCut);
+    reply.raw.once("close", () => cut.removeEventListener("abort", onCut));
+  }
   return reply.send(body);
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { getEventListeners, once } from "node:events";
 import { stat } from "node:fs/promises";
-import { connect, type AddressInfo, type Socket } from "node:net";
+import { connect, type AddressInfo, type Server, type Socket } from "node:net";
 import { before, beforeEach, describe, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import type { BatchRow } from "../../src/db/batches.ts";
 import type { ProductResult } from "../../src/domain/product-result.ts";
 import { MAIN_OUTPUT } from "../../src/domain/recipe.ts";
@@ -45,6 +47,8 @@ const batch = {
 
 describe("what is made while it is sent", () => {
   let port: number;
+  let server: Server;
+  let look: () => Promise<void>;
   /** What comes after the first page. */
   let rest: () => AsyncIterable<ProductResult[]>;
   const told: { route: string; err: Error }[] = [];
@@ -58,7 +62,7 @@ describe("what is made while it is sent", () => {
     const unasked = () => assert.fail();
     const app = await createServer({
       settings: { auth: "none", apiKeys: [], publicUrl: () => "http://127.0.0.1", uploadBytesMax: 0, uploadMs: 0, version: "0" },
-      findBatchByToken: async () => batch,
+      findBatchByToken: () => look().then(() => batch),
       productPages: pages,
       outputFiles: () => archived(() => rest()),
       openReport: async () => ({ columns: ["name"], pages: cellsOf(pages()), failed: new AbortController().signal, close: async () => {} }),
@@ -74,9 +78,13 @@ describe("what is made while it is sent", () => {
     } as Partial<HttpDeps> as HttpDeps);
     onCleanup(() => app.close());
     await app.listen({ host: "127.0.0.1", port: 0 });
-    ({ port } = app.server.address() as AddressInfo);
+    ({ server } = app);
+    ({ port } = server.address() as AddressInfo);
   });
-  beforeEach(() => void told.splice(0));
+  beforeEach(() => {
+    told.splice(0);
+    look = async () => {};
+  });
 
   for (const path of MADE) {
     test(`ends for HTTP/1.0 by a clean end of the connection only where it is whole: ${path}`, async () => {
@@ -96,6 +104,25 @@ describe("what is made while it is sent", () => {
       );
     });
   }
+
+  test("leaves nothing behind where its client had gone before it began", async () => {
+    const asked = Promise.withResolvers<void>();
+    const found = Promise.withResolvers<void>();
+    look = () => {
+      asked.resolve();
+      return found.promise;
+    };
+    const connected = once(server, "connection") as Promise<[Socket]>;
+    const client = ask(port, RESULTS);
+    const [socket] = await connected;
+    await asked.promise;
+    client.destroy();
+    await once(socket, "close");
+    found.resolve();
+    await turn();
+    assert.equal(getEventListeners(cutting.signal, "abort").length, 0);
+    assert.deepEqual(told, []);
+  });
 
   test("is reset for HTTP/1.0 where the service stops, though its last piece was made long before a slow client took it", async () => {
     const made = Promise.withResolvers<void>();
