@@ -3,6 +3,7 @@ import { access, mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promis
 import { dirname, join, sep } from "node:path";
 import { isUuid } from "../domain/ids.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
+import { answerInTime } from "./answer-in-time.ts";
 import { flushFiles, flushFolder } from "./flush-files.ts";
 import { linkOrCopy } from "./link-or-copy.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
@@ -126,7 +127,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
       return freeBytes(options.dataDir);
     },
     sweep: temp.sweep,
-    close: temp.remove,
+    close: () => answerInTime(temp.remove()),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Log } from "../observe/log.ts";
+import { answerInTime } from "./answer-in-time.ts";
 
 type SweeperDeps = {
   sweep(): Promise<void>;
@@ -28,7 +29,7 @@ export async function startSweeper({ sweep, log }: SweeperDeps): Promise<{ stop(
   return {
     async stop() {
       clearInterval(timer);
-      await sweeping;
+      if (sweeping) await answerInTime(sweeping);
     },
   };
 }

@@ -2,6 +2,7 @@ import { outageDelayMs } from "../domain/backoff.ts";
 import { createDiskLoad, type DiskLoad } from "../domain/disk-load.ts";
 import { createCalmWarn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
+import { answerInTime } from "../storage/answer-in-time.ts";
 
 export type DiskGuard = Pick<DiskLoad, "begin"> & {
   /** How many images may be claimed now. */
@@ -20,8 +21,6 @@ export type DiskGuard = Pick<DiskLoad, "begin"> & {
 };
 
 const LOOK_MS = 1_000;
-/** A mount whose server is away may never answer. Each look takes a thread until it does, so that there is one at a time. */
-const ANSWER_MS = 10_000;
 /** Where there is room for one image at most, its job of up to ten is claimed so long after one had to be given back. */
 const TRIAL_MS = 5_000;
 /**
@@ -62,12 +61,13 @@ export async function startDiskGuard(options: {
     onFound(freeBytes - freeBytesMin);
     return freeBytes;
   };
+  // One at a time: on a disk that hangs each takes a thread.
   let looking: Promise<number> | null = null;
   const look = () => (looking ??= lookNow().finally(() => (looking = null)));
 
   const check = async () => {
     let err: unknown = null;
-    const freeBytes = await inTime(look()).catch((error: unknown) => {
+    const freeBytes = await answerInTime(look()).catch((error: unknown) => {
       err = error;
       load.onLook()(-freeBytesMin);
       return 0;
@@ -126,10 +126,4 @@ function createWaits({ now, log, hasRoom }: { now: () => number; log: Log; hasRo
       return max > 1 || now() - lastAt >= TRIAL_MS ? max : 0;
     },
   };
-}
-
-async function inTime(freeBytes: Promise<number>): Promise<number> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`the disk has not answered for ${ANSWER_MS / 1_000} seconds`)), ANSWER_MS);
-  return Promise.race([freeBytes, late.promise]).finally(() => clearTimeout(timer));
 }

@@ -38,3 +38,16 @@ test("while a sweep hangs no other begins, and the stop waits for it", async (t)
   hanging.resolve();
   await stopping;
 });
+
+test("a sweep that never ends does not hold up the stop for ever", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+  const hanging = Promise.withResolvers<void>();
+  let sweeps = 0;
+  const sweeper = await startSweeper({ sweep: async () => (++sweeps === 2 ? hanging.promise : undefined), log: { warn: assert.fail } });
+  t.mock.timers.tick(60_000);
+  let told: unknown = null;
+  sweeper.stop().catch((error: unknown) => (told = error));
+  t.mock.timers.tick(10_000);
+  await turn();
+  assert.deepEqual(told, new Error("the disk has not answered for 10 seconds"));
+});
