@@ -8,6 +8,7 @@ import { createLog } from "../observe/log.ts";
 import { startDemoOrigin } from "./demo-origin.ts";
 import { endProcess } from "./end-process.ts";
 import { startDemoReceiver, type DemoReceiver } from "./demo-receiver.ts";
+import { watchForInterruption } from "./interruption.ts";
 import { createProgress } from "./progress.ts";
 import { settingsOfWork } from "./settings-of-work.ts";
 
@@ -30,8 +31,7 @@ export async function demo(): Promise<void> {
   const origin = await startDemoOrigin();
   const receiver = await startDemoReceiver();
   const starting = startApp(config, createLog(config.logLevel));
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.once(signal, () => void starting.then((app) => app.stop()).finally(() => process.exit(130)));
+  const interruption = watchForInterruption(() => void starting.then((app) => app.stop()).finally(() => endProcess(interruption.exitCode)));
   const app = await starting;
   try {
     const startedAt = performance.now();
@@ -47,6 +47,8 @@ export async function demo(): Promise<void> {
     origin.close();
     receiver.close();
     await app.stop();
+    // Here, before it is told that the service is gone, which is not what ended it.
+    if (interruption.signal.aborted) await endProcess(interruption.exitCode);
   }
   await endProcess(Number(process.exitCode ?? 0));
 }

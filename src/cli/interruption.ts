@@ -3,13 +3,17 @@ const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 export type Interruption = { signal: AbortSignal; exitCode: number; end(): void };
 
-/** Aborts at the first signal; at the second the process ends at once, for those who do not want to wait. */
+/**
+ * Aborts at the first signal; at the second the process ends at once, for those who do not want to wait. SIGHUP comes twice by itself, from
+ * the shell and from the kernel.
+ */
 export function watchForInterruption(onFirst: () => void): Interruption {
   const aborting = new AbortController();
   const watched = { signal: aborting.signal, exitCode: 0, end: () => {} };
   const listeners = Object.entries(CODES).map(([name, code]) => {
     const listener = () => {
-      if (aborting.signal.aborted) process.exit(code);
+      if (aborting.signal.aborted && name !== "SIGHUP") process.exit(code);
+      if (aborting.signal.aborted) return;
       watched.exitCode = code;
       aborting.abort();
       onFirst();

@@ -1,29 +1,28 @@
-import { readConfig, type Config } from "../config.ts";
-import { startEmbeddedPostgres, type EmbeddedPostgres } from "../embedded/embedded-postgres.ts";
+import { readConfig } from "../config.ts";
 import { migrateDatabase } from "../db/migrate.ts";
 import { connectDatabase } from "../db/connect.ts";
 import { openQueue } from "../queue/queue.ts";
 import { makeDataDir } from "../storage/make-folder.ts";
+import { openEmbedded } from "./open-embedded.ts";
 
 /** Brings the tables of Pressrun and of its queue up to date, and ends. */
 export async function migrate(): Promise<void> {
   const config = readConfig(process.env);
-  const embedded = config.databaseUrl === null ? await startEmbedded(config) : null;
-  const url = config.databaseUrl ?? embedded?.url ?? "";
+  if (config.databaseUrl !== null) return bringUpToDate(config.databaseUrl);
+  await makeDataDir(config.dataDir);
+  const database = await openEmbedded(config);
   try {
-    await migrateDatabase(url, () => console.error("Waiting for another process that migrates the database."));
-    const db = connectDatabase({ url, poolMax: 2, onError: () => {} });
-    const queue = await openQueue({ executor: db.executor, supervise: false, onError: () => {} });
-    await queue.stop();
-    await db.close();
-    console.log("The database is up to date.");
+    await bringUpToDate(database.url);
   } finally {
-    // A server that another process started goes on running.
-    await (embedded?.adopted ? embedded.leave() : embedded?.stop());
+    await database.close();
   }
 }
 
-async function startEmbedded({ dataDir, embeddedPgPort }: Config): Promise<EmbeddedPostgres> {
-  await makeDataDir(dataDir);
-  return startEmbeddedPostgres({ dataDir, port: embeddedPgPort, log: console.error });
+async function bringUpToDate(url: string): Promise<void> {
+  await migrateDatabase(url, () => console.error("Waiting for another process that migrates the database."));
+  const db = connectDatabase({ url, poolMax: 2, onError: () => {} });
+  const queue = await openQueue({ executor: db.executor, supervise: false, onError: () => {} });
+  await queue.stop();
+  await db.close();
+  console.log("The database is up to date.");
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { hasCluster } from "../embedded/cluster.ts";
-import { startEmbeddedPostgres } from "../embedded/embedded-postgres.ts";
+import { openEmbedded } from "./open-embedded.ts";
 
 export type OpenedDatabase = {
   url: string;
@@ -17,7 +17,7 @@ export type OpenedDatabase = {
 export async function openDatabase({
   databaseUrl,
   dataDir,
-  embeddedPgPort,
+  ...config
 }: Pick<Config, "databaseUrl" | "dataDir" | "embeddedPgPort">): Promise<OpenedDatabase> {
   if (databaseUrl !== null) return { url: databaseUrl, isEmbedded: false, close: async () => {} };
   if (!(await hasCluster(join(dataDir, "postgres")))) {
@@ -25,6 +25,5 @@ export async function openDatabase({
       `Expected a database in ${join(dataDir, "postgres")}, where there is none. Set DATA_DIR to the folder that \`pressrun serve\` has, or DATABASE_URL to its PostgreSQL.`,
     );
   }
-  const embedded = await startEmbeddedPostgres({ dataDir, port: embeddedPgPort, log: console.error });
-  return { url: embedded.url, isEmbedded: true, close: embedded.adopted ? embedded.leave : embedded.stop };
+  return { ...(await openEmbedded({ dataDir, ...config })), isEmbedded: true };
 }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -56,7 +56,6 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
   const port = found?.port ?? (await choosePort(clusterDir, options.port));
   const launch = () => ensureRunning({ clusterDir, binaries, user, port });
   const { postmaster, isStarted } = await launch();
-  await writeFile(join(clusterDir, PORT_FILE), String(postmaster.port)).catch(() => {});
 
   const watch = watchOver({ postmaster, clusterDir, launch, log: options.log });
   const url = `postgres://${SUPERUSER}:${encodeURIComponent(password)}@127.0.0.1:${postmaster.port}/${DATABASE}${urlOptions}`;
@@ -91,9 +90,24 @@ type Launch = { clusterDir: string; binaries: Binaries; user: ServerUser; port: 
 
 /**
  * Resolves with a server that takes connections: the one that we start, or that of a process that was faster. Throws DataDirInUse
- * where there is one that we cannot see.
+ * where there is one that we cannot see. Whoever does not wait for it (a second Ctrl-C) takes along what was started until then: nobody
+ * else knows of it yet.
  */
-async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Promise<{ postmaster: Postmaster; isStarted: boolean }> {
+async function ensureRunning(launch: Launch): Promise<{ postmaster: Postmaster; isStarted: boolean }> {
+  let child: ChildProcess | undefined;
+  const endChild = () => void child?.kill("SIGINT");
+  process.once("exit", endChild);
+  try {
+    return await findOrStart(launch, (started) => (child = started));
+  } finally {
+    process.off("exit", endChild);
+  }
+}
+
+async function findOrStart(
+  { clusterDir, binaries, user, port }: Launch,
+  onSpawn: (child: ChildProcess) => void,
+): Promise<{ postmaster: Postmaster; isStarted: boolean }> {
   const deadline = performance.now() + START_MS;
   let exit: string | null = null;
   let isStarted = false;
@@ -105,7 +119,10 @@ async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Prom
   };
   while (performance.now() < deadline) {
     const postmaster = findPostmaster(clusterDir);
-    if (postmaster?.isReady) return { postmaster, isStarted };
+    if (postmaster?.isReady) {
+      await writeFile(join(clusterDir, PORT_FILE), String(postmaster.port)).catch(() => {});
+      return { postmaster, isStarted };
+    }
     if (postmaster === null && exit !== null) {
       // What collects its logs writes a moment longer, and has the lock until then.
       await lockCluster(clusterDir, user);
@@ -116,7 +133,7 @@ async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Prom
       const wrap = await lockCluster(clusterDir, user);
       if (wrap === null && (timesTaken += 1) === LOCK_LOOKS) throw inUse(clusterDir);
       if (wrap !== null) await ensureDatabase(clusterDir, binaries, { wrap });
-      if (wrap !== null) spawnPostmaster({ clusterDir, binaries, wrap, port }, onExit);
+      if (wrap !== null) onSpawn(spawnPostmaster({ clusterDir, binaries, wrap, port }, onExit));
       isStarted = wrap !== null;
     }
     await delay(20);
@@ -130,7 +147,7 @@ async function ensureRunning({ clusterDir, binaries, user, port }: Launch): Prom
 type OnExit = (code: number | null, how: string) => void;
 type Spawn = Omit<Launch, "user"> & Pick<ServerUser, "wrap">;
 
-function spawnPostmaster({ clusterDir, binaries, wrap, port }: Spawn, onExit: OnExit): void {
+function spawnPostmaster({ clusterDir, binaries, wrap, port }: Spawn, onExit: OnExit): ChildProcess {
   const { command, args } = wrap(binaries.postgres, ["-D", clusterDir, ...serverSettings(port)]);
   const log = openSync(join(clusterDir, STARTUP_LOG), "w");
   try {
@@ -138,6 +155,7 @@ function spawnPostmaster({ clusterDir, binaries, wrap, port }: Spawn, onExit: On
     child.once("error", (error) => onExit(null, error.message));
     child.once("exit", (code, signal) => onExit(code, `it ended with ${signal ?? code}`));
     child.unref();
+    return child;
   } finally {
     closeSync(log);
   }
