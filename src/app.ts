@@ -196,6 +196,7 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
   isOurs = ownership !== null;
   if (!ownership) throw new DataDirInUse(config.dataDir);
   onStop(ownership.close);
+  embedded.keepRunning();
   return embedded.url;
 }
 

@@ -11,8 +11,8 @@ export type OpenedDatabase = {
 };
 
 /**
- * The database of this configuration, for a command that only asks it something. An embedded one that another process started
- * goes on running, one that is started for the command is stopped again, and one that is not there is not made.
+ * The database of this configuration, for a command that only asks it something. An embedded one that a service or another
+ * command has in use goes on running, else it is stopped again, and one that is not there is not made.
  */
 export async function openDatabase({
   databaseUrl,

@@ -1,15 +1,24 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../config.ts";
-import { startEmbeddedPostgres } from "../embedded/embedded-postgres.ts";
+import { isDatabaseAway, isDatabaseClosed } from "../db/connect.ts";
+import { shareServer, type Share } from "../db/share-server.ts";
+import { startEmbeddedPostgres, type EmbeddedPostgres } from "../embedded/embedded-postgres.ts";
 import { endProcess } from "./end-process.ts";
 import { watchForInterruption } from "./interruption.ts";
 
+type Where = Pick<Config, "dataDir" | "embeddedPgPort">;
 type Opened = { url: string; close(): Promise<void> };
 
+/** Others that stop the server just when we have found it are done within a second. */
+const RETRY_MS = 100;
+const SHARE_MS = 60_000;
+
 /**
- * The embedded server for the time of a command. It is detached, so that a signal that ends the command would leave it running for ever:
- * the first one closes it before the process ends, the second does not wait for that.
+ * The embedded server for the time of a command: that of a service or of another command, or one that is started. The last command
+ * stops it, whoever started it, where no service has it. It is detached, so that a signal that ends a command would leave it running
+ * for ever: the first one closes it before the process ends, the second does not wait for that, and stops what this process started.
  */
-export async function openEmbedded({ dataDir, embeddedPgPort }: Pick<Config, "dataDir" | "embeddedPgPort">): Promise<Opened> {
+export async function openEmbedded(where: Where): Promise<Opened> {
   const interruption = watchForInterruption(
     () =>
       void opening.then(
@@ -18,12 +27,12 @@ export async function openEmbedded({ dataDir, embeddedPgPort }: Pick<Config, "da
         () => {},
       ),
   );
-  const opening = startEmbeddedPostgres({ dataDir, port: embeddedPgPort, log: console.error }).then((embedded) => {
-    if (!embedded.adopted) process.once("exit", embedded.abandon);
+  const opening = startShared(where).then(({ embedded, share }) => {
     const end = async () => {
       try {
-        await (embedded.adopted ? embedded.leave() : embedded.stop());
+        if (await share.isLast()) await embedded.stop();
         process.off("exit", embedded.abandon);
+        await share.close();
       } finally {
         // Here, before the command hears that its database is gone, which is not what ends it.
         if (interruption.signal.aborted) await endProcess(interruption.exitCode);
@@ -34,4 +43,20 @@ export async function openEmbedded({ dataDir, embeddedPgPort }: Pick<Config, "da
     return { url: embedded.url, close: () => (ended ??= end()) };
   });
   return opening;
+}
+
+/** One that is being stopped by its last command, or by its service, is waited for and started again. */
+async function startShared({ dataDir, embeddedPgPort }: Where): Promise<{ embedded: EmbeddedPostgres; share: Share }> {
+  const deadline = performance.now() + SHARE_MS;
+  for (;;) {
+    const embedded = await startEmbeddedPostgres({ dataDir, port: embeddedPgPort, log: console.error });
+    if (!embedded.adopted) process.once("exit", embedded.abandon);
+    try {
+      return { embedded, share: await shareServer(embedded.url) };
+    } catch (error) {
+      if (!isDatabaseAway(error) || isDatabaseClosed(error) || performance.now() > deadline) throw error;
+      process.off("exit", embedded.abandon);
+      await delay(RETRY_MS);
+    }
+  }
 }

@@ -4,7 +4,7 @@ import { connectionOptions, unlessHanging } from "./connect.ts";
 import { openSession } from "./session.ts";
 
 /** Drawn once: one process may own a DATA_DIR's embedded database. */
-const OWNER_LOCK = "8102099357864814446";
+export const OWNER_LOCK = "8102099357864814446";
 /** "file" in ASCII: every process of a database shares a lock whose second number stands for the folder of its files. */
 const FOLDER_LOCK_CLASS = 0x66696c65;
 /** Drawn once: held while a process looks which folder the others have. */

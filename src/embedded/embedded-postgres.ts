@@ -10,13 +10,16 @@ import { inUse, LOCK_LOOKS, LOCK_TAKEN, lockCluster } from "./cluster-lock.ts";
 import { findPostmaster, isAlive, type Postmaster } from "./postmaster.ts";
 import { chooseServerUser, type ServerUser } from "./server-user.ts";
 import { serverSettings } from "./settings.ts";
+import { watchServer, type ServerWatch } from "./watch-server.ts";
 
 export type EmbeddedPostgres = {
   /** A connection string for clients and for psql. */
   url: string;
   port: number;
-  /** True where the server was running already, left by a process that was killed. */
+  /** True where the server was running already, another's or left by a process that was killed. */
   adopted: boolean;
+  /** Starts it again wherever it is gone, until it is stopped or left: for its owner, since any other would start what the owner has stopped. */
+  keepRunning(): void;
   /** Stops the server and waits until it is gone. */
   stop(): Promise<void>;
   /** Lets it run on, for the process that uses it as well. */
@@ -36,12 +39,9 @@ type Options = {
 /** Enough for the recovery after a crash, which replays at most max_wal_size. */
 const START_MS = 120_000;
 const STOP_MS = 20_000;
-const WATCH_MS = 1_000;
-/** A server that does not start, as where the disk is full, is tried every second, and said so every ten. */
-const REPEAT_MS = 10_000;
 
 /**
- * Starts the PostgreSQL of a data folder, or adopts the one that runs there, and keeps it running until `stop`.
+ * Starts the PostgreSQL of a data folder, or adopts the one that runs there.
  * It is detached from the terminal, so that Ctrl-C reaches us first and the database goes last.
  */
 export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedPostgres> {
@@ -57,16 +57,28 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
   const launch = () => ensureRunning({ clusterDir, binaries, user, port });
   const { postmaster, isStarted } = await launch();
 
-  const watch = watchOver({ postmaster, clusterDir, launch, log: options.log });
+  let watch: ServerWatch | undefined;
   const url = `postgres://${SUPERUSER}:${encodeURIComponent(password)}@127.0.0.1:${postmaster.port}/${DATABASE}${urlOptions}`;
   return {
     url,
     port: postmaster.port,
     adopted: !isStarted,
-    leave: watch.end,
-    abandon: watch.abandon,
+    keepRunning() {
+      watch ??= watchServer({ postmaster, clusterDir, launch, log: options.log });
+    },
+    async leave() {
+      await watch?.end();
+    },
+    abandon() {
+      void watch?.end();
+      try {
+        process.kill(watch?.pid() ?? postmaster.pid, "SIGINT");
+      } catch {
+        // It has ended, or is another user's.
+      }
+    },
     async stop() {
-      await watch.end();
+      await watch?.end();
       const running = findPostmaster(clusterDir);
       if (running) await stopPostmaster(running.pid);
     },
@@ -176,46 +188,6 @@ function readWhy(clusterDir: string): string {
 
 function readTail(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8").slice(-600).trim() : "";
-}
-
-type Launcher = () => ReturnType<typeof ensureRunning>;
-type Watched = { postmaster: Postmaster; clusterDir: string; launch: Launcher; log: (message: string) => void };
-
-/** Keeps the server running while we run: one that was killed or stopped by hand is started again. */
-function watchOver({ postmaster, clusterDir, launch, log }: Watched): { end(): Promise<void>; abandon(): void } {
-  let { pid } = postmaster;
-  let saidAt = -Infinity;
-  const over = new AbortController();
-  const watching = (async () => {
-    while (!over.signal.aborted) {
-      await delay(WATCH_MS, undefined, { signal: over.signal }).catch(() => {});
-      if (over.signal.aborted || isAlive(pid)) continue;
-      try {
-        const running = findPostmaster(clusterDir) ?? (await launch()).postmaster;
-        pid = running.pid;
-        saidAt = -Infinity;
-        log(`The embedded PostgreSQL was gone and runs again as process ${pid}.`);
-      } catch (error) {
-        if (performance.now() - saidAt < REPEAT_MS) continue;
-        saidAt = performance.now();
-        log(`The embedded PostgreSQL is gone and does not start: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    }
-  })();
-  return {
-    async end() {
-      over.abort();
-      await watching;
-    },
-    abandon() {
-      over.abort();
-      try {
-        process.kill(pid, "SIGINT");
-      } catch {
-        // It has ended, or is another user's.
-      }
-    },
-  };
 }
 
 /** By a fast shutdown, which ends sessions and writes everything; where that takes too long, by an immediate one, which loses nothing either. */

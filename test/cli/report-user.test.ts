@@ -7,6 +7,7 @@ import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { migrateDatabase } from "../../src/db/migrate.ts";
+import { takeOwnership } from "../../src/db/ownership.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { placeCluster } from "../support/cluster.ts";
@@ -45,6 +46,9 @@ describe("a report user of the embedded database", () => {
     await placeCluster(dataDir);
     const postgres = await startEmbeddedPostgres({ dataDir, port: 0, log: () => {} });
     onCleanup(() => postgres.stop());
+    // As a service, or each command would stop the server behind it.
+    const ownership = await takeOwnership({ url: postgres.url, onLost: assert.fail });
+    onCleanup(() => ownership?.close());
     owner = await connect(postgres.url);
     env = { DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" };
     const created = await pressrun(["report-user", "create", "analyst"], env);

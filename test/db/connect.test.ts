@@ -8,6 +8,7 @@ import { listen } from "../../src/db/listen.ts";
 import { migrateDatabase } from "../../src/db/migrate.ts";
 import { withOwnConnection } from "../../src/db/own-connection.ts";
 import { takeOwnership } from "../../src/db/ownership.ts";
+import { shareServer } from "../../src/db/share-server.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -110,7 +111,7 @@ const LOOKS = `
 test("every connection asks for a sign of life after ten quiet seconds", async (t) => {
   const url = await createTestDatabase();
   const { mock } = t.mock.method(Socket.prototype, "setKeepAlive");
-  const connections = { pool: 1, loading: 1, ownership: 1, listening: 1, migration: 2 };
+  const connections = { pool: 1, loading: 1, ownership: 1, sharing: 1, listening: 1, migration: 2 };
   const open: Record<keyof typeof connections, () => Promise<unknown>> = {
     async pool() {
       const db = connectDatabase({ url, poolMax: 1, onError: assert.fail });
@@ -121,6 +122,10 @@ test("every connection asks for a sign of life after ten quiet seconds", async (
     async ownership() {
       const held = await takeOwnership({ url, onLost: assert.fail });
       onCleanup(async () => held?.close());
+    },
+    async sharing() {
+      const share = await shareServer(url);
+      onCleanup(() => share.close());
     },
     async listening() {
       const isListening = Promise.withResolvers<void>();

@@ -214,6 +214,7 @@ describe("the embedded PostgreSQL", () => {
     const said: string[] = [];
     const postgres = await startEmbeddedPostgres({ dataDir, port: 0, log: (message) => void said.push(message) });
     onCleanup(() => postgres.stop());
+    postgres.keepRunning();
     const [config, log, pidFile] = ["postgresql.auto.conf", "startup.log", "postmaster.pid"].map((name) => join(dataDir, "postgres", name));
     assert.ok(config && log && pidFile);
     await writeFile(config, "no such setting\n");

@@ -23,6 +23,7 @@ test(
     // Its own watch starts the server again, as an init system would.
     const postgres = await startEmbeddedPostgres({ dataDir: folder, port: 0, log: () => {} });
     onCleanup(postgres.stop);
+    postgres.keepRunning();
     const postmaster = () => processesNaming(`-D ${folder}/postgres`)[0]?.pid ?? 0;
     const photo = await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" });
     const origin = await startSlowOrigin(100, photo);
