@@ -4,7 +4,7 @@ import type { Config } from "./config.ts";
 import { listSealedBatches } from "./db/batches.ts";
 import { connectDatabase, isDatabaseAway, isDatabaseClosed, isStatementUnknown, type Database } from "./db/connect.ts";
 import { migrateDatabase } from "./db/migrate.ts";
-import { shareFolder, takeOwnership } from "./db/ownership.ts";
+import { isFolderShared, shareFolder, takeOwnership } from "./db/ownership.ts";
 import { watchVersion } from "./db/watch-version.ts";
 import { withoutPassword } from "./domain/database-url.ts";
 import { openHeaderSeal } from "./wire/header-seal.ts";
@@ -138,8 +138,9 @@ async function startFoundation(
     onError: (error) => warn(error, "the queue reported an error"),
   });
   onStop(queue.stop);
-  // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out.
-  if (config.databaseUrl === null) await queue.freeClaims();
+  // Alone on our own database: what a killed forerunner had in hand goes on now, not after its heartbeats have run out. Others that share it
+  // by DATABASE_URL may have outlived the forerunner, and would be robbed of all that they are at.
+  if (config.databaseUrl === null && !(await isFolderShared(db.executor))) await queue.freeClaims();
   const headerSeal = await openHeaderSeal(config, log, await listSealedBatches(db.executor));
   return { config, log, warn, doubtTables, db, queue, storage, headerSeal };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import { connectionOptions, unlessHanging } from "./connect.ts";
+import { connectionOptions, unlessHanging, type Executor } from "./connect.ts";
 import { openSession } from "./session.ts";
 
 /** Drawn once: one process may own a DATA_DIR's embedded database. */
@@ -48,6 +48,11 @@ export async function shareFolder(options: HoldOptions & { folderId(isAlone: boo
     }
     return false;
   });
+}
+
+/** Whether a process says of this database that it shares it: any but the owner of an embedded one, which has the folder to itself. */
+export async function isFolderShared(db: Executor): Promise<boolean> {
+  return (await db.executeSql(HELD_FOLDERS, [FOLDER_LOCK_CLASS])).rows.length > 0;
 }
 
 /** 31 bits of the id, since the two numbers of a lock are signed and have 32. */

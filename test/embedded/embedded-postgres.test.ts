@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
@@ -9,10 +10,12 @@ import { once } from "node:events";
 import os from "node:os";
 import { describe, test } from "node:test";
 import { connectDatabase } from "../../src/db/connect.ts";
+import { shareFolder } from "../../src/db/ownership.ts";
 import { findBinaries } from "../../src/embedded/binaries.ts";
 import { ensureCluster, hasCluster } from "../../src/embedded/cluster.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
 import { chooseServerUser } from "../../src/embedded/server-user.ts";
+import { openQueue } from "../../src/queue/queue.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { placeCluster } from "../support/cluster.ts";
 import { runCommand } from "../support/command.ts";
@@ -87,6 +90,27 @@ describe("the embedded PostgreSQL", () => {
     assert.equal((await second.kill("SIGTERM")).code, 0);
     assert.deepEqual(processesNaming(dataDir), []);
     assert.equal(existsSync(join(dataDir, "postgres", "postmaster.pid")), false);
+  });
+
+  test("that was orphaned under others that share it leaves them what they have claimed", async () => {
+    const dataDir = await folderWithCluster();
+    const owner = await startService({ DATA_DIR: dataDir });
+    const url = await eventually("its URL", async () => /^Database: psql "(.+)"$/m.exec(owner.output.join("\n"))?.[1]);
+    await owner.kill("SIGKILL");
+    const share = await shareFolder({ url, folderId: async () => randomUUID(), onLost: assert.fail });
+    const db = connectDatabase({ url, poolMax: 2, onError: () => {} });
+    const queue = await openQueue({ executor: db.executor, supervise: false, onError: () => {} });
+    const claims = await db.keyedTransaction(async (tx) => {
+      await queue.sendImages(tx, [{ data: { batchId: randomUUID(), ordinal: 0 }, priority: -1 }]);
+      return (await queue.claimImages(tx, 1)).claims;
+    });
+    // Nobody sends heartbeats for them, and a start may take longer than a claim lives without one.
+    await db.executor.executeSql("update pgboss.job set heartbeat_seconds = 3600 where state = 'active'");
+    const again = await startService({ DATA_DIR: dataDir });
+    const { alive } = await db.keyedTransaction((tx) => queue.touch(tx, claims));
+    assert.equal(alive.size, 1);
+    await Promise.all([share?.close(), queue.stop(), db.close()]);
+    assert.equal((await again.kill("SIGTERM")).code, 0);
   });
 
   test("that is stopping still, since its process ended at once, is waited for and started again", { timeout: 60_000 }, async () => {
