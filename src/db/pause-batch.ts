@@ -79,6 +79,9 @@ export async function markResumed(tx: Tx, batchId: string, change: BudgetChange)
  * their next attempt. Without those in held_image, which can be a million: planning sends them as there is room. Their waiting
  * time counts from now on, without the pause. It is one statement, which sees jobs and images as of one moment: the job that a
  * settle is replacing, or its replacement, and never neither.
+ *
+ * `not in` hashes the live jobs whatever the statistics say. With `not exists`, and statistics from before the batch, PostgreSQL 15 compared
+ * each planned image with each live one, the batch locked meanwhile: 19 s for 200,000 held and 1,000 in hand.
  */
 export async function reopenImages(tx: Tx, batchId: string): Promise<{ ordinal: number; delayMs: number }[]> {
   const { rows } = await tx.executor.executeSql(
@@ -87,7 +90,7 @@ export async function reopenImages(tx: Tx, batchId: string): Promise<{ ordinal: 
        where name = 'image' and state in ('created', 'retry', 'active') and data->>'batchId' = $1::text
      ), reopened as (
        update image set queued_at = now()
-       where batch_id = $1::uuid and state = 'planned' and same_as is null and not exists (select 1 from live where live.ordinal = image.ordinal)
+       where batch_id = $1::uuid and state = 'planned' and same_as is null and ordinal not in (select ordinal from live where ordinal is not null)
          and not exists (select 1 from held_image h where h.batch_id = image.batch_id and h.host = image.host and h.ordinal = image.ordinal)
        returning ordinal, not_before
      )

@@ -5,6 +5,7 @@ import { findClaimedImages, type ClaimedImage } from "../../src/db/claimed-image
 import type { Database, Executor, Tx } from "../../src/db/connect.ts";
 import { addToShares, keepHeldImages, takeDueImages } from "../../src/db/host-share.ts";
 import { findKnownSources, rememberSources } from "../../src/db/known-sources.ts";
+import { reopenImages } from "../../src/db/pause-batch.ts";
 import { insertImages, listProductsToPlan, settleRepeats } from "../../src/db/plan-images.ts";
 import { recordRetries, settleImages } from "../../src/db/settle-images.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
@@ -172,6 +173,24 @@ describe("by plans from when there was next to nothing, what is looked up by key
         checkLookedAt(plans);
       }),
     );
+});
+
+/** A keyed transaction joins as PostgreSQL 15 does elsewhere by such statistics: one by one. */
+test("what is looked through as a whole is compared by a hash, whatever the statistics say", async () => {
+  const db = await openTestDatabase();
+  await fill(db, 0);
+  const plans: Plan[] = [];
+  await db
+    .keyedTransaction(async (tx) => {
+      // Few enough to end soon where each is compared with each.
+      await tx.executor.executeSql("delete from pgboss.job where (data->'ordinals'->>0)::int >= 1000");
+      const { client } = explaining(tx, plans);
+      await reopenImages({ ...tx, executor: { executeSql: (text, values = []) => client.query({ text, values }) } }, BATCH);
+      throw new Undone();
+    })
+    .catch((error: unknown) => assert.ok(error instanceof Undone, String(error)));
+  const most = Math.max(...plans.map(mostLookedAt));
+  assert.ok(most >= PLANNED / 2 && most <= PLANNED, `Expected ${PLANNED} rows at most looked at in one place, got ${most}`);
 });
 
 async function fill({ executor }: Database, earlier: number): Promise<void> {
