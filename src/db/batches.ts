@@ -131,6 +131,14 @@ export async function findBatch(db: Executor, tenantId: string, batchId: string)
   return (rows[0] as BatchRow | undefined) ?? null;
 }
 
+/**
+ * Locks a batch until the transaction ends. What in the transaction returns BATCH_COLUMNS of a change, and may have had to wait for the batch,
+ * locks it so before: a statement that waits looks anew at the batch's own row alone, and its shares would be those from before the wait.
+ */
+export async function lockBatch(tx: Tx, batchId: string): Promise<void> {
+  await tx.executor.executeSql("select 1 from batch where batch_id = $1 for update", [batchId]);
+}
+
 /** The newest first; ids are in the order of time. */
 export async function listBatches(db: Executor, tenantId: string, page: { before: string | null; limit: number }): Promise<BatchRow[]> {
   const { rows } = await db.executeSql(

@@ -1,5 +1,5 @@
 import { IMAGE_CODES } from "../domain/image-code.ts";
-import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
+import { BATCH_COLUMNS, lockBatch, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connect.ts";
 import { EVENT_TIME } from "./events.ts";
 import { IS_SETTLED } from "./settle-images.ts";
@@ -9,6 +9,7 @@ import { IS_SETTLED } from "./settle-images.ts";
  * that was done before, or where the batch has ended or is wholly settled and about to.
  */
 export async function markCancelled(tx: Tx, batchId: string, reason: string): Promise<BatchRow | null> {
+  await lockBatch(tx, batchId);
   const { rows } = await tx.executor.executeSql(
     `update batch set cancelled_at = ${EVENT_TIME}, paused_at = coalesce(paused_at, ${EVENT_TIME}), pause_reason = $2
      where batch_id = $1 and cancelled_at is null and status in ('pending', 'processing')

@@ -1,5 +1,5 @@
 import type { WorstFailure } from "../domain/failure-budget.ts";
-import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
+import { BATCH_COLUMNS, lockBatch, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
 import { EVENT_TIME } from "./events.ts";
 import { DELAY_LEFT_MS, IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
@@ -9,6 +9,7 @@ import { DELAY_LEFT_MS, IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
  * wholly settled and about to end. Its status stays, since the seed's clients know no word for a paused batch.
  */
 export async function markPaused(tx: Tx, batchId: string, reason: string): Promise<BatchRow | null> {
+  await lockBatch(tx, batchId);
   const { rows } = await tx.executor.executeSql(
     `update batch set paused_at = ${EVENT_TIME}, pause_reason = $2, sequence = sequence + 1
      where batch_id = $1 and paused_at is null and status in ('pending', 'processing')
@@ -19,7 +20,7 @@ export async function markPaused(tx: Tx, batchId: string, reason: string): Promi
   return (rows[0] as BatchRow | undefined) ?? null;
 }
 
-/** Pauses a batch of which only held images are left; null where anything else is. */
+/** Pauses a batch of which only held images are left, and which the caller holds locked; null where anything else is. */
 export async function markStandingStill(tx: Tx, batchId: string, reason: string): Promise<BatchRow | null> {
   const { rows } = await tx.executor.executeSql(
     `update batch set paused_at = ${EVENT_TIME}, pause_reason = $2, waits_for_hosts = true, sequence = sequence + 1

@@ -1,4 +1,4 @@
-import type { BatchRow } from "../db/batches.ts";
+import { findBatch, lockBatch, type BatchRow } from "../db/batches.ts";
 import type { Tx } from "../db/connect.ts";
 import { addToShares, findWorstOfHost, keepHeldImages, markSharePaused, type Share } from "../db/host-share.ts";
 import { markStandingStill } from "../db/pause-batch.ts";
@@ -84,7 +84,13 @@ export async function shelveImages(
  * Pauses a batch of which only images of paused hosts are left. The pause names these hosts: whoever waits for the end of the
  * batch has to resume them.
  */
-export async function pauseStandingStill(tx: Tx, deps: AnnounceDeps, batch: BatchRow): Promise<void> {
-  const paused = await markStandingStill(tx, batch.batchId, describeOnlyHeld(batch.pausedShares, batch));
+export async function pauseStandingStill(
+  tx: Tx,
+  deps: AnnounceDeps,
+  { batchId, tenantId }: Pick<BatchRow, "batchId" | "tenantId">,
+): Promise<void> {
+  await lockBatch(tx, batchId);
+  const batch = await findBatch(tx.executor, tenantId, batchId);
+  const paused = batch && (await markStandingStill(tx, batchId, describeOnlyHeld(batch.pausedShares, batch)));
   if (paused?.pausedAt) await announceEvent(tx, deps, paused, { type: "batch.paused", at: paused.pausedAt });
 }

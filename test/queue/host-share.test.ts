@@ -2,14 +2,15 @@ import assert from "node:assert/strict";
 import { createHash, randomUUIDv7 } from "node:crypto";
 import { join } from "node:path";
 import { before, beforeEach, describe, test } from "node:test";
-import { findBatch, type BatchRow } from "../../src/db/batches.ts";
+import { findBatch, lockBatch, type BatchRow } from "../../src/db/batches.ts";
 import { findClaimedImages } from "../../src/db/claimed-images.ts";
 import { DEFAULT_TENANT_ID, type Database, type Transaction, type Tx } from "../../src/db/connect.ts";
 import type { BudgetChange } from "../../src/db/pause-batch.ts";
 import { BUDGET_SETTLED_MIN, PAUSED_BY_HAND } from "../../src/domain/failure-budget.ts";
 import { TAG_IMAGES } from "../../src/domain/fair-tag.ts";
 import type { ImageCode } from "../../src/domain/image-code.ts";
-import { countShares } from "../../src/queue/hold-share.ts";
+import { cancelBatch } from "../../src/queue/cancel-batch.ts";
+import { countShares, pauseStandingStill } from "../../src/queue/hold-share.ts";
 import { pauseBatch, pauseOverBudget } from "../../src/queue/pause-batch.ts";
 import { QUEUED_LOW_WATER, QUEUED_MAX } from "../../src/queue/plan-page.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
@@ -19,6 +20,7 @@ import { finishBatch } from "../../src/worker/finish-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import type { Settler } from "../../src/worker/settler.ts";
+import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
@@ -686,6 +688,44 @@ describe("a host's share of a batch", () => {
     await all(await claim(60), fail);
     assert.deepEqual([(await batchOf(batchId)).hostsPaused, (await batchOf(batchId)).pauseHostAtFailurePercent], [0, null]);
     await assertNothingLost(batchId);
+  });
+
+  /** A batch with a paused share, and what pauses another one, with which only held images are left. */
+  const loadForTwo = async () => {
+    const batchId = await load([...urlsOf("worse.test", 29), ...urlsOf(BAD, 60)]);
+    const claims = await claimOf(100);
+    const [bad, others] = [true, false].map((wanted) => claims.filter((one) => isBad(one) === wanted).map(({ held }) => held));
+    assert.ok(bad && others);
+    await all(others.slice(0, 19), fail);
+    await all(bad.slice(0, 20), fail);
+    await all([...others.slice(19), ...bad.slice(20)], shelve);
+    const state = { batchId, hostPercent: 30, round: 1, isPaused: false, isPlanned: true };
+    return { batchId, pauseOther: (tx: Tx) => countShares(tx, deps(), state, [others[0]?.data.ordinal ?? -1]) };
+  };
+  const cancel = (batchId: string) => db.transaction((tx) => cancelBatch(tx, { queue }, batchId));
+  for (const [what, pauseAlso] of Object.entries({ pause, cancel }))
+    test(`is named in the answer to a ${what} that had to wait until it was paused`, async () => {
+      const { batchId, pauseOther } = await loadForTwo();
+      const { waiting } = await db.transaction(async (tx) => {
+        await lockBatch(tx, batchId);
+        const waiting = pauseAlso(batchId);
+        await eventually("it to wait", async () => {
+          const [blocked] = await rowsOf("select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()");
+          return blocked !== undefined;
+        });
+        await pauseOther(tx);
+        return { waiting };
+      });
+      const row = await waiting;
+      assert.deepEqual([row?.hostsPaused, row?.pausedShares.map(({ host }) => host)], [2, [BAD, "worse.test"]]);
+    });
+
+  test("is named by the pause for want of anything else, however late it was paused", async () => {
+    const { batchId, pauseOther } = await loadForTwo();
+    const asFound = await batchOf(batchId);
+    await db.transaction(pauseOther);
+    await db.transaction((tx) => pauseStandingStill(tx, deps(), asFound));
+    assert.match(String((await batchOf(batchId)).pauseReason), / 50 images of 2 paused hosts: bad\.test \(40\), worse\.test \(10\)\.$/);
   });
 
   test("is not paused beside its batch: where both budgets are spent it is the batch that is", async () => {
