@@ -181,12 +181,13 @@ export async function findSealedHeaders(db: Executor, batchId: string): Promise<
 /** What an unfinished batch has sealed, for its origins or for its webhook's receiver. */
 export type SealedBatch = { batchId: string; headers: string | null; endpointId: string | null; authorization: string | null };
 
-/** One for each endpoint with credentials of its own, or for the batch's headers alone. */
+/** One for each endpoint with credentials of its own, or for the batch's headers alone. By indexes: every start asks, whatever has ended. */
 export async function listSealedBatches(db: Executor): Promise<SealedBatch[]> {
   const { rows } = await db.executeSql(
     `select b.batch_id as "batchId", (b.source_headers::jsonb)->>'sealed' as headers, e.endpoint_id as "endpointId", e.sealed_authorization as "authorization"
-     from batch b left join endpoint e on e.batch_id = b.batch_id and e.sealed_authorization is not null
-     where b.finished_at is null and (b.source_headers is not null or e.endpoint_id is not null)`,
+     from batch b left join lateral (
+       select endpoint_id, sealed_authorization from endpoint where batch_id = b.batch_id and sealed_authorization is not null offset 0) e on true
+     where b.status in ('pending', 'processing') and (b.source_headers is not null or e.endpoint_id is not null)`,
   );
   return rows as SealedBatch[];
 }

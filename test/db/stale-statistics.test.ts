@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { escapeIdentifier, escapeLiteral } from "pg";
+import { listSealedBatches } from "../../src/db/batches.ts";
 import { findClaimedImages, type ClaimedImage } from "../../src/db/claimed-images.ts";
 import type { Database, Executor, Tx } from "../../src/db/connect.ts";
 import { addToShares, keepHeldImages, takeDueImages } from "../../src/db/host-share.ts";
@@ -175,22 +176,52 @@ describe("by plans from when there was next to nothing, what is looked up by key
     );
 });
 
-/** A keyed transaction joins as PostgreSQL 15 does elsewhere by such statistics: one by one. */
-test("what is looked through as a whole is compared by a hash, whatever the statistics say", async () => {
-  const db = await openTestDatabase();
-  await fill(db, 0);
-  const plans: Plan[] = [];
-  await db
-    .keyedTransaction(async (tx) => {
+describe("whatever the statistics say", () => {
+  let db: Database;
+  before(async () => {
+    db = await openTestDatabase();
+    await fill(db, 0);
+  });
+  /** A keyed transaction takes indexes where there are any, and joins as PostgreSQL 15 does elsewhere by such statistics: one by one. */
+  const mostOf = async ({ given, use }: Statement) => {
+    const plans: Plan[] = [];
+    await db
+      .keyedTransaction(async (tx) => {
+        await given?.(tx);
+        const { client } = explaining(tx, plans);
+        await use({ client, executor: { executeSql: (text, values = []) => client.query({ text, values }) } });
+        throw new Undone();
+      })
+      .catch((error: unknown) => assert.ok(error instanceof Undone, String(error)));
+    return Math.max(...plans.map(mostLookedAt));
+  };
+
+  test("open images are compared with live jobs by a hash", async () => {
+    const most = await mostOf({
       // Few enough to end soon where each is compared with each.
-      await tx.executor.executeSql("delete from pgboss.job where (data->'ordinals'->>0)::int >= 1000");
-      const { client } = explaining(tx, plans);
-      await reopenImages({ ...tx, executor: { executeSql: (text, values = []) => client.query({ text, values }) } }, BATCH);
-      throw new Undone();
-    })
-    .catch((error: unknown) => assert.ok(error instanceof Undone, String(error)));
-  const most = Math.max(...plans.map(mostLookedAt));
-  assert.ok(most >= PLANNED / 2 && most <= PLANNED, `Expected ${PLANNED} rows at most looked at in one place, got ${most}`);
+      given: (tx) => tx.executor.executeSql("delete from pgboss.job where (data->'ordinals'->>0)::int >= 1000"),
+      use: (tx) => reopenImages(tx, BATCH),
+    });
+    assert.ok(most >= PLANNED / 2 && most <= PLANNED, `Expected ${PLANNED} rows at most looked at in one place, got ${most}`);
+  });
+
+  test("credentials of unfinished batches are found without those that have ended, and without their endpoints", async () => {
+    const most = await mostOf({
+      given: async ({ executor }) => {
+        await executor.executeSql(
+          `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, status, finished_at)
+           select gen_random_uuid(), $1, n, '{}', 'skip', 1, '{}', 1, 1, 'completed', now() from generate_series(1, 100) n`,
+          [TENANT],
+        );
+        await executor.executeSql(
+          `insert into endpoint (endpoint_id, tenant_id, batch_id, url, secret, sealed_authorization)
+           select gen_random_uuid(), tenant_id, batch_id, 'https://r.test/', 's', 'sealed' from batch`,
+        );
+      },
+      use: (tx) => listSealedBatches(tx.executor),
+    });
+    assert.equal(most, 1);
+  });
 });
 
 async function fill({ executor }: Database, earlier: number): Promise<void> {
