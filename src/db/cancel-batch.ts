@@ -25,7 +25,7 @@ const SKIPPED_MAX = 10_000;
 
 /**
  * Settles a page of what is left of a cancelled batch of which nothing is in hand; true where more may be left. Planned images end as
- * cancelled; with the last of them the batch is settled, and those that were never planned are counted and get no rows. Two that do it at once
+ * cancelled; once none is found the batch is settled, and those that were never planned are counted and get no rows. Two that do it at once
  * take turns at the batch, so that neither takes rows that the other is at for the end.
  */
 export async function skipPage(tx: Tx, batchId: string): Promise<boolean> {
@@ -35,7 +35,8 @@ export async function skipPage(tx: Tx, batchId: string): Promise<boolean> {
   );
   if (locked.rows.length === 0) return false;
   const { rows } = await tx.executor.executeSql(SKIP_PAGE, [batchId, IMAGE_CODES.cancelled.message]);
-  if (Number(rows[0]?.["n"]) === SKIPPED_MAX) return true;
+  // Not those that were changed: one that somebody else changed meanwhile has another ctid, and is left to the next page.
+  if (Number(rows[0]?.["found"]) > 0) return true;
   await tx.executor.executeSql(
     `update batch set is_planned = true, images_queued = 0, images_held = 0, images_due = 0, images_skipped = images_total - images_done - images_failed
      where batch_id = $1`,
@@ -45,12 +46,13 @@ export async function skipPage(tx: Tx, batchId: string): Promise<boolean> {
 }
 
 const SKIP_PAGE = `
-  with skipped as (
+  with page as materialized (
+    select ctid as at from image where batch_id = $1 and state = 'planned' limit ${SKIPPED_MAX}
+  ), skipped as (
     update image set state = 'cancelled', code = 'cancelled', detail = $2, not_before = null, finished_at = now()
-    where ctid = any(array(select ctid from image where batch_id = $1 and state = 'planned' limit ${SKIPPED_MAX}))
-    returning 1
+    where ctid = any(array(select at from page))
   )
-  select count(*)::int as n from skipped`;
+  select count(*)::int as found from page`;
 
 /** Whether images of a batch were skipped, among these ordinals. */
 export async function hasSkipped(db: Executor, batchId: string, { from, to }: { from: number; to: number }): Promise<boolean> {

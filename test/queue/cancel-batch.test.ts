@@ -158,6 +158,9 @@ describe("cancelling a batch", () => {
     assert.equal((await openJobs(db, batchId, "finish")).length, 1);
   });
 
+  const isAnyWaiting = async () =>
+    (await rowsOf("select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")).length > 0;
+
   test("leaves nothing planned where two end it at once and one of them dies", async () => {
     const batchId = await load(urls(1));
     const more = 25_000;
@@ -174,17 +177,28 @@ describe("cancelling a batch", () => {
     const dies = db.transaction(async (tx) => {
       assert.ok(await skip(tx));
       other = db.transaction(skip);
-      await eventually(
-        "the other to wait",
-        async () =>
-          (await rowsOf("select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")).length > 0,
-      );
+      await eventually("the other to wait", isAnyWaiting);
     });
     await dies;
     assert.equal(await other, true, "what the first one has done is not the end");
     await finish(batchId);
     assert.deepEqual(await states(batchId), { cancelled: more + 1 });
     assert.deepEqual(await endOf(batchId), { status: "cancelled", outcome: "none", counts: [0, 0, more + 1] });
+  });
+
+  test("leaves nothing planned that somebody else changes at that moment", async () => {
+    const batchId = await load(urls(3));
+    await cancel(batchId);
+    const { skipped } = await db.transaction(async (tx) => {
+      await tx.executor.executeSql("update image set queued_at = now() where batch_id = $1 and ordinal = 1", [batchId]);
+      const skipped = db.transaction((other) => skipPage(other, batchId));
+      await eventually("it to wait", isAnyWaiting);
+      return { skipped };
+    });
+    assert.equal(await skipped, true, "one of them is left");
+    await finish(batchId);
+    assert.deepEqual(await endOf(batchId), { status: "cancelled", outcome: "none", counts: [0, 0, 3] });
+    assert.deepEqual(await states(batchId), { cancelled: 3 });
   });
 
   test("removes what killed workers have left at the places of its images, and nothing that a row names", async () => {
