@@ -7,7 +7,10 @@ import type { batch } from "./schema.ts";
  * `sourceHosts`: the origins that the batch has source headers for. Only workers read the headers themselves.
  * `pausedShares`: the hundred paused shares that hold the most images; their times are texts, as in JSON.
  */
-export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders"> & { sourceHosts: string[]; pausedShares: StoredShare[] };
+export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders" | "onInvalid"> & {
+  sourceHosts: string[];
+  pausedShares: StoredShare[];
+};
 export type StoredShare = Omit<PausedShare, "pausedAt"> & { pausedAt: string };
 /**
  * What source_headers holds as JSON: the hosts that may be shown, the headers, encrypted, and what tells them from others without giving
@@ -21,7 +24,6 @@ export type NewBatch = Pick<
   | "token"
   | "recipe"
   | "refresh"
-  | "onInvalid"
   | "metadata"
   | "csvFileName"
   | "csvBytes"
@@ -30,7 +32,7 @@ export type NewBatch = Pick<
   | "imagesTotal"
   | "pauseAtFailurePercent"
   | "pauseHostAtFailurePercent"
-> & { sourceHeaders: StoredHeaders | null };
+> & { sourceHeaders: StoredHeaders | null; onInvalid: (typeof batch.$inferSelect)["onInvalid"] };
 export type NewEndpoint = Pick<
   typeof endpoint.$inferSelect,
   "endpointId" | "tenantId" | "batchId" | "url" | "secret" | "sealedAuthorization" | "payload"
@@ -77,7 +79,6 @@ const BATCH_MEMBERS: Record<keyof BatchRow, string> = {
   run: "run",
   recipe: "recipe",
   refresh: "refresh",
-  onInvalid: "on_invalid",
   metadata: "metadata",
   csvFileName: "csv_file_name",
   csvBytes: "csv_bytes::float8",
