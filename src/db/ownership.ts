@@ -4,7 +4,7 @@ import { connectionOptions, unlessHanging, type Executor } from "./connect.ts";
 import { openSession } from "./session.ts";
 
 /** Drawn once: one process may own a DATA_DIR's embedded database. */
-export const OWNER_LOCK = "8102099357864814446";
+const OWNER_LOCK = "8102099357864814446";
 /** "file" in ASCII: every process of a database shares a lock whose second number stands for the folder of its files. */
 const FOLDER_LOCK_CLASS = 0x66696c65;
 /** Drawn once: held while a process looks which folder the others have. */
@@ -55,12 +55,21 @@ export async function isFolderShared(db: Executor): Promise<boolean> {
   return (await db.executeSql(HELD_FOLDERS, [FOLDER_LOCK_CLASS])).rows.length > 0;
 }
 
+/**
+ * In SQL, whether a process serves this database: the owner of an embedded one, or one that shares it and has its files in a folder.
+ * `objsubid = 1` are the locks of one number, whose halves are in two columns, `objsubid = 2` those of two numbers.
+ */
+export const IS_SERVED = `exists (
+  select from pg_locks
+  where locktype = 'advisory' and granted
+    and database = (select oid from pg_database where datname = current_database())
+    and (objsubid = 1 and (classid::int8 << 32) | objid::int8 = ${OWNER_LOCK} or objsubid = 2 and classid = ${FOLDER_LOCK_CLASS}))`;
+
 /** 31 bits of the id, since the two numbers of a lock are signed and have 32. */
 function lockKeyOf(folderId: string): number {
   return Number.parseInt(folderId.slice(0, 8), 16) & 0x7fffffff;
 }
 
-/** `objsubid = 2` are the locks of two numbers. */
 const HELD_FOLDERS = `
   select distinct objid::int4 as key from pg_locks
   where locktype = 'advisory' and objsubid = 2 and granted

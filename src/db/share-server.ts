@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { connectionOptions, isDatabaseAway, unlessHanging } from "./connect.ts";
-import { OWNER_LOCK } from "./ownership.ts";
+import { IS_SERVED } from "./ownership.ts";
 import { openSession } from "./session.ts";
 
 /** Drawn once: the commands share it that have an embedded server in use, and who stops the server has it alone. */
@@ -66,22 +66,16 @@ async function openClient(url: string): Promise<pg.Client> {
 }
 
 /**
- * Of those who end together all give their share back before they ask, so that one of them gets yes. An owner is looked for, not kept
- * out: a service that finds its lock taken would not start, while one that loses its server while it starts tries again.
+ * Of those who end together all give their share back before they ask, so that one of them gets yes. A service is looked for, not kept
+ * out: one that finds its lock taken would not start, while one that loses its server while it starts tries again.
  */
 async function isAlone(client: pg.Client): Promise<boolean> {
   await client.query("select pg_advisory_unlock_all()");
-  const { rows } = await client.query<{ isAlone: boolean }>(IS_ALONE, [USERS_LOCK, OWNER_LOCK]);
+  const { rows } = await client.query<{ isAlone: boolean }>(`select pg_try_advisory_lock($1) and not ${IS_SERVED} as "isAlone"`, [
+    USERS_LOCK,
+  ]);
   return rows[0]?.isAlone === true;
 }
-
-/** `objsubid = 1` are the locks of one number, whose halves are in two columns. */
-const IS_ALONE = `
-  select pg_try_advisory_lock($1) and not exists (
-    select from pg_locks
-    where locktype = 'advisory' and objsubid = 1 and granted
-      and database = (select oid from pg_database where datname = current_database())
-      and (classid::int8 << 32) | objid::int8 = $2) as "isAlone"`;
 
 function isStopped(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ECONNREFUSED";

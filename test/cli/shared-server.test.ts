@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import pg from "pg";
 import { openDatabase } from "../../src/cli/open-database.ts";
+import { shareFolder } from "../../src/db/ownership.ts";
 import { shareServer } from "../../src/db/share-server.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -67,6 +69,15 @@ describe("the embedded PostgreSQL that several use", () => {
     const answers = await Promise.all(all.map(({ isLast }) => isLast()));
     await Promise.all(all.map(({ close }) => close()));
     assert.deepEqual(answers.toSorted(), [false, false, false, true]);
+  });
+
+  test("is left by the last command to processes that have it by DATABASE_URL, whose owner is gone", async () => {
+    const url = await createTestDatabase();
+    const worker = await shareFolder({ url, folderId: async () => randomUUID(), onLost: assert.fail });
+    assert.ok(worker);
+    const share = await shareServer(url);
+    assert.equal(await share.isLast(), false);
+    await Promise.all([share.close(), worker.close()]);
   });
 
   test("is stopped by a command also after a crash that ended its session", async () => {
