@@ -32,11 +32,19 @@ const SETTINGS = {
   tcp_user_timeout: "30s",
 };
 
+/**
+ * A statement whose client has gone waits on for its lock, and keeps what its transaction has locked before. Only a server on Linux is sure
+ * to take this; one that cannot look after its client so refuses the whole statement.
+ */
+const LINUX_SETTINGS = { client_connection_check_interval: "10s" };
+
 /** Some are unknown to an older server. */
-const SET = "select set_config(s.key, s.value, false) from json_each_text($1) s where current_setting(s.key, true) is not null";
+const SET = `select set_config(s.key, s.value, false) from (
+    select * from json_each_text($1) union all select * from json_each_text($2) where version() like '%linux%'
+  ) s where current_setting(s.key, true) is not null`;
 
 export async function prepareSession(client: Pick<pg.ClientBase, "query">): Promise<void> {
-  await client.query(SET, [JSON.stringify(SETTINGS)]);
+  await client.query(SET, [JSON.stringify(SETTINGS), JSON.stringify(LINUX_SETTINGS)]);
 }
 
 /** Connects a client that is in no pool. Where that fails it is ended. */

@@ -12,6 +12,7 @@ import { shareServer } from "../../src/db/share-server.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
 
 test("a transaction whose statement hangs ends with its deadline, and leaves its connection to nobody", { timeout: 10_000 }, async (t) => {
   const db = connectDatabase({ url: await createTestDatabase(), poolMax: 1, onError: assert.fail });
@@ -41,6 +42,34 @@ test("what a process that is frozen in a transaction has locked is free after te
   await assert.rejects(frozen, isDatabaseAway);
   assert.ok(performance.now() - startedAt < 15_000);
 });
+
+test(
+  "a statement that waits for a lock ends soon after its client has gone, with all that its transaction has locked",
+  { timeout: 40_000 },
+  async () => {
+    const db = connectDatabase({ url: await createTestDatabase(), poolMax: 3, onError: () => {} });
+    onCleanup(() => db.close());
+    await db.executor.executeSql("create table t as select 1 as n");
+    const countWaiting = async () =>
+      (
+        await db.executor.executeSql(
+          "select count(*)::int as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+        )
+      ).rows[0]?.["n"];
+    await db.transaction(async (holder) => {
+      await holder.executor.executeSql("select 1 from t for update");
+      const goneInTransaction = db.transaction(async (tx) => {
+        const waiting = tx.executor.executeSql("select 2 from t for update");
+        await eventually("it to wait", async () => (await countWaiting()) === 1);
+        (tx.client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
+        await waiting;
+      });
+      // The holder is ours as well, and may not be idle for ten seconds.
+      const isGone = async () => (await holder.executor.executeSql("select 1"), (await countWaiting()) === 0);
+      await Promise.all([assert.rejects(goneInTransaction, isDatabaseAway), eventually("the server to notice", isGone, 20_000)]);
+    });
+  },
+);
 
 test("the server compiles none of our statements, which are short", async () => {
   const url = await createTestDatabase();
