@@ -1,6 +1,7 @@
 import type { UploadWarning } from "../domain/csv-problem.ts";
 import { findBatch, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connect.ts";
+import { isLockRefused } from "./locked-batches.ts";
 
 /** `name` is what the client sent; `digest` is of what its upload asks for. */
 export type IdempotencyKey = { name: string; digest: string };
@@ -24,7 +25,7 @@ export async function takeIdempotencyKey(tx: Tx, tenantId: string, { name }: Ide
   try {
     await tx.executor.executeSql("select pg_advisory_xact_lock($1, hashtext($2))", [KEY_LOCK_CLASS, `${tenantId} ${name}`]);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === LOCK_NOT_AVAILABLE) return "busy";
+    if (isLockRefused(error)) return "busy";
     throw error;
   }
   // In a statement of its own, which sees all that was committed before we got the lock.
@@ -34,8 +35,6 @@ export async function takeIdempotencyKey(tx: Tx, tenantId: string, { name }: Ide
   );
   return rows[0]?.["isUsed"] === true ? "used" : "ours";
 }
-
-const LOCK_NOT_AVAILABLE = "55P03";
 
 type NewKeyedUpload = Pick<KeyedUpload, "warnings"> & { tenantId: string; key: IdempotencyKey; batchId: string; toldSecret: boolean };
 

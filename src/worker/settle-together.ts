@@ -11,6 +11,7 @@ import {
 import { rememberSources, type NewSource } from "../db/known-sources.ts";
 import { settleRepeats } from "../db/plan-images.ts";
 import type { Tx } from "../db/connect.ts";
+import { limitLockWait } from "../db/locked-batches.ts";
 import { isOverBudget, type BudgetCounts } from "../domain/failure-budget.ts";
 import { imageId } from "../domain/ids.ts";
 import type { Outcome } from "../domain/outcome.ts";
@@ -49,10 +50,12 @@ export type SettleDeps = {
 
 /**
  * Records outcomes in the caller's transaction: image rows, counters and jobs change together, and only of claims that are still ours.
- * Returns the outputs that no row names, to be removed once it is committed.
+ * Returns the outputs that no row names, to be removed once it is committed. Is refused where somebody else has locked any of it for long
+ * (isLockRefused).
  */
 export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly ImageOutcome[]): Promise<OutputPlace[]> {
   const { queue } = deps;
+  await limitLockWait(tx);
   // First the claims: what is no longer ours is somebody else's to settle.
   const ended = await queue.endClaims(
     tx,

@@ -1,6 +1,8 @@
 import { isDatabaseAway, isValueRefused, type Transaction } from "../db/connect.ts";
+import { isLockRefused } from "../db/locked-batches.ts";
 import type { OutputPlace } from "../storage/storage.ts";
 import { createCollector } from "./collector.ts";
+import { createLockedOutcomes } from "./locked-outcomes.ts";
 import { NO_STAGE_MS } from "./stages.ts";
 import { settleTogether, type ImageOutcome, type SettleDeps } from "./settle-together.ts";
 
@@ -15,6 +17,8 @@ type SettlerDeps = SettleDeps & {
 
 export type Settler = {
   settle(outcome: ImageOutcome): Promise<void>;
+  /** Of a batch that somebody has locked no more outcomes should come now: so many wait already. */
+  isHeldUp(batchId: string): boolean;
   /** Writes what waits, or what of it is of small batches, without waiting for more. */
   flush(which: "all" | "small"): void;
   /** What cannot be written now is left to whoever gets its claim next. */
@@ -35,13 +39,17 @@ const RETRY_MS = 500;
 export function createSettler(given: SettlerDeps): Settler {
   let isStopped = false;
   const deps: SettlingDeps = { ...given, isStopped: () => isStopped };
+  const locked = createLockedOutcomes({ ...deps, portionMax: TOGETHER_MAX, settle: (items) => settleUntilWritten(deps, items) });
   // Two lanes, so that an image of a small batch does not wait while outcomes of a large one are being written.
   const laneOf = (collectMs: number) =>
     createCollector<ImageOutcome>({
       portionMax: TOGETHER_MAX,
       collectMs,
       firstMs: COLLECT_SOON_MS,
-      write: async (items) => settleUntilWritten(deps, await deps.flushOutcomes(items)),
+      write: async (items) => {
+        let rest = locked.keep(await deps.flushOutcomes(items));
+        while (rest.length > 0) rest = await locked.keepLocked(await settleUntilWritten(deps, rest));
+      },
     });
   const [small, large] = [laneOf(COLLECT_SOON_MS), laneOf(COLLECT_MS)];
   return {
@@ -50,29 +58,36 @@ export function createSettler(given: SettlerDeps): Settler {
       small.flush();
       if (which === "all") large.flush();
     },
-    settle: (item) => (item.isOfSmallBatch ? small : large).add(item),
+    async settle(item) {
+      await (item.isOfSmallBatch ? small : large).add(item);
+      await locked.ended(item.claim);
+    },
+    isHeldUp: locked.isFull,
   };
 }
 
 type SettlingDeps = SettlerDeps & { isStopped(): boolean };
 
-async function settleUntilWritten(deps: SettlingDeps, items: readonly ImageOutcome[]): Promise<void> {
+/** Returns those that were not written, since somebody else has locked what they change. */
+async function settleUntilWritten(deps: SettlingDeps, items: readonly ImageOutcome[]): Promise<readonly ImageOutcome[]> {
   for (;;) {
     try {
       const unnamed = await deps.transaction((tx) => settleTogether(deps, tx, items));
       if (unnamed.length > 0) await deps.removeOutputs(unnamed);
-      return;
+      return [];
     } catch (error) {
+      if (isLockRefused(error)) return items;
       deps.onError(error);
       // One outcome that the database will not take must not hold up the others for ever.
       if (!isDatabaseAway(error) && items.length > 1) {
-        for (const item of items) await settleUntilWritten(deps, [item]);
-        return;
+        const left: ImageOutcome[] = [];
+        for (const item of items) left.push(...(await settleUntilWritten(deps, [item])));
+        return left;
       }
       const [item] = items;
       if (isValueRefused(error) && item && item.source !== null) return settleUntilWritten(deps, [withoutFacts(item)]);
       // What else the database says is our mistake: the claim lapses, and the image is tried again.
-      if (!isDatabaseAway(error) || deps.isStopped()) return;
+      if (!isDatabaseAway(error) || deps.isStopped()) return [];
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }

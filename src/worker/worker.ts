@@ -62,6 +62,8 @@ const DRAIN_MS = 20_000;
 const DELIVERIES_AT_ONCE = 8;
 /** A batch of millions takes a minute to end, in which the ends of small ones must not wait. */
 const FINISHES_AT_ONCE = 2;
+/** An image of a batch that is held up is claimed and put off again after so long: of 4,000 that are queued, 130 a second. */
+const HELD_UP_MS = 30_000;
 /** From 8 to 512 images in hand takes eleven looks, where the line lets it: less than the 300 ms of a far origin. */
 const LOOK_MS = 25;
 
@@ -94,13 +96,11 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     onTheirWayMax: () => Math.min(deps.settings.downloads, line.askedMax),
     onError: onError("claim"),
     transaction: db.fleetingTransaction,
-    startBatches: (tx, batchIds) => startBatches(tx.executor, batchIds),
-    claimMax() {
-      const max = disk.claimMax();
-      return max > 0 ? Math.min(max, deps.network.claimMax()) : 0;
-    },
+    startBatches: (tx, firsts) => startBatches(tx.executor, firsts),
+    claimMax: () => claimMax(disk, deps.network),
     waitingForHost: deps.waitingForHost,
     onAllWorked: settler.flush,
+    isHeldUp: settler.isHeldUp,
     endUntried: (claim, how) => settler.settle(untried(claim, how)),
     work: (claim, image, lease) => workImage({ ...deps, stages, settler, disk }, claim, image, lease),
   });
@@ -129,6 +129,12 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
       settler.stop();
     },
   };
+}
+
+/** While the disk has no room the network's turn to try some is not used up. */
+function claimMax(disk: Pick<NetworkGuard, "claimMax">, network: Pick<NetworkGuard, "claimMax">): number {
+  const max = disk.claimMax();
+  return max > 0 ? Math.min(max, network.claimMax()) : 0;
 }
 
 /** All but images, which the pump claims. */
@@ -174,11 +180,11 @@ async function runReconcile({ db, queue, log, warn }: WorkerDeps, watchClock: ()
   }
 }
 
-/** The image of this claim is settled already, or its batch or share is paused: only the job goes. */
-function untried(claim: Claim, kind: "drop" | "shelve"): ImageOutcome {
+/** The image of this claim is settled already, or its batch or share is paused: only the job goes. Or it is put off. */
+function untried(claim: Claim, how: "drop" | "shelve" | "postpone"): ImageOutcome {
   return {
     claim,
-    outcome: { kind },
+    outcome: how === "postpone" ? { kind: "release", delayMs: HELD_UP_MS } : { kind: how },
     startedAtMs: performance.now(),
     attempt: 0,
     tenantId: "",

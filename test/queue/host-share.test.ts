@@ -312,10 +312,12 @@ describe("a host's share of a batch", () => {
     assert.deepEqual(statements, [
       "claimed_batches",
       "claimed_images",
+      "limit_lock_wait",
       "lock_jobs",
       "keep_in_jobs",
       "settle_images",
       "add_to_counters",
+      "limit_lock_wait",
       "lock_plan",
       "products_to_plan",
       "insert_images",

@@ -20,6 +20,8 @@ function startPump(
     touch = async (claims) => touched(claims),
     isPaused = () => false,
     isSmall = () => false,
+    startBatches = null,
+    isHeldUp = () => false,
     commit = async () => {},
     claimMax = () => Infinity,
     atEnd = { isPlanned: () => false, size: 4, onTheirWayMax: 4 },
@@ -27,6 +29,9 @@ function startPump(
     touch?: Touch;
     isPaused?: (batchId: string) => boolean;
     isSmall?: (batchId: string) => boolean;
+    /** Where it is given, every batch is pending. */
+    startBatches?: ((batchIds: string[]) => Promise<string[]>) | null;
+    isHeldUp?: (batchId: string) => boolean;
     commit?: () => Promise<void>;
     claimMax?: () => number;
     atEnd?: { isPlanned: (batchId: string) => boolean; size: number; onTheirWayMax: number };
@@ -36,6 +41,7 @@ function startPump(
   const window = { size: 4, sizeAtEnd: atEnd.size };
   const limits: number[] = [];
   const allWorked: string[] = [];
+  const untried: string[] = [];
   const rows = (keys: { batchId: string; ordinal: number }[]) => keys.map((key) => ({ ...key, isHeld: false }) as unknown as ClaimedImage);
   const client = {
     query: async ({ values: [batchIds, ordinals] }: { values: [string[], number[]?] }) => ({
@@ -44,7 +50,7 @@ function startPump(
         : batchIds.map((batchId) => ({
             batchId,
             recipe: {},
-            isPending: false,
+            isPending: startBatches !== null,
             isPaused: isPaused(batchId),
             isSmall: isSmall(batchId),
             isPlanned: atEnd.isPlanned(batchId),
@@ -67,21 +73,22 @@ function startPump(
     },
     window,
     onTheirWayMax: () => atEnd.onTheirWayMax,
-    startBatches: async () => {},
+    startBatches: async (_tx, firsts) => (await startBatches?.(firsts.map(({ batchId }) => batchId))) ?? [],
     work: (claim, _image, lease) =>
       new Promise((resolve) => {
         works.push({ claim, lease, end: resolve });
         lease.signal.addEventListener("abort", () => resolve());
       }),
     onAllWorked: (which) => void allWorked.push(which),
-    endUntried: async () => {},
+    isHeldUp,
+    endUntried: async ({ id }, how) => void untried.push(`${id}: ${how}`),
     waitingForHost: () => 0,
     claimMax,
     onError: assert.fail,
   });
   // Where a test fails it has not drained its pump, which would go on.
   onCleanup(() => pump.drain(0));
-  return { pump, works, limits, allWorked, window };
+  return { pump, works, limits, allWorked, untried, window };
 }
 
 const claimOf = (id: string, retryCount = 0, batchId = "b") =>
@@ -110,6 +117,32 @@ describe("the pump", () => {
     assert.equal(hasDrained, false);
     works[1]?.end();
     await draining;
+  });
+
+  test("a batch whose start is held up holds up neither claims nor the start of others, and is tried again", async () => {
+    const [asked, answer] = [[] as string[][], Promise.withResolvers<string[]>()];
+    const startBatches = async (batchIds: string[]) => (asked.push(batchIds), asked.length === 1 ? answer.promise : []);
+    const { pump, works } = startPump([[claimOf("x", 0, "locked"), claimOf("y", 0, "locked")], [claimOf("z", 0, "other")]], {
+      startBatches,
+    });
+    await eventually("the first", async () => works.length === 2);
+    pump.wake();
+    await eventually("the next", async () => works.length === 3);
+    answer.resolve(["locked"]);
+    await eventually("both to be started", async () => asked.length === 2);
+    assert.deepEqual(asked, [["locked"], ["locked", "other"]]);
+    for (const { end } of works) end();
+    await pump.drain(1_000);
+  });
+
+  test("of a batch whose outcomes are held up an image is put off, and of others it is worked", async () => {
+    const { pump, works, untried } = startPump([[claimOf("x", 0, "locked"), claimOf("y", 0, "other")]], {
+      isHeldUp: (batchId) => batchId === "locked",
+    });
+    await eventually("the other", async () => works.length === 1);
+    assert.deepEqual([untried, works[0]?.claim.id], [["x: postpone"], "y"]);
+    works[0]?.end();
+    await pump.drain(1_000);
   });
 
   test("a stop gives back what is still being fetched and waits for the rest", async () => {
