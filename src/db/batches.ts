@@ -154,25 +154,16 @@ export async function findBatchByToken(db: Executor, token: string): Promise<Bat
   return (rows[0] as BatchRow | undefined) ?? null;
 }
 
-/** A batch of which a first image was claimed so long ago. */
-export type ClaimedFirst = { batchId: string; agoMs: number };
-
 /**
- * Starts batches; those that run stay as they are. Waits for nobody, and locks in the order of ids, as settles do. Returns the ids of those
- * that are still pending, since somebody has locked them at this moment.
+ * Starts batches of which a first image was claimed; those that run stay as they are. Locks in the order of ids, as settles do, and waits for
+ * nobody: a batch that somebody has locked is started by a later claim, or by its first settle.
  */
-export async function startBatches(db: Executor, firsts: readonly ClaimedFirst[]): Promise<string[]> {
-  const { rows } = await db.executeSql(
-    `with free as materialized (
-       select batch_id from batch where batch_id = any($1::uuid[]) and status = 'pending' order by batch_id for no key update skip locked
-     ), started as (
-       update batch b set status = 'processing', started_at = now() - k.ago_ms * interval '1 ms'
-       from free join unnest($1::uuid[], $2::float8[]) as k(batch_id, ago_ms) using (batch_id) where b.batch_id = free.batch_id
-     )
-     select batch_id::text as id from batch where batch_id = any($1::uuid[]) and status = 'pending' and batch_id not in (select batch_id from free)`,
-    [firsts.map(({ batchId }) => batchId), firsts.map(({ agoMs }) => agoMs)],
+export async function startBatches(db: Executor, batchIds: readonly string[]): Promise<void> {
+  await db.executeSql(
+    `update batch set status = 'processing', started_at = now() where batch_id in (
+       select batch_id from batch where batch_id = any($1::uuid[]) and status = 'pending' order by batch_id for no key update skip locked)`,
+    [batchIds],
   );
-  return rows.map((row) => String(row["id"]));
 }
 
 /** The ids among these that no batch has. */

@@ -41,7 +41,13 @@ export type SettledImage = ImageKey &
     outputs: (OutputFacts & { encodeMs: number })[];
   };
 
-export type CountedImage = ImageKey & { state: "done" | "failed"; isReused: boolean; inputBytes: number; outputBytes: number };
+export type CountedImage = ImageKey & {
+  state: "done" | "failed";
+  isReused: boolean;
+  startedAgoMs: number;
+  inputBytes: number;
+  outputBytes: number;
+};
 
 /**
  * Writes the last outcome of images and their outputs. Only rows that were still `planned` change, and only
@@ -60,9 +66,9 @@ export async function settleImages(tx: Tx, images: readonly SettledImage[]): Pro
   return settled.rows.flatMap(({ index }) => images.slice(index, index + 1)).map(toCounted);
 }
 
-function toCounted({ batchId, ordinal, state, isReused, source, outputs }: SettledImage): CountedImage {
+function toCounted({ batchId, ordinal, state, isReused, startedAgoMs, source, outputs }: SettledImage): CountedImage {
   const inputBytes = state === "done" ? (source?.sourceBytes ?? 0) : 0;
-  return { batchId, ordinal, state, isReused, inputBytes, outputBytes: outputs.reduce((sum, { bytes }) => sum + bytes, 0) };
+  return { batchId, ordinal, state, isReused, startedAgoMs, inputBytes, outputBytes: outputs.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
 /**
@@ -160,6 +166,8 @@ export type CounterChange = {
   reused: number;
   inputBytes: number;
   outputBytes: number;
+  /** When the first of these was begun, for a batch that could not be started at its claim. */
+  startedAgoMs: number;
 };
 export type CounterState = {
   batchId: string;
@@ -189,7 +197,8 @@ export async function addToCounters(tx: Tx, change: CounterChange): Promise<Coun
     text: `
       update batch set images_queued = images_queued - $2, images_done = images_done + $3, images_failed = images_failed + $4, images_reused = images_reused + $8,
         input_bytes = input_bytes + $5, output_bytes = output_bytes + $6,
-        budget_settled = budget_settled + $2, budget_failed = budget_failed + $7
+        budget_settled = budget_settled + $2, budget_failed = budget_failed + $7,
+        status = case status when 'pending' then 'processing' else status end, started_at = coalesce(started_at, now() - $9 * interval '1 ms')
       where batch_id = $1
       returning batch_id as "batchId", run, images_queued as queued, is_planned as "isPlanned", has_repeats as "hasRepeats",
         ${IS_SETTLED} as "isSettled", paused_at is not null as "isPaused", cancelled_at is not null as "isCancelled",
@@ -204,6 +213,7 @@ export async function addToCounters(tx: Tx, change: CounterChange): Promise<Coun
       change.outputBytes,
       change.failedFirsts,
       change.reused,
+      change.startedAgoMs,
     ],
   });
   return rows[0] ?? null;

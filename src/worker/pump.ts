@@ -1,32 +1,31 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { findClaimedImages } from "../db/claimed-images.ts";
 import { findKnownSources, type SourcedImage } from "../db/known-sources.ts";
-import type { Transaction } from "../db/connect.ts";
+import type { Transaction, Tx } from "../db/connect.ts";
 import { imageId } from "../domain/ids.ts";
 import type { Claim } from "../queue/image-jobs.ts";
 import type { Queue } from "../queue/queue.ts";
 import { createAlarm } from "./alarm.ts";
-import { createBatchStarter, type BatchStarter, type StartDeps } from "./batch-starter.ts";
 import { ClaimRoom, type RoomDeps } from "./claim-room.ts";
 import { ImagesInHand, momentNow, NoRoom, type InHand } from "./images-in-hand.ts";
 
-type PumpDeps = RoomDeps &
-  Pick<StartDeps, "startBatches"> & {
-    queue: Pick<Queue, "claimImages" | "touch">;
-    /** Finds rows by their keys. */
-    transaction: Transaction;
-    /** Works one image to its settled outcome. Never rejects. `lease.signal` aborts when the claim is lost or must be given back. */
-    work(claim: Claim, image: SourcedImage, lease: Lease): Promise<void>;
-    /** So many outcomes of this batch wait to be recorded, since somebody has it locked, that no more should come. */
-    isHeldUp(batchId: string): boolean;
-    /** Ends a claim whose image is settled already, whose batch or share is paused, or whose batch is held up. */
-    endUntried(claim: Claim, how: "drop" | "shelve" | "postpone"): Promise<void>;
-    /** Called when every image in hand, or every one of small batches, has its outcome: the settler need not wait for further ones. */
-    onAllWorked(which: "all" | "small"): void;
-    /** How many may be claimed now: as many as the disk has room for, and one, which claims a whole job, now and then while the network is away. */
-    claimMax(): number;
-    onError(error: unknown): void;
-  };
+type PumpDeps = RoomDeps & {
+  queue: Pick<Queue, "claimImages" | "touch">;
+  /** Finds rows by their keys. */
+  transaction: Transaction;
+  startBatches(tx: Tx, batchIds: string[]): Promise<void>;
+  /** Works one image to its settled outcome. Never rejects. `lease.signal` aborts when the claim is lost or must be given back. */
+  work(claim: Claim, image: SourcedImage, lease: Lease): Promise<void>;
+  /** So many outcomes of this batch wait to be recorded, since somebody has it locked, that no more should come. */
+  isHeldUp(batchId: string): boolean;
+  /** Ends a claim whose image is settled already, whose batch or share is paused, or whose batch is held up. */
+  endUntried(claim: Claim, how: "drop" | "shelve" | "postpone"): Promise<void>;
+  /** Called when every image in hand, or every one of small batches, has its outcome: the settler need not wait for further ones. */
+  onAllWorked(which: "all" | "small"): void;
+  /** How many may be claimed now: as many as the disk has room for, and one, which claims a whole job, now and then while the network is away. */
+  claimMax(): number;
+  onError(error: unknown): void;
+};
 
 /** What a piece of work shares with the pump that holds its claim. */
 export type Lease = {
@@ -55,7 +54,6 @@ export class Pump {
   readonly #deps: PumpDeps;
   readonly #inHand: ImagesInHand;
   readonly #room: ClaimRoom;
-  readonly #starter: BatchStarter;
   readonly #alarm = createAlarm();
   readonly #running: Promise<void>;
   #isStopping = false;
@@ -65,7 +63,6 @@ export class Pump {
     this.#deps = deps;
     this.#inHand = new ImagesInHand(deps);
     this.#room = new ClaimRoom(deps);
-    this.#starter = createBatchStarter(deps);
     this.#running = this.#run();
   }
 
@@ -120,11 +117,10 @@ export class Pump {
       if (this.#isStopping) break;
       await this.#alarm.sleep(this.#isQueueEmpty ? POLL_MS : GATHER_MS);
     }
-    await this.#starter.stop();
   }
 
   async #claim(limit: number): Promise<void> {
-    const { queue, transaction } = this.#deps;
+    const { queue, transaction, startBatches } = this.#deps;
     const claimedAt = momentNow();
     const { isAhead } = this.#room;
     this.#room.onAsked(limit);
@@ -138,10 +134,11 @@ export class Pump {
           claims.map(({ data }) => data),
         ),
       );
+      const pending = [...new Set(images.filter(({ batch }) => batch.isPending).map((image) => image.batchId))];
+      if (pending.length > 0) await startBatches(tx, pending);
       return { claims, isDrained, images };
     });
     this.#isQueueEmpty = isDrained;
-    this.#starter.start(images.filter(({ batch }) => batch.isPending).map(({ batchId }) => batchId));
     this.#room.onClaimed(images);
     this.#inHand.loseTo(claims);
     const byId = new Map(images.map((image) => [imageId(image), image]));

@@ -146,6 +146,7 @@ async function countBatch(
     failed,
     inputBytes: sum((image) => image.inputBytes),
     outputBytes: sum((image) => image.outputBytes),
+    startedAgoMs: Math.max(0, ...images.map((image) => image.startedAgoMs)),
   });
   if (!state || images.length === 0) return state;
 
@@ -165,7 +166,7 @@ async function countBatch(
  */
 async function countRepeats(tx: Tx, batchId: string, firsts: number[]): Promise<boolean> {
   const repeats = await settleRepeats(tx, batchId, { firsts });
-  const none = { settledFirsts: 0, failedFirsts: 0, reused: 0, inputBytes: 0, outputBytes: 0 };
+  const none = { settledFirsts: 0, failedFirsts: 0, reused: 0, inputBytes: 0, outputBytes: 0, startedAgoMs: 0 };
   const state = await addToCounters(tx, { batchId, ...none, ...repeats });
   return state?.isSettled ?? false;
 }

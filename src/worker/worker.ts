@@ -96,7 +96,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     onTheirWayMax: () => Math.min(deps.settings.downloads, line.askedMax),
     onError: onError("claim"),
     transaction: db.fleetingTransaction,
-    startBatches: (tx, firsts) => startBatches(tx.executor, firsts),
+    startBatches: (tx, batchIds) => startBatches(tx.executor, batchIds),
     claimMax: () => claimMax(disk, deps.network),
     waitingForHost: deps.waitingForHost,
     onAllWorked: settler.flush,

@@ -440,7 +440,7 @@ describe("a host's share of a batch", () => {
     assert.deepEqual([(await batchOf(batchId)).imagesHeld, (await jobs(batchId, "finish")).length], [20, 1]);
     await finish(batchId);
     const still = await batchOf(batchId);
-    assert.deepEqual([still.status, still.finishedAt, still.waitsForHosts], ["pending", null, true]);
+    assert.deepEqual([still.status, still.finishedAt, still.waitsForHosts], ["processing", null, true]);
     assert.ok(still.pausedAt);
     assert.equal(
       still.pauseReason,

@@ -20,7 +20,6 @@ function startPump(
     touch = async (claims) => touched(claims),
     isPaused = () => false,
     isSmall = () => false,
-    startBatches = null,
     isHeldUp = () => false,
     commit = async () => {},
     claimMax = () => Infinity,
@@ -29,8 +28,6 @@ function startPump(
     touch?: Touch;
     isPaused?: (batchId: string) => boolean;
     isSmall?: (batchId: string) => boolean;
-    /** Where it is given, every batch is pending. */
-    startBatches?: ((batchIds: string[]) => Promise<string[]>) | null;
     isHeldUp?: (batchId: string) => boolean;
     commit?: () => Promise<void>;
     claimMax?: () => number;
@@ -50,7 +47,7 @@ function startPump(
         : batchIds.map((batchId) => ({
             batchId,
             recipe: {},
-            isPending: startBatches !== null,
+            isPending: false,
             isPaused: isPaused(batchId),
             isSmall: isSmall(batchId),
             isPlanned: atEnd.isPlanned(batchId),
@@ -73,7 +70,7 @@ function startPump(
     },
     window,
     onTheirWayMax: () => atEnd.onTheirWayMax,
-    startBatches: async (_tx, firsts) => (await startBatches?.(firsts.map(({ batchId }) => batchId))) ?? [],
+    startBatches: async () => {},
     work: (claim, _image, lease) =>
       new Promise((resolve) => {
         works.push({ claim, lease, end: resolve });
@@ -117,22 +114,6 @@ describe("the pump", () => {
     assert.equal(hasDrained, false);
     works[1]?.end();
     await draining;
-  });
-
-  test("a batch whose start is held up holds up neither claims nor the start of others, and is tried again", async () => {
-    const [asked, answer] = [[] as string[][], Promise.withResolvers<string[]>()];
-    const startBatches = async (batchIds: string[]) => (asked.push(batchIds), asked.length === 1 ? answer.promise : []);
-    const { pump, works } = startPump([[claimOf("x", 0, "locked"), claimOf("y", 0, "locked")], [claimOf("z", 0, "other")]], {
-      startBatches,
-    });
-    await eventually("the first", async () => works.length === 2);
-    pump.wake();
-    await eventually("the next", async () => works.length === 3);
-    answer.resolve(["locked"]);
-    await eventually("both to be started", async () => asked.length === 2);
-    assert.deepEqual(asked, [["locked"], ["locked", "other"]]);
-    for (const { end } of works) end();
-    await pump.drain(1_000);
   });
 
   test("of a batch whose outcomes are held up an image is put off, and of others it is worked", async () => {
