@@ -1,7 +1,7 @@
 import type { Tx } from "./connect.ts";
 import type { UrlRule } from "../domain/clean-image-url.ts";
 import type { ImageCode } from "../domain/image-code.ts";
-import { IS_SETTLED, STANDS_STILL, STILL_PLANNED } from "./settle-images.ts";
+import { IS_SETTLED, STANDS_STILL, STILL_PLANNED, WRITTEN, WRITTEN_AT } from "./settle-images.ts";
 
 export type PlanState = {
   plannedLine: number;
@@ -120,9 +120,9 @@ export async function settleRepeats(
  * among all settled images. That a repeat is still planned is asked outside of its look-up, which could otherwise take another index.
  */
 const settleRepeatsSql = (found: string) => `
-  with found as (${found}
+  with ${WRITTEN}, found as (${found}
   ), settled as (
-    update image i set state = f.state, code = f.code, detail = f.detail, finished_at = now()
+    update image i set state = f.state, code = f.code, detail = f.detail, finished_at = ${WRITTEN_AT}
     from found f where i.ctid = f.at and ${STILL_PLANNED}
     returning i.state
   )

@@ -362,6 +362,35 @@ describe("planning and settling", () => {
     await db.executor.executeSql("delete from pgboss.job");
   });
 
+  test("what an outcome has to wait for until it is written makes its attempt no earlier in the reports", async () => {
+    const [[first], [second]] = distinct(2, "late") as [[string], [string]];
+    const batchId = await load([[first, second, first]]);
+    const claims = (await claim(2)).toSorted((one, other) => one.data.ordinal - other.data.ordinal);
+    const later = { kind: "retry", failure: { code: "server_error", detail: "503", retry: true }, delayMs: 60_000 } as const;
+    const outcomes = claims.map((held) => (held.data.ordinal === 0 ? done(held) : outcomeOf(held, later)));
+    let begunAt: unknown;
+    const keyedTransaction: Database["keyedTransaction"] = (work) =>
+      db.keyedTransaction(async (tx) => {
+        begunAt = (await tx.executor.executeSql("select clock_timestamp()::text as now")).rows[0]?.["now"];
+        for (const outcome of outcomes) outcome.startedAtMs = performance.now();
+        return work(tx);
+      });
+    const settler = createTestSettler({ db: { keyedTransaction }, queue });
+    await Promise.all(outcomes.map((outcome) => settler.settle(outcome)));
+    const { rows } = await db.executor.executeSql(
+      `select ordinal, started_at >= $2::timestamptz as "isAfter", finished_at >= coalesce(started_at, $2::timestamptz) as "isInOrder" from (
+         select ordinal, started_at, finished_at from report.image_attempts where batch_id = $1
+         union all select ordinal, started_at, finished_at from report.images where batch_id = $1 and is_repeat) as stamps order by ordinal`,
+      [batchId, begunAt],
+    );
+    assert.deepEqual(rows, [
+      { ordinal: 0, isAfter: true, isInOrder: true },
+      { ordinal: 1, isAfter: true, isInOrder: true },
+      { ordinal: 2, isAfter: null, isInOrder: true },
+    ]);
+    await db.executor.executeSql("delete from pgboss.job");
+  });
+
   test("job rows deleted by hand are sent again by the reconciler, and nothing else is", async () => {
     const planned = await load(distinct(50, "lost"));
     const unplanned = await load(distinct(300, "unplanned"));
