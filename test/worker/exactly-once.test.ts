@@ -11,6 +11,7 @@ import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { flushOutcomes } from "../../src/worker/flush-outcomes.ts";
 import type { ImageOutcome } from "../../src/worker/settle-together.ts";
+import { NO_STAGE_MS } from "../../src/worker/stages.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
 import { createTestSettler, openTestQueue } from "../support/queue.ts";
@@ -238,6 +239,27 @@ describe("planning and settling", () => {
       { state: "done", code: null, attempts: 1 },
     ]);
     await db.executor.executeSql("delete from pgboss.job");
+  });
+
+  test("the wait for the disk counts as storing, of whatever was stored", async (t) => {
+    const batchId = await load(distinct(3, "slow"));
+    const [fresh, linked, gone] = await claim(3);
+    assert.ok(fresh && linked && gone);
+    let nowMs = 0;
+    t.mock.method(performance, "now", () => nowMs);
+    const storage = { flushOutputs: async (files: readonly FreshOutput[]) => ((nowMs += 700), files.map(() => succeeded(null))) };
+    const disk = { check: assert.fail, onGivenUp: assert.fail, onStored: () => {}, refusedMs: assert.fail };
+    const reused: ImageOutcome["outcome"] = { kind: "done", result: { outputs: [], isReused: true } };
+    const flushed = await flushOutcomes({ storage, disk, warn: assert.ifError }, [
+      done(fresh),
+      { ...outcomeOf(linked, reused), stageMs: { ...NO_STAGE_MS, fetchMs: 1 } },
+      givenUp(gone),
+    ]);
+    assert.deepEqual(
+      flushed.map(({ stageMs }) => stageMs.storeMs),
+      [701, null, 1],
+    );
+    await db.executor.executeSql("delete from pgboss.job where data->>'batchId' = $1", [batchId]);
   });
 
   test("outputs that no row names are removed once that is sure, and no others", async () => {
