@@ -162,6 +162,33 @@ describe("schema report", () => {
     assert.deepEqual(await one("select ordinal, outcome from report.image_attempts"), [[0, "done"]]);
   });
 
+  test("counts what was never planned as skipped when the batch does, and not while it is being cancelled", async () => {
+    const batchId = "019abc12-3456-7def-8123-456789abcdf0";
+    await rowsOf(
+      `insert into batch (batch_id, tenant_id, token, status, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, images_done, cancelled_at)
+      values ($1, '00000000-0000-7000-8000-000000000000', 'being cancelled', 'processing', '{}', 'skip', 1, '{}', 1, 2, 1, now())`,
+      batchId,
+    );
+    await rowsOf(
+      "insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record) values ($1, 2, 0, 'a', 'A', 'a', '{x,y}', '')",
+      batchId,
+    );
+    await rowsOf(
+      "insert into image (batch_id, ordinal, line, position, stem, url, host, state) values ($1, 0, 2, 1, 'a-1', 'https://a.test/x', 'a.test', 'done')",
+      batchId,
+    );
+    const counts = async () =>
+      (
+        await rowsOf(
+          "select b.images_skipped, p.images_skipped as of_products, p.state from report.batches b join report.products p using (batch_id) where batch_id = $1",
+          batchId,
+        )
+      ).map((row) => Object.values(row));
+    assert.deepEqual(await counts(), [[0, 0, "pending"]]);
+    await rowsOf("update batch set is_planned = true, images_skipped = 1 where batch_id = $1", batchId);
+    assert.deepEqual(await counts(), [[1, 1, "partial"]]);
+  });
+
   test("gives the newest first, of what is still to be done as of everything", async () => {
     const [older, newer] = ["019abc12-3456-7def-8123-456789abc001", "019abc12-3456-7def-8123-456789abc002"] as const;
     for (const batchId of [older, newer])
