@@ -156,6 +156,28 @@ const RECORD_RETRIES = `
   )
   select index from retried`;
 
+export type DelayedImage = ImageKey & { delayMs: number };
+
+/**
+ * Images that were not tried and wait for a time, as their jobs do: they are not due before it. Images that were settled meanwhile are left
+ * as they are.
+ */
+export async function delayImages(tx: Tx, images: readonly DelayedImage[]): Promise<void> {
+  if (images.length === 0) return;
+  const given = images.map(({ batchId, ordinal, delayMs }) => ({ batchId, ordinal, delayMs }));
+  await tx.client.query({ name: "delay_images", text: DELAY_IMAGES, values: [JSON.stringify(given)] });
+}
+
+/** `at` as in SETTLE_IMAGES. */
+const DELAY_IMAGES = `
+  with given as (
+    select d."delayMs", found.at from json_to_recordset($1::json) as d("batchId" uuid, ordinal int, "delayMs" float8)
+    cross join lateral (
+      select ctid as at from image where batch_id = d."batchId" and ordinal = d.ordinal and state = 'planned' offset 0
+    ) found
+  )
+  update image i set not_before = now() + d."delayMs" * interval '1 ms' from given d where i.ctid = d.at and ${STILL_PLANNED}`;
+
 /** How long an image that gets a new job still has to wait: no longer than a host can ask for, where the clock was set back since. */
 export const DELAY_LEFT_MS = `least(${IMAGE_RETRY_AFTER_MS_MAX}, greatest(0, coalesce(extract(epoch from not_before - now()) * 1000, 0)))::int`;
 

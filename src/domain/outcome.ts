@@ -2,8 +2,8 @@ import { IMAGE_ATTEMPTS_MAX, imageRetryDelayMs } from "./backoff.ts";
 import type { StageFailure } from "./stage-result.ts";
 
 /**
- * What an attempt at an image returned. `release` is no attempt at all: the image goes back as it was, because this process is
- * stopping, its disk is full, its network or database was away, its batch or share was paused meanwhile, or the host is paused or has just
+ * What an attempt at an image returned. `release` is no attempt at all: the image goes back as it was, due after `delayMs`, because this
+ * process is stopping, its disk is full, its network or database was away, its batch or share was paused meanwhile, or the host is paused or has just
  * asked for a pause.
  */
 export type Outcome<Done> =

@@ -1,5 +1,6 @@
 import {
   addToCounters,
+  delayImages,
   recordRetries,
   settleImages,
   type CounterState,
@@ -111,11 +112,15 @@ function onePerImage(images: readonly SettledImage[]): SettledImage[] {
 /** What is tried again, or goes back untried. A retry of an image that somebody else has settled ends with its claim. */
 async function requeue(queue: SettleDeps["queue"], tx: Tx, ours: readonly ImageOutcome[]): Promise<void> {
   const retried = await recordRetries(tx, ours.flatMap(toRetry));
-  const jobs = [
-    ...retried.map(({ claim, delayMs }) => ({ ...jobOf(claim), delayMs })),
-    ...ours.flatMap(({ claim, outcome }) => (outcome.kind === "release" ? [{ ...jobOf(claim, outcome), delayMs: outcome.delayMs }] : [])),
-  ];
-  await queue.sendImages(tx, jobs);
+  const released = ours.flatMap(({ claim, outcome }) =>
+    outcome.kind === "release" ? [{ ...jobOf(claim, outcome), delayMs: outcome.delayMs }] : [],
+  );
+  const delayed = released.filter(({ delayMs }) => delayMs > 0);
+  await delayImages(
+    tx,
+    delayed.map(({ data, delayMs }) => ({ ...data, delayMs })),
+  );
+  await queue.sendImages(tx, [...retried.map(({ claim, delayMs }) => ({ ...jobOf(claim), delayMs })), ...released]);
 }
 
 function jobOf({ data, priority }: Claim, { askedSince }: { askedSince?: number } = {}): { data: QueuedImage; priority: number } {

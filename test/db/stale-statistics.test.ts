@@ -8,7 +8,7 @@ import { addToShares, keepHeldImages, takeDueImages } from "../../src/db/host-sh
 import { findKnownSources, rememberSources } from "../../src/db/known-sources.ts";
 import { reopenImages } from "../../src/db/pause-batch.ts";
 import { insertImages, listProductsToPlan, settleRepeats } from "../../src/db/plan-images.ts";
-import { recordRetries, settleImages } from "../../src/db/settle-images.ts";
+import { delayImages, recordRetries, settleImages } from "../../src/db/settle-images.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
 import { createSourceKey } from "../../src/domain/source-key.ts";
 import { createImageClaims, keepInJobs, type Claim } from "../../src/queue/image-jobs.ts";
@@ -86,6 +86,13 @@ const STATEMENTS: Record<string, Statement> = {
   "claimed images": { use: (tx) => findClaimedImages(tx, keys) },
   "images that are settled": { use: settle },
   "images that are tried again": { use: retry },
+  "images that wait untried": {
+    use: (tx) =>
+      delayImages(
+        tx,
+        keys.map((key) => ({ ...key, delayMs: 1_000 })),
+      ),
+  },
   "repeats of what is settled": { given: settle, use: (tx) => settleRepeats(tx, BATCH, { firsts: ordinals }) },
   "repeats in a page": { given: settle, use: (tx) => settleRepeats(tx, BATCH, { ordinalFrom: 0, ordinalTo: 2 * ASKED }) },
   "images of resumed hosts": { use: (tx) => takeDueImages(tx, { batchId: BATCH, round: 2, limit: ASKED }) },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { before, describe, test } from "node:test";
+import { findClaimedImages } from "../../src/db/claimed-images.ts";
 import type { Database } from "../../src/db/connect.ts";
 import { listProducts, type ProductPage } from "../../src/db/list-products.ts";
 import { failed, succeeded } from "../../src/domain/stage-result.ts";
@@ -145,6 +146,44 @@ describe("planning and settling", () => {
     );
     const row = await batchRow(batchId);
     assert.deepEqual([row["images_done"], row["images_failed"], row["images_queued"]], [0, 0, 2]);
+    await db.executor.executeSql("delete from pgboss.job");
+  });
+
+  test("what was not tried and waits for a time is shown with it, and is due from then on", async () => {
+    const batchId = await load(distinct(3, "waits"));
+    const [delayed, free, failing] = (await claim(3)).toSorted((one, other) => one.data.ordinal - other.data.ordinal);
+    assert.ok(delayed && free && failing);
+    const settler = settlerOf();
+    const release = (delayMs: number) => ({ kind: "release", delayMs, askedSince: 1 }) as const;
+    const failure = { code: "server_error", detail: "503", retry: true } as const;
+    await Promise.all([
+      settler.settle(outcomeOf(delayed, release(6_000))),
+      settler.settle(outcomeOf(free, release(0))),
+      settler.settle(outcomeOf(failing, { kind: "retry", failure, delayMs: 60_000 })),
+    ]);
+    const rowsOf = async (sql: string) => (await db.executor.executeSql(sql, [batchId])).rows;
+    assert.deepEqual(
+      await rowsOf(
+        `select i.attempts, extract(epoch from i.next_attempt_at - j.created_on)::float8 as wait from report.images i
+         join pgboss.job j on j.name = 'image' and j.data->>'batchId' = i.batch_id::text and j.data->'ordinals' @> to_jsonb(i.ordinal)
+         where i.batch_id = $1 order by i.ordinal`,
+      ),
+      [
+        { attempts: 0, wait: 6 },
+        { attempts: 0, wait: null },
+        { attempts: 1, wait: 60 },
+      ],
+    );
+    assert.deepEqual(await rowsOf("select images_queued, images_delayed from report.backlog where batch_id = $1"), [
+      { images_queued: 3, images_delayed: 2 },
+    ]);
+
+    await db.executor.executeSql(
+      "update image set queued_at = now() - interval '8 seconds', not_before = not_before - interval '6 seconds' where batch_id = $1",
+      [batchId],
+    );
+    const [image] = await db.transaction((tx) => findClaimedImages(tx, [delayed.data]));
+    assert.ok(image && image.waitMs < 6_000, `due for ${image?.waitMs} ms`);
     await db.executor.executeSql("delete from pgboss.job");
   });
 
