@@ -6,7 +6,7 @@ export type ProgressState = {
   done: number;
   failed: number;
   total: number;
-  /** Failed images by their code, where that is known. */
+  /** Failed images by their code, as they were when they were counted last; shown where they are those of `failed`. */
   reasons?: readonly { code: string; images: number }[];
 };
 export type Progress = {
@@ -66,7 +66,9 @@ function createRate(now: () => number): (settled: number) => number | null {
 
 function describe({ done, failed, total, reasons = [] }: ProgressState, perSecond: number | null): string {
   const left = total - done - failed;
-  const why = reasons.map(({ code, images }) => `${code} ${number(images)}`).join(", ");
+  // They are counted less often than images fail: an older count would not add up to the number that it stands beside.
+  const areCurrent = reasons.reduce((sum, { images }) => sum + images, 0) === failed;
+  const why = areCurrent ? reasons.map(({ code, images }) => `${code} ${number(images)}`).join(", ") : "";
   return [
     `${number(done + failed)}/${counted(total, "image")}`,
     `${number(failed)} failed${why === "" ? "" : ` (${why})`}`,

@@ -35,6 +35,17 @@ test("on a terminal one line moves in place, with rate, time left and reasons, a
   assert.equal(narrow.written[0]?.replace("\r\u001B[K", "").length, 49);
 });
 
+test("reasons are shown where they add up to the number of failures, and not from an earlier or a later count", () => {
+  const { progress, written } = recorder({ isTTY: false });
+  const reasons = [{ code: "not_found", images: 6 }];
+  for (const failed of [5, 6, 10]) progress.show({ done: 10 * failed, failed, total: 110, reasons });
+  assert.deepEqual(written, [
+    " 50 %  55/110 images, 5 failed\n",
+    " 60 %  66/110 images, 6 failed (not_found 6)\n",
+    "100 %  110/110 images, 10 failed\n",
+  ]);
+});
+
 test("elsewhere there is a line for each tenth, and one a minute where that takes long", () => {
   const { progress, written } = recorder({ isTTY: false });
   for (let done = 0; done <= 100; done += 1) progress.show({ done, failed: 0, total: 100 });
