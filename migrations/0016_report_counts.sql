@@ -16,4 +16,5 @@ cross join lateral (
     string_agg(distinct i.code, ', ' order by i.code) filter (where i.state = 'failed') as codes
   from image i where i.batch_id = p.batch_id and i.ordinal >= p.first_ordinal and i.ordinal < p.first_ordinal + cardinality(p.urls)
 ) n;--> statement-breakpoint
-COMMENT ON COLUMN "report"."images"."store_seconds" IS 'Of its last attempt: writing files to where they stay, and the wait until they are on the disk. Null where it did not come so far.';
+COMMENT ON COLUMN "report"."images"."store_seconds" IS 'Of its last attempt: writing files to where they stay, and the wait until they are on the disk. Null where it did not come so far.';--> statement-breakpoint
+COMMENT ON COLUMN "report"."images"."http_status" IS 'HTTP status of the answer that was fetched, or that it failed for; of a reused image that of the first time. Null where there is neither.';

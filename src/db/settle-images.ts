@@ -37,6 +37,8 @@ export type SettledImage = ImageKey &
     /** A span by the clock of the machine that worked it, from which the database tells the time by its own. */
     startedAgoMs: number;
     source: SourceFacts | null;
+    /** Of an answer that brought no file. */
+    httpStatus?: number | undefined;
     isReused: boolean;
     outputs: (OutputFacts & { encodeMs: number })[];
   };

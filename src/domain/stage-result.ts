@@ -6,6 +6,8 @@ export type StageFailure = {
   /** One sentence for people: what was expected and what came. Never holds secrets or a query string. */
   detail: string;
   retry: boolean;
+  /** The status that the server answered with, where that is why. */
+  httpStatus?: number;
   /** How long the far side asked us to wait (Retry-After), in milliseconds. */
   retryAfterMs?: number;
   /** The far side says that it has too much to do (503). */

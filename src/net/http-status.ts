@@ -2,8 +2,13 @@ import { failed, type StageFailure } from "../domain/stage-result.ts";
 
 const WITHHELD = " The headers given for this host are sent over https only, or to addresses that ALLOW_CIDRS names.";
 
-/** What an answer other than 200 means for an image: the one place where a status becomes an image's code (domain/image-code.ts). */
-export function statusFailure(status: number, retryAfterMs: number | undefined, { isWithheld }: { isWithheld: boolean }): StageFailure {
+/** What an answer other than 200 means for an image. */
+export function statusFailure(status: number, retryAfterMs: number | undefined, more: { isWithheld: boolean }): StageFailure {
+  return { ...meaningOf(status, retryAfterMs, more), httpStatus: status };
+}
+
+/** The one place where a status becomes an image's code (domain/image-code.ts). */
+function meaningOf(status: number, retryAfterMs: number | undefined, { isWithheld }: { isWithheld: boolean }): StageFailure {
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   const got = `The server answered with status ${status}.`;
   switch (status) {

@@ -193,8 +193,10 @@ function toSettled({ claim, outcome, startedAtMs, source, stageMs }: ImageOutcom
   switch (outcome.kind) {
     case "done":
       return [{ ...common, state: "done", code: null, detail: null, isReused: outcome.result.isReused, outputs: outcome.result.outputs }];
-    case "give_up":
-      return [{ ...common, state: "failed", code: outcome.failure.code, detail: outcome.failure.detail, isReused: false, outputs: [] }];
+    case "give_up": {
+      const { code, detail, httpStatus } = outcome.failure;
+      return [{ ...common, state: "failed", code, detail, httpStatus, isReused: false, outputs: [] }];
+    }
     case "retry":
     case "release":
     case "drop":

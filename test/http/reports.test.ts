@@ -146,6 +146,20 @@ describe("reports", () => {
     );
   });
 
+  test("tell the status that an image was answered with, where it failed for that as well", async () => {
+    const rows = await report(`images?batchId=${listed[0]?.batch.batchId}`);
+    const statuses = new Map(rows.filter((row) => row["is_repeat"] === false).map((row) => [row["code"], row["http_status"]]));
+    assert.deepEqual(
+      [...statuses].toSorted(([one], [other]) => String(one).localeCompare(String(other))),
+      [
+        ["html_page", 200],
+        ["not_found", 404],
+        [null, 200],
+        ["url_invalid", null],
+      ],
+    );
+  });
+
   test("say of batches what the API says", async () => {
     const rows = await report("batches");
     assert.deepEqual(
