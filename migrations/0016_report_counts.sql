@@ -17,4 +17,7 @@ cross join lateral (
   from image i where i.batch_id = p.batch_id and i.ordinal >= p.first_ordinal and i.ordinal < p.first_ordinal + cardinality(p.urls)
 ) n;--> statement-breakpoint
 COMMENT ON COLUMN "report"."images"."store_seconds" IS 'Of its last attempt: writing files to where they stay, and the wait until they are on the disk. Null where it did not come so far.';--> statement-breakpoint
-COMMENT ON COLUMN "report"."images"."http_status" IS 'HTTP status of the answer that was fetched, or that it failed for; of a reused image that of the first time. Null where there is neither.';
+COMMENT ON COLUMN "report"."images"."http_status" IS 'HTTP status of the answer that was fetched, or that it failed for; of a reused image that of the first time. Null where there is neither.';--> statement-breakpoint
+COMMENT ON COLUMN "report"."images"."started_at" IS 'When its last attempt began; null until it is settled, and where it was not tried or was cancelled.';--> statement-breakpoint
+COMMENT ON COLUMN "report"."images"."wait_seconds" IS 'How long it was due before its last attempt began, counted from next_attempt_at where it had to wait for that; null until it is settled, and where it was not tried or was cancelled.';--> statement-breakpoint
+COMMENT ON COLUMN "report"."savings"."saved_bytes" IS 'source_bytes less output_bytes; negative where outputs, several above all, are larger than what they were made of.';
