@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
+import { lender, type Lend } from "./lend-connection.ts";
 import { prepareSession } from "./session.ts";
 
 /** Runs one statement. The queue takes one to take part in a transaction of ours, or to use our pool. */
@@ -36,6 +37,12 @@ const STATEMENT_MS = 60_000;
 /** By this a server that vanished without closing its connections is noticed; the system itself would first look after two hours. */
 const KEEP_ALIVE_MS = 10_000;
 
+/**
+ * The longest that a connection of the pool stays: after a failover it may lead to a server that answers what is read, and is behind. A
+ * process that only reads would keep it for as long as anybody asks. To connect anew takes some 5 ms.
+ */
+const LIFETIME_S = 300;
+
 /** The options of each of our connections, in a pool or alone; pg_stat_activity shows its name. */
 export function connectionOptions(url: string, name: string) {
   return {
@@ -52,6 +59,7 @@ export function connectDatabase(options: { url: string; poolMax: number; onError
     ...connectionOptions(options.url, "pressrun"),
     max: options.poolMax,
     query_timeout: STATEMENT_MS,
+    maxLifetimeSeconds: LIFETIME_S,
     onConnect: prepareSession,
   });
   // Emitted when the server ends an idle connection; without a listener Node would exit. While the pool closes, the server may
@@ -60,13 +68,22 @@ export function connectDatabase(options: { url: string; poolMax: number; onError
   pool.on("error", (error) => {
     if (!isClosed) options.onError(error);
   });
+  const lend = lender(pool, isReadOnly);
   return {
     url: options.url,
     pool,
-    executor: executorOn(pool),
-    transaction: (work) => inTransaction(pool, "begin", work),
-    keyedTransaction: (work) => inTransaction(pool, BEGIN_KEYED, work),
-    fleetingTransaction: (work) => inTransaction(pool, `${BEGIN_KEYED}; set local synchronous_commit = off`, work),
+    executor: executorOn({
+      query: (text, values) =>
+        lend((client, giveUp) =>
+          client.query(text, values).catch((error: Error) => {
+            giveUp(error);
+            throw error;
+          }),
+        ),
+    }),
+    transaction: (work) => inTransaction(lend, "begin", work),
+    keyedTransaction: (work) => inTransaction(lend, BEGIN_KEYED, work),
+    fleetingTransaction: (work) => inTransaction(lend, `${BEGIN_KEYED}; set local synchronous_commit = off`, work),
     close() {
       isClosed = true;
       return unlessHanging(pool.end());
@@ -91,27 +108,21 @@ export const BEGIN_KEYED = ["seqscan", "bitmapscan", "sort", "hashjoin", "mergej
   "begin",
 );
 
-async function inTransaction<T>(pool: pg.Pool, begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  // The pool takes its own listener off a client in use; without this one a socket that dies between statements would end the process.
-  let broken: Error | undefined;
-  const onError = (error: Error) => (broken = error);
-  client.on("error", onError);
-  try {
-    await client.query(begin);
-    const result = await work(transactionOn(client));
-    await client.query("commit");
-    return result;
-  } catch (error) {
-    // After a statement that hangs, a rollback would hang as long again; to end the connection rolls back too.
-    if (isReadTimeout(error)) broken = error;
-    else await client.query("rollback").catch((failure: Error) => (broken = failure));
-    if (isSessionLost(error)) error.message += `; perhaps ${POOLER_IN_THE_WAY}`;
-    throw error;
-  } finally {
-    client.off("error", onError);
-    client.release(broken);
-  }
+async function inTransaction<T>(lend: Lend, begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return lend(async (client, giveUp) => {
+    try {
+      await client.query(begin);
+      const result = await work(transactionOn(client));
+      await client.query("commit");
+      return result;
+    } catch (error) {
+      // After a statement that hangs, a rollback would hang as long again; to end the connection rolls back too.
+      if (isReadTimeout(error)) giveUp(error);
+      else await client.query("rollback").catch(giveUp);
+      if (isSessionLost(error)) error.message += `; perhaps ${POOLER_IN_THE_WAY}`;
+      throw error;
+    }
+  });
 }
 
 /** What a pooler before the database that is not in session mode does, and what to do. */
@@ -121,6 +132,11 @@ export const POOLER_IN_THE_WAY =
 /** Whether the server's session is another than the one in which a statement of ours was prepared (26000), or has another's (42P05). */
 function isSessionLost(error: unknown): error is Error {
   return error instanceof Error && ["26000", "42P05"].includes(codeOf(error));
+}
+
+/** Whether a change was refused since its session can only read: its server is a standby by now, or was closed for writing. */
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Error && codeOf(error) === "25006";
 }
 
 /** Whether STATEMENT_MS ran out, which pg reports without a code. The connection is then still busy with the statement. */
@@ -133,7 +149,9 @@ export function transactionOn(client: pg.ClientBase): Tx {
   return { client, executor: executorOn(client) };
 }
 
-function executorOn(target: pg.Pool | pg.ClientBase): Executor {
+type Queryable = { query(text: string, values?: unknown[]): Promise<pg.QueryResult> };
+
+function executorOn(target: Queryable): Executor {
   return {
     async executeSql(text, values) {
       const result: pg.QueryResult | pg.QueryResult[] = await target.query(text, values);

@@ -120,7 +120,7 @@ async function refuseEncoding(client: pg.Client): Promise<void> {
 }
 
 /** Where a failover is on its way this passes, so that it counts as a server that is away for now (25006). */
-async function refuseReadOnly(client: pg.Client): Promise<void> {
+export async function refuseReadOnly(client: Pick<pg.ClientBase, "query">): Promise<void> {
   const { rows } = await client.query<{ readOnly: string }>("select current_setting('transaction_read_only') as \"readOnly\"");
   if (rows[0]?.readOnly !== "on") return;
   const message = "it can only be read: it is a standby, or default_transaction_read_only is on. Pressrun needs one that takes changes.";

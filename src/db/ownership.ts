@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { connectionOptions, unlessHanging, type Executor } from "./connect.ts";
+import { refuseReadOnly } from "./migrate.ts";
 import { openSession } from "./session.ts";
 
 /** Drawn once: one process may own a DATA_DIR's embedded database. */
@@ -118,6 +119,8 @@ async function lockedClient(url: string, take: (client: pg.Client) => Promise<bo
   client.on("error", () => client.end().catch(() => {}));
   await openSession(client);
   try {
+    // A standby has locks of its own, which nobody sees on the server that has taken over.
+    await refuseReadOnly(client);
     if (await take(client)) return client;
   } catch (error) {
     await client.end().catch(() => {});

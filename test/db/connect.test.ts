@@ -71,6 +71,73 @@ test(
   },
 );
 
+test("the first change that is refused after a failover gives up every connection from before", async () => {
+  const { db, openForChanges } = await openAsReadOnly(4);
+  const change = () => db.transaction((tx) => tx.executor.executeSql("update tenant set name = name returning pg_backend_pid() as pid"));
+  const inUse = Promise.withResolvers<void>();
+  let release = () => {};
+  const reading = db.transaction(async () => {
+    inUse.resolve();
+    await new Promise<void>((resolve) => (release = resolve));
+  });
+  await inUse.promise;
+  // Three more that are idle.
+  await Promise.all([1, 2, 3].map(() => db.executor.executeSql("select pg_sleep(0.05)")));
+  assert.equal(db.pool.totalCount, 4);
+  await openForChanges();
+  await assert.rejects(change(), isDatabaseAway);
+  release();
+  await reading;
+  await Promise.all([1, 2, 3, 4].map(change));
+  const { rows } = await db.executor.executeSql("show default_transaction_read_only");
+  assert.deepEqual(rows, [{ default_transaction_read_only: "off" }]);
+
+  // What is made after that stays.
+  const before = await change();
+  assert.deepEqual((await change()).rows, before.rows);
+});
+
+test("a connection on which a single statement was refused as a change is given up with all others", async () => {
+  const { db, openForChanges } = await openAsReadOnly(2);
+  await Promise.all([1, 2].map(() => db.executor.executeSql("select pg_sleep(0.05)")));
+  await openForChanges();
+  await assert.rejects(db.executor.executeSql("update tenant set name = name"), isDatabaseAway);
+  await Promise.all([1, 2].map(() => db.executor.executeSql("update tenant set name = name")));
+});
+
+/** A pool of a database that can only be read, as to its sessions from before `openForChanges`. */
+async function openAsReadOnly(poolMax: number) {
+  const url = await createTestDatabase();
+  const set = (setting: string) =>
+    withOwnConnection(process.env["TEST_POSTGRES_URL"] ?? "", (_, server) =>
+      server.executeSql(`alter database ${new URL(url).pathname.slice(1)} ${setting}`),
+    );
+  await set("set default_transaction_read_only = on");
+  const db = connectDatabase({ url, poolMax, onError: assert.fail });
+  onCleanup(() => db.close());
+  return { db, openForChanges: () => set("reset default_transaction_read_only") };
+}
+
+test("a connection of the pool stays five minutes at most, however much it is asked", async (t) => {
+  const db = connectDatabase({ url: await createTestDatabase(), poolMax: 1, onError: assert.fail });
+  onCleanup(() => db.close());
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const backend = () => db.transaction(async (tx) => (await tx.executor.executeSql("select pg_backend_pid() as pid")).rows);
+  const first = await db.transaction(async (tx) => {
+    const { rows } = await tx.executor.executeSql("select pg_backend_pid() as pid");
+    t.mock.timers.tick(299_000);
+    return rows;
+  });
+  assert.deepEqual(await backend(), first);
+  await db.transaction(async () => t.mock.timers.tick(1_000));
+  assert.notDeepEqual(await backend(), first);
+});
+
+test("the lock of a process is not taken where only reading is possible, as on a standby, which has its own", async () => {
+  const { db } = await openAsReadOnly(1);
+  await assert.rejects(takeOwnership({ url: db.url, onLost: assert.fail }), (error: Error) => isDatabaseAway(error));
+});
+
 test("the server compiles none of our statements, which are short", async () => {
   const url = await createTestDatabase();
   // As on a server that has only its defaults.
