@@ -73,13 +73,7 @@ export function knownProblem(error: Unexpected, request: FastifyRequest, isUnava
       {},
       { "retry-after": "5" },
     );
-  if (isUnavailable(error))
-    return new ProblemError(
-      "unavailable",
-      "The database cannot be reached right now; try again in a few seconds.",
-      {},
-      { "retry-after": "5" },
-    );
+  if (isUnavailable(error)) return new ProblemError("unavailable", wordAbsence(error), {}, { "retry-after": "5" });
   if (diskFullCode(error) !== null)
     return new ProblemError("storage_full", "The disk of the service is full; try again when there is room.", {}, { "retry-after": "60" });
   if (isDiskAway(error))
@@ -101,6 +95,15 @@ export function knownProblem(error: Unexpected, request: FastifyRequest, isUnava
     default:
       return error.statusCode < 500 ? new ProblemError("bad_request", wordFault(error)) : null;
   }
+}
+
+/** SQLSTATE of a server whose connections, or those of its role or database, are all taken. */
+const NO_CONNECTION_FREE = "53300";
+
+function wordAbsence({ code }: Unexpected): string {
+  return code === NO_CONNECTION_FREE
+    ? "The database has no connection free right now; try again in a few seconds."
+    : "The database cannot be reached right now; try again in a few seconds.";
 }
 
 const AWAY_ERRNOS = ["EROFS", "EIO", "ENOENT", "EACCES"];

@@ -2,6 +2,7 @@ import multipart from "@fastify/multipart";
 import swagger from "@fastify/swagger";
 import Fastify, { type FastifyInstance } from "fastify";
 import { isOutOfFiles } from "../domain/open-files.ts";
+import { createCalmWarn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
 import { addDocsRoutes } from "./docs-routes.ts";
 import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./openapi.ts";
@@ -135,6 +136,7 @@ function refuseWhileClosing(app: FastifyInstance): void {
 }
 
 function answerErrors(app: FastifyInstance, { isUnavailable, onUnexpected, log }: HttpDeps): void {
+  const warn = createCalmWarn({ log, isKnown: isUnavailable });
   app.setNotFoundHandler(() => {
     throw new ProblemError("not_found", "There is no such route; /docs lists them.");
   });
@@ -143,6 +145,7 @@ function answerErrors(app: FastifyInstance, { isUnavailable, onUnexpected, log }
     const known = (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, request, isUnavailable);
     if (isOutOfFiles(error))
       log.warn({ err: error }, "no further file or connection can be opened: raise the limit of open files, or lower DOWNLOADS");
+    else if (known !== error && isUnavailable(error)) warn(error, "a request could not reach the database");
     if (isDiskAway(error)) log.error({ err: error }, "a request could not reach the disk");
     if (known) return sendProblem(request, reply, known);
     log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed unexpectedly");
