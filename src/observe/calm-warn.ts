@@ -6,6 +6,8 @@ export type Warn = (error: unknown, event: string, facts?: Readonly<Record<strin
 const REPEAT_MS = 10_000;
 /** Codes and sentences of errors that are known are few; beyond, all are said again. */
 const SAID_MAX = 1_000;
+/** Which of its workers met an error, as pg-boss appends it: by that the same fault would be another for each of them. */
+const WHOSE = / \(Queue: [^)]*\)$/;
 
 /**
  * Warns of errors. What is known and passes by itself is said without its stack, and again after REPEAT_MS at the earliest, with
@@ -17,7 +19,7 @@ export function createCalmWarn(options: { log: Pick<Log, "warn">; isKnown(error:
   return (error, event, facts = {}) => {
     if (!isKnown(error)) return log.warn({ ...facts, err: error }, event);
     const { name, message, code } = error as Error & { code?: string };
-    const key = JSON.stringify([event, facts, code ?? message]);
+    const key = JSON.stringify([event, facts, code ?? message.replace(WHOSE, "")]);
     const last = said.get(key);
     if (last && now() - last.at < REPEAT_MS) return void (last.leftOut += 1);
     if (said.size >= SAID_MAX) said.clear();

@@ -36,6 +36,16 @@ test("another condition, another command and another event are said at once", ()
   assert.equal(lines.length, 8);
 });
 
+test("what several workers of the queue meet is said once", () => {
+  const { warn, lines } = open();
+  for (const worker of ["a1", "b2"])
+    warn(new Error(`timeout exceeded when trying to connect (Queue: deliver, Worker: ${worker})`), "the queue reported an error");
+  assert.deepEqual(
+    lines.map(([, { err }]) => (err as Error).message),
+    ["timeout exceeded when trying to connect (Queue: deliver, Worker: a1)"],
+  );
+});
+
 test("what is not known is said each time, as it came", () => {
   const { warn, lines } = open();
   const faults = [new TypeError("no such thing"), refused("42P01"), new TypeError("no such thing")];
