@@ -3,7 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import { listSealedBatches } from "./db/batches.ts";
 import { connectDatabase, isDatabaseAway, isDatabaseClosed, isStatementUnknown, type Database } from "./db/connect.ts";
+import { readConnectionLimit } from "./db/connection-limit.ts";
 import { migrateDatabase } from "./db/migrate.ts";
+import { withOwnConnection } from "./db/own-connection.ts";
 import { isFolderShared, shareFolder, takeOwnership } from "./db/ownership.ts";
 import { watchVersion } from "./db/watch-version.ts";
 import { withoutPassword } from "./domain/database-url.ts";
@@ -18,6 +20,7 @@ import { nameFolder } from "./storage/folder-id.ts";
 import { makeDataDir } from "./storage/make-folder.ts";
 import { createStorage } from "./storage/storage.ts";
 import { startSweeper } from "./storage/sweeper.ts";
+import { fitPool } from "./wire/fit-connections.ts";
 import { AT_ONCE, type OnStop, type Parts } from "./wire/parts.ts";
 import { wireWorker } from "./wire/worker.ts";
 
@@ -29,7 +32,6 @@ export type App = {
   stop(): Promise<void>;
 };
 
-const POOL_MAX = 16;
 const DATABASE_WAIT_MS = 60_000;
 
 /** The service: the API, the work, or both, as ROLE says. */
@@ -124,7 +126,8 @@ async function startFoundation(
   const storage = await createStorage(config);
   onStop(storage.close);
   onStop((await startSweeper({ sweep: storage.sweep, log })).stop);
-  const db = openPool(databaseUrl, given.warn);
+  const connectionsMax = await withOwnConnection(databaseUrl, (_, executor) => readConnectionLimit(executor));
+  const db = openPool(databaseUrl, fitPool(config, connectionsMax, log), given.warn);
   onStop(db.close);
   const doubtTables = await stopForOtherTables({ db, log, onStop, stop });
   const warn: Warn = (error, ...event) => {
@@ -145,8 +148,8 @@ async function startFoundation(
   return { config, log, warn, doubtTables, db, queue, storage, headerSeal };
 }
 
-function openPool(url: string, warn: Warn): Database {
-  return connectDatabase({ url, poolMax: POOL_MAX, onError: (error) => warn(error, "an idle database connection broke") });
+function openPool(url: string, poolMax: number, warn: Warn): Database {
+  return connectDatabase({ url, poolMax, onError: (error) => warn(error, "an idle database connection broke") });
 }
 
 type Watched = { db: Database; log: Log; onStop: OnStop; stop: () => Promise<void> };

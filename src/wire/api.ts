@@ -23,14 +23,13 @@ import { cancelBatch } from "../queue/cancel-batch.ts";
 import { pauseBatch } from "../queue/pause-batch.ts";
 import { resumeBatch, resumeShare } from "../queue/resume-batch.ts";
 import { readVersion } from "../version.ts";
-import { isQuicklyRead, LOADS_AT_ONCE, wireIntake } from "./intake.ts";
+import { LOADS_AT_ONCE, REPORTS_AT_ONCE } from "./fit-connections.ts";
+import { isQuicklyRead, wireIntake } from "./intake.ts";
 import { wirePreflight } from "./preflight.ts";
 import { AT_ONCE, type OnStop, type Parts } from "./parts.ts";
 
 /** Each large file that is being surveyed takes a thread, as a load does, but no connection. */
 const SURVEYS_AT_ONCE = 2;
-/** Each holds a connection and a snapshot of the database until it is read. */
-const REPORTS_AT_ONCE = 4;
 const CLOSE_MS = 5_000;
 
 /** The API, listening; returns its address. */

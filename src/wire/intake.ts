@@ -13,12 +13,11 @@ import { loadBatch, type BatchOrder } from "../intake/load-batch.ts";
 import { loadInThread } from "../intake/load-in-thread.ts";
 import type { Upload } from "../intake/upload.ts";
 import { createTargetCheck } from "../net/check-target.ts";
+import { LOADS_AT_ONCE } from "./fit-connections.ts";
 import type { Parts } from "./parts.ts";
 
 /** Files up to this are parsed in some 20 ms, less than a thread takes to start. */
 const INLINE_CSV_BYTES_MAX = 128 * 1024;
-/** Each large file that is being loaded takes a thread, some 100 MB and a connection of its own. */
-export const LOADS_AT_ONCE = 3;
 
 /** Whether it is read without a thread. Not a packed file, which can hold two hundred times its bytes. */
 export function isQuicklyRead({ path, bytes }: { path: string; bytes: number }): boolean {

@@ -51,6 +51,27 @@ test("whatever is set for a database, its tables are made, a batch ends, and its
   assert.equal((await service.kill("SIGTERM")).code, 0);
 });
 
+test("where a role may have few connections, requests wait for each other, and the start says so", { timeout: 60_000 }, async () => {
+  const { url, admin } = await createEmptyDatabase();
+  const name = new URL(url).pathname.slice(1);
+  await admin.query(`create role ${name} login password 'x' connection limit 12`);
+  onCleanup(async () => {
+    await admin.query(`drop database ${name} with (force)`);
+    await admin.query(`drop role ${name}`);
+  });
+  await admin.query(`alter database ${name} owner to ${name}`);
+  const own = new URL(url);
+  own.username = name;
+  own.password = "x";
+  const service = await startService({ DATABASE_URL: own.href, ROLE: "api", DATA_DIR: await createTestFolder() });
+  const asked = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${service.url}/v1/batches`)).status));
+  assert.deepEqual([...new Set(asked)], [200]);
+  const said = service.output.filter((line) => line.startsWith("{"));
+  assert.equal(said.length, 1, said.join("\n"));
+  assert.match(said[0] ?? "", /"pool":4,"connectionsMax":12,"needed":24/);
+  assert.equal((await service.kill("SIGTERM")).code, 0);
+});
+
 test("a server that refuses the tables is quoted at the start", async () => {
   const { url, admin } = await createEmptyDatabase();
   await admin.query(`alter database ${new URL(url).pathname.slice(1)} set search_path = nowhere`);
