@@ -1,11 +1,11 @@
 import { constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { access, mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
-import { isUuid } from "../domain/ids.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { answerInTime } from "./answer-in-time.ts";
 import { flushFiles, flushFolder } from "./flush-files.ts";
 import { linkOrCopy } from "./link-or-copy.ts";
+import { listUploads } from "./list-uploads.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
 import { checkFileName, createPaths, SHARD_IMAGES } from "./paths.ts";
 import { createTempFolder } from "./temp-folder.ts";
@@ -46,8 +46,8 @@ export type Storage = {
   keepResult(tempPath: string, batchId: string, fileName: string): Promise<{ path: string }>;
   findOutput(at: OutputPlace): Promise<StoredFile | null>;
   findResult(batchId: string, fileName: string): Promise<StoredFile | null>;
-  /** The ids of batches of which there is only the upload, unchanged for so long: no work was ever done for them here. */
-  listUploads(idleMs: number): Promise<string[]>;
+  /** The ids of batches of which there is only the upload, unchanged for so long: no work was ever done for them here. In pages. */
+  listUploads(idleMs: number): AsyncGenerator<string[]>;
   removeUpload(batchId: string): Promise<void>;
   /** Removes everything of a batch. */
   removeBatch(batchId: string): Promise<void>;
@@ -112,7 +112,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     },
     findOutput: (at) => findFile(placeOfOutput(at).path),
     findResult: (batchId, fileName) => findFile(inFolder(paths.resultFolder(batchId), fileName).path),
-    listUploads: async (idleMs) => listUploads(paths, (await temp.touch()) - idleMs),
+    listUploads: (idleMs) => listUploads(paths, idleMs, temp.touch),
     async removeUpload(batchId) {
       await rm(paths.csvFolder(batchId), { recursive: true, force: true });
     },
@@ -160,21 +160,6 @@ async function freeBytes(dataDir: string): Promise<number> {
   const filesMin = Math.min(FREE_FILES_MIN, Math.floor(files * FREE_FILES_SHARE));
   if (ffree >= filesMin) return bavail * bsize;
   throw new Error(`no files but ${ffree} can be made any more: expected ${filesMin} free inodes or more on the file system of DATA_DIR`);
-}
-
-async function listUploads(paths: ReturnType<typeof createPaths>, beforeMs: number): Promise<string[]> {
-  const names = await readdir(paths.csvFolders);
-  const ages = await Promise.all(
-    names.map(async (name) => ({
-      name,
-      modifiedMs: await stat(join(paths.csvFolders, name)).then(
-        ({ mtimeMs }) => mtimeMs,
-        () => Infinity,
-      ),
-    })),
-  );
-  const idle = ages.filter(({ name, modifiedMs }) => isUuid(name) && modifiedMs < beforeMs).map(({ name }) => name);
-  return idle.filter((name) => ![paths.inputFolder, paths.outputFolder, paths.resultFolder].some((folder) => existsSync(folder(name))));
 }
 
 async function* listOutputNames(paths: ReturnType<typeof createPaths>, batchId: string): ReturnType<Storage["listOutputNames"]> {

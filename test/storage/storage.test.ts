@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import fs, { existsSync, promises, statfsSync } from "node:fs";
+import fs, { existsSync, mkdirSync, promises, statfsSync, utimesSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rename, rm, rmdir, stat, symlink, utimes, watch, writeFile } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { dirname, join } from "node:path";
@@ -32,6 +32,11 @@ describe("the storage", () => {
     const path = storage.tempPath();
     await writeFile(path, text);
     return path;
+  };
+  const listOldUploads = async (listing = storage.listUploads(2 * 3600 * 1_000)) => {
+    const all = [];
+    for await (const page of listing) all.push(...page);
+    return all;
   };
 
   test("keeps files in the seed's folders, a thousand images to a shard", async () => {
@@ -222,7 +227,7 @@ describe("the storage", () => {
       await utimes(own, 0, 0);
       t.mock.timers.enable({ apis: ["Date"], now: Date.now() + offDays * daySeconds * 1_000 });
       await storage.sweep();
-      assert.deepEqual(await storage.listUploads(2 * 3600 * 1_000), []);
+      assert.deepEqual(await listOldUploads(), []);
       t.mock.timers.reset();
       assert.deepEqual(
         (await readdir(folder)).filter((name) => Object.values(names).includes(name)),
@@ -234,7 +239,31 @@ describe("the storage", () => {
     }
     const uploadFolder = join(dataDir, "uploads", "inputCsvFiles", BATCH);
     await utimes(uploadFolder, aged, aged);
-    assert.deepEqual(await storage.listUploads(2 * 3600 * 1_000), [BATCH]);
+    assert.deepEqual(await listOldUploads(), [BATCH]);
+  });
+
+  test("looks for old uploads a page of folders at a time, and asks no folder of a batch with other files for its age", async (t) => {
+    const uploads = join(dataDir, "uploads", "inputCsvFiles");
+    const old = Array.from({ length: 1_500 }, (_, index) => BATCH.replace(/.{4}$/, String(index).padStart(4, "0")));
+    for (const batchId of old) {
+      mkdirSync(join(uploads, batchId));
+      utimesSync(join(uploads, batchId), 0, 0);
+    }
+    const worked = BATCH.replace(/.{4}$/, "ffff");
+    await mkdir(join(uploads, worked));
+    await mkdir(join(dataDir, "uploads", "outputImages", worked));
+    const asked = t.mock.method(promises, "stat");
+    syncBuiltinESMExports();
+    const listing = storage.listUploads(2 * 3600 * 1_000);
+    const first = await listing.next();
+    const askedFirst = asked.mock.callCount();
+    assert.ok(!first.done && [999, 1_000].includes(first.value.length));
+    assert.ok(askedFirst <= 1_001, "none of the next page, and the clock's file");
+    const rest = await listOldUploads(listing);
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    assert.deepEqual([...first.value, ...rest].toSorted(), old);
+    assert.ok(!asked.mock.calls.some(({ arguments: [path] }) => String(path).includes(worked)));
   });
 
   test("a sweep makes its own folder anew, but not below an empty folder in the place of a mount", async () => {

@@ -1,0 +1,38 @@
+import { existsSync } from "node:fs";
+import { opendir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { isUuid } from "../domain/ids.ts";
+import type { Paths } from "./paths.ts";
+
+const PAGE_FOLDERS = 1_000;
+
+/**
+ * The ids of batches of which there is only the upload, unchanged for `idleMs` by the clock `now`. A page of them after so many folders,
+ * even where it is empty: whoever reads them can stop in between. Nearly every folder is that of a batch with other files, which one look
+ * tells; what is left is asked for its age. All folders at once, ages first, took 1.75 GB for half a million batches.
+ */
+export async function* listUploads(paths: Paths, idleMs: number, now: () => Promise<number>): AsyncGenerator<string[]> {
+  const beforeMs = (await now()) - idleMs;
+  let page: string[] = [];
+  let looked = 0;
+  for await (const { name } of await opendir(paths.csvFolders)) {
+    if (isUuid(name) && !hasOtherFiles(paths, name) && (await modifiedMs(join(paths.csvFolders, name))) < beforeMs) page.push(name);
+    looked += 1;
+    if (looked % PAGE_FOLDERS > 0) continue;
+    yield page;
+    page = [];
+  }
+  yield page;
+}
+
+function hasOtherFiles(paths: Paths, batchId: string): boolean {
+  return [paths.inputFolder, paths.outputFolder, paths.resultFolder].some((folder) => existsSync(folder(batchId)));
+}
+
+/** One that is gone meanwhile, or cannot be looked at, is not old. */
+async function modifiedMs(folder: string): Promise<number> {
+  return stat(folder).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => Infinity,
+  );
+}
