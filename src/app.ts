@@ -12,7 +12,7 @@ import { withoutPassword } from "./domain/database-url.ts";
 import { openHeaderSeal } from "./wire/header-seal.ts";
 import { DataDirInUse } from "./embedded/cluster-lock.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";
-import { sweepUploads } from "./intake/sweep-uploads.ts";
+import { startUploadSweep } from "./intake/sweep-uploads.ts";
 import { createCalmWarn, type Warn } from "./observe/calm-warn.ts";
 import type { Log } from "./observe/log.ts";
 import { openQueue } from "./queue/queue.ts";
@@ -96,7 +96,10 @@ async function startOnce<T>(given: Try, wire: Wire<T>): Promise<T & { stop(): Pr
   const stop = () => end();
   try {
     const foundation = await startFoundation(given, onStop, () => end(AT_ONCE));
-    return { ...(await wire({ ...foundation, stopping: stopping.signal }, onStop)), stop };
+    const wired = await wire({ ...foundation, stopping: stopping.signal }, onStop);
+    const { db, storage, warn } = foundation;
+    onStop(startUploadSweep({ executor: db.executor, storage, warn, signal: stopping.signal }).stop);
+    return { ...wired, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -134,7 +137,6 @@ async function startFoundation(
     given.warn(error, ...event);
     doubtTables(error);
   };
-  await sweepUploads({ executor: db.executor, storage });
   const queue = await openQueue({
     executor: db.executor,
     supervise: config.role !== "api",

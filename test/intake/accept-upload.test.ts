@@ -59,6 +59,8 @@ describe("accepting an upload", () => {
       (order) => loadInThread({ databaseUrl: url, order }),
     ];
   };
+  const sweep = (overrides: Partial<Parameters<typeof sweepUploads>[0]> = {}) =>
+    sweepUploads({ executor: db.executor, storage, warn: () => assert.fail(), signal: new AbortController().signal, ...overrides });
   const uploads = () => readdir(join(dataDir, "uploads", "inputCsvFiles"));
 
   test("whose commit was made and whose answer was lost is an acceptance", async () => {
@@ -142,7 +144,7 @@ describe("accepting an upload", () => {
     const kept = await accept({});
     assert.ok(kept.ok);
     const all = await uploads();
-    assert.deepEqual(await sweepUploads({ executor: db.executor, storage }), [], "nothing is old yet");
+    assert.deepEqual(await sweep(), [], "nothing is old yet");
     for (const name of all) await utimes(join(dataDir, "uploads", "inputCsvFiles", name), 0, 0);
     // A batch of another database, with work that was done for it.
     const foreign = kept.batch.batchId.replace(/.{6}$/, "abcdef");
@@ -153,10 +155,52 @@ describe("accepting an upload", () => {
     await writeFile(output, "x");
     await storage.keepOutput(output, { batchId: foreign, ordinal: 0, fileName: "1-1.jpg" });
     await utimes(join(dataDir, "uploads", "inputCsvFiles", foreign), 0, 0);
-    const gone = await sweepUploads({ executor: db.executor, storage });
+    const gone = await sweep();
     assert.ok(await storage.findOutput({ batchId: foreign, ordinal: 0, fileName: "1-1.jpg" }));
     assert.equal(gone.length, 1);
     assert.ok(existsSync(join(dataDir, "uploads", "inputCsvFiles", kept.batch.batchId, "upload.csv")));
     assert.deepEqual((await uploads()).length, all.length);
+  });
+
+  test("a left-over upload that cannot be removed does not keep the others, and is said once", async () => {
+    const ids = ["a", "b", "c", "d"].map((last) => `019abc12-3456-7def-8123-456789abcde${last}`);
+    const said: unknown[] = [];
+    const warn = (error: unknown) => void said.push(error);
+    const refused = [new Error("EACCES b"), new Error("EACCES c")];
+    const stubborn = (list: () => AsyncIterable<string[]>) => ({
+      listUploads: list,
+      async removeUpload(batchId: string) {
+        const error = refused[ids.indexOf(batchId) - 1];
+        if (error) throw error;
+      },
+    });
+    async function* inPages() {
+      yield ids.slice(0, 2);
+      yield [];
+      yield ids.slice(2);
+    }
+    assert.deepEqual(await sweep({ storage: stubborn(inPages), warn }), [ids[0], ids[3]]);
+    assert.deepEqual(said.splice(0), [refused[0]]);
+
+    const away = new Error("EIO");
+    async function* hanging() {
+      yield ids.slice(0, 1);
+      throw away;
+    }
+    assert.deepEqual(await sweep({ storage: stubborn(hanging), warn }), [ids[0]]);
+    assert.deepEqual(said.splice(0), [away], "nor does a disk that is away");
+  });
+
+  test("a sweep of uploads ends at the page in which the stop begins", async () => {
+    const stopping = new AbortController();
+    const id = "019abc12-3456-7def-8123-456789abcdef";
+    async function* endless() {
+      for (let pages = 0; ; pages += 1) {
+        if (pages === 2) stopping.abort();
+        yield pages < 3 ? [id] : assert.fail("it went on");
+      }
+    }
+    const storage = { listUploads: endless, removeUpload: async () => {} };
+    assert.deepEqual(await sweep({ storage, signal: stopping.signal }), [id, id]);
   });
 });
