@@ -42,7 +42,11 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
 
   const batchId = randomUUIDv7();
   const token = randomBytes(16).toString("base64url");
-  const { path } = await deps.storage.keepCsv(upload.spool.path, batchId);
+  const { path } = await deps.storage.keepCsv(upload.spool.path, batchId).catch(async (error: unknown) => {
+    // Its folder may have been made. Why the file could not be kept is the error to tell, and not that of a disk which takes nothing.
+    await deps.storage.removeBatch(batchId).catch(() => {});
+    throw error;
+  });
   const loaded = await deps
     .load({
       batchId,

@@ -140,6 +140,18 @@ describe("accepting an upload", () => {
     assert.deepEqual(await uploads(), before);
   });
 
+  test("whose file cannot be kept leaves no folder, and tells why", async () => {
+    const before = await uploads();
+    const keepCsv: Storage["keepCsv"] = async (path, batchId) => {
+      await unlink(path);
+      return storage.keepCsv(path, batchId);
+    };
+    await assert.rejects(accept({ storage: { ...storage, keepCsv } }), { code: "ENOENT", syscall: "rename" });
+    assert.deepEqual(await uploads(), before);
+    const away = (why: string) => () => Promise.reject(new Error(why));
+    await assert.rejects(accept({ storage: { keepCsv: away("first"), removeBatch: away("second") } }), /first/);
+  });
+
   test("what a dead process left of uploads is swept when it is old, and never a batch's own", async () => {
     const kept = await accept({});
     assert.ok(kept.ok);
