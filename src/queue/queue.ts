@@ -38,6 +38,12 @@ const QUEUE_OPTIONS: Record<QueueName, QueueOptions & { partition: boolean }> = 
   deliver: { ...BACKING_OFF, partition: true, expireInSeconds: 300 },
 };
 
+/**
+ * How often finished jobs are deleted: they stay for 75 minutes and not, as by pg-boss's default, for up to 25 hours. Each time it walks all
+ * jobs, a batch at a time: 2.5 s where 500,000 wait, which are 5 million images.
+ */
+const MAINTENANCE_SECONDS = 900;
+
 /** The floor under notifications, for jobs whose time comes and for news that were lost. Each look is a query, busy or idle. */
 const LOOK_SECONDS = 2;
 
@@ -57,6 +63,7 @@ export async function openQueue(options: { executor: Executor; supervise: boolea
     schedule: false,
     // The shortest: a pass that our own supervisor asks for is never one too soon.
     monitorIntervalSeconds: 1,
+    maintenanceIntervalSeconds: MAINTENANCE_SECONDS,
     warningQueueSize: 10_000_000,
   });
   boss.on("error", (error) => options.onError(asError(error)));

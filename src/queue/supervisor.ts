@@ -1,7 +1,7 @@
 type SupervisorDeps = {
   /** Whether any job is claimed by somebody who no longer gives a sign of life, or who has had it for too long. */
   hasLapsed(): Promise<boolean>;
-  /** Looks after all queues: hands out lapsed jobs again, and deletes old ones. */
+  /** Looks after all queues: hands out lapsed jobs again, and deletes old ones when that is due. */
   supervise(): Promise<void>;
   onError(error: Error): void;
   /** Milliseconds of a clock that only goes forward. */
@@ -9,7 +9,7 @@ type SupervisorDeps = {
 };
 
 const LOOK_MS = 2_000;
-/** How long an old job may wait to be deleted. */
+/** How often the queues are looked after where nothing has lapsed: their counts each time, old jobs as openQueue() says. */
 const MAINTAIN_MS = 60_000;
 
 /** Without an answer for so long, heartbeats have come to nothing too: claims may have lapsed whose holders are alive. */

@@ -161,3 +161,24 @@ test("what a handler throws is told and its job kept for another run; what the e
   await stopped;
   assert.deepEqual([await retried(), told], [2, [fault]]);
 });
+
+test("jobs that have ended go within a quarter of an hour after their hour", async () => {
+  const db = await openTestDatabase();
+  const queue = await openQueue({ executor: db.executor, supervise: true, onError: assert.fail });
+  onCleanup(() => queue.stop());
+  const sql = async (text: string) => (await db.executor.executeSql(text)).rows;
+  await db.transaction(async (tx) => {
+    for (const eventId of ["old", "new", "lapsed"]) await queue.sendDeliver(tx, { eventId, endpointId: "1", attempts: 0 });
+  });
+  await sql("update pgboss.queue set maintain_on = now() - interval '15 minutes'");
+  await sql(`update pgboss.job set state = 'completed', completed_on = now() - case data->>'eventId' when 'old' then 61 else 59 end * interval '1 minute'
+    where data->>'eventId' <> 'lapsed'`);
+  // What calls the supervisor, who would come within a minute too.
+  await sql(
+    `update pgboss.job set state = 'active', started_on = now(), heartbeat_on = now() - interval '1 minute' where data->>'eventId' = 'lapsed'`,
+  );
+  const left = async () =>
+    (await sql("select data->>'eventId' as id from pgboss.job where name = 'deliver' order by 1")).map(({ id }) => id);
+  await eventually("the old job to go", async () => !(await left()).includes("old") || null, WITHIN_MS);
+  assert.deepEqual(await left(), ["lapsed", "new"]);
+});
