@@ -41,13 +41,11 @@ export function startEncoderProcess(
   options: { allowSvg: boolean },
   on: { reply(reply: EncoderReply): void; exit(why: string): void },
 ): EncoderProcess {
-  const child: ChildProcess = fork(ENTRY, options.allowSvg ? ["--allow-svg"] : [], {
-    detached: true,
-    env: { ...ENVIRONMENT, ...keptCode() },
-    execArgv: ["--disable-warning=ExperimentalWarning", `--max-old-space-size=${HEAP_MB}`, `--min-semi-space-size=${YOUNG_MB}`],
-    stdio: ["ignore", "ignore", "ignore", "ipc"],
-    serialization: "json",
-  });
+  const child = forkEncoder(options);
+  if (child instanceof Error) {
+    process.nextTick(() => on.exit(child.message));
+    return NO_PROCESS;
+  }
   let hasExited = false;
   const exit = (why: string) => {
     if (hasExited) return;
@@ -78,6 +76,31 @@ export function startEncoderProcess(
     },
   };
 }
+
+/** An error that Node throws where the system makes no process, for want of memory (ENOMEM), say; of others, as EAGAIN, the child tells. */
+function forkEncoder({ allowSvg }: { allowSvg: boolean }): ChildProcess | Error {
+  try {
+    return fork(ENTRY, allowSvg ? ["--allow-svg"] : [], {
+      detached: true,
+      env: { ...ENVIRONMENT, ...keptCode() },
+      execArgv: ["--disable-warning=ExperimentalWarning", `--max-old-space-size=${HEAP_MB}`, `--min-semi-space-size=${YOUNG_MB}`],
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+      serialization: "json",
+    });
+  } catch (error) {
+    if (error instanceof Error && "syscall" in error) return error;
+    throw error;
+  }
+}
+
+/** Stands for one that could not be made until it is told as gone. */
+const NO_PROCESS: EncoderProcess = {
+  pid: -1,
+  send() {},
+  kill() {},
+  residentBytes: async () => null,
+  waits: async () => new Map(),
+};
 
 /** Where this process keeps compiled code: the start of an encoder takes 0.12 s of CPU with it, and 0.26 in a checkout without. */
 function keptCode(): { NODE_COMPILE_CACHE?: string } {

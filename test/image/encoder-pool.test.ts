@@ -126,6 +126,20 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     assert.deepEqual(lost, ["start"]);
   });
 
+  test("tries again where the system makes no process, which Node throws for most reasons", async () => {
+    const { execPath } = process;
+    // ENOTDIR; ENOMEM is thrown as well, unlike EAGAIN and ENOENT, which the child tells.
+    process.execPath = join(small, "node");
+    try {
+      const { pool, lost } = startPool();
+      process.execPath = execPath;
+      assert.ok((await encode(pool, task(small))).ok);
+      assert.deepEqual(lost, ["spawn ENOTDIR"]);
+    } finally {
+      process.execPath = execPath;
+    }
+  });
+
   test("gives up on an image that takes its encoder down twice, but not on the next", async () => {
     const { pool } = startPool();
     const seen = new Set<number>();
