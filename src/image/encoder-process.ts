@@ -59,7 +59,8 @@ export function startEncoderProcess(
   return {
     pid: child.pid ?? -1,
     // Without a channel (no file descriptor was left for it) the process is about to be told as gone.
-    send: (order) => void (child.connected && child.send(order, () => {})),
+    // An order that cannot be written to it (ENOBUFS, ENOMEM) would be waited for until its deadline.
+    send: (order) => void (child.connected && child.send(order, (error) => error && child.kill("SIGKILL"))),
     kill: () => child.kill("SIGKILL"),
     async residentBytes() {
       // Linux only; elsewhere the limit is not watched. In kB; statm counts pages, of 4, 16 or 64 kB.

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
@@ -138,6 +139,22 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     } finally {
       process.execPath = execPath;
     }
+  });
+
+  test("gives an order that could not be written to a fresh encoder, instead of waiting for its reply", async () => {
+    const children: ChildProcess[] = [];
+    const onChild = (message: unknown) => children.push((message as { process: ChildProcess }).process);
+    subscribe("child_process", onChild);
+    const { pool, lost } = startPool();
+    unsubscribe("child_process", onChild);
+    const [child] = children;
+    assert.ok(child);
+    child.send = (_order: unknown, ...rest: unknown[]) => {
+      process.nextTick(rest.at(-1) as (error: Error) => void, new Error("write ENOBUFS"));
+      return true;
+    };
+    assert.ok((await encode(pool, task(small))).ok);
+    assert.deepEqual(lost, ["SIGKILL"]);
   });
 
   test("gives up on an image that takes its encoder down twice, but not on the next", async () => {
