@@ -18,7 +18,7 @@ import type { Log } from "./observe/log.ts";
 import { openQueue } from "./queue/queue.ts";
 import { nameFolder } from "./storage/folder-id.ts";
 import { makeDataDir } from "./storage/make-folder.ts";
-import { createStorage } from "./storage/storage.ts";
+import { createStorage, type Storage } from "./storage/storage.ts";
 import { startSweeper } from "./storage/sweeper.ts";
 import { fitPool } from "./wire/fit-connections.ts";
 import { AT_ONCE, type OnStop, type Parts } from "./wire/parts.ts";
@@ -126,7 +126,7 @@ async function startFoundation(
   );
   if (config.databaseUrl !== null) await agreeOnFolder(config, log, onStop, stop);
 
-  const storage = await createStorage(config);
+  const storage = await openStorage(config, log);
   onStop(storage.close);
   onStop((await startSweeper({ sweep: storage.sweep, log })).stop);
   const connectionsMax = await withOwnConnection(databaseUrl, (_, executor) => readConnectionLimit(executor));
@@ -148,6 +148,11 @@ async function startFoundation(
   if (config.databaseUrl === null && !(await isFolderShared(db.executor))) await queue.freeClaims();
   const headerSeal = await openHeaderSeal(config, log, await listSealedBatches(db.executor));
   return { config, log, warn, doubtTables, db, queue, storage, headerSeal };
+}
+
+function openStorage({ dataDir }: Config, log: Log): Promise<Storage> {
+  const warn = createCalmWarn({ log, isKnown: () => true });
+  return createStorage({ dataDir, onNotRemoved: (error) => warn(error, "a temporary file could not be removed") });
 }
 
 function openPool(url: string, poolMax: number, warn: Warn): Database {

@@ -1,5 +1,5 @@
 import { constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
-import { access, mkdir, readdir, rm, stat, statfs, unlink } from "node:fs/promises";
+import { access, mkdir, readdir, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { answerInTime } from "./answer-in-time.ts";
@@ -9,6 +9,7 @@ import { listUploads } from "./list-uploads.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
 import { checkFileName, createPaths, SHARD_IMAGES } from "./paths.ts";
 import { createTempFolder } from "./temp-folder.ts";
+import { isNoEntry, unlinkIfThere } from "./unlink-if-there.ts";
 
 type ImagePlace = { batchId: string; ordinal: number };
 export type OutputPlace = ImagePlace & { fileName: string };
@@ -51,6 +52,7 @@ export type Storage = {
   removeUpload(batchId: string): Promise<void>;
   /** Removes everything of a batch. */
   removeBatch(batchId: string): Promise<void>;
+  /** Never rejects: what was achieved stays so where the file cannot be removed, which is told, and tried again by each sweep. */
   discard(tempPath: string): Promise<void>;
   /**
    * Rejects while nothing can be written: the file system is read-only or short of inodes, or the mount is gone and an empty folder in its
@@ -58,14 +60,14 @@ export type Storage = {
    */
   freeBytes(): Promise<number>;
   /**
-   * Removes what processes left behind that are gone; never a living one's files. To be called again and again: it also tells other
+   * Removes what processes left behind that are gone; of a living one only what it could not discard itself. To be called again and again: it also tells other
    * machines that this process lives.
    */
   sweep(): Promise<void>;
   close(): Promise<void>;
 };
 
-export async function createStorage(options: { dataDir: string }): Promise<Storage> {
+export async function createStorage(options: { dataDir: string; onNotRemoved?(error: unknown): void }): Promise<Storage> {
   const paths = createPaths(options.dataDir);
   await mkdir(paths.temp, { recursive: true });
   for (const name of ["inputCsvFiles", "inputImages", "outputImages", "outputCsvFiles"]) {
@@ -73,7 +75,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
     await mkdir(folder, { recursive: true });
     checkOneFileSystem(paths.temp, folder);
   }
-  const temp = await createTempFolder(paths.temp);
+  const temp = await createTempFolder(paths.temp, options);
   const inMadeFolder = createFolderCache();
 
   const inFolder = (folder: string, name: string): Place => ({ folder, path: `${folder}${sep}${checkFileName(name)}` });
@@ -121,7 +123,7 @@ export async function createStorage(options: { dataDir: string }): Promise<Stora
       await Promise.all(folders.map((folder) => rm(folder(batchId), { recursive: true, force: true })));
     },
     dropInput: (tempPath) => orStorageFailed(() => unlinkIfThere(tempPath)),
-    discard: unlinkIfThere,
+    discard: temp.discard,
     async freeBytes() {
       await access(temp.folder, constants.W_OK);
       return freeBytes(options.dataDir);
@@ -198,10 +200,6 @@ function createFolderCache(): <T>(folder: string, source: string, put: () => T) 
   };
 }
 
-function isNoEntry(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
-}
-
 /** Follows a symbolic link, which a batch that was moved may have left, and which may lead nowhere. */
 function isFileOf(path: string, bytes: number): boolean {
   return statSync(path, { throwIfNoEntry: false })?.size === bytes;
@@ -211,12 +209,6 @@ async function readdirIfThere(folder: string): Promise<string[]> {
   return readdir(folder).catch((error: unknown) => {
     if (isNoEntry(error)) return [];
     throw error;
-  });
-}
-
-async function unlinkIfThere(path: string): Promise<void> {
-  await unlink(path).catch((error: unknown) => {
-    if (!isNoEntry(error)) throw error;
   });
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, readlink, rm, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, sep } from "node:path";
+import { unlinkIfThere } from "./unlink-if-there.ts";
 
 /** Temporary files of one process, on the file system of their final place so that a rename can move them. */
 export type TempFolder = {
@@ -8,6 +9,8 @@ export type TempFolder = {
   path(extension?: string): string;
   /** Shows other machines that this process lives; returns the time by the file system (see touchFolder). */
   touch(): Promise<number>;
+  /** Never rejects: what cannot be removed is told of, and each sweep tries again. */
+  discard(path: string): Promise<void>;
   sweep(): Promise<void>;
   remove(): Promise<void>;
 };
@@ -17,12 +20,19 @@ const FOREIGN_STALE_MS = 24 * 3600 * 1_000;
 /** Of an earlier boot of this machine, or of another one of the same name, which touches it each minute. */
 const OTHER_BOOT_STALE_MS = 3600 * 1_000;
 
-export async function createTempFolder(root: string): Promise<TempFolder> {
+/** So many paths that could not be removed are remembered, some 2 MB; the rest go with the folder, or by the sweep of another process. */
+const STUCK_MAX = 10_000;
+
+export async function createTempFolder(
+  root: string,
+  { onNotRemoved = () => {} }: { onNotRemoved?(error: unknown): void } = {},
+): Promise<TempFolder> {
   const machine = await readMachine();
   const own = `${machine.name}.${machine.boot}.${process.pid}.${await startTicks(process.pid)}`;
   const folder = join(root, own);
   await mkdir(folder, { recursive: true });
   let count = 0;
+  const stuck = new Set<string>();
   const touch = () => touchFolder(folder);
   return {
     folder,
@@ -31,8 +41,19 @@ export async function createTempFolder(root: string): Promise<TempFolder> {
       count += 1;
       return `${folder}${sep}${count}.${extension}`;
     },
+    discard: (path) =>
+      unlinkIfThere(path).catch((error: unknown) => {
+        if (stuck.size < STUCK_MAX) stuck.add(path);
+        onNotRemoved(error);
+      }),
     async sweep() {
       const nowMs = await touch();
+      // Said when it was discarded. A path is given out once, so that no other file has it by now.
+      for (const path of stuck)
+        await unlinkIfThere(path).then(
+          () => stuck.delete(path),
+          () => {},
+        );
       const others = (await readdir(root)).filter((name) => name !== own);
       const swept = await Promise.allSettled(
         others.map(async (name) => {

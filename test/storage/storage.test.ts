@@ -213,6 +213,24 @@ describe("the storage", () => {
     );
   });
 
+  test("discards what it can, tells of what it cannot without an error, and removes that with a later sweep", async () => {
+    const told: unknown[] = [];
+    const telling = await createStorage({ dataDir, onNotRemoved: (error) => told.push((error as NodeJS.ErrnoException).syscall) });
+    const path = telling.tempPath();
+    await telling.discard(path);
+    assert.deepEqual(told, [], "what is not there needs not be removed");
+    // A folder cannot be unlinked.
+    await mkdir(path);
+    await telling.discard(path);
+    assert.deepEqual(told, ["unlink"]);
+    await telling.sweep();
+    assert.ok(existsSync(path));
+    await rmdir(path);
+    await writeFile(path, "x");
+    await telling.sweep();
+    assert.deepEqual([existsSync(path), told], [false, ["unlink"]]);
+  });
+
   test("takes nothing for old by its own machine's clock, which may be days ahead or behind", async (t) => {
     const folder = join(dataDir, "uploads", "temp");
     const names = { foreign: "elsewhere.1.1", foreignOld: "elsewhere.2.1" };
