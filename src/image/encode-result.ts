@@ -13,6 +13,7 @@ export function resultOf(
   if (reply.kind === "too large") return failed("too_many_pixels", reply.fault);
   if (reply.kind === "disk full" || reply.kind === "disk")
     return failed("storage_failed", "The compressed image could not be written.", { isDiskFull: reply.kind === "disk full" });
+  if (reply.kind === "input gone") return failed("storage_failed", "The downloaded image could not be read.");
   const why = firstWords(withoutPaths(reply.fault, task));
   if (reply.kind === "unsupported") return failed("unsupported_format", `The image is coded in a way that is not supported (${why}).`);
   return failed("corrupt_image", `The image is damaged and cannot be decoded (${why}).`);

@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { flushCompileCache } from "node:module";
 import type { EncodedOutput, EncodeTask } from "./encode-task.ts";
 import type { EncoderLimits } from "./fit-memory.ts";
@@ -10,8 +11,11 @@ export type EncoderReply =
   | { id: number; encodeMs: number; outputs: EncodedOutput[] }
   | { id: number; encodeMs: number; fault: string; kind: Fault };
 
-/** `worn`: the image may have what a fresh encoder has, and this one has not any more. `unsupported`: it is whole, and we cannot read it. */
-type Fault = "worn" | "too large" | "unsupported" | "disk full" | "disk" | "image";
+/**
+ * `worn`: the image may have what a fresh encoder has, and this one has not any more. `unsupported`: it is whole, and we cannot read it.
+ * `input gone`: the disk does not give all that was downloaded.
+ */
+type Fault = "worn" | "too large" | "unsupported" | "disk full" | "disk" | "input gone" | "image";
 
 // The entry of an encoder child process: takes tasks one after the other, in order, and dies with its parent, since nobody else waits
 // for a result. It listens for that first of all, as loading libvips takes a while. Not process.exit(), which waits for libvips to
@@ -54,8 +58,22 @@ async function work({ id, task, limits }: EncoderOrder): Promise<void> {
     const outputs = await encodeImage(task, { ...limits, wornBytes });
     reply({ id, encodeMs: performance.now() - startedAt, outputs });
   } catch (error) {
-    reply({ id, encodeMs: performance.now() - startedAt, ...faultOf(error, limits) });
+    const { fault, kind } = faultOf(error, limits);
+    const isOfInput = kind === "image" || kind === "unsupported" || kind === "disk";
+    const asked = { fault, kind: isOfInput && !(await isWhole(task.input)) ? ("input gone" as const) : kind };
+    reply({ id, encodeMs: performance.now() - startedAt, ...asked });
   }
+}
+
+/** To libvips a disk that gives an error, or fewer bytes, looks like an image that is cut. A look through the cache, for those alone that failed. */
+async function isWhole({ path, bytes }: EncodeTask["input"]): Promise<boolean> {
+  let length = 0;
+  try {
+    for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) length += piece.length;
+  } catch {
+    return false;
+  }
+  return length === bytes;
 }
 
 /** The pixel limit here is for headers that say one thing and hold another; `inspect` has seen the others. */

@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import sharp from "sharp";
 import { readConfig } from "../../src/config.ts";
 import { OUTPUT_FORMATS, PRESETS } from "../../src/domain/recipe.ts";
+import { resultOf } from "../../src/image/encode-result.ts";
 import type { EncodeTask } from "../../src/image/encode-task.ts";
 import { EncoderPool, type EncoderPoolOptions } from "../../src/image/encoder-pool.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
@@ -53,7 +54,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     return { pool, lost };
   };
   const task = (inputPath = large): EncodeTask => ({
-    input: { path: inputPath, format: "jpeg", width: 1, height: 1, bytes: 1e9 },
+    input: { path: inputPath, format: "jpeg", width: 1, height: 1, bytes: statSync(inputPath, { throwIfNoEntry: false })?.size ?? 1 },
     outputs: [{ ...PRESETS.seed, name: "main", path: join(folder, `${(count += 1)}.jpg`) }],
   });
   const encode = (pool: EncoderPool, given = task(), priority = 0, signal = never) => pool.encode(given, { signal, priority });
@@ -266,6 +267,20 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     }
   });
 
+  test("does not call damaged what the disk does not give any more, be it all of it or its end", async () => {
+    const { pool } = startPool();
+    const path = join(folder, "lost.jpg");
+    const whole = await makeSamplePhoto({ width: 200, height: 150, seed: 5, format: "jpeg" });
+    await writeFile(path, whole);
+    const cut = task(path);
+    await writeFile(path, whole.subarray(0, Math.floor(whole.length / 2)));
+    for (const given of [cut, task(join(folder, "missing.jpg"))]) {
+      const result = await encode(pool, given);
+      const { code, detail, retry } = result.ok ? {} : result.failure;
+      assert.deepEqual({ code, detail, retry }, { code: "storage_failed", detail: "The downloaded image could not be read.", retry: true });
+    }
+  });
+
   test("does not call damaged what is whole and coded in a way that nothing here reads", async () => {
     const { pool } = startPool();
     const path = join(folder, "odd");
@@ -285,9 +300,12 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     });
     // libvips lets libtiff have 50 MiB, of which a strip of nearly as much leaves "No space for" what else it takes: no disk is full.
     const inOneStrip = blackTiff({ width: 5000, height: 3495, isStored: true });
-    for (const bytes of [of12Bits, differential, tooLong, zstandard, jpeg2000, inOneStrip]) {
+    const jpegs = [of12Bits, differential, tooLong].map((bytes) => ({ format: "jpeg" as const, bytes }));
+    const tiffs = [zstandard, jpeg2000, inOneStrip].map((bytes) => ({ format: "tiff" as const, bytes }));
+    for (const { format, bytes } of [...jpegs, ...tiffs]) {
       await writeFile(path, bytes ?? "");
-      const result = await encode(pool, task(path));
+      const given = task(path);
+      const result = await encode(pool, { ...given, input: { ...given.input, format } });
       assert.equal(result.ok ? null : result.failure.code, "unsupported_format");
       assert.match(result.ok ? "" : (result.failure.detail ?? ""), /^The image is coded in a way that is not supported \(.+\)\.$/);
     }
@@ -307,9 +325,10 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     }
   });
 
-  test("tells nothing of where files lie, whatever their folder is called", async () => {
-    const missing = task(join(folder, "a folder", "with  blanks.jpg"));
-    const result = await encode(startPool().pool, missing);
+  test("tells nothing of where files lie, whatever their folder is called", () => {
+    const given = task(join(folder, "a folder", "with  blanks.jpg"));
+    const fault = `Input file is missing: ${given.input.path}`;
+    const result = resultOf({ id: 1, encodeMs: 1, fault, kind: "image" }, given);
     assert.equal(result.ok ? null : result.failure.detail, "The image is damaged and cannot be decoded (Input file is missing: …).");
   });
 
