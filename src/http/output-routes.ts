@@ -7,9 +7,9 @@ import { FORMAT_FILES } from "../domain/recipe.ts";
 import type { StoredFile } from "../storage/storage.ts";
 import { problemResponses } from "./problem-responses.ts";
 import { lostOutput, ProblemError } from "./problems.ts";
-import { fileHeaders, partialResponses, sendFile } from "./send-file.ts";
+import { fileHeaders, partialResponses, sendFile, type SendDeps } from "./send-file.ts";
 
-export type OutputDeps = {
+export type OutputDeps = SendDeps & {
   /** "lost" where there is a row, but no file of its bytes: it would be kept for ever, broken as it is, by whoever asks. */
   findOutput(token: string, fileName: string): Promise<(StoredFile & { mediaType: string; etag: string }) | "lost" | null>;
 };
@@ -52,7 +52,7 @@ export function addOutputRoutes(app: FastifyInstance, deps: OutputDeps): void {
       const file = isToken(token) && isFileName(fileName) ? await deps.findOutput(token, fileName) : null;
       if (!file) throw new ProblemError("output_not_found", "Expected an output URL as status and result CSV give it.");
       if (file === "lost") throw lostOutput(fileName);
-      return sendFile(request, reply, { ...file, cacheControl: "public, max-age=31536000, immutable", disposition: "inline" });
+      return sendFile(deps, request, reply, { ...file, cacheControl: "public, max-age=31536000, immutable", disposition: "inline" });
     },
   );
 }

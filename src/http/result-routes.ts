@@ -16,7 +16,7 @@ import type { StoredFile } from "../storage/storage.ts";
 import { viewProduct } from "./batch-view.ts";
 import { problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
-import { fileHeaders, partialResponses, sendFile } from "./send-file.ts";
+import { fileHeaders, partialResponses, sendFile, type SendDeps } from "./send-file.ts";
 import { sendMade, type MadeDeps } from "./send-made.ts";
 import { zipOutputs, type ArchiveFiles } from "./zip-outputs.ts";
 
@@ -101,7 +101,7 @@ function addResultCsv(add: Add, deps: ResultDeps): void {
       const { shape = "append" } = request.query as Static<typeof Shape>;
       // One that is gone (a restore that was not whole, a disk that broke) is made once more of what it was made of.
       const file = shape === "append" ? await deps.findResult(batch.batchId) : null;
-      if (file) return sendKept(file, batch, request, reply);
+      if (file) return sendKept(deps, file, batch, request, reply);
       const pieces = writeResultFile({
         facts: batch.csvFacts as CatalogueFacts,
         shape,
@@ -186,10 +186,16 @@ async function getEnded(deps: ResultDeps, request: FastifyRequest): Promise<Batc
   return batch;
 }
 
-async function sendKept(file: StoredFile, batch: BatchRow, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function sendKept(
+  deps: SendDeps,
+  file: StoredFile,
+  batch: BatchRow,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const etag = `"${file.bytes.toString(16)}-${Math.floor(file.modifiedAt.getTime()).toString(16)}"`;
   const headers = headersOf(RESULT_FILES.resultsCsv, batch);
-  return sendFile(request, reply, {
+  return sendFile(deps, request, reply, {
     ...file,
     etag,
     mediaType: headers["content-type"],

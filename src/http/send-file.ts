@@ -1,9 +1,10 @@
-import { createReadStream } from "node:fs";
+import { close, createReadStream, open, read, type ReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { StoredFile } from "../storage/storage.ts";
 import { problemResponses } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
+import type { MadeDeps } from "./send-made.ts";
 
 type SendableFile = StoredFile & {
   mediaType: string;
@@ -11,6 +12,8 @@ type SendableFile = StoredFile & {
   cacheControl: string;
   disposition: string;
 };
+
+export type SendDeps = Pick<MadeDeps, "log">;
 
 /** What sendFile() answers in the place of the whole file, for the document. */
 export function partialResponses(content: object) {
@@ -30,7 +33,7 @@ export const fileHeaders = {
 };
 
 /** Sends a file as RFC 9110 says: HEAD, conditional requests, and a single range. */
-export function sendFile(request: FastifyRequest, reply: FastifyReply, file: SendableFile): FastifyReply {
+export function sendFile({ log }: SendDeps, request: FastifyRequest, reply: FastifyReply, file: SendableFile): FastifyReply {
   reply.headers({
     etag: file.etag,
     "last-modified": file.modifiedAt.toUTCString(),
@@ -59,7 +62,29 @@ export function sendFile(request: FastifyRequest, reply: FastifyReply, file: Sen
   reply.type(file.mediaType).header("content-length", end - start + 1);
   // An empty stream and not nothing: Fastify would write a length of 0 for that.
   if (request.method === "HEAD" || file.bytes === 0) return reply.send(Readable.from([]));
-  return reply.send(createReadStream(file.path, { start, end }));
+  const body = readAll(file.path, { start, end });
+  body.once("error", (err) => {
+    // As in sendMade(): the client may have gone, and before the head is sent a problem takes its place.
+    if (!request.raw.socket.destroyed && reply.raw.headersSent) log.error({ err, route: request.routeOptions.url }, "a download broke off");
+  });
+  return reply.send(body);
+}
+
+/**
+ * Fails where the file ends before its range does, which a stream would take for its own end: the client was told of more bytes, and
+ * would wait for them until its patience ends. Nothing is read once all of the range is there.
+ */
+function readAll(path: string, range: { start: number; end: number }): ReadStream {
+  const readSome = (fd: number, buffer: Buffer, offset: number, length: number, position: number, done: Done) =>
+    read(fd, buffer, offset, length, position, (error, bytes) => done(error ?? (bytes === 0 ? endsEarly(path) : null), bytes, buffer));
+  return createReadStream(path, { ...range, fs: { open, read: readSome, close } });
+}
+
+type Done = (error: Error | null, bytes: number, buffer: Buffer) => void;
+
+/** To a client the same as a disk that gives an error. */
+function endsEarly(path: string): Error {
+  return Object.assign(new Error(`${path} ends before the bytes that it is said to have`), { code: "EIO", syscall: "read" });
 }
 
 /** If-Match decides where it is given, else If-Unmodified-Since (RFC 9110 §13.2.2); our tags are strong, and a weak one matches none. */

@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { connect, type AddressInfo, type Server, type Socket } from "node:net";
 import { before, beforeEach, describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import type { Problem } from "../../src/contract/problem.ts";
 import type { BatchRow } from "../../src/db/batches.ts";
 import type { ProductResult } from "../../src/domain/product-result.ts";
 import { MAIN_OUTPUT } from "../../src/domain/recipe.ts";
@@ -51,6 +52,8 @@ describe("what is made while it is sent", () => {
   let look: () => Promise<void>;
   /** What comes after the first page. */
   let rest: () => AsyncIterable<ProductResult[]>;
+  /** The file of the output that is asked for. */
+  let output: { path: string; bytes: number };
   const told: { route: string; err: Error }[] = [];
   const cutting = new AbortController();
 
@@ -65,6 +68,7 @@ describe("what is made while it is sent", () => {
       findBatchByToken: () => look().then(() => batch),
       productPages: pages,
       outputFiles: () => archived(() => rest()),
+      findOutput: async () => ({ ...output, modifiedAt: new Date(), mediaType: "image/jpeg", etag: '"1"' }),
       openReport: async () => ({ columns: ["name"], pages: cellsOf(pages()), failed: new AbortController().signal, close: async () => {} }),
       cut: cutting.signal,
       isUnavailable: () => false,
@@ -138,6 +142,27 @@ describe("what is made while it is sent", () => {
       told.map(({ route, err }) => [route, err.message]),
       [["/outputs/:token/results.jsonl", "the service stopped before all of it was sent"]],
     );
+  });
+
+  test("a file of which the disk gives fewer bytes than it has is not waited for: the connection breaks, or a problem says it", async () => {
+    const { size } = await stat(import.meta.filename);
+    const get = (range: string) =>
+      fetch(`http://127.0.0.1:${port}/outputs/${TOKEN}/1-1.jpg`, { headers: { range }, signal: AbortSignal.timeout(10_000) });
+    output = { path: import.meta.filename, bytes: size };
+    assert.equal((await (await get("")).arrayBuffer()).byteLength, size);
+    assert.equal((await (await get("bytes=1-9")).arrayBuffer()).byteLength, 9);
+    assert.deepEqual(told, []);
+
+    output = { path: import.meta.filename, bytes: size + 1 };
+    await assert.rejects((await get("")).arrayBuffer());
+    assert.deepEqual(
+      told.splice(0).map(({ route }) => route),
+      ["/outputs/:token/:fileName"],
+    );
+    // Nothing was sent by then.
+    const none = await get(`bytes=${size}-`);
+    assert.deepEqual([none.status, ((await none.json()) as Problem).code], [503, "unavailable"]);
+    assert.equal(told.length, 1);
   });
 });
 
