@@ -73,6 +73,13 @@ export function knownProblem(error: Unexpected, request: FastifyRequest, isUnava
       {},
       { "retry-after": "5" },
     );
+  if (isOutOfThreads(error))
+    return new ProblemError(
+      "unavailable",
+      "The service can start no further thread to read the file right now; try again in a few seconds.",
+      {},
+      { "retry-after": "5" },
+    );
   if (isUnavailable(error)) return new ProblemError("unavailable", wordAbsence(error), {}, { "retry-after": "5" });
   if (diskFullCode(error) !== null)
     return new ProblemError("storage_full", "The disk of the service is full; try again when there is room.", {}, { "retry-after": "60" });
@@ -104,6 +111,11 @@ function wordAbsence({ code }: Unexpected): string {
   return code === NO_CONNECTION_FREE
     ? "The database has no connection free right now; try again in a few seconds."
     : "The database cannot be reached right now; try again in a few seconds.";
+}
+
+/** The system has as many threads as there may be (EAGAIN), or no memory for one more. */
+export function isOutOfThreads({ code }: Pick<Unexpected, "code">): boolean {
+  return code === "ERR_WORKER_INIT_FAILED";
 }
 
 const AWAY_ERRNOS = ["EROFS", "EIO", "ENOENT", "EACCES"];

@@ -8,7 +8,7 @@ import { addDocsRoutes } from "./docs-routes.ts";
 import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./openapi.ts";
 import { multipartProblem } from "./multipart-problem.ts";
 import { addOutputRoutes, type OutputDeps } from "./output-routes.ts";
-import { isDiskAway, knownProblem, ProblemError, sendProblem } from "./problems.ts";
+import { isDiskAway, isOutOfThreads, knownProblem, ProblemError, sendProblem } from "./problems.ts";
 import { protect, type ProtectionSettings } from "./protection.ts";
 import { addServiceRoutes, HEALTH_PATHS, type ServiceDeps } from "./service-routes.ts";
 import { addStatusRoute, type StatusDeps } from "./status-route.ts";
@@ -146,6 +146,7 @@ function answerErrors(app: FastifyInstance, { isUnavailable, onUnexpected, log }
     if (isOutOfFiles(error))
       log.warn({ err: error }, "no further file or connection can be opened: raise the limit of open files, or lower DOWNLOADS");
     else if (known !== error && isUnavailable(error)) warn(error, "a request could not reach the database");
+    if (isOutOfThreads(error)) log.warn({ err: error }, "no further thread can be started: raise the limit of processes or of memory");
     if (isDiskAway(error)) log.error({ err: error }, "a request could not reach the disk");
     if (known) return sendProblem(request, reply, known);
     log.error({ err: error, method: request.method, route: request.routeOptions.url }, "a request failed unexpectedly");

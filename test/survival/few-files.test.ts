@@ -61,17 +61,30 @@ test(
   },
 );
 
-test("a request for which no file can be opened gets a 503, and the log says what is lacking", async () => {
+/** The answer to a request that fails by such an error, and what is logged of it. */
+async function answerTo(facts: object) {
   const warned: string[] = [];
   const app = await createServer({
     settings: { auth: "none", apiKeys: [], publicUrl: () => "http://127.0.0.1", uploadBytesMax: 10_000, uploadMs: 10_000, version: "0" },
-    findBatch: () => Promise.reject(Object.assign(new Error("too many open files"), { code: "EMFILE", syscall: "open" })),
+    findBatch: () => Promise.reject(Object.assign(new Error("too many"), facts)),
     isUnavailable: () => false,
     log: { debug: () => {}, info: assert.fail, warn: (_, event) => warned.push(event), error: assert.fail },
   } as Partial<HttpDeps> as HttpDeps);
   onCleanup(() => app.close());
   const answer = await app.inject({ url: "/v1/batches/0198f2c4-7d1e-7000-8000-000000000000" });
+  return { answer, warned };
+}
+
+test("a request for which no file can be opened gets a 503, and the log says what is lacking", async () => {
+  const { answer, warned } = await answerTo({ code: "EMFILE", syscall: "open" });
   assert.deepEqual([answer.statusCode, answer.headers["retry-after"]], [503, "5"], answer.body);
   assert.match(answer.body, /as many files open as it may/);
   assert.deepEqual(warned, [MESSAGE]);
+});
+
+test("a request for which no thread can be started gets one as well", async () => {
+  const { answer, warned } = await answerTo({ code: "ERR_WORKER_INIT_FAILED" });
+  assert.deepEqual([answer.statusCode, answer.headers["retry-after"]], [503, "5"], answer.body);
+  assert.match(answer.body, /no further thread/);
+  assert.deepEqual(warned, ["no further thread can be started: raise the limit of processes or of memory"]);
 });
