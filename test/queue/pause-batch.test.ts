@@ -90,7 +90,7 @@ describe("pausing and resuming", () => {
     const row = await batchRow(batchId);
     assert.deepEqual(
       [row["status"], row["images_done"], row["images_failed"], row["images_queued"], row["budget_settled"]],
-      ["pending", 13, 17, 220, 30],
+      ["processing", 13, 17, 220, 30],
     );
     assert.equal(
       row["pause_reason"],
