@@ -3,11 +3,13 @@ import { once } from "node:events";
 import { createServer, Socket, type AddressInfo } from "node:net";
 import { test } from "node:test";
 import { TLSSocket } from "node:tls";
+import type pg from "pg";
 import { connectDatabase, isDatabaseAway, type Transaction } from "../../src/db/connect.ts";
 import { listen } from "../../src/db/listen.ts";
 import { migrateDatabase } from "../../src/db/migrate.ts";
 import { withOwnConnection } from "../../src/db/own-connection.ts";
 import { takeOwnership } from "../../src/db/ownership.ts";
+import { prepareSession } from "../../src/db/session.ts";
 import { shareServer } from "../../src/db/share-server.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -136,6 +138,20 @@ test("a connection of the pool stays five minutes at most, however much it is as
 test("the lock of a process is not taken where only reading is possible, as on a standby, which has its own", async () => {
   const { db } = await openAsReadOnly(1);
   await assert.rejects(takeOwnership({ url: db.url, onLost: assert.fail }), (error: Error) => isDatabaseAway(error));
+});
+
+test("a session whose own settings take longer than the statement_timeout that they take off gets them all the same", async () => {
+  let asked = 0;
+  const answers = (timeouts: number) => ({
+    query: async () => {
+      asked += 1;
+      if (asked <= timeouts) throw Object.assign(new Error("canceling statement due to statement timeout"), { code: "57014" });
+    },
+  });
+  await prepareSession(answers(4) as unknown as pg.Client);
+  assert.equal(asked, 5);
+  asked = 0;
+  await assert.rejects(prepareSession(answers(5) as unknown as pg.Client), { code: "57014" });
 });
 
 test("the server compiles none of our statements, which are short", async () => {
