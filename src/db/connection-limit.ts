@@ -1,4 +1,4 @@
-import type { Executor } from "./connect.ts";
+import { isDatabaseAway, type Executor } from "./connect.ts";
 
 /** −1 is none. A superuser is held by no limit of a role or a database. */
 const LIMIT = `
@@ -10,8 +10,16 @@ const LIMIT = `
   ) as connections
   from pg_roles where rolname = session_user`;
 
-/** How many connections the server, the role and the database allow in all, to this process and to whoever shares them. */
+/**
+ * How many connections the server, the role and the database allow in all, to this process and to whoever shares them. Infinity where the
+ * server does not tell, as to a role that may not read pg_roles.
+ */
 export async function readConnectionLimit(db: Executor): Promise<number> {
-  const { rows } = await db.executeSql(LIMIT);
-  return Number(rows[0]?.["connections"] ?? Infinity);
+  try {
+    const { rows } = await db.executeSql(LIMIT);
+    return Number(rows[0]?.["connections"] ?? Infinity);
+  } catch (error) {
+    if (isDatabaseAway(error)) throw error;
+    return Infinity;
+  }
 }

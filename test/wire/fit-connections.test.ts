@@ -40,3 +40,9 @@ test("the least of what the server, the role and the database allow counts, of a
   await admin(`alter role ${name} connection limit -1`);
   assert.equal(await limit(), ofServer);
 });
+
+test("a server that does not tell its limits has none, and one that is away is not asked in vain", async () => {
+  const refusing = (code: string) => ({ executeSql: () => Promise.reject(Object.assign(new Error("refused"), { code })) });
+  assert.equal(await readConnectionLimit(refusing("42501")), Infinity);
+  await assert.rejects(readConnectionLimit(refusing("57P01")), { code: "57P01" });
+});
