@@ -1,7 +1,7 @@
 import type { UploadWarning } from "../domain/csv-problem.ts";
 import { findBatch, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connect.ts";
-import { isLockRefused } from "./locked-batches.ts";
+import { isLockRefused, limitLockWait } from "./lock-wait.ts";
 
 /** `name` is what the client sent; `digest` is of what its upload asks for. */
 export type IdempotencyKey = { name: string; digest: string };
@@ -21,7 +21,7 @@ const SECRET_TOLD_FOR = "1 hour";
  * vanishes meanwhile keeps it locked until PostgreSQL has looked after it (session.ts).
  */
 export async function takeIdempotencyKey(tx: Tx, tenantId: string, { name }: IdempotencyKey): Promise<"ours" | "busy" | "used"> {
-  await tx.executor.executeSql("select set_config('lock_timeout', $1, true)", [String(KEY_WAIT_MS)]);
+  await limitLockWait(tx, KEY_WAIT_MS);
   try {
     await tx.executor.executeSql("select pg_advisory_xact_lock($1, hashtext($2))", [KEY_LOCK_CLASS, `${tenantId} ${name}`]);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { findBatch, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
+import { limitLockWait } from "./lock-wait.ts";
 
 /** "load" in ASCII. Batches whose hashes collide wait for each other, and no more. */
 const LOAD_LOCK_CLASS = 0x6c6f6164;
@@ -19,7 +20,7 @@ export async function lockLoad(tx: Tx, batchId: string): Promise<void> {
  * gives its locks back after it has shown them. Rejects where it is not over in time (55P03).
  */
 export async function findLoadedBatch(tx: Tx, tenantId: string, batchId: string, waitMs = LOAD_WAIT_MS): Promise<BatchRow | null> {
-  await tx.executor.executeSql("select set_config('lock_timeout', $1, true)", [String(waitMs)]);
+  await limitLockWait(tx, waitMs);
   await lockLoad(tx, batchId);
   // In a statement of its own, which sees all that was committed before we got the lock.
   return findBatch(tx.executor, tenantId, batchId);

@@ -170,12 +170,12 @@ export async function delayImages(tx: Tx, images: readonly DelayedImage[]): Prom
   await tx.client.query({ name: "delay_images", text: DELAY_IMAGES, values: [JSON.stringify(given)] });
 }
 
-/** `at` as in SETTLE_IMAGES. */
+/** `at` as in SETTLE_IMAGES. Waits for nobody: the time stands in the job as well, and here only for those who read it. */
 const DELAY_IMAGES = `
   with given as (
     select d."delayMs", found.at from json_to_recordset($1::json) as d("batchId" uuid, ordinal int, "delayMs" float8)
     cross join lateral (
-      select ctid as at from image where batch_id = d."batchId" and ordinal = d.ordinal and state = 'planned' offset 0
+      select ctid as at from image where batch_id = d."batchId" and ordinal = d.ordinal and state = 'planned' for no key update skip locked
     ) found
   )
   update image i set not_before = now() + d."delayMs" * interval '1 ms' from given d where i.ctid = d.at and ${STILL_PLANNED}`;
@@ -197,8 +197,8 @@ export type CounterChange = {
   reused: number;
   inputBytes: number;
   outputBytes: number;
-  /** When the first of these was begun, for a batch that could not be started at its claim. */
-  startedAgoMs: number;
+  /** When the first of these was begun: it starts a batch that was locked at its claim. Null where none was tried. */
+  startedAgoMs: number | null;
 };
 export type CounterState = {
   batchId: string;
@@ -229,7 +229,8 @@ export async function addToCounters(tx: Tx, change: CounterChange): Promise<Coun
       update batch set images_queued = images_queued - $2, images_done = images_done + $3, images_failed = images_failed + $4, images_reused = images_reused + $8,
         input_bytes = input_bytes + $5, output_bytes = output_bytes + $6,
         budget_settled = budget_settled + $2, budget_failed = budget_failed + $7,
-        status = case status when 'pending' then 'processing' else status end, started_at = coalesce(started_at, now() - $9 * interval '1 ms')
+        status = case when status = 'pending' and $9::float8 is not null then 'processing' else status end,
+        started_at = coalesce(started_at, clock_timestamp() - $9::float8 * interval '1 ms')
       where batch_id = $1
       returning batch_id as "batchId", run, images_queued as queued, is_planned as "isPlanned", has_repeats as "hasRepeats",
         ${IS_SETTLED} as "isSettled", paused_at is not null as "isPaused", cancelled_at is not null as "isCancelled",

@@ -107,10 +107,13 @@ export function knownProblem(error: Unexpected, request: FastifyRequest, isUnava
 /** SQLSTATE of a server whose connections, or those of its role or database, are all taken. */
 const NO_CONNECTION_FREE = "53300";
 
+/** SQLSTATE where somebody else has kept locked what a statement changes. */
+const LOCKED = "55P03";
+
 function wordAbsence({ code }: Unexpected): string {
-  return code === NO_CONNECTION_FREE
-    ? "The database has no connection free right now; try again in a few seconds."
-    : "The database cannot be reached right now; try again in a few seconds.";
+  if (code === NO_CONNECTION_FREE) return "The database has no connection free right now; try again in a few seconds.";
+  if (code === LOCKED) return "Somebody keeps the batch locked in the database right now; try again in a few seconds.";
+  return "The database cannot be reached right now; try again in a few seconds.";
 }
 
 /** The system has as many threads as there may be (EAGAIN), or no memory for one more. */

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, isDatabaseAway } from "../db/connect.ts";
 import { listProducts, productPages } from "../db/list-products.ts";
+import { impatient } from "../db/lock-wait.ts";
 import { findOutput, listOutputs } from "../db/outputs.ts";
 import { openReport } from "../db/read-report.ts";
 import { isDatabaseReady } from "../db/readiness.ts";
@@ -55,10 +56,11 @@ export async function wireApi(
     preflight: await servePreflight({ config, storage }, onStop),
     fetchCsv: await serveCsvFetch(config, onStop),
     ...serveRows({ db, storage, log }),
-    pauseBatch: (batchId) => db.transaction((tx) => pauseBatch(tx, { queue, publicUrl }, batchId, PAUSED_BY_HAND)),
-    cancelBatch: (batchId) => db.transaction((tx) => cancelBatch(tx, { queue }, batchId)),
-    resumeBatch: (batchId, change) => db.transaction((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
-    resumeHost: (batchId, host, percent) => db.transaction((tx) => resumeShare(tx, { queue, publicUrl }, batchId, host, percent)),
+    pauseBatch: (batchId) => impatient(db.transaction)((tx) => pauseBatch(tx, { queue, publicUrl }, batchId, PAUSED_BY_HAND)),
+    cancelBatch: (batchId) => impatient(db.transaction)((tx) => cancelBatch(tx, { queue }, batchId)),
+    resumeBatch: (batchId, change) => impatient(db.transaction)((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
+    resumeHost: (batchId, host, percent) =>
+      impatient(db.transaction)((tx) => resumeShare(tx, { queue, publicUrl }, batchId, host, percent)),
     openReport: serveReports(db.url),
     isReady: () => isDatabaseReady(db),
     isStopping: () => stopping.aborted,

@@ -7,6 +7,8 @@ export type RoomDeps = {
   onTheirWayMax(): number;
   /** How many of those in hand wait until their host has room for another download. */
   waitingForHost(): number;
+  /** How many outcomes of those in hand wait since somebody has locked what they change. */
+  heldUp(): number;
 };
 
 /** How many claims may wait for slow hosts beside the window. */
@@ -165,7 +167,8 @@ export class ClaimRoom {
   }
 
   get #inWindow(): number {
-    return this.#inHand - Math.min(this.#worked, RECORDING_MAX);
+    const heldUp = this.#deps.heldUp();
+    return this.#inHand - heldUp - Math.min(this.#worked - heldUp, RECORDING_MAX);
   }
 }
 

@@ -5,6 +5,7 @@ import { writeResultFile } from "../csv/write-result-file.ts";
 import { DEFAULT_TENANT_ID, type Database, type Tx } from "../db/connect.ts";
 import { findBatch, type BatchRow } from "../db/batches.ts";
 import { endBatch } from "../db/finish-batch.ts";
+import { impatient } from "../db/lock-wait.ts";
 import { sweepShares } from "../db/host-share.ts";
 import { productPages } from "../db/list-products.ts";
 import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
@@ -30,8 +31,10 @@ export type FinishDeps = {
  * Writes the result CSV, then ends the batch, records its event and queues the deliveries in one transaction.
  * May run twice: the file is replaced by the same file, and only the first ends the batch. Where only images of paused
  * hosts are left of it, it is paused instead. What is left of a cancelled batch is settled before, once nothing of it is in hand.
+ * Rejects where somebody else has the batch locked for long: its job comes back later, and other batches end meanwhile.
  */
 export async function finishBatch(deps: FinishDeps, job: FinishJob, signal: AbortSignal): Promise<void> {
+  const transaction = impatient(deps.db.transaction);
   const find = () => findBatch(deps.db.executor, DEFAULT_TENANT_ID, job.batchId);
   let batch = await find();
   if (!batch || batch.finishedAt !== null || batch.run !== job.run) return;
@@ -39,11 +42,10 @@ export async function finishBatch(deps: FinishDeps, job: FinishJob, signal: Abor
     if (!(await settleCancelled(deps, job, signal))) return;
     batch = (await find()) ?? batch;
   }
-  if (!batch.isPlanned || settledOf(countsOf(batch)) < batch.imagesTotal)
-    return deps.db.transaction((tx) => pauseStandingStill(tx, deps, batch));
+  if (!batch.isPlanned || settledOf(countsOf(batch)) < batch.imagesTotal) return transaction((tx) => pauseStandingStill(tx, deps, batch));
   await writeResult(deps, batch, signal);
   if (batch.budgetRound > 0) await sweepShares(deps.db.executor, batch.batchId);
-  await deps.db.transaction((tx) => endAndAnnounce(deps, tx, batch));
+  await transaction((tx) => endAndAnnounce(deps, tx, batch));
 }
 
 async function writeResult(deps: FinishDeps, batch: BatchRow, signal: AbortSignal): Promise<void> {

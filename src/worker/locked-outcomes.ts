@@ -1,112 +1,101 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Transaction } from "../db/connect.ts";
-import { listLockedBatches, lockedError } from "../db/locked-batches.ts";
+import { lockedError } from "../db/lock-wait.ts";
 import type { Claim } from "../queue/image-jobs.ts";
-import { HEARTBEAT_MS } from "../queue/supervisor.ts";
 import type { ImageOutcome } from "./settle-together.ts";
 
 type LockedDeps = {
-  transaction: Transaction;
   portionMax: number;
   /** Returns those that were not written, since somebody else has locked what they change. Never rejects. */
-  settle(items: readonly ImageOutcome[]): Promise<readonly ImageOutcome[]>;
+  settle(items: readonly ImageOutcome[], lockWaitMs: number): Promise<readonly ImageOutcome[]>;
   isStopped(): boolean;
   onError(error: unknown): void;
 };
 
 export type LockedOutcomes = {
-  /** Keeps those that change a batch which is known to be locked, and returns the others. */
-  keep(items: readonly ImageOutcome[]): readonly ImageOutcome[];
-  /** Somebody has locked what these change. Finds out which batches that is about, keeps what is of those, and returns the others. */
-  keepLocked(items: readonly ImageOutcome[]): Promise<readonly ImageOutcome[]>;
+  /** Keeps those of groups that wait already, and returns the others. */
+  keepKnown(items: readonly ImageOutcome[]): readonly ImageOutcome[];
+  /** Keeps all of these: somebody has locked what some of them change. */
+  keep(items: readonly ImageOutcome[]): void;
   /** Resolves at once where this claim's outcome is not kept, else when it is settled, or left to whoever gets the claim next. */
   ended(claim: Claim): Promise<void>;
+  /** How many are kept. */
+  size(): number;
   /** This batch is locked, and as many outcomes wait as should. */
   isFull(batchId: string): boolean;
 };
 
-/** Between two looks whether a batch is still locked. A look waits for nobody. */
-const LOOK_MS = 500;
+type Group = { waiting: ImageOutcome[]; batchId: string; isLocked: boolean };
+
 /**
- * After a settle that was refused though its batch was not locked: image rows are, say. It has held its jobs meanwhile, which heartbeats pass
- * over, and one has to find them free before the next.
+ * Between two rounds, and how long each group waits for its locks in one. It holds its jobs meanwhile, which heartbeats pass over: so it
+ * rests for longer than it waits.
  */
-const REST_MS = HEARTBEAT_MS + 1_000;
-/**
- * Of what is in hand 500 may wait to be recorded without taking room from others (claim-room.ts). Without a limit the images of a large batch
- * took all there is within five seconds, and no other's were claimed.
- */
+const REST_MS = 1_000;
+const LOCK_WAIT_MS = 250;
+/** Without a limit the images of a large batch that is locked would all be worked, and none recorded. */
 const WAITING_MAX = 200;
 
-/** The others end a job and write an image's row: the batch is none of theirs. */
-const LOCKS_BATCH: Record<ImageOutcome["outcome"]["kind"], boolean> = {
-  done: true,
-  give_up: true,
-  shelve: true,
-  retry: false,
-  release: false,
-  drop: false,
-};
-
 /**
- * The outcomes of batches that somebody has locked: an operator's session that was left open, most likely. They wait here, each batch for
- * itself, while those of others are written. Nothing is locked while they wait, so that their claims have their heartbeats.
+ * What could not be settled since somebody has locked a batch or its images: an operator's session that was left open, most likely. Each
+ * batch goes on by itself, one after the other and on one connection, so that only those wait whose rows are locked.
  */
-export function createLockedOutcomes({ transaction, portionMax, settle, isStopped, onError }: LockedDeps): LockedOutcomes {
-  const byBatch = new Map<string, ImageOutcome[]>();
+export function createLockedOutcomes({ portionMax, settle, isStopped, onError }: LockedDeps): LockedOutcomes {
+  const groups = new Map<string, Group>();
   const ends = new Map<Claim, PromiseWithResolvers<void>>();
+  let isSettling = false;
 
-  const keepThose = (items: readonly ImageOutcome[], isMeant: (item: ImageOutcome) => boolean) =>
-    items.filter((item) => {
-      const waiting = byBatch.get(item.claim.data.batchId);
-      if (!waiting || !isMeant(item)) return true;
-      waiting.push(item);
+  const keep = (items: readonly ImageOutcome[]) => {
+    for (const item of items) {
+      const { batchId } = item.claim.data;
+      const group = groups.get(groupOf(item)) ?? { waiting: [], batchId, isLocked: false };
+      groups.set(groupOf(item), group);
+      group.waiting.push(item);
       if (!ends.has(item.claim)) ends.set(item.claim, Promise.withResolvers());
-      return false;
-    });
+    }
+    if (groups.size > 0 && !isSettling) void settleGroups();
+  };
   const end = (items: readonly ImageOutcome[]) => {
     for (const { claim } of items) {
       ends.get(claim)?.resolve();
       ends.delete(claim);
     }
   };
-  const findLocked = (batchIds: readonly string[]) =>
-    transaction((tx) => listLockedBatches(tx.executor, batchIds)).catch((error: unknown) => {
-      onError(error);
-      return batchIds;
-    });
-  const settleFree = async (batchId: string, waiting: ImageOutcome[]) => {
-    let waitMs = LOOK_MS;
-    while (waiting.length > 0 && !isStopped()) {
-      await delay(waitMs);
-      waitMs = LOOK_MS;
-      if ((await findLocked([batchId])).length > 0) continue;
-      const portion = waiting.splice(0, portionMax);
-      const left = await settle(portion);
-      waiting.unshift(...left);
+  const settleGroup = async (group: Group) => {
+    do {
+      const portion = group.waiting.splice(0, portionMax);
+      const left = isStopped() ? [] : await settle(portion, LOCK_WAIT_MS);
+      group.waiting.unshift(...left);
       end(portion.filter(({ claim }) => !left.some((item) => item.claim === claim)));
-      waitMs = left.length > 0 ? REST_MS : 0;
+      group.isLocked = left.length > 0;
+    } while (group.waiting.length > 0 && !group.isLocked);
+    if (group.isLocked) onError(lockedError(group.batchId));
+  };
+  const settleGroups = async () => {
+    isSettling = true;
+    while (groups.size > 0) {
+      await delay(REST_MS);
+      for (const [key, group] of groups) {
+        await settleGroup(group);
+        if (!group.isLocked) groups.delete(key);
+      }
     }
-    byBatch.delete(batchId);
-    end(waiting);
+    isSettling = false;
   };
 
   return {
-    keep: (items) => keepThose(items, ({ outcome }) => LOCKS_BATCH[outcome.kind]),
-    async keepLocked(items) {
-      if (items.length === 0) return [];
-      const batchIds = [...new Set(items.map(({ claim }) => claim.data.batchId))];
-      const found = await findLocked(batchIds);
-      // Where none of them is locked itself, each goes its own way.
-      const locked = found.length > 0 ? found : batchIds;
-      onError(lockedError(locked));
-      const isNew = locked.filter((batchId) => !byBatch.has(batchId));
-      for (const batchId of isNew) byBatch.set(batchId, []);
-      const rest = keepThose(items, ({ claim }) => locked.includes(claim.data.batchId));
-      for (const batchId of isNew) void settleFree(batchId, byBatch.get(batchId) ?? []);
-      return rest;
+    keepKnown(items) {
+      keep(items.filter((item) => groups.has(groupOf(item))));
+      return items.filter((item) => !groups.has(groupOf(item)));
     },
+    keep,
     ended: async (claim) => ends.get(claim)?.promise,
-    isFull: (batchId) => byBatch.has(batchId) && ends.size >= WAITING_MAX,
+    size: () => ends.size,
+    isFull: (batchId) => ends.size >= WAITING_MAX && groups.get(batchId)?.isLocked === true,
   };
+}
+
+/** What goes back untried, or is nobody's any more, needs the rows neither of its batch nor of its image, and waits for none of them. */
+function groupOf({ claim, outcome }: ImageOutcome): string {
+  const { batchId } = claim.data;
+  return outcome.kind === "release" || outcome.kind === "drop" ? `${batchId}, untried` : batchId;
 }

@@ -1,5 +1,5 @@
 import type { Transaction } from "../db/connect.ts";
-import { limitLockWait } from "../db/locked-batches.ts";
+import { impatient } from "../db/lock-wait.ts";
 import { PAGE_IMAGES, planPage, QUEUED_MAX } from "../queue/plan-page.ts";
 import type { Sender } from "../queue/queue.ts";
 
@@ -18,10 +18,7 @@ const PAGES_MAX = QUEUED_MAX / PAGE_IMAGES;
 export async function planBatch({ transaction, queue }: PlanDeps, batchId: string, signal: AbortSignal): Promise<void> {
   for (let pages = 0; pages < PAGES_MAX; pages += 1) {
     signal.throwIfAborted();
-    const { more } = await transaction(async (tx) => {
-      await limitLockWait(tx);
-      return planPage(tx, queue, batchId);
-    });
+    const { more } = await impatient(transaction)((tx) => planPage(tx, queue, batchId));
     if (!more) return;
   }
   await transaction((tx) => queue.sendPlan(tx, { batchId }));

@@ -151,7 +151,6 @@ export class Pump {
   }
 
   #start(entry: InHand, image: SourcedImage | undefined): void {
-    const { claim } = entry;
     this.#room.add(entry);
     const lease: Lease = {
       signal: entry.abort.signal,
@@ -161,7 +160,7 @@ export class Pump {
       onFetched: () => this.#room.onFetched(entry),
       onWorked: () => this.#onWorked(entry),
     };
-    const done = this.#work(claim, image, lease);
+    const done = this.#work(entry, image, lease);
     void done.catch(this.#deps.onError).finally(() => {
       this.#onWorked(entry);
       this.#inHand.remove(entry);
@@ -170,11 +169,19 @@ export class Pump {
     });
   }
 
-  #work(claim: Claim, image: SourcedImage | undefined, lease: Lease): Promise<void> {
-    const { work, endUntried, isHeldUp } = this.#deps;
-    if (!image) return endUntried(claim, "drop");
-    if (image.isPaused) return endUntried(claim, "shelve");
-    return isHeldUp(image.batchId) ? endUntried(claim, "postpone") : work(claim, image, lease);
+  #work(entry: InHand, image: SourcedImage | undefined, lease: Lease): Promise<void> {
+    const { work, endUntried } = this.#deps;
+    const how = this.#untried(image);
+    if (how === null && image) return work(entry.claim, image, lease);
+    const ended = endUntried(entry.claim, how ?? "drop");
+    this.#onWorked(entry);
+    return ended;
+  }
+
+  #untried(image: SourcedImage | undefined): "drop" | "shelve" | "postpone" | null {
+    if (!image) return "drop";
+    if (this.#deps.isHeldUp(image.batchId)) return "postpone";
+    return image.isPaused ? "shelve" : null;
   }
 
   #onWorked(entry: InHand): void {

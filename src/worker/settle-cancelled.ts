@@ -1,6 +1,7 @@
 import type { FinishJob } from "../contract/jobs.ts";
 import { hasSkipped, skipPage } from "../db/cancel-batch.ts";
 import type { Database } from "../db/connect.ts";
+import { impatient } from "../db/lock-wait.ts";
 import { withoutNames } from "../db/outputs.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -23,7 +24,7 @@ export async function settleCancelled(deps: CancelledDeps, job: FinishJob, signa
     return cleared;
   });
   if (isInHand) return false;
-  while (await db.transaction((tx) => skipPage(tx, job.batchId))) signal.throwIfAborted();
+  while (await impatient(db.transaction)((tx) => skipPage(tx, job.batchId))) signal.throwIfAborted();
   await removeUnnamed(deps, job.batchId, signal);
   return true;
 }

@@ -12,7 +12,7 @@ import {
 import { rememberSources, type NewSource } from "../db/known-sources.ts";
 import { settleRepeats } from "../db/plan-images.ts";
 import type { Tx } from "../db/connect.ts";
-import { limitLockWait } from "../db/locked-batches.ts";
+import { limitLockWait } from "../db/lock-wait.ts";
 import { isOverBudget, type BudgetCounts } from "../domain/failure-budget.ts";
 import { imageId } from "../domain/ids.ts";
 import type { Outcome } from "../domain/outcome.ts";
@@ -51,12 +51,17 @@ export type SettleDeps = {
 
 /**
  * Records outcomes in the caller's transaction: image rows, counters and jobs change together, and only of claims that are still ours.
- * Returns the outputs that no row names, to be removed once it is committed. Is refused where somebody else has locked any of it for long
- * (isLockRefused).
+ * Returns the outputs that no row names, to be removed once it is committed. Is refused where somebody else has locked any of it for longer
+ * than it waits (isLockRefused).
  */
-export async function settleTogether(deps: SettleDeps, tx: Tx, items: readonly ImageOutcome[]): Promise<OutputPlace[]> {
+export async function settleTogether(
+  deps: SettleDeps,
+  tx: Tx,
+  items: readonly ImageOutcome[],
+  lockWaitMs?: number,
+): Promise<OutputPlace[]> {
   const { queue } = deps;
-  await limitLockWait(tx);
+  await limitLockWait(tx, lockWaitMs);
   // First the claims: what is no longer ours is somebody else's to settle.
   const ended = await queue.endClaims(
     tx,
@@ -151,7 +156,7 @@ async function countBatch(
     failed,
     inputBytes: sum((image) => image.inputBytes),
     outputBytes: sum((image) => image.outputBytes),
-    startedAgoMs: Math.max(0, ...images.map((image) => image.startedAgoMs)),
+    startedAgoMs: images.length === 0 ? null : Math.max(...images.map((image) => image.startedAgoMs)),
   });
   if (!state || images.length === 0) return state;
 
@@ -171,7 +176,7 @@ async function countBatch(
  */
 async function countRepeats(tx: Tx, batchId: string, firsts: number[]): Promise<boolean> {
   const repeats = await settleRepeats(tx, batchId, { firsts });
-  const none = { settledFirsts: 0, failedFirsts: 0, reused: 0, inputBytes: 0, outputBytes: 0, startedAgoMs: 0 };
+  const none = { settledFirsts: 0, failedFirsts: 0, reused: 0, inputBytes: 0, outputBytes: 0, startedAgoMs: null };
   const state = await addToCounters(tx, { batchId, ...none, ...repeats });
   return state?.isSettled ?? false;
 }

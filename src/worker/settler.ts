@@ -1,5 +1,5 @@
 import { isDatabaseAway, isValueRefused, type Transaction } from "../db/connect.ts";
-import { isLockRefused } from "../db/locked-batches.ts";
+import { isLockRefused } from "../db/lock-wait.ts";
 import type { OutputPlace } from "../storage/storage.ts";
 import { createCollector } from "./collector.ts";
 import { createLockedOutcomes } from "./locked-outcomes.ts";
@@ -19,6 +19,8 @@ export type Settler = {
   settle(outcome: ImageOutcome): Promise<void>;
   /** Of a batch that somebody has locked no more outcomes should come now: so many wait already. */
   isHeldUp(batchId: string): boolean;
+  /** How many outcomes wait since somebody has locked what they change. */
+  heldUp(): number;
   /** Writes what waits, or what of it is of small batches, without waiting for more. */
   flush(which: "all" | "small"): void;
   /** What cannot be written now is left to whoever gets its claim next. */
@@ -39,16 +41,20 @@ const RETRY_MS = 500;
 export function createSettler(given: SettlerDeps): Settler {
   let isStopped = false;
   const deps: SettlingDeps = { ...given, isStopped: () => isStopped };
-  const locked = createLockedOutcomes({ ...deps, portionMax: TOGETHER_MAX, settle: (items) => settleUntilWritten(deps, items) });
+  const locked = createLockedOutcomes({
+    ...deps,
+    portionMax: TOGETHER_MAX,
+    settle: (...settling) => settleUntilWritten(deps, ...settling),
+  });
   // Two lanes, so that an image of a small batch does not wait while outcomes of a large one are being written.
   const laneOf = (collectMs: number) =>
     createCollector<ImageOutcome>({
       portionMax: TOGETHER_MAX,
       collectMs,
       firstMs: COLLECT_SOON_MS,
-      write: async (items) => {
-        let rest = locked.keep(await deps.flushOutcomes(items));
-        while (rest.length > 0) rest = await locked.keepLocked(await settleUntilWritten(deps, rest));
+      async write(items) {
+        const free = locked.keepKnown(await deps.flushOutcomes(items));
+        if (free.length > 0) locked.keep(await settleUntilWritten(deps, free));
       },
     });
   const [small, large] = [laneOf(COLLECT_SOON_MS), laneOf(COLLECT_MS)];
@@ -63,34 +69,45 @@ export function createSettler(given: SettlerDeps): Settler {
       await locked.ended(item.claim);
     },
     isHeldUp: locked.isFull,
+    heldUp: locked.size,
   };
 }
 
 type SettlingDeps = SettlerDeps & { isStopped(): boolean };
 
 /** Returns those that were not written, since somebody else has locked what they change. */
-async function settleUntilWritten(deps: SettlingDeps, items: readonly ImageOutcome[]): Promise<readonly ImageOutcome[]> {
+async function settleUntilWritten(
+  deps: SettlingDeps,
+  items: readonly ImageOutcome[],
+  lockWaitMs?: number,
+): Promise<readonly ImageOutcome[]> {
   for (;;) {
     try {
-      const unnamed = await deps.transaction((tx) => settleTogether(deps, tx, items));
+      const unnamed = await deps.transaction((tx) => settleTogether(deps, tx, items, lockWaitMs));
       if (unnamed.length > 0) await deps.removeOutputs(unnamed);
       return [];
     } catch (error) {
       if (isLockRefused(error)) return items;
       deps.onError(error);
       // One outcome that the database will not take must not hold up the others for ever.
-      if (!isDatabaseAway(error) && items.length > 1) {
-        const left: ImageOutcome[] = [];
-        for (const item of items) left.push(...(await settleUntilWritten(deps, [item])));
-        return left;
-      }
+      if (!isDatabaseAway(error) && items.length > 1) return settleOneByOne(deps, items, lockWaitMs);
       const [item] = items;
-      if (isValueRefused(error) && item && item.source !== null) return settleUntilWritten(deps, [withoutFacts(item)]);
+      if (isValueRefused(error) && item && item.source !== null) return settleUntilWritten(deps, [withoutFacts(item)], lockWaitMs);
       // What else the database says is our mistake: the claim lapses, and the image is tried again.
       if (!isDatabaseAway(error) || deps.isStopped()) return [];
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
+}
+
+/** Of a batch that proves to be locked the others are not tried: each would wait in vain as long. */
+async function settleOneByOne(deps: SettlingDeps, items: readonly ImageOutcome[], lockWaitMs?: number): Promise<readonly ImageOutcome[]> {
+  const left: ImageOutcome[] = [];
+  for (const item of items) {
+    const isLocked = left.some(({ claim }) => claim.data.batchId === item.claim.data.batchId);
+    left.push(...(isLocked ? [item] : await settleUntilWritten(deps, [item], lockWaitMs)));
+  }
+  return left;
 }
 
 /** An outcome that the database refused, because of something the far side said: it must not be worked again and again. */

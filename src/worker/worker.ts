@@ -101,6 +101,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     waitingForHost: deps.waitingForHost,
     onAllWorked: settler.flush,
     isHeldUp: settler.isHeldUp,
+    heldUp: settler.heldUp,
     endUntried: (claim, how) => settler.settle(untried(claim, how)),
     work: (claim, image, lease) => workImage({ ...deps, stages, settler, disk }, claim, image, lease),
   });

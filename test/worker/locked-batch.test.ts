@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
 import { before, describe, test } from "node:test";
 import { startBatches } from "../../src/db/batches.ts";
 import type { Database, Tx } from "../../src/db/connect.ts";
-import { isLockRefused } from "../../src/db/locked-batches.ts";
+import { isLockRefused } from "../../src/db/lock-wait.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import type { Queue } from "../../src/queue/queue.ts";
+import { finishBatch, type FinishDeps } from "../../src/worker/finish-batch.ts";
+import { createLockedOutcomes } from "../../src/worker/locked-outcomes.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { eventually } from "../support/eventually.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";
@@ -64,8 +67,11 @@ describe("while a batch is locked", { timeout: 60_000 }, () => {
     });
     await Promise.all(waiting);
     assert.deepEqual([await countsOf(x), (await openJobs(db, x, "finish")).length], [{ failed: 15, queued: 0 }, 1]);
-    assert.match(String(errors[0]), new RegExp(`another session keeps rows of 1 batches locked, the first ${x}`));
-    assert.deepEqual([errors.length, errors.filter(isLockRefused).length], [1, 1], "a lock was waited for once");
+    for (const error of errors) {
+      assert.match(String(error), new RegExp(`somebody's session keeps rows of the batch ${x} locked`));
+      assert.ok(isLockRefused(error));
+    }
+    assert.deepEqual([settler.heldUp(), settler.isHeldUp(x)], [0, false]);
     await db.executor.executeSql("delete from pgboss.job where name = 'image'");
   });
 
@@ -88,6 +94,61 @@ describe("while a batch is locked", { timeout: 60_000 }, () => {
     });
     await Promise.all(waiting);
     assert.deepEqual(await countsOf(x), { failed: 10, queued: 0 });
+  });
+
+  test("where many rows of its images are locked, what is put off ends all the same, and takes no room", async () => {
+    const x = await load("x", 100);
+    await planBatch({ transaction: db.keyedTransaction, queue }, x, AbortSignal.timeout(30_000));
+    const claims = await claimAll();
+    const { settler } = openSettler();
+    const waiting: Promise<void>[] = [];
+    await db.transaction(async (tx) => {
+      await tx.executor.executeSql("select 1 from image where batch_id = $1 for update", [x]);
+      waiting.push(...[...claims, ...claims].map((claim) => ({ ...claim })).map((claim) => settler.settle(givenUp(claim))));
+      await eventually("as many to wait as may", async () => settler.isHeldUp(x));
+      const postponed = { ...givenUp(claims[0] ?? assert.fail()), outcome: { kind: "release", delayMs: 30_000 } } as const;
+      await settler.settle({ ...postponed, claim: { ...postponed.claim } });
+      assert.equal(settler.heldUp(), 200);
+    });
+    await Promise.all(waiting);
+    assert.deepEqual(await countsOf(x), { failed: 99, queued: 1 });
+  });
+
+  test("of many batches each waits by itself, all on one connection", async () => {
+    let [atOnce, most, isLocked] = [0, 0, true];
+    const locked = createLockedOutcomes({
+      portionMax: 100,
+      async settle(items) {
+        most = Math.max(most, (atOnce += 1));
+        await turn();
+        atOnce -= 1;
+        return isLocked && items[0]?.claim.data.batchId === "0" ? items : [];
+      },
+      isStopped: () => false,
+      onError: (error) => assert.ok(isLockRefused(error)),
+    });
+    const items = Array.from({ length: 100 }, (_, index) =>
+      givenUp({ id: String(index), data: { batchId: String(index % 50), ordinal: index } } as unknown as Claim),
+    );
+    locked.keep(items);
+    await Promise.all(items.filter(({ claim }) => claim.data.batchId !== "0").map(({ claim }) => locked.ended(claim)));
+    assert.deepEqual([locked.size(), most], [2, 1]);
+    isLocked = false;
+    await Promise.all(items.map(({ claim }) => locked.ended(claim)));
+    assert.equal(locked.size(), 0);
+  });
+
+  test("its end gives way to those of others, and one of which nothing was tried is not started", async () => {
+    const x = await load("x", 1);
+    const [claim] = ofBatch(await claimAll(), x);
+    const { settler } = openSettler();
+    await settler.settle({ ...givenUp(claim ?? assert.fail()), outcome: { kind: "shelve" } });
+    assert.deepEqual([(await rowOf(x))["status"], (await rowOf(x))["started_at"]], ["pending", null]);
+    const deps = { db, queue, storage: {} as FinishDeps["storage"], publicUrl: () => "" };
+    await db.transaction(async (tx) => {
+      await lock(tx, x);
+      await assert.rejects(finishBatch(deps, { batchId: x, run: 1 }, AbortSignal.timeout(30_000)), isLockRefused);
+    });
   });
 
   test("no more of its images are to come than can wait, and a stop leaves them to whoever gets their claims next", async () => {

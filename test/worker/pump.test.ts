@@ -78,6 +78,7 @@ function startPump(
       }),
     onAllWorked: (which) => void allWorked.push(which),
     isHeldUp,
+    heldUp: () => 0,
     endUntried: async ({ id }, how) => void untried.push(`${id}: ${how}`),
     waitingForHost: () => 0,
     claimMax,
