@@ -20,6 +20,8 @@ export function multipartProblem(error: Error & { code?: string }): ProblemError
     case "FST_INVALID_JSON_FIELD_ERROR":
       return new ProblemError("bad_multipart", "Expected JSON in a field whose type is application/json, got something else.");
     case "FST_MP_PREMATURE_CLOSE":
+    // Of a client that hung up between two parts.
+    case "ECONNRESET":
       return new ProblemError("bad_multipart", "The connection ended before the whole form had come.");
     default:
       if (!/multipart|boundary|unexpected end of (form|file)|malformed part header/i.test(error.message)) return null;

@@ -66,30 +66,13 @@ type Unexpected = Error & {
 /** What the framework or a library threw, as one of our problems; null for what nobody expected. */
 export function knownProblem(error: Unexpected, request: FastifyRequest, isUnavailable: (error: unknown) => boolean): ProblemError | null {
   if (error instanceof ProblemError) return error;
-  if (isOutOfFiles(error))
-    return new ProblemError(
-      "unavailable",
-      "The service has as many files open as it may right now; try again in a few seconds.",
-      {},
-      { "retry-after": "5" },
-    );
+  if (isOutOfFiles(error)) return unavailable("The service has as many files open as it may right now; try again in a few seconds.", 5);
   if (isOutOfThreads(error))
-    return new ProblemError(
-      "unavailable",
-      "The service can start no further thread to read the file right now; try again in a few seconds.",
-      {},
-      { "retry-after": "5" },
-    );
-  if (isUnavailable(error)) return new ProblemError("unavailable", wordAbsence(error), {}, { "retry-after": "5" });
+    return unavailable("The service can start no further thread to read the file right now; try again in a few seconds.", 5);
+  if (isUnavailable(error)) return unavailable(wordAbsence(error), 5);
   if (diskFullCode(error) !== null)
     return new ProblemError("storage_full", "The disk of the service is full; try again when there is room.", {}, { "retry-after": "60" });
-  if (isDiskAway(error))
-    return new ProblemError(
-      "unavailable",
-      "The files of the service cannot be reached right now; try again later.",
-      {},
-      { "retry-after": "60" },
-    );
+  if (isDiskAway(error)) return unavailable("The files of the service cannot be reached right now; try again later.", 60);
   switch (error.statusCode) {
     case 408:
       return new ProblemError("request_timeout", "The request did not come in time.");
@@ -102,6 +85,10 @@ export function knownProblem(error: Unexpected, request: FastifyRequest, isUnava
     default:
       return error.statusCode < 500 ? new ProblemError("bad_request", wordFault(error)) : null;
   }
+}
+
+function unavailable(message: string, retryAfterSeconds: number): ProblemError {
+  return new ProblemError("unavailable", message, {}, { "retry-after": String(retryAfterSeconds) });
 }
 
 /** SQLSTATE of a server whose connections, or those of its role or database, are all taken. */

@@ -145,7 +145,8 @@ function answerErrors(app: FastifyInstance, { isUnavailable, onUnexpected, log }
     const known = (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, request, isUnavailable);
     if (isOutOfFiles(error))
       log.warn({ err: error }, "no further file or connection can be opened: raise the limit of open files, or lower DOWNLOADS");
-    else if (known !== error && isUnavailable(error)) warn(error, "a request could not reach the database");
+    else if (known !== error && known?.problem === "unavailable" && isUnavailable(error))
+      warn(error, "a request could not reach the database");
     if (isOutOfThreads(error)) log.warn({ err: error }, "no further thread can be started: raise the limit of processes or of memory");
     if (isDiskAway(error)) log.error({ err: error }, "a request could not reach the disk");
     if (known) return sendProblem(request, reply, known);

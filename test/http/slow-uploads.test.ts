@@ -182,7 +182,7 @@ describe("when all of them have gone", () => {
     assert.deepEqual(rows, [{ batches: 1, products: 1 }]);
     assert.equal((await readdir(join(dataDir, "uploads", "inputCsvFiles"))).length, 1);
     assert.deepEqual(
-      service.output.filter((line) => /"level":(50|60|"error")/.test(line)),
+      service.output.filter((line) => /"level":(40|50|60|"warn"|"error")/.test(line)),
       [],
     );
     assert.equal((await fetch(`${service.url}/readyz`)).status, 200);
