@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import { isDatabaseAway, isDatabaseClosed } from "../db/connect.ts";
-import { shareServer, type Share } from "../db/share-server.ts";
+import { useServer, type ServerUse } from "../db/use-server.ts";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "../embedded/embedded-postgres.ts";
 import { endProcess } from "./end-process.ts";
 import { watchForInterruption } from "./interruption.ts";
@@ -27,13 +27,13 @@ export async function openEmbedded(where: Where): Promise<Opened> {
         () => {},
       ),
   );
-  const opening = startShared(where).then(({ embedded, share }) => {
+  const opening = startShared(where).then(({ embedded, use }) => {
     const end = async () => {
       try {
-        if (await share.isLast()) await embedded.stop();
-        process.off("exit", embedded.abandon);
-        await share.close();
+        if (await use.isLast()) await embedded.stop();
       } finally {
+        process.off("exit", embedded.abandon);
+        await use.close();
         // Here, before the command hears that its database is gone, which is not what ends it.
         if (interruption.signal.aborted) await endProcess(interruption.exitCode);
         interruption.end();
@@ -46,13 +46,13 @@ export async function openEmbedded(where: Where): Promise<Opened> {
 }
 
 /** One that is being stopped by its last command, or by its service, is waited for and started again. */
-async function startShared({ dataDir, embeddedPgPort }: Where): Promise<{ embedded: EmbeddedPostgres; share: Share }> {
+async function startShared({ dataDir, embeddedPgPort }: Where): Promise<{ embedded: EmbeddedPostgres; use: ServerUse }> {
   const deadline = performance.now() + SHARE_MS;
   for (;;) {
     const embedded = await startEmbeddedPostgres({ dataDir, port: embeddedPgPort, log: console.error });
     if (!embedded.adopted) process.once("exit", embedded.abandon);
     try {
-      return { embedded, share: await shareServer(embedded.url) };
+      return { embedded, use: await useServer(embedded.url) };
     } catch (error) {
       if (!isDatabaseAway(error) || isDatabaseClosed(error) || performance.now() > deadline) throw error;
       process.off("exit", embedded.abandon);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import { connectionOptions, isDatabaseAway, unlessHanging } from "./connect.ts";
+import { connectionOptions, isDatabaseAway, isDatabaseClosed, unlessHanging } from "./connect.ts";
 import { IS_SERVED } from "./ownership.ts";
 import { openSession } from "./session.ts";
 
@@ -12,9 +12,9 @@ const ANSWER_MS = 5_000;
 const RETRY_MS = 100;
 const RECOVERY_MS = 60_000;
 
-export type Share = {
+export type ServerUse = {
   /**
-   * Gives the share back, and says whether nobody else has the server in use: no command, and no service. From a yes until `close` no
+   * Ends this use, and says whether nobody else has the server in use: no command, and no service. From a yes until `close` no
    * other command comes, but waits until the server is gone.
    */
   isLast(): Promise<boolean>;
@@ -25,7 +25,7 @@ export type Share = {
  * Says for as long as it is open that a command has the embedded server in use. Throws what `isDatabaseAway` knows where the server is
  * being stopped.
  */
-export async function shareServer(url: string): Promise<Share> {
+export async function useServer(url: string): Promise<ServerUse> {
   let client: pg.Client | null = await openClient(url);
   const close = async () => {
     const ending = client?.end().catch(() => {});
@@ -47,7 +47,8 @@ export async function shareServer(url: string): Promise<Share> {
           client ??= await openClient(url);
           return await isAlone(client);
         } catch (error) {
-          if (isStopped(error)) return false;
+          // Stopped; or another folder's server has its port by now, and knows us not.
+          if (isStopped(error) || isDatabaseClosed(error)) return false;
           if (!isDatabaseAway(error)) throw error;
           // Stopped and started by others, or crashed: whose it is now is asked in a new session.
           await close();
@@ -66,7 +67,7 @@ async function openClient(url: string): Promise<pg.Client> {
 }
 
 /**
- * Of those who end together all give their share back before they ask, so that one of them gets yes. A service is looked for, not kept
+ * Of those who end together all end their use before they ask, so that one of them gets yes. A service is looked for, not kept
  * out: one that finds its lock taken would not start, while one that loses its server while it starts tries again.
  */
 async function isAlone(client: pg.Client): Promise<boolean> {

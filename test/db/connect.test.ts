@@ -10,7 +10,7 @@ import { migrateDatabase } from "../../src/db/migrate.ts";
 import { withOwnConnection } from "../../src/db/own-connection.ts";
 import { takeOwnership } from "../../src/db/ownership.ts";
 import { prepareSession } from "../../src/db/session.ts";
-import { shareServer } from "../../src/db/share-server.ts";
+import { useServer } from "../../src/db/use-server.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
@@ -236,7 +236,7 @@ test("every connection asks for a sign of life after ten quiet seconds", async (
       onCleanup(async () => held?.close());
     },
     async sharing() {
-      const share = await shareServer(url);
+      const share = await useServer(url);
       onCleanup(() => share.close());
     },
     async listening() {
