@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { endProcess } from "./cli/end-process.ts";
 import type { Config } from "./config.ts";
 import { listSealedBatches } from "./db/batches.ts";
 import { connectDatabase, isDatabaseAway, isDatabaseClosed, isStatementUnknown, type Database } from "./db/connect.ts";
@@ -171,11 +172,11 @@ async function stopForOtherTables({ db, log, onStop, stop }: Watched): Promise<P
     executor: db.executor,
     onNewer(detail) {
       log.error({ detail }, "a newer version of Pressrun has migrated the database; stopping");
-      void stop().then(() => process.exit(1));
+      void stop().then(() => endProcess(1));
     },
     onOther() {
       log.error({}, "the database is not the one that was migrated at the start; stopping");
-      void stop().then(() => process.exit(1));
+      void stop().then(() => endProcess(1));
     },
   });
   onStop(async () => watch.stop());
@@ -201,7 +202,7 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
     onLost() {
       log.error({ dataDir: config.dataDir }, "another process has taken over this DATA_DIR; stopping");
       isOurs = false;
-      void stop().then(() => process.exit(1));
+      void stop().then(() => endProcess(1));
     },
   });
   isOurs = ownership !== null;
@@ -220,7 +221,7 @@ async function agreeOnFolder({ databaseUrl, dataDir }: Config, log: Log, onStop:
     folderId: async (isAlone) => (folderId = await nameFolder(dataDir, randomUUID(), isAlone)),
     onLost() {
       log.error({ dataDir, folderId }, "another process of this database has its files in another DATA_DIR; stopping");
-      void stop().then(() => process.exit(1));
+      void stop().then(() => endProcess(1));
     },
   });
   if (!share)

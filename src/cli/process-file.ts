@@ -1,4 +1,5 @@
 import { ConfigError } from "../config.ts";
+import { endProcess } from "./end-process.ts";
 import { watchForInterruption } from "./interruption.ts";
 import { readOrder } from "./process-order.ts";
 import { createProgress } from "./progress.ts";
@@ -23,8 +24,7 @@ export async function processFile(file: string, { json: isJson = false, ...flags
     if (interruption.signal.aborted) {
       progress.note("Stopped. The same command goes on where it was.");
       print(jsonOfFailure("interrupted", "Stopped by a signal; the same command goes on where it was."), "");
-      process.exitCode = interruption.exitCode;
-      return;
+      return await endProcess(interruption.exitCode);
     }
     const isUnusable = error instanceof Unusable || error instanceof ConfigError;
     const message = error instanceof Error ? error.message : String(error);

@@ -19,6 +19,13 @@ export function threadEntry(base: string, name: string): URL {
 /** How long a thread that has nothing to do is kept for the next file, which then starts at once, with the code compiled. */
 const IDLE_MS = 30_000;
 
+/** How many inputs are out to threads that have neither answered nor ended. */
+let atWork = 0;
+
+export function threadsAtWork(): number {
+  return atWork;
+}
+
 /** At most one for each entry, by the entry's address. */
 const idle = new Map<string, { thread: Worker; expiry: NodeJS.Timeout }>();
 
@@ -31,6 +38,7 @@ export async function runInThread<Input, Output>(entry: URL, input: Input, signa
   const thread = takeIdle(entry.href) ?? startThread(entry);
   const onAbort = () => void thread.terminate();
   signal?.addEventListener("abort", onAbort, { once: true });
+  atWork += 1;
   try {
     thread.postMessage(input);
     const reply = await replyOf<Output>(thread);
@@ -41,6 +49,7 @@ export async function runInThread<Input, Output>(entry: URL, input: Input, signa
     signal?.throwIfAborted();
     throw error;
   } finally {
+    atWork -= 1;
     signal?.removeEventListener("abort", onAbort);
   }
 }
