@@ -15,7 +15,9 @@ export function openByteWindow(input: { head: Buffer; path: string; bytes: numbe
       file ??= await open(input.path, "r");
       const buffer = Buffer.alloc(Math.max(0, Math.min(length, input.bytes - offset)));
       const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
-      return buffer.subarray(0, bytesRead);
+      // All of it was there before: the disk does not give it back, which is no fault of the image.
+      if (bytesRead < buffer.length) throw Object.assign(new Error("the disk gave fewer bytes than the file has"), { code: "EIO" });
+      return buffer;
     },
     async close() {
       await file?.close();

@@ -34,6 +34,8 @@ const IN_PIPE_MAX = 2;
 /** One more try on a fresh encoder: the crash can have been another image's fault. */
 const CRASHES_MAX = 2;
 const RESTART_MS = 500;
+/** However long none could be started, one is tried at least so often. */
+const RESTART_MS_MAX = 30_000;
 /** Why an encoder ends that has done nothing wrong. */
 const WORN = "worn";
 
@@ -182,7 +184,7 @@ export class EncoderPool {
     else if (first && !first.isAborted) this.#queue.unshift(first);
     // One that dies before it is ready (sharp cannot be loaded, say) must not spin.
     this.#diedAtStart += encoder.isReady ? 0 : 1;
-    if (this.#diedAtStart > 0) setTimeout(() => this.#start(), RESTART_MS * this.#diedAtStart);
+    if (this.#diedAtStart > 0) setTimeout(() => this.#start(), Math.min(RESTART_MS_MAX, RESTART_MS * this.#diedAtStart));
     else this.#start();
   }
 

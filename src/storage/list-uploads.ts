@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { opendir, stat } from "node:fs/promises";
+import { access, opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isUuid } from "../domain/ids.ts";
 import type { Paths } from "./paths.ts";
@@ -16,7 +15,7 @@ export async function* listUploads(paths: Paths, idleMs: number, now: () => Prom
   let page: string[] = [];
   let looked = 0;
   for await (const { name } of await opendir(paths.csvFolders)) {
-    if (isUuid(name) && !hasOtherFiles(paths, name) && (await modifiedMs(join(paths.csvFolders, name))) < beforeMs) page.push(name);
+    if (isUuid(name) && !(await hasOtherFiles(paths, name)) && (await modifiedMs(join(paths.csvFolders, name))) < beforeMs) page.push(name);
     looked += 1;
     if (looked % PAGE_FOLDERS > 0) continue;
     yield page;
@@ -25,8 +24,16 @@ export async function* listUploads(paths: Paths, idleMs: number, now: () => Prom
   yield page;
 }
 
-function hasOtherFiles(paths: Paths, batchId: string): boolean {
-  return [paths.inputFolder, paths.outputFolder, paths.resultFolder].some((folder) => existsSync(folder(batchId)));
+/** One that cannot be looked at is counted as there. */
+async function hasOtherFiles(paths: Paths, batchId: string): Promise<boolean> {
+  for (const folder of [paths.inputFolder, paths.outputFolder, paths.resultFolder]) {
+    const isThere = await access(folder(batchId)).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => error.code !== "ENOENT",
+    );
+    if (isThere) return true;
+  }
+  return false;
 }
 
 /** One that is gone meanwhile, or cannot be looked at, is not old. */

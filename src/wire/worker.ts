@@ -9,6 +9,7 @@ import { inspectImage, PIXELS_MAX } from "../image/inspect.ts";
 import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/deadlines.ts";
 import { createDownloader } from "../net/download.ts";
 import { JOBS_CHANNEL } from "../queue/news.ts";
+import { orStorageFailed } from "../storage/or-storage-failed.ts";
 import { deliverEvent } from "../webhook/deliver-event.ts";
 import type { Post } from "../webhook/post.ts";
 import { readVersion } from "../version.ts";
@@ -97,7 +98,10 @@ function wireStages({ config, storage, downloader, encoders }: StageParts): Work
   return {
     tempPath: storage.tempPath,
     download: downloader.download,
-    inspect: (input) => inspectImage(input, { pixelsMax: PIXELS_MAX, allowSvg: config.allowSvg }),
+    async inspect(input) {
+      const looked = await orStorageFailed(() => inspectImage(input, { pixelsMax: PIXELS_MAX, allowSvg: config.allowSvg }));
+      return looked.ok ? looked.value : looked;
+    },
     encode: (task, options) => encoders.encode(task, options),
     keepOutput: storage.keepOutput,
     keepInput: config.keepInputs ? storage.keepInput : storage.dropInput,

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import pg from "pg";
 import { openDatabase } from "../../src/cli/open-database.ts";
 import { shareFolder } from "../../src/db/ownership.ts";
-import { shareServer } from "../../src/db/share-server.ts";
+import { useServer } from "../../src/db/use-server.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { placeCluster } from "../support/cluster.ts";
@@ -65,7 +65,7 @@ describe("the embedded PostgreSQL that several use", () => {
 
   test("is stopped by one of those that end together", async () => {
     const url = await createTestDatabase();
-    const all = await Promise.all([1, 2, 3, 4].map(() => shareServer(url)));
+    const all = await Promise.all([1, 2, 3, 4].map(() => useServer(url)));
     const answers = await Promise.all(all.map(({ isLast }) => isLast()));
     await Promise.all(all.map(({ close }) => close()));
     assert.deepEqual(answers.toSorted(), [false, false, false, true]);
@@ -75,9 +75,9 @@ describe("the embedded PostgreSQL that several use", () => {
     const url = await createTestDatabase();
     const worker = await shareFolder({ url, folderId: async () => randomUUID(), onLost: assert.fail });
     assert.ok(worker);
-    const share = await shareServer(url);
-    assert.equal(await share.isLast(), false);
-    await Promise.all([share.close(), worker.close()]);
+    const use = await useServer(url);
+    assert.equal(await use.isLast(), false);
+    await Promise.all([use.close(), worker.close()]);
   });
 
   test("is stopped by a command also after a crash that ended its session", async () => {
@@ -110,7 +110,7 @@ describe("the embedded PostgreSQL that several use", () => {
   test("is started again for a command that comes while the last one stops it", async () => {
     const dataDir = await folderWithCluster();
     const postgres = await start(dataDir);
-    const last = await shareServer(postgres.url);
+    const last = await useServer(postgres.url);
     assert.equal(await last.isLast(), true);
     const coming = runCommand(["report", "savings"], { DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0" });
     await waitingFor(await connect(postgres.url), "pressrun command");
@@ -124,7 +124,7 @@ describe("the embedded PostgreSQL that several use", () => {
   test("is the service's that comes while a command has it, or starts again for one that comes just too late", async () => {
     const dataDir = await folderWithCluster();
     const postgres = await start(dataDir);
-    const command = await shareServer(postgres.url);
+    const command = await useServer(postgres.url);
     const holding = await connect(postgres.url);
     await holding.query(HOLD_MIGRATIONS);
     const starting = startService({ DATA_DIR: dataDir });
