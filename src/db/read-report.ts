@@ -1,5 +1,5 @@
 import pg from "pg";
-import { connectionOptions } from "./connect.ts";
+import { connectionOptions, unlessHanging } from "./connect.ts";
 import { openSession } from "./session.ts";
 import { REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
 
@@ -33,7 +33,7 @@ export async function openReport(url: string, name: ReportName, filter: ReportFi
     failing.abort(new Error(`the report was not read within ${REPORT_MS / 1_000} s`));
     void end();
   }, REPORT_MS);
-  const end = async () => void (await client.end().catch(() => {}));
+  const end = () => unlessHanging(client.end().catch(() => {}));
   const close = async () => {
     clearTimeout(deadline);
     await end();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
+import { connect, createServer as listen, type AddressInfo, type Socket } from "node:net";
 import { test } from "node:test";
 import { openReport } from "../../src/db/read-report.ts";
 import { createServer, type HttpDeps } from "../../src/http/server.ts";
@@ -92,3 +93,21 @@ for (const { where, rows, nameLength, connectionsHeld } of [
       );
     assert.equal(cut, "ECONNRESET");
   });
+
+test("a report whose server answers no more gives its place back all the same", { timeout: 20_000 }, async () => {
+  const db = await openTestDatabase();
+  const { hostname, port } = new URL(db.url);
+  const clients: Socket[] = [];
+  const way = listen((client) => {
+    const server = connect(Number(port), hostname);
+    onCleanup(() => [client, server].forEach((socket) => socket.destroy()));
+    clients.push(client);
+    client.pipe(server).pipe(client);
+  }).listen(0, "127.0.0.1");
+  onCleanup(() => way.close());
+  await once(way, "listening");
+  const url = Object.assign(new URL(db.url), { host: `127.0.0.1:${(way.address() as AddressInfo).port}` }).href;
+  const report = await openReport(url, "batches", { batchId: null, since: null, until: null, limit: null, tenantId: TENANT });
+  for (const client of clients) client.unpipe().pause();
+  await report.close();
+});
