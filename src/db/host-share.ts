@@ -4,7 +4,8 @@ import type { ImageCode } from "../domain/image-code.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connect.ts";
 import { EVENT_TIME } from "./events.ts";
-import { DELAY_LEFT_MS, STANDS_STILL, STILL_PLANNED } from "./settle-images.ts";
+import { DELAY_LEFT_MS } from "./delay-images.ts";
+import { STANDS_STILL, STILL_PLANNED } from "./settle-images.ts";
 
 // Shares of a batch change only while the batch is locked, so that nobody waits in a circle.
 

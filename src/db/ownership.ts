@@ -51,7 +51,7 @@ export async function shareFolder(options: HoldOptions & { folderId(isAlone: boo
   });
 }
 
-/** Whether a process says of this database that it shares it: any but the owner of an embedded one, which has the folder to itself. */
+/** Whether processes have this database by DATABASE_URL. The owner of an embedded one has the folder to itself, and is none of them. */
 export async function isFolderShared(db: Executor): Promise<boolean> {
   return (await db.executeSql(HELD_FOLDERS, [FOLDER_LOCK_CLASS])).rows.length > 0;
 }

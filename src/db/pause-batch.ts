@@ -2,7 +2,8 @@ import type { WorstFailure } from "../domain/failure-budget.ts";
 import { BATCH_COLUMNS, lockBatch, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connect.ts";
 import { EVENT_TIME } from "./events.ts";
-import { DELAY_LEFT_MS, IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
+import { DELAY_LEFT_MS } from "./delay-images.ts";
+import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 
 /**
  * Marks a batch as paused and locks it until the transaction ends; null where it is paused already, has ended, or is

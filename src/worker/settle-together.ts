@@ -1,14 +1,13 @@
 import {
   addToCounters,
-  delayImages,
-  recordRetries,
   settleImages,
   type CounterState,
-  type FailedAttempt,
+  type ImageKey,
   type SettledImage,
   type SourceFacts,
   type StageMs,
 } from "../db/settle-images.ts";
+import { delayImages, recordRetries, type FailedAttempt } from "../db/delay-images.ts";
 import { rememberSources, type NewSource } from "../db/known-sources.ts";
 import { settleRepeats } from "../db/plan-images.ts";
 import type { Tx } from "../db/connect.ts";
@@ -95,8 +94,6 @@ export async function settleTogether(
   }
   return unnamedOutputs(ours, settled, counted);
 }
-
-type ImageKey = Pick<SettledImage, "batchId" | "ordinal">;
 
 /** Only of images that were settled just now, which nobody can settle again: at the place of another may lie what somebody's row names. */
 function unnamedOutputs(ours: readonly ImageOutcome[], settled: readonly SettledImage[], counted: readonly ImageKey[]): OutputPlace[] {

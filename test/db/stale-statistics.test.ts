@@ -8,7 +8,8 @@ import { addToShares, keepHeldImages, takeDueImages } from "../../src/db/host-sh
 import { findKnownSources, rememberSources } from "../../src/db/known-sources.ts";
 import { reopenImages } from "../../src/db/pause-batch.ts";
 import { insertImages, listProductsToPlan, settleRepeats } from "../../src/db/plan-images.ts";
-import { delayImages, recordRetries, settleImages } from "../../src/db/settle-images.ts";
+import { delayImages, recordRetries } from "../../src/db/delay-images.ts";
+import { settleImages } from "../../src/db/settle-images.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
 import { createSourceKey } from "../../src/domain/source-key.ts";
 import { createImageClaims, keepInJobs, type Claim } from "../../src/queue/image-jobs.ts";
