@@ -120,11 +120,12 @@ async function startFoundation(
 ): Promise<Omit<Foundation, "stopping">> {
   await makeDataDir(config.dataDir);
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
-  await migrateDatabase(databaseUrl, () => log.warn({}, "waiting for another process that migrates the database")).catch(
-    (error: unknown) => {
-      throw isDatabaseAway(error) ? error : unusableDatabase(config, error);
-    },
-  );
+  await migrateDatabase(databaseUrl, {
+    waiting: () => log.warn({}, "waiting for another process that migrates the database"),
+    locked: (sessions) => log.warn({ sessions }, "waiting for sessions that keep what a migration changes locked"),
+  }).catch((error: unknown) => {
+    throw isDatabaseAway(error) ? error : unusableDatabase(config, error);
+  });
   if (config.databaseUrl !== null) await agreeOnFolder(config, log, onStop, stop);
 
   const storage = await openStorage(config, log);

@@ -19,7 +19,10 @@ export async function migrate(): Promise<void> {
 }
 
 async function bringUpToDate(url: string): Promise<void> {
-  await migrateDatabase(url, () => console.error("Waiting for another process that migrates the database."));
+  await migrateDatabase(url, {
+    waiting: () => console.error("Waiting for another process that migrates the database."),
+    locked: (sessions) => console.error(`Waiting for sessions that keep what is to be changed locked: ${sessions}.`),
+  });
   const db = connectDatabase({ url, poolMax: 2, onError: () => {} });
   const queue = await openQueue({ executor: db.executor, supervise: false, onError: () => {} });
   await queue.stop();

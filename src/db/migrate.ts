@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { connectionOptions, POOLER_IN_THE_WAY, type Executor } from "./connect.ts";
+import { isLockRefused } from "./lock-wait.ts";
 import { openSession } from "./session.ts";
 
 /** Names the lock of migrations among the advisory locks of a database. Drawn once; another number would be another lock. */
@@ -16,12 +18,22 @@ const ENCODINGS = new Set(["UTF8", "SQL_ASCII"]);
 const BESIDE_MS = 5_000;
 /** Half of them while another client is in a transaction. */
 const SESSION_ASKED = 6;
+/** Who comes after a statement that waits for a table waits behind it, so that it waits a little and lets them go before it tries again. */
+const LOCK_WAIT_MS = 1_000;
+const BETWEEN_TRIES_MS = 2_000;
+
+export type MigrationNews = {
+  /** Another process migrates the database. */
+  waiting?(): void;
+  /** Sessions have used what a migration changes, and have not ended their transactions: said again where they are others. */
+  locked?(sessions: string): void;
+};
 
 /**
  * Brings the tables up to date. drizzle's migrate() takes no lock of its own, so an advisory lock on the same
- * connection lets several processes start at once. `onWaiting` is called where another process has that lock.
+ * connection lets several processes start at once.
  */
-export async function migrateDatabase(url: string, onWaiting: () => void = () => {}): Promise<void> {
+export async function migrateDatabase(url: string, news: MigrationNews = {}): Promise<void> {
   const client = new pg.Client(connectionOptions(url, "pressrun migrate"));
   client.on("error", () => {});
   await openSession(client);
@@ -30,18 +42,43 @@ export async function migrateDatabase(url: string, onWaiting: () => void = () =>
     await refuseEncoding(client);
     await refuseReadOnly(client);
     await refuseTransactionPooling(client, url);
-    await takeMigrationLock(client, onWaiting);
-    if (!(await isUpToDate(client))) await applyMigrations(client);
+    await takeMigrationLock(client, news);
+    if (!(await isUpToDate(client))) await migrateAmongOthers(client, news);
   } finally {
     await client.end();
   }
 }
 
-async function takeMigrationLock(client: pg.Client, onWaiting: () => void): Promise<void> {
+async function takeMigrationLock(client: pg.Client, { waiting }: MigrationNews): Promise<void> {
   const { rows } = await client.query<{ isTaken: boolean }>('select pg_try_advisory_lock($1) as "isTaken"', [MIGRATION_LOCK]);
   if (rows[0]?.isTaken) return;
-  onWaiting();
+  waiting?.();
   await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
+}
+
+/** Beside a dashboard that is left open in a transaction, and processes of the version before that go on working. */
+async function migrateAmongOthers(client: pg.Client, { locked }: MigrationNews): Promise<void> {
+  await client.query(`set lock_timeout = ${LOCK_WAIT_MS}`);
+  for (let said = ""; ;) {
+    try {
+      return await applyMigrations(client);
+    } catch (error) {
+      if (!isLockRefused(error)) throw error;
+    }
+    const sessions = await findOldTransactions(client);
+    if (sessions !== said) locked?.((said = sessions));
+    await delay(BETWEEN_TRIES_MS);
+  }
+}
+
+/** Of those that hold a lock on anything in this database, by the number of their process and the name that they gave themselves. */
+async function findOldTransactions(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ sessions: string | null }>(`
+    select string_agg(format('%s (%s)', pid, coalesce(nullif(application_name, ''), 'no name')), ', ' order by pid) as sessions
+    from pg_stat_activity a
+    where pid <> pg_backend_pid() and datname = current_database() and coalesce(xact_start < now() - interval '1 second', true)
+      and exists (select from pg_locks l where l.pid = a.pid and l.granted and l.locktype = 'relation' and l.relation >= 16384)`);
+  return rows[0]?.sessions ?? "";
 }
 
 /**

@@ -126,12 +126,38 @@ test("a process that waits for another one to migrate says so, and goes on after
   const other = new pg.Client({ connectionString: url });
   await other.connect();
   onCleanup(() => other.end());
-  await migrateDatabase(url, () => assert.fail("nobody else migrates"));
+  await migrateDatabase(url, { waiting: () => assert.fail("nobody else migrates") });
   // The lock that every process takes for a migration; its number must never change, since versions run side by side in an upgrade.
   await other.query("select pg_advisory_lock(8102099357864587886)");
   const { promise: waiting, resolve: onWaiting } = Promise.withResolvers<void>();
-  const migrated = migrateDatabase(url, onWaiting);
+  const migrated = migrateDatabase(url, { waiting: onWaiting });
   await waiting;
   await other.query("select pg_advisory_unlock(8102099357864587886)");
   await migrated;
+});
+
+test("a migration behind a dashboard's open transaction says whose it is, holds up nobody else, and goes on after it", async () => {
+  const url = await createTestDatabase();
+  const [dashboard, admin] = ["dashboard", "admin"].map((name) => new pg.Client({ connectionString: url, application_name: name }));
+  assert.ok(dashboard && admin);
+  for (const client of [dashboard, admin]) {
+    await client.connect();
+    onCleanup(() => client.end());
+  }
+  const journal = JSON.parse(await readFile(new URL("meta/_journal.json", migrations), "utf8")) as {
+    entries: { tag: string; when: number }[];
+  };
+  const replaced = journal.entries.find(({ tag }) => tag === "0016_report_counts");
+  await admin.query("delete from drizzle.__drizzle_migrations where created_at >= $1", [replaced?.when]);
+  await dashboard.query("begin; select from report.products");
+  const { rows } = await dashboard.query<{ pid: number }>("select pg_backend_pid() as pid");
+  const { promise: said, resolve: locked } = Promise.withResolvers<string>();
+  const migrated = migrateDatabase(url, { locked });
+  assert.equal(await said, `${rows[0]?.pid} (dashboard)`);
+  await admin.query("set statement_timeout = 500");
+  await admin.query("select from report.products");
+  await dashboard.query("commit");
+  await migrated;
+  const { rows: done } = await admin.query("select max(created_at)::float8 as last from drizzle.__drizzle_migrations");
+  assert.equal(done[0]?.last, journal.entries.at(-1)?.when);
 });
