@@ -32,7 +32,7 @@ const Links = Type.Object(
     resultsCsv: Type.String({
       format: "uri",
       description:
-        "The uploaded file with three columns more. With `?shape=import` it has no more columns, and each URL of an image is replaced by that of its output.",
+        "The uploaded file with three columns more, and one for each further output of the recipe. With `?shape=import` it has no more columns, and the URL of each image that is done is replaced by that of its output.",
     }),
     failuresCsv: Type.String({
       format: "uri",

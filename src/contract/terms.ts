@@ -106,7 +106,7 @@ export const Progress = Type.Object(
   {
     total: count("Images in the batch."),
     completed: count("Images with an output."),
-    failed: count("Images without one, for a reason that `errors` tells."),
+    failed: count("Images without one. Why is told with each: `error` of an image of /v1, `errors` of a product on the seed's routes."),
     skipped: count("Images that were never tried, or not to an end, because the batch was cancelled."),
     reused: count(
       "How many of the completed images have the outputs that an earlier batch had made, since nothing had changed. A URL that the file has several times counts once.",

@@ -52,7 +52,11 @@ export const UploadHeaders = Type.Object({
 /** The form that holds them beside the file. */
 export const UploadForm = Type.Object(
   {
-    file: Type.Unsafe<Blob>({ type: "string", format: "binary", description: "The CSV, in any encoding, as it is or packed with gzip." }),
+    file: Type.Unsafe<Blob>({
+      type: "string",
+      format: "binary",
+      description: "The CSV, in UTF-8, UTF-16 with a byte order mark, or Windows-1252, as it is or packed with gzip.",
+    }),
     ...UploadOptions.properties,
   },
   {

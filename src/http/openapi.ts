@@ -34,7 +34,8 @@ export const CSV_BODY = {
   "text/csv": {
     schema: {
       type: "string",
-      description: "The file itself, in any encoding, as it is or packed with gzip. Options are given in the query.",
+      description:
+        "The file itself, in UTF-8, UTF-16 with a byte order mark, or Windows-1252, as it is or packed with gzip. Options are given in the query.",
       examples: [CSV_EXAMPLE],
     },
   },

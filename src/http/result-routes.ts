@@ -34,7 +34,7 @@ const Shape = Type.Object({
   shape: Type.Optional(
     words(
       RESULT_SHAPES,
-      "append (the default): the file with three columns more (Output Image Urls, Status, Errors). import: the file byte for byte, but that each URL of an image that is done is replaced by that of its output.",
+      "append (the default): the file with three columns more (Output Image Urls, Status, Errors), and one for each further output of the recipe. import: the file byte for byte, but that each URL of an image that is done is replaced by that of its output.",
     ),
   ),
 });
