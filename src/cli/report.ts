@@ -82,10 +82,12 @@ async function* jsonLines({ columns, pages }: OpenReport): AsyncGenerator<string
   yield before === "[\n" ? "[]\n" : "\n]\n";
 }
 
-/** The reader of the output may leave before its end (`| head`). */
+/** What is wrong with the output itself is told, and made the exit code, by program.ts; its reader may leave before its end (`| head`). */
 async function write(pieces: AsyncIterable<string | Buffer> | Iterable<string | Buffer>): Promise<void> {
-  await pipeline(Readable.from(pieces, { objectMode: false }), process.stdout, { end: false }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+  let lost: unknown;
+  process.stdout.once("error", (error) => (lost = error));
+  await pipeline(Readable.from(pieces, { objectMode: false }), process.stdout, { end: false }).catch((error: unknown) => {
+    if (error !== lost) throw error;
   });
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -63,6 +64,19 @@ describe("pressrun report", () => {
     );
     assert.deepEqual(JSON.parse((await report(["savings", "--format", "json", "--limit", "1"])).stdout).length, 1);
     assert.equal((await report(["batches", "--format", "json", "--until", "2020-01-01"])).stdout, "[]\n");
+  });
+
+  test("does not end well where its output finds no room", { skip: !existsSync("/dev/full") }, async () => {
+    for (const format of ["table", "csv"]) {
+      const words = [process.execPath, "bin/pressrun.js", "report", "batches", "--format", format];
+      const child = spawn("sh", ["-c", 'exec "$0" "$@" > /dev/full', ...words], {
+        cwd: ROOT,
+        env: { PATH: process.env["PATH"] ?? "", ...env },
+      });
+      const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, "exit")]);
+      assert.equal(code, 3);
+      assert.match(stderr, /^The output could not be written: ENOSPC[^\n]*\n$/);
+    }
   });
 
   test("says what was expected, and prints nothing then", async () => {
