@@ -2,6 +2,7 @@ import { createWriteStream } from "node:fs";
 import { access, constants, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { errorCode } from "../domain/error-code.ts";
 import { Unusable } from "./unusable.ts";
 
 /** `fileName`: null for the standard input. */
@@ -17,8 +18,8 @@ export async function openFile(file: string, folder: string, signal: AbortSignal
     await access(path, constants.R_OK);
     return { path, bytes: found.size, fileName: file === "-" ? null : basename(file) };
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : null;
-    if (code === null) throw error;
+    const code = errorCode(error);
+    if (code === "") throw error;
     throw new Unusable(code === "ENOENT" ? `There is no file ${file}.` : `The file ${file} cannot be read (${code}).`, { cause: error });
   }
 }

@@ -8,6 +8,7 @@ import { listBatches, type BatchRow } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../db/connect.ts";
 import { countFailures } from "../db/count-failures.ts";
 import { countsOf, settledOf } from "../domain/batch-state.ts";
+import { errorCode } from "../domain/error-code.ts";
 import { DataDirInUse } from "../embedded/cluster-lock.ts";
 import type { Acceptance } from "../intake/acceptance.ts";
 import type { Upload } from "../intake/upload.ts";
@@ -56,8 +57,7 @@ async function makeStateFolder(dir: string, stateDir: string): Promise<void> {
   try {
     await makeFolder(stateDir);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    throw new Unusable(`--out: Expected a folder that can be written to, got ${shownPath(dir)} (${code}).`, { cause: error });
+    throw new Unusable(`--out: Expected a folder that can be written to, got ${shownPath(dir)} (${errorCode(error)}).`, { cause: error });
   }
 }
 

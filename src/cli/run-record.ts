@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { errorCode } from "../domain/error-code.ts";
 import { Unusable } from "./unusable.ts";
 
 /** Which file and options a folder is for. The batch of the run has the record's id in its metadata. */
@@ -30,7 +31,7 @@ export async function readRecord(stateDir: string): Promise<RunRecord | null> {
     if (found?.version === 1 && typeof found.id === "string" && typeof found.file?.sha256 === "string") return found as RunRecord;
   } catch (error) {
     // Where a part of the path is a file, makeFolder() will say so.
-    if (error instanceof Error && "code" in error && ["ENOENT", "ENOTDIR"].includes(String(error.code))) return null;
+    if (["ENOENT", "ENOTDIR"].includes(errorCode(error))) return null;
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new Unusable(`${path} is not what pressrun process writes. Choose another --out, or remove ${stateDir} to begin anew.`);

@@ -1,5 +1,6 @@
 import { PassThrough, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { errorCode } from "../domain/error-code.ts";
 import { HEAD_BYTES } from "./other-types.ts";
 import type { TextFault } from "./sniff-text.ts";
 
@@ -81,7 +82,7 @@ async function* gunzip(source: AsyncIterable<Buffer>, bytesMax: number): AsyncGe
       yield chunk;
     }
   } catch (error) {
-    if (error instanceof Error && "code" in error && String(error.code).startsWith("Z_")) {
+    if (errorCode(error).startsWith("Z_")) {
       throw new UnpackError({
         line: 1,
         code: "damaged_gzip",

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
+import { errorCode } from "../domain/error-code.ts";
 import { lender, type Lend } from "./lend-connection.ts";
 import { prepareSession } from "./session.ts";
 
@@ -131,12 +132,12 @@ export const POOLER_IN_THE_WAY =
 
 /** Whether the server's session is another than the one in which a statement of ours was prepared (26000), or has another's (42P05). */
 function isSessionLost(error: unknown): error is Error {
-  return error instanceof Error && ["26000", "42P05"].includes(codeOf(error));
+  return error instanceof Error && ["26000", "42P05"].includes(errorCode(error));
 }
 
 /** Whether a change was refused since its session can only read: its server is a standby by now, or was closed for writing. */
 function isReadOnly(error: unknown): boolean {
-  return error instanceof Error && codeOf(error) === "25006";
+  return errorCode(error) === "25006";
 }
 
 /** Whether STATEMENT_MS ran out, which pg reports without a code. The connection is then still busy with the statement. */
@@ -191,27 +192,23 @@ const AWAY_WORDS =
 
 /** Whether the database refused the values themselves. */
 export function isValueRefused(error: unknown): boolean {
-  return error instanceof Error && REFUSED_STATES.test(codeOf(error));
+  return REFUSED_STATES.test(errorCode(error));
 }
 
 /** Whether the database did not understand a statement: its tables may no longer be those of this version. */
 export function isStatementUnknown(error: unknown): boolean {
-  return error instanceof Error && UNKNOWN_STATES.test(codeOf(error));
+  return UNKNOWN_STATES.test(errorCode(error));
 }
 
 /** Whether an error means that the database is away for now, rather than that we asked something wrong. */
 export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const code = codeOf(error);
+  const code = errorCode(error);
   if (AWAY_STATES.test(code) || AWAY_ERRNOS.has(code) || AWAY_WORDS.test(error.message) || isDatabaseClosed(error)) return true;
   return error.cause !== undefined && isDatabaseAway(error.cause);
 }
 
 /** Whether the server lets us no longer in: to a process that runs the database is away, to one that starts DATABASE_URL is wrong. */
 export function isDatabaseClosed(error: unknown): boolean {
-  return error instanceof Error && CLOSED_STATES.test(codeOf(error));
-}
-
-function codeOf(error: Error): string {
-  return "code" in error && typeof error.code === "string" ? error.code : "";
+  return CLOSED_STATES.test(errorCode(error));
 }

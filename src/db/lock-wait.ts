@@ -1,3 +1,4 @@
+import { errorCode } from "../domain/error-code.ts";
 import type { Transaction, Tx } from "./connect.ts";
 
 /** Those of others take milliseconds, a pause or a resume of a large batch some seconds; a session that somebody has left open never ends. */
@@ -19,7 +20,7 @@ export function impatient(transaction: Transaction): Transaction {
 }
 
 export function isLockRefused(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === LOCK_NOT_AVAILABLE;
+  return errorCode(error) === LOCK_NOT_AVAILABLE;
 }
 
 /** What such a refusal means to who has to do something about it. */

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { connectionOptions, unlessHanging } from "./connect.ts";
 import { openSession } from "./session.ts";
+import { errorCode } from "../domain/error-code.ts";
 import { REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
 
 /** A value as JSON has it: times are ISO 8601 in UTC, numbers are numbers. */
@@ -104,11 +105,10 @@ function parserOf(type: number, format?: "text" | "binary"): (text: string) => R
 
 /** Whether a page of it took longer than a statement may. */
 export function isReportTooLong(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "57014";
+  return errorCode(error) === "57014";
 }
 
 /** Whether the views are there: a database of an earlier version has none. */
 export function isReportMissing(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? error.code : "";
-  return code === "42P01" || code === "3F000";
+  return ["42P01", "3F000"].includes(errorCode(error));
 }

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { errorCode } from "../domain/error-code.ts";
 
 /**
  * What our statements rely on, whatever was set for the role, the database or the server; pg_dump does the same. `search_path` and
@@ -58,7 +59,7 @@ export async function prepareSession(client: Pick<pg.ClientBase, "query">): Prom
 }
 
 function isTimedOut(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "57014";
+  return errorCode(error) === "57014";
 }
 
 /** Connects a client that is in no pool. Where that fails it is ended. */
@@ -85,5 +86,5 @@ const SAY_AUTHORITY =
   ". Name the file with the certificate of the authority that signed the server's: sslmode=verify-full&sslrootcert=/path/to/ca.pem in DATABASE_URL.";
 
 function isSignedByStranger(error: unknown): error is Error {
-  return error instanceof Error && "code" in error && UNKNOWN_AUTHORITY.has(String(error.code));
+  return UNKNOWN_AUTHORITY.has(errorCode(error));
 }

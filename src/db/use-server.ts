@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
+import { errorCode } from "../domain/error-code.ts";
 import { connectionOptions, isDatabaseAway, isDatabaseClosed, unlessHanging } from "./connect.ts";
 import { IS_SERVED } from "./ownership.ts";
 import { openSession } from "./session.ts";
@@ -48,7 +49,7 @@ export async function useServer(url: string): Promise<ServerUse> {
           return await isAlone(client);
         } catch (error) {
           // Stopped; or another folder's server has its port by now, and knows us not.
-          if (isStopped(error) || isDatabaseClosed(error)) return false;
+          if (errorCode(error) === "ECONNREFUSED" || isDatabaseClosed(error)) return false;
           if (!isDatabaseAway(error)) throw error;
           // Stopped and started by others, or crashed: whose it is now is asked in a new session.
           await close();
@@ -76,8 +77,4 @@ async function isAlone(client: pg.Client): Promise<boolean> {
     USERS_LOCK,
   ]);
   return rows[0]?.isAlone === true;
-}
-
-function isStopped(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ECONNREFUSED";
 }

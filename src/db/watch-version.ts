@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { errorCode } from "../domain/error-code.ts";
 import type { Executor } from "./connect.ts";
 import { findLastMigration, migratedByNewer, readNewestMigration } from "./migrate.ts";
 
@@ -61,7 +62,7 @@ export async function watchVersion({ executor, everyMs = LOOK_MS, againMs = AGAI
 /** 0 where none is recorded, or there is no table for them. */
 async function findLast(executor: Executor): Promise<number> {
   return findLastMigration(executor).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === UNDEFINED_TABLE) return 0;
+    if (errorCode(error) === UNDEFINED_TABLE) return 0;
     throw error;
   });
 }

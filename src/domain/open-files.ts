@@ -1,11 +1,12 @@
+import { errorCode } from "./error-code.ts";
 import { failed, type StageFailure } from "./stage-result.ts";
 
 /** What the system says where it opens no further file or connection: this process has as many as it may, or the whole system has. */
-const OUT_OF_FILES: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE"]);
+const OUT_OF_FILES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
 
 /** Whether nothing is wrong but that no further file or connection can be opened, which passes as others are closed. */
 export function isOutOfFiles(error: unknown): error is Error & { code: string } {
-  return error instanceof Error && "code" in error && OUT_OF_FILES.has(error.code);
+  return OUT_OF_FILES.has(errorCode(error));
 }
 
 /** The failure of an image for which there was none left; null where the error says something else. */

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
+import { errorCode } from "../domain/error-code.ts";
 
 /** A running server as its own postmaster.pid describes it (PostgreSQL source: src/include/utils/pidfile.h). */
 export type Postmaster = { pid: number; port: number; isReady: boolean };
@@ -67,7 +68,7 @@ export function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return !isZombie(pid);
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return errorCode(error) === "EPERM";
   }
 }
 

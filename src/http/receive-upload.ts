@@ -5,6 +5,7 @@ import { Transform, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { MultipartFile, MultipartValue } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
+import { errorCode } from "../domain/error-code.ts";
 import { ProblemError } from "./problems.ts";
 import type { GivenOptions } from "./read-options.ts";
 import { LINGER_MS, readOff } from "./read-off.ts";
@@ -167,16 +168,12 @@ export function readBody(source: Readable, { bytesMax, deadline, tooLarge }: Bod
   };
   deadline.addEventListener("abort", onDeadline, { once: true });
   body.once("close", () => deadline.removeEventListener("abort", onDeadline));
-  source.once("error", (error) => (isReset(error) ? onClose() : body.destroy(error)));
+  source.once("error", (error) => (errorCode(error) === "ECONNRESET" ? onClose() : body.destroy(error)));
   source.once("close", onClose);
   if (deadline.aborted) onDeadline();
   else if (source.destroyed) onClose();
   else source.pipe(body);
   return body;
-}
-
-function isReset(error: Error): boolean {
-  return "code" in error && error.code === "ECONNRESET";
 }
 
 /** A name is shown to people and never becomes a path. */

@@ -1,4 +1,5 @@
 import { diskFullCode } from "../domain/disk-full.ts";
+import { errorCode } from "../domain/error-code.ts";
 import { outOfFiles } from "../domain/open-files.ts";
 import { failed, type StageFailure } from "../domain/stage-result.ts";
 import { BlockedAddress } from "./guarded-lookup.ts";
@@ -24,7 +25,7 @@ export function netFailure(error: unknown): StageFailure {
   if (lack !== null) return lack.failure;
   const full = diskFullCode(first);
   if (full !== null) return failed("storage_failed", `The download could not be written (${full}).`, { isDiskFull: true }).failure;
-  const code = errnoOf(first);
+  const code = errorCode(first);
   if (DNS_ERRNOS.has(code)) return failed("dns_failed", `The host name could not be resolved (${code}).`).failure;
   if (DISK_ERRNOS.has(code)) return failed("storage_failed", `The download could not be written (${code}).`).failure;
   if (TLS_CODES.test(code)) return failed("tls_failed", `The TLS connection failed (${code})${reasonOf(first)}.`).failure;
@@ -44,8 +45,4 @@ const TLS_REASON = /:error:[\dA-F]+:[^:]*:[^:]*:([\w /.-]{1,100}):/i;
 function reasonOf(error: unknown): string {
   const [, reason] = (error instanceof Error ? TLS_REASON.exec(error.message) : null) ?? [];
   return reason === undefined ? "" : `: ${reason}`;
-}
-
-function errnoOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from "node:zlib";
+import { errorCode } from "../domain/error-code.ts";
 import { runInside, type Gate } from "../domain/gate.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import type { BodyFile } from "./body-file.ts";
@@ -35,7 +36,7 @@ export async function unpackBody(
     await runInside(gate, () => pipeline(createReadStream(path), createDecoder(coding, head), take, { signal }), signal);
     return succeeded(null);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const code = errorCode(error);
     const sent = `The server sent the file compressed (Content-Encoding: ${coding})`;
     if (code === "Z_BUF_ERROR") return failed("truncated", `${sent}, and it ends before it is whole.`);
     // The latter are those of brotli.

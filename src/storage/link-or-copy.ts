@@ -1,4 +1,5 @@
 import { copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
+import { errorCode } from "../domain/error-code.ts";
 import { flushNow } from "./flush-files.ts";
 
 /** What a link refuses and a copy does not: another file system, too many links, a file system without any. */
@@ -20,7 +21,7 @@ export function linkOrCopy(source: string, { target, aside }: { target: string; 
     return true;
   } catch (error) {
     rmSync(aside, { force: true });
-    if (codeOf(error) === "ENOENT" && !existsSync(source)) return false;
+    if (errorCode(error) === "ENOENT" && !existsSync(source)) return false;
     throw error;
   }
 }
@@ -41,7 +42,7 @@ function link(source: string, target: string): string | null {
     linkSync(source, target);
     return null;
   } catch (error) {
-    const code = codeOf(error);
+    const code = errorCode(error);
     if (code === "EEXIST" || NOT_LINKABLE.has(code)) return code;
     throw error;
   }
@@ -54,7 +55,7 @@ function copy(source: string, aside: string): void {
     utimesSync(aside, atime, mtime);
   } catch (error) {
     // Of somebody else's file (a mounted share) it cannot be set: it will be taken for another and copied again.
-    if (codeOf(error) !== "EPERM") throw error;
+    if (errorCode(error) !== "EPERM") throw error;
   }
   flushNow(aside);
 }
@@ -62,8 +63,4 @@ function copy(source: string, aside: string): void {
 function isSameFile(one: string, other: string): boolean {
   const [found, there] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
   return found !== undefined && found.ino === there?.ino && found.dev === there.dev;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { linkSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { errorCode } from "../domain/error-code.ts";
 import { flushFiles, flushNow } from "./flush-files.ts";
 import { NOT_LINKABLE } from "./link-or-copy.ts";
 
@@ -18,7 +19,7 @@ export async function makeOnce(path: string, text: string, mode: number): Promis
     if (flushed?.ok === false) throw new Error(`${path}: ${flushed.failure.detail}`);
     return true;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    if (errorCode(error) === "EEXIST") return false;
     throw error;
   } finally {
     rmSync(aside, { force: true });
@@ -30,7 +31,7 @@ function place(aside: string, { path, text, mode }: { path: string; text: string
   try {
     linkSync(aside, path);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && NOT_LINKABLE.has(String(error.code)))) throw error;
+    if (!NOT_LINKABLE.has(errorCode(error))) throw error;
     rmSync(aside);
     writeFileSync(path, text, { mode, flag: "wx", flush: true });
   }

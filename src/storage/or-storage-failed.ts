@@ -1,4 +1,5 @@
 import { diskFullCode } from "../domain/disk-full.ts";
+import { errorCode } from "../domain/error-code.ts";
 import { outOfFiles } from "../domain/open-files.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 
@@ -7,9 +8,9 @@ export async function orStorageFailed<T>(work: () => Promise<T>): Promise<StageR
   try {
     return succeeded(await work());
   } catch (error) {
-    if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") throw error;
+    const code = errorCode(error);
+    if (code === "") throw error;
     const full = diskFullCode(error);
-    const failure = () => failed("storage_failed", `The file could not be stored (${full ?? error.code}).`, { isDiskFull: full !== null });
-    return outOfFiles(error) ?? failure();
+    return outOfFiles(error) ?? failed("storage_failed", `The file could not be stored (${full ?? code}).`, { isDiskFull: full !== null });
   }
 }

@@ -1,6 +1,7 @@
 import { constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { access, mkdir, readdir, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
+import { errorCode } from "../domain/error-code.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { answerInTime } from "./answer-in-time.ts";
 import { flushFiles, flushFolder } from "./flush-files.ts";
@@ -141,7 +142,7 @@ function checkOneFileSystem(temp: string, folder: string): void {
   try {
     renameSync(join(temp, "no-file"), join(folder, "no-file"));
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EXDEV")
+    if (errorCode(error) === "EXDEV")
       throw new Error(
         `${folder} and ${temp} are two file systems or mounts: expected one, where a finished file gets to its place by a new name. Mount DATA_DIR or its folder uploads as a whole.`,
         { cause: error },

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, readlink, rm, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, sep } from "node:path";
+import { errorCode } from "../domain/error-code.ts";
 import { unlinkIfThere } from "./unlink-if-there.ts";
 
 /** Temporary files of one process, on the file system of their final place so that a rename can move them. */
@@ -139,6 +140,6 @@ async function startTicks(pid: number): Promise<string> {
     return "alive";
   } catch (error) {
     // Another user's process lives as well (EPERM).
-    return error instanceof Error && "code" in error && error.code === "ESRCH" ? "gone" : "alive";
+    return errorCode(error) === "ESRCH" ? "gone" : "alive";
   }
 }

@@ -1,4 +1,5 @@
 import { unlink } from "node:fs/promises";
+import { errorCode } from "../domain/error-code.ts";
 
 export async function unlinkIfThere(path: string): Promise<void> {
   await unlink(path).catch((error: unknown) => {
@@ -7,5 +8,5 @@ export async function unlinkIfThere(path: string): Promise<void> {
 }
 
 export function isNoEntry(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
+  return errorCode(error) === "ENOENT";
 }

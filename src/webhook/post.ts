@@ -2,6 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import got, { type OptionsInit, RequestError } from "got";
 import type { AddressPolicy } from "../domain/address-policy.ts";
+import { errorCode } from "../domain/error-code.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
 import { failed } from "../domain/stage-result.ts";
@@ -109,7 +110,7 @@ function postFailure(error: unknown): { code: ImageCode; detail: string } {
 
 /** What Node's parser, which got uses, cannot read; an answer that merely ends too early is no such fault. */
 function isParserError(error: unknown): error is Error & { code: string } {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = errorCode(error);
   return code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE";
 }
 

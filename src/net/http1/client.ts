@@ -1,5 +1,6 @@
 import type { LookupFunction } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { errorCode } from "../../domain/error-code.ts";
 import { Connection, type Sink } from "./connection.ts";
 import { formatRequest } from "./format-request.ts";
 import type { Head } from "./head.ts";
@@ -177,9 +178,9 @@ function addressFirst(known: () => string | undefined, lookup: LookupFunction): 
 }
 
 function isHandshakeFailure(error: unknown): boolean {
-  return isGone(error) || (error instanceof Error && "code" in error && /^(EPROTO|ERR_SSL_)/.test(String(error.code)));
+  return isGone(error) || /^(EPROTO|ERR_SSL_)/.test(errorCode(error));
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
+  return ["ECONNRESET", "EPIPE"].includes(errorCode(error));
 }
