@@ -1,6 +1,7 @@
 import {
   addToCounters,
   settleImages,
+  type CountedImage,
   type CounterState,
   type ImageKey,
   type SettledImage,
@@ -135,14 +136,9 @@ function toRetry({ claim, outcome, startedAtMs }: ImageOutcome): (FailedAttempt 
   return [{ ...claim.data, claim, code: failure.code, detail: failure.detail, startedAgoMs: performance.now() - startedAtMs, delayMs }];
 }
 
-async function countBatch(
-  deps: SettleDeps,
-  tx: Tx,
-  batchId: string,
-  images: Awaited<ReturnType<typeof settleImages>>,
-): Promise<CounterState | null> {
+async function countBatch(deps: SettleDeps, tx: Tx, batchId: string, images: readonly CountedImage[]): Promise<CounterState | null> {
   const { queue } = deps;
-  const sum = (pick: (image: (typeof images)[number]) => number) => images.reduce((total, image) => total + pick(image), 0);
+  const sum = (pick: (image: CountedImage) => number) => images.reduce((total, image) => total + pick(image), 0);
   const failed = sum((image) => (image.state === "failed" ? 1 : 0));
   const state = await addToCounters(tx, {
     batchId,
