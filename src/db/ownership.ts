@@ -100,7 +100,7 @@ async function holdLock({ url, onLost }: HoldOptions, take: (client: pg.Client) 
         client = next;
         return hold(next);
       } catch {
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await delay(RETRY_MS);
       }
     }
   };

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { isDatabaseAway, isValueRefused, type Transaction } from "../db/connect.ts";
 import { isLockRefused } from "../db/lock-wait.ts";
 import type { OutputPlace } from "../storage/storage.ts";
@@ -95,7 +96,7 @@ async function settleUntilWritten(
       if (isValueRefused(error) && item && item.source !== null) return settleUntilWritten(deps, [withoutFacts(item)], lockWaitMs);
       // What else the database says is our mistake: the claim lapses, and the image is tried again.
       if (!isDatabaseAway(error) || deps.isStopped()) return [];
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await delay(RETRY_MS);
     }
   }
 }
