@@ -13,9 +13,8 @@ import { askConditionally } from "./ask-conditionally.ts";
 import { createClockWatch } from "./clock-watch.ts";
 import { flushOutcomes } from "./flush-outcomes.ts";
 import { deliver, type DeliverDeps } from "./deliver.ts";
-import { startDiskGuard } from "./disk-guard.ts";
+import { startDiskGuard, type DiskGuard } from "./disk-guard.ts";
 import { finishBatch, type FinishDeps } from "./finish-batch.ts";
-import type { HostPauses } from "./host-pauses.ts";
 import type { NetworkGuard } from "./network-guard.ts";
 import { planBatch } from "./plan-batch.ts";
 import { NO_STAGE_MS } from "./stages.ts";
@@ -23,7 +22,7 @@ import { Pump } from "./pump.ts";
 import { reconcile } from "./reconcile.ts";
 import type { SourceHeadersOf } from "./source-headers.ts";
 import { watchStages, type Encoders, type GivenStages } from "./watch-stages.ts";
-import { workImage } from "./work-image.ts";
+import { workImage, type WorkDeps } from "./work-image.ts";
 import { createSettler } from "./settler.ts";
 import type { ImageOutcome } from "./settle-together.ts";
 
@@ -32,8 +31,8 @@ export type WorkerDeps = {
   queue: Queue;
   stages: GivenStages;
   encoders: Encoders;
-  hosts: Pick<HostPauses, "isPaused" | "meet" | "whatDid" | "onFirstBusy">;
-  network: Pick<NetworkGuard, "claimMax" | "isToBlame" | "retryMs">;
+  hosts: WorkDeps["hosts"];
+  network: WorkDeps["network"] & Pick<NetworkGuard, "claimMax">;
   sourceHeadersOf: SourceHeadersOf;
   /** How many downloads wait until their host has room for them. */
   waitingForHost(): number;
@@ -133,7 +132,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 }
 
 /** While the disk has no room the network's turn to try some is not used up. */
-function claimMax(disk: Pick<NetworkGuard, "claimMax">, network: Pick<NetworkGuard, "claimMax">): number {
+function claimMax(disk: Pick<DiskGuard, "claimMax">, network: Pick<NetworkGuard, "claimMax">): number {
   const max = disk.claimMax();
   return max > 0 ? Math.min(max, network.claimMax()) : 0;
 }
