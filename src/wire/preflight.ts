@@ -14,7 +14,7 @@ import { createImageProbe } from "./probe-image.ts";
 type Given = {
   config: Config;
   survey: PreflightDeps["survey"];
-  tempPath(extension?: string): string;
+  tempPath(extension: string): string;
   discard(tempPath: string): Promise<void>;
 };
 

@@ -20,7 +20,7 @@ export type FinishDeps = {
   db: Pick<Database, "executor" | "transaction">;
   queue: Pick<Queue, "sendDeliver"> & CancelledDeps["queue"];
   storage: CancelledDeps["storage"] & {
-    tempPath(extension?: string): string;
+    tempPath(extension: string): string;
     keepResult(tempPath: string, batchId: string, fileName: string): Promise<unknown>;
     discard(tempPath: string): Promise<void>;
   };

@@ -21,7 +21,7 @@ export type ImageWork = {
 
 /** The stages an image passes, each given by the room that owns it. */
 export type Stages = {
-  tempPath(extension?: string): string;
+  tempPath(): string;
   download(order: DownloadOrder): Promise<StageResult<Download>>;
   inspect(input: { head: Buffer; path: string; bytes: number }): Promise<StageResult<Inspection>>;
   encode(task: EncodeTask, options: { signal: AbortSignal; batchId: string; isOfSmallBatch: boolean }): Promise<StageResult<Encoded>>;
