@@ -1,6 +1,7 @@
 import { constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { access, mkdir, readdir, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
+import { RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { errorCode } from "../domain/error-code.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { answerInTime } from "./answer-in-time.ts";
@@ -45,9 +46,9 @@ export type Storage = {
   /** Where there is none, nothing happens. */
   removeOutput(at: OutputPlace): Promise<StageResult<unknown>>;
   /** Its name is on the disk once this resolves, as its bytes were before. */
-  keepResult(tempPath: string, batchId: string, fileName: string): Promise<{ path: string }>;
+  keepResult(tempPath: string, batchId: string): Promise<void>;
   findOutput(at: OutputPlace): Promise<StoredFile | null>;
-  findResult(batchId: string, fileName: string): Promise<StoredFile | null>;
+  findResult(batchId: string): Promise<StoredFile | null>;
   /** The ids of batches of which there is only the upload, unchanged for so long: no work was ever done for them here. In pages. */
   listUploads(idleMs: number): AsyncGenerator<string[]>;
   removeUpload(batchId: string): Promise<void>;
@@ -83,6 +84,7 @@ export async function createStorage(options: { dataDir: string; onNotRemoved?(er
   const placeOfOutput = ({ batchId, ordinal, fileName }: OutputPlace) => inFolder(paths.outputShard(batchId, ordinal), fileName);
   const placeOfInput = ({ batchId, ordinal, extension }: InputPlace) =>
     inFolder(paths.inputShard(batchId, ordinal), `${ordinal}.${extension}`);
+  const placeOfResult = (batchId: string) => inFolder(paths.resultFolder(batchId), RESULT_FILE_NAME);
 
   const moveInto = async (tempPath: string, { folder, path }: Place) => {
     inMadeFolder(folder, tempPath, () => renameSync(tempPath, path));
@@ -94,12 +96,11 @@ export async function createStorage(options: { dataDir: string; onNotRemoved?(er
   return {
     tempPath: temp.path,
     keepCsv: (tempPath, batchId) => moveInto(tempPath, inFolder(paths.csvFolder(batchId), "upload.csv")),
-    async keepResult(tempPath, batchId, fileName) {
-      const folder = paths.resultFolder(batchId);
-      const kept = await moveInto(tempPath, inFolder(folder, fileName));
+    async keepResult(tempPath, batchId) {
+      const place = placeOfResult(batchId);
+      await moveInto(tempPath, place);
       // The folder is new as well.
-      for (const holder of [folder, dirname(folder)]) await flushFolder(holder);
-      return kept;
+      for (const folder of [place.folder, dirname(place.folder)]) await flushFolder(folder);
     },
     keepInput: (tempPath, at) => orStorageFailed(() => moveInto(tempPath, placeOfInput(at))),
     keepOutput: (tempPath, at) => orStorageFailed(() => moveInto(tempPath, placeOfOutput(at))),
@@ -114,7 +115,7 @@ export async function createStorage(options: { dataDir: string; onNotRemoved?(er
       return existsSync(path) ? orStorageFailed(() => unlinkIfThere(path)) : succeeded(null);
     },
     findOutput: (at) => findFile(placeOfOutput(at).path),
-    findResult: (batchId, fileName) => findFile(inFolder(paths.resultFolder(batchId), fileName).path),
+    findResult: (batchId) => findFile(placeOfResult(batchId).path),
     listUploads: (idleMs) => listUploads(paths, idleMs, temp.touch),
     async removeUpload(batchId) {
       await rm(paths.csvFolder(batchId), { recursive: true, force: true });

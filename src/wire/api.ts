@@ -7,7 +7,6 @@ import { findOutput, listOutputs } from "../db/outputs.ts";
 import { openReport } from "../db/read-report.ts";
 import { isDatabaseReady } from "../db/readiness.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
-import { RESULT_FILE_NAME } from "../domain/batch-event.ts";
 import { PAUSED_BY_HAND } from "../domain/failure-budget.ts";
 import { createGate, runInside } from "../domain/gate.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
@@ -130,7 +129,7 @@ function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">):
       };
     },
     findBatchByToken: (token) => findBatchByToken(db.executor, token),
-    findResult: (batchId) => storage.findResult(batchId, RESULT_FILE_NAME),
+    findResult: storage.findResult,
     productPages: (batchId) => productPages(db.executor, batchId),
     outputFiles: (batchId) => ({
       list: () => listOutputs(db.executor, batchId),

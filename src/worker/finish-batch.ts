@@ -8,7 +8,7 @@ import { endBatch } from "../db/finish-batch.ts";
 import { impatient } from "../db/lock-wait.ts";
 import { sweepShares } from "../db/host-share.ts";
 import { productPages } from "../db/list-products.ts";
-import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
+import { outputUrl } from "../domain/batch-event.ts";
 import { countsOf, settledOf, settledStatus } from "../domain/batch-state.ts";
 import { outputNames } from "../domain/recipe.ts";
 import { announceEvent } from "../queue/announce-event.ts";
@@ -21,7 +21,7 @@ export type FinishDeps = {
   queue: Pick<Queue, "sendDeliver"> & CancelledDeps["queue"];
   storage: CancelledDeps["storage"] & {
     tempPath(extension: string): string;
-    keepResult(tempPath: string, batchId: string, fileName: string): Promise<unknown>;
+    keepResult(tempPath: string, batchId: string): Promise<void>;
     discard(tempPath: string): Promise<void>;
   };
   publicUrl: () => string;
@@ -70,7 +70,7 @@ async function writeResult(deps: FinishDeps, batch: BatchRow, signal: AbortSigna
     } finally {
       await file.close();
     }
-    await deps.storage.keepResult(temp, batch.batchId, RESULT_FILE_NAME);
+    await deps.storage.keepResult(temp, batch.batchId);
   } finally {
     await deps.storage.discard(temp);
   }

@@ -41,7 +41,7 @@ describe("the storage", () => {
 
   test("keeps files in the seed's folders, a thousand images to a shard", async () => {
     await storage.keepCsv(await temp("csv"), BATCH);
-    await storage.keepResult(await temp("result"), BATCH, "results.csv");
+    await storage.keepResult(await temp("result"), BATCH);
     assert.ok((await storage.keepInput(await temp("in"), { batchId: BATCH, ordinal: 999, extension: "png" })).ok);
     assert.ok((await storage.keepOutput(await temp("out"), { batchId: BATCH, ordinal: 1_000, fileName: "7-1.jpg" })).ok);
     const read = (...names: string[]) => readFile(join(dataDir, "uploads", ...names), "utf8");
@@ -170,7 +170,7 @@ describe("the storage", () => {
       fdatasync(file, done);
     });
     syncBuiltinESMExports();
-    await storage.keepResult(await temp("result"), BATCH, "results.csv");
+    await storage.keepResult(await temp("result"), BATCH);
     t.mock.restoreAll();
     syncBuiltinESMExports();
     const named = [join(folder, BATCH), folder].map((path) => fs.statSync(path).ino);
