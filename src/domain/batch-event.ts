@@ -32,10 +32,13 @@ export function outputUrl(publicUrl: string, token: string, fileName: string): s
   return `${publicUrl}/outputs/${token}/${fileName}`;
 }
 
-export const RESULT_FILE_NAME = "results.csv";
+export function resultCsvUrl(publicUrl: string, token: string): string {
+  return outputUrl(publicUrl, token, RESULT_FILES.resultsCsv);
+}
+
 /** The files that the API serves beside a batch's outputs. */
 export const RESULT_FILES = {
-  resultsCsv: RESULT_FILE_NAME,
+  resultsCsv: "results.csv",
   failuresCsv: "failures.csv",
   resultsJsonl: "results.jsonl",
   archive: "archive.zip",

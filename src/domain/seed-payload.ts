@@ -1,4 +1,4 @@
-import { outputUrl, RESULT_FILE_NAME, statusUrl } from "./batch-event.ts";
+import { outputUrl, resultCsvUrl, statusUrl } from "./batch-event.ts";
 import type { BatchStatus } from "./batch-state.ts";
 import { writeCursor } from "./cursor.ts";
 import { outputNamed, type ImageError, type ProductResult } from "./product-result.ts";
@@ -100,7 +100,7 @@ function toPayload(
     productsTotal: batch.products,
     isTruncated: cut.isTruncated,
     nextUrl: cut.isTruncated ? `${statusUrl(publicUrl, batch.batchId)}?cursor=${writeCursor("line", cut.nextLine)}` : null,
-    outputCsvUrl: outputUrl(publicUrl, batch.token, RESULT_FILE_NAME),
+    outputCsvUrl: resultCsvUrl(publicUrl, batch.token),
   };
 }
 

@@ -4,7 +4,7 @@ import type { BatchStatusView } from "../contract/status.ts";
 import { RequestId } from "../contract/terms.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
-import { outputUrl, RESULT_FILE_NAME } from "../domain/batch-event.ts";
+import { resultCsvUrl } from "../domain/batch-event.ts";
 import { writeCursor } from "../domain/cursor.ts";
 import type { ProductResult } from "../domain/product-result.ts";
 import { viewSeedProduct } from "../domain/seed-payload.ts";
@@ -64,7 +64,7 @@ function toView(batch: BatchRow, products: readonly ProductResult[], publicUrl: 
   return {
     requestId: batch.batchId,
     ...viewState(batch, publicUrl),
-    outputCsvUrl: outputUrl(publicUrl, batch.token, RESULT_FILE_NAME),
+    outputCsvUrl: resultCsvUrl(publicUrl, batch.token),
     products: products.map((product) => viewSeedProduct(product, batch, publicUrl)),
     nextCursor,
   };

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { UploadForm, UploadHeaders, UploadQuery, type Accepted } from "../contract/upload.ts";
-import { outputUrl, RESULT_FILE_NAME, statusUrl } from "../domain/batch-event.ts";
+import { resultCsvUrl, statusUrl } from "../domain/batch-event.ts";
 import { ACCEPTED_HEADERS, acceptedHeaders } from "./answer-headers.ts";
 import { goneSignal } from "./gone-signal.ts";
 import { CSV_BODY, streamedBody } from "./openapi.ts";
@@ -42,7 +42,7 @@ function toAnswer({ batch, warnings, webhookSecret }: Taken, publicUrl: string):
     products,
     images,
     statusUrl: statusUrl(publicUrl, batchId),
-    outputCsvUrl: outputUrl(publicUrl, token, RESULT_FILE_NAME),
+    outputCsvUrl: resultCsvUrl(publicUrl, token),
     ...(warnings.length === 0 ? {} : { warnings }),
     ...(webhookSecret === null ? {} : { webhookSecret }),
   };

@@ -4,7 +4,7 @@ import type { BatchRow } from "../db/batches.ts";
 import type { Tx } from "../db/connect.ts";
 import { hasSeedEndpoint, recordEvent } from "../db/events.ts";
 import { listProducts } from "../db/list-products.ts";
-import { outputUrl, RESULT_FILE_NAME, statusUrl, viewPausedShare } from "../domain/batch-event.ts";
+import { resultCsvUrl, statusUrl, viewPausedShare } from "../domain/batch-event.ts";
 import { countsOf, isEnd, type EventType } from "../domain/batch-state.ts";
 import type { PausedShare } from "../domain/failure-budget.ts";
 import { SEED_PRODUCTS_MAX, writeSeedPayload } from "../domain/seed-payload.ts";
@@ -60,7 +60,7 @@ function eventBody(batch: BatchRow, { type, at, share }: Happened, publicUrl: st
       pausedAt: batch.pausedAt?.toISOString() ?? null,
       pauseReason: batch.pauseReason,
       pausedHost: share ? viewPausedShare(share, publicUrl, batch.batchId) : null,
-      outputCsvUrl: outputUrl(publicUrl, batch.token, RESULT_FILE_NAME),
+      outputCsvUrl: resultCsvUrl(publicUrl, batch.token),
       statusUrl: statusUrl(publicUrl, batch.batchId),
     },
   };

@@ -1,7 +1,7 @@
 import { constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { access, mkdir, readdir, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
-import { RESULT_FILE_NAME } from "../domain/batch-event.ts";
+import { RESULT_FILES } from "../domain/batch-event.ts";
 import { errorCode } from "../domain/error-code.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { answerInTime } from "./answer-in-time.ts";
@@ -84,7 +84,7 @@ export async function createStorage(options: { dataDir: string; onNotRemoved?(er
   const placeOfOutput = ({ batchId, ordinal, fileName }: OutputPlace) => inFolder(paths.outputShard(batchId, ordinal), fileName);
   const placeOfInput = ({ batchId, ordinal, extension }: InputPlace) =>
     inFolder(paths.inputShard(batchId, ordinal), `${ordinal}.${extension}`);
-  const placeOfResult = (batchId: string) => inFolder(paths.resultFolder(batchId), RESULT_FILE_NAME);
+  const placeOfResult = (batchId: string) => inFolder(paths.resultFolder(batchId), RESULT_FILES.resultsCsv);
 
   const moveInto = async (tempPath: string, { folder, path }: Place) => {
     inMadeFolder(folder, tempPath, () => renameSync(tempPath, path));
