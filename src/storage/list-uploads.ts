@@ -1,6 +1,7 @@
-import { access, opendir, stat } from "node:fs/promises";
+import { access, opendir } from "node:fs/promises";
 import { join } from "node:path";
 import { isUuid } from "../domain/ids.ts";
+import { modifiedMs } from "./modified-ms.ts";
 import type { Paths } from "./paths.ts";
 
 const PAGE_FOLDERS = 1_000;
@@ -34,12 +35,4 @@ async function hasOtherFiles(paths: Paths, batchId: string): Promise<boolean> {
     if (isThere) return true;
   }
   return false;
-}
-
-/** One that is gone meanwhile, or cannot be looked at, is not old. */
-async function modifiedMs(folder: string): Promise<number> {
-  return stat(folder).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => Infinity,
-  );
 }

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, readlink, rm, stat, unlink, utimes, writeFile
 import { hostname } from "node:os";
 import { join, sep } from "node:path";
 import { errorCode } from "../domain/error-code.ts";
+import { modifiedMs } from "./modified-ms.ts";
 import { unlinkIfThere } from "./unlink-if-there.ts";
 
 /** Temporary files of one process, on the file system of their final place so that a rename can move them. */
@@ -26,7 +27,7 @@ const STUCK_MAX = 10_000;
 
 export async function createTempFolder(
   root: string,
-  { onNotRemoved = () => {} }: { onNotRemoved?(error: unknown): void } = {},
+  { onNotRemoved = () => {} }: { onNotRemoved?(error: unknown): void },
 ): Promise<TempFolder> {
   const machine = await readMachine();
   const own = `${machine.name}.${machine.boot}.${process.pid}.${await startTicks(process.pid)}`;
@@ -92,13 +93,6 @@ async function touchFolder(folder: string): Promise<number> {
   }
 }
 
-async function modifiedMs(path: string, whereUnknown: number): Promise<number> {
-  return stat(path).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => whereUnknown,
-  );
-}
-
 type Machine = { name: string; boot: string };
 
 /**
@@ -118,7 +112,7 @@ async function isLeftOver(root: string, name: string, { machine, nowMs }: { mach
     const found = await startTicks(Number(pid));
     return found !== "alive" && found !== ticks;
   }
-  return nowMs - (await modifiedMs(join(root, name), Infinity)) > (its.name === machine.name ? OTHER_BOOT_STALE_MS : FOREIGN_STALE_MS);
+  return nowMs - (await modifiedMs(join(root, name))) > (its.name === machine.name ? OTHER_BOOT_STALE_MS : FOREIGN_STALE_MS);
 }
 
 /** A host name can have dots. */
