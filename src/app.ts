@@ -96,7 +96,7 @@ async function startOnce<T>(given: Try, wire: Wire<T>): Promise<T & { stop(): Pr
   };
   const stop = () => end();
   try {
-    const foundation = await startFoundation(given, onStop, () => end(AT_ONCE));
+    const foundation = await startFoundation(given, onStop, () => void end(AT_ONCE).then(() => endProcess(1)));
     const wired = await wire({ ...foundation, stopping: stopping.signal }, onStop);
     const { db, storage, warn } = foundation;
     onStop(startUploadSweep({ executor: db.executor, storage, warn, signal: stopping.signal }).stop);
@@ -113,20 +113,19 @@ async function stopInReverse(started: (() => Promise<void>)[], log: Log): Promis
   }
 }
 
-async function startFoundation(
-  { config, log, ...given }: Try,
-  onStop: OnStop,
-  stop: () => Promise<void>,
-): Promise<Omit<Foundation, "stopping">> {
+/** Ends this process, which cannot serve any more: what it has started is stopped first. */
+type GiveUp = () => void;
+
+async function startFoundation({ config, log, ...given }: Try, onStop: OnStop, giveUp: GiveUp): Promise<Omit<Foundation, "stopping">> {
   await makeDataDir(config.dataDir);
-  const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, stop));
+  const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, giveUp));
   await migrateDatabase(databaseUrl, {
     waiting: () => log.warn({}, "waiting for another process that migrates the database"),
     locked: (sessions) => log.warn({ sessions }, "waiting for sessions that keep what a migration changes locked"),
   }).catch((error: unknown) => {
     throw isDatabaseAway(error) ? error : unusableDatabase(config, error);
   });
-  if (config.databaseUrl !== null) await agreeOnFolder(config, log, onStop, stop);
+  if (config.databaseUrl !== null) await agreeOnFolder({ databaseUrl, dataDir: config.dataDir }, log, onStop, giveUp);
 
   const storage = await openStorage(config, log);
   onStop(storage.close);
@@ -134,7 +133,7 @@ async function startFoundation(
   const connectionsMax = await withOwnConnection(databaseUrl, (_, executor) => readConnectionLimit(executor));
   const db = openPool(databaseUrl, fitPool(config, connectionsMax, log), given.warn);
   onStop(db.close);
-  const doubtTables = await stopForOtherTables({ db, log, onStop, stop });
+  const doubtTables = await stopForOtherTables({ db, log, onStop, giveUp });
   const warn: Warn = (error, ...event) => {
     given.warn(error, ...event);
     doubtTables(error);
@@ -161,23 +160,23 @@ function openPool(url: string, poolMax: number, warn: Warn): Database {
   return connectDatabase({ url, poolMax, onError: (error) => warn(error, "an idle database connection broke") });
 }
 
-type Watched = { db: Database; log: Log; onStop: OnStop; stop: () => Promise<void> };
+type Watched = { db: Database; log: Log; onStop: OnStop; giveUp: GiveUp };
 
 /**
  * Ends this process once its database has not the tables of this version any more. That is looked for now and then, and at once where
  * what is returned is called with an error by which the database does not understand what a worker or a request asks: images would be
  * fetched in vain.
  */
-async function stopForOtherTables({ db, log, onStop, stop }: Watched): Promise<Parts["doubtTables"]> {
+async function stopForOtherTables({ db, log, onStop, giveUp }: Watched): Promise<Parts["doubtTables"]> {
   const watch = await watchVersion({
     executor: db.executor,
     onNewer(detail) {
       log.error({ detail }, "a newer version of Pressrun has migrated the database; stopping");
-      void stop().then(() => endProcess(1));
+      giveUp();
     },
     onOther() {
       log.error({}, "the database is not the one that was migrated at the start; stopping");
-      void stop().then(() => endProcess(1));
+      giveUp();
     },
   });
   onStop(async () => watch.stop());
@@ -186,7 +185,7 @@ async function stopForOtherTables({ db, log, onStop, stop }: Watched): Promise<P
   };
 }
 
-async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<string> {
+async function startDatabase(config: Config, log: Log, onStop: OnStop, giveUp: GiveUp): Promise<string> {
   const embedded = await startEmbeddedPostgres({
     dataDir: config.dataDir,
     port: config.embeddedPgPort,
@@ -203,7 +202,7 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
     onLost() {
       log.error({ dataDir: config.dataDir }, "another process has taken over this DATA_DIR; stopping");
       isOurs = false;
-      void stop().then(() => endProcess(1));
+      giveUp();
     },
   });
   isOurs = ownership !== null;
@@ -213,16 +212,18 @@ async function startDatabase(config: Config, log: Log, onStop: OnStop, stop: () 
   return embedded.url;
 }
 
+type Where = { databaseUrl: string; dataDir: string };
+
 /** Output, input and result files of a batch lie where any process of its database looks for them. */
-async function agreeOnFolder({ databaseUrl, dataDir }: Config, log: Log, onStop: OnStop, stop: () => Promise<void>): Promise<void> {
+async function agreeOnFolder({ databaseUrl, dataDir }: Where, log: Log, onStop: OnStop, giveUp: GiveUp): Promise<void> {
   let folderId = "";
   const share = await shareFolder({
-    url: databaseUrl ?? "",
+    url: databaseUrl,
     // Read again after a break of the connection: somebody may have come meanwhile, found nobody, and named it.
     folderId: async (isAlone) => (folderId = await nameFolder(dataDir, randomUUID(), isAlone)),
     onLost() {
       log.error({ dataDir, folderId }, "another process of this database has its files in another DATA_DIR; stopping");
-      void stop().then(() => endProcess(1));
+      giveUp();
     },
   });
   if (!share)
