@@ -36,9 +36,10 @@ export function createEnvReader(env: Readonly<Record<string, string | undefined>
       return fault === null ? whole : expect(name, fault, withoutPassword(whole));
     },
     list,
-    oneOf(name: string, words: readonly string[]) {
+    oneOf<Word extends string>(name: string, words: readonly Word[]): Word | null {
       const value = text(name);
-      return value === null || words.includes(value) ? value : expect(name, words.join(" or "), value);
+      const known = words.find((word) => word === value) ?? null;
+      return value === null || known !== null ? known : expect(name, words.join(" or "), value);
     },
     integer(name: string, otherwise: number, min: number, max: number) {
       const value = text(name);
