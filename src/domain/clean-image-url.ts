@@ -1,4 +1,4 @@
-import { parseImageUrl, URL_LENGTH_MAX } from "./image-url.ts";
+import { excerpt, parseImageUrl, URL_LENGTH_MAX, WEB_ADDRESS } from "./image-url.ts";
 import { isPlainUrl } from "./plain-url.ts";
 
 export const URL_RULES = [
@@ -16,7 +16,6 @@ export type UrlRule = (typeof URL_RULES)[number];
 export type CleanUrl = { ok: true; href: string; rules: UrlRule[] } | UrlRefusal;
 type UrlRefusal = { ok: false; code: "url_invalid"; message: string };
 
-const WEB_ADDRESS = /^https?:\/\//i;
 /** RFC 3986 §3.1. */
 const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
 /** At the ends of a cell: white space, and the invisible marks that spreadsheets, editors and chats leave behind. */
@@ -119,9 +118,7 @@ function refuseNonPath(text: string): UrlRefusal | null {
   const scheme = SCHEME.exec(text)?.[0];
   if (scheme === undefined) return null;
   // Only the scheme is shown: `ftp://user:password@host` holds a secret, `data:` a whole image.
-  return refuse(
-    `Expected an absolute http or https URL, got one that begins with "${excerptOf(scheme)}". Give the image's https:// address.`,
-  );
+  return refuse(`Expected an absolute http or https URL, got one that begins with ${excerpt(scheme)}. Give the image's https:// address.`);
 }
 
 /**
@@ -225,13 +222,4 @@ function withParameter(href: string, name: string, value: string): string {
 
 function refuse(message: string): UrlRefusal {
   return { ok: false, code: "url_invalid", message: message.toWellFormed() };
-}
-
-/** Without the query, which can hold a signature. */
-function excerpt(text: string): string {
-  return `"${excerptOf(text.replace(/[?#].*$/s, "?…"))}"`;
-}
-
-function excerptOf(text: string): string {
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -4,7 +4,7 @@ import type { ImageCode } from "./image-code.ts";
 export const URL_LENGTH_MAX = 8_192;
 
 const SEPARATORS = /[\s,;|]+/g;
-const WEB_ADDRESS = /^https?:\/\//i;
+export const WEB_ADDRESS = /^https?:\/\//i;
 const FURTHER_ADDRESS = /[\s,;|]https?:\/\//i;
 /** `//host/path`, which takes its scheme from the page around it. */
 const SCHEMELESS = /^\/\/[^/\\\s,;|]/;
@@ -118,7 +118,8 @@ export function withoutQuery(url: string): string {
   return url.replace(/[?#].*$/s, "?…");
 }
 
-function excerpt(text: string): string {
+/** The beginning of what should be a URL, in quotes. */
+export function excerpt(text: string): string {
   const shown = withoutQuery(text);
   // A pair of surrogates cut in two would be refused by the database.
   return `"${shown.length > 100 ? `${shown.slice(0, 100)}…` : shown}"`.toWellFormed();
