@@ -1,4 +1,4 @@
-import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
+import { createHmac, hash, pbkdf2Sync } from "node:crypto";
 
 /** PostgreSQL's own default (scram_iterations). */
 const ITERATIONS = 4_096;
@@ -11,6 +11,6 @@ const KEY_BYTES = 32;
 export function scramVerifier(password: string, salt: Uint8Array): string {
   const salted = pbkdf2Sync(password, salt, ITERATIONS, KEY_BYTES, "sha256");
   const keyOf = (purpose: string) => createHmac("sha256", salted).update(purpose).digest();
-  const storedKey = createHash("sha256").update(keyOf("Client Key")).digest("base64");
+  const storedKey = hash("sha256", keyOf("Client Key"), "base64");
   return `SCRAM-SHA-256$${ITERATIONS}:${Buffer.from(salt).toString("base64")}$${storedKey}:${keyOf("Server Key").toString("base64")}`;
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { isGzip } from "../csv/unpack.ts";
 import { CREDENTIAL_OPTIONS } from "../domain/secret-options.ts";
@@ -24,9 +24,7 @@ const CREDENTIALS: ReadonlySet<string> = new Set(CREDENTIAL_OPTIONS);
 export async function digestUpload({ source, fields, preset }: SentUpload, fingerprint: Fingerprint): Promise<string> {
   const digested = Object.entries(fields).map(([name, value]) => [name, CREDENTIALS.has(name) ? fingerprint(canonicalJson(value)) : value]);
   const file = "csvUrl" in source ? { csvUrl: source.csvUrl } : { sha256: await digestFile(source.path) };
-  return createHash("sha256")
-    .update(canonicalJson({ ...file, preset, fields: Object.fromEntries(digested) as object }))
-    .digest("hex");
+  return hash("sha256", canonicalJson({ ...file, preset, fields: Object.fromEntries(digested) as object }));
 }
 
 /** JSON with the members of every object in the order of their names. */
@@ -42,12 +40,12 @@ function canonicalJson(value: unknown): string {
 const GZIP_MTIME = { from: 4, to: 8 };
 
 async function digestFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
+  const digest = createHash("sha256");
   let isBegin = true;
   for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
     if (isBegin && isGzip(chunk)) chunk.fill(0, GZIP_MTIME.from, Math.min(GZIP_MTIME.to, chunk.length));
     isBegin = false;
-    hash.update(chunk);
+    digest.update(chunk);
   }
-  return hash.digest("hex");
+  return digest.digest("hex");
 }
