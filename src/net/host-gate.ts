@@ -1,3 +1,4 @@
+import { forgetOldest } from "../domain/forget-oldest.ts";
 import { createGate, type Gate } from "../domain/gate.ts";
 import { createHostLimit, type HostLimit } from "../domain/host-limit.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
@@ -45,10 +46,8 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
     // Nothing is kept of a host at rest that bore all that it was asked for, so that millions of hosts cost nothing.
     if (hosts.get(host)?.limit.isAsNew) return void hosts.delete(host);
     remembered.add(host);
-    const [oldest] = remembered;
-    if (remembered.size <= REMEMBERED_MAX || oldest === undefined) return;
-    remembered.delete(oldest);
-    hosts.delete(oldest);
+    const forgotten = forgetOldest(remembered, REMEMBERED_MAX);
+    if (forgotten !== undefined) hosts.delete(forgotten);
   };
 
   const wait = async (turn: Promise<unknown> | null) => {

@@ -1,6 +1,7 @@
 import { lookup as systemLookup, type LookupAddress } from "node:dns";
 import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
+import { forgetOldest } from "../domain/forget-oldest.ts";
 import { createGate, NEVER } from "../domain/gate.ts";
 import { isOutOfFiles } from "../domain/open-files.ts";
 
@@ -63,8 +64,7 @@ export function createLookUps({
     );
     lookUps.delete(host);
     lookUps.set(host, lookUp);
-    const [oldest] = lookUps.keys();
-    if (lookUps.size > HOSTS_MAX && oldest !== undefined) lookUps.delete(oldest);
+    forgetOldest(lookUps, HOSTS_MAX);
     return lookUp;
   };
 

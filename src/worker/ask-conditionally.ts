@@ -1,3 +1,4 @@
+import { forgetOldest } from "../domain/forget-oldest.ts";
 import { isRefusal } from "../domain/image-code.ts";
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
 import { looksLikeHtml } from "../image/not-an-image.ts";
@@ -59,8 +60,7 @@ function createFailedConditions(now: () => number) {
       const count = (failed.get(host)?.count ?? 0) + 1;
       failed.delete(host);
       failed.set(host, { count, at: now() });
-      const [oldest] = failed.keys();
-      if (failed.size > HOSTS_MAX && oldest !== undefined) failed.delete(oldest);
+      forgetOldest(failed, HOSTS_MAX);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { outageDelayMs } from "../domain/backoff.ts";
+import { forgetOldest } from "../domain/forget-oldest.ts";
 import { whatHostDid } from "../domain/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
@@ -47,8 +48,7 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
     silent.clear();
     answered.delete(host);
     answered.add(host);
-    const [oldest] = answered;
-    if (answered.size > ANSWERED_MAX && oldest !== undefined) answered.delete(oldest);
+    forgetOldest(answered, ANSWERED_MAX);
     if (awaySince === null) return;
     log.info({ awayMs: Math.round(now() - awaySince) }, "the network is back, work goes on");
     awaySince = null;

@@ -1,6 +1,7 @@
 import type { LookupFunction } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { errorCode } from "../../domain/error-code.ts";
+import { forgetOldest } from "../../domain/forget-oldest.ts";
 import { Connection, type Sink } from "./connection.ts";
 import { formatRequest } from "./format-request.ts";
 import type { Head } from "./head.ts";
@@ -157,8 +158,7 @@ function createMemory<Value>() {
     keep(target: string, value: Value) {
       values.delete(target);
       values.set(target, value);
-      const [oldest] = values.keys();
-      if (values.size > TARGETS_MAX && oldest !== undefined) values.delete(oldest);
+      forgetOldest(values, TARGETS_MAX);
     },
   };
 }
