@@ -1,7 +1,7 @@
-type Cell = string | number | boolean | null | object;
+import type { ReportCell } from "../domain/report.ts";
 
 /** Rows as psql prints them: headers centred, numbers to the right, null as nothing, and below how many rows there are. */
-export function formatTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
+export function formatTable(columns: readonly string[], rows: readonly (readonly ReportCell[])[]): string {
   const texts = rows.map((row) => row.map(textOf));
   const isNumeric = columns.map(
     (_, index) =>
@@ -16,7 +16,7 @@ export function formatTable(columns: readonly string[], rows: readonly (readonly
 }
 
 /** A cell on one line, whatever a server or a catalogue wrote, and without control characters, which a terminal obeys. */
-function textOf(cell: Cell): string {
+function textOf(cell: ReportCell): string {
   if (cell === null) return "";
   const text = typeof cell === "object" ? JSON.stringify(cell) : String(cell);
   return text.replaceAll(/[\u0000-\u001F\u007F-\u009F]/g, " ");

@@ -2,10 +2,8 @@ import pg from "pg";
 import { connectionOptions, unlessHanging } from "./connect.ts";
 import { openSession } from "./session.ts";
 import { errorCode } from "../domain/error-code.ts";
-import { REPORTS, type ReportFilter, type ReportName } from "../domain/report.ts";
+import { REPORTS, type ReportCell, type ReportFilter, type ReportName } from "../domain/report.ts";
 
-/** A value as JSON has it: times are ISO 8601 in UTC, numbers are numbers. */
-export type ReportCell = string | number | boolean | null | object;
 export type OpenReport = {
   columns: string[];
   /** Pages of rows, read as they are asked for. Throws where the database goes away, or REPORT_MS ends, before the report does. */

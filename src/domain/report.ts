@@ -35,6 +35,9 @@ export const REPORT_NAMES = Object.keys(REPORTS) as ReportName[];
 export const REPORT_FORMATS = ["csv", "json"] as const;
 export const REPORT_LIMIT_MAX = 1_000_000;
 
+/** A value as JSON has it: times are ISO 8601 in UTC, numbers are numbers. */
+export type ReportCell = string | number | boolean | null | object;
+
 /** Null: no such bound. The time `until` itself is not included. */
 export type ReportFilter = { batchId: string | null; since: Date | null; until: Date | null; limit: number | null };
 
@@ -64,6 +67,6 @@ export function parseAgoOrInstant(text: string, now: Date): Date | null {
 }
 
 /** A row as JSON, under the names of its columns. */
-export function jsonOfRow(columns: readonly string[], row: readonly unknown[]): string {
+export function jsonOfRow(columns: readonly string[], row: readonly ReportCell[]): string {
   return JSON.stringify(Object.fromEntries(columns.map((column, index) => [column, row[index]])));
 }
