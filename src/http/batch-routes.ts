@@ -8,7 +8,7 @@ import { writeCursor } from "../domain/cursor.ts";
 import { ACCEPTED_HEADERS, acceptedHeaders, FOLLOW_HEADERS, followHeaders } from "./answer-headers.ts";
 import { viewBatch, viewProduct } from "./batch-view.ts";
 import { readBatchCursor, readLineCursor } from "./cursor.ts";
-import { BatchParams, getBatch, type BatchLookup } from "./get-batch.ts";
+import { BatchParams, getBatchInPath, type BatchLookup } from "./get-batch.ts";
 import { goneSignal } from "./gone-signal.ts";
 import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
 import { pageQuery, PRODUCTS_DEFAULT, PRODUCTS_MAX } from "./page-query.ts";
@@ -114,7 +114,7 @@ function addGetBatch(app: FastifyInstance, deps: BatchDeps): void {
       },
     },
     async (request, reply) => {
-      const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
+      const batch = await getBatchInPath(deps, request);
       reply.headers(followHeaders(batch));
       return viewBatch(batch, deps.settings.publicUrl());
     },
@@ -139,7 +139,7 @@ function addListProducts(app: FastifyInstance, deps: BatchDeps): void {
       },
     },
     async (request, reply) => {
-      const batch = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
+      const batch = await getBatchInPath(deps, request);
       const { limit = PRODUCTS_DEFAULT, cursor } = request.query as Static<typeof ProductsQuery>;
       const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
       reply.header("cache-control", "no-store");

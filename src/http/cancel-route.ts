@@ -1,8 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Static } from "typebox";
 import type { BatchRow } from "../db/batches.ts";
 import { viewBatch } from "./batch-view.ts";
-import { BatchParams, getBatch, type BatchLookup } from "./get-batch.ts";
+import { BatchParams, getBatch, getBatchInPath, type BatchLookup } from "./get-batch.ts";
 import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
 import { faultIn, ProblemError } from "./problems.ts";
 import { readSmallJson } from "./read-small-json.ts";
@@ -33,7 +32,7 @@ export function addCancelRoute(app: FastifyInstance, deps: CancelRouteDeps): voi
     },
     async (request, reply) => {
       await refuseOptions(request, deps.settings.uploadMs);
-      const { batchId } = await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId);
+      const { batchId } = await getBatchInPath(deps, request);
       const batch = (await deps.cancelBatch(batchId)) ?? (await getBatch(deps, batchId));
       if (batch.cancelledAt === null)
         throw new ProblemError("batch_ended", "Expected a batch with something left to try; all of this one is settled.");

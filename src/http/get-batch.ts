@@ -1,4 +1,5 @@
-import Type from "typebox";
+import type { FastifyRequest } from "fastify";
+import Type, { type Static } from "typebox";
 import { ID } from "../contract/terms.ts";
 import type { BatchRow } from "../db/batches.ts";
 import { isUuid } from "../domain/ids.ts";
@@ -14,4 +15,9 @@ export async function getBatch(deps: BatchLookup, id: string, called = "batchId"
   const batch = isUuid(batchId) ? await deps.findBatch(batchId) : null;
   if (!batch) throw new ProblemError("batch_not_found", `Expected the ${called} of an upload; this one is not known.`);
   return batch;
+}
+
+/** The batch that the path of a route of /v1 names. */
+export async function getBatchInPath(deps: BatchLookup, { params }: FastifyRequest): Promise<BatchRow> {
+  return getBatch(deps, (params as Static<typeof BatchParams>).batchId);
 }

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import Type, { type Static } from "typebox";
+import Type from "typebox";
 import { Check } from "typebox/schema";
 import { ResumeRequest } from "../contract/batch.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { BudgetChange } from "../db/pause-batch.ts";
 import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
 import { viewBatch } from "./batch-view.ts";
-import { BatchParams, getBatch, type BatchLookup } from "./get-batch.ts";
+import { BatchParams, getBatch, getBatchInPath, type BatchLookup } from "./get-batch.ts";
 import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
 import { faultIn, ProblemError } from "./problems.ts";
 import { readSmallJson } from "./read-small-json.ts";
@@ -55,7 +55,7 @@ function addPauseRoute(app: FastifyInstance, deps: PauseRouteDeps): void {
       },
     },
     async (request, reply) => {
-      const batchId = await idOf(deps, request);
+      const { batchId } = await getBatchInPath(deps, request);
       const batch = (await deps.pauseBatch(batchId)) ?? (await getBatch(deps, batchId));
       if (batch.pausedAt === null || batch.cancelledAt !== null)
         throw new ProblemError(
@@ -97,7 +97,7 @@ function addResumeRoute(app: FastifyInstance, deps: PauseRouteDeps): void {
       },
     },
     async (request, reply) => {
-      const batchId = await idOf(deps, request);
+      const { batchId } = await getBatchInPath(deps, request);
       const budgets = await readResume(request, deps.settings.uploadMs);
       const host = readHost(request.query);
       reply.header("cache-control", "no-store");
@@ -105,10 +105,6 @@ function addResumeRoute(app: FastifyInstance, deps: PauseRouteDeps): void {
       return viewBatch(batch, deps.settings.publicUrl());
     },
   );
-}
-
-async function idOf(deps: PauseRouteDeps, request: FastifyRequest): Promise<string> {
-  return (await getBatch(deps, (request.params as Static<typeof BatchParams>).batchId)).batchId;
 }
 
 async function resumeWhole(deps: PauseRouteDeps, batchId: string, budgets: ResumeRequest): Promise<BatchRow> {
