@@ -71,7 +71,7 @@ export function addResultRoutes(app: FastifyInstance, deps: ResultDeps): void {
           security: [],
           params: Params,
           response: {
-            200: { description: "The file.", content, ...more?.headers },
+            200: { description: "The file.", content, ...(more?.headers && { headers: more.headers }) },
             ...more?.responses,
             ...problemResponses([...PROBLEMS, ...(more?.problems ?? [])]),
           },
@@ -94,7 +94,7 @@ function addResultCsv(add: Add, deps: ResultDeps): void {
       summary: "Download the result CSV",
       content: CSV,
       querystring: Shape,
-      more: { headers: { headers: fileHeaders }, responses: partialResponses(CSV), problems: ["range_not_satisfiable"] },
+      more: { headers: fileHeaders, responses: partialResponses(CSV), problems: ["range_not_satisfiable"] },
       description: "The uploaded file in its own encoding, with its results.",
     },
     async (batch, request, reply) => {
