@@ -52,7 +52,7 @@ export async function delayImages(tx: Tx, images: readonly (ImageKey & { delayMs
   await tx.client.query({ name: "delay_images", text: DELAY_IMAGES, values: [JSON.stringify(given)] });
 }
 
-/** `at` as there. Waits for nobody: the time stands in the job as well, and here only for those who read it. */
+/** `at` as in SETTLE_IMAGES (settle-images.ts). Waits for nobody: the time stands in the job as well, and here only for those who read it. */
 const DELAY_IMAGES = `
   with given as (
     select d."delayMs", found.at from json_to_recordset($1::json) as d("batchId" uuid, ordinal int, "delayMs" float8)

@@ -30,7 +30,7 @@ const FRAME_BYTES_MAX = 2 * FIELDS_MAX * FIELD_BYTES_MAX;
 
 export type Receive = (request: FastifyRequest, deps: ReceiveDeps) => Promise<ReceivedUpload | ReceivedAddress>;
 
-/** Spools the upload to disk, never to memory, whichever way it comes, and gathers the options beside it. */
+/** Receives an upload with its options, whichever way it comes, within its bytes and time. What is refused is read off. */
 export async function receiveWithin(
   request: FastifyRequest,
   deps: Omit<ReceiveDeps, "deadline">,
