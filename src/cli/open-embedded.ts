@@ -11,7 +11,7 @@ type Opened = { url: string; close(): Promise<void> };
 
 /** Others that stop the server just when we have found it are done within a second. */
 const RETRY_MS = 100;
-const SHARE_MS = 60_000;
+const START_MS = 60_000;
 
 /**
  * The embedded server for the time of a command: that of a service or of another command, or one that is started. The last command
@@ -27,7 +27,7 @@ export async function openEmbedded(where: Where): Promise<Opened> {
         () => {},
       ),
   );
-  const opening = startShared(where).then(({ embedded, use }) => {
+  const opening = startForUse(where).then(({ embedded, use }) => {
     const end = async () => {
       try {
         if (await use.isLast()) await embedded.stop();
@@ -46,8 +46,8 @@ export async function openEmbedded(where: Where): Promise<Opened> {
 }
 
 /** One that is being stopped by its last command, or by its service, is waited for and started again. */
-async function startShared({ dataDir, embeddedPgPort }: Where): Promise<{ embedded: EmbeddedPostgres; use: ServerUse }> {
-  const deadline = performance.now() + SHARE_MS;
+async function startForUse({ dataDir, embeddedPgPort }: Where): Promise<{ embedded: EmbeddedPostgres; use: ServerUse }> {
+  const deadline = performance.now() + START_MS;
   for (;;) {
     const embedded = await startEmbeddedPostgres({ dataDir, port: embeddedPgPort, log: console.error });
     if (!embedded.adopted) process.once("exit", embedded.abandon);
