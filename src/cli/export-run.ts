@@ -9,7 +9,7 @@ import { writeFailuresFile, writeResultFile } from "../csv/write-result-file.ts"
 import type { BatchRow } from "../db/batches.ts";
 import type { Executor } from "../db/connect.ts";
 import { productPages } from "../db/list-products.ts";
-import { listOutputs, withoutNames } from "../db/outputs.ts";
+import { listOutputs, listUnknownOutputs } from "../db/outputs.ts";
 import { outputNames } from "../domain/recipe.ts";
 import { isLinkOrCopy, linkOrCopy } from "../storage/link-or-copy.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -70,7 +70,7 @@ async function exportOutputs({ executor, storage }: ExportDeps, batch: BatchRow,
   for await (const group of inGroups(listOutputs(executor, previousBatchId))) {
     signal.throwIfAborted();
     const gone = new Set(
-      await withoutNames(
+      await listUnknownOutputs(
         executor,
         batch.batchId,
         group.map(({ fileName }) => fileName),

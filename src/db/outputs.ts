@@ -30,7 +30,7 @@ export async function* listOutputs(db: Executor, batchId: string): AsyncGenerato
 }
 
 /** The names among these that no output of the batch has. */
-export async function withoutNames(db: Executor, batchId: string, fileNames: readonly string[]): Promise<string[]> {
+export async function listUnknownOutputs(db: Executor, batchId: string, fileNames: readonly string[]): Promise<string[]> {
   const { rows } = await db.executeSql(
     "select asked from unnest($2::text[]) as asked where not exists (select 1 from output where batch_id = $1 and file_name = asked)",
     [batchId, fileNames],

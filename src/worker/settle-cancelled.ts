@@ -2,7 +2,7 @@ import type { FinishJob } from "../contract/jobs.ts";
 import { hasSkipped, skipPage } from "../db/cancel-batch.ts";
 import type { Database } from "../db/connect.ts";
 import { impatient } from "../db/lock-wait.ts";
-import { withoutNames } from "../db/outputs.ts";
+import { listUnknownOutputs } from "../db/outputs.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -37,7 +37,7 @@ async function removeUnnamed({ db, storage }: CancelledDeps, batchId: string, si
   for await (const { ordinals, fileNames } of storage.listOutputNames(batchId)) {
     signal.throwIfAborted();
     if (!(await hasSkipped(db.executor, batchId, ordinals))) continue;
-    const unnamed = await withoutNames(db.executor, batchId, fileNames);
+    const unnamed = await listUnknownOutputs(db.executor, batchId, fileNames);
     await Promise.all(unnamed.map((fileName) => storage.removeOutput({ batchId, ordinal: ordinals.from, fileName })));
   }
 }
