@@ -6,7 +6,7 @@ export const METADATA_LEVELS_MAX = 32;
 /** Null where the caller's own JSON can be stored and handed back, else one sentence that says what is expected. */
 export function findMetadataFault(metadata: Readonly<Record<string, unknown>>): string | null {
   const expected = `Expected at most ${METADATA_CHARS_MAX} characters of JSON in at most ${METADATA_LEVELS_MAX} levels`;
-  if (!isWithin(METADATA_LEVELS_MAX, metadata)) return `${expected}, got more levels.`;
+  if (!isNestedWithin(METADATA_LEVELS_MAX, metadata)) return `${expected}, got more levels.`;
   const text = JSON.stringify(metadata);
   if (text.length > METADATA_CHARS_MAX) return `${expected}, got ${text.length} characters.`;
   if (UNSTORABLE.test(text)) return "Expected text, got a NUL or half of a surrogate pair in it.";
@@ -17,9 +17,9 @@ export function findMetadataFault(metadata: Readonly<Record<string, unknown>>): 
 }
 
 /** Goes no deeper than that: JSON.parse() takes any depth, what calls itself some thousand levels. */
-export function isWithin(levels: number, value: unknown): boolean {
+export function isNestedWithin(levels: number, value: unknown): boolean {
   if (typeof value !== "object" || value === null) return true;
-  return levels > 0 && Object.values(value).every((part) => isWithin(levels - 1, part));
+  return levels > 0 && Object.values(value).every((part) => isNestedWithin(levels - 1, part));
 }
 
 /**

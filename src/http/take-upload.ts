@@ -3,7 +3,7 @@ import type { Layout } from "../csv/choose-layout.ts";
 import type { IdempotencyKey } from "../db/idempotency-keys.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { IDEMPOTENCY_KEY_CHARS_MAX, parseIdempotencyKey } from "../domain/idempotency-key.ts";
-import { isWithin, METADATA_LEVELS_MAX } from "../domain/metadata.ts";
+import { isNestedWithin, METADATA_LEVELS_MAX } from "../domain/metadata.ts";
 import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import type { Preset } from "../domain/recipe.ts";
 import { CREDENTIAL_OPTIONS } from "../domain/secret-options.ts";
@@ -38,7 +38,7 @@ export async function takeUpload(
   const name = readIdempotencyKey(request);
   return withUpload(deps, request, { receive, gone }, async (received, fetched) => {
     // JSON.stringify() could not digest it. No option is as deep, so that its fault is told here.
-    if (!isWithin(FIELDS_LEVELS_MAX, received.fields)) readOptions(received, presetDefault);
+    if (!isNestedWithin(FIELDS_LEVELS_MAX, received.fields)) readOptions(received, presetDefault);
     const idempotencyKey = name === null ? null : { name, digest: await deps.digestUpload(asSent(received, presetDefault)) };
     const earlier = idempotencyKey && (await deps.findEarlier(idempotencyKey));
     if (earlier) return answer(deps, earlier, received);
