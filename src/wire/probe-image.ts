@@ -1,4 +1,4 @@
-import { orCut } from "../domain/or-cut.ts";
+import { orTruncated } from "../domain/or-truncated.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { inspectImage } from "../image/inspect.ts";
 import type { Downloader } from "../net/download.ts";
@@ -23,7 +23,7 @@ export function createImageProbe({
     try {
       const downloaded = await download({ url, path, signal });
       if (!downloaded.ok) return downloaded;
-      const inspected = orCut(await inspectImage(downloaded.value, limits), downloaded.value);
+      const inspected = orTruncated(await inspectImage(downloaded.value, limits), downloaded.value);
       return inspected.ok
         ? succeeded({ bytes: downloaded.value.bytes, megapixels: (inspected.value.width * inspected.value.height) / 1_000_000 })
         : inspected;

@@ -1,7 +1,7 @@
 import type { SourceFacts } from "../db/settle-images.ts";
 import { FORMAT_FILES, outputsOf } from "../domain/recipe.ts";
 import { outputFileName } from "../domain/file-name.ts";
-import { orCut } from "../domain/or-cut.ts";
+import { orTruncated } from "../domain/or-truncated.ts";
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
 import type { Encoded } from "../image/encode-result.ts";
 import type { EncodeTask } from "../image/encode-task.ts";
@@ -37,14 +37,14 @@ export async function processImage(
     const source = sourceFacts(fetched.value);
     attempt.source = source;
 
-    const inspected = orCut(await stages.inspect(fetched.value), fetched.value);
+    const inspected = orTruncated(await stages.inspect(fetched.value), fetched.value);
     if (!inspected.ok) return stop(inspected.failure);
     const { mediaType: sourceType, width: sourceWidth, height: sourceHeight } = inspected.value;
     attempt.source = { ...source, sourceType, sourceWidth, sourceHeight };
 
     outputs = outputsOf(work.recipe).map((settings) => ({ ...settings, path: stages.tempPath() }));
     const task = { input: { ...inspected.value, path: input, bytes: fetched.value.bytes }, outputs };
-    const encoded = orCut(await stages.encode(task, { ...work, signal }), fetched.value);
+    const encoded = orTruncated(await stages.encode(task, { ...work, signal }), fetched.value);
     attempt.stageMs.encodeMs = encoded.ok ? Math.round(encoded.value.encodeMs) : clock.lapMs();
     if (!encoded.ok) return stop(encoded.failure);
 

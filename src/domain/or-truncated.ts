@@ -4,7 +4,7 @@ import { failed, type StageResult } from "./stage-result.ts";
  * What is damaged because its connection broke may come whole the next time. Where a server does not tell where the file ends, it ends
  * with its connection, and nobody has seen it break.
  */
-export function orCut<T>(result: StageResult<T>, { isEndTold, bytes }: { isEndTold: boolean; bytes: number }): StageResult<T> {
+export function orTruncated<T>(result: StageResult<T>, { isEndTold, bytes }: { isEndTold: boolean; bytes: number }): StageResult<T> {
   if (result.ok || isEndTold) return result;
   const { code } = result.failure;
   if (bytes === 0 && code === "not_an_image")
