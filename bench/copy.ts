@@ -16,7 +16,7 @@ import { succeeded } from "../src/domain/stage-result.ts";
 import { startEmbeddedPostgres } from "../src/embedded/embedded-postgres.ts";
 import { inspectImage } from "../src/image/inspect.ts";
 import { loadBatch } from "../src/intake/load-batch.ts";
-import { DOWNLOAD_LIMITS } from "../src/net/deadlines.ts";
+import { DOWNLOAD_LIMITS } from "../src/net/download-limits.ts";
 import { createDownloader } from "../src/net/download.ts";
 import { createLog } from "../src/observe/log.ts";
 import { JOBS_CHANNEL } from "../src/queue/news.ts";

@@ -17,7 +17,7 @@ export type Asked = {
   onEnd(how: "came" | "late" | "gone"): void;
 };
 
-/** A quarter of what a download may take (net/deadlines.ts): all share the line alike, and the largest come last. */
+/** A quarter of what a download may take (net/download-limits.ts): all share the line alike, and the largest come last. */
 const COMES_WITHIN_MS = 30_000;
 /**
  * How many are asked for while no size is known; one more with each answer, or many dead hosts would take hours. And so many bodies of

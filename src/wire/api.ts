@@ -17,7 +17,7 @@ import { createServer, type HttpDeps } from "../http/server.ts";
 import { digestUpload } from "../intake/digest-upload.ts";
 import { surveyCatalogue } from "../intake/survey-catalogue.ts";
 import { surveyInThread } from "../intake/survey-in-thread.ts";
-import { CSV_LIMITS } from "../net/deadlines.ts";
+import { CSV_LIMITS } from "../net/download-limits.ts";
 import { createDownloader } from "../net/download.ts";
 import { cancelBatch } from "../queue/cancel-batch.ts";
 import { pauseBatch } from "../queue/pause-batch.ts";

@@ -6,7 +6,7 @@ import { limitAtFirst } from "../domain/host-limit.ts";
 import { userAgent } from "../domain/user-agent.ts";
 import { PIXELS_MAX } from "../image/inspect.ts";
 import { preflight, type PreflightDeps, type PreflightOrder } from "../intake/preflight.ts";
-import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/deadlines.ts";
+import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/download-limits.ts";
 import { createDownloader } from "../net/download.ts";
 import { readVersion } from "../version.ts";
 import { createImageProbe } from "./probe-image.ts";

@@ -6,7 +6,7 @@ import { succeeded } from "../domain/stage-result.ts";
 import { userAgent } from "../domain/user-agent.ts";
 import { EncoderPool } from "../image/encoder-pool.ts";
 import { inspectImage, PIXELS_MAX } from "../image/inspect.ts";
-import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/deadlines.ts";
+import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/download-limits.ts";
 import { createDownloader } from "../net/download.ts";
 import { JOBS_CHANNEL } from "../queue/news.ts";
 import { orStorageFailed } from "../storage/or-storage-failed.ts";

@@ -11,7 +11,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { IMAGE_CODES, type ImageCode } from "../../src/domain/image-code.ts";
 import type { StageResult } from "../../src/domain/stage-result.ts";
 import type { Download } from "../../src/net/download-order.ts";
-import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
+import { DOWNLOAD_LIMITS } from "../../src/net/download-limits.ts";
 import { netFailure } from "../../src/net/net-failure.ts";
 import { makeCertificates, type Certificate } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";

@@ -13,7 +13,7 @@ const SRC = new URL("../../src/", import.meta.url).href;
 const SCRIPT = `
   import { get } from "node:http";
   import { createAddressPolicy } from "${SRC}domain/address-policy.ts";
-  import { DOWNLOAD_LIMITS } from "${SRC}net/deadlines.ts";
+  import { DOWNLOAD_LIMITS } from "${SRC}net/download-limits.ts";
   import { createDownloader } from "${SRC}net/download.ts";
   import { createPost } from "${SRC}webhook/post.ts";
   const [url, path] = process.argv.slice(-2);

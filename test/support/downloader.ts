@@ -1,5 +1,5 @@
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
-import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
+import { DOWNLOAD_LIMITS } from "../../src/net/download-limits.ts";
 import { createDownloader, type Downloader } from "../../src/net/download.ts";
 import { onCleanup } from "./cleanup.ts";
 
