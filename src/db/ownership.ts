@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
+import { refuseReadOnly } from "./check-server.ts";
 import { connectionOptions, unlessHanging, type Executor } from "./connect.ts";
-import { refuseReadOnly } from "./migrate.ts";
 import { openSession } from "./session.ts";
 
 /** Drawn once: one process may own a DATA_DIR's embedded database. */
