@@ -1,5 +1,5 @@
 import type { ImageCode } from "./image-code.ts";
-import { failed, type StageFailure } from "./stage-result.ts";
+import { failureOf, type StageFailure } from "./stage-result.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -124,11 +124,11 @@ export function returnDelayMs({
 export function givenUpHost(host: string, code: ImageCode): StageFailure {
   if (code === "tls_failed") {
     const detail = `The TLS connection to the host ${host} has failed again and again, for half a minute or more; its other images are given up until one of them comes. Try them again when its certificate or its settings are mended.`;
-    return failed(code, detail, { retry: false }).failure;
+    return failureOf(code, detail, { retry: false });
   }
-  return failed(
+  return failureOf(
     code,
     `Whatever we asked the host ${host} for has failed for 15 minutes or more; its other images are given up until one of them comes. Try them again when the host is back, and look at them where it gave others.`,
     { retry: false },
-  ).failure;
+  );
 }

@@ -1,6 +1,6 @@
 /**
  * The codes an image can end with: the same words in the API, the result CSV, the webhook and SQL.
- * `retry` says whether trying again can help, unless the call that failed knows better (`failed` in stage-result.ts).
+ * `retry` says whether trying again can help, unless the call that failed knows better (`failureOf` in stage-result.ts).
  */
 export const IMAGE_CODES = {
   url_invalid: { stage: "intake", retry: false, message: "The URL is not an absolute http or https address." },

@@ -28,11 +28,14 @@ export function succeeded<T>(value: T): StageResult<T> {
   return { ok: true, value };
 }
 
+type More = Partial<Pick<StageFailure, "retry" | "retryAfterMs" | "isBusy" | "outOfFiles" | "isDiskFull">>;
+
 /** A failure whose retryability is that of its code (IMAGE_CODES), unless the call that failed knows better and says so. */
-export function failed(
-  code: ImageCode,
-  detail: string = IMAGE_CODES[code].message,
-  more: Partial<Pick<StageFailure, "retry" | "retryAfterMs" | "isBusy" | "outOfFiles" | "isDiskFull">> = {},
-): { ok: false; failure: StageFailure } {
-  return { ok: false, failure: { code, detail, retry: IMAGE_CODES[code].retry, ...more } };
+export function failureOf(code: ImageCode, detail: string = IMAGE_CODES[code].message, more: More = {}): StageFailure {
+  return { code, detail, retry: IMAGE_CODES[code].retry, ...more };
+}
+
+/** The same as a stage's result. */
+export function failed(...failure: Parameters<typeof failureOf>): { ok: false; failure: StageFailure } {
+  return { ok: false, failure: failureOf(...failure) };
 }

@@ -1,4 +1,4 @@
-import { failed, type StageFailure } from "../domain/stage-result.ts";
+import { failureOf, type StageFailure } from "../domain/stage-result.ts";
 
 const WITHHELD = " The headers given for this host are sent over https only, or to addresses that ALLOW_CIDRS names.";
 
@@ -13,20 +13,20 @@ function meaningOf(status: number, retryAfterMs: number | undefined, { isWithhel
   const got = `The server answered with status ${status}.`;
   switch (status) {
     case 401:
-      return failed("unauthorized", got + (isWithheld ? WITHHELD : "")).failure;
+      return failureOf("unauthorized", got + (isWithheld ? WITHHELD : ""));
     case 403:
-      return failed("forbidden", got + (isWithheld ? WITHHELD : "")).failure;
+      return failureOf("forbidden", got + (isWithheld ? WITHHELD : ""));
     case 404:
     case 410:
-      return failed("not_found", got).failure;
+      return failureOf("not_found", got);
     case 429:
-      return failed("rate_limited", got, wait).failure;
+      return failureOf("rate_limited", got, wait);
     case 408:
     case 425:
-      return failed("server_error", got, wait).failure;
+      return failureOf("server_error", got, wait);
     case 503:
-      return failed("server_error", got, { ...wait, isBusy: true }).failure;
+      return failureOf("server_error", got, { ...wait, isBusy: true });
     default:
-      return status >= 500 ? failed("server_error", got, wait).failure : failed("http_error", got).failure;
+      return status >= 500 ? failureOf("server_error", got, wait) : failureOf("http_error", got);
   }
 }

@@ -1,7 +1,7 @@
 import { diskFullCode } from "../domain/disk-full.ts";
 import { errorCode } from "../domain/error-code.ts";
 import { outOfFiles } from "../domain/open-files.ts";
-import { failed, type StageFailure } from "../domain/stage-result.ts";
+import { failureOf, type StageFailure } from "../domain/stage-result.ts";
 import { BlockedAddress } from "./guarded-lookup.ts";
 import { LookUpLate } from "./look-ups.ts";
 import { ProtocolError } from "./http1/protocol-error.ts";
@@ -17,20 +17,20 @@ const TLS_CODES =
 
 /** What a surprise from a socket, a resolver, TLS or the disk means for the image. Never shows an address we refused. */
 export function netFailure(error: unknown): StageFailure {
-  if (error instanceof BlockedAddress) return failed("address_blocked").failure;
-  if (error instanceof DeadlinePassed) return failed("timed_out", error.message).failure;
-  if (error instanceof LookUpLate) return failed("dns_failed", error.message).failure;
+  if (error instanceof BlockedAddress) return failureOf("address_blocked");
+  if (error instanceof DeadlinePassed) return failureOf("timed_out", error.message);
+  if (error instanceof LookUpLate) return failureOf("dns_failed", error.message);
   const first = firstOf(error);
   const lack = outOfFiles(first);
   if (lack !== null) return lack.failure;
   const full = diskFullCode(first);
-  if (full !== null) return failed("storage_failed", `The download could not be written (${full}).`, { isDiskFull: true }).failure;
+  if (full !== null) return failureOf("storage_failed", `The download could not be written (${full}).`, { isDiskFull: true });
   const code = errorCode(first);
-  if (DNS_ERRNOS.has(code)) return failed("dns_failed", `The host name could not be resolved (${code}).`).failure;
-  if (DISK_ERRNOS.has(code)) return failed("storage_failed", `The download could not be written (${code}).`).failure;
-  if (TLS_CODES.test(code)) return failed("tls_failed", `The TLS connection failed (${code})${reasonOf(first)}.`).failure;
-  if (error instanceof ProtocolError) return failed("http_error", `The server's answer is not HTTP: ${error.message}.`).failure;
-  return failed("connect_failed", `The connection failed (${code === "" ? "no reason given" : code}).`).failure;
+  if (DNS_ERRNOS.has(code)) return failureOf("dns_failed", `The host name could not be resolved (${code}).`);
+  if (DISK_ERRNOS.has(code)) return failureOf("storage_failed", `The download could not be written (${code}).`);
+  if (TLS_CODES.test(code)) return failureOf("tls_failed", `The TLS connection failed (${code})${reasonOf(first)}.`);
+  if (error instanceof ProtocolError) return failureOf("http_error", `The server's answer is not HTTP: ${error.message}.`);
+  return failureOf("connect_failed", `The connection failed (${code === "" ? "no reason given" : code}).`);
 }
 
 /** Happy Eyeballs wraps the errors of all addresses it tried: the first one speaks. */

@@ -5,7 +5,7 @@ import type { AddressPolicy } from "../domain/address-policy.ts";
 import { errorCode } from "../domain/error-code.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
-import { failed } from "../domain/stage-result.ts";
+import { failureOf } from "../domain/stage-result.ts";
 import { createGuard } from "../net/guarded-lookup.ts";
 import { ADDRESS_MS } from "../net/http1/connection.ts";
 import type { Resolve } from "../net/look-ups.ts";
@@ -105,7 +105,7 @@ function postFailure(error: unknown): { code: ImageCode; detail: string } {
   if (error instanceof RequestError && error.code === "ETIMEDOUT")
     return { code: "timed_out", detail: "The receiver did not answer in time." };
   const cause = error instanceof RequestError ? (error.cause ?? error) : error;
-  return isParserError(cause) ? failed("http_error", `The server's answer is not HTTP (${cause.code}).`).failure : netFailure(cause);
+  return isParserError(cause) ? failureOf("http_error", `The server's answer is not HTTP (${cause.code}).`) : netFailure(cause);
 }
 
 /** What Node's parser, which got uses, cannot read; an answer that merely ends too early is no such fault. */
