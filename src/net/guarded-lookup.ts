@@ -3,9 +3,7 @@ import { isIP, type LookupFunction } from "node:net";
 import type { AddressPolicy } from "../domain/address-policy.ts";
 import { createLookUps, type Resolve } from "./look-ups.ts";
 
-export class BlockedAddress extends Error {
-  readonly code = "ADDRESS_BLOCKED";
-}
+export class BlockedAddress extends Error {}
 
 export type Guard = {
   /** For `lookup` of net and tls: answers only what may be connected to. Not called for literal addresses. */
