@@ -25,7 +25,7 @@ import { fitPool } from "./wire/fit-connections.ts";
 import { AT_ONCE, type OnStop, type Parts } from "./wire/parts.ts";
 import { wireWorker } from "./wire/worker.ts";
 
-export type App = {
+type App = {
   /** Where the API listens; null in a process that only works. */
   url: string | null;
   databaseUrl: string;

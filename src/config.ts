@@ -10,7 +10,7 @@ import { findAuthorizationFault } from "./domain/webhook-authorization.ts";
 import { findSecretFault, SECRETS_MAX } from "./domain/webhook-signature.ts";
 import { createEnvReader, type EnvReader } from "./env-reader.ts";
 
-export type Role = "all" | "api" | "worker";
+type Role = "all" | "api" | "worker";
 
 export type Config = Readonly<{
   host: string;

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { makeSamplePhoto, type SamplePhoto } from "../image/sample-photo.ts";
 import { listenOnLoopback } from "./listen-on-loopback.ts";
 
-export type DemoOrigin = { url: string; catalogue: string; imagesThatShouldFail: number; close(): void };
+type DemoOrigin = { url: string; catalogue: string; imagesThatShouldFail: number; close(): void };
 
 const PHOTOS: Record<string, SamplePhoto> = {
   "camera-1.jpg": { width: 3000, height: 2000, seed: 1, format: "jpeg" },

@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 import { signatureHeaders } from "../domain/webhook-signature.ts";
 import { listenOnLoopback } from "./listen-on-loopback.ts";
 
-export type ReceivedEvent = { type: string; isVerified: boolean };
+type ReceivedEvent = { type: string; isVerified: boolean };
 export type DemoReceiver = { url: string; received: Promise<ReceivedEvent>; expect(secret: string): void; close(): void };
 
 /** A receiver of webhooks as a customer would write it: verify, then answer 200. */

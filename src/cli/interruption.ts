@@ -3,7 +3,7 @@ import { exitNow } from "./end-process.ts";
 /** 128 plus the number of the signal, as shells have it. */
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-export type Interruption = { signal: AbortSignal; exitCode: number; end(): void };
+type Interruption = { signal: AbortSignal; exitCode: number; end(): void };
 
 /**
  * Aborts at the first signal; at the second the process ends at once, for those who do not want to wait. SIGHUP comes twice by itself, from

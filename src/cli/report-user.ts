@@ -8,7 +8,7 @@ import { openDatabase, type OpenedDatabase } from "./open-database.ts";
 import { Unusable } from "./unusable.ts";
 
 /** As the command line gave them. */
-export type ReportUserArgs = { action: "create" | "rotate" | "drop"; name: string };
+type ReportUserArgs = { action: "create" | "rotate" | "drop"; name: string };
 
 const PASSWORD_BYTES = 24;
 const SALT_BYTES = 16;

@@ -19,7 +19,7 @@ import { openDatabase } from "./open-database.ts";
 import { Unusable } from "./unusable.ts";
 
 /** As the command line gave them. */
-export type ReportArgs = {
+type ReportArgs = {
   name: string;
   format?: string | undefined;
   since?: string | undefined;

@@ -102,7 +102,7 @@ export function findColumns(given: Given): { ok: true; columns: Columns } | { ok
 }
 
 /** The columns of a name that a caller gives: those with this header as it stands in the file, else as reduceHeader() makes it. */
-export type FindNamed = (name: string) => number[];
+type FindNamed = (name: string) => number[];
 
 /** Builds tables, since a caller can look up some ten thousand names among a thousand columns. */
 export function indexHeader(header: readonly string[]): FindNamed {

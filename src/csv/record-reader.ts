@@ -1,6 +1,6 @@
 import { countLineBreaks, isEmptyLine, scanRecord, type CsvRecord, type RecordFault, type Scan, type ScanRules } from "./scan-record.ts";
 
-export type RecordRules = ScanRules & {
+type RecordRules = ScanRules & {
   recordCharsMax: number;
   /** `rows` numbers records instead of lines, from 0: for files that were made from JSON. */
   lines: "physical" | "rows";

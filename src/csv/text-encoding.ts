@@ -2,7 +2,7 @@
 export const ENCODINGS = ["utf-8", "utf-16le", "utf-16be", "windows-1252"] as const;
 export type Encoding = (typeof ENCODINGS)[number];
 
-export type TextDecoding = { write(chunk: Buffer): string; end(): string };
+type TextDecoding = { write(chunk: Buffer): string; end(): string };
 
 /** Decodes chunk by chunk; a character that two chunks share comes with the second. The byte order mark is not removed. */
 export function createDecoding(encoding: Encoding): TextDecoding {

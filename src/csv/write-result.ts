@@ -20,7 +20,7 @@ export type ResultCells = {
 };
 
 /** Gives pieces of the file in its own encoding; `record` is that of the product, as it came. */
-export type ResultWriter = { head(): Buffer; row(record: string, result: ResultCells): Buffer };
+type ResultWriter = { head(): Buffer; row(record: string, result: ResultCells): Buffer };
 
 export function createResultWriter(facts: CatalogueFacts, shape: ResultShape, otherNames: readonly string[]): ResultWriter {
   const encode = (text: string) => encodeText(text, facts.encoding);

@@ -11,7 +11,7 @@ export type BatchRow = Omit<typeof batch.$inferSelect, "sourceHeaders" | "onInva
   sourceHosts: string[];
   pausedShares: StoredShare[];
 };
-export type StoredShare = Omit<PausedShare, "pausedAt"> & { pausedAt: string };
+type StoredShare = Omit<PausedShare, "pausedAt"> & { pausedAt: string };
 /**
  * What source_headers holds as JSON: the hosts that may be shown, the headers, encrypted, and what tells them from others without giving
  * them away (batches of the first days have none).

@@ -16,7 +16,7 @@ export type ClaimedImage = {
 };
 
 /** What all images of a batch have in common: one object, which all that are claimed together share. */
-export type ClaimedBatch = {
+type ClaimedBatch = {
   batchId: string;
   tenantId: string;
   recipe: Recipe;

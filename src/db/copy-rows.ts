@@ -8,7 +8,7 @@ export type RowWriter = {
   texts(values: readonly string[]): void;
 };
 
-export type RowPieces = RowWriter & {
+type RowPieces = RowWriter & {
   /** Takes the pieces that are full; with `isLast` also the last one, and the end of the data. */
   take(isLast: boolean): Buffer[];
 };

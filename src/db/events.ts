@@ -7,7 +7,7 @@ import type { Tx } from "./connect.ts";
  */
 export const EVENT_TIME = "clock_timestamp()";
 
-export type NewEvent = {
+type NewEvent = {
   eventId: string;
   batchId: string;
   run: number;

@@ -16,7 +16,7 @@ export const HOSTS_CHANNEL = "pressrun_hosts";
 /** `remainingMs` is by the database's clock, so that the clocks of machines need not agree. */
 export type HostPause = { host: string; remainingMs: number; reason: ImageCode; strikes: number };
 /** That something has changed about a host. What has is read from the table. `isOver`: its pause. */
-export type HostNews = { host: string; isOver: boolean };
+type HostNews = { host: string; isOver: boolean };
 
 /** The pauses that are still fresh (PAUSE_FRESH_MS). Deletes those that ended more than a day ago. */
 export async function listHostPauses(db: Executor): Promise<HostPause[]> {

@@ -126,7 +126,7 @@ const KEEP_HELD = `
   select ordinal, exists (select 1 from kept where kept.ordinal = open.ordinal) as "isNew" from open`;
 
 /** A paused share as it stood until now, and how its batch stands from now on. */
-export type ResumedShare = { share: PausedShare; batch: BatchRow; resumedAt: Date };
+type ResumedShare = { share: PausedShare; batch: BatchRow; resumedAt: Date };
 
 /**
  * Ends the pause of one share; null where it is not paused (any more). Locks its batch. The share's budget is counted anew. `percent`
@@ -171,7 +171,7 @@ export async function markShareResumed(
   return { share: share as PausedShare, batch: batch as BatchRow, resumedAt: batch["resumedAt"] as Date };
 }
 
-export type ReleasedImages = { taken: number; images: { ordinal: number; delayMs: number }[] };
+type ReleasedImages = { taken: number; images: { ordinal: number; delayMs: number }[] };
 
 /**
  * Takes up to `limit` due images, those of each share in order, with what is left of the delay before their next attempt.

@@ -2,7 +2,7 @@ import pg from "pg";
 import { connectionOptions, unlessHanging } from "./connect.ts";
 import { openSession } from "./session.ts";
 
-export type Listener = { close(): Promise<void> };
+type Listener = { close(): Promise<void> };
 
 const RECONNECT_MS = 500;
 

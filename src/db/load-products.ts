@@ -14,7 +14,7 @@ export type ProductRow = {
   record: string;
 };
 
-export type ProductLoader = {
+type ProductLoader = {
   /** Resolves when the server is ready for more. */
   write(rows: readonly ProductRow[]): Promise<void>;
   end(): Promise<void>;

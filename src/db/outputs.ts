@@ -1,6 +1,6 @@
 import type { Executor } from "./connect.ts";
 
-export type OutputRow = { batchId: string; ordinal: number; fileName: string; format: string; bytes: number };
+type OutputRow = { batchId: string; ordinal: number; fileName: string; format: string; bytes: number };
 
 /** The output behind a URL. Who knows the token may read the batch's outputs. The name is looked up, and never becomes a path as it came. */
 export async function findOutput(db: Executor, token: string, fileName: string): Promise<OutputRow | null> {

@@ -15,7 +15,7 @@ const RETRY_MS = 500;
 const AGREE_MS = 2_000;
 const AGREE_LOOK_MS = 250;
 
-export type Ownership = { close(): Promise<void> };
+type Ownership = { close(): Promise<void> };
 type HoldOptions = { url: string; onLost: () => void };
 
 /** Takes the session advisory lock that says "this process serves this DATA_DIR", or resolves null when another process holds it. */

@@ -56,7 +56,7 @@ export async function findWorstFailure(tx: Tx, batchId: string): Promise<WorstFa
 
 /** A percentage that is not given stays as it is; null takes the budget away. */
 export type BudgetChange = { percent?: number | null; hostPercent?: number | null };
-export type ResumedBatch = BatchRow & { resumedAt: Date };
+type ResumedBatch = BatchRow & { resumedAt: Date };
 
 /**
  * Ends the pause of a batch and of its shares, once: null where neither it nor one of them is paused. Locks it until the

@@ -96,7 +96,7 @@ const INSERT_IMAGES = `
   )
   select ordinal, same_as as "sameAs" from inserted where code is null order by ordinal`;
 
-export type RepeatCounts = { done: number; failed: number };
+type RepeatCounts = { done: number; failed: number };
 
 /** Gives repeats the state of their first where that is settled; returns what the counters must grow by. */
 export async function settleRepeats(
@@ -143,7 +143,7 @@ const SETTLE_REPEATS_IN = settleRepeatsSql(`
     cross join lateral (select ctid as at, same_as from image where batch_id = $1 and ordinal = k.ordinal offset 0) r
     cross join lateral (${FIRST} and ordinal = r.same_as offset 0) first`);
 
-export type PlanProgress = {
+type PlanProgress = {
   plannedLine: number;
   isPlanned: boolean;
   tag: number;

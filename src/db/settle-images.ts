@@ -123,7 +123,7 @@ export const IS_SETTLED = "(is_planned and images_done + images_failed + images_
 /** Only held images are left, which nobody will try until a resume. */
 export const STANDS_STILL = "(paused_at is null and is_planned and images_held > 0 and images_queued = 0 and images_due = 0)";
 
-export type CounterChange = {
+type CounterChange = {
   batchId: string;
   settledFirsts: number;
   failedFirsts: number;
@@ -147,7 +147,7 @@ export type CounterState = {
   hasDue: boolean;
   standsStill: boolean;
 } & Budget;
-export type Budget = {
+type Budget = {
   budgetPercent: number | null;
   budgetSettled: number;
   budgetFailed: number;

@@ -13,7 +13,7 @@ type WatchOptions = {
   againMs?: number;
 };
 
-export type VersionWatch = { look(): Promise<void>; stop(): void };
+type VersionWatch = { look(): Promise<void>; stop(): void };
 
 /** A look takes the server a millisecond at most. */
 const LOOK_MS = 60_000;

@@ -23,7 +23,7 @@ export const EVENT_TYPES = [
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
-export type BatchCounts = { total: number; completed: number; failed: number; skipped: number };
+type BatchCounts = { total: number; completed: number; failed: number; skipped: number };
 
 /** A batch's counters, by the names that the API gives them. */
 export function countsOf(batch: Record<"imagesTotal" | "imagesDone" | "imagesFailed" | "imagesSkipped", number>): BatchCounts {

@@ -13,7 +13,7 @@ export const URL_RULES = [
   "onedrive_direct",
 ] as const;
 export type UrlRule = (typeof URL_RULES)[number];
-export type CleanUrl = { ok: true; href: string; rules: UrlRule[] } | UrlRefusal;
+type CleanUrl = { ok: true; href: string; rules: UrlRule[] } | UrlRefusal;
 type UrlRefusal = { ok: false; code: "url_invalid"; message: string };
 
 /** RFC 3986 §3.1. */

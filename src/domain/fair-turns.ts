@@ -1,5 +1,5 @@
 /** Gives a piece of work of this batch its turn; of those that wait the lowest is served first. */
-export type FairTurns = <T>(batchId: string, work: (turn: number) => Promise<T>) => Promise<T>;
+type FairTurns = <T>(batchId: string, work: (turn: number) => Promise<T>) => Promise<T>;
 
 /**
  * Batches take turns, one image each. The tags of the queue (domain/fair-tag.ts) decide what is claimed, and are of no use here: at the

@@ -1,5 +1,5 @@
 /** A set of hashes that takes some 8 to 16 bytes each, for millions of texts that nobody needs back. */
-export type HashSet = { /** False where it was there already. */ add(hash: number): boolean; readonly size: number };
+type HashSet = { /** False where it was there already. */ add(hash: number): boolean; readonly size: number };
 
 /** Hashes are whole numbers from 1; 0 marks a free slot. Up to 53 bits where `isWide`, else 32. */
 export function createHashSet(options: { isWide?: boolean } = {}): HashSet {

@@ -4,10 +4,10 @@ import type { StageFailure } from "./stage-result.ts";
  * A 503 without Retry-After says that there is too much to do, and is what nginx's limit_req and limit_conn answer unless they are told to
  * say 429. It is also what a proxy says of a service that is down: for one path, or for all.
  */
-export type BusyMeaning = { kind: "failed" } | { kind: "asked"; pauseMs: number; patienceMs: number };
+type BusyMeaning = { kind: "failed" } | { kind: "asked"; pauseMs: number; patienceMs: number };
 
 /** What hosts answered lately, in this process. All times are of a clock that only goes forward. */
-export type HostAnswers = {
+type HostAnswers = {
   /** Any answer of a host that works, a 404 too. */
   onGiven(host: string, nowMs: number): void;
   onBusy(host: string): void;
@@ -29,7 +29,7 @@ export type HostAnswers = {
   whatBusyMeans(host: string, nowMs: number): BusyMeaning;
 };
 
-export type Refusal = Pick<StageFailure, "code" | "isRefusedAgain">;
+type Refusal = Pick<StageFailure, "code" | "isRefusedAgain">;
 
 /** So long after its last answer a host still counts as one that gives. Its strikes begin so much later where it is down. */
 const GIVING_MS = 60_000;

@@ -91,7 +91,7 @@ function isBoundary(cell: string, start: number, index: number, run: string): bo
   return isSchemeless || WEB_ADDRESS.test(first) ? hasMark && /\s/.test(run) : hasMark;
 }
 
-export type ParsedUrl = { ok: true; href: string } | { ok: false; code: Extract<ImageCode, "url_invalid">; message: string };
+type ParsedUrl = { ok: true; href: string } | { ok: false; code: Extract<ImageCode, "url_invalid">; message: string };
 
 /** Whether an item is an address that could be fetched: absolute, http or https, without credentials. */
 export function parseImageUrl(text: string): ParsedUrl {

@@ -3,7 +3,7 @@ export const OUTPUT_FORMATS = ["jpeg", "webp", "avif", "png"] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 /** `auto`: WebP for an image that is transparent somewhere, else JPEG. */
 export const RECIPE_FORMATS = [...OUTPUT_FORMATS, "auto"] as const;
-export type RecipeFormat = (typeof RECIPE_FORMATS)[number];
+type RecipeFormat = (typeof RECIPE_FORMATS)[number];
 
 /** As sharp names them; a catalogue needs `inside` and `cover` most. */
 export const FITS = ["inside", "cover", "contain", "fill", "outside"] as const;
@@ -15,7 +15,7 @@ export type Effort = (typeof EFFORTS)[number];
 
 /** Which of the input's metadata goes into the output: none, its colour profile, or who made and owns it. */
 export const METADATA_KEPT = ["none", "icc", "copyright"] as const;
-export type MetadataKept = (typeof METADATA_KEPT)[number];
+type MetadataKept = (typeof METADATA_KEPT)[number];
 
 export type OutputSettings = {
   format: RecipeFormat;
@@ -33,7 +33,7 @@ export type OutputSettings = {
 
 /** Settings for one output, or for several by name, each of which takes from the recipe what it does not set itself. */
 export type Recipe = OutputSettings & { outputs?: NamedOutput[] };
-export type NamedOutput = { name: string } & Partial<OutputSettings>;
+type NamedOutput = { name: string } & Partial<OutputSettings>;
 
 const COMMON = { fit: "inside", background: "#ffffff", metadata: "none", effort: "balanced" } as const;
 

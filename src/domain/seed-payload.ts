@@ -16,7 +16,7 @@ export type WebhookPayload = (typeof WEBHOOK_PAYLOADS)[number];
 export const SEED_PRODUCTS_MAX = 200;
 export const SEED_BODY_BYTES_MAX = 100_000;
 
-export type SeedProduct = {
+type SeedProduct = {
   serialNumber: string;
   productName: string;
   inputImageUrls: string[];

@@ -38,7 +38,7 @@ export function isHeaderValue(text: string): boolean {
   return VALUE.test(text);
 }
 
-export type ReadHeaders = { ok: true; value: SourceHeaders[] } | { ok: false; faults: string[] };
+type ReadHeaders = { ok: true; value: SourceHeaders[] } | { ok: false; faults: string[] };
 
 /** Returns the hosts as URLs have them and the names in lower case, or every fault. A fault never repeats the value of a header. */
 export function readSourceHeaders(given: readonly SourceHeaders[]): ReadHeaders {

@@ -3,7 +3,7 @@
  * before their bytes, so that those who read it as it comes, Java's ZipInputStream among them, need no data descriptor behind them
  * (docs/adr/0014-own-zip-writer.md).
  */
-export type ZipEntry = {
+type ZipEntry = {
   name: Buffer;
   /** Below 4 GiB. */
   bytes: number;
@@ -79,7 +79,7 @@ function zip64Offset(offset: number): Buffer {
 }
 
 /** Where the directory lies, and how many records it has. */
-export type Directory = { entries: number; start: number; bytes: number };
+type Directory = { entries: number; start: number; bytes: number };
 
 /** The end of the archive, in the words of Zip64 as well where a number does not fit into the plain one: from 65,535 entries on. */
 export function endOfArchive(directory: Directory): Buffer {

@@ -11,7 +11,7 @@ const TAGS = { Artist: 0x01_3b, Copyright: 0x82_98 } as const;
 const TEXT_CHARS_MAX = 1_000;
 
 /** What the input says, in UTF-8. */
-export type Credits = Partial<Record<keyof typeof TAGS, Buffer>>;
+type Credits = Partial<Record<keyof typeof TAGS, Buffer>>;
 
 /** Null where the input names neither. Exif that cannot be read says nothing: the image itself is whole. */
 export async function readCredits({ exif }: Pick<Metadata, "exif">, input: EncodeTask["input"]): Promise<Credits | null> {

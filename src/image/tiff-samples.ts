@@ -1,5 +1,5 @@
 /** TIFF 6.0: what a TIFF's tags say of its samples, each where it is said. */
-export type TiffSamples = {
+type TiffSamples = {
   bits: number | undefined;
   format: number | undefined;
   /** Of a pixel. */

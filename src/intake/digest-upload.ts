@@ -14,7 +14,7 @@ export type SentUpload = {
 };
 
 /** Digests credentials with a secret of the service, since whoever reads a plain digest could find a short password by trying. */
-export type Fingerprint = (text: string) => string;
+type Fingerprint = (text: string) => string;
 const CREDENTIALS: ReadonlySet<string> = new Set(CREDENTIAL_OPTIONS);
 
 /**

@@ -1,7 +1,7 @@
 import type { StageFailure, StageResult } from "../domain/stage-result.ts";
 
 /** What is known of an image that was fetched and thrown away again. */
-export type ProbedImage = { bytes: number; megapixels: number };
+type ProbedImage = { bytes: number; megapixels: number };
 /** Rejects only with the signal's reason. */
 export type ProbeImage = (url: string, signal: AbortSignal) => Promise<StageResult<ProbedImage>>;
 export type ProbeTrial = { url: string; ms: number; result: { ok: true; value: ProbedImage } | { ok: false; failure: StageFailure } };

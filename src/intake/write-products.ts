@@ -5,7 +5,7 @@ import { ProblemList } from "../csv/problem-list.ts";
 import { tableHead, tableRow, type TableProduct } from "../csv/products-table.ts";
 import type { CsvProblem } from "../domain/csv-problem.ts";
 
-export type WrittenProducts = { ok: true; bytes: number } | { ok: false; problems: CsvProblem[]; problemCount: number };
+type WrittenProducts = { ok: true; bytes: number } | { ok: false; problems: CsvProblem[]; problemCount: number };
 
 /** Rows are handed to the file in pieces of about this many characters. */
 const PIECE_CHARS = 64 * 1024;

@@ -30,7 +30,7 @@ type AskContext = {
   unpacking: Gate;
 };
 
-export type Hop = { url: URL; order: DownloadOrder; deadlines: Deadlines; hostHeaders: HostHeaders; validators: Validators | null };
+type Hop = { url: URL; order: DownloadOrder; deadlines: Deadlines; hostHeaders: HostHeaders; validators: Validators | null };
 
 /** One request: its answer's body goes to the file, unless the head tells that it is of no use. */
 export async function askForFile(context: AskContext, hop: Hop): Promise<StageResult<Download> | Redirect> {
@@ -70,7 +70,7 @@ export async function askForFile(context: AskContext, hop: Hop): Promise<StageRe
   }
 }
 
-export type Redirect = { redirect: URL | BadRedirect };
+type Redirect = { redirect: URL | BadRedirect };
 type Body = { file: BodyFile; head: Head; coding: Coding | null };
 type Verdict = Body | { result: StageResult<Download> } | Redirect;
 

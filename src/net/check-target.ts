@@ -5,7 +5,7 @@ import type { Resolve } from "./look-ups.ts";
 import { portOf } from "./port-of.ts";
 
 /** `mayCarrySecrets`: whether an Authorization header would be sent there. */
-export type TargetCheck =
+type TargetCheck =
   { ok: true; mayCarrySecrets: boolean } | { ok: false; code: "url_invalid" | "address_blocked" | "dns_failed"; message: string };
 
 /** Whether the guard would refuse this URL now, with the way out: better said at the upload than hours later. */

@@ -5,7 +5,7 @@ import type { StageFailure } from "../domain/stage-result.ts";
 import type { HostWatch } from "./host-watch.ts";
 
 /** Limits how many downloads run at once: of all hosts, and of one host, by what it bears (domain/host-limit.ts). */
-export type HostGate = {
+type HostGate = {
   /** How many wait for their host, or its name; who waits only because of all others is not among them. */
   readonly waiting: number;
   /**

@@ -8,7 +8,7 @@ import type { Validators } from "./request-headers.ts";
 import { statusFailure } from "./http-status.ts";
 import { isCoding, type Coding } from "./unpack-body.ts";
 
-export type Judgement =
+type Judgement =
   | { kind: "redirect"; to: URL | BadRedirect }
   /** The 304 to a conditional request, of the very file that it named. */
   | { kind: "unchanged" }

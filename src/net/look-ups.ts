@@ -11,7 +11,7 @@ export type Resolve = (host: string) => Promise<LookupAddress[]>;
 /** The addresses of a name have not come in time. */
 export class LookUpLate extends Error {}
 
-export type LookUps = {
+type LookUps = {
   /** Rejects with LookUpLate, with the signal's reason, and with what the resolver says. */
   find(host: string, signal?: AbortSignal): Promise<LookupAddress[]>;
   /** Whether an answer has ever come, and has not been forgotten. */

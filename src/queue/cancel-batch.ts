@@ -3,7 +3,7 @@ import { markCancelled } from "../db/cancel-batch.ts";
 import type { Tx } from "../db/connect.ts";
 import type { Queue } from "./queue.ts";
 
-export type CancelDeps = { queue: Pick<Queue, "dropWaitingImages" | "sendFinish"> };
+type CancelDeps = { queue: Pick<Queue, "dropWaitingImages" | "sendFinish"> };
 
 /** Why a batch is paused between its cancelling and its end, for people. */
 const CANCELLED_REASON = "The batch was cancelled: it ends as soon as what is in hand of it has ended.";

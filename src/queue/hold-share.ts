@@ -9,7 +9,7 @@ import { isToPlanOn, QUEUED_LOW_WATER } from "./plan-page.ts";
 import type { Claim } from "./image-jobs.ts";
 import type { Queue } from "./queue.ts";
 
-export type HoldDeps = AnnounceDeps & { queue: Pick<Queue, "dropWaitingOfHost" | "sendDeliver" | "sendPlan" | "sendFinish"> };
+type HoldDeps = AnnounceDeps & { queue: Pick<Queue, "dropWaitingOfHost" | "sendDeliver" | "sendPlan" | "sendFinish"> };
 type CountedBatch = Pick<CounterState, "batchId" | "hostPercent" | "round" | "isPaused" | "isPlanned">;
 
 /**

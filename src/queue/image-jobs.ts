@@ -26,7 +26,7 @@ export type Claim = { id: string; job: ClaimedJob; data: QueuedImage; priority: 
  * the server crashes it can be forgotten, and then who gets the job gets the same attempt of it. `claimedAtMs`: the same moment, in
  * milliseconds of this process's clock that only goes forward.
  */
-export type ClaimedJob = Job<ImageJob> & { startedAt: string; claimedAtMs: number };
+type ClaimedJob = Job<ImageJob> & { startedAt: string; claimedAtMs: number };
 
 /**
  * Ids of jobs that are still ours. Those that are `locked` at this moment, most likely by a settle of ours, got no sign of life, and are ours
@@ -35,7 +35,7 @@ export type ClaimedJob = Job<ImageJob> & { startedAt: string; claimedAtMs: numbe
 export type Touched = { alive: Set<string>; locked: Set<string> };
 
 /** `isDrained`: nothing else waits. */
-export type ClaimedImages = { claims: Claim[]; isDrained: boolean };
+type ClaimedImages = { claims: Claim[]; isDrained: boolean };
 
 type JobToSend = { data: ImageJob; priority: number; delayMs: number };
 
@@ -178,7 +178,7 @@ async function listJobs(tx: Tx, jobs: readonly { id: string }[], { name, lock }:
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-export type JobRest = { id: string; ordinals: readonly number[] };
+type JobRest = { id: string; ordinals: readonly number[] };
 
 /**
  * Leaves jobs that the caller has locked only these of their images. Of a claimed one that is the sign of life as well: a heartbeat that

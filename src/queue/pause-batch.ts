@@ -5,7 +5,7 @@ import { describeOverBudget, type BudgetCounts } from "../domain/failure-budget.
 import { announceEvent, type AnnounceDeps } from "./announce-event.ts";
 import type { Queue } from "./queue.ts";
 
-export type PauseDeps = AnnounceDeps & { queue: Pick<Queue, "dropWaitingImages" | "sendDeliver"> };
+type PauseDeps = AnnounceDeps & { queue: Pick<Queue, "dropWaitingImages" | "sendDeliver"> };
 
 /**
  * Pauses a batch in the caller's transaction. Its waiting jobs leave the queue, so that nobody claims them again and again and no

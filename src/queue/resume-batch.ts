@@ -7,7 +7,7 @@ import { announceEvent, type AnnounceDeps } from "./announce-event.ts";
 import type { Queue } from "./queue.ts";
 import { sendTagged } from "./send-tagged.ts";
 
-export type ResumeDeps = AnnounceDeps & { queue: Pick<Queue, "sendDeliver" | "sendImages" | "sendPlan" | "headTag"> };
+type ResumeDeps = AnnounceDeps & { queue: Pick<Queue, "sendDeliver" | "sendImages" | "sendPlan" | "headTag"> };
 
 /**
  * Goes on with a paused batch and with all of its paused hosts, in the caller's transaction: each image that is still to be tried

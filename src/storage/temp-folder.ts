@@ -6,7 +6,7 @@ import { modifiedMs } from "./modified-ms.ts";
 import { unlinkIfThere } from "./unlink-if-there.ts";
 
 /** Temporary files of one process, on the file system of their final place so that a rename can move them. */
-export type TempFolder = {
+type TempFolder = {
   folder: string;
   path(extension?: string): string;
   /** Shows other machines that this process lives; returns the time by the file system (see touchFolder). */

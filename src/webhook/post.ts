@@ -12,7 +12,7 @@ import type { Resolve } from "../net/look-ups.ts";
 import { netFailure } from "../net/net-failure.ts";
 import { portOf } from "../net/port-of.ts";
 
-export type PostAnswer =
+type PostAnswer =
   | { ok: true; status: number; retryAfterMs?: number; durationMs: number }
   | { ok: false; code: ImageCode | "authorization_withheld"; detail: string; durationMs: number };
 

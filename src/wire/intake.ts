@@ -24,7 +24,7 @@ export function isQuicklyRead({ path, bytes }: { path: string; bytes: number }):
   return bytes <= INLINE_CSV_BYTES_MAX && !isGzip(readFileSync(path));
 }
 
-export type Intake = {
+type Intake = {
   acceptUpload(upload: Upload): Promise<Acceptance>;
   /** Null where the key is new. */
   findEarlier(key: IdempotencyKey): Promise<Acceptance | null>;

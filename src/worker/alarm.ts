@@ -1,4 +1,4 @@
-export type Alarm = {
+type Alarm = {
   /** Ends the sleep, or, where nobody sleeps, the next sleep as soon as it begins. */
   ring(): void;
   /** Resolves when somebody rings, or when the time is over. */

@@ -1,4 +1,4 @@
-export type Collector<Item> = {
+type Collector<Item> = {
   /** Resolves when the item has been written. */
   add(item: Item): Promise<void>;
   /** Writes what waits, without waiting for more. */

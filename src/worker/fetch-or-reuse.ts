@@ -7,7 +7,7 @@ import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import type { Download, DownloadOrder } from "../net/download-order.ts";
 import type { ImageWork, Stages, StoredOutput } from "./stages.ts";
 
-export type Reused = { reused: StoredOutput[]; source: SourceFacts };
+type Reused = { reused: StoredOutput[]; source: SourceFacts };
 type FetchStages = Pick<Stages, "download" | "linkOutput" | "linkInput" | "keepInput">;
 
 /**

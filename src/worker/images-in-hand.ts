@@ -16,7 +16,7 @@ type InHandDeps = {
 /**
  * By two clocks: performance.now() stands still while the machine is suspended, and the machine's time, which goes on then, can be set.
  */
-export type Moment = { steadyMs: number; wallMs: number };
+type Moment = { steadyMs: number; wallMs: number };
 
 export type InHand = {
   claim: Claim;

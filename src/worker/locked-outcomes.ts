@@ -11,7 +11,7 @@ type LockedDeps = {
   onError(error: unknown): void;
 };
 
-export type LockedOutcomes = {
+type LockedOutcomes = {
   /** Keeps those of groups that wait already, and returns the others. */
   keepKnown(items: readonly ImageOutcome[]): readonly ImageOutcome[];
   /** Keeps all of these: somebody has locked what some of them change. */

@@ -10,7 +10,7 @@ type ReconcileDeps = {
   queue: Pick<Queue, "sendImages" | "sendPlan" | "sendFinish" | "sendDeliver">;
 };
 
-export type Reconciled = { images: number; batches: number; deliveries: number; setBack: SetBack | null };
+type Reconciled = { images: number; batches: number; deliveries: number; setBack: SetBack | null };
 
 /** The most in a pass, so that a damaged queue of millions is mended in steps and not in one transaction. */
 const PASS_MAX = 5_000;

@@ -1,7 +1,7 @@
 /** A header as reduceHeader() gives it, or a pattern of such headers, for those with a number or a suffix (`IMAGE1` … `IMAGE10`). */
-export type HeaderName = string | RegExp;
+type HeaderName = string | RegExp;
 
-export type ImageColumns = {
+type ImageColumns = {
   header: HeaderName;
   /** `single`: the cell is for one URL. `list`: for several. Both as findUrlSpans() reads them. */
   cell: "single" | "list";

@@ -14,7 +14,7 @@ export type Sink = {
   drain(): Promise<void> | null;
 };
 
-export type Exchange = {
+type Exchange = {
   /** Request line and headers, with the empty line. */
   request: string;
   onHead(head: Head): Sink | null;
