@@ -19,7 +19,7 @@ type PumpDeps = RoomDeps & {
   /** So many outcomes of this batch wait to be recorded, since somebody has it locked, that no more should come. */
   isHeldUp(batchId: string): boolean;
   /** Ends a claim whose image is settled already, whose batch or share is paused, or whose batch is held up. */
-  endUntried(claim: Claim, how: "drop" | "shelve" | "postpone"): Promise<void>;
+  endUntried(claim: Claim, how: "drop" | "shelve" | "put_off"): Promise<void>;
   /** Called when every image in hand, or every one of small batches, has its outcome: the settler need not wait for further ones. */
   onAllWorked(which: "all" | "small"): void;
   /** How many may be claimed now: as many as the disk has room for, and one, which claims a whole job, now and then while the network is away. */
@@ -178,9 +178,9 @@ export class Pump {
     return ended;
   }
 
-  #untried(image: SourcedImage | undefined): "drop" | "shelve" | "postpone" | null {
+  #untried(image: SourcedImage | undefined): "drop" | "shelve" | "put_off" | null {
     if (!image) return "drop";
-    if (this.#deps.isHeldUp(image.batchId)) return "postpone";
+    if (this.#deps.isHeldUp(image.batchId)) return "put_off";
     return image.isPaused ? "shelve" : null;
   }
 

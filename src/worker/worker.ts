@@ -181,10 +181,10 @@ async function runReconcile({ db, queue, log, warn }: WorkerDeps, watchClock: ()
 }
 
 /** The image of this claim is settled already, or its batch or share is paused: only the job goes. Or it is put off. */
-function untried(claim: Claim, how: "drop" | "shelve" | "postpone"): ImageOutcome {
+function untried(claim: Claim, how: "drop" | "shelve" | "put_off"): ImageOutcome {
   return {
     claim,
-    outcome: how === "postpone" ? { kind: "release", delayMs: HELD_UP_MS } : { kind: how },
+    outcome: how === "put_off" ? { kind: "release", delayMs: HELD_UP_MS } : { kind: how },
     startedAtMs: performance.now(),
     attempt: 0,
     tenantId: "",

@@ -106,8 +106,8 @@ describe("while a batch is locked", { timeout: 60_000 }, () => {
       await tx.executor.executeSql("select 1 from image where batch_id = $1 for update", [x]);
       waiting.push(...[...claims, ...claims].map((claim) => ({ ...claim })).map((claim) => settler.settle(givenUp(claim))));
       await eventually("as many to wait as may", async () => settler.isHeldUp(x));
-      const postponed = { ...givenUp(claims[0] ?? assert.fail()), outcome: { kind: "release", delayMs: 30_000 } } as const;
-      await settler.settle({ ...postponed, claim: { ...postponed.claim } });
+      const putOff = { ...givenUp(claims[0] ?? assert.fail()), outcome: { kind: "release", delayMs: 30_000 } } as const;
+      await settler.settle({ ...putOff, claim: { ...putOff.claim } });
       assert.equal(settler.heldUp(), 200);
     });
     await Promise.all(waiting);

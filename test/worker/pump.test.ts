@@ -122,7 +122,7 @@ describe("the pump", () => {
       isHeldUp: (batchId) => batchId === "locked",
     });
     await eventually("the other", async () => works.length === 1);
-    assert.deepEqual([untried, works[0]?.claim.id], [["x: postpone"], "y"]);
+    assert.deepEqual([untried, works[0]?.claim.id], [["x: put_off"], "y"]);
     works[0]?.end();
     await pump.drain(1_000);
   });
