@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { findPostmaster } from "./postmaster.ts";
+import { serverEnvironment } from "./server-environment.ts";
 import type { ServerUser } from "./server-user.ts";
 
 /** Another living process has the DATA_DIR. */
@@ -52,7 +53,7 @@ export function inUse(clusterDir: string): DataDirInUse {
 /** The program's exit code; null where there is no such program. */
 function run({ command, args }: ReturnType<ServerUser["wrap"]>): Promise<number | null> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: "ignore", cwd: "/" });
+    const child = spawn(command, args, { env: serverEnvironment(), stdio: "ignore", cwd: "/" });
     child.once("error", () => resolve(null));
     child.once("exit", resolve);
   });

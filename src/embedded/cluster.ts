@@ -1,19 +1,19 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Binaries } from "./binaries.ts";
 import { isAlive } from "./postmaster.ts";
+import { serverEnvironment } from "./server-environment.ts";
 import type { ServerUser } from "./server-user.ts";
 
 export const DATABASE = "pressrun";
 export const SUPERUSER = "pressrun";
 const PASSWORD_FILE = "pressrun.password";
 
-/** Makes the cluster aside and renames it when it is whole, so that a kill in the middle leaves no half of one. */
+/** Makes the cluster, in a folder that there is, aside and renames it when it is whole, so that a kill in the middle leaves no half of one. */
 export async function ensureCluster(clusterDir: string, binaries: Binaries, user: ServerUser): Promise<void> {
-  await mkdir(dirname(clusterDir), { recursive: true });
   const isMade = await hasCluster(clusterDir);
   await removeLeftOvers(clusterDir);
   if (isMade) {
@@ -144,7 +144,7 @@ const FAULT = /\b(ERROR|FATAL|PANIC): /;
 function run(as: Wrapping, program: string, args: string[], input = ""): Promise<void> {
   const { command, args: wrapped } = as.wrap(program, args);
   return new Promise((resolve, reject) => {
-    const child = spawn(command, wrapped, { stdio: ["pipe", "ignore", "pipe"], cwd: "/" });
+    const child = spawn(command, wrapped, { env: serverEnvironment(), stdio: ["pipe", "ignore", "pipe"], cwd: "/" });
     let said = "";
     child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2_000)));
     child.once("error", reject);

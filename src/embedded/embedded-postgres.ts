@@ -1,13 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { findBinaries, type Binaries } from "./binaries.ts";
 import { DATABASE, ensureCluster, ensureDatabase, readPassword, SUPERUSER } from "./cluster.ts";
 import { inUse, LOCK_LOOKS, LOCK_TAKEN, lockCluster } from "./cluster-lock.ts";
 import { findPostmaster, isAlive, type Postmaster } from "./postmaster.ts";
+import { serverEnvironment } from "./server-environment.ts";
 import { chooseServerUser, type ServerUser } from "./server-user.ts";
 import { serverSettings } from "./settings.ts";
 import { watchServer, type ServerWatch } from "./watch-server.ts";
@@ -48,7 +49,8 @@ export async function startEmbeddedPostgres(options: Options): Promise<EmbeddedP
   const clusterDir = join(resolve(options.dataDir), "postgres");
   const urlOptions = forgetOtherServers();
   const binaries = await findBinaries();
-  const user = await chooseServerUser(clusterDir);
+  await mkdir(dirname(clusterDir), { recursive: true });
+  const user = await chooseServerUser(clusterDir, binaries);
   await ensureCluster(clusterDir, binaries, user);
   const password = await readPassword(clusterDir, binaries);
 
@@ -163,7 +165,7 @@ function spawnPostmaster({ clusterDir, binaries, wrap, port }: Spawn, onExit: On
   const { command, args } = wrap(binaries.postgres, ["-D", clusterDir, ...serverSettings(port)]);
   const log = openSync(join(clusterDir, STARTUP_LOG), "w");
   try {
-    const child = spawn(command, args, { detached: true, stdio: ["ignore", log, log], cwd: "/" });
+    const child = spawn(command, args, { env: serverEnvironment(), detached: true, stdio: ["ignore", log, log], cwd: "/" });
     child.once("error", (error) => onExit(null, error.message));
     child.once("exit", (code, signal) => onExit(code, `it ended with ${signal ?? code}`));
     child.unref();

@@ -30,6 +30,8 @@ const AS_NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"];
 const canBecomeNobody = isRoot && spawnSync("setpriv", [...AS_NOBODY, process.execPath, "bin/require-node.js"]).status === 0;
 const OWN_NAMESPACES = ["--pid", "--ipc", "--mount-proc", "--fork", "--kill-child"];
 const canUnshare = isRoot && spawnSync("unshare", [...OWN_NAMESPACES, "true"]).status === 0;
+const { postgres: SERVER } = await findBinaries();
+const canRunPrograms = isRoot && spawnSync("setpriv", [...AS_NOBODY, SERVER, "--version"], { cwd: "/" }).status === 0;
 /** A DATA_DIR with a cluster, for tests that are not about how one is made. */
 const folderWithCluster = async () => {
   const dataDir = await createTestFolder();
@@ -40,6 +42,16 @@ const start = async (dataDir: string, port = 0) => {
   const postgres = await startEmbeddedPostgres({ dataDir, port, log: () => {} });
   onCleanup(() => postgres.stop());
   return postgres;
+};
+
+/** CAP_DAC_READ_SEARCH of capabilities(7), in the kernel's numbering. */
+const DAC_READ_SEARCH = 1n << 2n;
+/** What the server of a folder may do, and knows of us. */
+const readServer = async (dataDir: string) => {
+  const [pid] = (await readFile(join(dataDir, "postgres", "postmaster.pid"), "utf8")).split("\n");
+  const [, capabilities] = /^CapEff:\s+(\S+)$/m.exec(await readFile(`/proc/${pid}/status`, "utf8")) ?? [];
+  const environment = (await readFile(`/proc/${pid}/environ`, "utf8")).replaceAll("\0", "\n");
+  return { capabilities: BigInt(`0x${capabilities}`), environment };
 };
 
 /** Root as in a container, who may not look into other users' processes. */
@@ -170,6 +182,7 @@ describe("the embedded PostgreSQL", () => {
       postgres: await script("postgres", 'echo "[1] ERROR:  could not extend file: No space left on device" >&2'),
     };
     const user = { uid: null, wrap: (command: string, args: string[]) => ({ command, args }), own: async () => {} };
+    await mkdir(join(dataDir, "made"));
     await assert.rejects(ensureCluster(join(dataDir, "made", "postgres"), binaries, user), /postgres failed: .+No space left on device/);
     assert.deepEqual(await readdir(join(dataDir, "made")), []);
   });
@@ -177,12 +190,9 @@ describe("the embedded PostgreSQL", () => {
   test("that an earlier version left without its database gets it", async () => {
     const dataDir = await folderWithCluster();
     const clusterDir = join(dataDir, "postgres");
-    const { command, args } = (await chooseServerUser(clusterDir)).wrap((await findBinaries()).postgres, [
-      "--single",
-      "-D",
-      clusterDir,
-      "postgres",
-    ]);
+    const binaries = await findBinaries();
+    const user = await chooseServerUser(clusterDir, binaries);
+    const { command, args } = user.wrap(binaries.postgres, ["--single", "-D", clusterDir, "postgres"]);
     const { status, stderr } = spawnSync(command, args, { input: "drop database pressrun;\n", encoding: "utf8", cwd: "/" });
     assert.equal(status, 0, stderr);
     const { url } = await start(dataDir);
@@ -210,7 +220,7 @@ describe("the embedded PostgreSQL", () => {
     const [, wayOut] = /`(.+)`/.exec(said) ?? [];
     assert.ok(wayOut);
     await writeFile(password, "THAT PASSWORD\n");
-    const { command, args } = (await chooseServerUser(clusterDir)).wrap("sh", ["-c", wayOut]);
+    const { command, args } = (await chooseServerUser(clusterDir, await findBinaries())).wrap("sh", ["-c", wayOut]);
     const { status, stderr } = spawnSync(command, args, { encoding: "utf8", cwd: "/" });
     assert.equal(status, 0, stderr);
     const db = connectDatabase({ url: (await start(dataDir)).url, poolMax: 1, onError: () => {} });
@@ -348,7 +358,7 @@ describe("the embedded PostgreSQL", () => {
     t.mock.method(os, "userInfo", () => {
       throw new Error("ENOENT: no such file or directory, uv_os_get_passwd");
     });
-    await assert.rejects(chooseServerUser("nowhere"), /knows none for the id 12345.*or set DATABASE_URL/);
+    await assert.rejects(chooseServerUser("nowhere", await findBinaries()), /knows none for the id 12345.*or set DATABASE_URL/);
   });
 
   test("is made in no folder that holds something else, which stays", async () => {
@@ -375,11 +385,39 @@ describe("the embedded PostgreSQL", () => {
   test("runs for root also in a folder that is closed to others", { skip: isRoot ? false : "only root has such folders" }, async () => {
     const closed = await createTestFolder();
     await chmod(closed, 0o700);
-    const service = await startService({ DATA_DIR: join(closed, "deeper", "data") });
+    const dataDir = join(closed, "deeper", "data");
+    const service = await startService({ DATA_DIR: dataDir, API_KEYS: "hidden-from-postgres" });
     assert.equal((await fetch(`${service.url}/readyz`)).status, 200);
+    const { capabilities, environment } = await readServer(dataDir);
+    assert.equal(capabilities, DAC_READ_SEARCH, "it may read on its way, and write nothing that is not its own");
+    assert.match(environment, /^PATH=/m);
+    assert.doesNotMatch(environment, /API_KEYS|hidden-from-postgres/);
     assert.equal((await service.kill("SIGTERM")).code, 0);
     assert.deepEqual(processesNaming(closed), []);
   });
+
+  test(
+    "gets no capability from root where the way to it is open, since programs that it runs would have it too",
+    { skip: canRunPrograms ? false : "only root has any to give; or the checkout is closed to others" },
+    async () => {
+      const dataDir = await folderWithCluster();
+      await chmod(dataDir, 0o755);
+      await start(dataDir);
+      assert.equal((await readServer(dataDir)).capabilities, 0n);
+    },
+  );
+
+  test(
+    "says what is to be opened where root has no capability to give",
+    { skip: isRoot ? false : "only root has any to give" },
+    async () => {
+      const dataDir = await folderWithCluster();
+      await chmod(dataDir, 0o700);
+      const { code, stderr } = await askReport(dataDir, ["setpriv", "--bounding-set=-dac_read_search"]);
+      assert.equal(code, 1);
+      assert.match(stderr, /cannot get to .+chmod o\+x/);
+    },
+  );
 
   test(
     "runs for an ordinary user",
