@@ -4,7 +4,7 @@ import { createAddressPolicy } from "./domain/address-policy.ts";
 import { withoutPassword } from "./domain/database-url.ts";
 import { SECRET_KEY_LENGTH_MIN } from "./domain/sealed.ts";
 import { WEBHOOK_PAYLOADS, type WebhookPayload } from "./domain/seed-payload.ts";
-import { isPublicUrl } from "./domain/public-url.ts";
+import { isLoopbackUrl, isPublicUrl } from "./domain/public-url.ts";
 import { isContact } from "./domain/user-agent.ts";
 import { findAuthorizationFault } from "./domain/webhook-authorization.ts";
 import { findSecretFault, SECRETS_MAX } from "./domain/webhook-signature.ts";
@@ -119,12 +119,16 @@ function defaultEncoders(): number {
   return Math.max(1, Math.min(availableParallelism(), Math.floor((memoryBytes * 0.75) / (ENCODER_MEMORY_MB * MIB))));
 }
 
-/** Open to other machines, everybody could make us fetch and store whatever they like. */
-function checkReach(config: Config, faults: string[]): void {
-  if (LOOPBACK.has(config.host) || config.auth !== "loopback" || config.role === "worker") return;
-  faults.push(
-    `HOST=${config.host} may open the service to other machines (127.0.0.1, ::1 and localhost do not): set API_KEYS to a comma separated list of keys (\`openssl rand -hex 24\` makes one), or AUTH=none if everybody may use it`,
-  );
+/** Open to other machines, by its port or by a proxy on this one, everybody could make us fetch and store whatever they like. */
+function checkReach({ host, publicUrl, auth, role }: Config, faults: string[]): void {
+  if (auth !== "loopback" || role === "worker") return;
+  const wayOut = "set API_KEYS to a comma separated list of keys (`openssl rand -hex 24` makes one), or AUTH=none if everybody may use it";
+  if (!LOOPBACK.has(host))
+    faults.push(`HOST=${host} may open the service to other machines (127.0.0.1, ::1 and localhost do not): ${wayOut}`);
+  else if (publicUrl !== null && !isLoopbackUrl(publicUrl))
+    faults.push(
+      `PUBLIC_URL: expected API_KEYS or AUTH=none with a URL at which other machines reach the service, got neither with "${new URL(publicUrl).origin}": ${wayOut}`,
+    );
 }
 
 function checkCidrs(config: Config, faults: string[]): void {

@@ -8,7 +8,7 @@ test("what is not set has its default", () => {
 });
 
 test("without a contact, the service's own address names it, where it can be reached from outside", () => {
-  const contactOf = (env: Record<string, string>) => readConfig(env).contact;
+  const contactOf = (env: Record<string, string>) => readConfig({ AUTH: "none", ...env }).contact;
   assert.equal(contactOf({ PUBLIC_URL: "https://images.shop.example" }), "https://images.shop.example");
   assert.equal(contactOf({ PUBLIC_URL: "https://images.shop.example", CONTACT: "images@shop.example" }), "images@shop.example");
   assert.equal(contactOf({ PUBLIC_URL: "http://10.0.0.5:3000" }), null);
@@ -53,11 +53,32 @@ test("ranges are of addresses written in full: others would open what nobody mea
 
 test("PUBLIC_URL is one that paths can be put behind", () => {
   const publicUrls = ["https://Img.shop.example/", "https://img.shop.example/my shop//"].map(
-    (url) => readConfig({ PUBLIC_URL: url }).publicUrl,
+    (url) => readConfig({ PUBLIC_URL: url, AUTH: "none" }).publicUrl,
   );
   assert.deepEqual(publicUrls, ["https://img.shop.example", "https://img.shop.example/my%20shop"]);
   for (const url of ["https://img.shop.example/?from=mail", "https://img.shop.example/#/", "https://img.shop.example/?"])
     assert.throws(() => readConfig({ PUBLIC_URL: url }), /PUBLIC_URL: expected a URL that paths can be put behind/, url);
+});
+
+test("a service that others reach, by its port or by a proxy before it, needs keys or a word that everybody may use it", () => {
+  for (const reach of [
+    { HOST: "0.0.0.0" },
+    { PUBLIC_URL: "https://pressrun.example" },
+    { PUBLIC_URL: "http://10.0.0.5:3000" },
+    { PUBLIC_URL: "http://pressrun" },
+    { PUBLIC_URL: "http://127.shop.example" },
+    { HOST: "localhost", PUBLIC_URL: "https://u:hunter2@localhost.example/shop" },
+  ]) {
+    assert.throws(
+      () => readConfig(reach),
+      (error) =>
+        error instanceof ConfigError && /a fault:\n.+set API_KEYS .+, or AUTH=none/.test(error.message) && !/hunter2/.test(error.message),
+      JSON.stringify(reach),
+    );
+    for (const more of [{ API_KEYS: "key" }, { AUTH: "none" }, { ROLE: "worker" }]) readConfig({ ...reach, ...more });
+  }
+  for (const url of ["http://localhost:8080", "https://img.localhost", "http://127.0.0.1:3000/shop", "http://127.1", "http://[::1]:3000"])
+    assert.equal(readConfig({ PUBLIC_URL: url }).auth, "loopback", url);
 });
 
 test("what could never take effect is a fault, and keys are not shown", () => {

@@ -6,7 +6,7 @@ const DETAILS: Record<ProblemCode, string> = {
   bad_multipart: "The connection ended before the whole form had come.",
   unauthorized: "Expected the header `Authorization: Bearer KEY` with one of the keys in API_KEYS.",
   forbidden_host:
-    "Expected a Host of localhost, 127.0.0.1, [::1] or that of PUBLIC_URL. Set PUBLIC_URL, or API_KEYS for a service that others reach.",
+    "Expected a Host of localhost, 127.0.0.1, [::1] or that of PUBLIC_URL. For a service that others reach set API_KEYS, and PUBLIC_URL to where they reach it.",
   forbidden_origin: "A web page of another site may not send this. Set API_KEYS and send a key if it is meant.",
   not_found: "There is no such route; /docs lists them.",
   batch_not_found: "Expected the batchId of an upload; this one is not known.",

@@ -13,6 +13,12 @@ export function isPublicUrl(url: string): boolean {
   return host.includes(".") && !PRIVATE_NAMES.test(host);
 }
 
+/** Whether it leads to the very machine that follows it: `localhost` and names below it (RFC 6761 §6.3), 127.0.0.0/8 and ::1. */
+export function isLoopbackUrl(url: string): boolean {
+  const { hostname } = new URL(url);
+  return /(^|\.)localhost$/.test(hostname) || hostname === "[::1]" || (isIP(hostname) === 4 && hostname.startsWith("127."));
+}
+
 export function outputsNotPublic(publicUrl: string): UploadWarning {
   return {
     code: "outputs_not_public",

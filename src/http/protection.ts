@@ -64,7 +64,7 @@ function demandOwnHost(request: FastifyRequest, publicUrl: string): void {
   if (LOCAL_HOSTS.has(name) || host.toLowerCase() === new URL(publicUrl).host) return;
   throw new ProblemError(
     "forbidden_host",
-    "Expected a Host of localhost, 127.0.0.1, [::1] or that of PUBLIC_URL. Set PUBLIC_URL, or API_KEYS for a service that others reach.",
+    "Expected a Host of localhost, 127.0.0.1, [::1] or that of PUBLIC_URL. For a service that others reach set API_KEYS, and PUBLIC_URL to where they reach it.",
   );
 }
 

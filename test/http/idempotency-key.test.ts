@@ -40,6 +40,7 @@ describe("an upload with an Idempotency-Key", () => {
       DATA_DIR: await createTestFolder(),
       ROLE: "api",
       PUBLIC_URL: "https://pressrun.test",
+      AUTH: "none",
     };
     admin = new pg.Client({ connectionString: env["DATABASE_URL"] });
     await admin.connect();

@@ -32,17 +32,17 @@ describe("an unauthenticated loopback", () => {
     service = await startService({
       DATABASE_URL: await createTestDatabase(),
       DATA_DIR: await createTestFolder(),
-      PUBLIC_URL: "http://images.shop.test:8080",
+      PUBLIC_URL: "http://images.localhost:8080",
       ROLE: "api",
     });
   });
 
   test("answers only to its own names, so that DNS rebinding gains nothing", async () => {
     const { port } = new URL(service.url);
-    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, "LOCALHOST", "images.shop.test:8080"]) {
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, "LOCALHOST", "images.localhost:8080"]) {
       assert.equal((await send(service, { headers: { host } })).code, "batch_not_found", host);
     }
-    for (const host of ["evil.test", `evil.test:${port}`, "localhost.evil.test", "127.0.0.1.evil.test", "images.shop.test"]) {
+    for (const host of ["evil.test", `evil.test:${port}`, "localhost.evil.test", "127.0.0.1.evil.test", "images.localhost"]) {
       assert.deepEqual(await send(service, { headers: { host } }), { status: 403, code: "forbidden_host" }, host);
     }
   });
@@ -77,7 +77,7 @@ describe("an unauthenticated loopback", () => {
     for (const headers of [
       {},
       { origin: `http://${host}` },
-      { origin: "http://images.shop.test:8080" },
+      { origin: "http://images.localhost:8080" },
       { "sec-fetch-site": "same-origin" },
     ]) {
       assert.equal(
