@@ -16,6 +16,8 @@ const SETTINGS = {
   idle_in_transaction_session_timeout: "60s",
   search_path: "report",
 };
+/** Of each process of a session, and a query has up to three: a cross join would fill the disk, which is that of the log and the images as well. */
+const TEMP_FILES_MAX = "1GB";
 
 export function checkRoleName(name: string): void {
   if (NAME.test(name) && !TAKEN_WORDS.has(name)) return;
@@ -35,7 +37,7 @@ export async function createReportRole(tx: Tx, role: { name: string; verifier: s
   await asAdministrator(statements, async () => {
     for (const statement of statements) await tx.executor.executeSql(statement);
   });
-  return closeToPublic(tx, database, role.isDatabaseOurs);
+  return closeToPublic(tx, role, database);
 }
 
 /** Gives the role another password and ends its sessions. Its rights as well: a database that was restored may have come without them. */
@@ -49,7 +51,7 @@ export async function rotateReportRole(tx: Tx, role: { name: string; verifier: s
     for (const statement of statements) await tx.executor.executeSql(statement);
     await endSessions(tx, name);
   });
-  await closeToPublic(tx, database, role.isDatabaseOurs);
+  await closeToPublic(tx, role, database);
 }
 
 /** Ends the role's sessions and removes it. */
@@ -107,21 +109,22 @@ function removal(name: string, database: string): string[] {
 
 /**
  * Takes away what PostgreSQL gives to everybody, and so to the role: temporary tables, and, on a server that is ours alone (the
- * embedded one), other databases, advisory locks and large objects, which only a superuser can take away. Others who share a
- * server may need them: there the statements are returned, for somebody to decide.
+ * embedded one), other databases, advisory locks and large objects, which only a superuser can take away, as only a superuser can
+ * bound temporary files. Others who share a server may need them: there the statements are returned, for somebody to decide.
  */
-async function closeToPublic(tx: Tx, database: string, isOurs: boolean): Promise<string[]> {
+async function closeToPublic(tx: Tx, role: { name: string; isDatabaseOurs: boolean }, database: string): Promise<string[]> {
   const { rows } = await tx.executor.executeSql(
     `select pg_has_role(d.datdba, 'member') as "ownsDatabase", r.rolsuper as "isSuperuser" from pg_database d, pg_roles r where d.datname = current_database() and r.rolname = current_user`,
   );
   const revokeTemporary = `revoke temporary on database ${quote(database)} from public`;
-  if (rows[0]?.["isSuperuser"] === true && isOurs) {
-    for (const statement of [revokeTemporary, ...SUPERUSER_CLOSES]) await tx.executor.executeSql(statement);
+  const boundFiles = `alter role ${quote(role.name)} set temp_file_limit = '${TEMP_FILES_MAX}'`;
+  if (rows[0]?.["isSuperuser"] === true && role.isDatabaseOurs) {
+    for (const statement of [revokeTemporary, boundFiles, ...SUPERUSER_CLOSES]) await tx.executor.executeSql(statement);
     return [];
   }
   const isOwner = rows[0]?.["ownsDatabase"] === true;
   if (isOwner) await tx.executor.executeSql(revokeTemporary);
-  return [...(isOwner ? [] : [revokeTemporary]), ...SUPERUSER_CLOSES.slice(1)];
+  return [...(isOwner ? [] : [revokeTemporary]), boundFiles, ...SUPERUSER_CLOSES.slice(1)];
 }
 
 /** The functions of advisory locks and large objects, and two that write to others, by name, whatever their arguments. */

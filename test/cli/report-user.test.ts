@@ -68,10 +68,10 @@ describe("a report user of the embedded database", () => {
     const {
       rows: [settings],
     } = await analyst.query(
-      "select current_setting('default_transaction_read_only') as only, current_setting('statement_timeout') as timeout, current_setting('idle_in_transaction_session_timeout') as idle",
+      "select current_setting('default_transaction_read_only') as only, current_setting('statement_timeout') as timeout, current_setting('idle_in_transaction_session_timeout') as idle, current_setting('temp_file_limit') as files",
     );
     await analyst.end();
-    assert.deepEqual(settings, { only: "on", timeout: "1min", idle: "1min" });
+    assert.deepEqual(settings, { only: "on", timeout: "1min", idle: "1min", files: "1GB" });
   });
 
   const DENIED = "42501";
@@ -152,6 +152,8 @@ describe("a report user of the embedded database", () => {
         "select pg_create_physical_replication_slot('s')",
         "select pg_logical_emit_message(false, 'x', 'y')",
         "set log_statement = 'none'",
+        "set temp_file_limit = -1",
+        "alter role analyst set temp_file_limit = -1",
       ],
     ],
     [
@@ -281,12 +283,15 @@ describe("a report user of the embedded database", () => {
 
   test("with a new password ends the old one's sessions, and is gone without a trace when dropped", async () => {
     const before = await connect(url);
+    // As of an earlier version.
+    await owner.query("alter role analyst reset temp_file_limit");
     const rotated = await pressrun(["report-user", "create", "analyst", "--rotate"], env);
     assert.equal(rotated.code, 0, rotated.stderr);
     assert.notEqual(rotated.stdout.trim(), url);
     assert.equal(await codeOf(connect(url)), "28P01");
     await eventually("the old session to end", async () => (await codeOf(before.query("select 1"))) !== "done");
     const after = await connect(rotated.stdout.trim());
+    assert.deepEqual((await after.query("show temp_file_limit")).rows, [{ temp_file_limit: "1GB" }]);
     assert.equal(await codeOf(after.query("select * from batches")), "done");
     const dropped = await pressrun(["report-user", "drop", "analyst"], env);
     assert.equal(dropped.code, 0, dropped.stderr);
@@ -334,7 +339,7 @@ describe("a report user on a server of others", () => {
     const user = `${name}_bi`;
     const { code, stdout, stderr } = await pressrun(["report-user", "create", user], { DATABASE_URL: url });
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /a superuser runs.+revoke execute on function/s);
+    assert.match(stderr, /a superuser runs.+\nalter role "\S+_bi" set temp_file_limit = '1GB';\n.*revoke execute on function/s);
     const analyst = await connect(stdout.trim());
     await analyst.query("set default_transaction_read_only = off");
     assert.equal(await codeOf(analyst.query("select * from report.batches")), "done");
