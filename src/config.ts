@@ -199,7 +199,7 @@ function readSecretKey(read: EnvReader, name: string): string | null {
 }
 
 function readWebhook(read: EnvReader, faults: string[]): Config["webhook"] {
-  const target = read.url("WEBHOOK_URL");
+  const target = readWebhookUrl(read, "WEBHOOK_URL");
   const secrets = read.list("WEBHOOK_SECRET");
   const authorization = read.text("WEBHOOK_AUTHORIZATION");
   if (target === null) {
@@ -214,6 +214,19 @@ function readWebhook(read: EnvReader, faults: string[]): Config["webhook"] {
       : findSecretsFault(secrets);
   if (fault !== null) faults.push(`WEBHOOK_SECRET: ${fault}`);
   return { url: target, secrets, authorization };
+}
+
+/** What stands before an @ would be sent over http as well, and lie in the database as it is. */
+function readWebhookUrl(read: EnvReader, name: string): string | null {
+  const value = read.url(name);
+  const { username, password, protocol, host } = new URL(value ?? "http://none");
+  if (username !== "" || password !== "")
+    read.expect(
+      name,
+      "a URL without a user name or password (WEBHOOK_AUTHORIZATION sends them: `Basic ` and what `printf %s USER:PASSWORD | base64` prints)",
+      `${protocol}//…@${host}`,
+    );
+  return value;
 }
 
 function findSecretsFault(secrets: readonly string[]): string | null {

@@ -125,6 +125,12 @@ test("what goes to WEBHOOK_URL is checked with it, and its Authorization header 
       { ...webhook, WEBHOOK_URL: "http://shop.example/hook", WEBHOOK_AUTHORIZATION: "Bearer hunter2" },
       /WEBHOOK_AUTHORIZATION: .+https:.+ALLOW_CIDRS/,
     ],
+    ...["http://shop:hunter2@shop.example/hook", "https://hunter2@shop.example/", "https://:hunter2@shop.example/"].map(
+      (url): [Record<string, string>, RegExp] => [
+        { ...webhook, WEBHOOK_URL: url },
+        /WEBHOOK_URL: expected a URL without a user name or password \(WEBHOOK_AUTHORIZATION.+, got "https?:\/\/…@shop\.example"/,
+      ],
+    ),
   ];
   for (const [env, says] of faults)
     assert.throws(
