@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { before, describe, test } from "node:test";
 import type { Database } from "../../src/db/connect.ts";
 import { openReport } from "../../src/db/read-report.ts";
+import { cleanImageUrl } from "../../src/domain/clean-image-url.ts";
 import { IMAGE_CODES } from "../../src/domain/image-code.ts";
 import { REPORT_NAMES, REPORT_VERSION, REPORTS } from "../../src/domain/report.ts";
 import { openTestDatabase } from "../support/database.ts";
@@ -123,6 +124,28 @@ describe("schema report", () => {
     assert.deepEqual(
       (await rowsOf("select url from report.images where batch_id = $1 order by ordinal", batchId)).map(({ url }) => url),
       shown.map(([, expected]) => expected),
+    );
+  });
+
+  test("shows of a file that OneDrive shares not the link that its URL has in the path, with the key", async () => {
+    const batchId = "019abc12-3456-7def-8123-456789abcde2";
+    const cell = "https://onedrive.live.com/redir?resid=1A2B%2134&authkey=%21s3cr3t";
+    const fetched = cleanImageUrl(cell, { baseUrl: null });
+    assert.ok(fetched.ok && fetched.rules.includes("onedrive_direct"));
+    const shown: [url: string, shown: string][] = [
+      [fetched.href, "https://api.onedrive.com/v1.0/shares/u!..."],
+      ["https://graph.microsoft.com/v1.0/shares/u%21aHR0cHM6/driveItem/content?token=1", "https://graph.microsoft.com/v1.0/shares/u!..."],
+      ["https://a.test/mug.jpg?key=1&from=/shares/u!aHR0cHM6", "https://a.test/mug.jpg"],
+      ["https://a.test/shares/u/mug.jpg", "https://a.test/shares/u/mug.jpg"],
+    ];
+    await rowsOf(
+      `insert into image (batch_id, ordinal, line, position, stem, url, host, state, final_url) select $1, n, 2, n, 's-' || n, url, '', 'done', url from unnest($2::text[]) with ordinality as t(url, n)`,
+      batchId,
+      shown.map(([url]) => url),
+    );
+    assert.deepEqual(
+      (await rowsOf("select url, final_url from report.images where batch_id = $1 order by ordinal", batchId)).map(Object.values),
+      shown.map(([, expected]) => [expected, expected]),
     );
   });
 
