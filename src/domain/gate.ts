@@ -1,40 +1,46 @@
-/** Lets so many in at once; the others wait in the order in which they came. */
+import { createWaiters, type Waiters } from "./waiters.ts";
+
+/** Lets so many in at once; the others wait, by turns (domain/waiters.ts). */
 export type Gate = {
   readonly inside: number;
   readonly isAwaited: boolean;
-  /** Null where there is room at once, else resolves when there is. Rejects with the signal's reason, and waits no longer then. */
-  enter(signal: AbortSignal): Promise<void> | null;
+  /**
+   * Null where there is room at once, else resolves when there is. Rejects with the signal's reason, and waits no longer then. Of the same
+   * `batchId`, as of none, they come in the order in which they came here.
+   */
+  enter(signal: AbortSignal, batchId?: string): Promise<void> | null;
   leave(): void;
 };
 
 /** `limit` is asked for each time, and rounded down where it is a fraction. */
 export function createGate(limit: () => number): Gate {
-  const waiting = new Set<() => void>();
+  const waiting = createWaiters();
   let inside = 0;
   return {
     get inside() {
       return inside;
     },
     get isAwaited() {
-      return waiting.size > 0;
+      return waiting.isAny;
     },
-    enter(signal) {
+    enter(signal, batchId = NO_BATCH) {
       signal.throwIfAborted();
-      if (inside >= Math.floor(limit())) return waitForTurn(waiting, signal);
+      if (inside >= Math.floor(limit())) return waitForTurn(waiting, batchId, signal);
       inside += 1;
       return null;
     },
     leave() {
       inside -= 1;
-      for (const admit of waiting) {
-        if (inside >= Math.floor(limit())) return;
-        waiting.delete(admit);
+      while (waiting.isAny && inside < Math.floor(limit())) {
         inside += 1;
-        admit();
+        waiting.admitNext();
       }
     },
   };
 }
+
+/** What belongs to no batch shares its turns. */
+const NO_BATCH = "";
 
 /** The signal of who waits however long it takes. */
 export const NEVER = new AbortController().signal;
@@ -49,17 +55,17 @@ export async function runInside<T>(gate: Gate, work: () => Promise<T>, signal: A
   }
 }
 
-function waitForTurn(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
+function waitForTurn(waiting: Waiters, batchId: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const admit = () => {
       signal.removeEventListener("abort", onAbort);
       resolve();
     };
     const onAbort = () => {
-      waiting.delete(admit);
+      waiting.remove(batchId, admit);
       reject(signal.reason);
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    waiting.add(admit);
+    waiting.add(batchId, admit);
   });
 }

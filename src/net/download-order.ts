@@ -22,6 +22,8 @@ export type DownloadOrder = {
   /** Written whole or removed. */
   path: string;
   signal: AbortSignal;
+  /** Where they wait for the same host, batches take turns. */
+  batchId?: string;
   /**
    * What was said of the file the last time: the answer may be a 304, which leaves no file (RFC 9110 §13). Of a failure that isOfCondition
    * no host is told, so that it has to be asked for again without.

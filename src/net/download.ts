@@ -65,10 +65,11 @@ export function createDownloader(options: DownloaderOptions): Downloader {
       const moveTo = async ({ host, hostname }: URL) => {
         leave();
         leave = () => {};
-        leave = await gate.enter(host, order.signal, () => {
+        const prepare = () => {
           if (context.hosts.isPaused(host)) throw new HostPaused(host);
           return guard.meetName(hostname, order.signal);
-        });
+        };
+        leave = await gate.enter(host, order.signal, { prepare, batchId: order.batchId });
       };
       let isWhole = false;
       try {

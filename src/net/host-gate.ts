@@ -10,15 +10,17 @@ type HostGate = {
   readonly waiting: number;
   /**
    * Resolves when there is room, with what is to be called once, at the end. Rejects with the signal's reason. With room at its host, what
-   * `prepare` gives is waited for, and rejects it too.
+   * `prepare` gives is waited for, and rejects it too. Batches that wait take turns.
    */
-  enter(host: string, signal: AbortSignal, prepare?: () => Promise<unknown> | null): Promise<() => void>;
+  enter(host: string, signal: AbortSignal, options?: EnterOptions): Promise<() => void>;
   /** An answer began to come `ms` after it was asked for. */
   onAnswer(host: string, ms: number): void;
   onSlowDown(host: string): void;
   onLate(host: string): void;
   onSuccess(host: string): void;
 };
+
+type EnterOptions = { prepare?: () => Promise<unknown> | null; batchId?: string | undefined };
 
 type Host = { gate: Gate; limit: HostLimit };
 
@@ -60,14 +62,14 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
     get waiting() {
       return waiting;
     },
-    async enter(host, signal, prepare = () => null) {
+    async enter(host, signal, { prepare = () => null, batchId } = {}) {
       signal.throwIfAborted();
       const own = gateOf(host);
-      await wait(own.enter(signal));
+      await wait(own.enter(signal, batchId));
       try {
         await wait(prepare());
         // Only now, with room at its host and its name known: nobody holds a place among all downloads that cannot be used yet.
-        await all.enter(signal);
+        await all.enter(signal, batchId);
       } catch (error) {
         leave(host, own);
         throw error;

@@ -100,7 +100,8 @@ function stagesFor(
 ): Stages {
   const { onBody, onBytes } = size;
   const onAsked = () => (size.onAsked(), lease.onAsked());
-  const download: Stages["download"] = (order) => stages.download({ ...order, wasRefused: wasRefused(claim), onAsked, onBody, onBytes });
+  const shared = { batchId, wasRefused: wasRefused(claim), onAsked, onBody, onBytes };
+  const download: Stages["download"] = (order) => stages.download({ ...order, ...shared });
   return {
     ...stages,
     download: batch.sourceHosts !== null ? withHeaders(download, () => sourceHeadersOf(batchId), batch.sourceHosts) : download,

@@ -45,6 +45,26 @@ describe("the gate of hosts", () => {
     assert.equal(await countWaiting("b.example"), 1);
   });
 
+  for (const { what, max, perHostMax, hosts } of [
+    { what: "of one host", max: 8, perHostMax: 2, hosts: ["a.example"] },
+    { what: "of all hosts", max: 2, perHostMax: 20, hosts: ["a.example", "b.example"] },
+  ])
+    test(`lets batches that wait because of how many are asked for ${what} take turns`, async () => {
+      const gate = createHostGate({ max, perHostMax });
+      const entered: string[] = [];
+      const come = (batchId: string, count: number) => {
+        for (const host of hosts)
+          for (let index = 0; index < count; index += 1) void gate.enter(host, never, { batchId }).then(() => void entered.push(batchId));
+      };
+      const inside = await Promise.all([gate.enter("a.example", never), gate.enter(hosts.at(-1) ?? "", never)]);
+      come("large", 10);
+      come("small", 1);
+      await setImmediate();
+      for (const leave of inside) leave();
+      await setImmediate();
+      assert.deepEqual(entered, ["large", "small"]);
+    });
+
   test("asks a host for no more than at first where an answer does not come in time", async () => {
     const gate = createHostGate({ max: 100, perHostMax: 64 });
     const watch = watchForGate(gate, NO_WATCH);

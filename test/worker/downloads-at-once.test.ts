@@ -4,6 +4,7 @@ import type { ServerResponse } from "node:http";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";
+import { eventually } from "../support/eventually.ts";
 import { catalogueOf, startOrigin, type Handler, type Origin } from "../support/origin.ts";
 import { startService } from "../support/service.ts";
 
@@ -179,6 +180,34 @@ test("an origin is not asked for more at once where that only makes its answers 
   assert.ok(Math.max(...busy.asked) <= 64, `${Math.max(...busy.asked)} at once`);
   const crowded = busy.asked.filter((asked) => asked > 32).length;
   assert.ok(crowded <= 200, `${crowded} answers with more than 32 at once`);
+});
+
+test("a batch that begins takes turns with the one whose images wait for the same slow host", { timeout: 60_000 }, async () => {
+  const [atOnce, images] = [32, 10];
+  const service = await startService({ DATABASE_URL: await createTestDatabase(), DATA_DIR: await createTestFolder(), ENCODERS: "1" });
+  const asked: string[] = [];
+  const held: (() => void)[] = [];
+  let isHolding = true;
+  const slow = await startOrigin((_, response, { pathname }) => {
+    asked.push(pathname);
+    const answer = () => void response.writeHead(404).end();
+    if (isHolding) held.push(answer);
+    else answer();
+  });
+  const quick = await startOrigin();
+  const upload = (origin: Origin, name: string, count: number) =>
+    service.upload(catalogueOf(Array.from({ length: count }, (_, index) => [`${origin.url}${name}${index}.jpg`])));
+  const large = await upload(slow, "/large/", 300);
+  await eventually("as many as may be", async () => asked.length === atOnce);
+  const next = await upload(slow, "/next/", images);
+  const last = await upload(quick, "/photo/", 1);
+  assert.equal((await service.finished(last.requestId)).progress.completed, 1, "what came before it is in hand as well");
+  for (const answer of held.splice(0, 2 * images)) answer();
+  await eventually("as many others", async () => asked.length === atOnce + 2 * images);
+  assert.equal(asked.filter((path) => path.startsWith("/next/")).length, images);
+  isHolding = false;
+  for (const answer of held.splice(0)) answer();
+  for (const { requestId } of [next, large]) await service.finished(requestId);
 });
 
 const REFUSALS: Record<string, Handler> = {
