@@ -43,7 +43,7 @@ export class ClaimRoom {
   #worked = 0;
   /** How many of those in hand have not come yet. */
   #fetching = 0;
-  /** How many of those in hand were claimed at the end and have not been worked. */
+  /** How many of those in hand were claimed ahead and have not been worked. */
   #ahead = 0;
   /** How many of those in hand are of small batches and have not been worked. */
   #ofSmallBatches = 0;
@@ -136,7 +136,17 @@ export class ClaimRoom {
 
   /** What is claimed now is fetched ahead. Not what comes beside what was: a stream of batches that begin would be claimed without end. */
   get isAhead(): boolean {
-    return this.isAtEnd && hasRoomForNew(this.#free());
+    return this.isAtEnd ? hasRoomForNew(this.#free()) : this.#isBesideWaiting;
+  }
+
+  /**
+   * Most of what is claimed now has room only since others wait for their host. All of them come in the end, and where they are slow to
+   * encode they are minutes of work that take no room from others either. No more are ahead than wait, so that they do not grow by themselves.
+   */
+  get #isBesideWaiting(): boolean {
+    const room = this.#deps.window.size - this.#inWindow;
+    const waiting = this.#waitingForHost;
+    return waiting >= this.#ahead && room + waiting > Math.max(0, 2 * room);
   }
 
   #free(): number {
@@ -155,8 +165,8 @@ export class ClaimRoom {
   }
 
   /**
-   * What waits for one slow host takes no place away from the others, within a limit. Nor does what was fetched ahead at the end, from
-   * those that come when it is not the end any more.
+   * What waits for one slow host takes no place away from the others, within a limit. Nor does what was fetched ahead beside that or at the
+   * end, from those that come when that is over.
    */
   get #besideWindow(): number {
     return Math.max(this.#waitingForHost, this.#ahead);

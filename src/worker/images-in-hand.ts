@@ -21,7 +21,7 @@ type Moment = { steadyMs: number; wallMs: number };
 export type InHand = {
   claim: Claim;
   abort: AbortController;
-  /** Claimed at the end of all there was to do. */
+  /** Claimed at the end of all there was to do, or beside others that waited for their host. */
   isAhead: boolean;
   isOfSmallBatch: boolean;
   /** Just before the database was asked for the claim. By performance.now(). */

@@ -24,6 +24,7 @@ function startPump(
     commit = async () => {},
     claimMax = () => Infinity,
     atEnd = { isPlanned: () => false, size: 4, onTheirWayMax: 4 },
+    waitingForHost = () => 0,
   }: {
     touch?: Touch;
     isPaused?: (batchId: string) => boolean;
@@ -32,6 +33,7 @@ function startPump(
     commit?: () => Promise<void>;
     claimMax?: () => number;
     atEnd?: { isPlanned: (batchId: string) => boolean; size: number; onTheirWayMax: number };
+    waitingForHost?: () => number;
   } = {},
 ) {
   const works: Work[] = [];
@@ -80,7 +82,7 @@ function startPump(
     isHeldUp,
     heldUp: () => 0,
     endUntried: async ({ id }, how) => void untried.push(`${id}: ${how}`),
-    waitingForHost: () => 0,
+    waitingForHost,
     claimMax,
     onError: assert.fail,
   });
@@ -249,6 +251,33 @@ describe("the pump", () => {
     for (const { end } of works.slice(300, 320)) end();
     await turns();
     assert.deepEqual(limits, [4, 200, 20, 20, 20, 20], "the next once there is room for it, and nothing else");
+    for (const { end } of works) end();
+    await pump.drain(1_000);
+  });
+
+  test("what waited for a slow host and has come takes no room from batches that begin, and a stream of them no more than sixty", async () => {
+    const atEnd = { isPlanned: () => false, size: 4, onTheirWayMax: 1_000 };
+    const news = Array.from({ length: 4 }, (_, index) => page(`new ${index}`, 0, 20));
+    let waiting = 0;
+    const pages = [page("slow", 0, 4), page("slow", 4, 104), ...news];
+    const { pump, works, limits } = startPump(pages, { atEnd, waitingForHost: () => waiting });
+    await eventually("the window to be full", async () => works.length === 4);
+    waiting = 4;
+    pump.wake();
+    await eventually("others beside those that wait", async () => works.length === 104);
+    waiting = 0;
+    for (const { lease } of works) lease.onFetched();
+    for (let index = 0; index < 4; index += 1) {
+      pump.wakeForNewBatch();
+      await turns();
+    }
+    assert.deepEqual(limits, [4, 4, 20, 20, 20], "sixty beside the window are enough");
+    for (const { end } of works.slice(4, 104)) end();
+    await turns();
+    assert.deepEqual(limits, [4, 4, 20, 20, 20], "they had no room in the window");
+    for (const { end } of works.slice(104, 124)) end();
+    await turns();
+    assert.deepEqual(limits, [4, 4, 20, 20, 20, 20]);
     for (const { end } of works) end();
     await pump.drain(1_000);
   });
