@@ -3,8 +3,8 @@ export type MuteReceivers = {
    * Whether a delivery to this origin may be sent now: 0, and `end` must follow; else in how many milliseconds to ask again.
    */
   admit(origin: string): number;
-  /** `hasTimedOut`: no answer came in time. Any other end, a refusal too, holds up nobody. */
-  end(origin: string, hasTimedOut: boolean): void;
+  /** `wasMute`: it held its place for long and had no answer. Any other end, a refusal too, holds up nobody; null says nothing of that. */
+  end(origin: string, wasMute: boolean | null): void;
 };
 
 type Receiver = { underWay: number; isMute: boolean; backAt: number };
@@ -20,7 +20,7 @@ const BACK_APART_MS = 50;
 const MUTE_MAX = 1_000;
 
 /**
- * A receiver that accepts connections and never answers would hold each of its deliveries' places until the answer is late: 60 of its
+ * A receiver that accepts connections and never answers, or whose name servers do not, would hold each of its deliveries' places until the answer is late: 60 of its
  * events held up those of all others by five minutes with four places, and again at each of their attempts. So it gets few
  * places at once after the first late answer, until one comes in time.
  */
@@ -37,11 +37,11 @@ export function createMuteReceivers({ now, random }: { now: () => number; random
       receivers.set(origin, receiver);
       return 0;
     },
-    end(origin, hasTimedOut) {
+    end(origin, wasMute) {
       const receiver = receivers.get(origin);
       if (!receiver) return;
       receiver.underWay -= 1;
-      receiver.isMute = hasTimedOut;
+      receiver.isMute = wasMute ?? receiver.isMute;
       receivers.delete(origin);
       // At the end, as the last that was heard of.
       if (receiver.isMute || receiver.underWay > 0) receivers.set(origin, receiver);

@@ -76,13 +76,13 @@ async function attempt(deps: DeliverDeps, due: DueDelivery): Promise<DeliveryOut
   const { origin } = new URL(target.url);
   const delayMs = deps.receivers.admit(origin);
   if (delayMs > 0) return { kind: "postponed", delayMs };
-  let hasTimedOut = false;
+  let wasMute: boolean | null = false;
   try {
     const outcome = await deps.send(target, { id: due.eventId, body: due.body });
-    hasTimedOut = outcome.hasTimedOut ?? false;
+    wasMute = outcome.wasMute === undefined ? false : outcome.wasMute;
     return outcome;
   } finally {
-    deps.receivers.end(origin, hasTimedOut);
+    deps.receivers.end(origin, wasMute);
   }
 }
 

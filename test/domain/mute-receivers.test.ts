@@ -33,6 +33,15 @@ describe("a receiver that did not answer in time", () => {
     assert.equal(countAdmitted(MUTE), 100);
   });
 
+  test("stays as it was by an end that says nothing of it", () => {
+    fallSilent(MUTE);
+    assert.equal(receivers.admit(MUTE), 0);
+    receivers.end(MUTE, null);
+    assert.equal(receivers.admit(OTHER), 0);
+    receivers.end(OTHER, null);
+    assert.deepEqual([countAdmitted(MUTE), countAdmitted(OTHER)], [2, 100]);
+  });
+
   test("keeps what is under way counted when it falls silent", () => {
     for (let count = 0; count < 16; count += 1) assert.equal(receivers.admit(MUTE), 0);
     for (let count = 0; count < 14; count += 1) receivers.end(MUTE, true);

@@ -141,6 +141,22 @@ describe("a delivery", () => {
     await Promise.all(underWay);
   });
 
+  test("to a receiver whose name servers do not answer waits in the same way", async () => {
+    const url = "http://mute-name.test/";
+    const [first, second, third, last] = [await record(url), await record(url), await record(url), await record(url)];
+    const lookUp = (durationMs: number) => ({ ok: false as const, code: "dns_failed" as const, detail: "EAI_AGAIN", durationMs });
+    await attempt(first, null, async () => lookUp(10_000));
+    // Shares the look-up of another that had begun before.
+    await attempt(first, null, async () => lookUp(20));
+    const late = Promise.withResolvers<ReturnType<typeof lookUp>>();
+    const underWay = [second, third].map((key) => attempt(key, null, () => late.promise));
+    await eventually("both to be under way", async () => (await stateOf(third), true));
+    await attempt(last, null, () => assert.fail());
+    assert.equal((await stateOf(last)).attempts, 0);
+    late.resolve(lookUp(10_000));
+    await Promise.all(underWay);
+  });
+
   test("waits as long as the receiver asks", async () => {
     for (const headers of [
       { "retry-after": "600" },
