@@ -183,9 +183,10 @@ const AWAY_ERRNOS = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
   "EHOSTUNREACH",
-  // No further connection can be opened on our side, which passes as well.
+  // No further connection can be opened on our side, for want of files or of ports, which passes as well.
   "EMFILE",
   "ENFILE",
+  "EADDRNOTAVAIL",
 ]);
 const AWAY_WORDS =
   /connection terminated|timeout exceeded when trying to connect|query read timeout|not queryable|server closed the connection|cannot use a pool after/i;

@@ -1,5 +1,10 @@
+import { isIPv4 } from "node:net";
 import { errorCode } from "./error-code.ts";
 import { failed, type StageFailure } from "./stage-result.ts";
+
+/** What the log says where no file is left. */
+const OUT_OF_FILES_WORDS = "no further file or connection can be opened: raise the limit of open files, or lower DOWNLOADS";
+const OUT_OF_PORTS_WORDS = "no port is left for a further connection: widen net.ipv4.ip_local_port_range, or lower DOWNLOADS";
 
 /** What the system says where it opens no further file or connection: this process has as many as it may, or the whole system has. */
 const OUT_OF_FILES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
@@ -12,7 +17,21 @@ export function isOutOfFiles(error: unknown): error is Error & { code: string } 
 /** The failure of an image for which there was none left; null where the error says something else. */
 export function outOfFiles(error: unknown): { ok: false; failure: StageFailure } | null {
   if (!isOutOfFiles(error)) return null;
-  return failed("storage_failed", `No further file or connection could be opened (${error.code}).`, { outOfFiles: error });
+  return failed("storage_failed", `No further file or connection could be opened (${error.code}).`, {
+    lack: { error, words: OUT_OF_FILES_WORDS },
+  });
+}
+
+/**
+ * The failure of an image for whose connection no port was left on our side, as others rest for a minute after their connection's end; null
+ * where the error says something else. Of IPv6 the same error says that it is switched off here, which does not pass.
+ */
+export function outOfPorts(error: unknown): { ok: false; failure: StageFailure } | null {
+  if (errorCode(error) !== "EADDRNOTAVAIL") return null;
+  if (!(error instanceof Error) || !("address" in error) || !isIPv4(String(error.address))) return null;
+  return failed("storage_failed", "No port was left for a further connection (EADDRNOTAVAIL).", {
+    lack: { error, words: OUT_OF_PORTS_WORDS },
+  });
 }
 
 /** The connection, and the file that its body goes to. */

@@ -16,8 +16,8 @@ export type StageFailure = {
   isOfCondition?: boolean;
   /** Its host had asked for patience before for this image. */
   isRefusedAgain?: boolean;
-  /** Nothing is wrong with the image: no further file or connection could be opened for it, as this error says. */
-  outOfFiles?: Error;
+  /** Nothing is wrong with the image: no further file or connection could be opened for it, as `error` says; `words` for the operator. */
+  lack?: { error: Error; words: string };
   /** Nor is it here: no bytes or inodes are left for its files, or a quota of them is used up. */
   isDiskFull?: boolean;
 };
@@ -28,7 +28,7 @@ export function succeeded<T>(value: T): StageResult<T> {
   return { ok: true, value };
 }
 
-type More = Partial<Pick<StageFailure, "retry" | "retryAfterMs" | "isBusy" | "outOfFiles" | "isDiskFull">>;
+type More = Partial<Pick<StageFailure, "retry" | "retryAfterMs" | "isBusy" | "lack" | "isDiskFull">>;
 
 /** A failure whose retryability is that of its code (IMAGE_CODES), unless the call that failed knows better and says so. */
 export function failureOf(code: ImageCode, detail: string = IMAGE_CODES[code].message, more: More = {}): StageFailure {

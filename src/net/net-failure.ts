@@ -1,6 +1,6 @@
 import { diskFullCode } from "../domain/disk-full.ts";
 import { errorCode } from "../domain/error-code.ts";
-import { outOfFiles } from "../domain/open-files.ts";
+import { outOfFiles, outOfPorts } from "../domain/open-files.ts";
 import { failureOf, type StageFailure } from "../domain/stage-result.ts";
 import { BlockedAddress } from "./guarded-lookup.ts";
 import { LookUpLate } from "./look-ups.ts";
@@ -21,7 +21,7 @@ export function netFailure(error: unknown): StageFailure {
   if (error instanceof DeadlinePassed) return failureOf("timed_out", error.message);
   if (error instanceof LookUpLate) return failureOf("dns_failed", error.message);
   const first = firstOf(error);
-  const lack = outOfFiles(first);
+  const lack = outOfFiles(first) ?? outOfPorts(first);
   if (lack !== null) return lack.failure;
   const full = diskFullCode(first);
   if (full !== null) return failureOf("storage_failed", `The download could not be written (${full}).`, { isDiskFull: true });

@@ -7,16 +7,16 @@ export type Disk = Pick<DiskGuard, "check" | "onGivenUp" | "onStored" | "refused
 export type DecideDeps = { disk: Disk; warn: Warn };
 type Tried = { batchId: string; ordinal: number; attempt: number };
 
-/** An image that met a full disk, or for which no file could be opened, is looked at again after this, by whoever has room. */
+/** An image that met a full disk, or for which no file or connection could be opened, is looked at again after this, by whoever has room. */
 const RELEASE_MS = 5_000;
 
 /**
  * A full disk is no fault of the image, whatever the codec or the file system called it, and whether a look at the disk shows it (a quota
- * is not seen there); nor is it that too few files may be open.
+ * is not seen there); nor is it that too few files may be open, or that no port is left.
  */
 export async function decideFailure({ disk, warn }: DecideDeps, image: Tried, failure: StageFailure): Promise<Outcome<never>> {
-  if (failure.outOfFiles !== undefined) {
-    warn(failure.outOfFiles, "no further file or connection can be opened: raise the limit of open files, or lower DOWNLOADS");
+  if (failure.lack !== undefined) {
+    warn(failure.lack.error, failure.lack.words);
     return { kind: "release", delayMs: RELEASE_MS };
   }
   const mayBeDisk = failure.code === "storage_failed" || failure.code === "corrupt_image";

@@ -21,11 +21,14 @@ test("a request that the database did not serve is told why, and so is the log, 
   };
   assert.match(await ask(), /has no connection free right now/);
   assert.match(await ask(), /has no connection free right now/);
+  // No port is left for a connection to it.
+  code = "EADDRNOTAVAIL";
+  assert.match(await ask(), /cannot be reached right now/);
   code = "57P01";
   assert.match(await ask(), /cannot be reached right now/);
   const said = (told: string) => [
     "a request could not reach the database",
     { err: { name: "Error", message: "as the server says", code: told } },
   ];
-  assert.deepEqual(warned, [said("53300"), said("57P01")]);
+  assert.deepEqual(warned, [said("53300"), said("EADDRNOTAVAIL"), said("57P01")]);
 });

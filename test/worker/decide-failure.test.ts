@@ -48,3 +48,14 @@ test("what else a disk refuses has its attempts, while that disk has room, and i
   assert.deepEqual({ kind, earlier }, { kind: "retry", earlier: [] });
   assert.deepEqual(await decide(stored, false), { kind: "release", delayMs: 5_000, said: [] });
 });
+
+test("an image for whose connection no port was left waits without the loss of an attempt, unless it is IPv6 that there is none of", async () => {
+  const failureTo = (address: string) => netFailure(Object.assign(new Error("connect"), { code: "EADDRNOTAVAIL", address }));
+  const said: string[] = [];
+  const disk = { check: assert.fail, refusedMs: assert.fail, onStored: assert.fail, onGivenUp: assert.fail };
+  const deps = { disk, warn: (_: unknown, words: string) => void said.push(words) };
+  const outcome = await decideFailure(deps, LAST, failureTo("192.0.2.1"));
+  assert.deepEqual(outcome, { kind: "release", delayMs: 5_000 });
+  assert.match(said.join(), /^no port is left .* net\.ipv4\.ip_local_port_range/);
+  assert.equal(failureTo("2001:db8::1").code, "connect_failed");
+});
