@@ -10,6 +10,7 @@ import { unbracket, type Guard } from "./guarded-lookup.ts";
 import type { HostWatch } from "./host-watch.ts";
 import type { HttpClient } from "./http1/client.ts";
 import type { Head } from "./http1/head.ts";
+import { ADDRESS_MS } from "./http1/connection.ts";
 import { BodyCut } from "./http1/protocol-error.ts";
 import { type BadRedirect, judgeAnswer, orOfCondition, tooLarge, truncated } from "./judge-answer.ts";
 import { netFailure } from "./net-failure.ts";
@@ -21,7 +22,7 @@ import { unpackBody, type Coding } from "./unpack-body.ts";
 type AskContext = {
   userAgent: string;
   accept: string;
-  limits: Pick<DownloadLimits, "bytesMax">;
+  limits: Pick<DownloadLimits, "bytesMax" | "connectMs">;
   codingsTaken?: readonly string[];
   guard: Guard;
   client: HttpClient;
@@ -47,6 +48,7 @@ export async function askForFile(context: AskContext, hop: Hop): Promise<StageRe
       port,
       hostname: unbracket(url.hostname),
       lookup,
+      addressMs: addressMs(context, url.hostname),
       watch: clock,
       headers: requestHeaders({ userAgent, accept, validators, hostHeaders }),
       onHead(head) {
@@ -68,6 +70,15 @@ export async function askForFile(context: AskContext, hop: Hop): Promise<StageRe
     await body?.file.close();
     if (body !== undefined && body.coding !== null) await rm(packedPath(hop.order), { force: true });
   }
+}
+
+/** Node's floor is 10 ms; a handshake over a far line takes some 300. */
+const ADDRESS_MS_MIN = 400;
+
+/** All addresses are tried within the time for a connection: of five dead ones before the sixth, each attempt would meet the same. */
+function addressMs({ guard, limits }: AskContext, hostname: string): number {
+  const share = limits.connectMs / Math.max(1, guard.countAddresses(hostname));
+  return Math.min(ADDRESS_MS, Math.max(ADDRESS_MS_MIN, Math.floor(share)));
 }
 
 type Redirect = { redirect: URL | BadRedirect };

@@ -15,6 +15,8 @@ export type Guard = {
    * nothing to wait for: a name that was known is looked up anew for a connection only, and many requests need no new one.
    */
   meetName(hostname: string, signal: AbortSignal): Promise<unknown> | null;
+  /** How many addresses a name is known to have. */
+  countAddresses(hostname: string): number;
   /** Resolves and checks without connecting. */
   check(hostname: string, port: number): Promise<void>;
   /**
@@ -59,6 +61,7 @@ export function createGuard(options: { policy: AddressPolicy; resolve?: Resolve;
       if (isIP(bare) !== 0) demand(bare, port);
     },
     meetName: (hostname, signal) => (isIP(unbracket(hostname)) !== 0 || lookUps.isKnown(hostname) ? null : lookUps.find(hostname, signal)),
+    countAddresses: lookUps.countKnown,
     async check(hostname, port) {
       const bare = unbracket(hostname);
       if (isIP(bare) === 0) await resolveChecked(bare, port);

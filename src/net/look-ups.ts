@@ -16,11 +16,14 @@ type LookUps = {
   find(host: string, signal?: AbortSignal): Promise<LookupAddress[]>;
   /** Whether an answer has ever come, and has not been forgotten. */
   isKnown(host: string): boolean;
+  /** How many addresses it had when they came last; 0 as long as none have. */
+  countKnown(host: string): number;
 };
 
 type LookUp = {
   /** When its answer came: never, as long as it has not. */
   at: number;
+  count: number;
   /** Of a name that is looked up anew: what it had before, which it has again where that fails. */
   earlier: LookUp | undefined;
   turn: Promise<void>;
@@ -53,9 +56,9 @@ export function createLookUps({
   const begin = (host: string): LookUp => {
     const turn = gate.enter(NEVER) ?? Promise.resolve();
     const found = turn.then(() => resolve(host)).finally(() => gate.leave());
-    const lookUp: LookUp = { at: Infinity, earlier: lookUps.get(host), turn, found };
+    const lookUp: LookUp = { at: Infinity, count: 0, earlier: lookUps.get(host), turn, found };
     found.then(
-      () => void ([lookUp.at, lookUp.earlier] = [now(), undefined]),
+      ({ length }) => void ([lookUp.at, lookUp.count, lookUp.earlier] = [now(), length, undefined]),
       () => {
         if (lookUps.get(host) !== lookUp) return;
         if (lookUp.earlier) lookUps.set(host, lookUp.earlier);
@@ -77,6 +80,10 @@ export function createLookUps({
     isKnown(host) {
       const lookUp = lookUps.get(host);
       return lookUp !== undefined && (lookUp.at < Infinity || lookUp.earlier !== undefined);
+    },
+    countKnown(host) {
+      const lookUp = lookUps.get(host);
+      return (lookUp?.earlier ?? lookUp)?.count ?? 0;
     },
   };
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setImmediate as turnOfEvents } from "node:timers/promises";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
 import { createGuard } from "../../src/net/guarded-lookup.ts";
 import { HostPaused, NO_WATCH } from "../../src/net/host-watch.ts";
 import type { Resolve } from "../../src/net/look-ups.ts";
@@ -40,9 +41,10 @@ async function freeze(host: string, port: number, pid: number): Promise<void> {
 }
 
 describe("the addresses of a name", () => {
-  const startDownloads = async (addresses: readonly string[], onLookup = () => {}) => {
+  const startDownloads = async (addresses: readonly string[], { onLookup = () => {}, limits = DOWNLOAD_LIMITS } = {}) => {
     const folder = await createTestFolder();
     const downloader = createTestDownloader({
+      limits,
       policy: createAddressPolicy({ allowCidrs: ["127.0.0.0/8"] }),
       resolve: async () => (onLookup(), addresses.map((address) => ({ address, family: 4 }))),
     });
@@ -54,7 +56,7 @@ describe("the addresses of a name", () => {
     const server = await startServer("127.0.0.1");
     await server.freeze();
     // The first packet is lost, and sent again a second later.
-    const download = await startDownloads(["127.0.0.1", "127.0.0.2"], () => setTimeout(server.thaw, 100));
+    const download = await startDownloads(["127.0.0.1", "127.0.0.2"], { onLookup: () => setTimeout(server.thaw, 100) });
     const result = await download(server.port);
     assert.ok(result.ok, JSON.stringify(result));
   });
@@ -89,6 +91,16 @@ describe("the addresses of a name", () => {
     await take();
     const secondMs = await take();
     assert.ok(secondMs < 1_000, `${secondMs} ms`);
+  });
+
+  test("are all tried within the time for a connection, however many lead nowhere", async () => {
+    const dead = await startServer("127.0.0.1");
+    await startServer("127.0.0.2", dead.port);
+    await dead.freeze();
+    const addresses = [...Array.from({ length: 4 }, () => "127.0.0.1"), "127.0.0.2"];
+    const download = await startDownloads(addresses, { limits: { ...DOWNLOAD_LIMITS, connectMs: 2_000 } });
+    const result = await download(dead.port);
+    assert.ok(result.ok, JSON.stringify(result));
   });
 });
 

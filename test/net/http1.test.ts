@@ -43,6 +43,7 @@ describe("the HTTP client", () => {
       url: target,
       port: Number(target.port),
       hostname: target.hostname,
+      addressMs: 2_000,
       lookup: () => assert.fail("no name to look up"),
       headers: {},
       watch: NO_WATCH,

@@ -15,6 +15,8 @@ export type HttpGet = {
   /** Without brackets. */
   hostname: string;
   lookup: LookupFunction;
+  /** For how long one of the addresses is tried before the next. */
+  addressMs: number;
   headers: Readonly<Record<string, string>>;
   /** Follows the request: it is told how far that has come, and can end it. */
   watch: Watch;
@@ -50,9 +52,10 @@ export function createHttpClient(): HttpClient {
   const sessions = createMemory<Buffer>();
   const addresses = createMemory<string>();
 
-  const connect = (target: string, { url, port, hostname, lookup, watch }: HttpGet, session: Buffer | undefined): Connection => {
+  const connect = (target: string, { url, port, hostname, lookup, addressMs, watch }: HttpGet, session: Buffer | undefined): Connection => {
+    const isSecure = url.protocol === "https:";
     const connection = new Connection(
-      { isSecure: url.protocol === "https:", hostname, port, lookup: addressFirst(() => addresses.get(target), lookup), session },
+      { isSecure, hostname, port, lookup: addressFirst(() => addresses.get(target), lookup), addressMs, session },
       {
         connect: () => {
           addresses.keep(target, connection.socket.remoteAddress ?? "");

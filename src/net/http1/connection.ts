@@ -21,7 +21,14 @@ type Exchange = {
   onBytes(count: number): void;
 };
 
-export type Target = { isSecure: boolean; hostname: string; port: number; lookup: LookupFunction; session: Buffer | undefined };
+export type Target = {
+  isSecure: boolean;
+  hostname: string;
+  port: number;
+  lookup: LookupFunction;
+  addressMs: number;
+  session: Buffer | undefined;
+};
 
 /** The most that is read at once. All connections read into one buffer, whose bytes are used before the next read. */
 export const READ_BYTES = 64 * 1024;
@@ -68,7 +75,7 @@ export class Connection {
   constructor(target: Target, on: { connect(): void; session(session: Buffer): void; close(): void }) {
     const onread = { buffer: READ_BUFFER, callback: (count: number) => this.#onRead(READ_BUFFER.subarray(0, count)) };
     const { hostname: host, port } = target;
-    const way = { lookup: target.lookup, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: ADDRESS_MS };
+    const way = { lookup: target.lookup, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: target.addressMs };
     if (target.isSecure) {
       // Without the dot that may end a name (RFC 6066 §3).
       const names = isIP(host) === 0 ? { servername: host.replace(/\.$/, "") } : {};
