@@ -1,4 +1,5 @@
 import type { AddressPolicy } from "../domain/address-policy.ts";
+import { isOutOfFiles } from "../domain/open-files.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { BlockedAddress, createGuard } from "./guarded-lookup.ts";
 import type { Resolve } from "./look-ups.ts";
@@ -26,7 +27,18 @@ export function createTargetCheck(options: { policy: AddressPolicy; resolve?: Re
           message: `Expected an address on the public internet on port 80 or 443, got ${url.host}. If it is meant, the operator can admit it, for example with ALLOW_CIDRS=127.0.0.1/32, or a port of public addresses with ALLOW_PORTS.`,
         };
       }
-      return { ok: false, code: "dns_failed", message: `The host name ${url.hostname} could not be resolved.` };
+      if (isOutOfFiles(error)) throw error;
+      return { ok: false, code: "dns_failed", message: `The host name ${url.hostname} ${wordFailure(error)}` };
     }
   };
+}
+
+/** There is no such name, or none with an address. */
+const ABSENT: ReadonlySet<unknown> = new Set(["ENOTFOUND", "ENODATA", "EAI_NODATA", "EAI_NONAME"]);
+
+/** Whether it is worth asking again, as docs/rest-api.md says, is told by "did not answer". */
+function wordFailure(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : null;
+  if (ABSENT.has(code)) return `could not be resolved (${code}).`;
+  return `could not be resolved: its name servers did not answer${code === null ? "" : ` (${code})`}; try again later.`;
 }

@@ -7,7 +7,7 @@ import { createAddressPolicy } from "../../src/domain/address-policy.ts";
 import { parseImageUrl } from "../../src/domain/image-url.ts";
 import { createTargetCheck } from "../../src/net/check-target.ts";
 import { createGuard } from "../../src/net/guarded-lookup.ts";
-import type { Resolve } from "../../src/net/look-ups.ts";
+import { LookUpLate, type Resolve } from "../../src/net/look-ups.ts";
 import { createPost } from "../../src/webhook/post.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDownloader } from "../support/downloader.ts";
@@ -87,6 +87,23 @@ describe("an address that is refused", () => {
       },
     };
   };
+
+  test("of a name that is not found for now says so, other than of one that does not exist", async () => {
+    const rejecting = (error: Error) => async () => {
+      throw error;
+    };
+    const messageOf = async (error: Error) => {
+      const check = createTargetCheck({ policy: policyOf(), resolve: rejecting(error) });
+      const result = await check("https://hook.test/");
+      return result.ok ? "" : result.message;
+    };
+    const errno = (code: string) => Object.assign(new Error(code), { code });
+    assert.equal(await messageOf(errno("ENOTFOUND")), "The host name hook.test could not be resolved (ENOTFOUND).");
+    const forNow = "The host name hook.test could not be resolved: its name servers did not answer";
+    assert.equal(await messageOf(errno("EAI_AGAIN")), `${forNow} (EAI_AGAIN); try again later.`);
+    assert.equal(await messageOf(new LookUpLate("late")), `${forNow}; try again later.`);
+    await assert.rejects(messageOf(errno("EMFILE")), { code: "EMFILE" }, "which is a 503");
+  });
 
   test("is spelled in at least 300 ways, none of which leads to the internet", (t) => {
     assert.ok(spellings.length >= 300, String(spellings.length));
