@@ -8,7 +8,7 @@ import type { ResultShape } from "../csv/write-result.ts";
 import { writeFailuresFile, writeResultFile } from "../csv/write-result-file.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { Executor } from "../db/connect.ts";
-import { productPages } from "../db/list-products.ts";
+import { recordPages } from "../db/list-products.ts";
 import { listOutputs, listUnknownOutputs } from "../db/outputs.ts";
 import { outputNames } from "../domain/recipe.ts";
 import { isLinkOrCopy, linkOrCopy } from "../storage/link-or-copy.ts";
@@ -27,7 +27,7 @@ type Target = { dir: string; publicUrl: string | null; previousBatchId: string |
  */
 export async function exportRun(deps: ExportDeps, batch: BatchRow, target: Target): Promise<void> {
   await exportOutputs(deps, batch, target);
-  const products = () => productPages(deps.executor, batch.batchId);
+  const products = () => recordPages(deps.executor, batch.batchId);
   const facts = batch.csvFacts as CatalogueFacts;
   const urlOf = (fileName: string) => `${target.publicUrl ?? IMAGES}/${fileName}`;
   const results = (shape: ResultShape) =>

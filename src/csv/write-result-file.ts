@@ -1,9 +1,9 @@
-import { hasFailed, outputNamed, productStatus, type ProductResult } from "../domain/product-result.ts";
+import { hasFailed, outputNamed, productStatus, type ProductResult, type RecordedProduct } from "../domain/product-result.ts";
 import { MAIN_OUTPUT } from "../domain/recipe.ts";
 import type { CatalogueFacts } from "./read-catalogue.ts";
 import { createResultWriter, createRowWriter, type ResultShape } from "./write-result.ts";
 
-type Products = AsyncIterable<readonly ProductResult[]>;
+type Products = AsyncIterable<readonly RecordedProduct[]>;
 
 /**
  * The uploaded file with its results, piece by piece; `outputUrl` says where the public finds an output. `names` are

@@ -1,10 +1,11 @@
 import type { ImageState } from "../domain/batch-state.ts";
 import type { UrlRule } from "../domain/clean-image-url.ts";
 import { IMAGE_CODES, type ImageCode } from "../domain/image-code.ts";
-import type { ImageResult, OutputFile, ProductResult } from "../domain/product-result.ts";
+import type { ImageResult, OutputFile, ProductResult, RecordedProduct } from "../domain/product-result.ts";
 import type { Executor } from "./connect.ts";
 
 type ProductRow = Omit<ProductResult, "images"> & { firstOrdinal: number };
+type RecordRow = ProductRow & Pick<RecordedProduct, "record">;
 type ImageRow = {
   outputs: OutputFile[] | null;
   ordinal: number;
@@ -17,24 +18,46 @@ type ImageRow = {
 
 /** A page has fewer products than were asked for where they have more images than this together: one can have a thousand. */
 const PAGE_IMAGES_MAX = 20_000;
+/**
+ * The same where what is read of them, in the database's encoding, is longer than this together: a row can have a million characters, and
+ * 1,000 of them took 4.3 GB of memory. A row that has more by itself is a page. The usual ones, of 2 kB, are 16 MB in 8,000.
+ */
+const PAGE_BYTES_MAX = 16 * 1024 * 1024;
 /** How many products are in memory at once while all of a batch is read. */
 const PAGE_PRODUCTS = 500;
 
 /** `nextLine` is where the next page begins, null on the last. */
-export type ProductPage = { products: ProductResult[]; nextLine: number | null };
+export type ProductPage<P extends ProductResult = ProductResult> = { products: P[]; nextLine: number | null };
+type Asked = { afterLine: number; limit: number };
 
 /** All of a batch's products, page by page in the order of the file. */
-export async function* productPages(db: Executor, batchId: string): AsyncGenerator<ProductResult[]> {
+export function productPages(db: Executor, batchId: string): AsyncGenerator<ProductResult[]> {
+  return pagesOf((page) => listProducts(db, batchId, page));
+}
+
+/** The same with the rows of the file. */
+export function recordPages(db: Executor, batchId: string): AsyncGenerator<RecordedProduct[]> {
+  return pagesOf((page) => readPage<RecordRow>(db, RECORDS, batchId, page));
+}
+
+/** At most `limit` products of a batch in the order of the file, with the results of their images. */
+export function listProducts(db: Executor, batchId: string, page: Asked): Promise<ProductPage> {
+  return readPage<ProductRow>(db, PRODUCTS, batchId, page);
+}
+
+async function* pagesOf<P extends ProductResult>(read: (page: Asked) => Promise<ProductPage<P>>): AsyncGenerator<P[]> {
   for (let afterLine: number | null = 0; afterLine !== null;) {
-    const page: ProductPage = await listProducts(db, batchId, { afterLine, limit: PAGE_PRODUCTS });
+    const page: ProductPage<P> = await read({ afterLine, limit: PAGE_PRODUCTS });
     yield page.products;
     afterLine = page.nextLine;
   }
 }
 
-/** At most `limit` products of a batch in the order of the file, with the results of their images. */
-export async function listProducts(db: Executor, batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage> {
-  const products = (await db.executeSql(PRODUCTS, [batchId, page.afterLine, page.limit, PAGE_IMAGES_MAX])).rows as ProductRow[];
+type PageOf<R> = { products: (Omit<R, "firstOrdinal"> & Pick<ProductResult, "images">)[]; nextLine: number | null };
+
+async function readPage<R extends ProductRow>(db: Executor, sql: string, batchId: string, page: Asked): Promise<PageOf<R>> {
+  const { rows } = await db.executeSql(sql, [batchId, page.afterLine, page.limit, PAGE_IMAGES_MAX, PAGE_BYTES_MAX]);
+  const products = rows as R[];
   const first = products[0];
   const last = products.at(-1);
   if (!first || !last) return { products: [], nextLine: null };
@@ -59,14 +82,27 @@ const NOT_PLANNED: ImageResult = { fetchedUrl: null, urlRules: [], outputs: [], 
 /** Of a cancelled batch. */
 const NEVER_PLANNED: ImageResult = { ...NOT_PLANNED, error: { code: "cancelled", message: IMAGE_CODES.cancelled.message } };
 
-// Products whose first image is PAGE_IMAGES_MAX or more behind the page's first image are left to the next page. They are counted off first:
-// in one condition with the batch, a page that they fill would be looked for to the batch's end.
-const PRODUCTS = `select * from (
-    select line, first_ordinal as "firstOrdinal", serial, name, urls, record from product
-    where batch_id = $1 and line > $2 order by line limit $3
+// Products whose first image is PAGE_IMAGES_MAX or more behind the page's first image are left to the next page, and so are those behind
+// PAGE_BYTES_MAX. They are counted off first: in one condition with the batch, a page that they fill would be looked for to the batch's end.
+const productsSql = ({
+  record,
+  bytes,
+}: {
+  record: string;
+  bytes: string;
+}) => `select line, "firstOrdinal", serial, name, urls${record} from (
+    select *, coalesce(sum(${bytes}) over (rows between unbounded preceding and 1 preceding), 0) as "bytesBefore" from (
+      select line, first_ordinal as "firstOrdinal", serial, name, urls${record} from product
+      where batch_id = $1 and line > $2 order by line limit $3
+    ) counted
   ) page
   where "firstOrdinal" < (select first_ordinal from product where batch_id = $1 and line > $2 order by line limit 1) + $4
+    and "bytesBefore" < $5
   order by line`;
+
+const PRODUCTS = productsSql({ record: "", bytes: "octet_length(serial) + octet_length(name) + octet_length(array_to_string(urls, ''))" });
+// All of the others stand in the record. Its length is known without unpacking it, which length(), in characters, would have to.
+const RECORDS = productsSql({ record: ", record", bytes: "octet_length(record)" });
 
 // A repeat has no outputs of its own, and shows those of the first image with its URL.
 const IMAGES = `select i.ordinal, i.state, i.url, i.url_rules as "urlRules", i.code, i.detail, o.outputs

@@ -20,10 +20,11 @@ export type ProductResult = {
   name: string;
   /** As they stand in the file. */
   urls: readonly string[];
-  record: string;
   /** One for each URL, in the same order. */
   images: readonly ImageResult[];
 };
+/** With the row as it came, for who writes the file again. */
+export type RecordedProduct = ProductResult & { record: string };
 
 export const PRODUCT_STATUSES = ["completed", "partial", "failed", "no_image", "pending"] as const;
 export type ProductStatus = (typeof PRODUCT_STATUSES)[number];

@@ -133,7 +133,10 @@ function addListProducts(app: FastifyInstance, deps: BatchDeps): void {
         params: BatchParams,
         querystring: ProductsQuery,
         response: {
-          200: { description: "A page of products. It holds fewer than `limit` where they have many images.", $ref: "ProductList#" },
+          200: {
+            description: "A page of products. It holds fewer than `limit` where they have many images or long texts.",
+            $ref: "ProductList#",
+          },
           ...problemResponses([...READ_PROBLEMS, "batch_not_found"]),
         },
       },

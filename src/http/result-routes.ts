@@ -11,7 +11,7 @@ import { outputUrl, RESULT_FILES } from "../domain/batch-event.ts";
 import { isToken } from "../domain/ids.ts";
 import type { ProblemCode } from "../domain/problem.ts";
 import { outputNames } from "../domain/recipe.ts";
-import type { ProductResult } from "../domain/product-result.ts";
+import type { ProductResult, RecordedProduct } from "../domain/product-result.ts";
 import type { StoredFile } from "../storage/storage.ts";
 import { viewProduct } from "./batch-view.ts";
 import { problemResponses } from "./problem-responses.ts";
@@ -26,6 +26,7 @@ export type ResultDeps = MadeDeps & {
   /** The result CSV, written when the batch ended; null where it is not there any more. */
   findResult(batchId: string): Promise<StoredFile | null>;
   productPages(batchId: string): AsyncIterable<ProductResult[]>;
+  recordPages(batchId: string): AsyncIterable<RecordedProduct[]>;
   outputFiles(batchId: string): ArchiveFiles;
 };
 
@@ -106,7 +107,7 @@ function addResultCsv(add: Add, deps: ResultDeps): void {
         facts: batch.csvFacts as CatalogueFacts,
         shape,
         names: outputNames(batch.recipe),
-        products: deps.productPages(batch.batchId),
+        products: deps.recordPages(batch.batchId),
         outputUrl: (fileName) => outputUrl(deps.settings.publicUrl(), batch.token, fileName),
       });
       return stream(deps, request, reply, headersOf(RESULT_FILES.resultsCsv, batch), pieces);
@@ -130,7 +131,7 @@ function addFailuresCsv(add: Add, deps: ResultDeps): void {
         request,
         reply,
         headersOf(RESULT_FILES.failuresCsv, batch),
-        writeFailuresFile(batch.csvFacts as CatalogueFacts, deps.productPages(batch.batchId)),
+        writeFailuresFile(batch.csvFacts as CatalogueFacts, deps.recordPages(batch.batchId)),
       ),
   );
 }

@@ -24,7 +24,7 @@ export type StatusDeps = BatchLookup & {
 const Params = Type.Object({ requestId: RequestId });
 const Query = pageQuery(
   PRODUCTS_MAX,
-  `How many products a page holds at most; the default is ${PRODUCTS_DEFAULT}. A page holds fewer where they have many images.`,
+  `How many products a page holds at most; the default is ${PRODUCTS_DEFAULT}. A page holds fewer where they have many images or long texts.`,
 );
 
 export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "" | "/api"): void {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, isDatabaseAway } from "../db/connect.ts";
-import { listProducts, productPages } from "../db/list-products.ts";
+import { listProducts, productPages, recordPages } from "../db/list-products.ts";
 import { impatient } from "../db/lock-wait.ts";
 import { findOutput, listOutputs } from "../db/outputs.ts";
 import { openReport } from "../db/read-report.ts";
@@ -99,7 +99,15 @@ function createDrain(stopping: AbortSignal, drainMs: number): () => Promise<void
 }
 
 type RowLookups =
-  "findBatch" | "listBatches" | "listProducts" | "findOutput" | "findBatchByToken" | "findResult" | "productPages" | "outputFiles";
+  | "findBatch"
+  | "listBatches"
+  | "listProducts"
+  | "findOutput"
+  | "findBatchByToken"
+  | "findResult"
+  | "productPages"
+  | "recordPages"
+  | "outputFiles";
 
 /** What is read for an answer, of the default tenant. */
 function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">): Pick<HttpDeps, RowLookups> {
@@ -131,6 +139,7 @@ function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">):
     findBatchByToken: (token) => findBatchByToken(db.executor, token),
     findResult: storage.findResult,
     productPages: (batchId) => productPages(db.executor, batchId),
+    recordPages: (batchId) => recordPages(db.executor, batchId),
     outputFiles: (batchId) => ({
       list: () => listOutputs(db.executor, batchId),
       find: (output) => findWhole({ batchId, ...output }),

@@ -7,7 +7,7 @@ import { findBatch, type BatchRow } from "../db/batches.ts";
 import { endBatch } from "../db/finish-batch.ts";
 import { impatient } from "../db/lock-wait.ts";
 import { sweepShares } from "../db/host-share.ts";
-import { productPages } from "../db/list-products.ts";
+import { recordPages } from "../db/list-products.ts";
 import { outputUrl } from "../domain/batch-event.ts";
 import { countsOf, settledOf, settledStatus } from "../domain/batch-state.ts";
 import { outputNames } from "../domain/recipe.ts";
@@ -54,7 +54,7 @@ async function writeResult(deps: FinishDeps, batch: BatchRow, signal: AbortSigna
     const file = await open(temp, "w");
     try {
       const urlOf = (fileName: string) => outputUrl(deps.publicUrl(), batch.token, fileName);
-      const products = productPages(deps.db.executor, batch.batchId);
+      const products = recordPages(deps.db.executor, batch.batchId);
       for await (const piece of writeResultFile({
         facts: batch.csvFacts as CatalogueFacts,
         shape: "append",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listProducts, productPages } from "../../src/db/list-products.ts";
+import { listProducts, productPages, recordPages } from "../../src/db/list-products.ts";
 import { openTestDatabase } from "../support/database.ts";
 
 type Plan = { "Actual Rows": number; "Rows Removed by Filter"?: number; Plans?: Plan[] };
@@ -43,6 +43,34 @@ test("a page that its images fill is found without a look at the rest of the bat
     if (line >= 100) break;
   }
   assert.equal(line, 100);
+});
+
+/** Once a status read the rows of 1,000 products with it, a megabyte each, and gave out 200 kB. */
+test("a page ends where what is read of its products is 16 MiB, and rows of the file are read for the file alone", async () => {
+  const { executor } = await openTestDatabase();
+  const [short, long] = ["019abc12-3456-7def-8123-000000000001", "019abc12-3456-7def-8123-000000000002"];
+  const MIB = 1024 * 1024;
+  for (const [batchId, urlChars] of [
+    [short, 10],
+    [long, MIB],
+  ] as const)
+    await executor.executeSql(
+      `insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record)
+       select $1, n, n - 1, '', 'p', n, array[repeat('u', $2::int)], repeat('r', ${MIB}) from generate_series(1, 18) n`,
+      [batchId, urlChars],
+    );
+  const page = async (batchId: string) => (await listProducts(executor, batchId, { afterLine: 0, limit: 1_000 })).products;
+  const sizes = async (pages: AsyncIterable<unknown[]>) => {
+    const lengths: number[] = [];
+    for await (const { length } of pages) lengths.push(length);
+    return lengths;
+  };
+  const products = await page(short);
+  assert.equal(products.length, 18);
+  assert.ok(products.every((product) => !("record" in product)));
+  assert.deepEqual(await sizes(recordPages(executor, short)), [16, 2]);
+  assert.equal((await page(long)).length, 16);
+  assert.deepEqual(await sizes(productPages(executor, long)), [16, 2]);
 });
 
 function mostLookedAt(plan: Plan): number {

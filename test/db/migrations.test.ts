@@ -6,7 +6,7 @@ import type { CatalogueFacts } from "../../src/csv/read-catalogue.ts";
 import { writeResultFile } from "../../src/csv/write-result-file.ts";
 import { connectDatabase, DEFAULT_TENANT_ID } from "../../src/db/connect.ts";
 import { findBatch } from "../../src/db/batches.ts";
-import { productPages } from "../../src/db/list-products.ts";
+import { recordPages } from "../../src/db/list-products.ts";
 import { migrateDatabase } from "../../src/db/migrate.ts";
 import { openQueue } from "../../src/queue/queue.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -71,7 +71,7 @@ test("a batch that an earlier version took goes on after the migration, with its
     facts: batch?.csvFacts as CatalogueFacts,
     shape: "append",
     names: ["main"],
-    products: productPages(db.executor, BATCH_ID),
+    products: recordPages(db.executor, BATCH_ID),
     outputUrl: String,
   }))
     pieces.push(piece);

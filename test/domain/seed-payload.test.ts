@@ -29,7 +29,6 @@ const product = (line: number, name: string, images: number): ProductResult => (
   line,
   serial: String(line),
   name,
-  record: "",
   urls: Array.from({ length: images }, (_, index) => `https://shop.example/${line}/${index}.jpg`),
   images: Array.from({ length: images }, (_, index) => ({
     fetchedUrl: null,

@@ -6,7 +6,7 @@ import { before, beforeEach, describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Problem } from "../../src/contract/problem.ts";
 import type { BatchRow } from "../../src/db/batches.ts";
-import type { ProductResult } from "../../src/domain/product-result.ts";
+import type { RecordedProduct } from "../../src/domain/product-result.ts";
 import { MAIN_OUTPUT } from "../../src/domain/recipe.ts";
 import { createServer, type HttpDeps } from "../../src/http/server.ts";
 import type { ArchiveFiles } from "../../src/http/zip-outputs.ts";
@@ -23,7 +23,7 @@ const AWAY = new Error("the database is away");
 /** More than the buffers of a connection swallow for a client that does not read. */
 const LARGE = 32 * 1024 * 1024;
 
-const failed: ProductResult = {
+const failed: RecordedProduct = {
   line: 2,
   serial: "1",
   name: "Mug",
@@ -51,7 +51,7 @@ describe("what is made while it is sent", () => {
   let server: Server;
   let look: () => Promise<void>;
   /** What comes after the first page. */
-  let rest: () => AsyncIterable<ProductResult[]>;
+  let rest: () => AsyncIterable<RecordedProduct[]>;
   /** The file of the output that is asked for. */
   let output: { path: string; bytes: number };
   const told: { route: string; err: Error }[] = [];
@@ -67,6 +67,7 @@ describe("what is made while it is sent", () => {
       settings: { auth: "none", apiKeys: [], publicUrl: () => "http://127.0.0.1", uploadBytesMax: 0, uploadMs: 0, version: "0" },
       findBatchByToken: () => look().then(() => batch),
       productPages: pages,
+      recordPages: pages,
       outputFiles: () => archived(() => rest()),
       findOutput: async () => ({ ...output, modifiedAt: new Date(), mediaType: "image/jpeg", etag: '"1"' }),
       openReport: async () => ({ columns: ["name"], pages: cellsOf(pages()), failed: new AbortController().signal, close: async () => {} }),
@@ -166,7 +167,7 @@ describe("what is made while it is sent", () => {
   });
 });
 
-async function* cellsOf(pages: AsyncIterable<ProductResult[]>) {
+async function* cellsOf(pages: AsyncIterable<RecordedProduct[]>) {
   for await (const page of pages) yield page.map(({ name }) => [name]);
 }
 

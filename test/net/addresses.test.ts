@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setImmediate as turnOfEvents } from "node:timers/promises";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
-import { DOWNLOAD_LIMITS } from "../../src/net/deadlines.ts";
+import { DOWNLOAD_LIMITS } from "../../src/net/download-limits.ts";
 import { createGuard } from "../../src/net/guarded-lookup.ts";
 import { HostPaused, NO_WATCH } from "../../src/net/host-watch.ts";
 import type { Resolve } from "../../src/net/look-ups.ts";
