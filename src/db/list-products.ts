@@ -31,12 +31,12 @@ export type ProductPage<P extends ProductResult = ProductResult> = { products: P
 type Asked = { afterLine: number; limit: number };
 
 /** All of a batch's products, page by page in the order of the file. */
-export function productPages(db: Executor, batchId: string): AsyncGenerator<ProductResult[]> {
+export function productPages(db: Executor, batchId: string): AsyncGenerator<ProductResult[], void> {
   return pagesOf((page) => listProducts(db, batchId, page));
 }
 
 /** The same with the rows of the file. */
-export function recordPages(db: Executor, batchId: string): AsyncGenerator<RecordedProduct[]> {
+export function recordPages(db: Executor, batchId: string): AsyncGenerator<RecordedProduct[], void> {
   return pagesOf((page) => readPage<RecordRow>(db, RECORDS, batchId, page));
 }
 
@@ -45,7 +45,7 @@ export function listProducts(db: Executor, batchId: string, page: Asked): Promis
   return readPage<ProductRow>(db, PRODUCTS, batchId, page);
 }
 
-async function* pagesOf<P extends ProductResult>(read: (page: Asked) => Promise<ProductPage<P>>): AsyncGenerator<P[]> {
+async function* pagesOf<P extends ProductResult>(read: (page: Asked) => Promise<ProductPage<P>>): AsyncGenerator<P[], void> {
   for (let afterLine: number | null = 0; afterLine !== null;) {
     const page: ProductPage<P> = await read({ afterLine, limit: PAGE_PRODUCTS });
     yield page.products;

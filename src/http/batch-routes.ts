@@ -20,7 +20,7 @@ export type BatchDeps = TakeDeps &
   BatchLookup & {
     /** The newest first, those before `before`. */
     listBatches(page: { before: string | null; limit: number }): Promise<BatchRow[]>;
-    listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage>;
+    listProducts(batchId: string, page: { afterLine: number; limit: number }, gone: AbortSignal): Promise<ProductPage>;
   };
 
 const BATCHES_DEFAULT = 50;
@@ -144,7 +144,11 @@ function addListProducts(app: FastifyInstance, deps: BatchDeps): void {
     async (request, reply) => {
       const batch = await getBatchInPath(deps, request);
       const { limit = PRODUCTS_DEFAULT, cursor } = request.query as Static<typeof ProductsQuery>;
-      const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
+      const { products, nextLine } = await deps.listProducts(
+        batch.batchId,
+        { afterLine: readLineCursor(cursor), limit },
+        goneSignal(reply),
+      );
       reply.header("cache-control", "no-store");
       return {
         products: products.map((product) => viewProduct(product, batch, deps.settings.publicUrl())),

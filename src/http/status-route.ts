@@ -12,13 +12,14 @@ import { FOLLOW_HEADERS, followHeaders } from "./answer-headers.ts";
 import { viewState } from "./batch-view.ts";
 import { readLineCursor } from "./cursor.ts";
 import { getBatch, type BatchLookup } from "./get-batch.ts";
+import { goneSignal } from "./gone-signal.ts";
 import { pageQuery, PRODUCTS_DEFAULT, PRODUCTS_MAX } from "./page-query.ts";
 import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
 import { ProblemError } from "./problems.ts";
 
 export type StatusDeps = BatchLookup & {
   settings: { publicUrl: () => string };
-  listProducts(batchId: string, page: { afterLine: number; limit: number }): Promise<ProductPage>;
+  listProducts(batchId: string, page: { afterLine: number; limit: number }, gone: AbortSignal): Promise<ProductPage>;
 };
 
 const Params = Type.Object({ requestId: RequestId });
@@ -53,7 +54,11 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
       if (request.validationError)
         throw new ProblemError("bad_request", `Expected limit from 1 to ${PRODUCTS_MAX} and cursor as nextCursor gave it.`);
       const { limit = PRODUCTS_DEFAULT, cursor } = request.query as Static<typeof Query>;
-      const { products, nextLine } = await deps.listProducts(batch.batchId, { afterLine: readLineCursor(cursor), limit });
+      const { products, nextLine } = await deps.listProducts(
+        batch.batchId,
+        { afterLine: readLineCursor(cursor), limit },
+        goneSignal(reply),
+      );
       reply.headers(followHeaders(batch));
       return toView(batch, products, deps.settings.publicUrl(), nextLine === null ? null : writeCursor("line", nextLine));
     },

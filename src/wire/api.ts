@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
-import { DEFAULT_TENANT_ID, isDatabaseAway } from "../db/connect.ts";
+import { DEFAULT_TENANT_ID, isDatabaseAway, type Executor } from "../db/connect.ts";
 import { listProducts, productPages, recordPages } from "../db/list-products.ts";
 import { impatient } from "../db/lock-wait.ts";
 import { findOutput, listOutputs } from "../db/outputs.ts";
@@ -25,6 +25,7 @@ import { resumeBatch, resumeShare } from "../queue/resume-batch.ts";
 import { readVersion } from "../version.ts";
 import { LOADS_AT_ONCE, REPORTS_AT_ONCE } from "./fit-connections.ts";
 import { isQuicklyRead, wireIntake } from "./intake.ts";
+import { createPagePlaces, type PagePlaces } from "./page-places.ts";
 import { wirePreflight } from "./preflight.ts";
 import { AT_ONCE, type OnStop, type Parts } from "./parts.ts";
 
@@ -121,10 +122,11 @@ function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">):
     warn(known, "an output is lost", { batchId: output.batchId });
     return null;
   };
+  const places = createPagePlaces({ poolMax: db.pool.options.max });
   return {
     findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
     listBatches: (page) => listBatches(db.executor, DEFAULT_TENANT_ID, page),
-    listProducts: (batchId, page) => listProducts(db.executor, batchId, page),
+    listProducts: (batchId, page, gone) => places.once(batchId, () => listProducts(db.executor, batchId, page), gone),
     async findOutput(token, fileName) {
       const output = await findOutput(db.executor, token, fileName);
       if (!output) return null;
@@ -138,13 +140,22 @@ function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">):
     },
     findBatchByToken: (token) => findBatchByToken(db.executor, token),
     findResult: storage.findResult,
-    productPages: (batchId) => productPages(db.executor, batchId),
-    recordPages: (batchId) => recordPages(db.executor, batchId),
-    outputFiles: (batchId) => ({
-      list: () => listOutputs(db.executor, batchId),
-      find: (output) => findWhole({ batchId, ...output }),
-    }),
+    productPages: (batchId) => eachIn(places.pageByPage(batchId), productPages(db.executor, batchId)),
+    recordPages: (batchId) => eachIn(places.pageByPage(batchId), recordPages(db.executor, batchId)),
+    outputFiles(batchId) {
+      const inPlace = places.pageByPage(batchId);
+      const executor: Executor = { executeSql: (text, values) => inPlace(() => db.executor.executeSql(text, values)) };
+      return { list: () => listOutputs(executor, batchId), find: (output) => findWhole({ batchId, ...output }) };
+    },
   };
+}
+
+async function* eachIn<T>(inPlace: ReturnType<PagePlaces["pageByPage"]>, pages: AsyncGenerator<T, void>): AsyncGenerator<T> {
+  for (;;) {
+    const next = await inPlace(() => pages.next());
+    if (next.done) return;
+    yield next.value;
+  }
 }
 
 async function serveCsvFetch(config: Parts["config"], onStop: OnStop): Promise<HttpDeps["fetchCsv"]> {
