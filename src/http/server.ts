@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from "fastify";
 import { isOutOfFiles } from "../domain/open-files.ts";
 import { createCalmWarn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
+import { closeUnread } from "./close-unread.ts";
 import { addDocsRoutes } from "./docs-routes.ts";
 import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./openapi.ts";
 import { multipartProblem } from "./multipart-problem.ts";
@@ -87,6 +88,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
     },
   });
   answerOddRequests(app.server);
+  closeUnread(app.server);
   refuseWhileClosing(app);
   protect(app, deps.settings);
   answerErrors(app, deps);
