@@ -48,6 +48,8 @@ module.exports = {
   allowed: [
     ...allowed,
     { from: { path: "^src/[^/]+\\.ts$" }, to: {} },
+    // Read before any of src is loaded, too.
+    { from: { path: "^src/wire/" }, to: { path: "^bin/threads-max\\." } },
     { from: {}, to: { dependencyTypes: ["core", "npm", "npm-optional", "npm-no-pkg"] } },
   ],
   allowedSeverity: "error",

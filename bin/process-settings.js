@@ -2,6 +2,7 @@
 import { enableCompileCache, getCompileCacheDir } from "node:module";
 import { dirname } from "node:path";
 import { setFlagsFromString } from "node:v8";
+import { readThreadsMax } from "./threads-max.js";
 
 // Compiled code and stripped types are kept between starts: half a second less each time. A thread that loads a
 // catalogue finds it in its environment: its start takes 0.16 s of CPU instead of 0.43.
@@ -15,4 +16,6 @@ setFlagsFromString("--semi-space-growth-factor=1");
 
 // Look-ups and files share libuv's pool threads, of which there are four: a slow resolver would hold up every write. Look-ups may have
 // half of them, one each for as long as it takes (src/net/look-ups.ts): with 32 at once, names of five seconds come six in a second.
-process.env.UV_THREADPOOL_SIZE ??= "64";
+// Where the system allows few threads, as a container's limit does, they have an eighth of those, and four at least: of 64, encoders and the
+// embedded database need 47, and libuv ends the process without a word where it cannot make the pool's.
+process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, Math.min(64, Math.floor(readThreadsMax() / 8))));

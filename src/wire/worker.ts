@@ -1,3 +1,4 @@
+import { readThreadsMax } from "../../bin/threads-max.js";
 import { findSealedHeaders } from "../db/batches.ts";
 import { HOSTS_CHANNEL } from "../db/host-pauses.ts";
 import { listen } from "../db/listen.ts";
@@ -18,6 +19,7 @@ import { HostPauses } from "../worker/host-pauses.ts";
 import { createNetworkGuard } from "../worker/network-guard.ts";
 import { startWorker, type Worker, type WorkerDeps } from "../worker/worker.ts";
 import { fitDownloads, readFilesMax } from "./fit-downloads.ts";
+import { countThreads, fitEncoders } from "./fit-encoders.ts";
 import { loadOnce } from "./load-once.ts";
 import type { OnStop, Parts } from "./parts.ts";
 
@@ -79,7 +81,7 @@ export async function wireWorker({ config, log, warn, db, queue, storage, public
 
 function wireEncoders({ config, log }: Pick<Parts, "config" | "log">): EncoderPool {
   return new EncoderPool({
-    size: config.encoders,
+    size: fitEncoders(config, { threadsMax: readThreadsMax(), threads: countThreads() }, log),
     pixelsMax: PIXELS_MAX,
     allowSvg: config.allowSvg,
     taskMs: ENCODE_MS,
