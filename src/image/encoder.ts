@@ -22,13 +22,10 @@ type Fault = "worn" | "too large" | "unsupported" | "disk full" | "disk" | "inpu
 // finish its image.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 standBack();
-const [{ encodeImage, restrictLibvips }, { TooLargeForFormat }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] = await Promise.all([
-  import("./encode.ts"),
-  import("./fit-format.ts"),
-  import("./fit-memory.ts"),
-  import("../domain/decode-cost.ts"),
-]);
+const [{ encodeImage, restrictLibvips, startThreads }, { TooLargeForFormat }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] =
+  await Promise.all([import("./encode.ts"), import("./fit-format.ts"), import("./fit-memory.ts"), import("../domain/decode-cost.ts")]);
 restrictLibvips({ allowSvg: process.argv.includes("--allow-svg") });
+await startThreads();
 reply({ isReady: true });
 // Node would do it at an end of its own accord, which an encoder never has.
 flushCompileCache();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { getPriority } from "node:os";
 import { describe, test } from "node:test";
 import { startEncoderProcess, type EncoderProcess } from "../../src/image/encoder-process.ts";
@@ -60,6 +60,18 @@ describe("an encoder process", { timeout: 30_000 }, () => {
     });
     assert.equal(await ended.residentBytes(), null, "of one that has ended there is nothing to tell");
   });
+
+  test(
+    "has libvips make its threads before it takes an image, which their lack would else be laid to",
+    { skip: !existsSync("/proc") },
+    async () => {
+      await withEncoder(async ({ pid }) => {
+        const folder = `/proc/${pid}/task`;
+        const names = await Promise.all((await readdir(folder)).map((thread) => readFile(`${folder}/${thread}/comm`, "utf8")));
+        assert.ok(names.filter((name) => name.startsWith("libvips")).length > 0, names.join(""));
+      });
+    },
+  );
 
   const hasChrt = ["/usr/bin/chrt", "/bin/chrt"].some((path) => existsSync(path));
 
