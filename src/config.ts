@@ -69,13 +69,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const apiKeys = readApiKeys(read, "API_KEYS");
   const auth = read.oneOf("AUTH", ["none"]);
   const publicUrl = readPublicUrl(read, "PUBLIC_URL");
+  const databaseUrl = read.databaseUrl("DATABASE_URL");
   const config: Config = {
     host,
     port: read.integer("PORT", 3000, 0, 65_535),
     publicUrl,
     apiKeys,
     auth: apiKeys.length > 0 ? "keys" : auth === "none" ? "none" : "loopback",
-    databaseUrl: read.databaseUrl("DATABASE_URL"),
+    databaseUrl,
     embeddedPgPort: read.integer("EMBEDDED_PG_PORT", 54_320, 0, 65_535),
     dataDir: readDataDir(read, "DATA_DIR"),
     role: read.oneOf("ROLE", ["all", "api", "worker"]) ?? "all",
@@ -87,7 +88,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     secretKey: readSecretKey(read, "SECRET_KEY"),
     encoders: read.integer("ENCODERS", defaultEncoders(), 1, 1_024),
     // What would need more is refused with the number that it needs (domain/decode-cost.ts); 256 hold small images in every format.
-    encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", ENCODER_MEMORY_MB, 256, 65_536) * MIB,
+    encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", defaultEncoderMb(databaseUrl), 256, 65_536) * MIB,
     downloads: read.integer("DOWNLOADS", 512, 1, 4_096),
     downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 64, 1, 1_024),
     keepInputs: read.flag("KEEP_INPUTS", true),
@@ -110,13 +111,27 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 const ENCODER_MEMORY_MB = 512;
 
 /**
- * One for each core, as long as three quarters of the memory that the machine or its cgroup allows hold them all. By the default of
- * ENCODER_MEMORY_MB: who raises that for a few large images need not lose encoders.
+ * One for each core, as long as three quarters of the memory hold them all. By the default of ENCODER_MEMORY_MB: who raises that for a few
+ * large images need not lose encoders.
  */
 function defaultEncoders(): number {
+  return Math.max(1, Math.min(availableParallelism(), Math.floor((memoryBytes() * 0.75) / (ENCODER_MEMORY_MB * MIB))));
+}
+
+/** So little, in a small container, that an image which needs more is refused with words, and not ended by the system again and again. */
+function defaultEncoderMb(databaseUrl: string | null): number {
+  return Math.max(256, Math.min(ENCODER_MEMORY_MB, encoderMbMax(databaseUrl)));
+}
+
+/** MB that one encoder may take beside the service, some 150 at work, and the embedded database, some 100 more. */
+export function encoderMbMax(databaseUrl: string | null): number {
+  return Math.floor(memoryBytes() / MIB) - (databaseUrl === null ? 250 : 150);
+}
+
+/** What the machine or its cgroup allows. */
+function memoryBytes(): number {
   const limit = process.constrainedMemory();
-  const memoryBytes = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-  return Math.max(1, Math.min(availableParallelism(), Math.floor((memoryBytes * 0.75) / (ENCODER_MEMORY_MB * MIB))));
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 /** Open to other machines, by its port or by a proxy on this one, everybody could make us fetch and store whatever they like. */

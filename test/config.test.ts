@@ -7,6 +7,18 @@ test("what is not set has its default", () => {
   assert.deepEqual([config.allowCidrs, config.allowPorts, config.contact], [[], [], null]);
 });
 
+test("an encoder's memory is what a small container has for it beside the rest, unless it is set", (t) => {
+  const mbOf = (limitMb: number, env: Record<string, string> = {}) => {
+    t.mock.method(process, "constrainedMemory", () => limitMb * 1024 * 1024);
+    return readConfig(env).encoderMemoryBytes / 1024 / 1024;
+  };
+  assert.deepEqual(
+    [256, 512, 640, 768].map((mb) => mbOf(mb)),
+    [256, 262, 390, 512],
+  );
+  assert.deepEqual([mbOf(512, { DATABASE_URL: "postgres://db/x" }), mbOf(512, { ENCODER_MEMORY_MB: "700" })], [362, 700]);
+});
+
 test("without a contact, the service's own address names it, where it can be reached from outside", () => {
   const contactOf = (env: Record<string, string>) => readConfig({ AUTH: "none", ...env }).contact;
   assert.equal(contactOf({ PUBLIC_URL: "https://images.shop.example" }), "https://images.shop.example");

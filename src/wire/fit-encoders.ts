@@ -29,6 +29,16 @@ export function fitEncoders(
   return fitting;
 }
 
+/** Says so where one encoder's memory is more than there is: the system then ends it, before an image is refused with what would help. */
+export function checkEncoderMemory(
+  { encoderMemoryBytes }: Pick<Config, "encoderMemoryBytes">,
+  fittingMb: number,
+  log: Pick<Log, "warn">,
+): void {
+  if (encoderMemoryBytes > fittingMb * 1024 * 1024)
+    log.warn({ fittingMb }, "there is less memory than one encoder may take beside the rest by ENCODER_MEMORY_MB");
+}
+
 /** How many threads this process has. Only Linux tells; else none. */
 export function countThreads(): number {
   try {

@@ -1,4 +1,5 @@
 import { readThreadsMax } from "../../bin/threads-max.js";
+import { encoderMbMax } from "../config.ts";
 import { findSealedHeaders } from "../db/batches.ts";
 import { HOSTS_CHANNEL } from "../db/host-pauses.ts";
 import { listen } from "../db/listen.ts";
@@ -19,7 +20,7 @@ import { HostPauses } from "../worker/host-pauses.ts";
 import { createNetworkGuard } from "../worker/network-guard.ts";
 import { startWorker, type Worker, type WorkerDeps } from "../worker/worker.ts";
 import { fitDownloads, readFilesMax } from "./fit-downloads.ts";
-import { countThreads, fitEncoders } from "./fit-encoders.ts";
+import { checkEncoderMemory, countThreads, fitEncoders } from "./fit-encoders.ts";
 import { loadOnce } from "./load-once.ts";
 import type { OnStop, Parts } from "./parts.ts";
 
@@ -80,6 +81,7 @@ export async function wireWorker({ config, log, warn, db, queue, storage, public
 }
 
 function wireEncoders({ config, log }: Pick<Parts, "config" | "log">): EncoderPool {
+  checkEncoderMemory(config, encoderMbMax(config.databaseUrl), log);
   return new EncoderPool({
     size: fitEncoders(config, { threadsMax: readThreadsMax(), threads: countThreads() }, log),
     pixelsMax: PIXELS_MAX,

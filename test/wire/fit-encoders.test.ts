@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { chmod, copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { countThreads, fitEncoders } from "../../src/wire/fit-encoders.ts";
+import { checkEncoderMemory, countThreads, fitEncoders } from "../../src/wire/fit-encoders.ts";
 import { createTestFolder } from "../support/folder.ts";
 
 test("no more encoders run than the limit of threads has room for beside the rest, and the log says where that is short", () => {
@@ -22,6 +22,16 @@ test("no more encoders run than the limit of threads has room for beside the res
   assert.throws(() => fit(50), /Expected a limit of 51 processes .+, its embedded database and one encoder, got 50\. .+DATABASE_URL/);
   assert.throws(() => fit(25, "postgres://db/x"), /Expected a limit of 26 processes .+ got 25\. .+pids-limit`\)\.$/);
   assert.ok(countThreads() > 1);
+});
+
+test("the log says where one encoder may take more memory than there is", () => {
+  const said: object[] = [];
+  const check = (mb: number, fittingMb: number) =>
+    checkEncoderMemory({ encoderMemoryBytes: mb * 1024 * 1024 }, fittingMb, { warn: (event) => void said.push(event) });
+  check(512, 512);
+  assert.deepEqual(said, []);
+  check(512, 262);
+  assert.deepEqual(said, [{ fittingMb: 262 }]);
 });
 
 const isRoot = process.geteuid?.() === 0;
