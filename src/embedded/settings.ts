@@ -1,3 +1,5 @@
+const MB = 1024 * 1024;
+
 /**
  * Passed on the command line, so that a cluster made by an older Pressrun gets what this one needs. Durability stays on (fsync,
  * synchronous_commit, full_page_writes): what we acknowledge must survive a power cut.
@@ -9,8 +11,7 @@ export function serverSettings(port: number): string[] {
     unix_socket_directories: "",
     // Eight processes on this server: each takes up to 25.
     max_connections: "200",
-    // A queue fits in this, and more gains nothing on a laptop.
-    shared_buffers: "256MB",
+    shared_buffers: `${sharedBuffersMb()}MB`,
     // So large that checkpoints come by time and not by volume while a million rows are loaded.
     max_wal_size: "2GB",
     min_wal_size: "128MB",
@@ -30,4 +31,13 @@ export function serverSettings(port: number): string[] {
     log_rotation_size: "0",
   };
   return Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+}
+
+/**
+ * A queue fits in 256, and more gains nothing on a laptop. In a small container an eighth of its memory: what the server has touched once is
+ * never given back.
+ */
+function sharedBuffersMb(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.max(16, Math.min(256, Math.floor(limit / 8 / MB))) : 256;
 }

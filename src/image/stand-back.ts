@@ -14,6 +14,8 @@ const SESSION_NICENESS = 19;
 /** Linux takes ten such changes a second from all that are not root: a hundred encoders that start together have had theirs in ten. */
 const SESSION_RETRY_MS = 100;
 const SESSION_TRIES = 200;
+/** Counts as if it held half of the memory there is, besides what it holds: more than the service does, in whatever container that works. */
+const OOM_SCORE = 500;
 /** It takes some 2 ms. */
 const CHRT_MS = 5_000;
 
@@ -25,6 +27,8 @@ export function standBack(): void {
   // Who was started further back stays there: forward is for root alone.
   tryTo(() => setPriority(Math.max(NICENESS, getPriority())));
   void standBackAsSession();
+  // Where memory is used up, Linux ends the largest process, which can be the service: an encoder costs one image (proc_pid_oom_score_adj(5)).
+  tryTo(() => writeFileSync("/proc/self/oom_score_adj", String(OOM_SCORE)));
   // SCHED_BATCH (sched(7)): a thread that is woken waits until the one that woke it is through. libvips wakes one for every
   // sixteen lines: 4 to 10 % of the CPU of an image went into switching between them. chrt is util-linux's.
   tryTo(() => execFileSync("chrt", ["-b", "-p", "0", String(process.pid)], { stdio: "ignore", timeout: CHRT_MS }));

@@ -84,6 +84,10 @@ describe("an encoder process", { timeout: 30_000 }, () => {
     });
   });
 
+  test("is the first that Linux ends where memory is used up", { skip: !existsSync("/proc/self/oom_score_adj") }, async () => {
+    await withEncoder(async ({ pid }) => assert.equal((await readFile(`/proc/${pid}/oom_score_adj`, "utf8")).trim(), "500"));
+  });
+
   test("stays where it is where that is further back, and may not come forward", () => {
     // Root may, unless it has lost the right.
     const asAnybody = process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-sys_nice"] : [];
