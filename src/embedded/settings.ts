@@ -1,3 +1,5 @@
+import { accessSync, constants } from "node:fs";
+
 const MB = 1024 * 1024;
 
 /**
@@ -12,6 +14,8 @@ export function serverSettings(port: number): string[] {
     // Eight processes on this server: each takes up to 25.
     max_connections: "200",
     shared_buffers: `${sharedBuffersMb()}MB`,
+    // By default it is POSIX's, which lies there; a cluster that was made where there is one must start where there is none.
+    ...(isShmWritable() ? {} : { dynamic_shared_memory_type: "mmap" }),
     // So large that checkpoints come by time and not by volume while a million rows are loaded.
     max_wal_size: "2GB",
     min_wal_size: "128MB",
@@ -40,4 +44,15 @@ export function serverSettings(port: number): string[] {
 function sharedBuffersMb(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.max(16, Math.min(256, Math.floor(limit / 8 / MB))) : 256;
+}
+
+/** Only Linux has this folder; elsewhere what initdb chose stays. */
+function isShmWritable(): boolean {
+  if (process.platform !== "linux") return true;
+  try {
+    accessSync("/dev/shm", constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

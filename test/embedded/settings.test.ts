@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { test } from "node:test";
 import { serverSettings } from "../../src/embedded/settings.ts";
 
@@ -13,4 +15,19 @@ test("the embedded server's buffers are an eighth of a small container's memory"
     "shared_buffers=256MB",
     "shared_buffers=256MB",
   ]);
+});
+
+test("the embedded server does without /dev/shm where that cannot be written", { skip: process.platform !== "linux" }, (t) => {
+  const isMapped = () => serverSettings(5_432).includes("dynamic_shared_memory_type=mmap");
+  assert.equal(isMapped(), false);
+  t.mock.method(fs, "accessSync", () => {
+    throw new Error("EROFS: read-only file system");
+  });
+  syncBuiltinESMExports();
+  try {
+    assert.equal(isMapped(), true);
+  } finally {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  }
 });
