@@ -19,8 +19,11 @@ type TempFolder = {
 
 /** Another machine's process cannot be asked whether it lives; a folder it has not touched for a day is left over. */
 const FOREIGN_STALE_MS = 24 * 3600 * 1_000;
-/** Of an earlier boot of this machine, or of another one of the same name, which touches it each minute. */
-const OTHER_BOOT_STALE_MS = 3600 * 1_000;
+/**
+ * Of an earlier boot of this machine, of another one of the same name, or of another container on it, such as this one before it was
+ * started again: a living process touches it each minute.
+ */
+const RELATED_STALE_MS = 3600 * 1_000;
 
 /** So many paths that could not be removed are remembered, some 2 MB; the rest go with the folder, or by the sweep of another process. */
 const STUCK_MAX = 10_000;
@@ -112,7 +115,8 @@ async function isLeftOver(root: string, name: string, { machine, nowMs }: { mach
     const found = await startTicks(Number(pid));
     return found !== "alive" && found !== ticks;
   }
-  return nowMs - (await modifiedMs(join(root, name))) > (its.name === machine.name ? OTHER_BOOT_STALE_MS : FOREIGN_STALE_MS);
+  const isRelated = its.name === machine.name || (its.boot !== "" && its.boot === machine.boot);
+  return nowMs - (await modifiedMs(join(root, name))) > (isRelated ? RELATED_STALE_MS : FOREIGN_STALE_MS);
 }
 
 /** A host name can have dots. */

@@ -213,6 +213,18 @@ describe("the storage", () => {
     );
   });
 
+  test("sweeps what another container of this machine has not touched for an hour, such as the one before a restart", async () => {
+    const folder = join(dataDir, "uploads", "temp");
+    const boot = (await readdir(folder))[0]?.split(".").at(-3) ?? "";
+    const names = { new: `box-1.${boot}.1.1`, old: `box-2.${boot}.1.1`, elsewhere: "box-3.other-boot.1.1", bootless: "box-4..1.1" };
+    for (const name of Object.values(names)) await mkdir(join(folder, name));
+    const beforeSeconds = Date.now() / 1_000 - 2 * 3600;
+    for (const name of [names.old, names.elsewhere, names.bootless]) await utimes(join(folder, name), beforeSeconds, beforeSeconds);
+    await storage.sweep();
+    const left = (await readdir(folder)).filter((name) => name.startsWith("box-"));
+    assert.deepEqual(left.toSorted(), [names.new, names.elsewhere, names.bootless]);
+  });
+
   test("discards what it can, tells of what it cannot without an error, and removes that with a later sweep", async () => {
     const told: unknown[] = [];
     const telling = await createStorage({ dataDir, onNotRemoved: (error) => told.push((error as NodeJS.ErrnoException).syscall) });
