@@ -61,10 +61,10 @@ export async function strikeHost(db: Executor, strike: { host: string; reason: I
   );
 }
 
-/** For a host that has answered after its pause. */
+/** For a host that has answered after its pause, or in one in which each batch tries it (triesEachBatch). */
 export async function clearHostPause(db: Executor, host: string): Promise<void> {
   await db.executeSql(
-    `with cleared as (delete from host_pause where host = $1 and paused_until <= now() returning host)
+    `with cleared as (delete from host_pause where host = $1 and (paused_until <= now() or (strikes >= ${STRIKES_MAX} and reason <> 'rate_limited')) returning host)
      select pg_notify($2, json_build_object('host', host, 'isOver', true)::text) from cleared`,
     [host, HOSTS_CHANNEL],
   );

@@ -26,7 +26,8 @@ export const FAILURES_MAX = 20;
 /**
  * The first pause of a host that fails; each that follows without an answer between is twice as long, up to the longest. Where
  * the trial after the fifth (30 + 60 + 120 + 240 + 480 s, 15.5 minutes) fails too, which is the sixth strike, the host's images
- * are given up, so that a batch of a dead host ends. From then on one image every ten minutes tries whether the host is back.
+ * are given up, so that a batch of a dead host ends: those of each batch once an image of it has failed there too (trial-turns.ts). From then
+ * on one image every ten minutes, and one of each further batch, tries whether the host is back.
  */
 export const STRIKE_PAUSE_MS = 30 * SECOND;
 export const STRIKE_PAUSE_MS_MAX = 10 * MINUTE;
@@ -45,6 +46,12 @@ export const PAUSE_FRESH_MS = 30 * MINUTE;
 
 /** After a pause one image tries the host; others try too where that one has not come back by then. */
 export const TRIAL_MS = 10 * SECOND;
+/**
+ * In the pause of a host that is given up, the next batch waits for the trial of the one before: longer than a mute host takes to fail (40 s).
+ * Most fail at once: how it ended is looked for after a second.
+ */
+export const LAST_TRIAL_MS = 60 * SECOND;
+export const LAST_TRIAL_LOOK_MS = SECOND;
 /**
  * Images of a paused host come back one after the other, 200 a second from each process: all at once would fall upon
  * the host together, and, were it paused again, cost a transaction each time. Beyond half a minute they do come together.
@@ -89,6 +96,14 @@ export function whatHostDid(failure: StageFailure): HostDid {
 export function nextStrike(strikes: number, isConfirmed: boolean): { strikes: number; pauseMs: number } {
   if (!isConfirmed) return { strikes: strikes + 1, pauseMs: strikePauseMs(strikes + 1) };
   return { strikes: Math.max(strikes + 1, STRIKES_MAX), pauseMs: CONFIRMED_PAUSE_MS };
+}
+
+/**
+ * Whether each batch tries the host with an image of its own before its others are given up. What a host answers may be about the paths of one
+ * batch. A 429 is about us, and a host that asks for patience is not asked in its pause.
+ */
+export function triesEachBatch({ strikes, reason }: { strikes: number; reason: ImageCode }): boolean {
+  return strikes >= STRIKES_MAX && reason !== "rate_limited";
 }
 
 /** How long the pause of this strike is; strikes count from 1. */

@@ -1,5 +1,6 @@
 import type { SourceHeaders } from "../domain/source-headers.ts";
 import type { StageResult } from "../domain/stage-result.ts";
+import type { Asker } from "./host-watch.ts";
 import type { Validators } from "./request-headers.ts";
 
 export type Download = {
@@ -22,8 +23,8 @@ export type DownloadOrder = {
   /** Written whole or removed. */
   path: string;
   signal: AbortSignal;
-  /** Where they wait for the same host, batches take turns. */
-  batchId?: string;
+  /** Whose image it is: where they wait for the same host, batches take turns. Nobody's in particular unless told. */
+  asker?: Asker;
   /**
    * What was said of the file the last time: the answer may be a 304, which leaves no file (RFC 9110 §13). Of a failure that isOfCondition
    * no host is told, so that it has to be asked for again without.

@@ -9,7 +9,7 @@ import type { DownloadLimits } from "./download-limits.ts";
 import type { Download, DownloadOrder } from "./download-order.ts";
 import { createGuard, type Guard } from "./guarded-lookup.ts";
 import { createHostGate, watchForGate } from "./host-gate.ts";
-import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
+import { HostPaused, NO_WATCH, type Asker, type HostWatch } from "./host-watch.ts";
 import { createHttpClient, type HttpClient } from "./http1/client.ts";
 import { BadRedirect, orAgain } from "./judge-answer.ts";
 import type { Resolve } from "./look-ups.ts";
@@ -59,6 +59,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
       return gate.waiting;
     },
     async download(order) {
+      const hosts = order.asker === undefined ? context.hosts : watchForGate(gate, hostsFor(order.asker, options.hosts));
       const url = new URL(order.url);
       let leave = () => {};
       // Nobody holds a place at one host while he waits at another: two that redirect to each other would wait for ever.
@@ -66,14 +67,14 @@ export function createDownloader(options: DownloaderOptions): Downloader {
         leave();
         leave = () => {};
         const prepare = () => {
-          if (context.hosts.isPaused(host)) throw new HostPaused(host);
+          if (hosts.isPaused(host)) throw new HostPaused(host);
           return guard.meetName(hostname, order.signal);
         };
-        leave = await gate.enter(host, order.signal, { prepare, batchId: order.batchId });
+        leave = await gate.enter(host, order.signal, { prepare, batchId: order.asker?.batchId });
       };
       let isWhole = false;
       try {
-        const result = await fetchToFile(context, { ...order, moveTo }, url);
+        const result = await fetchToFile({ ...context, hosts }, { ...order, moveTo }, url);
         isWhole = result.ok;
         return result;
       } finally {
@@ -83,6 +84,10 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     },
     close: client.close,
   };
+}
+
+function hostsFor(asker: Asker, hosts: HostWatch = NO_WATCH): HostWatch {
+  return hosts.of?.(asker) ?? hosts;
 }
 
 type Context = DownloaderOptions & { hosts: HostWatch; guard: Guard; spare: SparePieces; client: HttpClient; unpacking: Gate };

@@ -1,5 +1,8 @@
 import type { StageFailure } from "../domain/stage-result.ts";
 
+/** For whom a host is asked. */
+export type Asker = { batchId: string };
+
 /** What is known of hosts beyond one download; told of every host that a redirect leads to. */
 export type HostWatch = {
   isPaused(host: string): boolean;
@@ -13,6 +16,8 @@ export type HostWatch = {
   isExcused?(failure: StageFailure): boolean;
   /** Whether a failure of which it has yet to be told is the image's alone: the host gives others, and need not be spared for it. */
   isOfOneImage?(host: string, failure: StageFailure): boolean;
+  /** The same, as it is for one who asks. */
+  of?(asker: Asker): HostWatch;
 };
 
 export const NO_WATCH: HostWatch = { isPaused: () => false, admits: () => true, onSuccess() {}, onFailure() {} };

@@ -6,18 +6,18 @@ import {
   FAILURES_MAX,
   givenUpHost,
   HOST_LENGTH_MAX,
-  PAUSE_FRESH_MS,
   nextStrike,
   returnDelayMs,
   STRIKES_MAX,
-  TRIAL_MS,
+  triesEachBatch,
   whatHostDid,
   type HostDid,
 } from "../domain/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
-import type { HostWatch } from "../net/host-watch.ts";
+import type { Asker, HostWatch } from "../net/host-watch.ts";
+import { mayTryInPause, NEWS_MS, timeToWait, withPause, type PausedHost } from "./paused-host.ts";
 
 type HostPausesDeps = {
   executor: Executor;
@@ -31,30 +31,17 @@ type HostPausesDeps = {
 const POLL_MS = 5_000;
 /** Hosts whose failures are counted; beyond, all counts begin anew. */
 const FAILING_HOSTS_MAX = 10_000;
-/** A pause that grows by less is not worth telling: thirty answers in flight say the same. */
-const NEWS_MS = 250;
 /** Between two readings: one of fifty thousand hosts takes 110 ms, and every host can send news meanwhile. */
 const REST_MS = 250;
 
-/**
- * `earlierMs`: how long the pauses were together that are over since its last answer. `hasFirst`: an image was told to come back before all
- * others.
- */
-type Paused = {
-  since: number;
-  until: number;
-  earlierMs: number;
-  reason: ImageCode;
-  strikes: number;
-  givenBack: number;
-  hasFirst: boolean;
-  trialUntil: number;
-};
+/** `wasRefused`: its host asked for patience when it was last asked for it. `wasTried`: an attempt at it has failed. */
+export type Tries = { wasRefused: boolean; wasTried: boolean };
+const NOBODY: Asker = { batchId: "" };
 
 /** Which hosts are left alone for now: what this process saw of them, and what the others told. */
 export class HostPauses implements HostWatch {
   readonly #deps: HostPausesDeps;
-  readonly #paused = new Map<string, Paused>();
+  readonly #paused = new Map<string, PausedHost>();
   readonly #failures = new Map<string, number>();
   readonly #answers = createHostAnswers();
   readonly #saidOver = new Set<string>();
@@ -69,30 +56,44 @@ export class HostPauses implements HostWatch {
     this.#poll = setInterval(() => this.#refresh(), POLL_MS);
   }
 
-  isPaused(host: string): boolean {
-    const known = this.#paused.get(host);
-    return known !== undefined && known.until > this.#deps.now();
+  /** What concerns a batch, from whoever downloads for it. */
+  of(asker: Asker): HostWatch {
+    return {
+      isPaused: (host) => this.isPaused(host, asker),
+      admits: (host) => this.admits(host, asker),
+      onSuccess: (host) => this.onSuccess(host),
+      onFailure: (host, failure) => this.onFailure(host, failure, asker),
+      isOfOneImage: (host, failure) => this.isOfOneImage(host, failure),
+    };
   }
 
-  admits(host: string): boolean {
+  isPaused(host: string, { batchId } = NOBODY): boolean {
     const known = this.#paused.get(host);
-    return known === undefined || timeToWait(known, this.#deps.now()) <= 0;
+    return known !== undefined && known.until > this.#deps.now() && !mayTryInPause(known, batchId);
+  }
+
+  admits(host: string, { batchId } = NOBODY): boolean {
+    const known = this.#paused.get(host);
+    return known === undefined || timeToWait(known, { batchId, rank: known.turns.rank(batchId, false) }, this.#deps.now()) <= 0;
   }
 
   /**
    * What happens to an image of this host without a try at it; null where it is to be tried. One that `wasRefused` does not come back as the
    * first after a pause: were it the one that its host never gives, it would pause it again and again, and none of the others would come.
    */
-  meet(host: string, { wasRefused } = { wasRefused: false }): Outcome<never> | null {
+  meet(host: string, { wasRefused = false, wasTried = false }: Partial<Tries> = {}, { batchId } = NOBODY): Outcome<never> | null {
     const known = this.#paused.get(host);
     if (!known) return null;
-    const remainingMs = timeToWait(known, this.#deps.now());
+    const rank = known.turns.rank(batchId, wasTried);
+    const remainingMs = timeToWait(known, { batchId, rank }, this.#deps.now());
     if (remainingMs <= 0) return null;
-    if (known.strikes >= STRIKES_MAX) return { kind: "give_up", failure: givenUpHost(host, known.reason) };
-    const place = wasRefused || known.hasFirst ? known.givenBack + 1 : 0;
-    const delayMs = returnDelayMs({ remainingMs, place, strikes: known.strikes, random: this.#deps.random() });
+    const mayTry = mayTryInPause(known, batchId);
+    if (known.strikes >= STRIKES_MAX && !mayTry) return { kind: "give_up", failure: givenUpHost(host, known.reason) };
+    const isFirst = !wasRefused && rank < known.firstRank;
+    const place = isFirst ? 0 : known.givenBack + 1;
+    const delayMs = returnDelayMs({ remainingMs, place, strikes: mayTry ? 0 : known.strikes, random: this.#deps.random() });
     known.givenBack += 1;
-    known.hasFirst ||= !wasRefused;
+    if (isFirst) known.firstRank = rank;
     return { kind: "release", delayMs };
   }
 
@@ -109,17 +110,17 @@ export class HostPauses implements HostWatch {
     if (!known) return;
     known.since = this.#deps.now();
     known.earlierMs = 0;
-    if (known.until > this.#deps.now()) return;
+    if (known.until > this.#deps.now() && !triesEachBatch(known)) return;
     this.#paused.delete(host);
     this.#tell(clearHostPause(this.#deps.executor, host));
   }
 
-  onFailure(host: string, failure: StageFailure): void {
+  onFailure(host: string, failure: StageFailure, asker = NOBODY): void {
     if (host.length > HOST_LENGTH_MAX) return;
     if (whatHostDid(failure).kind === "busy") this.#answers.onBusy(host);
     const did = this.whatDid(host, failure);
-    if (did.kind === "asked") this.#onRefused(host, did.pauseMs, failure);
-    else if (did.kind === "failed") this.#onFailed(host, failure);
+    if (did.kind === "asked") this.#onRefused(host, did.pauseMs, failure, asker);
+    else if (did.kind === "failed") this.#onFailed(host, failure, asker);
     else if (did.kind === "answered") this.onSuccess(host);
   }
 
@@ -131,8 +132,8 @@ export class HostPauses implements HostWatch {
   }
 
   /** An image was answered 503 for the first time, by a host that gives others. */
-  onFirstBusy(host: string, reason: ImageCode): void {
-    this.#onAsked(host, this.#answers.onFirstBusy(host), reason);
+  onFirstBusy(host: string, reason: ImageCode, asker = NOBODY): void {
+    this.#onAsked(host, this.#answers.onFirstBusy(host), reason, asker);
   }
 
   /**
@@ -151,25 +152,31 @@ export class HostPauses implements HostWatch {
     clearInterval(this.#poll);
   }
 
-  #onRefused(host: string, pauseMs: number, failure: StageFailure): void {
+  #onRefused(host: string, pauseMs: number, failure: StageFailure, asker: Asker): void {
     // A 503 without Retry-After, of which onFirstBusy() is told.
     if (pauseMs === 0) return;
     const isOfOne = this.isOfOneImage(host, failure);
     this.#answers.onAsked(host, failure, isOfOne, this.#deps.now());
-    if (!isOfOne) this.#onAsked(host, pauseMs, failure.code);
+    if (!isOfOne) this.#onAsked(host, pauseMs, failure.code, asker);
   }
 
-  #onAsked(host: string, pauseMs: number, reason: ImageCode): void {
+  #onAsked(host: string, pauseMs: number, reason: ImageCode, { batchId }: Asker): void {
+    if (pauseMs <= 0) return;
     const known = this.#paused.get(host);
-    if (pauseMs <= 0 || (known && known.until > this.#deps.now() + pauseMs - NEWS_MS)) return;
+    known?.turns.onFailed(batchId);
+    if (known && known.until > this.#deps.now() + pauseMs - NEWS_MS) return;
     this.#apply({ host, remainingMs: pauseMs, reason, strikes: known?.strikes ?? 0 });
     this.#tell(pauseHost(this.#deps.executor, { host, pauseMs, reason }));
   }
 
-  #onFailed(host: string, { code: reason, retry }: StageFailure): void {
+  #onFailed(host: string, { code: reason, retry }: StageFailure, { batchId }: Asker): void {
     const known = this.#paused.get(host);
-    // Begun before the pause; it is known already.
-    if (known && known.until > this.#deps.now()) return;
+    known?.turns.onFailed(batchId);
+    if (known && known.until > this.#deps.now()) {
+      // Begun before the pause, which is known already, or the trial of a batch in it: the next one's turn.
+      if (triesEachBatch(known)) known.trialUntil = 0;
+      return;
+    }
     const count = (this.#failures.get(host) ?? 0) + 1;
     const isTrial = known !== undefined && known.strikes > 0;
     if (count < FAILURES_MAX && !isTrial) {
@@ -180,26 +187,14 @@ export class HostPauses implements HostWatch {
     this.#failures.delete(host);
     const isConfirmed = isTrial && !retry && known.reason === reason;
     const { strikes, pauseMs } = nextStrike(known?.strikes ?? 0, isConfirmed);
-    this.#apply({ host, remainingMs: pauseMs, reason, strikes });
+    this.#apply({ host, remainingMs: pauseMs, reason, strikes }).turns.onFailed(batchId);
     this.#tell(strikeHost(this.#deps.executor, { host, reason, isConfirmed }));
   }
 
-  #apply({ host, remainingMs, reason, strikes }: HostPause): void {
-    const now = this.#deps.now();
-    const until = now + remainingMs;
-    const known = this.#paused.get(host);
-    const isNew = !known || until > known.until + NEWS_MS;
-    const isOver = known !== undefined && known.until <= now && until > now;
-    this.#paused.set(host, {
-      since: known && !isOver ? known.since : Math.min(now, until),
-      earlierMs: (known?.earlierMs ?? 0) + (isOver ? known.until - known.since : 0),
-      until: Math.max(until, known?.until ?? 0),
-      reason,
-      strikes,
-      givenBack: isNew ? 0 : known.givenBack,
-      hasFirst: !isNew && known.hasFirst,
-      trialUntil: isNew ? 0 : known.trialUntil,
-    });
+  #apply({ host, ...pause }: HostPause): PausedHost {
+    const paused = withPause(this.#paused.get(host), pause, this.#deps.now());
+    this.#paused.set(host, paused);
+    return paused;
   }
 
   #refresh(): void {
@@ -235,14 +230,4 @@ export class HostPauses implements HostWatch {
   #tell(telling: Promise<void>): void {
     telling.catch(this.#deps.onError);
   }
-}
-
-/** After the pause of a host that failed, one image at a time tries it; a host that had asked for its pause is asked as before. */
-function timeToWait(known: Paused, nowMs: number): number {
-  const isOver = known.until <= nowMs;
-  if (!isOver) return known.until - nowMs;
-  if (known.strikes === 0 || known.until < nowMs - PAUSE_FRESH_MS) return 0;
-  if (known.trialUntil > nowMs) return known.trialUntil - nowMs;
-  known.trialUntil = nowMs + TRIAL_MS;
-  return 0;
 }

@@ -65,6 +65,27 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
   };
   // Were the host to blame for an answer that broke off, its head would have ended the outage.
   const isToBlame = ({ code }: StageFailure) => isAway() && (UNREACHED.has(code) || code === "truncated");
+  const watch: NetworkGuard["watch"] = (hosts) => ({
+    isPaused: (host) => hosts.isPaused(host),
+    admits: (host) => hosts.admits(host),
+    // A slow line brings heads, though many bodies come too slowly.
+    onHead(host, head) {
+      onAnswer(host);
+      hosts.onHead?.(host, head);
+    },
+    onSuccess(host) {
+      onAnswer(host);
+      hosts.onSuccess(host);
+    },
+    onFailure(host, failure) {
+      if (UNREACHED.has(failure.code)) onUnreached(host);
+      else if (whatHostDid(failure).kind !== "unknown") onAnswer(host);
+      if (!isToBlame(failure)) hosts.onFailure(host, failure);
+    },
+    isExcused: isToBlame,
+    isOfOneImage: (host, failure) => hosts.isOfOneImage?.(host, failure) === true,
+    of: (asker) => watch(hosts.of?.(asker) ?? hosts),
+  });
 
   return {
     isToBlame,
@@ -75,25 +96,6 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
       triedAt = now();
       return 1;
     },
-    watch: (hosts) => ({
-      isPaused: (host) => hosts.isPaused(host),
-      admits: (host) => hosts.admits(host),
-      // A slow line brings heads, though many bodies come too slowly.
-      onHead(host, head) {
-        onAnswer(host);
-        hosts.onHead?.(host, head);
-      },
-      onSuccess(host) {
-        onAnswer(host);
-        hosts.onSuccess(host);
-      },
-      onFailure(host, failure) {
-        if (UNREACHED.has(failure.code)) onUnreached(host);
-        else if (whatHostDid(failure).kind !== "unknown") onAnswer(host);
-        if (!isToBlame(failure)) hosts.onFailure(host, failure);
-      },
-      isExcused: isToBlame,
-      isOfOneImage: (host, failure) => hosts.isOfOneImage?.(host, failure) === true,
-    }),
+    watch,
   };
 }

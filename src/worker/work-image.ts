@@ -12,7 +12,7 @@ import type { Log } from "../observe/log.ts";
 import { databaseNowMs, type Claim } from "../queue/image-jobs.ts";
 import { decideFailure } from "./decide-failure.ts";
 import type { DiskGuard } from "./disk-guard.ts";
-import type { HostPauses } from "./host-pauses.ts";
+import type { HostPauses, Tries } from "./host-pauses.ts";
 import { placesOf } from "./placed-outputs.ts";
 import { processImage } from "./process-image.ts";
 import { LostClaim, NoRoom } from "./images-in-hand.ts";
@@ -38,7 +38,7 @@ export type WorkDeps = {
 /** One claim, from image to settled outcome. */
 export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease: Lease): Promise<void> {
   const startedAtMs = performance.now();
-  const { attempt, outcome } = meetPause(deps.hosts, claim, image.host) ?? (await tryImage(deps, claim, image, lease));
+  const { attempt, outcome } = meetPause(deps.hosts, claim, image) ?? (await tryImage(deps, claim, image, lease));
   if (lease.signal.reason instanceof LostClaim) return;
   const item: ImageOutcome = {
     claim,
@@ -61,8 +61,8 @@ export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImag
 /** What came of a claim. `attempt` is null where it was broken off, or none was made, and counts for nothing. */
 type Tried = { attempt: Attempt | null; outcome: Outcome<Processed> };
 
-function meetPause(hosts: WorkDeps["hosts"], claim: Claim, host: string): Tried | null {
-  const outcome = hosts.meet(host, { wasRefused: wasRefused(claim) });
+function meetPause(hosts: WorkDeps["hosts"], claim: Claim, image: SourcedImage, host = image.host): Tried | null {
+  const outcome = hosts.meet(host, triesOf(claim, image), image.batch);
   return outcome && { attempt: null, outcome };
 }
 
@@ -77,7 +77,7 @@ async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease
     const delayMs = lease.signal.reason instanceof NoRoom ? deps.disk.retryMs(image) : 0;
     const released = { attempt: null, outcome: { kind: "release", delayMs } } as const;
     if (lease.signal.aborted || error instanceof NoAttempt) return released;
-    if (error instanceof HostPaused) return meetPause(deps.hosts, claim, error.host) ?? released;
+    if (error instanceof HostPaused) return meetPause(deps.hosts, claim, image, error.host) ?? released;
     const lack = outOfFiles(error);
     if (lack === null) deps.log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");
     const { failure } = lack ?? failed("storage_failed", "The image could not be processed for a reason on our side.");
@@ -100,7 +100,7 @@ function stagesFor(
 ): Stages {
   const { onBody, onBytes } = size;
   const onAsked = () => (size.onAsked(), lease.onAsked());
-  const shared = { batchId, wasRefused: wasRefused(claim), onAsked, onBody, onBytes };
+  const shared = { asker: batch, wasRefused: wasRefused(claim), onAsked, onBody, onBytes };
   const download: Stages["download"] = (order) => stages.download({ ...order, ...shared });
   return {
     ...stages,
@@ -134,11 +134,12 @@ async function decide(
   if (result.ok) return { kind: "done", result: result.value };
   const { failure } = result;
   if (deps.network.isToBlame(failure)) return { kind: "release", delayMs: deps.network.retryMs() };
-  return waitAsAsked(deps.hosts, claim, image.host, failure) ?? decideFailure(deps, { ...image, attempt: image.attempts + 1 }, failure);
+  return waitAsAsked(deps.hosts, claim, image, failure) ?? decideFailure(deps, { ...image, attempt: image.attempts + 1 }, failure);
 }
 
 /** Where the host asked for patience, the image waits like one that was not tried. Null where it did not ask, or the image has waited for as long as it may. */
-function waitAsAsked(hosts: WorkDeps["hosts"], claim: Claim, host: string, failure: StageFailure): Outcome<never> | null {
+function waitAsAsked(hosts: WorkDeps["hosts"], claim: Claim, image: SourcedImage, failure: StageFailure): Outcome<never> | null {
+  const { host, batch } = image;
   const did = hosts.whatDid(host, failure);
   if (did.kind !== "asked") return null;
   const now = databaseNowMs(claim.job);
@@ -147,14 +148,17 @@ function waitAsAsked(hosts: WorkDeps["hosts"], claim: Claim, host: string, failu
   const waitedMs = now - askedSince;
   if (waitedMs > did.patienceMs) return null;
   const isBusy = whatHostDid(failure).kind === "busy";
-  const isAgain = wasRefused(claim);
-  if (isBusy && !isAgain) hosts.onFirstBusy(host, failure.code);
+  if (isBusy && !wasRefused(claim)) hosts.onFirstBusy(host, failure.code, batch);
   // It may be the one image that its host answers so: others go on, and it is not asked for as often.
-  const mayBeAlone = isBusy || (failure.isRefusedAgain === true && !hosts.isPaused(host));
+  const mayBeAlone = isBusy || (failure.isRefusedAgain === true && !hosts.isPaused(host, batch));
   // Where a redirect led to the host that asked, the image's own host is not paused.
-  const met = hosts.meet(host, { wasRefused: isAgain }) ?? { kind: "release", delayMs: 0 };
+  const met = hosts.meet(host, triesOf(claim, image), batch) ?? { kind: "release", delayMs: 0 };
   if (met.kind !== "release") return met;
   return { ...met, delayMs: Math.max(met.delayMs, did.pauseMs, mayBeAlone ? busyDelayMs(waitedMs) : 0), askedSince };
+}
+
+function triesOf(claim: Claim, { attempts }: SourcedImage): Tries {
+  return { wasRefused: wasRefused(claim), wasTried: attempts > 0 };
 }
 
 /** Whether its host asked for patience when the image was last asked for. */

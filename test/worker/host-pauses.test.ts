@@ -363,17 +363,84 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
-  test("after six strikes images are given up at once, but for one that tries when the pause is over", async () => {
+  /** What becomes of an image of this batch, and what it says of the host where it was tried. */
+  const batchesOf = (pauses: HostPauses) => ({
+    meet: (batchId: string, wasTried = false) => pauses.meet(HOST, { wasTried }, { batchId })?.kind ?? "try",
+    failOf: (batchId: string, code: ImageCode = "server_error") => pauses.onFailure(HOST, failed(code).failure, { batchId }),
+  });
+
+  test("batches take turns at trying a host that fails, each with an image that was not tried before where it has one", async () => {
+    const { pauses, forward } = await startProcess({ hearsNews: false });
+    const { meet, failOf } = batchesOf(pauses);
+    const pass = async (strikes: number) => {
+      await eventually("the strike", async () => (await rows())[0] !== undefined && pauses.isPaused(HOST));
+      await age(1);
+      forward(strikePauseMs(strikes) + 1);
+    };
+    for (let index = 0; index < FAILURES_MAX; index += 1) failOf("broken");
+    const first = pauses.meet(HOST, { wasTried: true }, { batchId: "broken" });
+    const better = pauses.meet(HOST, {}, { batchId: "good" });
+    assert.ok(first?.kind === "release" && better?.kind === "release");
+    assert.ok(better.delayMs <= first.delayMs, "it comes back no later than one that was met before it");
+    await pass(1);
+    assert.deepEqual([meet("broken", true), meet("broken"), meet("good", true), meet("good")], ["release", "release", "release", "try"]);
+    failOf("good");
+
+    for (const batchId of ["good", "broken", "good"]) assert.equal(meet(batchId), "release");
+    await pass(2);
+    assert.deepEqual([meet("good"), meet("broken", true), meet("broken")], ["release", "release", "try"]);
+    failOf("broken");
+
+    assert.equal(meet("good"), "release");
+    await pass(3);
+    assert.deepEqual([meet("new"), meet("good")], ["try", "release"]);
+    failOf("new");
+
+    // The one that was to come first may have been cancelled.
+    assert.equal(meet("good"), "release");
+    await pass(4);
+    assert.equal(meet("new", true), "release");
+    forward(10_000);
+    assert.equal(meet("new", true), "try");
+    await reset();
+  });
+
+  test("after six strikes each batch tries the host once, one after the other, before its images are given up", async () => {
     await db.executor.executeSql(
       `insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'dns_failed', $2)`,
       [HOST, STRIKES_MAX],
     );
     const { pauses, forward } = await startProcess();
-    const met = await eventually("the news", async () => pauses.meet(HOST));
-    assert.ok(met.kind === "give_up" && met.failure.code === "dns_failed");
+    const { meet, failOf } = batchesOf(pauses);
+    await eventually("the news", async () => meet("a") === "release");
+    assert.equal(pauses.isPaused(HOST, { batchId: "a" }), false, "an image of it is being tried");
+    assert.equal(meet("b"), "release");
+    failOf("a", "dns_failed");
+    const met = pauses.meet(HOST, {}, { batchId: "a" });
+    assert.ok(met?.kind === "give_up" && met.failure.code === "dns_failed");
+    assert.ok(pauses.isPaused(HOST, { batchId: "a" }));
+    assert.deepEqual([meet("b"), meet("b"), meet("c")], ["try", "release", "release"]);
+    failOf("b", "dns_failed");
+    assert.deepEqual([meet("a"), meet("b")], ["give_up", "give_up"]);
     forward(301_000);
-    assert.equal(pauses.meet(HOST), null);
-    assert.equal(pauses.meet(HOST)?.kind, "give_up");
+    assert.deepEqual([meet("a"), meet("c"), meet("b")], ["give_up", "try", "give_up"], "the trial after the pause");
+    await reset();
+  });
+
+  test("a batch whose image comes from a host of six strikes frees it for all", async () => {
+    await strikeHost(db.executor, { host: HOST, reason: "server_error" });
+    await db.executor.executeSql("update host_pause set strikes = $1", [STRIKES_MAX]);
+    const [one, other] = [await startProcess(), await startProcess()];
+    for (const { pauses } of [one, other]) {
+      const { meet, failOf } = batchesOf(pauses);
+      await eventually("the news", async () => meet("broken") === "release");
+      failOf("broken");
+      assert.equal(meet("broken"), "give_up");
+    }
+    assert.equal(batchesOf(one.pauses).meet("good"), "try");
+    one.pauses.onSuccess(HOST);
+    await eventually("no row", async () => (await rows()).length === 0);
+    await eventually("all to go on", async () => batchesOf(other.pauses).meet("broken") === "try");
     await reset();
   });
 

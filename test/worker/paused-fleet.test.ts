@@ -135,10 +135,10 @@ describe("a fleet of two workers", () => {
   });
 
   test(
-    "gives up the images of a host that has failed for a quarter of an hour, without a try, and ends their batch",
+    "gives up the images of a host that has failed for a quarter of an hour after one try, and ends their batch",
     { timeout: 60_000 },
     async () => {
-      const dead = await startOrigin();
+      const dead = await startOrigin((_, response) => response.writeHead(500).end());
       const { host } = new URL(dead.url);
       const free = await startOrigin();
       await db.executor.executeSql(
@@ -149,15 +149,19 @@ describe("a fleet of two workers", () => {
         'select pg_notify($1, row_to_json(news)::text) from (select host, reason, strikes, 300000 as "remainingMs" from host_pause) news',
         [HOSTS_CHANNEL],
       );
-      const some = (name: string, count: number) => Array.from({ length: count }, (_, index) => [`${dead.url}/photo/${name}${index}.jpg`]);
+      const some = (name: string, count: number) => Array.from({ length: count }, (_, index) => [`${dead.url}/${name}${index}.jpg`]);
+      // Each process has each batch try it once.
+      const hits = () => [...dead.hits.values()].reduce((total, times) => total + times, 0);
       await eventually("both processes to have heard of it", async () => {
         dead.hits.clear();
         const { progress } = await api.finished((await api.upload(catalogueOf(some("early", 40)))).requestId, 15_000);
-        return progress.failed === 40 && dead.hits.size === 0;
+        return progress.failed === 40 && hits() <= 2;
       });
+      dead.hits.clear();
       const { requestId } = await api.upload(catalogueOf([...some("", 300), [`${free.url}/photo/1.jpg`]]));
       const status = await api.finished(requestId, 15_000);
-      assert.deepEqual([status.progress.completed, status.progress.failed, dead.hits.size], [1, 300, 0]);
+      assert.deepEqual([status.progress.completed, status.progress.failed], [1, 300]);
+      assert.ok(hits() >= 1 && hits() <= 2, `${hits()} requests`);
       const [error] = status.products[0]?.errors ?? [];
       assert.equal(error?.code, "connect_failed");
       assert.match(error?.message ?? "", /has failed for 15 minutes or more; its other images are given up/);

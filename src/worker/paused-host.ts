@@ -1,0 +1,67 @@
+import { LAST_TRIAL_LOOK_MS, LAST_TRIAL_MS, PAUSE_FRESH_MS, triesEachBatch, TRIAL_MS } from "../domain/host-pause.ts";
+import type { HostPause } from "../db/host-pauses.ts";
+import { createTrialTurns, type TrialTurns } from "../domain/trial-turns.ts";
+
+/**
+ * What a process knows of a host that is paused, or was and has not answered since.
+ *
+ * `earlierMs`: how long the pauses were together that are over since its last answer. `firstRank`: of the image that was told to come back
+ * before all others. `turns` are what this process saw itself: where another saw more, the host gets one request more for each batch from
+ * each process, which also holds its trials apart from those of others.
+ */
+export type PausedHost = Pick<HostPause, "reason" | "strikes"> & {
+  since: number;
+  until: number;
+  earlierMs: number;
+  givenBack: number;
+  firstRank: number;
+  trialUntil: number;
+  turns: TrialTurns;
+};
+
+/** A pause that grows by less is not worth telling: thirty answers in flight say the same. */
+export const NEWS_MS = 250;
+
+/** The host as it is known once this pause is known too. */
+export function withPause(
+  known: PausedHost | undefined,
+  { remainingMs, reason, strikes }: Omit<HostPause, "host">,
+  now: number,
+): PausedHost {
+  const until = now + remainingMs;
+  const isNew = !known || until > known.until + NEWS_MS;
+  const isOver = known !== undefined && known.until <= now && until > now;
+  return {
+    since: known && !isOver ? known.since : Math.min(now, until),
+    earlierMs: (known?.earlierMs ?? 0) + (isOver ? known.until - known.since : 0),
+    until: Math.max(until, known?.until ?? 0),
+    reason,
+    strikes,
+    givenBack: isNew ? 0 : known.givenBack,
+    firstRank: isNew ? Infinity : known.firstRank,
+    trialUntil: isNew ? 0 : known.trialUntil,
+    turns: known?.turns ?? createTrialTurns(),
+  };
+}
+
+/** A batch that has yet to try a host whose images are given up may try it in its pause, so that none is judged by others' images alone. */
+export function mayTryInPause(known: PausedHost, batchId: string): boolean {
+  return triesEachBatch(known) && !known.turns.hasFailed(batchId);
+}
+
+/**
+ * How long an image of this rank waits; where that is no time, it is being tried from now on. After the pause of a host that failed, one image
+ * at a time tries it: whoever came first in the pause has some seconds to come before others do. A host that had asked for its pause is asked
+ * as before.
+ */
+export function timeToWait(known: PausedHost, { batchId, rank }: { batchId: string; rank: number }, now: number): number {
+  const isOver = known.until <= now;
+  const isInPause = !isOver && mayTryInPause(known, batchId);
+  if (!isOver && !isInPause) return known.until - now;
+  if (known.strikes === 0 || known.until < now - PAUSE_FRESH_MS) return 0;
+  if (known.trialUntil > now) return Math.min(known.trialUntil - now, isInPause ? LAST_TRIAL_LOOK_MS : Infinity);
+  const firstUntil = known.until + TRIAL_MS;
+  if (isOver && rank > known.firstRank && firstUntil > now) return firstUntil - now;
+  known.trialUntil = now + (isInPause ? LAST_TRIAL_MS : TRIAL_MS);
+  return 0;
+}
