@@ -13,7 +13,7 @@ import type { Executor } from "./connect.ts";
 /** On it every process of the fleet hears of host pauses as they begin, and of hosts that answer again. */
 export const HOSTS_CHANNEL = "pressrun_hosts";
 
-/** `remainingMs` is by the database's clock, so that the clocks of machines need not agree. */
+/** `host` is the key of domain/asker.ts, here and below. `remainingMs` is by the database's clock, so that the clocks of machines need not agree. */
 export type HostPause = { host: string; remainingMs: number; reason: ImageCode; strikes: number };
 /** That something has changed about a host. What has is read from the table. `isOver`: its pause. */
 type HostNews = { host: string; isOver: boolean };

@@ -41,7 +41,7 @@ export const heldImage = pgTable(
   (t) => [primaryKey({ columns: [t.batchId, t.host, t.ordinal] })],
 );
 
-/** Host pauses: until `paused_until` no process of the fleet asks the host for anything. */
+/** Host pauses, of who shows the host the same credentials (`host` is the key of domain/asker.ts): until `paused_until` no process of the fleet asks the host for anything. */
 export const hostPause = pgTable("host_pause", {
   host: text("host").primaryKey(),
   pausedUntil: instant("paused_until").notNull(),

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { AddressPolicy } from "../domain/address-policy.ts";
+import type { Asker } from "../domain/asker.ts";
 import { createGate, type Gate } from "../domain/gate.ts";
 import { failed, type StageResult } from "../domain/stage-result.ts";
 import { askForFile } from "./ask-for-file.ts";
@@ -9,7 +10,7 @@ import type { DownloadLimits } from "./download-limits.ts";
 import type { Download, DownloadOrder } from "./download-order.ts";
 import { createGuard, type Guard } from "./guarded-lookup.ts";
 import { createHostGate, watchForGate } from "./host-gate.ts";
-import { HostPaused, NO_WATCH, type Asker, type HostWatch } from "./host-watch.ts";
+import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { createHttpClient, type HttpClient } from "./http1/client.ts";
 import { BadRedirect, orAgain } from "./judge-answer.ts";
 import type { Resolve } from "./look-ups.ts";

@@ -1,7 +1,5 @@
+import type { Asker } from "../domain/asker.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
-
-/** For whom a host is asked. */
-export type Asker = { batchId: string };
 
 /** What is known of hosts beyond one download; told of every host that a redirect leads to. */
 export type HostWatch = {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Executor } from "../db/connect.ts";
 import { clearHostPause, listHostPauses, parseHostNews, pauseHost, strikeHost, type HostPause } from "../db/host-pauses.ts";
+import { pauseKey, type Asker } from "../domain/asker.ts";
 import { createHostAnswers } from "../domain/host-answers.ts";
 import {
   FAILURES_MAX,
@@ -16,7 +17,7 @@ import {
 import type { ImageCode } from "../domain/image-code.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
-import type { Asker, HostWatch } from "../net/host-watch.ts";
+import type { HostWatch } from "../net/host-watch.ts";
 import { mayTryInPause, NEWS_MS, timeToWait, withPause, type PausedHost } from "./paused-host.ts";
 
 type HostPausesDeps = {
@@ -38,7 +39,10 @@ const REST_MS = 250;
 export type Tries = { wasRefused: boolean; wasTried: boolean };
 const NOBODY: Asker = { batchId: "" };
 
-/** Which hosts are left alone for now: what this process saw of them, and what the others told. */
+/**
+ * Which hosts are left alone for now: what this process saw of them, and what the others told. All that is known of a host is of those who show
+ * it the same credentials: `key` is the host for these (domain/asker.ts).
+ */
 export class HostPauses implements HostWatch {
   readonly #deps: HostPausesDeps;
   readonly #paused = new Map<string, PausedHost>();
@@ -61,19 +65,20 @@ export class HostPauses implements HostWatch {
     return {
       isPaused: (host) => this.isPaused(host, asker),
       admits: (host) => this.admits(host, asker),
-      onSuccess: (host) => this.onSuccess(host),
+      onSuccess: (host) => this.onSuccess(host, asker),
       onFailure: (host, failure) => this.onFailure(host, failure, asker),
-      isOfOneImage: (host, failure) => this.isOfOneImage(host, failure),
+      isOfOneImage: (host, failure) => this.isOfOneImage(host, failure, asker),
     };
   }
 
-  isPaused(host: string, { batchId } = NOBODY): boolean {
-    const known = this.#paused.get(host);
-    return known !== undefined && known.until > this.#deps.now() && !mayTryInPause(known, batchId);
+  isPaused(host: string, asker = NOBODY): boolean {
+    const known = this.#paused.get(pauseKey(host, asker));
+    return known !== undefined && known.until > this.#deps.now() && !mayTryInPause(known, asker.batchId);
   }
 
-  admits(host: string, { batchId } = NOBODY): boolean {
-    const known = this.#paused.get(host);
+  admits(host: string, asker = NOBODY): boolean {
+    const { batchId } = asker;
+    const known = this.#paused.get(pauseKey(host, asker));
     return known === undefined || timeToWait(known, { batchId, rank: known.turns.rank(batchId, false) }, this.#deps.now()) <= 0;
   }
 
@@ -81,8 +86,9 @@ export class HostPauses implements HostWatch {
    * What happens to an image of this host without a try at it; null where it is to be tried. One that `wasRefused` does not come back as the
    * first after a pause: were it the one that its host never gives, it would pause it again and again, and none of the others would come.
    */
-  meet(host: string, { wasRefused = false, wasTried = false }: Partial<Tries> = {}, { batchId } = NOBODY): Outcome<never> | null {
-    const known = this.#paused.get(host);
+  meet(host: string, { wasRefused = false, wasTried = false }: Partial<Tries> = {}, asker = NOBODY): Outcome<never> | null {
+    const { batchId } = asker;
+    const known = this.#paused.get(pauseKey(host, asker));
     if (!known) return null;
     const rank = known.turns.rank(batchId, wasTried);
     const remainingMs = timeToWait(known, { batchId, rank }, this.#deps.now());
@@ -98,42 +104,45 @@ export class HostPauses implements HostWatch {
   }
 
   /** What this failure of an image of the host says of it, as its latest answers have it. */
-  whatDid(host: string, failure: StageFailure): Exclude<HostDid, { kind: "busy" }> {
+  whatDid(host: string, failure: StageFailure, asker = NOBODY): Exclude<HostDid, { kind: "busy" }> {
     const did = whatHostDid(failure);
-    return did.kind === "busy" ? this.#answers.whatBusyMeans(host, this.#deps.now()) : did;
+    return did.kind === "busy" ? this.#answers.whatBusyMeans(pauseKey(host, asker), this.#deps.now()) : did;
   }
 
-  onSuccess(host: string): void {
-    this.#answers.onGiven(host, this.#deps.now());
-    this.#failures.delete(host);
-    const known = this.#paused.get(host);
+  onSuccess(host: string, asker = NOBODY): void {
+    const key = pauseKey(host, asker);
+    this.#answers.onGiven(key, this.#deps.now());
+    this.#failures.delete(key);
+    const known = this.#paused.get(key);
     if (!known) return;
     known.since = this.#deps.now();
     known.earlierMs = 0;
     if (known.until > this.#deps.now() && !triesEachBatch(known)) return;
-    this.#paused.delete(host);
-    this.#tell(clearHostPause(this.#deps.executor, host));
+    this.#paused.delete(key);
+    this.#tell(clearHostPause(this.#deps.executor, key));
   }
 
   onFailure(host: string, failure: StageFailure, asker = NOBODY): void {
     if (host.length > HOST_LENGTH_MAX) return;
-    if (whatHostDid(failure).kind === "busy") this.#answers.onBusy(host);
-    const did = this.whatDid(host, failure);
+    if (whatHostDid(failure).kind === "busy") this.#answers.onBusy(pauseKey(host, asker));
+    const did = this.whatDid(host, failure, asker);
     if (did.kind === "asked") this.#onRefused(host, did.pauseMs, failure, asker);
-    else if (did.kind === "failed") this.#onFailed(host, failure, asker);
-    else if (did.kind === "answered") this.onSuccess(host);
+    else if (did.kind === "failed") this.#onFailed(pauseKey(host, asker), failure, asker);
+    else if (did.kind === "answered") this.onSuccess(host, asker);
   }
 
-  isOfOneImage(host: string, failure: StageFailure): boolean {
+  isOfOneImage(host: string, failure: StageFailure, asker = NOBODY): boolean {
     if (whatHostDid(failure).kind !== "asked") return false;
-    const known = this.#paused.get(host);
+    const key = pauseKey(host, asker);
+    const known = this.#paused.get(key);
     const now = this.#deps.now();
-    return this.#answers.isOfOneImage(host, failure, now, known ? known.earlierMs + Math.min(known.until, now) - known.since : 0);
+    return this.#answers.isOfOneImage(key, failure, now, known ? known.earlierMs + Math.min(known.until, now) - known.since : 0);
   }
 
   /** An image was answered 503 for the first time, by a host that gives others. */
   onFirstBusy(host: string, reason: ImageCode, asker = NOBODY): void {
-    this.#onAsked(host, this.#answers.onFirstBusy(host), reason, asker);
+    const key = pauseKey(host, asker);
+    this.#onAsked(key, this.#answers.onFirstBusy(key), reason, asker);
   }
 
   /**
@@ -155,40 +164,41 @@ export class HostPauses implements HostWatch {
   #onRefused(host: string, pauseMs: number, failure: StageFailure, asker: Asker): void {
     // A 503 without Retry-After, of which onFirstBusy() is told.
     if (pauseMs === 0) return;
-    const isOfOne = this.isOfOneImage(host, failure);
-    this.#answers.onAsked(host, failure, isOfOne, this.#deps.now());
-    if (!isOfOne) this.#onAsked(host, pauseMs, failure.code, asker);
+    const isOfOne = this.isOfOneImage(host, failure, asker);
+    const key = pauseKey(host, asker);
+    this.#answers.onAsked(key, failure, isOfOne, this.#deps.now());
+    if (!isOfOne) this.#onAsked(key, pauseMs, failure.code, asker);
   }
 
-  #onAsked(host: string, pauseMs: number, reason: ImageCode, { batchId }: Asker): void {
+  #onAsked(key: string, pauseMs: number, reason: ImageCode, { batchId }: Asker): void {
     if (pauseMs <= 0) return;
-    const known = this.#paused.get(host);
+    const known = this.#paused.get(key);
     known?.turns.onFailed(batchId);
     if (known && known.until > this.#deps.now() + pauseMs - NEWS_MS) return;
-    this.#apply({ host, remainingMs: pauseMs, reason, strikes: known?.strikes ?? 0 });
-    this.#tell(pauseHost(this.#deps.executor, { host, pauseMs, reason }));
+    this.#apply({ host: key, remainingMs: pauseMs, reason, strikes: known?.strikes ?? 0 });
+    this.#tell(pauseHost(this.#deps.executor, { host: key, pauseMs, reason }));
   }
 
-  #onFailed(host: string, { code: reason, retry }: StageFailure, { batchId }: Asker): void {
-    const known = this.#paused.get(host);
+  #onFailed(key: string, { code: reason, retry }: StageFailure, { batchId }: Asker): void {
+    const known = this.#paused.get(key);
     known?.turns.onFailed(batchId);
     if (known && known.until > this.#deps.now()) {
       // Begun before the pause, which is known already, or the trial of a batch in it: the next one's turn.
       if (triesEachBatch(known)) known.trialUntil = 0;
       return;
     }
-    const count = (this.#failures.get(host) ?? 0) + 1;
+    const count = (this.#failures.get(key) ?? 0) + 1;
     const isTrial = known !== undefined && known.strikes > 0;
     if (count < FAILURES_MAX && !isTrial) {
       if (this.#failures.size >= FAILING_HOSTS_MAX) this.#failures.clear();
-      this.#failures.set(host, count);
+      this.#failures.set(key, count);
       return;
     }
-    this.#failures.delete(host);
+    this.#failures.delete(key);
     const isConfirmed = isTrial && !retry && known.reason === reason;
     const { strikes, pauseMs } = nextStrike(known?.strikes ?? 0, isConfirmed);
-    this.#apply({ host, remainingMs: pauseMs, reason, strikes }).turns.onFailed(batchId);
-    this.#tell(strikeHost(this.#deps.executor, { host, reason, isConfirmed }));
+    this.#apply({ host: key, remainingMs: pauseMs, reason, strikes }).turns.onFailed(batchId);
+    this.#tell(strikeHost(this.#deps.executor, { host: key, reason, isConfirmed }));
   }
 
   #apply({ host, ...pause }: HostPause): PausedHost {

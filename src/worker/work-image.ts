@@ -140,7 +140,7 @@ async function decide(
 /** Where the host asked for patience, the image waits like one that was not tried. Null where it did not ask, or the image has waited for as long as it may. */
 function waitAsAsked(hosts: WorkDeps["hosts"], claim: Claim, image: SourcedImage, failure: StageFailure): Outcome<never> | null {
   const { host, batch } = image;
-  const did = hosts.whatDid(host, failure);
+  const did = hosts.whatDid(host, failure, batch);
   if (did.kind !== "asked") return null;
   const now = databaseNowMs(claim.job);
   // Later than now where that clock was set back since, or where a process wrote it that took the time by its own machine's clock.

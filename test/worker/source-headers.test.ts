@@ -32,7 +32,8 @@ describe("a batch with headers for its origins", () => {
       if (headers["if-none-match"] === '"v1"') {
         unchanged.push(url.pathname);
         response.writeHead(304).end();
-      } else if (headers.authorization === `Bearer ${TOKEN}`) response.setHeader("etag", '"v1"').end(photo);
+      } else if (headers.authorization === "Bearer over") response.writeHead(429, { "retry-after": "600" }).end();
+      else if (headers.authorization === `Bearer ${TOKEN}`) response.setHeader("etag", '"v1"').end(photo);
       else if (url.pathname === "/sign-in") response.writeHead(302, { location: url.searchParams.get("page") ?? "" }).end();
       else response.writeHead(401).end();
     });
@@ -94,6 +95,25 @@ describe("a batch with headers for its origins", () => {
     assert.equal(bare.products[0]?.errors[0]?.code, "unauthorized");
     const again = await service.upload(csv, { sourceHeaders: JSON.stringify(headersFor(origin.url)) });
     assert.equal((await service.finished(again.requestId)).progress.reused, 1);
+  });
+
+  test("waits alone where its host asks those who have these headers for patience", async () => {
+    const { host } = new URL(origin.url);
+    const csv = catalogueOf([[`${origin.url}/over/1.jpg`], [`${origin.url}/over/2.jpg`]]);
+    const over = JSON.stringify([{ host, headers: { authorization: "Bearer over" } }]);
+    const { requestId } = await service.upload(csv, { sourceHeaders: over });
+    const rowsOf = async (sql: string) => (await db.executor.executeSql(sql, [requestId])).rows;
+    await eventually("both of its images to wait, and the report to say so", async () => {
+      const [backlog] = await rowsOf("select images_host_paused from report.backlog where batch_id = $1");
+      return backlog?.["images_host_paused"] === 2;
+    });
+    const others = await service.finished((await service.upload(csv, { sourceHeaders: JSON.stringify(headersFor(origin.url)) })).requestId);
+    assert.equal(others.progress.completed, 2);
+    const bare = await service.finished((await service.upload(csv)).requestId);
+    assert.equal(bare.products[0]?.errors[0]?.code, "unauthorized");
+    assert.ok((origin.hits.get("/over/1.jpg") ?? 0) <= 3, "it is not asked in its pause");
+    await fetch(`${service.url}/v1/batches/${requestId}/cancel`, { method: "POST" });
+    await service.finished(requestId);
   });
 
   test("asks whether a file has changed by the headers that it came by, and by no others", async () => {
