@@ -32,7 +32,7 @@ type HostAnswers = {
 type Refusal = Pick<StageFailure, "code" | "isRefusedAgain">;
 
 /** So long after its last answer a host still counts as one that gives. Its strikes begin so much later where it is down. */
-const GIVING_MS = 60_000;
+export const GIVING_MS = 60_000;
 /** Weight of a new answer in the share of first 503s. */
 const NEW_WEIGHT = 1 / 16;
 /**

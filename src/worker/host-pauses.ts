@@ -3,22 +3,13 @@ import type { Executor } from "../db/connect.ts";
 import { clearHostPause, listHostPauses, parseHostNews, pauseHost, strikeHost, type HostPause } from "../db/host-pauses.ts";
 import { pauseKey, type Asker } from "../domain/asker.ts";
 import { createHostAnswers } from "../domain/host-answers.ts";
-import {
-  FAILURES_MAX,
-  givenUpHost,
-  HOST_LENGTH_MAX,
-  nextStrike,
-  returnDelayMs,
-  STRIKES_MAX,
-  triesEachBatch,
-  whatHostDid,
-  type HostDid,
-} from "../domain/host-pause.ts";
+import { FAILURES_MAX, HOST_LENGTH_MAX, nextStrike, triesEachBatch, whatHostDid, type HostDid } from "../domain/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
 import type { HostWatch } from "../net/host-watch.ts";
-import { mayTryInPause, NEWS_MS, timeToWait, withPause, type PausedHost } from "./paused-host.ts";
+import { createBatchesApart } from "./batches-apart.ts";
+import { mayTryInPause, meetPaused, NEWS_MS, timeToWait, withPause, type PausedHost, type Tries } from "./paused-host.ts";
 
 type HostPausesDeps = {
   executor: Executor;
@@ -35,8 +26,6 @@ const FAILING_HOSTS_MAX = 10_000;
 /** Between two readings: one of fifty thousand hosts takes 110 ms, and every host can send news meanwhile. */
 const REST_MS = 250;
 
-/** `wasRefused`: its host asked for patience when it was last asked for it. `wasTried`: an attempt at it has failed. */
-export type Tries = { wasRefused: boolean; wasTried: boolean };
 const NOBODY: Asker = { batchId: "" };
 
 /**
@@ -46,7 +35,9 @@ const NOBODY: Asker = { batchId: "" };
 export class HostPauses implements HostWatch {
   readonly #deps: HostPausesDeps;
   readonly #paused = new Map<string, PausedHost>();
-  readonly #failures = new Map<string, number>();
+  /** The batches of the failures in a row. */
+  readonly #failures = new Map<string, readonly string[]>();
+  readonly #apart = createBatchesApart();
   readonly #answers = createHostAnswers();
   readonly #saidOver = new Set<string>();
   #isReading = false;
@@ -72,35 +63,25 @@ export class HostPauses implements HostWatch {
   }
 
   isPaused(host: string, asker = NOBODY): boolean {
-    const known = this.#paused.get(pauseKey(host, asker));
-    return known !== undefined && known.until > this.#deps.now() && !mayTryInPause(known, asker.batchId);
+    const now = this.#deps.now();
+    return this.#pausesOf(host, asker).some((known) => known.until > now && !mayTryInPause(known, asker.batchId));
   }
 
   admits(host: string, asker = NOBODY): boolean {
     const { batchId } = asker;
-    const known = this.#paused.get(pauseKey(host, asker));
-    return known === undefined || timeToWait(known, { batchId, rank: known.turns.rank(batchId, false) }, this.#deps.now()) <= 0;
+    const now = this.#deps.now();
+    return this.#pausesOf(host, asker).every((known) => timeToWait(known, { batchId, rank: known.turns.rank(batchId, false) }, now) <= 0);
   }
 
-  /**
-   * What happens to an image of this host without a try at it; null where it is to be tried. One that `wasRefused` does not come back as the
-   * first after a pause: were it the one that its host never gives, it would pause it again and again, and none of the others would come.
-   */
-  meet(host: string, { wasRefused = false, wasTried = false }: Partial<Tries> = {}, asker = NOBODY): Outcome<never> | null {
-    const { batchId } = asker;
-    const known = this.#paused.get(pauseKey(host, asker));
-    if (!known) return null;
-    const rank = known.turns.rank(batchId, wasTried);
-    const remainingMs = timeToWait(known, { batchId, rank }, this.#deps.now());
-    if (remainingMs <= 0) return null;
-    const mayTry = mayTryInPause(known, batchId);
-    if (known.strikes >= STRIKES_MAX && !mayTry) return { kind: "give_up", failure: givenUpHost(host, known.reason) };
-    const isFirst = !wasRefused && rank < known.firstRank;
-    const place = isFirst ? 0 : known.givenBack + 1;
-    const delayMs = returnDelayMs({ remainingMs, place, strikes: mayTry ? 0 : known.strikes, random: this.#deps.random() });
-    known.givenBack += 1;
-    if (isFirst) known.firstRank = rank;
-    return { kind: "release", delayMs };
+  /** What happens to an image of this host without a try at it; null where it is to be tried. */
+  meet(host: string, tries: Partial<Tries> = {}, asker = NOBODY): Outcome<never> | null {
+    const image = { host, batchId: asker.batchId, wasRefused: false, wasTried: false, ...tries };
+    const moment = { now: this.#deps.now(), random: this.#deps.random };
+    for (const known of this.#pausesOf(host, asker)) {
+      const met = meetPaused(known, image, moment);
+      if (met) return met;
+    }
+    return null;
   }
 
   /** What this failure of an image of the host says of it, as its latest answers have it. */
@@ -112,6 +93,7 @@ export class HostPauses implements HostWatch {
   onSuccess(host: string, asker = NOBODY): void {
     const key = pauseKey(host, asker);
     this.#answers.onGiven(key, this.#deps.now());
+    this.#apart.onGiven(key, asker.batchId, this.#deps.now());
     this.#failures.delete(key);
     const known = this.#paused.get(key);
     if (!known) return;
@@ -179,7 +161,8 @@ export class HostPauses implements HostWatch {
     this.#tell(pauseHost(this.#deps.executor, { host: key, pauseMs, reason }));
   }
 
-  #onFailed(key: string, { code: reason, retry }: StageFailure, { batchId }: Asker): void {
+  #onFailed(key: string, failure: StageFailure, { batchId }: Asker): void {
+    const { code: reason, retry } = failure;
     const known = this.#paused.get(key);
     known?.turns.onFailed(batchId);
     if (known && known.until > this.#deps.now()) {
@@ -187,18 +170,26 @@ export class HostPauses implements HostWatch {
       if (triesEachBatch(known)) known.trialUntil = 0;
       return;
     }
-    const count = (this.#failures.get(key) ?? 0) + 1;
+    if (this.#apart.hasFailed(key, batchId, failure, this.#deps.now())) return;
+    const batchIds = [...(this.#failures.get(key) ?? []), batchId];
     const isTrial = known !== undefined && known.strikes > 0;
-    if (count < FAILURES_MAX && !isTrial) {
+    if (batchIds.length < FAILURES_MAX && !isTrial) {
       if (this.#failures.size >= FAILING_HOSTS_MAX) this.#failures.clear();
-      this.#failures.set(key, count);
+      this.#failures.set(key, batchIds);
       return;
     }
     this.#failures.delete(key);
+    if (!isTrial && this.#apart.hasParted(key, new Set(batchIds), failure, this.#deps.now())) return;
     const isConfirmed = isTrial && !retry && known.reason === reason;
     const { strikes, pauseMs } = nextStrike(known?.strikes ?? 0, isConfirmed);
     this.#apply({ host: key, remainingMs: pauseMs, reason, strikes }).turns.onFailed(batchId);
     this.#tell(strikeHost(this.#deps.executor, { host: key, reason, isConfirmed }));
+  }
+
+  /** That of its batch first, which takes up no turn at the host. */
+  #pausesOf(host: string, asker: Asker): PausedHost[] {
+    const key = pauseKey(host, asker);
+    return [this.#apart.find(key, asker.batchId), this.#paused.get(key)].filter((known) => known !== undefined);
   }
 
   #apply({ host, ...pause }: HostPause): PausedHost {

@@ -1,5 +1,15 @@
-import { LAST_TRIAL_LOOK_MS, LAST_TRIAL_MS, PAUSE_FRESH_MS, triesEachBatch, TRIAL_MS } from "../domain/host-pause.ts";
+import {
+  givenUpHost,
+  LAST_TRIAL_LOOK_MS,
+  LAST_TRIAL_MS,
+  PAUSE_FRESH_MS,
+  returnDelayMs,
+  STRIKES_MAX,
+  triesEachBatch,
+  TRIAL_MS,
+} from "../domain/host-pause.ts";
 import type { HostPause } from "../db/host-pauses.ts";
+import type { Outcome } from "../domain/outcome.ts";
 import { createTrialTurns, type TrialTurns } from "../domain/trial-turns.ts";
 
 /**
@@ -42,6 +52,30 @@ export function withPause(
     trialUntil: isNew ? 0 : known.trialUntil,
     turns: known?.turns ?? createTrialTurns(),
   };
+}
+
+/** `wasRefused`: its host asked for patience when it was last asked for it. `wasTried`: an attempt at it has failed. */
+export type Tries = { wasRefused: boolean; wasTried: boolean };
+
+/**
+ * What happens to an image of this host without a try at it; null where it is to be tried. One that `wasRefused` does not come back as the
+ * first after a pause: were it the one that its host never gives, it would pause it again and again, and none of the others would come.
+ */
+export function meetPaused(
+  known: PausedHost,
+  { host, batchId, wasRefused, wasTried }: Tries & { host: string; batchId: string },
+  { now, random }: { now: number; random: () => number },
+): Outcome<never> | null {
+  const rank = known.turns.rank(batchId, wasTried);
+  const remainingMs = timeToWait(known, { batchId, rank }, now);
+  if (remainingMs <= 0) return null;
+  const mayTry = mayTryInPause(known, batchId);
+  if (known.strikes >= STRIKES_MAX && !mayTry) return { kind: "give_up", failure: givenUpHost(host, known.reason) };
+  const isFirst = !wasRefused && rank < known.firstRank;
+  const place = isFirst ? 0 : known.givenBack + 1;
+  known.givenBack += 1;
+  if (isFirst) known.firstRank = rank;
+  return { kind: "release", delayMs: returnDelayMs({ remainingMs, place, strikes: mayTry ? 0 : known.strikes, random: random() }) };
 }
 
 /** A batch that has yet to try a host whose images are given up may try it in its pause, so that none is judged by others' images alone. */

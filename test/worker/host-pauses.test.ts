@@ -444,6 +444,31 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
+  test("a batch of which a host gives nothing, while it gives another's images, is paused there by itself", async () => {
+    const { pauses, forward } = await startProcess({ hearsNews: false });
+    const { meet, failOf } = batchesOf(pauses);
+    pauses.onSuccess(HOST, { batchId: "good" });
+    for (let index = 0; index < FAILURES_MAX; index += 1) failOf("broken");
+    assert.deepEqual([meet("broken"), meet("good"), meet("good")], ["release", "try", "try"]);
+    assert.ok(pauses.isPaused(HOST, { batchId: "broken" }) && !pauses.isPaused(HOST, { batchId: "good" }));
+    assert.deepEqual(await rows(), [], "the fleet is told of no pause");
+    for (let strikes = 1; strikes < STRIKES_MAX; strikes += 1) {
+      forward(strikePauseMs(strikes) + 1);
+      assert.deepEqual([meet("broken"), meet("broken")], ["try", "release"], "one at a time, and longer from one to the next");
+      failOf("broken");
+      assert.equal(meet("broken"), strikes + 1 < STRIKES_MAX ? "release" : "give_up");
+    }
+    pauses.onSuccess(HOST, { batchId: "broken" });
+    assert.deepEqual([meet("broken"), meet("broken")], ["try", "try"]);
+
+    // It died: of the second batch in a row it is the host's.
+    pauses.onSuccess(HOST, { batchId: "good" });
+    for (const batchId of ["broken", "new"]) for (let index = 0; index < FAILURES_MAX; index += 1) failOf(batchId);
+    assert.equal(meet("good"), "release");
+    await row();
+    await reset();
+  });
+
   test("news that somebody made up pauses and frees no host: the table has the word", async () => {
     const { pauses, fail } = await startProcess();
     fail("rate_limited", 60_000);
