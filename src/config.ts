@@ -1,4 +1,3 @@
-import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { createAddressPolicy } from "./domain/address-policy.ts";
 import { withoutPassword } from "./domain/database-url.ts";
@@ -8,6 +7,7 @@ import { isLoopbackUrl, isPublicUrl } from "./domain/public-url.ts";
 import { isContact } from "./domain/user-agent.ts";
 import { findAuthorizationFault } from "./domain/webhook-authorization.ts";
 import { findSecretFault, SECRETS_MAX } from "./domain/webhook-signature.ts";
+import { defaultEncoderMb, defaultEncoders } from "./encoder-defaults.ts";
 import { createEnvReader, type EnvReader } from "./env-reader.ts";
 
 type Role = "all" | "api" | "worker";
@@ -61,7 +61,7 @@ const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"];
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 const MIB = 1024 * 1024;
 
-/** Reads and checks the environment once; nothing else in Pressrun looks at it. All defaults are here. */
+/** Reads and checks the environment once; nothing else in Pressrun looks at it. All defaults are here, or in encoder-defaults.ts. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const faults: string[] = [];
   const read = createEnvReader(env, faults);
@@ -105,33 +105,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   checkAuthorization(config, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze(config);
-}
-
-/** Holds a photo of 24 megapixels in most formats (docs/adr/0006-encoder-memory.md). */
-const ENCODER_MEMORY_MB = 512;
-
-/**
- * One for each core, as long as three quarters of the memory hold them all. By the default of ENCODER_MEMORY_MB: who raises that for a few
- * large images need not lose encoders.
- */
-function defaultEncoders(): number {
-  return Math.max(1, Math.min(availableParallelism(), Math.floor((memoryBytes() * 0.75) / (ENCODER_MEMORY_MB * MIB))));
-}
-
-/** So little, in a small container, that an image which needs more is refused with words, and not ended by the system again and again. */
-function defaultEncoderMb(databaseUrl: string | null): number {
-  return Math.max(256, Math.min(ENCODER_MEMORY_MB, encoderMbMax(databaseUrl)));
-}
-
-/** MB that one encoder may take beside the service, some 150 at work, and the embedded database, some 100 more. */
-export function encoderMbMax(databaseUrl: string | null): number {
-  return Math.floor(memoryBytes() / MIB) - (databaseUrl === null ? 250 : 150);
-}
-
-/** What the machine or its cgroup allows. */
-function memoryBytes(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 /** Open to other machines, by its port or by a proxy on this one, everybody could make us fetch and store whatever they like. */

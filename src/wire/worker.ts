@@ -1,5 +1,5 @@
 import { readThreadsMax } from "../../bin/threads-max.js";
-import { encoderMbMax } from "../config.ts";
+import { encoderMbMax } from "../encoder-defaults.ts";
 import { findSealedHeaders } from "../db/batches.ts";
 import { HOSTS_CHANNEL } from "../db/host-pauses.ts";
 import { listen } from "../db/listen.ts";
