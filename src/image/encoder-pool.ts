@@ -29,8 +29,12 @@ type Encoder = Watched & {
   taken: number;
 };
 
-/** One task runs and one waits in the pipe, so that an encoder never idles between two images. */
+/**
+ * One task runs and one waits in the pipe, so that an encoder never idles between two images. Behind a large one none waits there: it would
+ * be out of reach for seconds, and better ones that come meanwhile would come after it.
+ */
 const IN_PIPE_MAX = 2;
+const LARGE_PIXELS = 24e6;
 /** One more try on a fresh encoder: the crash can have been another image's fault. */
 const CRASHES_MAX = 2;
 const RESTART_MS = 500;
@@ -130,6 +134,7 @@ export class EncoderPool {
     for (let depth = 1; depth <= IN_PIPE_MAX; depth += 1) {
       for (const encoder of this.#encoders) {
         if (encoder.tasks.size >= depth || encoder.verdict !== null || encoder.taken >= this.#options.tasksMax) continue;
+        if ([...encoder.tasks.values()].some(isLarge)) continue;
         const task = this.#queue.shift();
         if (!task) return;
         this.#give(encoder, task);
@@ -196,6 +201,10 @@ export class EncoderPool {
       task.resolve(failed("encode_timed_out", `The image took longer than ${this.#options.taskMs} ms to compress, twice.`));
     else task.resolve(failed("encoder_crashed"));
   }
+}
+
+function isLarge({ input: { width, height } }: Task): boolean {
+  return width * height >= LARGE_PIXELS;
 }
 
 function discardOutputs(task: Task): void {

@@ -233,6 +233,16 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     assert.deepEqual(order, ["running", "in the pipe", "high", "low"]);
   });
 
+  test("puts nothing into the pipe behind a large image, so that a better one comes next", async () => {
+    const { pool } = startPool();
+    const order: string[] = [];
+    const [running, next] = [task(middling), task(small)];
+    Object.assign(running.input, { width: 6_000, height: 4_000 });
+    const named = async (name: string, given: EncodeTask, priority: number) => encode(pool, given, priority).then(() => order.push(name));
+    await Promise.all([named("large", running, 0), named("next", next, 0), named("better", task(small), 1)]);
+    assert.deepEqual(order, ["large", "better", "next"]);
+  });
+
   test("replaces an encoder after its share of tasks", async () => {
     const { pool, lost } = startPool({ tasksMax: 2 });
     const [before] = pool.pids;
