@@ -24,6 +24,8 @@ const FOREIGN_STALE_MS = 24 * 3600 * 1_000;
  * started again: a living process touches it each minute.
  */
 const RELATED_STALE_MS = 3600 * 1_000;
+/** A process that has not touched its own folder for so long was frozen, as all others of its machine may have been: none of theirs is old yet. */
+const FROZEN_MS = 300 * 1_000;
 
 /** So many paths that could not be removed are remembered, some 2 MB; the rest go with the folder, or by the sweep of another process. */
 const STUCK_MAX = 10_000;
@@ -52,6 +54,7 @@ export async function createTempFolder(
         onNotRemoved(error);
       }),
     async sweep() {
+      const touchedMs = await modifiedMs(folder);
       const nowMs = await touch();
       // Said when it was discarded. A path is given out once, so that no other file has it by now.
       for (const path of stuck)
@@ -59,6 +62,7 @@ export async function createTempFolder(
           () => stuck.delete(path),
           () => {},
         );
+      if (nowMs - touchedMs > FROZEN_MS) return;
       const others = (await readdir(root)).filter((name) => name !== own);
       const swept = await Promise.allSettled(
         others.map(async (name) => {

@@ -225,6 +225,18 @@ describe("the storage", () => {
     assert.deepEqual(left.toSorted(), [names.new, names.elsewhere, names.bootless]);
   });
 
+  test("takes nobody for dead right after it was frozen itself, as all containers of a machine are that sleeps", async () => {
+    const own = dirname(await temp("mine"));
+    const other = join(dirname(own), `box-1.${own.split(".").at(-3)}.1.1`);
+    await mkdir(other);
+    const beforeSeconds = Date.now() / 1_000 - 2 * 3600;
+    for (const folder of [own, other]) await utimes(folder, beforeSeconds, beforeSeconds);
+    await storage.sweep();
+    assert.ok(existsSync(other));
+    await storage.sweep();
+    assert.ok(!existsSync(other));
+  });
+
   test("discards what it can, tells of what it cannot without an error, and removes that with a later sweep", async () => {
     const told: unknown[] = [];
     const telling = await createStorage({ dataDir, onNotRemoved: (error) => told.push((error as NodeJS.ErrnoException).syscall) });
@@ -256,6 +268,8 @@ describe("the storage", () => {
     for (const offDays of [3, -3]) {
       await utimes(own, 0, 0);
       t.mock.timers.enable({ apis: ["Date"], now: Date.now() + offDays * daySeconds * 1_000 });
+      // The first finds its own folder untouched, and shows that it lives.
+      await storage.sweep();
       await storage.sweep();
       assert.deepEqual(await listOldUploads(), []);
       t.mock.timers.reset();
