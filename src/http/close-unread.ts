@@ -4,12 +4,12 @@ import type { Socket } from "node:net";
 const LOOK_MS = 15_000;
 /** From here on what waits is an answer held in memory, and no piece of a download: 300 that nobody read took 1 GB for as long as they liked. */
 const LARGE_BYTES = 1024 * 1024;
-const LARGE_STILL_MS = 60_000;
+const LARGE_STILL_MS = 120_000;
 /**
- * Of a download that is read steadily nothing may be seen to move for a while: the kernel takes more once a third of its buffer is free.
- * On loopback that is 1.4 MB, a minute of a client that reads 20 kB/s.
+ * Of what is read steadily nothing may be seen to move for a while: the kernel takes more once a third of its buffer is free, on loopback
+ * 1.4 MB. So a download may come at 1 kB/s, to who works on each of its lines, and a large answer at 12.
  */
-const STILL_MS = 300_000;
+const STILL_MS = 30 * 60_000;
 
 type Seen = { sent: number; waiting: number; looks: number };
 
@@ -29,7 +29,8 @@ export function closeUnread(server: Server): void {
       const isStill = socket.writableLength > 0 && now.sent === seen.sent && now.waiting === seen.waiting;
       const looks = isStill ? seen.looks + 1 : 0;
       connections.set(socket, { ...now, looks });
-      if (looks * LOOK_MS >= (socket.writableLength > LARGE_BYTES ? LARGE_STILL_MS : STILL_MS)) socket.destroy();
+      // By a reset: to HTTP/1.0 the end of a connection is the end of a body, and what the kernel has taken would wait on with it.
+      if (looks * LOOK_MS >= (socket.writableLength > LARGE_BYTES ? LARGE_STILL_MS : STILL_MS)) socket.resetAndDestroy();
     }
   }, LOOK_MS).unref();
   server.once("close", () => clearInterval(timer));

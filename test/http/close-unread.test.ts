@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
+import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { closeUnread } from "../../src/http/close-unread.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -10,7 +11,7 @@ import { eventually } from "../support/eventually.ts";
 const LOOK_MS = 15_000;
 const ANSWER = Buffer.alloc(128 * 1024 * 1024);
 
-test("an answer that nobody reads ends with its minute, a piece of a download with five, and one that is read or awaited never", async (t) => {
+test("an answer that nobody reads is broken off after two minutes, a piece of a download after thirty, and one that is read or awaited never", async (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] });
   const open = new Map<string, Socket>();
   const server = createServer((request, response) => {
@@ -36,7 +37,8 @@ test("an answer that nobody reads ends with its minute, a piece of a download wi
     return client;
   };
   const reader = ask("/read");
-  for (const path of ["/whole", "/piece", "/awaited"]) ask(path);
+  const unread = ask("/whole");
+  for (const path of ["/piece", "/awaited"]) ask(path);
   await eventually("all were asked", async () => open.size === 4, 5_000);
   const waiting = (path: string) => (Reflect.get(open.get(path) ?? {}, "_handle") as { writeQueueSize: number }).writeQueueSize;
   // What the kernel takes at first, it takes within some milliseconds.
@@ -53,15 +55,17 @@ test("an answer that nobody reads ends with its minute, a piece of a download wi
     for (let look = 0; look < count; look += 1) {
       const before = waiting("/read");
       assert.ok(before > 0);
-      while (waiting("/read") === before) if (reader.read() === null) await once(reader, "readable");
+      // Not before each: its answer has an end.
+      while (look % 4 === 0 && waiting("/read") === before) if (reader.read() === null) await once(reader, "readable");
       t.mock.timers.tick(LOOK_MS);
     }
   };
-  await looks(4);
+  await looks(8);
   assert.deepEqual(ended(), []);
   await looks(1);
   assert.deepEqual(ended(), ["/whole"]);
-  await looks(15);
+  await assert.rejects(buffer(unread), /ECONNRESET/);
+  await looks(111);
   assert.deepEqual(ended().toSorted(), ["/whole"]);
   await looks(1);
   assert.deepEqual(ended().toSorted(), ["/piece", "/whole"]);
