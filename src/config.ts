@@ -61,8 +61,11 @@ const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"];
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 const MIB = 1024 * 1024;
 
-/** Reads and checks the environment once; nothing else in Pressrun looks at it. All defaults are here, or in encoder-defaults.ts. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+/**
+ * Reads and checks the environment once; nothing else in Pressrun looks at it. All defaults are here, or in encoder-defaults.ts.
+ * Where it is not `isServed`, as by a command that opens no port, who can reach it does not matter.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>, { isServed = true } = {}): Config {
   const faults: string[] = [];
   const read = createEnvReader(env, faults);
   const host = read.text("HOST") ?? "127.0.0.1";
@@ -100,7 +103,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     diskFreeBytesMin: read.integer("DISK_FREE_MB_MIN", 100, 0, 1_048_576) * MIB,
     logLevel: read.oneOf("LOG_LEVEL", LOG_LEVELS) ?? "info",
   };
-  checkReach(config, faults);
+  if (isServed) checkReach(config, faults);
   checkCidrs(config, faults);
   checkAuthorization(config, faults);
   if (faults.length > 0) throw new ConfigError(faults);

@@ -88,6 +88,7 @@ test("a service that others reach, by its port or by a proxy before it, needs ke
       JSON.stringify(reach),
     );
     for (const more of [{ API_KEYS: "key" }, { AUTH: "none" }, { ROLE: "worker" }]) readConfig({ ...reach, ...more });
+    readConfig(reach, { isServed: false });
   }
   for (const url of ["http://localhost:8080", "https://img.localhost", "http://127.0.0.1:3000/shop", "http://127.1", "http://[::1]:3000"])
     assert.equal(readConfig({ PUBLIC_URL: url }).auth, "loopback", url);

@@ -55,7 +55,7 @@ async function lookAt(csv: OpenedFile, { reading, format, probe }: Options, fold
 
 function configFor(probe: number): ReturnType<typeof readConfig> {
   try {
-    return readConfig(probe === 0 ? {} : process.env);
+    return readConfig(probe === 0 ? {} : process.env, { isServed: false });
   } catch (error) {
     throw new Unusable(error instanceof Error ? error.message : String(error), { cause: error });
   }

@@ -7,7 +7,7 @@ import { openEmbedded } from "./open-embedded.ts";
 
 /** Brings the tables of Pressrun and of its queue up to date, and ends. */
 export async function migrate(): Promise<void> {
-  const config = readConfig(process.env);
+  const config = readConfig(process.env, { isServed: false });
   if (config.databaseUrl !== null) return bringUpToDate(config.databaseUrl);
   await makeDataDir(config.dataDir);
   const database = await openEmbedded(config);

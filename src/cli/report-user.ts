@@ -16,7 +16,7 @@ const SALT_BYTES = 16;
 /** The connection string goes to the standard output, all else to the standard error. */
 export async function reportUser({ action, name }: ReportUserArgs): Promise<void> {
   checkName(name);
-  const database = await openDatabase(readConfig(process.env));
+  const database = await openDatabase(readConfig(process.env, { isServed: false }));
   try {
     if (action === "drop") await drop(database, name);
     else if (action === "rotate") await giveNewPassword(database, name);

@@ -35,7 +35,7 @@ const TABLE_ROWS = 1_000;
 /** Asks the database itself, whether or not a service runs. Rows of all tenants are shown, which whoever has its password can see anyway. */
 export async function report(args: ReportArgs): Promise<void> {
   const { name, format, filter } = readArgs(args);
-  const database = await openDatabase(readConfig(process.env));
+  const database = await openDatabase(readConfig(process.env, { isServed: false }));
   try {
     const opened = await openReport(database.url, name, { ...filter, tenantId: null }).catch((error: unknown) => {
       if (isReportTooLong(error))
