@@ -53,7 +53,7 @@ export async function startApp(config: Config, log: Log, signal: AbortSignal = n
 }
 
 type Given = { config: Config; log: Log; signal: AbortSignal };
-type Try = Pick<Given, "config" | "log"> & { warn: Warn };
+type Try = Given & { warn: Warn };
 export type Foundation = Omit<Parts, "publicUrl">;
 type Wire<T> = (foundation: Foundation, onStop: OnStop) => Promise<T>;
 
@@ -69,7 +69,7 @@ export async function startOn<T>(given: Given, wire: Wire<T>): Promise<T & { sto
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await startOnce({ config, log, warn }, wire);
+      return await startOnce({ config, log, signal, warn }, wire);
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
       deadline ??= performance.now() + DATABASE_WAIT_MS;
@@ -120,6 +120,7 @@ async function startFoundation({ config, log, ...given }: Try, onStop: OnStop, g
   await makeDataDir(config.dataDir);
   const databaseUrl = config.databaseUrl ?? (await startDatabase(config, log, onStop, giveUp));
   await migrateDatabase(databaseUrl, {
+    signal: given.signal,
     waiting: () => log.warn({}, "waiting for another process that migrates the database"),
     locked: (sessions) => log.warn({ sessions }, "waiting for sessions that keep what a migration changes locked"),
   }).catch((error: unknown) => {

@@ -11,8 +11,11 @@ import { openSession } from "./session.ts";
 /** Names the lock of migrations among the advisory locks of a database. Drawn once; another number would be another lock. */
 const MIGRATION_LOCK = "8102099357864587886";
 const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
-/** Who comes after a statement that waits for a table waits behind it, so that it waits a little and lets them go before it tries again. */
-const LOCK_WAIT_MS = 1_000;
+/**
+ * Who comes after a statement that waits for a table waits behind it, so that it waits a little, for less than
+ * PostgreSQL waits before it looks for a deadlock, and lets them go before it tries again.
+ */
+const LOCK_WAIT_MS = 900;
 const BETWEEN_TRIES_MS = 2_000;
 
 export type MigrationNews = {
@@ -21,12 +24,13 @@ export type MigrationNews = {
   /** Sessions have used what a migration changes, and have not ended their transactions: said again where they are others. */
   locked?(sessions: string): void;
 };
+type MigrationOptions = MigrationNews & { signal?: AbortSignal };
 
 /**
  * Brings the tables up to date. drizzle's migrate() takes no lock of its own, so an advisory lock on the same
  * connection lets several processes start at once.
  */
-export async function migrateDatabase(url: string, news: MigrationNews = {}): Promise<void> {
+export async function migrateDatabase(url: string, news: MigrationOptions = {}): Promise<void> {
   const client = new pg.Client(connectionOptions(url, "pressrun migrate"));
   client.on("error", () => {});
   await openSession(client);
@@ -47,7 +51,7 @@ async function takeMigrationLock(client: pg.Client, { waiting }: MigrationNews):
 }
 
 /** Beside a dashboard that is left open in a transaction, and processes of the version before that go on working. */
-async function migrateAmongOthers(client: pg.Client, { locked }: MigrationNews): Promise<void> {
+async function migrateAmongOthers(client: pg.Client, { locked, signal }: MigrationOptions): Promise<void> {
   await client.query(`set lock_timeout = ${LOCK_WAIT_MS}`);
   for (let said = ""; ;) {
     try {
@@ -57,7 +61,7 @@ async function migrateAmongOthers(client: pg.Client, { locked }: MigrationNews):
     }
     const sessions = await findOldTransactions(client);
     if (sessions !== said) locked?.((said = sessions));
-    await delay(BETWEEN_TRIES_MS);
+    await delay(BETWEEN_TRIES_MS, undefined, { signal });
   }
 }
 
@@ -66,7 +70,7 @@ async function findOldTransactions(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ sessions: string | null }>(`
     select string_agg(format('%s (%s)', pid, coalesce(nullif(application_name, ''), 'no name')), ', ' order by pid) as sessions
     from pg_stat_activity a
-    where pid <> pg_backend_pid() and datname = current_database() and coalesce(xact_start < now() - interval '1 second', true)
+    where pid <> pg_backend_pid() and datname = current_database() and coalesce(xact_start < now() - interval '0.5 seconds', true)
       and exists (select from pg_locks l where l.pid = a.pid and l.granted and l.locktype = 'relation' and l.relation >= 16384)`);
   return rows[0]?.sessions ?? "";
 }
