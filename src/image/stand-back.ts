@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -16,6 +16,7 @@ const SESSION_RETRY_MS = 100;
 const SESSION_TRIES = 200;
 /** Counts as if it held half of the memory there is, besides what it holds: more than the service does, in whatever container that works. */
 const OOM_SCORE = 500;
+const OOM_FILE = "/proc/self/oom_score_adj";
 /** It takes some 2 ms. */
 const CHRT_MS = 5_000;
 
@@ -28,7 +29,7 @@ export function standBack(): void {
   tryTo(() => setPriority(Math.max(NICENESS, getPriority())));
   void standBackAsSession();
   // Where memory is used up, Linux ends the largest process, which can be the service: an encoder costs one image (proc_pid_oom_score_adj(5)).
-  tryTo(() => writeFileSync("/proc/self/oom_score_adj", String(OOM_SCORE)));
+  tryTo(() => writeFileSync(OOM_FILE, String(Math.max(OOM_SCORE, Number(readFileSync(OOM_FILE, "utf8"))))));
   // SCHED_BATCH (sched(7)): a thread that is woken waits until the one that woke it is through. libvips wakes one for every
   // sixteen lines: 4 to 10 % of the CPU of an image went into switching between them. chrt is util-linux's.
   tryTo(() => execFileSync("chrt", ["-b", "-p", "0", String(process.pid)], { stdio: "ignore", timeout: CHRT_MS }));

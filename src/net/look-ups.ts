@@ -35,8 +35,9 @@ export const LOOK_UP_MS = 30_000;
 /** Long enough to spare a hundred images of one host their look-ups, short enough to follow a failover. */
 const FRESH_MS = 10_000;
 const HOSTS_MAX = 10_000;
-/** As many of the 64 pool threads (bin/process-settings.js) as libuv lets look-ups have, so that none waits there with its time running. */
-const AT_ONCE_MAX = 32;
+/** As many of libuv's pool threads (bin/process-settings.js) as it lets look-ups have, so that none waits there with its time running. */
+const POOL_THREADS = Number(process.env["UV_THREADPOOL_SIZE"] ?? 64);
+const AT_ONCE_MAX = Math.max(1, Math.min(32, Math.floor((POOL_THREADS + 1) / 2)));
 
 /**
  * Concurrent and recent questions share one answer, which is as old as it is here: one that took long would else be out of date when it
