@@ -2,10 +2,6 @@ import { isIPv4 } from "node:net";
 import { errorCode } from "./error-code.ts";
 import { failed, type StageFailure } from "./stage-result.ts";
 
-/** What the log says where no file is left. */
-const OUT_OF_FILES_WORDS = "no further file or connection can be opened: raise the limit of open files, or lower DOWNLOADS";
-const OUT_OF_PORTS_WORDS = "no port is left for a further connection: widen net.ipv4.ip_local_port_range, or lower DOWNLOADS";
-
 /** What the system says where it opens no further file or connection: this process has as many as it may, or the whole system has. */
 const OUT_OF_FILES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
 
@@ -18,7 +14,7 @@ export function isOutOfFiles(error: unknown): error is Error & { code: string } 
 export function outOfFiles(error: unknown): { ok: false; failure: StageFailure } | null {
   if (!isOutOfFiles(error)) return null;
   return failed("storage_failed", `No further file or connection could be opened (${error.code}).`, {
-    lack: { error, words: OUT_OF_FILES_WORDS },
+    lack: { of: "files", error },
   });
 }
 
@@ -30,7 +26,7 @@ export function outOfPorts(error: unknown): { ok: false; failure: StageFailure }
   if (errorCode(error) !== "EADDRNOTAVAIL") return null;
   if (!(error instanceof Error) || !("address" in error) || !isIPv4(String(error.address))) return null;
   return failed("storage_failed", "No port was left for a further connection (EADDRNOTAVAIL).", {
-    lack: { error, words: OUT_OF_PORTS_WORDS },
+    lack: { of: "ports", error },
   });
 }
 

@@ -16,8 +16,8 @@ export type StageFailure = {
   isOfCondition?: boolean;
   /** Its host had asked for patience before for this image. */
   isRefusedAgain?: boolean;
-  /** Nothing is wrong with the image: no further file or connection could be opened for it, as `error` says; `words` for the operator. */
-  lack?: { error: Error; words: string };
+  /** Nothing is wrong with the image: no further file or connection could be opened for it, as `error` says. */
+  lack?: { of: "files" | "ports"; error: Error };
   /** Nor is it here: no bytes or inodes are left for its files, or a quota of them is used up. */
   isDiskFull?: boolean;
 };

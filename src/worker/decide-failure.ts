@@ -16,7 +16,9 @@ const RELEASE_MS = 5_000;
  */
 export async function decideFailure({ disk, warn }: DecideDeps, image: Tried, failure: StageFailure): Promise<Outcome<never>> {
   if (failure.lack !== undefined) {
-    warn(failure.lack.error, failure.lack.words);
+    const { of, error } = failure.lack;
+    if (of === "files") warn(error, "no further file or connection can be opened: raise the limit of open files, or lower DOWNLOADS");
+    else warn(error, "no port is left for a further connection: widen net.ipv4.ip_local_port_range, or lower DOWNLOADS");
     return { kind: "release", delayMs: RELEASE_MS };
   }
   const mayBeDisk = failure.code === "storage_failed" || failure.code === "corrupt_image";
