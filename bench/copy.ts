@@ -65,7 +65,7 @@ const worker = await startWorker({
   storage,
   log: createLog("warn"),
   warn: console.error,
-  network: { claimMax: () => Infinity, isToBlame: () => false, retryMs: () => 0 },
+  network: { claimMax: () => Infinity, isToBlame: () => false, retryMs: () => 0, onBytes: () => {} },
   stages: {
     ...storage,
     download: downloader.download,

@@ -15,7 +15,7 @@ export type Encoders = Pick<EncoderPool, "idle" | "waiting" | "size">;
 /** The stages, and what learns from them how much to claim: the window what the encoders can take, the line load what the line can. */
 export function watchStages(
   stages: GivenStages,
-  { encoders, downloads }: { encoders: Encoders; downloads: number },
+  { encoders, downloads, onBytes: onAnyBytes }: { encoders: Encoders; downloads: number; onBytes(): void },
 ): {
   stages: Stages;
   window: DownloadWindow;
@@ -38,6 +38,7 @@ export function watchStages(
     };
     const onBytes = (count: number) => {
       asked?.onBytes(count);
+      onAnyBytes();
       order.onBytes?.(count);
     };
     try {

@@ -32,7 +32,7 @@ export type WorkerDeps = {
   stages: GivenStages;
   encoders: Encoders;
   hosts: WorkDeps["hosts"];
-  network: WorkDeps["network"] & Pick<NetworkGuard, "claimMax">;
+  network: WorkDeps["network"] & Pick<NetworkGuard, "claimMax" | "onBytes">;
   sourceHeadersOf: SourceHeadersOf;
   /** How many downloads wait until their host has room for them. */
   waitingForHost(): number;
@@ -86,7 +86,8 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
     countShares: (tx, state, ordinals) => countShares(tx, announcing, state, ordinals),
   });
-  const { stages: watched, window, line } = watchStages(deps.stages, { encoders: deps.encoders, downloads: deps.settings.downloads });
+  const watching = { encoders: deps.encoders, downloads: deps.settings.downloads, onBytes: deps.network.onBytes };
+  const { stages: watched, window, line } = watchStages(deps.stages, watching);
   const stages = { ...watched, download: askConditionally(watched.download, () => performance.now()) };
 
   const pump = new Pump({

@@ -39,6 +39,22 @@ describe("the guard of the network", () => {
     assert.ok(!isAway());
   });
 
+  test("takes no host that is late for silent while bytes come, but one that refuses", () => {
+    const { guard, watch, fail, isAway, forward } = startGuard();
+    for (const host of HOSTS) watch.onSuccess(host);
+    guard.onBytes();
+    forward(9_000);
+    for (const host of HOSTS) fail(host, "timed_out");
+    for (const host of HOSTS) fail(host, "dns_failed");
+    assert.ok(!isAway());
+    for (const host of HOSTS) fail(host, "connect_failed");
+    assert.ok(isAway());
+    watch.onSuccess("a.example");
+    forward(2_000);
+    for (const host of HOSTS) fail(host, "timed_out");
+    assert.ok(isAway());
+  });
+
   test("takes a head for an answer, though its body comes too slowly", async () => {
     const { watch, goAway, isAway } = startGuard();
     const origin = await startOrigin((_, response) => void response.writeHead(200, { "content-length": "1000" }).write("half"));
