@@ -13,8 +13,11 @@ import type { Executor } from "./connect.ts";
 /** On it every process of the fleet hears of host pauses as they begin, and of hosts that answer again. */
 export const HOSTS_CHANNEL = "pressrun_hosts";
 
-/** `host` is the key of domain/asker.ts, here and below. `remainingMs` is by the database's clock, so that the clocks of machines need not agree. */
-export type HostPause = { host: string; remainingMs: number; reason: ImageCode; strikes: number };
+/**
+ * `host` is the key of domain/asker.ts, here and below. `remainingMs` is by the database's clock, so that the clocks of machines need not agree.
+ * `isAsked`: the host itself asked for this pause.
+ */
+export type HostPause = { host: string; remainingMs: number; reason: ImageCode; strikes: number; isAsked: boolean };
 /** That something has changed about a host. What has is read from the table. `isOver`: its pause. */
 type HostNews = { host: string; isOver: boolean };
 
@@ -32,8 +35,9 @@ export async function listHostPauses(db: Executor): Promise<HostPause[]> {
 export async function pauseHost(db: Executor, pause: { host: string; pauseMs: number; reason: ImageCode }): Promise<void> {
   await db.executeSql(
     `with changed as (
-       insert into host_pause as p (host, paused_until, reason) values ($1, now() + $2 * interval '1 ms', $3)
-       on conflict (host) do update set paused_until = greatest(p.paused_until, excluded.paused_until), reason = excluded.reason,
+       insert into host_pause as p (host, paused_until, asked_until, reason) values ($1, ${ASKED_UNTIL}, ${ASKED_UNTIL}, $3)
+       on conflict (host) do update set paused_until = greatest(p.paused_until, excluded.paused_until),
+         asked_until = greatest(p.asked_until, excluded.asked_until), reason = excluded.reason,
          strikes = case when ${STALE} then 0 when ${ASKS_STILL} then p.strikes + 1 else p.strikes end,
          updated_at = case when ${STALE} or ${ASKS_STILL} then now() else p.updated_at end
        returning *
@@ -64,7 +68,7 @@ export async function strikeHost(db: Executor, strike: { host: string; reason: I
 /** For a host that has answered after its pause, or in one in which each batch tries it (triesEachBatch). */
 export async function clearHostPause(db: Executor, host: string): Promise<void> {
   await db.executeSql(
-    `with cleared as (delete from host_pause where host = $1 and (paused_until <= now() or (strikes >= ${STRIKES_MAX} and reason <> 'rate_limited')) returning host)
+    `with cleared as (delete from host_pause where host = $1 and (paused_until <= now() or (strikes >= ${STRIKES_MAX} and not ${IS_ASKED})) returning host)
      select pg_notify($2, json_build_object('host', host, 'isOver', true)::text) from cleared`,
     [host, HOSTS_CHANNEL],
   );
@@ -80,8 +84,14 @@ export function parseHostNews(payload: string): HostNews | null {
   }
 }
 
+/**
+ * A strike leaves asked_until where it is, behind its own pause, and so does a process of the version that does not know it, whose pauses for a
+ * 429 are told by their reason.
+ */
+const IS_ASKED = `(reason = 'rate_limited' or coalesce(asked_until >= paused_until, false))`;
+const ASKED_UNTIL = `now() + $2 * interval '1 ms'`;
 /** No more than a pause can have left: a process keeps what it was told, and the database's clock may have been set back (set-back-clock.ts). */
-const PAUSE = `host, reason, strikes, least(extract(epoch from paused_until - now()) * 1000, ${LONGEST_PAUSE_MS})::float8 as "remainingMs"`;
+const PAUSE = `host, reason, strikes, ${IS_ASKED} as "isAsked", least(extract(epoch from paused_until - now()) * 1000, ${LONGEST_PAUSE_MS})::float8 as "remainingMs"`;
 const NOTIFY = `select pg_notify($4, row_to_json(news)::text) from (select ${PAUSE} from changed) news`;
 const STALE = `p.paused_until < now() - ${PAUSE_FRESH_MS} * interval '1 ms'`;
 const CONFIRMED = `$6::boolean and p.strikes > 0 and p.reason = excluded.reason`;
@@ -94,5 +104,6 @@ function toPause(row: Record<string, unknown>): HostPause {
     remainingMs: Number(row["remainingMs"]),
     reason: isImageCode(reason) ? reason : "connect_failed",
     strikes: Number(row["strikes"]),
+    isAsked: row["isAsked"] === true,
   };
 }

@@ -41,10 +41,15 @@ export const heldImage = pgTable(
   (t) => [primaryKey({ columns: [t.batchId, t.host, t.ordinal] })],
 );
 
-/** Host pauses, of who shows the host the same credentials (`host` is the key of domain/asker.ts): until `paused_until` no process of the fleet asks the host for anything. */
+/**
+ * Host pauses, of who shows the host the same credentials (`host` is the key of domain/asker.ts): until `paused_until` no process of the fleet
+ * asks the host for anything, but for the trials of triesEachBatch (domain/host-pause.ts).
+ */
 export const hostPause = pgTable("host_pause", {
   host: text("host").primaryKey(),
   pausedUntil: instant("paused_until").notNull(),
+  /** Until when the host itself asked to be left alone: its pause is of its own asking where that is no earlier than `paused_until`. */
+  askedUntil: instant("asked_until"),
   /** The code of the failure that paused it last. */
   reason: text("reason").notNull(),
   /** How many times in a row it was paused because it only failed, or only asked for patience: see domain/host-pause.ts. */

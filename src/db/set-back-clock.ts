@@ -45,7 +45,7 @@ const MEND = `
   ), paused as (
     select host, ${PAUSE_AHEAD} as by from host_pause where ${PAUSE_AHEAD} > ${AHEAD} for update skip locked
   ), ended as (
-    update host_pause p set paused_until = least(p.paused_until, now()), updated_at = least(p.updated_at, now())
+    update host_pause p set paused_until = least(p.paused_until, now()), asked_until = least(p.asked_until, now()), updated_at = least(p.updated_at, now())
     from paused where p.host = paused.host
     returning paused.by
   )

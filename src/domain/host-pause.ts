@@ -100,10 +100,10 @@ export function nextStrike(strikes: number, isConfirmed: boolean): { strikes: nu
 
 /**
  * Whether each batch tries the host with an image of its own before its others are given up. What a host answers may be about the paths of one
- * batch. A 429 is about us, and a host that asks for patience is not asked in its pause.
+ * batch. A host that asked for its pause is not asked in it.
  */
-export function triesEachBatch({ strikes, reason }: { strikes: number; reason: ImageCode }): boolean {
-  return strikes >= STRIKES_MAX && reason !== "rate_limited";
+export function triesEachBatch({ strikes, isAsked }: { strikes: number; isAsked: boolean }): boolean {
+  return strikes >= STRIKES_MAX && !isAsked;
 }
 
 /** How long the pause of this strike is; strikes count from 1. */

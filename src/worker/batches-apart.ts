@@ -30,7 +30,7 @@ export function createBatchesApart(): BatchesApart {
     const known = apart.get(nameOf(key, batchId));
     const { strikes, pauseMs } = nextStrike(known?.strikes ?? 0, !retry && known?.reason === reason);
     if (apart.size >= KNOWN_MAX) apart.clear();
-    const paused = withPause(known, { remainingMs: pauseMs, reason, strikes }, now);
+    const paused = withPause(known, { remainingMs: pauseMs, reason, strikes, isAsked: false }, now);
     paused.turns.onFailed(batchId);
     apart.set(nameOf(key, batchId), paused);
   };

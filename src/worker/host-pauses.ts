@@ -157,7 +157,7 @@ export class HostPauses implements HostWatch {
     const known = this.#paused.get(key);
     known?.turns.onFailed(batchId);
     if (known && known.until > this.#deps.now() + pauseMs - NEWS_MS) return;
-    this.#apply({ host: key, remainingMs: pauseMs, reason, strikes: known?.strikes ?? 0 });
+    this.#apply({ host: key, remainingMs: pauseMs, reason, strikes: known?.strikes ?? 0, isAsked: true });
     this.#tell(pauseHost(this.#deps.executor, { host: key, pauseMs, reason }));
   }
 
@@ -182,7 +182,7 @@ export class HostPauses implements HostWatch {
     if (!isTrial && this.#apart.hasParted(key, new Set(batchIds), failure, this.#deps.now())) return;
     const isConfirmed = isTrial && !retry && known.reason === reason;
     const { strikes, pauseMs } = nextStrike(known?.strikes ?? 0, isConfirmed);
-    this.#apply({ host: key, remainingMs: pauseMs, reason, strikes }).turns.onFailed(batchId);
+    this.#apply({ host: key, remainingMs: pauseMs, reason, strikes, isAsked: false }).turns.onFailed(batchId);
     this.#tell(strikeHost(this.#deps.executor, { host: key, reason, isConfirmed }));
   }
 

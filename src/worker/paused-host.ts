@@ -19,7 +19,7 @@ import { createTrialTurns, type TrialTurns } from "../domain/trial-turns.ts";
  * before all others. `turns` are what this process saw itself: where another saw more, the host gets one request more for each batch from
  * each process, which also holds its trials apart from those of others.
  */
-export type PausedHost = Pick<HostPause, "reason" | "strikes"> & {
+export type PausedHost = Pick<HostPause, "reason" | "strikes" | "isAsked"> & {
   since: number;
   until: number;
   earlierMs: number;
@@ -35,7 +35,7 @@ export const NEWS_MS = 250;
 /** The host as it is known once this pause is known too. */
 export function withPause(
   known: PausedHost | undefined,
-  { remainingMs, reason, strikes }: Omit<HostPause, "host">,
+  { remainingMs, reason, strikes, isAsked }: Omit<HostPause, "host">,
   now: number,
 ): PausedHost {
   const until = now + remainingMs;
@@ -47,6 +47,8 @@ export function withPause(
     until: Math.max(until, known?.until ?? 0),
     reason,
     strikes,
+    // One that is not in the table yet, where the row is of an earlier pause.
+    isAsked: known && until < known.until - NEWS_MS ? known.isAsked : isAsked,
     givenBack: isNew ? 0 : known.givenBack,
     firstRank: isNew ? Infinity : known.firstRank,
     trialUntil: isNew ? 0 : known.trialUntil,

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { givenUpHost, PATIENCE_MS, returnDelayMs, strikePauseMs, STRIKES_MAX, whatHostDid } from "../../src/domain/host-pause.ts";
+import {
+  givenUpHost,
+  PATIENCE_MS,
+  returnDelayMs,
+  strikePauseMs,
+  STRIKES_MAX,
+  triesEachBatch,
+  whatHostDid,
+} from "../../src/domain/host-pause.ts";
 import { IMAGE_CODES, type ImageCode } from "../../src/domain/image-code.ts";
 import { failed } from "../../src/domain/stage-result.ts";
 
@@ -35,6 +43,11 @@ describe("a host's pause", () => {
     );
     const sumMs = Array.from({ length: STRIKES_MAX - 1 }, (_, index) => strikePauseMs(index + 1)).reduce((total, ms) => total + ms);
     assert.equal(sumMs, 15.5 * 60_000);
+  });
+
+  test("is for trials of each batch after the last strike, where the host did not ask for it", () => {
+    const tries = (strikes: number, isAsked: boolean) => triesEachBatch({ strikes, isAsked });
+    assert.deepEqual([tries(STRIKES_MAX, false), tries(STRIKES_MAX, true), tries(STRIKES_MAX - 1, false)], [true, false, false]);
   });
 
   test("gives images back one after the other, and never before its end", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import { HOSTS_CHANNEL, listHostPauses, pauseHost, strikeHost } from "../../src/db/host-pauses.ts";
+import { clearHostPause, HOSTS_CHANNEL, listHostPauses, pauseHost, strikeHost } from "../../src/db/host-pauses.ts";
 import type { Database } from "../../src/db/connect.ts";
 import { listen } from "../../src/db/listen.ts";
 import { FAILURES_MAX, STRIKES_MAX, strikePauseMs } from "../../src/domain/host-pause.ts";
@@ -441,6 +441,31 @@ describe("pauses of hosts", () => {
     one.pauses.onSuccess(HOST);
     await eventually("no row", async () => (await rows()).length === 0);
     await eventually("all to go on", async () => batchesOf(other.pauses).meet("broken") === "try");
+    await reset();
+  });
+
+  test("a host of six strikes that asks for its pause is asked by no further batch in it, and no late answer ends it", async () => {
+    await strikeHost(db.executor, { host: HOST, reason: "server_error" });
+    await db.executor.executeSql("update host_pause set strikes = $1", [STRIKES_MAX]);
+    const [one, other] = [await startProcess(), await startProcess()];
+    for (const { pauses } of [one, other]) await eventually("the news", async () => batchesOf(pauses).meet("a") === "release");
+    one.pauses.onFailure(HOST, failed("server_error", "x", { retryAfterMs: 600_000 }).failure, { batchId: "a" });
+    for (const { pauses } of [one, other]) {
+      await eventually("all to know", async () => batchesOf(pauses).meet("b") === "give_up");
+      assert.ok(pauses.isPaused(HOST, { batchId: "b" }));
+      pauses.onSuccess(HOST, { batchId: "c" });
+    }
+    await clearHostPause(db.executor, HOST);
+    assert.ok(one.pauses.isPaused(HOST) && other.pauses.isPaused(HOST));
+    assert.deepEqual(await row(), { host: HOST, reason: "server_error", strikes: STRIKES_MAX, seconds: 600 });
+
+    await age(1);
+    await strikeHost(db.executor, { host: HOST, reason: "server_error" });
+    assert.deepEqual(
+      (await listHostPauses(db.executor)).map(({ isAsked }) => isAsked),
+      [false],
+      "the next is a strike's",
+    );
     await reset();
   });
 

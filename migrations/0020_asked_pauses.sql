@@ -1,0 +1,2 @@
+-- Until when a host asked to be left alone. A process of the version before leaves it null, and its pauses are taken as they were.
+ALTER TABLE "host_pause" ADD COLUMN IF NOT EXISTS "asked_until" timestamp with time zone;
