@@ -222,8 +222,10 @@ export class HostPauses implements HostWatch {
     this.#saidOver.clear();
     const rows = await listHostPauses(this.#deps.executor);
     const hosts = new Set(rows.map(({ host }) => host));
-    // What another process has ended; our own that the database has not taken yet hold for their time.
-    for (const [host, { until }] of this.#paused) if (!hosts.has(host) && until <= this.#deps.now()) this.#paused.delete(host);
+    // What another process has ended, even where its news were missed; our own that the database has not taken yet hold for their time. A last
+    // strike of ours is no such: the row of those before it is there.
+    for (const [host, known] of this.#paused)
+      if (!hosts.has(host) && (known.until <= this.#deps.now() || triesEachBatch(known))) this.#paused.delete(host);
     for (const host of over) if (!hosts.has(host)) this.#paused.delete(host);
     for (const row of rows) this.#apply(row);
   }

@@ -444,6 +444,19 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
+  test("a process that misses the news of a host that is back has it from the table", async () => {
+    let table: object[] = [{ host: HOST, reason: "connect_failed", strikes: STRIKES_MAX, isAsked: false, remainingMs: 600_000 }];
+    const pauses = readWith(async () => ({ rows: table as Record<string, unknown>[] }));
+    const { meet, failOf } = batchesOf(pauses);
+    pauses.onNotify(null);
+    await eventually("the pause", async () => meet("a") === "release");
+    failOf("a", "connect_failed");
+    assert.equal(meet("a"), "give_up");
+    table = [];
+    pauses.onNotify(null);
+    await eventually("it to go on", async () => meet("a") === "try", 2_000);
+  });
+
   test("a host of six strikes that asks for its pause is asked by no further batch in it, and no late answer ends it", async () => {
     await strikeHost(db.executor, { host: HOST, reason: "server_error" });
     await db.executor.executeSql("update host_pause set strikes = $1", [STRIKES_MAX]);
