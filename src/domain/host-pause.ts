@@ -47,8 +47,8 @@ export const PAUSE_FRESH_MS = 30 * MINUTE;
 /** After a pause one image tries the host; others try too where that one has not come back by then. */
 export const TRIAL_MS = 10 * SECOND;
 /**
- * In the pause of a host that is given up, the next batch waits for the trial of the one before: longer than a mute host takes to fail (40 s).
- * Most fail at once: how it ended is looked for after a second.
+ * In the pause of a host that is given up, a batch waits for its trial to end: longer than a mute host takes to fail (40 s). Most fail at once:
+ * how it ended is looked for after a second, and so is whether fewer batches than may at once are trying it.
  */
 export const LAST_TRIAL_MS = 60 * SECOND;
 export const LAST_TRIAL_LOOK_MS = SECOND;

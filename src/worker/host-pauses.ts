@@ -165,11 +165,8 @@ export class HostPauses implements HostWatch {
     const { code: reason, retry } = failure;
     const known = this.#paused.get(key);
     known?.turns.onFailed(batchId);
-    if (known && known.until > this.#deps.now()) {
-      // Begun before the pause, which is known already, or the trial of a batch in it: the next one's turn.
-      if (triesEachBatch(known)) known.trialUntil = 0;
-      return;
-    }
+    // Begun before the pause, which is known already, or the trial of a batch in it.
+    if (known && known.until > this.#deps.now()) return;
     if (this.#apart.hasFailed(key, batchId, failure, this.#deps.now())) return;
     const batchIds = [...(this.#failures.get(key) ?? []), batchId];
     const isTrial = known !== undefined && known.strikes > 0;

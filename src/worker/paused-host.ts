@@ -1,7 +1,6 @@
 import {
   givenUpHost,
   LAST_TRIAL_LOOK_MS,
-  LAST_TRIAL_MS,
   PAUSE_FRESH_MS,
   returnDelayMs,
   STRIKES_MAX,
@@ -91,13 +90,14 @@ export function mayTryInPause(known: PausedHost, batchId: string): boolean {
  * as before.
  */
 export function timeToWait(known: PausedHost, { batchId, rank }: { batchId: string; rank: number }, now: number): number {
-  const isOver = known.until <= now;
-  const isInPause = !isOver && mayTryInPause(known, batchId);
-  if (!isOver && !isInPause) return known.until - now;
+  if (known.until > now) {
+    if (!mayTryInPause(known, batchId)) return known.until - now;
+    return known.turns.beginsLastTrial(batchId, now) ? 0 : LAST_TRIAL_LOOK_MS;
+  }
   if (known.strikes === 0 || known.until < now - PAUSE_FRESH_MS) return 0;
-  if (known.trialUntil > now) return Math.min(known.trialUntil - now, isInPause ? LAST_TRIAL_LOOK_MS : Infinity);
+  if (known.trialUntil > now) return known.trialUntil - now;
   const firstUntil = known.until + TRIAL_MS;
-  if (isOver && rank > known.firstRank && firstUntil > now) return firstUntil - now;
-  known.trialUntil = now + (isInPause ? LAST_TRIAL_MS : TRIAL_MS);
+  if (rank > known.firstRank && firstUntil > now) return firstUntil - now;
+  known.trialUntil = now + TRIAL_MS;
   return 0;
 }

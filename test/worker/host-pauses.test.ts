@@ -405,7 +405,7 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
-  test("after six strikes each batch tries the host once, one after the other, before its images are given up", async () => {
+  test("after six strikes each batch tries the host once, twenty of them at once, before its images are given up", async () => {
     await db.executor.executeSql(
       `insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'dns_failed', $2)`,
       [HOST, STRIKES_MAX],
@@ -414,7 +414,9 @@ describe("pauses of hosts", () => {
     const { meet, failOf } = batchesOf(pauses);
     await eventually("the news", async () => meet("a") === "release");
     assert.equal(pauses.isPaused(HOST, { batchId: "a" }), false, "an image of it is being tried");
-    assert.equal(meet("b"), "release");
+    const others = Array.from({ length: FAILURES_MAX - 1 }, (_, index) => `other ${index}`);
+    assert.deepEqual(new Set(others.map((batchId) => meet(batchId))), new Set(["try"]), "a mute host takes 40 s for each");
+    assert.deepEqual([meet("b"), meet("other 1")], ["release", "release"]);
     failOf("a", "dns_failed");
     const met = pauses.meet(HOST, {}, { batchId: "a" });
     assert.ok(met?.kind === "give_up" && met.failure.code === "dns_failed");
@@ -422,8 +424,11 @@ describe("pauses of hosts", () => {
     assert.deepEqual([meet("b"), meet("b"), meet("c")], ["try", "release", "release"]);
     failOf("b", "dns_failed");
     assert.deepEqual([meet("a"), meet("b")], ["give_up", "give_up"]);
-    forward(301_000);
-    assert.deepEqual([meet("a"), meet("c"), meet("b")], ["give_up", "try", "give_up"], "the trial after the pause");
+    forward(60_000);
+    assert.equal(meet("c"), "try", "no more is heard of those that are being tried");
+    failOf("c", "dns_failed");
+    forward(241_000);
+    assert.deepEqual([meet("a"), meet("d"), meet("b")], ["give_up", "try", "give_up"], "the trial after the pause");
     await reset();
   });
 
