@@ -183,10 +183,16 @@ export class HostPauses implements HostWatch {
     this.#tell(strikeHost(this.#deps.executor, { host: key, reason, isConfirmed }));
   }
 
-  /** That of its batch first, which takes up no turn at the host. */
+  /**
+   * The one that is on for longest first: else its images would be sent back by the other for seconds, again and again. Of those that they may
+   * try in, that of the batch alone first, which takes up no turn at the host.
+   */
   #pausesOf(host: string, asker: Asker): PausedHost[] {
     const key = pauseKey(host, asker);
-    return [this.#apart.find(key, asker.batchId), this.#paused.get(key)].filter((known) => known !== undefined);
+    const now = this.#deps.now();
+    const onUntil = (known: PausedHost) => (known.until > now && !mayTryInPause(known, asker.batchId) ? known.until : now);
+    const all = [this.#apart.find(key, asker.batchId), this.#paused.get(key)].filter((known) => known !== undefined);
+    return all.toSorted((one, other) => onUntil(other) - onUntil(one));
   }
 
   #apply({ host, ...pause }: HostPause): PausedHost {

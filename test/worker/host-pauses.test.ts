@@ -512,6 +512,21 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
+  test("a batch whose own pause at a host is over waits as long as the host's, and not for a trial of its own", async () => {
+    const { pauses, forward } = await startProcess({ hearsNews: false });
+    const { failOf } = batchesOf(pauses);
+    pauses.onSuccess(HOST, { batchId: "good" });
+    for (let index = 0; index < FAILURES_MAX; index += 1) failOf("broken");
+    forward(31_000);
+    for (let index = 0; index < FAILURES_MAX; index += 1) failOf("new");
+    await row();
+    for (let index = 0; index < 3; index += 1) {
+      const met = pauses.meet(HOST, {}, { batchId: "broken" });
+      assert.ok(met?.kind === "release" && met.delayMs > 29_000, JSON.stringify(met));
+    }
+    await reset();
+  });
+
   test("news that somebody made up pauses and frees no host: the table has the word", async () => {
     const { pauses, fail } = await startProcess();
     fail("rate_limited", 60_000);
