@@ -179,7 +179,8 @@ export class HostPauses implements HostWatch {
     if (!isTrial && this.#apart.hasParted(key, new Set(batchIds), failure, this.#deps.now())) return;
     const isConfirmed = isTrial && !retry && known.reason === reason;
     const { strikes, pauseMs } = nextStrike(known?.strikes ?? 0, isConfirmed);
-    this.#apply({ host: key, remainingMs: pauseMs, reason, strikes, isAsked: false }).turns.onFailed(batchId);
+    const struck = this.#apply({ host: key, remainingMs: pauseMs, reason, strikes, isAsked: false });
+    if (!known) struck.turns.onFailed(batchId);
     this.#tell(strikeHost(this.#deps.executor, { host: key, reason, isConfirmed }));
   }
 

@@ -14,16 +14,16 @@ import { createTrialTurns, type TrialTurns } from "../domain/trial-turns.ts";
 /**
  * What a process knows of a host that is paused, or was and has not answered since.
  *
- * `earlierMs`: how long the pauses were together that are over since its last answer. `firstRank`: of the image that was told to come back
- * before all others. `turns` are what this process saw itself: where another saw more, the host gets one request more for each batch from
- * each process, which also holds its trials apart from those of others.
+ * `earlierMs`: how long the pauses were together that are over since its last answer. `first`: the image that was told to come back before all
+ * others. `turns` are what this process saw itself: where another saw more, the host gets one request more for each batch from each process, which
+ * also holds its trials apart from those of others.
  */
 export type PausedHost = Pick<HostPause, "reason" | "strikes" | "isAsked"> & {
   since: number;
   until: number;
   earlierMs: number;
   givenBack: number;
-  firstRank: number;
+  first: { batchId: string; wasTried: boolean } | null;
   trialUntil: number;
   turns: TrialTurns;
 };
@@ -49,7 +49,7 @@ export function withPause(
     // One that is not in the table yet, where the row is of an earlier pause.
     isAsked: known && until < known.until - NEWS_MS ? known.isAsked : isAsked,
     givenBack: isNew ? 0 : known.givenBack,
-    firstRank: isNew ? Infinity : known.firstRank,
+    first: isNew ? null : known.first,
     trialUntil: isNew ? 0 : known.trialUntil,
     turns: known?.turns ?? createTrialTurns(),
   };
@@ -72,10 +72,10 @@ export function meetPaused(
   if (remainingMs <= 0) return null;
   const mayTry = mayTryInPause(known, batchId);
   if (known.strikes >= STRIKES_MAX && !mayTry) return { kind: "give_up", failure: givenUpHost(host, known.reason) };
-  const isFirst = !wasRefused && rank < known.firstRank;
+  const isFirst = !wasRefused && rank < firstRank(known);
   const place = isFirst ? 0 : known.givenBack + 1;
   known.givenBack += 1;
-  if (isFirst) known.firstRank = rank;
+  if (isFirst) known.first = { batchId, wasTried };
   return { kind: "release", delayMs: returnDelayMs({ remainingMs, place, strikes: mayTry ? 0 : known.strikes, random: random() }) };
 }
 
@@ -97,7 +97,12 @@ export function timeToWait(known: PausedHost, { batchId, rank }: { batchId: stri
   if (known.strikes === 0 || known.until < now - PAUSE_FRESH_MS) return 0;
   if (known.trialUntil > now) return known.trialUntil - now;
   const firstUntil = known.until + TRIAL_MS;
-  if (rank > known.firstRank && firstUntil > now) return firstUntil - now;
+  if (rank > firstRank(known) && firstUntil > now) return firstUntil - now;
   known.trialUntil = now + TRIAL_MS;
   return 0;
+}
+
+/** As it is by now: others of its batch that had begun before the pause may have failed since, which puts the whole batch behind. */
+function firstRank({ first, turns }: PausedHost): number {
+  return first ? turns.rank(first.batchId, first.wasTried) : Infinity;
 }

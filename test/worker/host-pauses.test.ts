@@ -405,6 +405,18 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
+  test("an image that was told to come first does, where others of its batch had begun before the pause and fail in it", async () => {
+    const { pauses, forward } = await startProcess({ hearsNews: false });
+    const { meet, failOf } = batchesOf(pauses);
+    for (let index = 0; index < FAILURES_MAX; index += 1) failOf("only");
+    assert.deepEqual([meet("only"), meet("only")], ["release", "release"]);
+    for (let index = 0; index < 12; index += 1) failOf("only");
+    await row();
+    forward(30_001);
+    assert.deepEqual([meet("only", true), meet("only"), meet("only")], ["release", "try", "release"]);
+    await reset();
+  });
+
   test("after six strikes each batch tries the host once, twenty of them at once, before its images are given up", async () => {
     await db.executor.executeSql(
       `insert into host_pause (host, paused_until, reason, strikes) values ($1, now() + interval '5 minutes', 'dns_failed', $2)`,
@@ -424,9 +436,10 @@ describe("pauses of hosts", () => {
     assert.deepEqual([meet("b"), meet("b"), meet("c")], ["try", "release", "release"]);
     failOf("b", "dns_failed");
     assert.deepEqual([meet("a"), meet("b")], ["give_up", "give_up"]);
+    assert.deepEqual([meet("c"), meet("d")], ["try", "release"]);
     forward(60_000);
-    assert.equal(meet("c"), "try", "no more is heard of those that are being tried");
-    failOf("c", "dns_failed");
+    assert.equal(meet("e"), "try", "no more is heard of those that are being tried");
+    failOf("e", "dns_failed");
     forward(241_000);
     assert.deepEqual([meet("a"), meet("d"), meet("b")], ["give_up", "try", "give_up"], "the trial after the pause");
     await reset();
