@@ -1,3 +1,4 @@
+import { forgetOldest } from "./forget-oldest.ts";
 import { FAILURES_MAX, LAST_TRIAL_MS } from "./host-pause.ts";
 
 /**
@@ -34,8 +35,7 @@ export function createTrialTurns(): TrialTurns {
       trialsUntil.delete(batchId);
       failures.delete(batchId);
       failures.set(batchId, count);
-      const [oldest] = failures.keys();
-      if (failures.size > BATCHES_MAX && oldest !== undefined) failures.delete(oldest);
+      forgetOldest(failures, BATCHES_MAX);
     },
     hasFailed: (batchId) => failures.has(batchId),
     beginsLastTrial(batchId, now) {

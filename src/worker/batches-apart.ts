@@ -1,3 +1,4 @@
+import { forgetOldest } from "../domain/forget-oldest.ts";
 import { GIVING_MS } from "../domain/host-answers.ts";
 import { nextStrike, PAUSE_FRESH_MS } from "../domain/host-pause.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
@@ -19,7 +20,7 @@ export type BatchesApart = {
   hasParted(key: string, batchIds: ReadonlySet<string>, failure: StageFailure, now: number): boolean;
 };
 
-/** Hosts that gave something, and batches apart; beyond, all begin anew. */
+/** Hosts that gave something, and batches apart; beyond, the one of which nothing was heard for longest is forgotten. */
 const KNOWN_MAX = 10_000;
 
 export function createBatchesApart(): BatchesApart {
@@ -29,17 +30,19 @@ export function createBatchesApart(): BatchesApart {
   const strike = (key: string, batchId: string, { code: reason, retry }: StageFailure, now: number) => {
     const known = apart.get(nameOf(key, batchId));
     const { strikes, pauseMs } = nextStrike(known?.strikes ?? 0, !retry && known?.reason === reason);
-    if (apart.size >= KNOWN_MAX) apart.clear();
     const paused = withPause(known, { remainingMs: pauseMs, reason, strikes, isAsked: false }, now);
     paused.turns.onFailed(batchId);
+    apart.delete(nameOf(key, batchId));
     apart.set(nameOf(key, batchId), paused);
+    forgetOldest(apart, KNOWN_MAX);
   };
   return {
     find: (key, batchId) => apart.get(nameOf(key, batchId)),
     onGiven(key, batchId, now) {
       apart.delete(nameOf(key, batchId));
-      if (gave.size >= KNOWN_MAX) gave.clear();
+      gave.delete(key);
       gave.set(key, { batchId, at: now });
+      forgetOldest(gave, KNOWN_MAX);
     },
     hasFailed(key, batchId, failure, now) {
       const known = apart.get(nameOf(key, batchId));
