@@ -1,7 +1,7 @@
 import { appendFile } from "node:fs/promises";
 import { Session, type Profiler } from "node:inspector/promises";
 import { join } from "node:path";
-import type { Executor } from "../src/db/connect.ts";
+import type { Executor } from "../src/db/connection/connect.ts";
 
 const ROOT = new URL("..", import.meta.url).href;
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { EFFORTS, outputsOf, PRESETS, type Recipe } from "../src/domain/recipe.ts";
-import { encodeImage, restrictLibvips } from "../src/image/encode.ts";
+import { encodeImage, restrictLibvips } from "../src/image/encode/encode.ts";
 import { inspectImage } from "../src/image/inspect.ts";
 import { makeSamplePhoto } from "../src/image/sample-photo.ts";
 import { printMachine } from "./machine.ts";

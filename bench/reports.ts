@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectDatabase } from "../src/db/connect.ts";
-import { migrateDatabase } from "../src/db/migrate.ts";
+import { connectDatabase } from "../src/db/connection/connect.ts";
+import { migrateDatabase } from "../src/db/connection/migrate.ts";
 import { startEmbeddedPostgres } from "../src/embedded/embedded-postgres.ts";
 import { fillReports } from "./fill-reports.ts";
 import { printMachine } from "./machine.ts";

@@ -1,4 +1,4 @@
-import type { Database } from "../src/db/connect.ts";
+import type { Database } from "../src/db/connection/connect.ts";
 
 /** The pool's own deadline of a statement is for a service. */
 const STATEMENT_MS = 600_000;

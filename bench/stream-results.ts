@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { BatchStatusView } from "../src/contract/status.ts";
-import { connectDatabase } from "../src/db/connect.ts";
+import { connectDatabase } from "../src/db/connection/connect.ts";
 import { startEmbeddedPostgres } from "../src/embedded/embedded-postgres.ts";
 import { openSender } from "../src/queue/queue.ts";
 import { startMeasured, type MeasuredService } from "./measured-service.ts";

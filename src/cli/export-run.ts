@@ -7,7 +7,7 @@ import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import type { ResultShape } from "../csv/write-result.ts";
 import { writeFailuresFile, writeResultFile } from "../csv/write-result-file.ts";
 import type { BatchRow } from "../db/batches.ts";
-import type { Executor } from "../db/connect.ts";
+import type { Executor } from "../db/connection/connect.ts";
 import { recordPages } from "../db/list-products.ts";
 import { listOutputs, listUnknownOutputs } from "../db/outputs.ts";
 import { outputNames } from "../domain/recipe.ts";

@@ -1,5 +1,5 @@
 import type { BatchRow } from "../db/batches.ts";
-import type { FailureCount } from "../db/count-failures.ts";
+import type { FailureCount } from "../db/report/count-failures.ts";
 import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
 import { describeProblems } from "./check-report.ts";
 import { counted, withoutControls } from "./plain-words.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { findBatch, type BatchRow } from "../db/batches.ts";
-import { DEFAULT_TENANT_ID, isDatabaseAway, type Executor } from "../db/connect.ts";
-import { countFailures } from "../db/count-failures.ts";
+import { DEFAULT_TENANT_ID, isDatabaseAway, type Executor } from "../db/connection/connect.ts";
+import { countFailures } from "../db/report/count-failures.ts";
 import type { Progress, ProgressState } from "./progress.ts";
 
 const LOOK_MS = 200;

@@ -1,6 +1,6 @@
 import { readConfig } from "../config.ts";
-import { migrateDatabase } from "../db/migrate.ts";
-import { connectDatabase } from "../db/connect.ts";
+import { migrateDatabase } from "../db/connection/migrate.ts";
+import { connectDatabase } from "../db/connection/connect.ts";
 import { openQueue } from "../queue/queue.ts";
 import { makeDataDir } from "../storage/make-folder.ts";
 import { openEmbedded } from "./open-embedded.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../config.ts";
-import { isDatabaseAway, isDatabaseClosed } from "../db/connect.ts";
-import { useServer, type ServerUse } from "../db/use-server.ts";
+import { isDatabaseAway, isDatabaseClosed } from "../db/connection/connect.ts";
+import { useServer, type ServerUse } from "../db/connection/use-server.ts";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "../embedded/embedded-postgres.ts";
 import { endProcess } from "./end-process.ts";
 import { watchForInterruption } from "./interruption.ts";

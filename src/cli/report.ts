@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { readConfig } from "../config.ts";
 import { writeTable } from "../csv/write-table.ts";
-import { isReportMissing, isReportTooLong, openReport, type OpenReport } from "../db/read-report.ts";
+import { isReportMissing, isReportTooLong, openReport, type OpenReport } from "../db/report/read-report.ts";
 import { isUuid } from "../domain/ids.ts";
 import {
   isReportName,

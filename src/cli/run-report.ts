@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { countsOf, settledOf } from "../domain/batch-state.ts";
 import { withoutQuery } from "../domain/image-url.ts";
-import type { FailureCount } from "../db/count-failures.ts";
+import type { FailureCount } from "../db/report/count-failures.ts";
 import { IMAGE_CODES } from "../domain/image-code.ts";
 import { RefusedFile, type FinishedRun } from "./finished-run.ts";
 import { counted, withoutControls, duration, number, shownPath } from "./plain-words.ts";

@@ -7,7 +7,7 @@ export type ImageJob = {
   ordinals: number[];
   /** As in the job's own column, which a fetch does not give: to fetch all 35 columns for it cost an image that comes again 5 % of its CPU. */
   priority: number;
-  /** When the images' host first asked for patience, in ms since 1970 by the database's clock: see PATIENCE_MS in domain/host-pause.ts. */
+  /** When the images' host first asked for patience, in ms since 1970 by the database's clock: see PATIENCE_MS in domain/load/host-pause.ts. */
   askedSince?: number;
 };
 export type PlanJob = { batchId: string };

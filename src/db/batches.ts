@@ -1,7 +1,7 @@
 import type { PausedShare } from "../domain/failure-budget.ts";
-import type { Executor, Tx } from "./connect.ts";
-import type { endpoint } from "./schema-events.ts";
-import type { batch } from "./schema.ts";
+import type { Executor, Tx } from "./connection/connect.ts";
+import type { endpoint } from "./schema/schema-events.ts";
+import type { batch } from "./schema/schema.ts";
 
 /**
  * `sourceHosts`: the origins that the batch has source headers for. Only workers read the headers themselves.

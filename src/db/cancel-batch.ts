@@ -1,6 +1,6 @@
 import { IMAGE_CODES } from "../domain/image-code.ts";
 import { BATCH_COLUMNS, lockBatch, type BatchRow } from "./batches.ts";
-import type { Executor, Tx } from "./connect.ts";
+import type { Executor, Tx } from "./connection/connect.ts";
 import { EVENT_TIME } from "./events.ts";
 import { IS_SETTLED } from "./settle-images.ts";
 

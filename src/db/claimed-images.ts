@@ -1,5 +1,5 @@
 import type { Recipe, Refresh } from "../domain/recipe.ts";
-import type { Tx } from "./connect.ts";
+import type { Tx } from "./connection/connect.ts";
 
 export type ClaimedImage = {
   batchId: string;

@@ -1,6 +1,6 @@
 import { IMAGE_RETRY_AFTER_MS_MAX } from "../domain/backoff.ts";
 import type { ImageCode } from "../domain/image-code.ts";
-import type { Tx } from "./connect.ts";
+import type { Tx } from "./connection/connect.ts";
 import { STILL_PLANNED, WRITTEN, WRITTEN_AT, type ImageKey } from "./settle-images.ts";
 
 export type FailedAttempt = ImageKey & { code: ImageCode; detail: string; startedAgoMs: number; delayMs: number };

@@ -1,5 +1,5 @@
 import type { DeliveryState } from "../domain/batch-state.ts";
-import type { Executor, Tx } from "./connect.ts";
+import type { Executor, Tx } from "./connection/connect.ts";
 
 export type DueDelivery = {
   eventId: string;

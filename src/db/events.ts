@@ -1,5 +1,5 @@
 import type { EventType } from "../domain/batch-state.ts";
-import type { Tx } from "./connect.ts";
+import type { Tx } from "./connection/connect.ts";
 
 /**
  * When something happens to a batch, as the update tells it that locks the batch. Not now(), which is when the transaction began:

@@ -1,6 +1,6 @@
 import type { BatchOutcome, EndStatus } from "../domain/batch-state.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
-import type { Tx } from "./connect.ts";
+import type { Tx } from "./connection/connect.ts";
 import { EVENT_TIME } from "./events.ts";
 import { IS_SETTLED } from "./settle-images.ts";
 

@@ -6,9 +6,9 @@ import {
   PAUSE_FRESH_MS,
   STRIKE_PAUSE_MS,
   STRIKE_PAUSE_MS_MAX,
-} from "../domain/host-pause.ts";
+} from "../domain/load/host-pause.ts";
 import { isImageCode, type ImageCode } from "../domain/image-code.ts";
-import type { Executor } from "./connect.ts";
+import type { Executor } from "./connection/connect.ts";
 
 /** On it every process of the fleet hears of host pauses as they begin, and of hosts that answer again. */
 export const HOSTS_CHANNEL = "pressrun_hosts";

@@ -1,8 +1,8 @@
 import type { PausedShare } from "../domain/failure-budget.ts";
-import { HOST_LENGTH_MAX } from "../domain/host-pause.ts";
+import { HOST_LENGTH_MAX } from "../domain/load/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
-import type { Executor, Tx } from "./connect.ts";
+import type { Executor, Tx } from "./connection/connect.ts";
 import { EVENT_TIME } from "./events.ts";
 import { DELAY_LEFT_MS } from "./delay-images.ts";
 import { STANDS_STILL, STILL_PLANNED } from "./settle-images.ts";

@@ -1,7 +1,7 @@
 import type { UploadWarning } from "../domain/csv-problem.ts";
 import { findBatch, type BatchRow } from "./batches.ts";
-import type { Executor, Tx } from "./connect.ts";
-import { isLockRefused, limitLockWait } from "./lock-wait.ts";
+import type { Executor, Tx } from "./connection/connect.ts";
+import { isLockRefused, limitLockWait } from "./connection/lock-wait.ts";
 
 /** `name` is what the client sent; `digest` is of what its upload asks for. */
 export type IdempotencyKey = { name: string; digest: string };

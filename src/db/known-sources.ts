@@ -1,6 +1,6 @@
 import { createSourceKey } from "../domain/source-key.ts";
 import { SOURCE_MARK, type ClaimedImage } from "./claimed-images.ts";
-import type { Tx } from "./connect.ts";
+import type { Tx } from "./connection/connect.ts";
 import type { OutputFacts, SourceFacts } from "./settle-images.ts";
 
 /** The outputs that an earlier batch of the tenant made of the same URL under the same recipe, and of what file. */

@@ -2,7 +2,7 @@ import type { ImageState } from "../domain/batch-state.ts";
 import type { UrlRule } from "../domain/clean-image-url.ts";
 import { IMAGE_CODES, type ImageCode } from "../domain/image-code.ts";
 import type { ImageResult, OutputFile, ProductResult, RecordedProduct } from "../domain/product-result.ts";
-import type { Executor } from "./connect.ts";
+import type { Executor } from "./connection/connect.ts";
 
 type ProductRow = Omit<ProductResult, "images"> & { firstOrdinal: number };
 type RecordRow = ProductRow & Pick<RecordedProduct, "record">;

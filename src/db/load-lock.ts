@@ -1,6 +1,6 @@
 import { findBatch, type BatchRow } from "./batches.ts";
-import type { Tx } from "./connect.ts";
-import { limitLockWait } from "./lock-wait.ts";
+import type { Tx } from "./connection/connect.ts";
+import { limitLockWait } from "./connection/lock-wait.ts";
 
 /** "load" in ASCII. Batches whose hashes collide wait for each other, and no more. */
 const LOAD_LOCK_CLASS = 0x6c6f6164;

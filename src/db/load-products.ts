@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { from as copyFrom, type CopyStreamQuery } from "pg-copy-streams";
-import type { Tx } from "./connect.ts";
+import type { Tx } from "./connection/connect.ts";
 import { createRowPieces, rowBytesMax, type RowWriter } from "./copy-rows.ts";
 
 export type ProductRow = {

@@ -1,4 +1,4 @@
-import type { Executor } from "./connect.ts";
+import type { Executor } from "./connection/connect.ts";
 
 type OutputRow = { batchId: string; ordinal: number; fileName: string; format: string; bytes: number };
 

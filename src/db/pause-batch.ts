@@ -1,6 +1,6 @@
 import type { WorstFailure } from "../domain/failure-budget.ts";
 import { BATCH_COLUMNS, lockBatch, type BatchRow } from "./batches.ts";
-import type { Tx } from "./connect.ts";
+import type { Tx } from "./connection/connect.ts";
 import { EVENT_TIME } from "./events.ts";
 import { DELAY_LEFT_MS } from "./delay-images.ts";
 import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";

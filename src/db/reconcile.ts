@@ -1,5 +1,5 @@
 import { DELIVERY_RETRY_AFTER_MS_MAX, IMAGE_RETRY_AFTER_MS_MAX } from "../domain/backoff.ts";
-import type { Tx } from "./connect.ts";
+import type { Tx } from "./connection/connect.ts";
 import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 
 /** Drawn once: one reconciler at a time in the whole fleet. */

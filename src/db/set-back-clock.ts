@@ -1,5 +1,5 @@
-import { LONGEST_PAUSE_MS } from "../domain/host-pause.ts";
-import type { Tx } from "./connect.ts";
+import { LONGEST_PAUSE_MS } from "../domain/load/host-pause.ts";
+import type { Tx } from "./connection/connect.ts";
 
 /** How many jobs and pauses of hosts were from a time that the clock has yet to reach again, and by how much it was set back. */
 export type SetBack = { jobs: number; hosts: number; bySeconds: number };

@@ -1,5 +1,5 @@
 import type { ImageCode } from "../domain/image-code.ts";
-import type { Tx } from "./connect.ts";
+import type { Tx } from "./connection/connect.ts";
 
 export type ImageKey = { batchId: string; ordinal: number };
 export type StageMs = { waitMs: number | null; fetchMs: number | null; encodeMs: number | null; storeMs: number | null };

@@ -21,7 +21,7 @@ export type DecodeFacts = {
   tileHeight?: number;
 };
 
-/** `isThrifty`: written in the way that takes the least memory (image/compress.ts). */
+/** `isThrifty`: written in the way that takes the least memory (image/encode/compress.ts). */
 export type OutputCost = { format: OutputFormat; effort: Effort; quality: number; width: number; height: number; isThrifty: boolean };
 
 const MIB = 1024 * 1024;

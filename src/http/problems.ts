@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Problem } from "../contract/problem.ts";
 import { diskFullCode } from "../domain/disk-full.ts";
-import { isOutOfFiles } from "../domain/open-files.ts";
+import { isOutOfFiles } from "../domain/load/open-files.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
 /** Thrown by routes; the error handler turns it into an answer. The sentence is for the caller. */

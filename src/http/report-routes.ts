@@ -4,7 +4,7 @@ import Type, { type Static } from "typebox";
 import { REPORT_CSV_EXAMPLE, REPORT_EXAMPLE, ReportNameView } from "../contract/report.ts";
 import { ID, words } from "../contract/terms.ts";
 import { writeTable } from "../csv/write-table.ts";
-import { isReportTooLong, type OpenReport } from "../db/read-report.ts";
+import { isReportTooLong, type OpenReport } from "../db/report/read-report.ts";
 import {
   isReportName,
   jsonOfRow,

@@ -1,7 +1,7 @@
 import multipart from "@fastify/multipart";
 import swagger from "@fastify/swagger";
 import Fastify, { type FastifyInstance } from "fastify";
-import { isOutOfFiles } from "../domain/open-files.ts";
+import { isOutOfFiles } from "../domain/load/open-files.ts";
 import { createCalmWarn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
 import { closeUnread } from "./close-unread.ts";

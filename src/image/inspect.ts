@@ -1,11 +1,11 @@
 import { INPUT_FILES, type InputFormat } from "../domain/input-format.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import type { Size } from "../domain/output-size.ts";
-import { openByteWindow } from "./byte-window.ts";
-import { countScans } from "./jpeg-scans.ts";
-import { looksLikeHtml, looksLikeSvg, nameUnsupported, readBrands } from "./not-an-image.ts";
-import { readJpegSize } from "./jpeg-size.ts";
-import { readAvifSize, readGifSize, readPngSize, readSvgSize, readTiffSize, readWebpSize, type HeaderFacts } from "./sizes.ts";
+import { openByteWindow } from "./headers/byte-window.ts";
+import { countScans } from "./headers/jpeg-scans.ts";
+import { looksLikeHtml, looksLikeSvg, nameUnsupported, readBrands } from "./headers/not-an-image.ts";
+import { readJpegSize } from "./headers/jpeg-size.ts";
+import { readAvifSize, readGifSize, readPngSize, readSvgSize, readTiffSize, readWebpSize, type HeaderFacts } from "./headers/sizes.ts";
 
 /** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
 export const PIXELS_MAX = 100_000_000;

@@ -1,4 +1,4 @@
-import { withOwnConnection } from "../db/own-connection.ts";
+import { withOwnConnection } from "../db/connection/own-connection.ts";
 import { openSender } from "../queue/queue.ts";
 import { loadBatch } from "./load-batch.ts";
 import type { LoadTask } from "./load-in-thread.ts";

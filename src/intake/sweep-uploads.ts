@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Executor } from "../db/connect.ts";
+import type { Executor } from "../db/connection/connect.ts";
 import { listUnknownBatches } from "../db/batches.ts";
 import type { Warn } from "../observe/calm-warn.ts";
 

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import type { Gate } from "../domain/gate.ts";
+import type { Gate } from "../domain/load/gate.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { createAnswerClock } from "./answer-clock.ts";
 import { BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";

@@ -1,5 +1,5 @@
 import type { AddressPolicy } from "../domain/address-policy.ts";
-import { isOutOfFiles } from "../domain/open-files.ts";
+import { isOutOfFiles } from "../domain/load/open-files.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { BlockedAddress, createGuard } from "./guarded-lookup.ts";
 import type { Resolve } from "./look-ups.ts";

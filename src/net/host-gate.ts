@@ -1,10 +1,10 @@
 import { forgetOldest } from "../domain/forget-oldest.ts";
-import { createGate, type Gate } from "../domain/gate.ts";
-import { createHostLimit, type HostLimit } from "../domain/host-limit.ts";
+import { createGate, type Gate } from "../domain/load/gate.ts";
+import { createHostLimit, type HostLimit } from "../domain/load/host-limit.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
 import type { HostWatch } from "./host-watch.ts";
 
-/** Limits how many downloads run at once: of all hosts, and of one host, by what it bears (domain/host-limit.ts). */
+/** Limits how many downloads run at once: of all hosts, and of one host, by what it bears (domain/load/host-limit.ts). */
 type HostGate = {
   /** How many wait for their host, or its name; who waits only because of all others is not among them. */
   readonly waiting: number;

@@ -2,8 +2,8 @@ import { lookup as systemLookup, type LookupAddress } from "node:dns";
 import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
 import { forgetOldest } from "../domain/forget-oldest.ts";
-import { createGate, NEVER } from "../domain/gate.ts";
-import { isOutOfFiles } from "../domain/open-files.ts";
+import { createGate, NEVER } from "../domain/load/gate.ts";
+import { isOutOfFiles } from "../domain/load/open-files.ts";
 
 /** The addresses of a host; the system's resolver unless a test brings its own. */
 export type Resolve = (host: string) => Promise<LookupAddress[]>;

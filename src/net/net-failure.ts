@@ -1,6 +1,6 @@
 import { diskFullCode } from "../domain/disk-full.ts";
 import { errorCode } from "../domain/error-code.ts";
-import { outOfFiles, outOfPorts } from "../domain/open-files.ts";
+import { outOfFiles, outOfPorts } from "../domain/load/open-files.ts";
 import { failureOf, type StageFailure } from "../domain/stage-result.ts";
 import { BlockedAddress } from "./guarded-lookup.ts";
 import { LookUpLate } from "./look-ups.ts";

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from "node:zlib";
 import { errorCode } from "../domain/error-code.ts";
-import { runInside, type Gate } from "../domain/gate.ts";
+import { runInside, type Gate } from "../domain/load/gate.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import type { BodyFile } from "./body-file.ts";
 import { READ_BYTES } from "./http1/connection.ts";

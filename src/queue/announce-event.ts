@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { BatchEvent } from "../contract/event.ts";
 import type { BatchRow } from "../db/batches.ts";
-import type { Tx } from "../db/connect.ts";
+import type { Tx } from "../db/connection/connect.ts";
 import { hasSeedEndpoint, recordEvent } from "../db/events.ts";
 import { listProducts } from "../db/list-products.ts";
 import { resultCsvUrl, statusUrl, viewPausedShare } from "../domain/batch-event.ts";

@@ -1,6 +1,6 @@
 import type { BatchRow } from "../db/batches.ts";
 import { markCancelled } from "../db/cancel-batch.ts";
-import type { Tx } from "../db/connect.ts";
+import type { Tx } from "../db/connection/connect.ts";
 import type { Queue } from "./queue.ts";
 
 type CancelDeps = { queue: Pick<Queue, "dropWaitingImages" | "sendFinish"> };

@@ -1,5 +1,5 @@
 import type { PgBoss } from "pg-boss";
-import type { Tx } from "../db/connect.ts";
+import type { Tx } from "../db/connection/connect.ts";
 import { keepInJobs } from "./image-jobs.ts";
 import { PAUSED, tellNews } from "./news.ts";
 

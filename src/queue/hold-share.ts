@@ -1,5 +1,5 @@
 import { findBatch, lockBatch, type BatchRow } from "../db/batches.ts";
-import type { Tx } from "../db/connect.ts";
+import type { Tx } from "../db/connection/connect.ts";
 import { addToShares, findWorstOfHost, keepHeldImages, markSharePaused, type Share } from "../db/host-share.ts";
 import { markStandingStill } from "../db/pause-batch.ts";
 import type { CounterState } from "../db/settle-images.ts";

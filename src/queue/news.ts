@@ -1,4 +1,4 @@
-import type { Tx } from "../db/connect.ts";
+import type { Tx } from "../db/connection/connect.ts";
 
 /** Wakes pumps and workers of every process; the payload is a queue's name, or one of these. */
 export const JOBS_CHANNEL = "pressrun_jobs";

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { PgBoss, type JobInsert, type QueueOptions } from "pg-boss";
 import type { DeliverJob, FinishJob, ImageJob, PlanJob } from "../contract/jobs.ts";
-import type { Executor, Tx } from "../db/connect.ts";
+import type { Executor, Tx } from "../db/connection/connect.ts";
 import { createDropping } from "./drop-waiting.ts";
 import { createImageClaims, toJobs, type ImageToSend } from "./image-jobs.ts";
 import { NEW_BATCH, tellNews } from "./news.ts";

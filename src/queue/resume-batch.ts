@@ -1,5 +1,5 @@
 import type { BatchRow } from "../db/batches.ts";
-import type { Tx } from "../db/connect.ts";
+import type { Tx } from "../db/connection/connect.ts";
 import { markShareResumed } from "../db/host-share.ts";
 import { markResumed, recordTag, reopenImages, type BudgetChange } from "../db/pause-batch.ts";
 import { advanceVirtualTime } from "../db/plan-images.ts";

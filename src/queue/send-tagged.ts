@@ -1,5 +1,5 @@
-import type { Tx } from "../db/connect.ts";
-import { priorityOf, tagOf } from "../domain/fair-tag.ts";
+import type { Tx } from "../db/connection/connect.ts";
+import { priorityOf, tagOf } from "../domain/load/fair-tag.ts";
 import type { Queue } from "./queue.ts";
 
 /** `lastTag`: the batch's last one. `virtualTime`: the tag that is being served, as tagOf() takes it. */

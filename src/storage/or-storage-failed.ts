@@ -1,6 +1,6 @@
 import { diskFullCode } from "../domain/disk-full.ts";
 import { errorCode } from "../domain/error-code.ts";
-import { outOfFiles } from "../domain/open-files.ts";
+import { outOfFiles } from "../domain/load/open-files.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 
 /** What the disk refuses is an image's failure, not ours: full, over quota, read-only, broken; or that nothing more can be opened. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Config } from "../config.ts";
-import { downloadsWithin } from "../domain/open-files.ts";
+import { downloadsWithin } from "../domain/load/open-files.ts";
 import type { Log } from "../observe/log.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { createGate, NEVER, runInside, type Gate } from "../domain/gate.ts";
+import { createGate, NEVER, runInside, type Gate } from "../domain/load/gate.ts";
 import { ProblemError } from "../http/problems.ts";
 
 type Read<T> = () => Promise<T>;

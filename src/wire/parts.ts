@@ -1,5 +1,5 @@
 import type { Config } from "../config.ts";
-import type { Database } from "../db/connect.ts";
+import type { Database } from "../db/connection/connect.ts";
 import type { HeaderSeal } from "./header-seal.ts";
 import type { Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";

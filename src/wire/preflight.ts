@@ -2,7 +2,7 @@ import type { Config } from "../config.ts";
 import type { Preflight } from "../contract/preflight.ts";
 import { CATALOGUE_LIMITS } from "../csv/limits.ts";
 import { createAddressPolicy } from "../domain/address-policy.ts";
-import { limitAtFirst } from "../domain/host-limit.ts";
+import { limitAtFirst } from "../domain/load/host-limit.ts";
 import { userAgent } from "../domain/user-agent.ts";
 import { PIXELS_MAX } from "../image/inspect.ts";
 import { preflight, type PreflightDeps, type PreflightOrder } from "../intake/preflight.ts";

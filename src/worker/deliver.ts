@@ -1,8 +1,8 @@
 import type { DeliverJob } from "../contract/jobs.ts";
 import { findDueDelivery, postponeDelivery, recordDeliveryAttempt, type DueDelivery, type RecordedAttempt } from "../db/deliveries.ts";
-import type { Database } from "../db/connect.ts";
+import type { Database } from "../db/connection/connect.ts";
 import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs } from "../domain/backoff.ts";
-import type { MuteReceivers } from "../domain/mute-receivers.ts";
+import type { MuteReceivers } from "../domain/load/mute-receivers.ts";
 import type { Log } from "../observe/log.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { DeliverableEvent, DeliveryOutcome, DeliveryTarget } from "../webhook/deliver-event.ts";

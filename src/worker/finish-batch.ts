@@ -2,10 +2,10 @@ import { open } from "node:fs/promises";
 import type { FinishJob } from "../contract/jobs.ts";
 import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import { writeResultFile } from "../csv/write-result-file.ts";
-import { DEFAULT_TENANT_ID, type Database, type Tx } from "../db/connect.ts";
+import { DEFAULT_TENANT_ID, type Database, type Tx } from "../db/connection/connect.ts";
 import { findBatch, type BatchRow } from "../db/batches.ts";
 import { endBatch } from "../db/finish-batch.ts";
-import { impatient } from "../db/lock-wait.ts";
+import { impatient } from "../db/connection/lock-wait.ts";
 import { sweepShares } from "../db/host-share.ts";
 import { recordPages } from "../db/list-products.ts";
 import { outputUrl } from "../domain/batch-event.ts";
@@ -14,7 +14,7 @@ import { outputNames } from "../domain/recipe.ts";
 import { announceEvent } from "../queue/announce-event.ts";
 import { pauseStandingStill } from "../queue/hold-share.ts";
 import type { Queue } from "../queue/queue.ts";
-import { settleCancelled, type CancelledDeps } from "./settle-cancelled.ts";
+import { settleCancelled, type CancelledDeps } from "./settle/settle-cancelled.ts";
 
 export type FinishDeps = {
   db: Pick<Database, "executor" | "transaction">;

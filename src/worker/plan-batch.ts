@@ -1,5 +1,5 @@
-import type { Transaction } from "../db/connect.ts";
-import { impatient } from "../db/lock-wait.ts";
+import type { Transaction } from "../db/connection/connect.ts";
+import { impatient } from "../db/connection/lock-wait.ts";
 import { PAGE_IMAGES, planPage, QUEUED_MAX } from "../queue/plan-page.ts";
 import type { Sender } from "../queue/queue.ts";
 

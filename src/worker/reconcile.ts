@@ -1,7 +1,7 @@
-import type { Transaction } from "../db/connect.ts";
+import type { Transaction } from "../db/connection/connect.ts";
 import { listLostDeliveries, listLostImages, listStalledBatches, tryReconcileLock } from "../db/reconcile.ts";
 import { followSetBackClock, type SetBack } from "../db/set-back-clock.ts";
-import { priorityOf } from "../domain/fair-tag.ts";
+import { priorityOf } from "../domain/load/fair-tag.ts";
 import { QUEUED_LOW_WATER } from "../queue/plan-page.ts";
 import type { Queue } from "../queue/queue.ts";
 

@@ -1,6 +1,6 @@
 import { startBatches } from "../db/batches.ts";
-import type { Database } from "../db/connect.ts";
-import { createMuteReceivers } from "../domain/mute-receivers.ts";
+import type { Database } from "../db/connection/connect.ts";
+import { createMuteReceivers } from "../domain/load/mute-receivers.ts";
 import { countShares } from "../queue/hold-share.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
@@ -9,22 +9,22 @@ import type { Queue } from "../queue/queue.ts";
 import { warnEachMinute, type Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
 import type { Storage } from "../storage/storage.ts";
-import { askConditionally } from "./ask-conditionally.ts";
-import { createClockWatch } from "./clock-watch.ts";
-import { flushOutcomes } from "./flush-outcomes.ts";
+import { askConditionally } from "./image/ask-conditionally.ts";
+import { createClockWatch } from "./guards/clock-watch.ts";
+import { flushOutcomes } from "./settle/flush-outcomes.ts";
 import { deliver, type DeliverDeps } from "./deliver.ts";
-import { startDiskGuard, type DiskGuard } from "./disk-guard.ts";
+import { startDiskGuard, type DiskGuard } from "./guards/disk-guard.ts";
 import { finishBatch, type FinishDeps } from "./finish-batch.ts";
-import type { NetworkGuard } from "./network-guard.ts";
+import type { NetworkGuard } from "./guards/network-guard.ts";
 import { planBatch } from "./plan-batch.ts";
-import { NO_STAGE_MS } from "./stages.ts";
-import { Pump } from "./pump.ts";
+import { NO_STAGE_MS } from "./image/stages.ts";
+import { Pump } from "./claim/pump.ts";
 import { reconcile } from "./reconcile.ts";
-import type { SourceHeadersOf } from "./source-headers.ts";
-import { watchStages, type Encoders, type GivenStages } from "./watch-stages.ts";
-import { workImage, type WorkDeps } from "./work-image.ts";
-import { createSettler } from "./settler.ts";
-import type { ImageOutcome } from "./settle-together.ts";
+import type { SourceHeadersOf } from "./image/source-headers.ts";
+import { watchStages, type Encoders, type GivenStages } from "./image/watch-stages.ts";
+import { workImage, type WorkDeps } from "./image/work-image.ts";
+import { createSettler } from "./settle/settler.ts";
+import type { ImageOutcome } from "./settle/settle-together.ts";
 
 export type WorkerDeps = {
   db: Database;
@@ -55,7 +55,7 @@ const RECONCILE_MS = 60_000;
 /** What is being compressed ends within this; what is still being fetched goes back. */
 const DRAIN_MS = 20_000;
 /**
- * A receiver that does not answer holds one of these for 20 s; domain/mute-receivers says how many of them. Each needs a socket, and as it
+ * A receiver that does not answer holds one of these for 20 s; domain/load/mute-receivers says how many of them. Each needs a socket, and as it
  * starts a connection to the database: with sixteen a process took 18 of these at its start, with eight it takes 14.
  */
 const DELIVERIES_AT_ONCE = 8;

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { connectDatabase } from "../../src/db/connect.ts";
+import { connectDatabase } from "../../src/db/connection/connect.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { rowsByFastCsv } from "../support/csv.ts";
 import { createTestDatabase } from "../support/database.ts";

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import pg from "pg";
 import { openDatabase } from "../../src/cli/open-database.ts";
-import { shareFolder } from "../../src/db/ownership.ts";
-import { useServer } from "../../src/db/use-server.ts";
+import { shareFolder } from "../../src/db/connection/ownership.ts";
+import { useServer } from "../../src/db/connection/use-server.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { placeCluster } from "../support/cluster.ts";
@@ -17,7 +17,7 @@ import { createTestFolder } from "../support/folder.ts";
 import { processesNaming } from "../support/processes.ts";
 import { startService } from "../support/service.ts";
 
-/** The lock of migrations (src/db/migrate.ts): who has it lets `migrate`, and a service that starts, stand still. */
+/** The lock of migrations (src/db/connection/migrate.ts): who has it lets `migrate`, and a service that starts, stand still. */
 const HOLD_MIGRATIONS = "select pg_advisory_lock(8102099357864587886)";
 
 async function folderWithCluster(): Promise<string> {

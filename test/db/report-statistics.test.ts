@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import type { Database } from "../../src/db/connect.ts";
+import type { Database } from "../../src/db/connection/connect.ts";
 import { REPORT_NAMES, REPORTS } from "../../src/domain/report.ts";
 import { openTestDatabase } from "../support/database.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { before, describe, test } from "node:test";
-import type { Database } from "../../src/db/connect.ts";
-import { openReport } from "../../src/db/read-report.ts";
+import type { Database } from "../../src/db/connection/connect.ts";
+import { openReport } from "../../src/db/report/read-report.ts";
 import { cleanImageUrl } from "../../src/domain/clean-image-url.ts";
 import { IMAGE_CODES } from "../../src/domain/image-code.ts";
 import { REPORT_NAMES, REPORT_VERSION, REPORTS } from "../../src/domain/report.ts";

@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { escapeIdentifier, escapeLiteral } from "pg";
 import { listSealedBatches } from "../../src/db/batches.ts";
 import { findClaimedImages, type ClaimedImage } from "../../src/db/claimed-images.ts";
-import type { Database, Executor, Tx } from "../../src/db/connect.ts";
+import type { Database, Executor, Tx } from "../../src/db/connection/connect.ts";
 import { addToShares, keepHeldImages, takeDueImages } from "../../src/db/host-share.ts";
 import { findKnownSources, rememberSources } from "../../src/db/known-sources.ts";
 import { reopenImages } from "../../src/db/pause-batch.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createAnswerTimes } from "../../src/domain/answer-times.ts";
+import { createAnswerTimes } from "../../src/domain/load/answer-times.ts";
 
 describe("the times of answers", () => {
   const startTimes = () => {

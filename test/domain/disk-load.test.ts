@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { createDiskLoad, type Begun, type DiskLoad } from "../../src/domain/disk-load.ts";
+import { createDiskLoad, type Begun, type DiskLoad } from "../../src/domain/load/disk-load.ts";
 
 /** An input and one output. */
 const FILES = 2;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { createDownloadWindow } from "../../src/domain/download-window.ts";
+import { createDownloadWindow } from "../../src/domain/load/download-window.ts";
 
 describe("the download window", () => {
   /** Of two encoders. Unless told otherwise all answers come at once. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createFairTurns } from "../../src/domain/fair-turns.ts";
+import { createFairTurns } from "../../src/domain/load/fair-turns.ts";
 
 describe("turns at the encoders", () => {
   const startTurns = () => {

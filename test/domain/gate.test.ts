@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { createGate, NEVER, runInside } from "../../src/domain/gate.ts";
+import { createGate, NEVER, runInside } from "../../src/domain/load/gate.ts";
 
 describe("a gate", () => {
   test("lets so many in at once and nobody is left outside", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { busyDelayMs, createHostAnswers } from "../../src/domain/host-answers.ts";
+import { busyDelayMs, createHostAnswers } from "../../src/domain/load/host-answers.ts";
 
 const HOST = "shop.example";
 const FAILED = { kind: "failed" };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { createHostLimit } from "../../src/domain/host-limit.ts";
+import { createHostLimit } from "../../src/domain/load/host-limit.ts";
 
 /** Answers `serves` at once after `ms` each; the others wait for their turn. */
 type Host = { ms: number; serves: number };

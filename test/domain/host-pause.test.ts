@@ -8,7 +8,7 @@ import {
   STRIKES_MAX,
   triesEachBatch,
   whatHostDid,
-} from "../../src/domain/host-pause.ts";
+} from "../../src/domain/load/host-pause.ts";
 import { IMAGE_CODES, type ImageCode } from "../../src/domain/image-code.ts";
 import { failed } from "../../src/domain/stage-result.ts";
 

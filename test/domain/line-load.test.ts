@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createLineLoad, type Asked } from "../../src/domain/line-load.ts";
+import { createLineLoad, type Asked } from "../../src/domain/load/line-load.ts";
 
 describe("the load of the line", () => {
   const startLine = () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { createMuteReceivers, type MuteReceivers } from "../../src/domain/mute-receivers.ts";
+import { createMuteReceivers, type MuteReceivers } from "../../src/domain/load/mute-receivers.ts";
 
 const [MUTE, OTHER] = ["https://mute.example", "https://other.example"];
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AcceptedBatch } from "../../src/contract/batch.ts";
-import { isDatabaseAway } from "../../src/db/connect.ts";
+import { isDatabaseAway } from "../../src/db/connection/connect.ts";
 import { createServer, type HttpDeps } from "../../src/http/server.ts";
 import { acceptUpload } from "../../src/intake/accept-upload.ts";
 import { createStorage } from "../../src/storage/storage.ts";

@@ -4,7 +4,7 @@ import { before, describe, test } from "node:test";
 import { Webhook } from "standardwebhooks";
 import type { AcceptedBatch, Batch } from "../../src/contract/batch.ts";
 import type { Problem } from "../../src/contract/problem.ts";
-import { connectDatabase, type Database } from "../../src/db/connect.ts";
+import { connectDatabase, type Database } from "../../src/db/connection/connect.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";

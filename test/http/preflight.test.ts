@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import Value from "typebox/value";
 import { Preflight } from "../../src/contract/preflight.ts";
 import type { Problem } from "../../src/contract/problem.ts";
-import { connectDatabase, type Database } from "../../src/db/connect.ts";
+import { connectDatabase, type Database } from "../../src/db/connection/connect.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";

@@ -3,7 +3,7 @@ import { get as httpGet, type IncomingMessage, type ServerResponse } from "node:
 import { before, describe, test } from "node:test";
 import type { AcceptedBatch, Batch, Product } from "../../src/contract/batch.ts";
 import type { Problem } from "../../src/contract/problem.ts";
-import { connectDatabase, type Database } from "../../src/db/connect.ts";
+import { connectDatabase, type Database } from "../../src/db/connection/connect.ts";
 import { REPORT_NAMES } from "../../src/domain/report.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { rowsByFastCsv } from "../support/csv.ts";

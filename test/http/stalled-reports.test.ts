@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { connect, createServer as listen, type AddressInfo, type Socket } from "node:net";
 import { test } from "node:test";
-import { openReport } from "../../src/db/read-report.ts";
+import { openReport } from "../../src/db/report/read-report.ts";
 import { createServer, type HttpDeps } from "../../src/http/server.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { openTestDatabase } from "../support/database.ts";

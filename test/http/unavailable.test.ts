@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isDatabaseAway } from "../../src/db/connect.ts";
+import { isDatabaseAway } from "../../src/db/connection/connect.ts";
 import { createServer, type HttpDeps } from "../../src/http/server.ts";
 import { onCleanup } from "../support/cleanup.ts";
 

@@ -7,7 +7,7 @@ import Value from "typebox/value";
 import type { BatchStatusView } from "../../src/contract/status.ts";
 import { SeedEvent } from "../../src/contract/event.ts";
 import type { Problem } from "../../src/contract/problem.ts";
-import { connectDatabase, type Database } from "../../src/db/connect.ts";
+import { connectDatabase, type Database } from "../../src/db/connection/connect.ts";
 import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX, type SeedPayload } from "../../src/domain/seed-payload.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
 import { onCleanup } from "../support/cleanup.ts";

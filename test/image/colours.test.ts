@@ -5,7 +5,7 @@ import { before, describe, test } from "node:test";
 import { crc32, deflateSync } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
 import { METADATA_KEPT, OUTPUT_FORMATS, outputsOf, PRESETS, type Recipe } from "../../src/domain/recipe.ts";
-import { encodeImage } from "../../src/image/encode.ts";
+import { encodeImage } from "../../src/image/encode/encode.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
 import { createTestFolder } from "../support/folder.ts";
 

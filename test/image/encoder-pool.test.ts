@@ -9,9 +9,9 @@ import { before, describe, test } from "node:test";
 import sharp from "sharp";
 import { readConfig } from "../../src/config.ts";
 import { OUTPUT_FORMATS, PRESETS } from "../../src/domain/recipe.ts";
-import { resultOf } from "../../src/image/encode-result.ts";
-import type { EncodeTask } from "../../src/image/encode-task.ts";
-import { EncoderPool, type EncoderPoolOptions } from "../../src/image/encoder-pool.ts";
+import { resultOf } from "../../src/image/pool/encode-result.ts";
+import type { EncodeTask } from "../../src/image/encode/encode-task.ts";
+import { EncoderPool, type EncoderPoolOptions } from "../../src/image/pool/encoder-pool.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
@@ -379,7 +379,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
   });
 
   test("leaves no encoder behind when its parent is killed", async () => {
-    const script = `import { EncoderPool } from ${JSON.stringify(new URL("../../src/image/encoder-pool.ts", import.meta.url).href)};
+    const script = `import { EncoderPool } from ${JSON.stringify(new URL("../../src/image/pool/encoder-pool.ts", import.meta.url).href)};
       const pool = new EncoderPool({ size: 2, pixelsMax: 1e8, allowSvg: false, taskMs: 1e5, memoryBytesMax: 1e9, tasksMax: 9, onLost() {} });
       for (const n of [1, 2]) void pool.encode({ input: { path: ${JSON.stringify(large)}, format: "jpeg", width: 1, height: 1, bytes: 1e9 }, outputs: [{ name: "main", path: ${JSON.stringify(folder)} + "/orphan" + n, format: "avif", quality: 50, fit: "inside", background: "#ffffff", metadata: "none", effort: "balanced" }] }, { signal: new AbortController().signal, priority: 0 });
       setTimeout(() => console.log(pool.pids.join(",")), 800);`;

@@ -4,13 +4,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { getPriority } from "node:os";
 import { describe, test } from "node:test";
-import { startEncoderProcess, type EncoderProcess } from "../../src/image/encoder-process.ts";
+import { startEncoderProcess, type EncoderProcess } from "../../src/image/pool/encoder-process.ts";
 import { createTestFolder } from "../support/folder.ts";
 
 /** Starts an encoder, and says how it stands once it is ready, or why it ended. */
 const TELL_NICENESS = `
   import { getPriority } from "node:os";
-  const { startEncoderProcess } = await import(${JSON.stringify(new URL("../../src/image/encoder-process.ts", import.meta.url).href)});
+  const { startEncoderProcess } = await import(${JSON.stringify(new URL("../../src/image/pool/encoder-process.ts", import.meta.url).href)});
   const tell = (text) => process.stdout.write(String(text), () => process.exit());
   const encoder = startEncoderProcess({ allowSvg: false }, { reply: () => tell(getPriority(encoder.pid)), exit: tell });
 `;
@@ -18,7 +18,7 @@ const TELL_NICENESS = `
 /** Starts four encoders, and says when each of their sessions stands behind all others, or why one ended. */
 const TELL_SESSIONS = `
   import { readFileSync } from "node:fs";
-  const { startEncoderProcess } = await import(${JSON.stringify(new URL("../../src/image/encoder-process.ts", import.meta.url).href)});
+  const { startEncoderProcess } = await import(${JSON.stringify(new URL("../../src/image/pool/encoder-process.ts", import.meta.url).href)});
   const tell = (text) => process.stdout.write(text, () => process.exit());
   const encoders = Array.from({ length: 4 }, () => startEncoderProcess({ allowSvg: false }, { reply() {}, exit: tell }));
   const standsBehind = ({ pid }) => readFileSync("/proc/" + pid + "/autogroup", "utf8").trim().endsWith("nice 19");
@@ -28,7 +28,7 @@ const TELL_SESSIONS = `
 /** Starts an encoder, and says when it has written compiled code; this process itself writes none before it ends. */
 const TELL_CODE_KEPT = `
   import { readdirSync } from "node:fs";
-  const { startEncoderProcess } = await import(${JSON.stringify(new URL("../../src/image/encoder-process.ts", import.meta.url).href)});
+  const { startEncoderProcess } = await import(${JSON.stringify(new URL("../../src/image/pool/encoder-process.ts", import.meta.url).href)});
   const tell = (text) => process.stdout.write(text, () => process.exit());
   startEncoderProcess({ allowSvg: false }, { reply() {}, exit: tell });
   const files = () => readdirSync(process.env.NODE_COMPILE_CACHE, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { IMAGE_CODES } from "../../src/domain/image-code.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
-import { EncoderPool } from "../../src/image/encoder-pool.ts";
+import { EncoderPool } from "../../src/image/pool/encoder-pool.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";

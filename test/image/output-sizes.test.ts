@@ -6,7 +6,7 @@ import fc from "fast-check";
 import sharp from "sharp";
 import { outputSize, type Box, type Size } from "../../src/domain/output-size.ts";
 import { FITS, PRESETS } from "../../src/domain/recipe.ts";
-import { encodeImage } from "../../src/image/encode.ts";
+import { encodeImage } from "../../src/image/encode/encode.ts";
 import { createTestFolder } from "../support/folder.ts";
 
 type Input = Size & { format: "jpeg" | "png" | "webp"; orientation: number };

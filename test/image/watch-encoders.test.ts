@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { watchEncoders, type Watched } from "../../src/image/watch-encoders.ts";
+import { watchEncoders, type Watched } from "../../src/image/pool/watch-encoders.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 

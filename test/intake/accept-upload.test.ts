@@ -4,7 +4,7 @@ import { mkdir, readdir, unlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { readConfig } from "../../src/config.ts";
-import { connectDatabase, DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import { connectDatabase, DEFAULT_TENANT_ID, type Database } from "../../src/db/connection/connect.ts";
 import { findLoadedBatch } from "../../src/db/load-lock.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
 import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts";

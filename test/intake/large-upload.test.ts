@@ -12,7 +12,7 @@ import { poll } from "../../bench/status-poll.ts";
 import { uploadFile } from "../../bench/upload-file.ts";
 import type { BatchStatusView } from "../../src/contract/status.ts";
 import type { Accepted } from "../../src/contract/upload.ts";
-import { connectDatabase } from "../../src/db/connect.ts";
+import { connectDatabase } from "../../src/db/connection/connect.ts";
 import { openSender } from "../../src/queue/queue.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isDatabaseAway } from "../../src/db/connect.ts";
+import { isDatabaseAway } from "../../src/db/connection/connect.ts";
 import { createCalmWarn, warnEachMinute } from "../../src/observe/calm-warn.ts";
 
 const refused = (code: string) => Object.assign(new Error(`refused with ${code}`), { code });

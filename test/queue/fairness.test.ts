@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import type { Database } from "../../src/db/connect.ts";
-import { TAG_IMAGES } from "../../src/domain/fair-tag.ts";
+import type { Database } from "../../src/db/connection/connect.ts";
+import { TAG_IMAGES } from "../../src/domain/load/fair-tag.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { before, describe, test } from "node:test";
-import type { Database } from "../../src/db/connect.ts";
+import type { Database } from "../../src/db/connection/connect.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { eventually } from "../support/eventually.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, beforeEach, describe, test } from "node:test";
-import { isDatabaseAway, type Database, type Executor } from "../../src/db/connect.ts";
+import { isDatabaseAway, type Database, type Executor } from "../../src/db/connection/connect.ts";
 import { openQueue, type Queue } from "../../src/queue/queue.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { openTestDatabase } from "../support/database.ts";

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { onCleanup } from "./cleanup.ts";
-import { connectDatabase, type Database } from "../../src/db/connect.ts";
+import { connectDatabase, type Database } from "../../src/db/connection/connect.ts";
 
 /** A migrated database of the caller's own, dropped after its tests. */
 export async function createTestDatabase(): Promise<string> {

@@ -1,10 +1,10 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
 import type { DeliverJob } from "../../src/contract/jobs.ts";
 import { insertBatch, insertEndpoint } from "../../src/db/batches.ts";
-import { DEFAULT_TENANT_ID } from "../../src/db/connect.ts";
+import { DEFAULT_TENANT_ID } from "../../src/db/connection/connect.ts";
 import { recordEvent } from "../../src/db/events.ts";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
-import { createMuteReceivers } from "../../src/domain/mute-receivers.ts";
+import { createMuteReceivers } from "../../src/domain/load/mute-receivers.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
 import { createSecret } from "../../src/domain/webhook-signature.ts";
 import { createPost } from "../../src/webhook/post.ts";

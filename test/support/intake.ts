@@ -1,5 +1,5 @@
 import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
-import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connection/connect.ts";
 import { findKeyedUpload } from "../../src/db/idempotency-keys.ts";
 import { findLoadedBatch } from "../../src/db/load-lock.ts";
 import type { IntakeDeps } from "../../src/intake/accept-upload.ts";

@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
-import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connect.ts";
+import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connection/connect.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
-import type { ImageOutcome } from "../../src/worker/settle-together.ts";
+import type { ImageOutcome } from "../../src/worker/settle/settle-together.ts";
 
 /** The outcome of a first attempt, as a worker would hand it to the settler. */
 export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"]): ImageOutcome {

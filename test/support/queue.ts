@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { Database } from "../../src/db/connect.ts";
+import type { Database } from "../../src/db/connection/connect.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import { openQueue, type Queue } from "../../src/queue/queue.ts";
-import { createSettler, type Settler } from "../../src/worker/settler.ts";
+import { createSettler, type Settler } from "../../src/worker/settle/settler.ts";
 import { onCleanup } from "./cleanup.ts";
 import { openTestDatabase } from "./database.ts";
 

@@ -1,4 +1,4 @@
-import type { Database } from "../../src/db/connect.ts";
+import type { Database } from "../../src/db/connection/connect.ts";
 
 type Shot = {
   product: string;

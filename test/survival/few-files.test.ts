@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { connectDatabase } from "../../src/db/connect.ts";
+import { connectDatabase } from "../../src/db/connection/connect.ts";
 import { createServer, type HttpDeps } from "../../src/http/server.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";

@@ -4,7 +4,7 @@ import { appendFile, readdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import sharp from "sharp";
-import { connectDatabase } from "../../src/db/connect.ts";
+import { connectDatabase } from "../../src/db/connection/connect.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";

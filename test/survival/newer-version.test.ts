@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { connectDatabase, type Executor } from "../../src/db/connect.ts";
-import { readNewestMigration } from "../../src/db/migrate.ts";
-import { watchVersion } from "../../src/db/watch-version.ts";
+import { connectDatabase, type Executor } from "../../src/db/connection/connect.ts";
+import { readNewestMigration } from "../../src/db/connection/migrate.ts";
+import { watchVersion } from "../../src/db/connection/watch-version.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase, openTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pg from "pg";
-import { isDatabaseAway } from "../../src/db/connect.ts";
-import { migrateDatabase } from "../../src/db/migrate.ts";
+import { isDatabaseAway } from "../../src/db/connection/connect.ts";
+import { migrateDatabase } from "../../src/db/connection/migrate.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";

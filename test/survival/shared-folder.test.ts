@@ -4,7 +4,7 @@ import { copyFile, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import pg from "pg";
-import { shareFolder } from "../../src/db/ownership.ts";
+import { shareFolder } from "../../src/db/connection/ownership.ts";
 import { nameFolder } from "../../src/storage/folder-id.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readConnectionLimit } from "../../src/db/connection-limit.ts";
-import { withOwnConnection } from "../../src/db/own-connection.ts";
+import { readConnectionLimit } from "../../src/db/connection/connection-limit.ts";
+import { withOwnConnection } from "../../src/db/connection/own-connection.ts";
 import { fitPool } from "../../src/wire/fit-connections.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";

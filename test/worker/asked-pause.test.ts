@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AcceptedBatch, Batch } from "../../src/contract/batch.ts";
-import { connectDatabase } from "../../src/db/connect.ts";
+import { connectDatabase } from "../../src/db/connection/connect.ts";
 import { HOSTS_CHANNEL } from "../../src/db/host-pauses.ts";
-import { listen } from "../../src/db/listen.ts";
-import { PATIENCE_MS } from "../../src/domain/host-pause.ts";
+import { listen } from "../../src/db/connection/listen.ts";
+import { PATIENCE_MS } from "../../src/domain/load/host-pause.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClockWatch } from "../../src/worker/clock-watch.ts";
+import { createClockWatch } from "../../src/worker/guards/clock-watch.ts";
 import { openTestDatabase } from "../support/database.ts";
 
 test("that the machine's clock and the database's differ is said once until they agree, and no slow answer counts as that", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, mock, test } from "node:test";
-import { createCollector } from "../../src/worker/collector.ts";
+import { createCollector } from "../../src/worker/settle/collector.ts";
 
 /** With time that stands still until it is told. */
 function collect() {

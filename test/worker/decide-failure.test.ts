@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { IMAGE_ATTEMPTS_MAX } from "../../src/domain/backoff.ts";
 import { netFailure } from "../../src/net/net-failure.ts";
 import { orStorageFailed } from "../../src/storage/or-storage-failed.ts";
-import { decideFailure } from "../../src/worker/decide-failure.ts";
+import { decideFailure } from "../../src/worker/image/decide-failure.ts";
 
 const LAST = { batchId: "018f", ordinal: 7, attempt: IMAGE_ATTEMPTS_MAX };
 

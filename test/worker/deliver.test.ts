@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { before, describe, test } from "node:test";
 import { Webhook } from "standardwebhooks";
 import type { DeliverJob } from "../../src/contract/jobs.ts";
-import type { Database } from "../../src/db/connect.ts";
+import type { Database } from "../../src/db/connection/connect.ts";
 import { listLostDeliveries } from "../../src/db/reconcile.ts";
 import { createAddressPolicy, type AddressPolicy } from "../../src/domain/address-policy.ts";
 import { DELIVERY_ATTEMPTS_MAX } from "../../src/domain/backoff.ts";

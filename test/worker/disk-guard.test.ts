@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
 import type { Log } from "../../src/observe/log.ts";
-import { startDiskGuard } from "../../src/worker/disk-guard.ts";
+import { startDiskGuard } from "../../src/worker/guards/disk-guard.ts";
 
 const FILES = 2;
 const RESERVE = 1_000;

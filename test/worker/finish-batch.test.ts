@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import pg from "pg";
-import { connectDatabase, type Database } from "../../src/db/connect.ts";
+import { connectDatabase, type Database } from "../../src/db/connection/connect.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";

@@ -9,7 +9,7 @@ import { startService } from "../support/service.ts";
 
 const HOSTS = 10;
 const IMAGES = 400;
-/** The network goes after so many answers. Up to 32 more than these are on their way then (domain/line-load.ts), and are broken. */
+/** The network goes after so many answers. Up to 32 more than these are on their way then (domain/load/line-load.ts), and are broken. */
 const BEFORE = 40;
 const AWAY_MS = 6_000;
 

@@ -6,7 +6,7 @@ import { failed } from "../../src/domain/stage-result.ts";
 import { createHostGate, watchForGate } from "../../src/net/host-gate.ts";
 import { NO_WATCH } from "../../src/net/host-watch.ts";
 import { createLog } from "../../src/observe/log.ts";
-import { createNetworkGuard } from "../../src/worker/network-guard.ts";
+import { createNetworkGuard } from "../../src/worker/guards/network-guard.ts";
 import { createTestDownloader, SHORT_LIMITS } from "../support/downloader.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { startOrigin } from "../support/origin.ts";

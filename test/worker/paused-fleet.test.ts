@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import type { BatchStatusView } from "../../src/contract/status.ts";
-import { connectDatabase, type Database } from "../../src/db/connect.ts";
+import { connectDatabase, type Database } from "../../src/db/connection/connect.ts";
 import { HOSTS_CHANNEL, parseHostNews } from "../../src/db/host-pauses.ts";
-import { listen } from "../../src/db/listen.ts";
-import { STRIKES_MAX } from "../../src/domain/host-pause.ts";
+import { listen } from "../../src/db/connection/listen.ts";
+import { STRIKES_MAX } from "../../src/domain/load/host-pause.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";

@@ -8,9 +8,9 @@ import type { KnownSource } from "../../src/db/known-sources.ts";
 import { PRESETS } from "../../src/domain/recipe.ts";
 import { failed, succeeded } from "../../src/domain/stage-result.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
-import { LostClaim, Stopping } from "../../src/worker/images-in-hand.ts";
-import { processImage } from "../../src/worker/process-image.ts";
-import type { ImageWork, Stages } from "../../src/worker/stages.ts";
+import { LostClaim, Stopping } from "../../src/worker/claim/images-in-hand.ts";
+import { processImage } from "../../src/worker/image/process-image.ts";
+import type { ImageWork, Stages } from "../../src/worker/image/stages.ts";
 import { createTestFolder } from "../support/folder.ts";
 
 const FETCHED = {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ClaimedImage } from "../../src/db/claimed-images.ts";
-import type { Tx } from "../../src/db/connect.ts";
+import type { Tx } from "../../src/db/connection/connect.ts";
 import type { Claim, Touched } from "../../src/queue/image-jobs.ts";
-import { LostClaim, Stopping } from "../../src/worker/images-in-hand.ts";
-import { Pump, type Lease } from "../../src/worker/pump.ts";
+import { LostClaim, Stopping } from "../../src/worker/claim/images-in-hand.ts";
+import { Pump, type Lease } from "../../src/worker/claim/pump.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { before, beforeEach, describe, test } from "node:test";
-import type { Database } from "../../src/db/connect.ts";
+import type { Database } from "../../src/db/connection/connect.ts";
 import { listHostPauses, pauseHost } from "../../src/db/host-pauses.ts";
 import { reopenImages } from "../../src/db/pause-batch.ts";
-import { LONGEST_PAUSE_MS } from "../../src/domain/host-pause.ts";
+import { LONGEST_PAUSE_MS } from "../../src/domain/load/host-pause.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";

@@ -1,0 +1,71 @@
+import { createWaiters, type Waiters } from "./waiters.ts";
+
+/** Lets so many in at once; the others wait, by turns (domain/load/waiters.ts). */
+export type Gate = {
+  readonly inside: number;
+  readonly isAwaited: boolean;
+  /**
+   * Null where there is room at once, else resolves when there is. Rejects with the signal's reason, and waits no longer then. Of the same
+   * `batchId`, as of none, they come in the order in which they came here.
+   */
+  enter(signal: AbortSignal, batchId?: string): Promise<void> | null;
+  leave(): void;
+};
+
+/** `limit` is asked for each time, and rounded down where it is a fraction. */
+export function createGate(limit: () => number): Gate {
+  const waiting = createWaiters();
+  let inside = 0;
+  return {
+    get inside() {
+      return inside;
+    },
+    get isAwaited() {
+      return waiting.isAny;
+    },
+    enter(signal, batchId = NO_BATCH) {
+      signal.throwIfAborted();
+      if (inside >= Math.floor(limit())) return waitForTurn(waiting, batchId, signal);
+      inside += 1;
+      return null;
+    },
+    leave() {
+      inside -= 1;
+      while (waiting.isAny && inside < Math.floor(limit())) {
+        inside += 1;
+        waiting.admitNext();
+      }
+    },
+  };
+}
+
+/** What belongs to no batch shares its turns. */
+const NO_BATCH = "";
+
+/** The signal of who waits however long it takes. */
+export const NEVER = new AbortController().signal;
+
+/** Does the work inside, once there is room. Rejects as the work does, and without it with the reason of a signal that aborts before. */
+export async function runInside<T>(gate: Gate, work: () => Promise<T>, signal: AbortSignal = NEVER): Promise<T> {
+  await gate.enter(signal);
+  try {
+    return await work();
+  } finally {
+    gate.leave();
+  }
+}
+
+function waitForTurn(waiting: Waiters, batchId: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const admit = () => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    };
+    const onAbort = () => {
+      waiting.remove(batchId, admit);
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    waiting.add(batchId, admit);
+  });
+}

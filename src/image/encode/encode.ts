@@ -1,0 +1,209 @@
+import { writeFileSync } from "node:fs";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import sharp, { type Metadata, type Sharp } from "sharp";
+import type { DecodeFacts } from "../../domain/decode-cost.ts";
+import type { InputFormat } from "../../domain/input-format.ts";
+import type { Size } from "../../domain/output-size.ts";
+import type { OutputFormat } from "../../domain/recipe.ts";
+import { isProfileKept, readDeepColours, readForBackground, type Colours } from "./colours.ts";
+import { compress } from "./compress.ts";
+import { fillInCredits, holdCredits, readCredits } from "./copyright.ts";
+import type { EncodedOutput, EncodeTask, OpenImage } from "./encode-task.ts";
+import { decodeFacts, demandRoom, isSmall, isThriftNeeded, spareBytes, TooLargeForMemory, type EncoderLimits } from "./fit-memory.ts";
+import { decodeOnce } from "./decode-once.ts";
+import { demandSides } from "./fit-format.ts";
+import { fitIntoBox } from "./fit-into-box.ts";
+import { applyGamma } from "../headers/png-gamma.ts";
+import { endJpeg, passWarnings, prepareInput, type PreparedInput } from "./prepare-input.ts";
+import { stripMetadata } from "./strip-metadata.ts";
+
+/**
+ * Only the loaders that our input formats need may run: libvips has dozens, some over libraries with a history of
+ * memory faults. Whoever sends us a PDF or a MATLAB file gets no further than this.
+ */
+const LOADERS = [
+  "JpegFile",
+  "PngFile",
+  "WebpFile",
+  "HeifFile",
+  "NsgifFile",
+  "TiffFile",
+  "JpegBuffer",
+  "PngBuffer",
+  "WebpBuffer",
+  "NsgifBuffer",
+];
+/** From memory, so that a drawing has no folder to load other files from. */
+const SVG_LOADER = "SvgBuffer";
+
+export function restrictLibvips(options: { allowSvg: boolean }): void {
+  sharp.block({ operation: ["VipsForeignLoad"] });
+  const loaders = options.allowSvg ? [...LOADERS, SVG_LOADER] : LOADERS;
+  sharp.unblock({ operation: loaders.map((loader) => `VipsForeignLoad${loader}`) });
+  // One image at a time on one core each: a process per core is as fast and dies alone.
+  sharp.concurrency(1);
+  sharp.cache(false);
+}
+
+/**
+ * Has libvips make its threads, 3 of an encoder's 11, for a JPEG of one pixel, in 5 ms of CPU. Where the system refuses them, libvips ends
+ * its process: that must not be laid to an image. Those that have had nothing to do for a while end, and are made anew for the next.
+ */
+export async function startThreads(): Promise<void> {
+  await sharp(Buffer.alloc(3), { raw: { width: 1, height: 1, channels: 3 } })
+    .jpeg()
+    .toBuffer();
+}
+
+/** Decodes one input and writes its outputs, each to a path of its own. Throws what libvips says, TooLargeForMemory or TooLargeForFormat. */
+export async function encodeImage(task: EncodeTask, limits: EncoderLimits): Promise<EncodedOutput[]> {
+  try {
+    return await encodeFrom(task, await prepareInput(task, limits), limits);
+  } catch (error) {
+    const ended = (await endJpeg(task, error, limits)) ?? passWarnings(task, error, limits);
+    if (ended === null) throw error;
+    // Where more than the end is missing, the first words say so.
+    return encodeFrom(task, ended, limits).catch(() => Promise.reject(error));
+  }
+}
+
+async function encodeFrom(task: EncodeTask, { open, isPlain }: PreparedInput, limits: EncoderLimits): Promise<EncodedOutput[]> {
+  const isEasy = isSmall(task);
+  const asked = isEasy && isPlain && !task.outputs.some(dependsOnColours) ? null : await open().metadata();
+  const { gamma, isPremultiplied = false } = task.input;
+  const openAsMeant = gamma === undefined ? open : () => applyGamma(open(), gamma);
+  const openInput = asked === null ? openAsMeant : () => readDeepColours(openAsMeant(), asked);
+  const facts = isEasy || asked === null ? null : decodeFacts(asked, task);
+  const upright = asked?.autoOrient ?? task.input;
+  const bytesToSpare = facts === null ? Infinity : spareBytes(facts, task.outputs, limits);
+  // Before a background comes in, which is as light as it should be.
+  const isShared = task.outputs.length > 1 || gamma !== undefined || isPremultiplied;
+  const openShared = isShared ? await decodeOnce(openInput, task, { upright, bytesToSpare }) : null;
+  if (isPremultiplied && openShared === null) throw new TooLargeForMemory(PREMULTIPLIED);
+  const opened = { openInput, openShared, upright, colours: asked ?? {}, facts, limits };
+  const results: EncodedOutput[] = [];
+  for (const output of task.outputs) results.push(await encodeOutput(task, output, opened));
+  return results;
+}
+
+const PREMULTIPLIED =
+  "The colours of the AVIF are multiplied by their transparency (premultiplied); an encoder's memory does not hold an image of this size to undo that.";
+
+type Output = EncodeTask["outputs"][number];
+
+type Opened = {
+  openInput: OpenImage;
+  openShared: OpenImage | null;
+  upright: Size;
+  /** Empty where nothing depends on them. */
+  colours: Colours;
+  facts: DecodeFacts | null;
+  limits: EncoderLimits;
+};
+
+const WHITE = "#ffffff";
+
+/** White shows through grey as it does through colours. */
+function dependsOnColours({ fit, metadata, background }: Output): boolean {
+  return fit === "contain" || metadata === "icc" || background !== WHITE;
+}
+
+async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): Promise<EncodedOutput> {
+  const { openInput, openShared, colours, upright, facts, limits } = opened;
+  const startedAt = performance.now();
+  // What was decoded once has no metadata any more. Only its profile would be missed, which a PNG with a gamma has not.
+  const { gamma, isPremultiplied } = task.input;
+  const isBare = output.metadata !== "icc" || gamma !== undefined || isPremultiplied;
+  const open = isBare && openShared ? openShared : openInput;
+  // The look for what is transparent decodes as well.
+  if (facts && output.format === "auto") demandRoom(facts, { ...output, ...LOOK }, "jpeg", limits);
+  const format = output.format === "auto" ? await chooseFormat(openInput, task) : output.format;
+  demandSides(output, upright, format);
+  if (facts) demandRoom(facts, output, format, limits);
+  const isThrifty = facts !== null && isThriftNeeded(facts, output, format, limits);
+  const isOpaque = task.input.format === "jpeg";
+  let image = compress(flatten(fitIntoBox(open(), output, opened), task, format, output, colours), format, {
+    ...output,
+    isThrifty,
+    isOpaque,
+  });
+  if (output.metadata === "icc" && isProfileKept(colours)) image = image.keepIccProfile();
+  const credits = output.metadata === "copyright" ? await readCredits(await openInput().metadata(), task.input) : null;
+  if (credits) image = holdCredits(image, credits);
+  const made = await write(image, output.path, facts === null);
+  if (credits) await fillInCredits(output.path, credits);
+  const kept = await replaceByInput(task, output, { ...made, format }, openInput);
+  const { name, path, quality } = output;
+  const { width, height } = made;
+  return {
+    name,
+    path,
+    format,
+    quality,
+    width,
+    height,
+    bytes: kept ?? made.bytes,
+    isKept: kept !== null,
+    encodeMs: Math.round(performance.now() - startedAt),
+  };
+}
+
+/** A small image goes through memory: a file that libvips writes piece by piece costs 0.05 ms more. */
+async function write(image: Sharp, path: string, isSmall: boolean): Promise<{ width: number; height: number; bytes: number }> {
+  if (!isSmall) {
+    const { width, height, size } = await image.toFile(path);
+    return { width, height, bytes: size || (await stat(path)).size };
+  }
+  const { data, info } = await image.toBuffer({ resolveWithObject: true });
+  writeFileSync(path, data);
+  return { width: info.width, height: info.height, bytes: data.length };
+}
+
+/** JPEG has no transparency: the background shows through, white as on a product page unless told otherwise. */
+function flatten(image: Sharp, { input }: EncodeTask, format: OutputFormat, { background }: Output, colours: Colours): Sharp {
+  if (format !== "jpeg" || !MAYBE_TRANSPARENT.has(input.format)) return image;
+  return readForBackground(image, colours).flatten({ background });
+}
+
+/** Formats that can be transparent; JPEG never is, so that nothing need be looked at. */
+const MAYBE_TRANSPARENT: ReadonlySet<InputFormat> = new Set(["png", "webp", "avif", "gif", "tiff", "svg"]);
+
+const OPAQUE = 255;
+/** No larger than it takes to see: what is transparent in less than a pixel of that shows nothing. */
+const LOOK = { width: 512, height: 512, fit: "inside" } as const;
+
+/** An alpha channel is often there and full everywhere: only what shows through something needs WebP. */
+async function chooseFormat(openInput: OpenImage, { input }: EncodeTask): Promise<OutputFormat> {
+  if (!MAYBE_TRANSPARENT.has(input.format) || !(await openInput().metadata()).hasAlpha) return "jpeg";
+  const alpha = await openInput()
+    .resize({ ...LOOK, withoutEnlargement: true })
+    .extractChannel("alpha")
+    .raw()
+    .toBuffer();
+  return alpha.some((value) => value < OPAQUE) ? "webp" : "jpeg";
+}
+
+/**
+ * Puts the input without its metadata in the place of an output that is not smaller than that: it was compressed well before.
+ * Returns its bytes, or null where the output stays.
+ */
+async function replaceByInput(
+  task: EncodeTask,
+  output: Output,
+  made: { format: OutputFormat; width: number; height: number; bytes: number },
+  openInput: OpenImage,
+): Promise<number | null> {
+  const { input } = task;
+  const isSame = input.format === made.format && input.width === made.width && input.height === made.height;
+  if (!isSame || output.metadata === "copyright") return null;
+  if (made.bytes < input.bytes - (input.metadataBytes ?? 0) || !isSimple(await openInput().metadata())) return null;
+  const stripped = stripMetadata(await readFile(input.path), made.format);
+  if (stripped === null || stripped.length > made.bytes) return null;
+  await writeFile(output.path, stripped);
+  return stripped.length;
+}
+
+/** One frame, upright, in colours that every browser shows. */
+function isSimple({ orientation = 1, pages = 1, space }: Metadata): boolean {
+  return orientation === 1 && pages === 1 && (space === "srgb" || space === "b-w");
+}

@@ -1,0 +1,32 @@
+import { failed, succeeded, type StageResult } from "../../domain/stage-result.ts";
+import type { EncodedOutput, EncodeTask } from "../encode/encode-task.ts";
+import type { EncoderReply } from "./encoder.ts";
+
+export type Encoded = { outputs: EncodedOutput[]; encodeMs: number };
+
+/** What an encoder said of a task, as the image's result; of libvips' words only what came first, and without a path. */
+export function resultOf(
+  reply: Extract<EncoderReply, { encodeMs: number }>,
+  task: Pick<EncodeTask, "input" | "outputs">,
+): StageResult<Encoded> {
+  if ("outputs" in reply) return succeeded({ outputs: reply.outputs, encodeMs: reply.encodeMs });
+  if (reply.kind === "too large") return failed("too_many_pixels", reply.fault);
+  if (reply.kind === "disk full" || reply.kind === "disk")
+    return failed("storage_failed", "The compressed image could not be written.", { isDiskFull: reply.kind === "disk full" });
+  if (reply.kind === "input gone") return failed("storage_failed", "The downloaded image could not be read.");
+  const why = firstWords(withoutPaths(reply.fault, task));
+  if (reply.kind === "unsupported") return failed("unsupported_format", `The image is coded in a way that is not supported (${why}).`);
+  return failed("corrupt_image", `The image is damaged and cannot be decoded (${why}).`);
+}
+
+/** Where our files lie is nobody's business. The task's own paths go first: a blank in one would end it for the pattern. */
+function withoutPaths(text: string, { input, outputs }: Pick<EncodeTask, "input" | "outputs">): string {
+  const own = [input.path, ...outputs.map(({ path }) => path)];
+  return own.reduce((rest, path) => rest.replaceAll(path, "…"), text).replaceAll(/\/\S+/g, "…");
+}
+
+/** Each step of libvips that had to give up adds a line, a decoder one for each piece that it could not read. */
+function firstWords(fault: string): string {
+  const [first = ""] = fault.trim().split("\n");
+  return first.replaceAll(/\s+/g, " ").slice(0, 160);
+}

@@ -1,0 +1,212 @@
+import { rm } from "node:fs/promises";
+import { failed, type StageResult } from "../../domain/stage-result.ts";
+import { resultOf, type Encoded } from "./encode-result.ts";
+import type { EncodeTask } from "../encode/encode-task.ts";
+import { startEncoderProcess } from "./encoder-process.ts";
+import type { EncoderReply } from "./encoder.ts";
+import { condemn, watchEncoders, type Watched, type WatchLimits } from "./watch-encoders.ts";
+
+export type EncoderPoolOptions = WatchLimits & {
+  size: number;
+  pixelsMax: number;
+  allowSvg: boolean;
+  /** After how many tasks an encoder is replaced, so that what a library leaks stays small. */
+  tasksMax: number;
+  onLost(event: { pid: number; why: string }): void;
+};
+
+type Task = EncodeTask & {
+  priority: number;
+  crashes: number;
+  /** Nobody waits for it any more. */
+  isAborted: boolean;
+  resolve(result: StageResult<Encoded>): void;
+};
+
+type Encoder = Watched & {
+  /** In the order they were sent and are worked in: the first is running, once the process is ready. */
+  tasks: Map<number, Task>;
+  taken: number;
+};
+
+/**
+ * One task runs and one waits in the pipe, so that an encoder never idles between two images. Behind a large one none waits there: it would
+ * be out of reach for seconds, and better ones that come meanwhile would come after it.
+ */
+const IN_PIPE_MAX = 2;
+const LARGE_PIXELS = 24e6;
+/** One more try on a fresh encoder: the crash can have been another image's fault. */
+const CRASHES_MAX = 2;
+const RESTART_MS = 500;
+/** However long none could be started, one is tried at least so often. */
+const RESTART_MS_MAX = 30_000;
+/** Why an encoder ends that has done nothing wrong. */
+const WORN = "worn";
+
+/** A small pool of child processes: a crash, a hang or a leak in a codec costs one image, not the service. */
+export class EncoderPool {
+  readonly #options: EncoderPoolOptions;
+  readonly #encoders = new Set<Encoder>();
+  readonly #watch: { stop(): void };
+  #queue: Task[] = [];
+  #lastId = 0;
+  #isClosed = false;
+  #diedAtStart = 0;
+
+  constructor(options: EncoderPoolOptions) {
+    this.#options = options;
+    for (let index = 0; index < options.size; index += 1) this.#start();
+    this.#watch = watchEncoders(() => this.#encoders, options);
+  }
+
+  get size(): number {
+    return this.#options.size;
+  }
+
+  /** Encoders without anything to do. */
+  get idle(): number {
+    return [...this.#encoders].filter((encoder) => encoder.tasks.size === 0).length;
+  }
+
+  /** Encoders that have begun a task. */
+  get running(): number {
+    return [...this.#encoders].filter(({ isRunning }) => isRunning).length;
+  }
+
+  get waiting(): number {
+    return this.#queue.length + [...this.#encoders].reduce((count, encoder) => count + Math.max(0, encoder.tasks.size - 1), 0);
+  }
+
+  get pids(): number[] {
+    return [...this.#encoders].map((encoder) => encoder.process.pid);
+  }
+
+  /** The best priority waits the shortest; an abort takes a waiting task back and rejects with its reason. */
+  encode(task: EncodeTask, { signal, priority }: { signal: AbortSignal; priority: number }): Promise<StageResult<Encoded>> {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const onAbort = () => {
+        waiting.isAborted = true;
+        this.#queue = this.#queue.filter((other) => other !== waiting);
+        reject(signal.reason);
+      };
+      const settle = (result: StageResult<Encoded>) => {
+        signal.removeEventListener("abort", onAbort);
+        resolve(result);
+      };
+      const waiting: Task = { ...task, priority, crashes: 0, isAborted: false, resolve: settle };
+      signal.addEventListener("abort", onAbort, { once: true });
+      const before = this.#queue.findIndex((other) => other.priority < priority);
+      this.#queue.splice(before === -1 ? this.#queue.length : before, 0, waiting);
+      this.#assign();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#watch.stop();
+    for (const encoder of this.#encoders) encoder.process.kill();
+  }
+
+  #start(): void {
+    if (this.#isClosed) return;
+    const encoder: Encoder = {
+      tasks: new Map(),
+      isReady: false,
+      get isRunning() {
+        return this.isReady && this.tasks.size > 0;
+      },
+      bornAt: performance.now(),
+      startedAt: 0,
+      taken: 0,
+      verdict: null,
+      process: startEncoderProcess(this.#options, {
+        reply: (reply) => this.#onReply(encoder, reply),
+        exit: (why) => this.#onExit(encoder, why),
+      }),
+    };
+    this.#encoders.add(encoder);
+    this.#assign();
+  }
+
+  /** Breadth first: every encoder gets one task before any gets a second. */
+  #assign(): void {
+    for (let depth = 1; depth <= IN_PIPE_MAX; depth += 1) {
+      for (const encoder of this.#encoders) {
+        if (encoder.tasks.size >= depth || encoder.verdict !== null || encoder.taken >= this.#options.tasksMax) continue;
+        if ([...encoder.tasks.values()].some(isLarge)) continue;
+        const task = this.#queue.shift();
+        if (!task) return;
+        this.#give(encoder, task);
+      }
+    }
+  }
+
+  #give(encoder: Encoder, task: Task): void {
+    const id = (this.#lastId += 1);
+    encoder.taken += 1;
+    if (encoder.tasks.size === 0) encoder.startedAt = performance.now();
+    encoder.tasks.set(id, task);
+    const { pixelsMax, memoryBytesMax } = this.#options;
+    encoder.process.send({ id, task: { input: task.input, outputs: task.outputs }, limits: { pixelsMax, memoryBytesMax } });
+  }
+
+  #onReply(encoder: Encoder, reply: EncoderReply): void {
+    // Read after its end: its tasks have gone to others.
+    if (!this.#encoders.has(encoder)) return;
+    encoder.startedAt = performance.now();
+    if ("isReady" in reply) {
+      encoder.isReady = true;
+      this.#diedAtStart = 0;
+      return;
+    }
+    // Its tasks go to a fresh one, once it is gone and writes no more.
+    if ("kind" in reply && reply.kind === "worn") return condemn(encoder, WORN);
+    const task = encoder.tasks.get(reply.id);
+    encoder.tasks.delete(reply.id);
+    if (encoder.taken >= this.#options.tasksMax && encoder.tasks.size === 0) this.#retire(encoder);
+    this.#assign();
+    // An abort cannot reach into a running encoder: what it writes in the end goes at once.
+    if (task?.isAborted) discardOutputs(task);
+    else task?.resolve(resultOf(reply, task));
+  }
+
+  #retire(encoder: Encoder): void {
+    this.#encoders.delete(encoder);
+    encoder.process.kill();
+    this.#start();
+  }
+
+  #onExit(encoder: Encoder, why: string): void {
+    const wasRetired = !this.#encoders.delete(encoder);
+    if (this.#isClosed || wasRetired) return;
+    const isWorn = encoder.verdict === WORN;
+    if (!isWorn) this.#options.onLost({ pid: encoder.process.pid, why: encoder.verdict ?? why });
+    const [first, ...waiting] = encoder.tasks.values();
+    // What waited in the pipe has done nothing: it goes back without losing a try.
+    this.#queue.unshift(...waiting.filter(({ isAborted }) => !isAborted));
+    if (first && encoder.isReady && !isWorn) this.#giveAnotherTry(first, encoder.verdict);
+    else if (first && !first.isAborted) this.#queue.unshift(first);
+    // One that dies before it is ready (sharp cannot be loaded, say) must not spin.
+    this.#diedAtStart += encoder.isReady ? 0 : 1;
+    if (this.#diedAtStart > 0) setTimeout(() => this.#start(), Math.min(RESTART_MS_MAX, RESTART_MS * this.#diedAtStart));
+    else this.#start();
+  }
+
+  #giveAnotherTry(task: Task, verdict: string | null): void {
+    task.crashes += 1;
+    if (task.isAborted) return discardOutputs(task);
+    if (task.crashes < CRASHES_MAX) this.#queue.unshift(task);
+    else if (verdict === "deadline")
+      task.resolve(failed("encode_timed_out", `The image took longer than ${this.#options.taskMs} ms to compress, twice.`));
+    else task.resolve(failed("encoder_crashed"));
+  }
+}
+
+function isLarge({ input: { width, height } }: Task): boolean {
+  return width * height >= LARGE_PIXELS;
+}
+
+function discardOutputs(task: Task): void {
+  for (const { path } of task.outputs) rm(path, { force: true }).catch(() => {});
+}

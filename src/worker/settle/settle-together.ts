@@ -1,0 +1,211 @@
+import {
+  addToCounters,
+  settleImages,
+  type CountedImage,
+  type CounterState,
+  type ImageKey,
+  type SettledImage,
+  type SourceFacts,
+  type StageMs,
+} from "../../db/settle-images.ts";
+import { delayImages, recordRetries, type FailedAttempt } from "../../db/delay-images.ts";
+import { rememberSources, type NewSource } from "../../db/known-sources.ts";
+import { settleRepeats } from "../../db/plan-images.ts";
+import type { Tx } from "../../db/connection/connect.ts";
+import { limitLockWait } from "../../db/connection/lock-wait.ts";
+import { isOverBudget, type BudgetCounts } from "../../domain/failure-budget.ts";
+import { imageId } from "../../domain/ids.ts";
+import type { Outcome } from "../../domain/outcome.ts";
+import { shelveImages } from "../../queue/hold-share.ts";
+import { isToPlanOn } from "../../queue/plan-page.ts";
+import type { Claim, QueuedImage } from "../../queue/image-jobs.ts";
+import type { Queue } from "../../queue/queue.ts";
+import type { OutputPlace } from "../../storage/storage.ts";
+import type { Processed } from "../image/stages.ts";
+
+export type ImageOutcome = {
+  claim: Claim;
+  /** `drop` ends a claim whose image needs nothing any more; `shelve` one whose batch or share is paused, until that is resumed. */
+  outcome: Outcome<Processed> | { kind: "drop" } | { kind: "shelve" };
+  /** In milliseconds of this process's clock that only goes forward: its machine's may be set meanwhile. */
+  startedAtMs: number;
+  /** Counts from 1. */
+  attempt: number;
+  tenantId: string;
+  /** Names the image's URL under its recipe: see domain/source-key.ts. */
+  sourceKey: string;
+  isOfSmallBatch: boolean;
+  /** Where the attempt has put outputs, whatever its outcome; of an image that failed, where any attempt can have. */
+  placed: readonly OutputPlace[];
+  source: SourceFacts | null;
+  stageMs: StageMs;
+};
+
+export type SettleDeps = {
+  queue: Pick<Queue, "endClaims" | "sendImages" | "sendPlan" | "sendFinish" | "hasImageJobs">;
+  /** Pauses a batch of which too much has failed. */
+  pause(tx: Tx, batchId: string, spent: BudgetCounts & { percent: number }): Promise<void>;
+  /** Counts images for the shares of their hosts, of a batch with such a budget, and pauses shares of which too much has failed. */
+  countShares(tx: Tx, state: CounterState, ordinals: readonly number[]): Promise<void>;
+};
+
+/**
+ * Records outcomes in the caller's transaction: image rows, counters and jobs change together, and only of claims that are still ours.
+ * Returns the outputs that no row names, to be removed once it is committed. Is refused where somebody else has locked any of it for longer
+ * than it waits (isLockRefused).
+ */
+export async function settleTogether(
+  deps: SettleDeps,
+  tx: Tx,
+  items: readonly ImageOutcome[],
+  lockWaitMs?: number,
+): Promise<OutputPlace[]> {
+  const { queue } = deps;
+  await limitLockWait(tx, lockWaitMs);
+  // First the claims: what is no longer ours is somebody else's to settle.
+  const ended = await queue.endClaims(
+    tx,
+    items.map(({ claim }) => claim),
+  );
+  const ours = items.filter(({ claim }) => ended.has(claim));
+  await requeue(queue, tx, ours);
+  const settled = onePerImage(ours.flatMap(toSettled));
+  const counted = await settleImages(tx, settled);
+  await rememberSources(tx, ours.flatMap(toSource));
+  const shelved = ours.filter(({ outcome }) => outcome.kind === "shelve").map(({ claim }) => claim);
+
+  // The counters last and in the order of ids: they lock their batches.
+  const batchIds = [...new Set([...counted.map(({ batchId }) => batchId), ...shelved.map(({ data }) => data.batchId)])].toSorted();
+  for (const batchId of batchIds) {
+    const state = await countBatch(
+      deps,
+      tx,
+      batchId,
+      counted.filter((image) => image.batchId === batchId),
+    );
+    if (!state) continue;
+    // With the batch locked, of several settles the last one sees that none is left.
+    if (state.isCancelled && !(await queue.hasImageJobs(tx, batchId))) await queue.sendFinish(tx, { batchId, run: state.run });
+    await shelveImages(
+      tx,
+      queue,
+      state,
+      shelved.filter(({ data }) => data.batchId === batchId),
+    );
+  }
+  return unnamedOutputs(ours, settled, counted);
+}
+
+/** Only of images that were settled just now, which nobody can settle again: at the place of another may lie what somebody's row names. */
+function unnamedOutputs(ours: readonly ImageOutcome[], settled: readonly SettledImage[], counted: readonly ImageKey[]): OutputPlace[] {
+  const hasUnnamed = ({ placed, outcome }: ImageOutcome) => placed.length > (outcome.kind === "done" ? outcome.result.outputs.length : 0);
+  return ours.filter(hasUnnamed).flatMap(({ claim: { data }, placed }) => {
+    const isThis = ({ batchId, ordinal }: ImageKey) => batchId === data.batchId && ordinal === data.ordinal;
+    if (!counted.some(isThis)) return [];
+    const named = settled.find(isThis)?.outputs ?? [];
+    return placed.filter(({ fileName }) => !named.some((output) => output.fileName === fileName));
+  });
+}
+
+/** An image whose job was sent once too often can have two outcomes here: one is enough. */
+function onePerImage(images: readonly SettledImage[]): SettledImage[] {
+  return [...new Map(images.map((image) => [imageId(image), image])).values()];
+}
+
+/** What is tried again, or goes back untried. A retry of an image that somebody else has settled ends with its claim. */
+async function requeue(queue: SettleDeps["queue"], tx: Tx, ours: readonly ImageOutcome[]): Promise<void> {
+  const retried = await recordRetries(tx, ours.flatMap(toRetry));
+  const released = ours.flatMap(({ claim, outcome }) =>
+    outcome.kind === "release" ? [{ ...jobOf(claim, outcome), delayMs: outcome.delayMs }] : [],
+  );
+  const delayed = released.filter(({ delayMs }) => delayMs > 0);
+  await delayImages(
+    tx,
+    delayed.map(({ data, delayMs }) => ({ ...data, delayMs })),
+  );
+  await queue.sendImages(tx, [...retried.map(({ claim, delayMs }) => ({ ...jobOf(claim), delayMs })), ...released]);
+}
+
+function jobOf({ data, priority }: Claim, { askedSince }: { askedSince?: number } = {}): { data: QueuedImage; priority: number } {
+  return { data: askedSince === undefined ? data : { ...data, askedSince }, priority };
+}
+
+function toRetry({ claim, outcome, startedAtMs }: ImageOutcome): (FailedAttempt & { claim: Claim })[] {
+  if (outcome.kind !== "retry") return [];
+  const { failure, delayMs } = outcome;
+  return [{ ...claim.data, claim, code: failure.code, detail: failure.detail, startedAgoMs: performance.now() - startedAtMs, delayMs }];
+}
+
+async function countBatch(deps: SettleDeps, tx: Tx, batchId: string, images: readonly CountedImage[]): Promise<CounterState | null> {
+  const { queue } = deps;
+  const sum = (pick: (image: CountedImage) => number) => images.reduce((total, image) => total + pick(image), 0);
+  const failed = sum((image) => (image.state === "failed" ? 1 : 0));
+  const state = await addToCounters(tx, {
+    batchId,
+    settledFirsts: images.length,
+    failedFirsts: failed,
+    done: sum((image) => (image.state === "done" ? 1 : 0)),
+    reused: sum((image) => (image.isReused ? 1 : 0)),
+    failed,
+    inputBytes: sum((image) => image.inputBytes),
+    outputBytes: sum((image) => image.outputBytes),
+    startedAgoMs: images.length === 0 ? null : Math.max(...images.map((image) => image.startedAgoMs)),
+  });
+  if (!state || images.length === 0) return state;
+
+  const ordinals = images.map(({ ordinal }) => ordinal);
+  const isSettled = state.hasRepeats ? await countRepeats(tx, batchId, ordinals) : state.isSettled;
+  if (isSettled || state.standsStill) await queue.sendFinish(tx, { batchId, run: state.run });
+  if (isSettled) return state;
+  const isPaused = await pauseWhenSpent(deps, tx, state);
+  if (state.hostPercent !== null) await deps.countShares(tx, { ...state, isPaused }, ordinals);
+  if (isToPlanOn(state, { queued: state.queued, taken: images.length })) await queue.sendPlan(tx, { batchId });
+  return { ...state, isPaused };
+}
+
+/**
+ * Gives repeats their first one's state; with the batch locked, none can be planned past us. Returns whether all of the batch is
+ * settled with them.
+ */
+async function countRepeats(tx: Tx, batchId: string, firsts: number[]): Promise<boolean> {
+  const repeats = await settleRepeats(tx, batchId, { firsts });
+  const none = { settledFirsts: 0, failedFirsts: 0, reused: 0, inputBytes: 0, outputBytes: 0, startedAgoMs: null };
+  const state = await addToCounters(tx, { batchId, ...none, ...repeats });
+  return state?.isSettled ?? false;
+}
+
+/** Returns whether the batch is paused now. Its counters tell whether its budget is spent, so that a batch within it costs no query. */
+async function pauseWhenSpent(
+  deps: SettleDeps,
+  tx: Tx,
+  { batchId, isPaused, budgetPercent, budgetSettled, budgetFailed }: CounterState,
+): Promise<boolean> {
+  const spent = { settled: budgetSettled, failed: budgetFailed };
+  if (isPaused || budgetPercent === null || !isOverBudget(spent, budgetPercent)) return isPaused;
+  await deps.pause(tx, batchId, { ...spent, percent: budgetPercent });
+  return true;
+}
+
+function toSettled({ claim, outcome, startedAtMs, source, stageMs }: ImageOutcome): SettledImage[] {
+  const common = { ...claim.data, ...stageMs, startedAgoMs: performance.now() - startedAtMs, source };
+  switch (outcome.kind) {
+    case "done":
+      return [{ ...common, state: "done", code: null, detail: null, isReused: outcome.result.isReused, outputs: outcome.result.outputs }];
+    case "give_up": {
+      const { code, detail, httpStatus } = outcome.failure;
+      return [{ ...common, state: "failed", code, detail, httpStatus, isReused: false, outputs: [] }];
+    }
+    case "retry":
+    case "release":
+    case "drop":
+    case "shelve":
+      return [];
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function toSource({ claim, outcome, source, tenantId, sourceKey }: ImageOutcome): NewSource[] {
+  if (outcome.kind !== "done" || source === null) return [];
+  return [{ ...claim.data, tenantId, key: sourceKey }];
+}
