@@ -54,13 +54,22 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     spare: [],
     unpacking: createGate(() => UNPACKED_AT_ONCE),
   };
+  /** Images that are claimed together have one asker: what concerns it showed in the copy benchmark where it was made for each of them. */
+  const contexts = new WeakMap<Asker, Context>();
+  const contextFor = (asker: Asker) => {
+    const hosts = watchForGate(gate, options.hosts?.of?.(asker) ?? options.hosts ?? NO_WATCH);
+    const made = { ...context, hosts };
+    contexts.set(asker, made);
+    return made;
+  };
 
   return {
     get waiting() {
       return gate.waiting;
     },
     async download(order) {
-      const hosts = order.asker === undefined ? context.hosts : watchForGate(gate, hostsFor(order.asker, options.hosts));
+      const { asker } = order;
+      const own = asker === undefined ? context : (contexts.get(asker) ?? contextFor(asker));
       const url = new URL(order.url);
       let leave = () => {};
       // Nobody holds a place at one host while he waits at another: two that redirect to each other would wait for ever.
@@ -68,14 +77,14 @@ export function createDownloader(options: DownloaderOptions): Downloader {
         leave();
         leave = () => {};
         const prepare = () => {
-          if (hosts.isPaused(host)) throw new HostPaused(host);
+          if (own.hosts.isPaused(host)) throw new HostPaused(host);
           return guard.meetName(hostname, order.signal);
         };
-        leave = await gate.enter(host, order.signal, { prepare, batchId: order.asker?.batchId });
+        leave = await gate.enter(host, order.signal, { prepare, batchId: asker?.batchId });
       };
       let isWhole = false;
       try {
-        const result = await fetchToFile({ ...context, hosts }, { ...order, moveTo }, url);
+        const result = await fetchToFile(own, { ...order, moveTo }, url);
         isWhole = result.ok;
         return result;
       } finally {
@@ -85,10 +94,6 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     },
     close: client.close,
   };
-}
-
-function hostsFor(asker: Asker, hosts: HostWatch = NO_WATCH): HostWatch {
-  return hosts.of?.(asker) ?? hosts;
 }
 
 type Context = DownloaderOptions & { hosts: HostWatch; guard: Guard; spare: SparePieces; client: HttpClient; unpacking: Gate };

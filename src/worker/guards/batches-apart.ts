@@ -37,7 +37,7 @@ export function createBatchesApart(): BatchesApart {
     forgetOldest(apart, KNOWN_MAX);
   };
   return {
-    find: (key, batchId) => apart.get(nameOf(key, batchId)),
+    find: (key, batchId) => (apart.size === 0 ? undefined : apart.get(nameOf(key, batchId))),
     onGiven(key, batchId, now) {
       apart.delete(nameOf(key, batchId));
       gave.delete(key);

@@ -190,10 +190,11 @@ export class HostPauses implements HostWatch {
    */
   #pausesOf(host: string, asker: Asker): PausedHost[] {
     const key = pauseKey(host, asker);
+    const [apart, shared] = [this.#apart.find(key, asker.batchId), this.#paused.get(key)];
+    if (apart === undefined || shared === undefined) return [apart, shared].filter((known) => known !== undefined);
     const now = this.#deps.now();
     const onUntil = (known: PausedHost) => (known.until > now && !mayTryInPause(known, asker.batchId) ? known.until : now);
-    const all = [this.#apart.find(key, asker.batchId), this.#paused.get(key)].filter((known) => known !== undefined);
-    return all.toSorted((one, other) => onUntil(other) - onUntil(one));
+    return [apart, shared].toSorted((one, other) => onUntil(other) - onUntil(one));
   }
 
   #apply({ host, ...pause }: HostPause): PausedHost {
