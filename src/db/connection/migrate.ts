@@ -17,6 +17,7 @@ const MIGRATIONS = fileURLToPath(new URL("../../../migrations", import.meta.url)
  */
 const LOCK_WAIT_MS = 900;
 const BETWEEN_TRIES_MS = 2_000;
+const LOCK_LOOK_MS = 250;
 
 export type MigrationNews = {
   /** Another process migrates the database. */
@@ -43,11 +44,14 @@ export async function migrateDatabase(url: string, news: MigrationOptions = {}):
   }
 }
 
-async function takeMigrationLock(client: pg.Client, { waiting }: MigrationNews): Promise<void> {
-  const { rows } = await client.query<{ isTaken: boolean }>('select pg_try_advisory_lock($1) as "isTaken"', [MIGRATION_LOCK]);
-  if (rows[0]?.isTaken) return;
-  waiting?.();
-  await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
+/** Asked for again and again, and not waited for by the server, which would not hear a stop. */
+async function takeMigrationLock(client: pg.Client, { waiting, signal }: MigrationOptions): Promise<void> {
+  for (let isFirst = true; ; isFirst = false) {
+    const { rows } = await client.query<{ isTaken: boolean }>('select pg_try_advisory_lock($1) as "isTaken"', [MIGRATION_LOCK]);
+    if (rows[0]?.isTaken) return;
+    if (isFirst) waiting?.();
+    await delay(LOCK_LOOK_MS, undefined, { signal });
+  }
 }
 
 /** Beside a dashboard that is left open in a transaction, and processes of the version before that go on working. */
