@@ -13,7 +13,7 @@ describe("batches apart", () => {
     const apart = createBatchesApart();
     for (let index = 0; index < KNOWN_MAX; index += 1) apart.onGiven(`${index}.example`, "good", 0);
     for (const index of [0, KNOWN_MAX]) apart.onGiven(`${index}.example`, "good", 0);
-    const parts = (index: number) => apart.hasParted(`${index}.example`, batches, failure, 0);
+    const parts = (index: number) => apart.takeApart(`${index}.example`, batches, failure, 0);
     assert.deepEqual([1, 0, 2, KNOWN_MAX].map(parts), [false, true, true, true]);
   });
 
@@ -21,10 +21,10 @@ describe("batches apart", () => {
     const apart = createBatchesApart();
     const part = (index: number) => {
       apart.onGiven(`${index}.example`, "good", 0);
-      assert.ok(apart.hasParted(`${index}.example`, batches, failure, 0));
+      assert.ok(apart.takeApart(`${index}.example`, batches, failure, 0));
     };
     for (let index = 0; index < KNOWN_MAX; index += 1) part(index);
-    assert.ok(apart.hasFailed("0.example", "broken", failure, 60_000));
+    assert.ok(apart.onFailed("0.example", "broken", failure, 60_000));
     part(KNOWN_MAX);
     const isApart = (index: number) => apart.find(`${index}.example`, "broken") !== undefined;
     assert.deepEqual([1, 0, 2, KNOWN_MAX].map(isApart), [false, true, true, true]);

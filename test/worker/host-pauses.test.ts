@@ -369,6 +369,18 @@ describe("pauses of hosts", () => {
     failOf: (batchId: string, code: ImageCode = "server_error") => pauses.onFailure(HOST, failed(code).failure, { batchId }),
   });
 
+  test("all batches whose failures paused a host come behind one that has met none, and not only the last of them", async () => {
+    const { pauses, forward } = await startProcess({ hearsNews: false });
+    const { meet, failOf } = batchesOf(pauses);
+    for (let index = 1; index < FAILURES_MAX; index += 1) failOf("broken");
+    failOf("other");
+    assert.equal(meet("good"), "release");
+    await eventually("the strike", async () => (await rows())[0] !== undefined && pauses.isPaused(HOST));
+    await age(1);
+    forward(strikePauseMs(1) + 1);
+    assert.deepEqual([meet("broken"), meet("other"), meet("good")], ["release", "release", "try"]);
+  });
+
   test("batches take turns at trying a host that fails, each with an image that was not tried before where it has one", async () => {
     const { pauses, forward } = await startProcess({ hearsNews: false });
     const { meet, failOf } = batchesOf(pauses);

@@ -1,3 +1,4 @@
+import { forgetOldest } from "../forget-oldest.ts";
 import type { StageFailure } from "../stage-result.ts";
 
 /**
@@ -46,7 +47,7 @@ const AGAIN_WEIGHT = NEW_ASKED_WEIGHT / 4;
  * image counts the first time only: those of a broken path come back again and again, and would pause a host that gives all others.
  */
 const BUSY_SHARE_MAX = 1 / 4;
-/** Hosts that are known; beyond, all begin anew. */
+/** Hosts that are known; beyond, the one that was met first begins anew. */
 const HOSTS_MAX = 10_000;
 
 /** As long as after a 429 that names no time. */
@@ -70,9 +71,9 @@ export function createHostAnswers(): HostAnswers {
   const of = (host: string): Known => {
     const found = known.get(host);
     if (found) return found;
-    if (known.size >= HOSTS_MAX) known.clear();
     const nothing = { gaveAtMs: -Infinity, isBusy: false, busyShare: 0, askedShare: 0, refusesSinglesUntilMs: -Infinity };
     known.set(host, nothing);
+    forgetOldest(known, HOSTS_MAX);
     return nothing;
   };
   return {

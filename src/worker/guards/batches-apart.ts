@@ -11,13 +11,14 @@ import { withPause, type PausedHost } from "./paused-host.ts";
 export type BatchesApart = {
   find(key: string, batchId: string): PausedHost | undefined;
   onGiven(key: string, batchId: string, now: number): void;
-  /** Whether the batch, an image of which failed, is apart: then that says nothing of the host. */
-  hasFailed(key: string, batchId: string, failure: StageFailure, now: number): boolean;
+  /** An image of the batch failed. Returns whether the batch is apart: then that says nothing of the host. */
+  onFailed(key: string, batchId: string, failure: StageFailure, now: number): boolean;
   /**
-   * Takes these batches apart, which the last failures in a row are of, where the host gave another one something lately. Not twice without an
+   * Takes these batches apart, which the last failures in a row are of, where the host gave another one something lately; returns whether it
+   * did. Not twice without an
    * answer between, or a host that died would get twenty requests from each batch.
    */
-  hasParted(key: string, batchIds: ReadonlySet<string>, failure: StageFailure, now: number): boolean;
+  takeApart(key: string, batchIds: ReadonlySet<string>, failure: StageFailure, now: number): boolean;
 };
 
 /** Hosts that gave something, and batches apart; beyond, the one of which nothing was heard for longest is forgotten. */
@@ -44,15 +45,18 @@ export function createBatchesApart(): BatchesApart {
       gave.set(key, { batchId, at: now });
       forgetOldest(gave, KNOWN_MAX);
     },
-    hasFailed(key, batchId, failure, now) {
+    onFailed(key, batchId, failure, now) {
       const known = apart.get(nameOf(key, batchId));
       if (known === undefined) return false;
-      if (known.until < now - PAUSE_FRESH_MS) return !apart.delete(nameOf(key, batchId));
+      if (known.until < now - PAUSE_FRESH_MS) {
+        apart.delete(nameOf(key, batchId));
+        return false;
+      }
       // What had begun before its pause is known already.
       if (known.until <= now) strike(key, batchId, failure, now);
       return true;
     },
-    hasParted(key, batchIds, failure, now) {
+    takeApart(key, batchIds, failure, now) {
       const last = gave.get(key);
       if (last === undefined || now - last.at > GIVING_MS || batchIds.has(last.batchId)) return false;
       gave.delete(key);

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Executor } from "../../db/connection/connect.ts";
 import { clearHostPause, listHostPauses, parseHostNews, pauseHost, strikeHost, type HostPause } from "../../db/host-pauses.ts";
 import { pauseKey, type Asker } from "../../domain/asker.ts";
+import { forgetOldest } from "../../domain/forget-oldest.ts";
 import { createHostAnswers } from "../../domain/load/host-answers.ts";
 import { FAILURES_MAX, HOST_LENGTH_MAX, nextStrike, triesEachBatch, whatHostDid, type HostDid } from "../../domain/load/host-pause.ts";
 import type { ImageCode } from "../../domain/image-code.ts";
@@ -21,7 +22,7 @@ type HostPausesDeps = {
 
 /** The floor under LISTEN. */
 const POLL_MS = 5_000;
-/** Hosts whose failures are counted; beyond, all counts begin anew. */
+/** Hosts whose failures are counted; beyond, that of the one that failed longest ago begins anew. */
 const FAILING_HOSTS_MAX = 10_000;
 /** Between two readings: one of fifty thousand hosts takes 110 ms, and every host can send news meanwhile. */
 const REST_MS = 250;
@@ -167,26 +168,27 @@ export class HostPauses implements HostWatch {
     known?.turns.onFailed(batchId);
     // Begun before the pause, which is known already, or the trial of a batch in it.
     if (known && known.until > this.#deps.now()) return;
-    if (this.#apart.hasFailed(key, batchId, failure, this.#deps.now())) return;
+    if (this.#apart.onFailed(key, batchId, failure, this.#deps.now())) return;
     const batchIds = [...(this.#failures.get(key) ?? []), batchId];
     const isTrial = known !== undefined && known.strikes > 0;
     if (batchIds.length < FAILURES_MAX && !isTrial) {
-      if (this.#failures.size >= FAILING_HOSTS_MAX) this.#failures.clear();
+      this.#failures.delete(key);
       this.#failures.set(key, batchIds);
+      forgetOldest(this.#failures, FAILING_HOSTS_MAX);
       return;
     }
     this.#failures.delete(key);
-    if (!isTrial && this.#apart.hasParted(key, new Set(batchIds), failure, this.#deps.now())) return;
+    if (!isTrial && this.#apart.takeApart(key, new Set(batchIds), failure, this.#deps.now())) return;
     const isConfirmed = isTrial && !retry && known.reason === reason;
     const { strikes, pauseMs } = nextStrike(known?.strikes ?? 0, isConfirmed);
     const struck = this.#apply({ host: key, remainingMs: pauseMs, reason, strikes, isAsked: false });
-    if (!known) struck.turns.onFailed(batchId);
+    if (!known) for (const failed of batchIds) struck.turns.onFailed(failed);
     this.#tell(strikeHost(this.#deps.executor, { host: key, reason, isConfirmed }));
   }
 
   /**
-   * The one that is on for longest first: else its images would be sent back by the other for seconds, again and again. Of those that they may
-   * try in, that of the batch alone first, which takes up no turn at the host.
+   * The one that is on for longest first: else its images would be sent back by the other for seconds, again and again. Where neither
+   * is on, that of the batch alone first, which takes up no turn at the host.
    */
   #pausesOf(host: string, asker: Asker): PausedHost[] {
     const key = pauseKey(host, asker);
