@@ -46,19 +46,19 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   const guard = createGuard({ ...options, lookUpMs: options.limits.lookUpMs });
   const gate = createHostGate(options);
   const client = createHttpClient();
+  const watch = options.hosts ?? NO_WATCH;
   const context: Context = {
     ...options,
-    hosts: watchForGate(gate, options.hosts ?? NO_WATCH),
+    hosts: watchForGate(gate, watch),
     guard,
     client,
     spare: [],
     unpacking: createGate(() => UNPACKED_AT_ONCE),
   };
-  /** Images that are claimed together have one asker: what concerns it showed in the copy benchmark where it was made for each of them. */
+  /** Images that are claimed together have one asker, for which this is made once: it is a dozen functions. */
   const contexts = new WeakMap<Asker, Context>();
   const contextFor = (asker: Asker) => {
-    const hosts = watchForGate(gate, options.hosts?.of?.(asker) ?? options.hosts ?? NO_WATCH);
-    const made = { ...context, hosts };
+    const made = { ...context, hosts: watchForGate(gate, watch.of?.(asker) ?? watch) };
     contexts.set(asker, made);
     return made;
   };

@@ -36,7 +36,7 @@ export const LOOK_UP_MS = 30_000;
 const FRESH_MS = 10_000;
 const HOSTS_MAX = 10_000;
 /** As many of libuv's pool threads (bin/process-settings.js) as it lets look-ups have, so that none waits there with its time running. */
-const POOL_THREADS = Number(process.env["UV_THREADPOOL_SIZE"] ?? 64);
+const POOL_THREADS = Number(process.env["UV_THREADPOOL_SIZE"]) || 64;
 const AT_ONCE_MAX = Math.max(1, Math.min(32, Math.floor((POOL_THREADS + 1) / 2)));
 
 /**

@@ -19,7 +19,7 @@ const WAIT_MS = 5_000;
 export function createPagePlaces({ poolMax }: { poolMax: number }): PagePlaces {
   const max = Math.max(1, Math.floor(poolMax * SHARE_OF_POOL));
   const all = createGate(() => max);
-  // One is left to other batches. Of each as many as it may have wait for the others, in their order, so that none is kept out by one.
+  // One is left to other batches, where there are two or more. Of each as many as it may have wait for the others, in their order, so that none is kept out by one.
   const ofOneMax = Math.max(1, max - 1);
   const batches = new Map<string, Gate>();
 
