@@ -11,6 +11,7 @@ import { migrateDatabase } from "../../src/db/connection/migrate.ts";
 import { openQueue } from "../../src/queue/queue.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
 
 const BATCH_ID = "019abc12-3456-7def-8123-456789abcdef";
 const migrations = new URL("../../migrations/", import.meta.url);
@@ -121,7 +122,7 @@ test("a database that a newer version has migrated is refused, with the way out"
   await assert.rejects(migrateDatabase(url), /was migrated by a newer version of Pressrun.*bring back the backup/);
 });
 
-test("a process that waits for another one to migrate says so, and goes on after it", async () => {
+test("a process that waits for another one to migrate says so, hears a stop, and goes on after it", async () => {
   const url = await createTestDatabase();
   const other = new pg.Client({ connectionString: url });
   await other.connect();
@@ -129,6 +130,14 @@ test("a process that waits for another one to migrate says so, and goes on after
   await migrateDatabase(url, { waiting: () => assert.fail("nobody else migrates") });
   // The lock that every process takes for a migration; its number must never change, since versions run side by side in an upgrade.
   await other.query("select pg_advisory_lock(8102099357864587886)");
+  const stop = new AbortController();
+  const stopped = assert.rejects(migrateDatabase(url, { signal: stop.signal }), { name: "AbortError" });
+  await eventually("the server to wait", async () => {
+    const waits = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    return (await other.query(waits)).rowCount === 1;
+  });
+  stop.abort();
+  await stopped;
   const { promise: waiting, resolve: onWaiting } = Promise.withResolvers<void>();
   const migrated = migrateDatabase(url, { waiting: onWaiting });
   await waiting;

@@ -17,7 +17,6 @@ const MIGRATIONS = fileURLToPath(new URL("../../../migrations", import.meta.url)
  */
 const LOCK_WAIT_MS = 900;
 const BETWEEN_TRIES_MS = 2_000;
-const LOCK_LOOK_MS = 250;
 
 export type MigrationNews = {
   /** Another process migrates the database. */
@@ -37,6 +36,7 @@ export async function migrateDatabase(url: string, news: MigrationOptions = {}):
   await openSession(client);
   try {
     await checkServer(client, url);
+    await client.query(`set lock_timeout = ${LOCK_WAIT_MS}`);
     await takeMigrationLock(client, news);
     if (!(await isUpToDate(client))) await migrateAmongOthers(client, news);
   } finally {
@@ -44,19 +44,24 @@ export async function migrateDatabase(url: string, news: MigrationOptions = {}):
   }
 }
 
-/** Asked for again and again, and not waited for by the server, which would not hear a stop. */
+/** The server's wait is ended now and then, as it does not hear a stop. */
 async function takeMigrationLock(client: pg.Client, { waiting, signal }: MigrationOptions): Promise<void> {
-  for (let isFirst = true; ; isFirst = false) {
-    const { rows } = await client.query<{ isTaken: boolean }>('select pg_try_advisory_lock($1) as "isTaken"', [MIGRATION_LOCK]);
-    if (rows[0]?.isTaken) return;
-    if (isFirst) waiting?.();
-    await delay(LOCK_LOOK_MS, undefined, { signal });
+  const taken = await client.query<{ isTaken: boolean }>('select pg_try_advisory_lock($1) as "isTaken"', [MIGRATION_LOCK]);
+  if (taken.rows[0]?.isTaken) return;
+  waiting?.();
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
+      return;
+    } catch (error) {
+      if (!isLockRefused(error)) throw error;
+    }
   }
 }
 
 /** Beside a dashboard that is left open in a transaction, and processes of the version before that go on working. */
 async function migrateAmongOthers(client: pg.Client, { locked, signal }: MigrationOptions): Promise<void> {
-  await client.query(`set lock_timeout = ${LOCK_WAIT_MS}`);
   for (let said = ""; ;) {
     try {
       return await applyMigrations(client);
