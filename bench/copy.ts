@@ -99,7 +99,7 @@ const worker = await startWorker({
   waitingForHost: () => downloader.waiting,
   send: () => Promise.reject(new Error("nobody to send to")),
   openAuthorization: null,
-  settings: { downloads: 64, diskFreeBytesMin: 0, webhook: null, publicUrl: () => "http://127.0.0.1" },
+  settings: { downloads: 64, diskFreeBytesMin: 0, keepBatchesDays: 0, webhook: null, publicUrl: () => "http://127.0.0.1" },
 });
 const listener = listen({ url: postgres.url, channels: { [JOBS_CHANNEL]: worker.wake } });
 

@@ -39,6 +39,8 @@ export type Config = Readonly<{
   downloads: number;
   downloadsPerHost: number;
   keepInputs: boolean;
+  /** How long batches are kept that have ended; 0: until somebody removes them. */
+  keepBatchesDays: number;
   allowSvg: boolean;
   uploadBytesMax: number;
   uploadMs: number;
@@ -95,6 +97,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, { 
     downloads: read.integer("DOWNLOADS", 512, 1, 4_096),
     downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 64, 1, 1_024),
     keepInputs: read.flag("KEEP_INPUTS", true),
+    keepBatchesDays: read.integer("KEEP_BATCHES_DAYS", 0, 0, 36_500),
     allowSvg: read.flag("ALLOW_SVG", false),
     uploadBytesMax: read.integer("UPLOAD_BYTES_MAX", 1024 * MIB, 1_024, 64 * 1024 * MIB),
     // A million rows over 1 Mbit/s take a quarter of an hour; a client that trickles does not hold a slot for longer.

@@ -13,6 +13,8 @@ export type ImageJob = {
 export type PlanJob = { batchId: string };
 /** `run` counts from 1. */
 export type FinishJob = { batchId: string; run: number };
+/** Of a batch that is in `removed_batch`. */
+export type RemoveJob = { batchId: string };
 export type DeliverJob = {
   eventId: string;
   endpointId: string;

@@ -20,6 +20,7 @@ const DETAILS: Record<ProblemCode, string> = {
   request_timeout: "The request did not come in time.",
   batch_not_paused: "Expected a batch that is paused, or of which a host is; this one is not (any more).",
   host_not_paused: 'Expected one of the hosts that are paused in this batch (pausedHosts lists them); "cdn.example" is not (any more).',
+  batch_not_ended: "Expected a batch that has ended; cancel this one, and remove it when it has ended.",
   batch_ended: "Expected a batch with something left to try; all of this one is settled.",
   upload_in_progress: "An upload with this Idempotency-Key is being taken in; send it again in a few seconds.",
   precondition_failed: 'Expected a condition that "a3f1" meets; ask without it to get the file as it is.',

@@ -26,6 +26,13 @@ const PAGE_BYTES_MAX = 16 * 1024 * 1024;
 /** How many products are in memory at once while all of a batch is read. */
 const PAGE_PRODUCTS = 500;
 
+/** While its products were read: what is left of them is no whole. */
+export class BatchRemovedError extends Error {
+  constructor() {
+    super("the batch was removed while its products were read");
+  }
+}
+
 /** `nextLine` is where the next page begins, null on the last. */
 export type ProductPage<P extends ProductResult = ProductResult> = { products: P[]; nextLine: number | null };
 type Asked = { afterLine: number; limit: number };
@@ -48,6 +55,8 @@ export function listProducts(db: Executor, batchId: string, page: Asked): Promis
 async function* pagesOf<P extends ProductResult>(read: (page: Asked) => Promise<ProductPage<P>>): AsyncGenerator<P[], void> {
   for (let afterLine: number | null = 0; afterLine !== null;) {
     const page: ProductPage<P> = await read({ afterLine, limit: PAGE_PRODUCTS });
+    // Each has one product at least, and was said to have more where this is not the first page.
+    if (page.products.length === 0) throw new BatchRemovedError();
     yield page.products;
     afterLine = page.nextLine;
   }
@@ -64,10 +73,13 @@ async function readPage<R extends ProductRow>(db: Executor, sql: string, batchId
   const span = [batchId, first.firstOrdinal, last.firstOrdinal + last.urls.length - 1];
   const images = (await db.executeSql(IMAGES, span)).rows as ImageRow[];
   const byOrdinal = new Map(images.map((image) => [image.ordinal, resultOf(image)]));
-  const { hasMore, isCancelled } = (await db.executeSql(AROUND, [batchId, last.line])).rows[0] as {
+  const { hasMore, isThere, isCancelled } = (await db.executeSql(AROUND, [batchId, last.line])).rows[0] as {
     hasMore: boolean;
+    isThere: boolean;
     isCancelled: boolean;
   };
+  // Its rows go after it: where it is still there, so was all that was read.
+  if (!isThere) throw new BatchRemovedError();
   const results = products.map(({ firstOrdinal, ...product }) => ({
     ...product,
     images: product.urls.map((_, index) => byOrdinal.get(firstOrdinal + index) ?? (isCancelled ? NEVER_PLANNED : NOT_PLANNED)),
@@ -76,6 +88,7 @@ async function readPage<R extends ProductRow>(db: Executor, sql: string, batchId
 }
 
 const AROUND = `select exists (select 1 from product where batch_id = $1 and line > $2) as "hasMore",
+  exists (select 1 from batch where batch_id = $1) as "isThere",
   exists (select 1 from batch where batch_id = $1 and cancelled_at is not null) as "isCancelled"`;
 
 const NOT_PLANNED: ImageResult = { fetchedUrl: null, urlRules: [], outputs: [], error: null };

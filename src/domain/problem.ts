@@ -16,6 +16,7 @@ export const PROBLEMS = {
   batch_not_paused: { status: 409, title: "The batch is not paused" },
   host_not_paused: { status: 409, title: "The host is not paused" },
   upload_in_progress: { status: 409, title: "The same upload is being taken in" },
+  batch_not_ended: { status: 409, title: "The batch has not ended" },
   batch_ended: { status: 409, title: "The batch has ended" },
   precondition_failed: { status: 412, title: "The file is another one" },
   upload_too_large: { status: 413, title: "The upload is too large" },

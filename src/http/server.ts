@@ -21,6 +21,7 @@ import { readOffBeforeClose } from "./read-off.ts";
 import { NDJSON } from "./receive-any.ts";
 import { answerOddRequests, HEAD_BYTES_MAX, refuseConnection, refusePath } from "./refuse-connection.ts";
 import { refuseOtherMethods } from "./refuse-methods.ts";
+import { addRemoveRoute, type RemoveRouteDeps } from "./remove-route.ts";
 import { addReportRoutes, type ReportRouteDeps } from "./report-routes.ts";
 import { addResultRoutes, type ResultDeps } from "./result-routes.ts";
 import { buildSerializer } from "./serializers.ts";
@@ -29,6 +30,7 @@ import { addUploadRoute } from "./upload-route.ts";
 export type HttpDeps = BatchDeps &
   PauseRouteDeps &
   CancelRouteDeps &
+  RemoveRouteDeps &
   PreflightRouteDeps &
   ReportRouteDeps &
   StatusDeps &
@@ -104,6 +106,7 @@ export async function createServer(deps: HttpDeps): Promise<FastifyInstance> {
   addPreflightRoute(app, deps);
   addPauseRoutes(app, deps);
   addCancelRoute(app, deps);
+  addRemoveRoute(app, deps);
   addReportRoutes(app, deps);
   addResultRoutes(app, deps);
   addOutputRoutes(app, deps);

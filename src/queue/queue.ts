@@ -1,15 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { PgBoss, type JobInsert, type QueueOptions } from "pg-boss";
-import type { DeliverJob, FinishJob, ImageJob, PlanJob } from "../contract/jobs.ts";
+import type { DeliverJob, FinishJob, ImageJob, PlanJob, RemoveJob } from "../contract/jobs.ts";
 import type { Executor, Tx } from "../db/connection/connect.ts";
 import { createDropping } from "./drop-waiting.ts";
 import { createImageClaims, toJobs, type ImageToSend } from "./image-jobs.ts";
 import { NEW_BATCH, tellNews } from "./news.ts";
 import { startSupervisor } from "./supervisor.ts";
 
-const QUEUES = ["plan", "image", "finish", "deliver"] as const;
+const QUEUES = ["plan", "image", "finish", "deliver", "remove"] as const;
 type QueueName = (typeof QUEUES)[number];
-type Payloads = { plan: PlanJob; image: ImageJob; finish: FinishJob; deliver: DeliverJob };
+type Payloads = { plan: PlanJob; image: ImageJob; finish: FinishJob; deliver: DeliverJob; remove: RemoveJob };
 
 /**
  * A claim without a heartbeat for this long has lapsed. The supervisor looks every 2 s, so that a dead worker's images are handed
@@ -35,6 +35,7 @@ const QUEUE_OPTIONS: Record<QueueName, typeof COMMON> = {
   plan: { ...BACKING_OFF, expireInSeconds: 600 },
   finish: { ...BACKING_OFF, expireInSeconds: 3600 },
   deliver: { ...BACKING_OFF, expireInSeconds: 300 },
+  remove: { ...BACKING_OFF, expireInSeconds: 3600 },
 };
 
 /**
@@ -119,6 +120,7 @@ function wrapBoss(boss: PgBoss, executor: Executor) {
     sendPlan: (tx: Tx, data: PlanJob) => insert(tx, "plan", [{ data }]),
     sendFinish: (tx: Tx, data: FinishJob, delayMs?: number) => insert(tx, "finish", [{ data, ...startAfter(delayMs) }]),
     sendDeliver: (tx: Tx, data: Required<DeliverJob>, delayMs?: number) => insert(tx, "deliver", [{ data, ...startAfter(delayMs) }]),
+    sendRemovals: (tx: Tx, removals: readonly RemoveJob[]) => insert(tx, "remove", toData(removals)),
 
     /** The highest priority that waits, as a tag; null when nothing does. */
     async headTag(tx: Tx): Promise<number | null> {
@@ -217,6 +219,10 @@ const HAS_LAPSED = `select 1 from pgboss.job where name = any($1::text[]) and st
 /** Reads one entry of the index that pg-boss itself fetches by. What waits for its time is not served now and does not hold the clock. */
 const HEAD_PRIORITY = `select priority from pgboss.job where name = 'image' and state < 'active' and not blocked and start_after <= now()
   order by priority desc, created_on, id limit 1`;
+
+function toData<Payload>(payloads: readonly Payload[]): { data: Payload }[] {
+  return payloads.map((data) => ({ data }));
+}
 
 function startAfter(delayMs: number | undefined): { startAfter?: number } {
   return delayMs ? { startAfter: delayMs / 1000 } : {};

@@ -10,6 +10,8 @@ export type Paths = {
   resultFolder(batchId: string): string;
   inputFolder(batchId: string): string;
   outputFolder(batchId: string): string;
+  /** All four of a batch. */
+  foldersOf(batchId: string): string[];
   inputShard(batchId: string, ordinal: number): string;
   outputShard(batchId: string, ordinal: number): string;
 };
@@ -26,13 +28,16 @@ export function createPaths(dataDir: string): Paths {
   const shard = (ordinal: number) => String(Math.floor(ordinal / SHARD_IMAGES)).padStart(5, "0");
   const inputFolder = folder("inputImages");
   const outputFolder = folder("outputImages");
+  const csvFolder = folder("inputCsvFiles");
+  const resultFolder = folder("outputCsvFiles");
   return {
     temp: join(dataDir, "uploads", "temp"),
     csvFolders: join(dataDir, "uploads", "inputCsvFiles"),
-    csvFolder: folder("inputCsvFiles"),
-    resultFolder: folder("outputCsvFiles"),
+    csvFolder,
+    resultFolder,
     inputFolder,
     outputFolder,
+    foldersOf: (batchId) => [inputFolder, outputFolder, csvFolder, resultFolder].map((folderOf) => folderOf(batchId)),
     inputShard: (batchId, ordinal) => `${inputFolder(batchId)}${sep}${shard(ordinal)}`,
     outputShard: (batchId, ordinal) => `${outputFolder(batchId)}${sep}${shard(ordinal)}`,
   };

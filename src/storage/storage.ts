@@ -1,5 +1,5 @@
 import { constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
-import { access, mkdir, readdir, rm, stat, statfs } from "node:fs/promises";
+import { access, mkdir, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { RESULT_FILES } from "../domain/batch-event.ts";
 import { errorCode } from "../domain/error-code.ts";
@@ -10,6 +10,7 @@ import { linkOrCopy } from "./link-or-copy.ts";
 import { listUploads } from "./list-uploads.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
 import { checkFileName, createPaths, SHARD_IMAGES } from "./paths.ts";
+import { readdirIfThere, removeFolders } from "./remove-folders.ts";
 import { createTempFolder } from "./temp-folder.ts";
 import { isNoEntry, unlinkIfThere } from "./unlink-if-there.ts";
 
@@ -52,8 +53,11 @@ export type Storage = {
   /** The ids of batches of which there is only the upload, unchanged for so long: no work was ever done for them here. In pages. */
   listUploads(idleMs: number): AsyncGenerator<string[]>;
   removeUpload(batchId: string): Promise<void>;
-  /** Removes everything of a batch. */
-  removeBatch(batchId: string): Promise<void>;
+  /**
+   * Removes everything of a batch. Rejects where DATA_DIR is not there, as while its mount is gone; and once `signal` is aborted, with the
+   * rest still there.
+   */
+  removeBatch(batchId: string, signal?: AbortSignal): Promise<void>;
   /** Never rejects: what was achieved stays so where the file cannot be removed, which is told, and tried again by each sweep. */
   discard(tempPath: string): Promise<void>;
   /**
@@ -120,9 +124,9 @@ export async function createStorage(options: { dataDir: string; onNotRemoved?(er
     async removeUpload(batchId) {
       await rm(paths.csvFolder(batchId), { recursive: true, force: true });
     },
-    async removeBatch(batchId) {
-      const folders = [paths.csvFolder, paths.resultFolder, paths.inputFolder, paths.outputFolder];
-      await Promise.all(folders.map((folder) => rm(folder(batchId), { recursive: true, force: true })));
+    async removeBatch(batchId, signal) {
+      await access(temp.folder);
+      await removeFolders(paths.foldersOf(batchId), signal);
     },
     dropInput: (tempPath) => orStorageFailed(() => unlinkIfThere(tempPath)),
     discard: temp.discard,
@@ -205,13 +209,6 @@ function createFolderCache(): <T>(folder: string, source: string, put: () => T) 
 /** Follows a symbolic link, which a batch that was moved may have left, and which may lead nowhere. */
 function isFileOf(path: string, bytes: number): boolean {
   return statSync(path, { throwIfNoEntry: false })?.size === bytes;
-}
-
-async function readdirIfThere(folder: string): Promise<string[]> {
-  return readdir(folder).catch((error: unknown) => {
-    if (isNoEntry(error)) return [];
-    throw error;
-  });
 }
 
 async function findFile(path: string): Promise<StoredFile | null> {

@@ -21,6 +21,7 @@ import { CSV_LIMITS } from "../net/download-limits.ts";
 import { createDownloader } from "../net/download.ts";
 import { cancelBatch } from "../queue/cancel-batch.ts";
 import { pauseBatch } from "../queue/pause-batch.ts";
+import { removeBatches } from "../queue/remove-batches.ts";
 import { resumeBatch, resumeShare } from "../queue/resume-batch.ts";
 import { readVersion } from "../version.ts";
 import { LOADS_AT_ONCE, REPORTS_AT_ONCE } from "./fit-connections.ts";
@@ -58,6 +59,7 @@ export async function wireApi(
     ...serveRows({ db, storage, log }),
     pauseBatch: (batchId) => impatient(db.transaction)((tx) => pauseBatch(tx, { queue, publicUrl }, batchId, PAUSED_BY_HAND)),
     cancelBatch: (batchId) => impatient(db.transaction)((tx) => cancelBatch(tx, { queue }, batchId)),
+    removeBatch: (batchId) => impatient(db.transaction)(async (tx) => (await removeBatches(tx, { queue }, [batchId])).length > 0),
     resumeBatch: (batchId, change) => impatient(db.transaction)((tx) => resumeBatch(tx, { queue, publicUrl }, batchId, change)),
     resumeHost: (batchId, host, percent) =>
       impatient(db.transaction)((tx) => resumeShare(tx, { queue, publicUrl }, batchId, host, percent)),

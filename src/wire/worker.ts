@@ -70,7 +70,13 @@ export async function wireWorker({ config, log, warn, db, queue, storage, public
     waitingForHost: () => downloader.waiting,
     openAuthorization: headerSeal?.openAuthorization ?? null,
     send: (endpoint, event) => deliverEvent({ post, now: () => new Date() }, endpoint, event, AbortSignal.timeout(60_000)),
-    settings: { downloads, diskFreeBytesMin: config.diskFreeBytesMin, webhook: config.webhook, publicUrl },
+    settings: {
+      downloads,
+      diskFreeBytesMin: config.diskFreeBytesMin,
+      keepBatchesDays: config.keepBatchesDays,
+      webhook: config.webhook,
+      publicUrl,
+    },
   });
   onStop(worker.stop);
   const listener = listen({

@@ -2,6 +2,7 @@ import { startBatches } from "../db/batches.ts";
 import type { Database } from "../db/connection/connect.ts";
 import { createMuteReceivers } from "../domain/load/mute-receivers.ts";
 import { countShares } from "../queue/hold-share.ts";
+import { impatient } from "../db/connection/lock-wait.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
 import type { Claim } from "../queue/image-jobs.ts";
@@ -20,6 +21,7 @@ import { planBatch } from "./plan-batch.ts";
 import { NO_STAGE_MS } from "./image/stages.ts";
 import { Pump } from "./claim/pump.ts";
 import { reconcile } from "./reconcile.ts";
+import { beginRemovals, removeBatch, type RemoveDeps } from "./remove-batches.ts";
 import type { SourceHeadersOf } from "./image/source-headers.ts";
 import { watchStages, type Encoders, type GivenStages } from "./image/watch-stages.ts";
 import { workImage, type WorkDeps } from "./image/work-image.ts";
@@ -36,10 +38,16 @@ export type WorkerDeps = {
   sourceHeadersOf: SourceHeadersOf;
   /** How many downloads wait until their host has room for them. */
   waitingForHost(): number;
-  storage: FinishDeps["storage"] & Pick<Storage, "freeBytes" | "flushOutputs" | "removeOutput">;
+  storage: FinishDeps["storage"] & RemoveDeps["storage"] & Pick<Storage, "freeBytes" | "flushOutputs" | "removeOutput">;
   send: DeliverDeps["send"];
   openAuthorization: DeliverDeps["openAuthorization"];
-  settings: { downloads: number; diskFreeBytesMin: number; webhook: DeliverDeps["configured"]; publicUrl: () => string };
+  settings: {
+    downloads: number;
+    diskFreeBytesMin: number;
+    keepBatchesDays: number;
+    webhook: DeliverDeps["configured"];
+    publicUrl: () => string;
+  };
   log: Log;
   warn: Warn;
 };
@@ -162,12 +170,13 @@ async function workQueues({ db, queue, storage, settings, send, openAuthorizatio
       (job) => deliver({ db, queue, send, configured: settings.webhook, openAuthorization, receivers, random: Math.random, log }, job),
       onError("deliver"),
     ),
+    remove: await queue.work("remove", 1, (job, signal) => removeBatch({ db, storage }, job, signal), onError("remove")),
   };
 }
 
 function startReconciling(deps: WorkerDeps): NodeJS.Timeout {
   const watchClock = createClockWatch({ executor: deps.db.executor, log: deps.log, now: Date.now });
-  return setInterval(() => void runReconcile(deps, watchClock), RECONCILE_MS);
+  return setInterval(() => void runReconcile(deps, watchClock).then(() => runRemovals(deps)), RECONCILE_MS);
 }
 
 async function runReconcile({ db, queue, log, warn }: WorkerDeps, watchClock: () => Promise<void>): Promise<void> {
@@ -178,6 +187,17 @@ async function runReconcile({ db, queue, log, warn }: WorkerDeps, watchClock: ()
     if (found.images + found.batches + found.deliveries > 0) log.warn(found, "jobs were missing and have been sent again");
   } catch (error) {
     warn(error, "the reconciler could not run");
+  }
+}
+
+/** As often as the reconciler runs. */
+async function runRemovals({ db, queue, settings, log, warn }: WorkerDeps): Promise<void> {
+  try {
+    const begun = await beginRemovals({ transaction: impatient(db.transaction), queue }, settings.keepBatchesDays);
+    if (begun.expired > 0) log.info({ removed: begun.expired, days: settings.keepBatchesDays }, "batches that ended long ago are removed");
+    if (begun.lost > 0) log.warn({ removals: begun.lost }, "jobs that remove batches were missing and have been sent again");
+  } catch (error) {
+    warn(error, "removals could not be begun");
   }
 }
 

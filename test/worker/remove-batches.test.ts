@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { before, beforeEach, describe, test } from "node:test";
+import pg from "pg";
+import type { Database } from "../../src/db/connection/connect.ts";
+import { recordPages } from "../../src/db/list-products.ts";
+import type { Queue } from "../../src/queue/queue.ts";
+import { removeBatches } from "../../src/queue/remove-batches.ts";
+import { createStorage, type Storage } from "../../src/storage/storage.ts";
+import { beginRemovals, removeBatch } from "../../src/worker/remove-batches.ts";
+import { onCleanup } from "../support/cleanup.ts";
+import { createTestFolder } from "../support/folder.ts";
+import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
+import { openJobs } from "../support/outcomes.ts";
+import { openTestQueue } from "../support/queue.ts";
+import { rowsOfBatch } from "../support/rows-of-batch.ts";
+
+const NO_STOP = new AbortController().signal;
+
+describe("the removal of batches", () => {
+  let db: Database;
+  let queue: Queue;
+  let client: pg.Client;
+  let dataDir: string;
+  let storage: Storage;
+  before(async () => {
+    ({ db, queue } = await openTestQueue());
+    client = new pg.Client({ connectionString: db.url });
+    await client.connect();
+    onCleanup(() => client.end());
+  });
+  beforeEach(async () => {
+    dataDir = await createTestFolder();
+    storage = await createStorage({ dataDir });
+    await client.query("delete from batch; delete from removed_batch; delete from pgboss.job");
+  });
+
+  const execute = (text: string, values: unknown[] = []) => client.query<Record<string, unknown>>(text, values);
+  const load = (images: number, more = {}) =>
+    loadCatalogue(
+      { db, queue },
+      Array.from({ length: images }, (_, index) => [`https://shop.test/${index}.jpg`]),
+      more,
+    );
+  /** As if it had ended so long ago. */
+  const end = async (batchId: string, age = "0 seconds") =>
+    execute(
+      "update batch set status = 'completed', created_at = now() - $2::interval, finished_at = now() - $2::interval where batch_id = $1",
+      [batchId, age],
+    );
+  const remove = (...batchIds: string[]) => db.transaction((tx) => removeBatches(tx, { queue }, batchIds));
+  const work = (batchId: string, signal = NO_STOP) => removeBatch({ db, storage }, { batchId }, signal);
+  const begin = (days: number) => beginRemovals({ transaction: db.transaction, queue }, days);
+  const hasJob = async (batchId: string) => (await openJobs(db, batchId, "remove")).length;
+  /** A file of each of three thousand images, as they lie. */
+  const putFiles = async (batchId: string) => {
+    for (const shard of ["00000", "00001", "00002"]) {
+      const folder = join(dataDir, "uploads", "outputImages", batchId, shard);
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, "p-1.jpg"), "");
+    }
+  };
+
+  test("goes on where it was broken off, and a second run finds nothing", async () => {
+    const batchId = await load(200);
+    // More than one page of them.
+    await execute(
+      "insert into image (batch_id, ordinal, line, position, stem, url, host, state) select $1, n, 1, 1, 's', 'https://shop.test/' || n, 'shop.test', 'done' from generate_series(1000, 12000) n",
+      [batchId],
+    );
+    await putFiles(batchId);
+    await end(batchId);
+    assert.deepEqual(await remove(batchId, batchId), [batchId]);
+    assert.deepEqual(await remove(batchId), []);
+
+    let pages = 0;
+    const stop = new AbortController();
+    const transaction: Database["transaction"] = (run) => {
+      pages += 1;
+      if (pages === 2) stop.abort();
+      return db.transaction(run);
+    };
+    await assert.rejects(removeBatch({ db: { ...db, transaction }, storage }, { batchId }, stop.signal), { name: "AbortError" });
+    const left = await rowsOfBatch(client, batchId);
+    assert.deepEqual(
+      left.map(({ table }) => table),
+      ["image", "product", "removed_batch"],
+    );
+    await work(batchId);
+    assert.deepEqual(await rowsOfBatch(client, batchId), []);
+    await work(batchId);
+  });
+
+  test("breaks off between two folders of files, and leaves what it has not come to", async () => {
+    const batchId = await load(1);
+    await putFiles(batchId);
+    await end(batchId);
+    await remove(batchId);
+    await assert.rejects(work(batchId, AbortSignal.abort()), { name: "AbortError" });
+    const { value } = await storage.listOutputNames(batchId).next();
+    assert.deepEqual(value?.fileNames, ["p-1.jpg"]);
+    await work(batchId);
+    assert.equal((await storage.listOutputNames(batchId).next()).done, true);
+  });
+
+  test("forgets nothing while the folder of files is away", async () => {
+    const batchId = await load(3);
+    await putFiles(batchId);
+    await end(batchId);
+    await remove(batchId);
+    await rename(join(dataDir, "uploads"), join(dataDir, "elsewhere"));
+    await assert.rejects(work(batchId), { code: "ENOENT" });
+    assert.notDeepEqual(await rowsOfBatch(client, batchId), []);
+    await rename(join(dataDir, "elsewhere"), join(dataDir, "uploads"));
+    await work(batchId);
+    assert.deepEqual(await rowsOfBatch(client, batchId), []);
+  });
+
+  test("of a batch that is being read breaks the reading off, wherever it has come to", async () => {
+    const batchId = await load(1_200);
+    await end(batchId);
+    const [early, late] = [recordPages(db.executor, batchId), recordPages(db.executor, batchId)];
+    await late.next();
+    await remove(batchId);
+    await assert.rejects(early.next(), /was removed/);
+    await work(batchId);
+    await assert.rejects(late.next(), /was removed/);
+    await assert.rejects(recordPages(db.executor, batchId).next(), /was removed/);
+  });
+
+  test("begins by itself for those that ended long ago, and have nothing left to deliver", async () => {
+    const [old, young, running, undelivered] = [await load(1), await load(1), await load(1), await load(1, { endpoint: someEndpoint() })];
+    for (const batchId of [old, undelivered]) await end(batchId, "31 days");
+    await end(young, "29 days");
+    await execute("update batch set created_at = now() - interval '31 days' where batch_id = $1", [running]);
+    await execute(
+      "insert into event (event_id, batch_id, run, type, sequence, body) values (gen_random_uuid(), $1, 1, 'batch.completed', 1, '{}')",
+      [undelivered],
+    );
+    await execute("insert into delivery (event_id, endpoint_id) select event_id, endpoint_id from event join endpoint using (batch_id)");
+
+    assert.deepEqual(await begin(0), { expired: 0, lost: 0 });
+    assert.deepEqual(await begin(30), { expired: 1, lost: 0 });
+    assert.deepEqual(await begin(30), { expired: 0, lost: 0 });
+    const { rows } = await execute(`select batch_id::text as "batchId" from batch`);
+    assert.deepEqual(new Set(rows.map(({ batchId }) => batchId)), new Set([young, running, undelivered]));
+    assert.deepEqual([await hasJob(old), await hasJob(young)], [1, 0]);
+
+    await execute("update delivery set state = 'failed', settled_at = now()");
+    assert.deepEqual(await begin(30), { expired: 1, lost: 0 });
+    await work(undelivered);
+    assert.deepEqual(await rowsOfBatch(client, undelivered), []);
+  });
+
+  test("has its job sent again where somebody removed that", async () => {
+    const batchId = await load(1);
+    await end(batchId);
+    await remove(batchId);
+    await execute("delete from pgboss.job");
+    assert.deepEqual(await begin(0), { expired: 0, lost: 0 }, "what changed a moment ago may be on its way");
+    await execute("update removed_batch set removed_at = now() - interval '2 minutes'");
+    assert.deepEqual(await begin(0), { expired: 0, lost: 1 });
+    assert.equal(await hasJob(batchId), 1);
+    assert.deepEqual(await begin(0), { expired: 0, lost: 0 });
+  });
+});
