@@ -8,6 +8,8 @@ export type ProgressState = {
   total: number;
   /** Failed images by their code, as they were when they were counted last; shown where they are those of `failed`. */
   reasons?: readonly { code: string; images: number }[];
+  /** Hosts that are left alone for now, and images of theirs wait. */
+  waiting?: readonly { host: string; code: string; remainingSeconds: number }[];
 };
 export type Progress = {
   show(state: ProgressState): void;
@@ -64,7 +66,7 @@ function createRate(now: () => number): (settled: number) => number | null {
   };
 }
 
-function describe({ done, failed, total, reasons = [] }: ProgressState, perSecond: number | null): string {
+function describe({ done, failed, total, reasons = [], waiting = [] }: ProgressState, perSecond: number | null): string {
   const left = total - done - failed;
   // They are counted less often than images fail: an older count would not add up to the number that it stands beside.
   const areCurrent = reasons.reduce((sum, { images }) => sum + images, 0) === failed;
@@ -74,7 +76,15 @@ function describe({ done, failed, total, reasons = [] }: ProgressState, perSecon
     `${number(failed)} failed${why === "" ? "" : ` (${why})`}`,
     ...(perSecond === null ? [] : [`${number(perSecond)} images/s`]),
     ...(perSecond === null || perSecond === 0 || left === 0 ? [] : [`${duration(left / perSecond)} left`]),
+    ...describeWaiting(waiting),
   ].join(", ");
+}
+
+function describeWaiting([longest, ...others]: NonNullable<ProgressState["waiting"]>): string[] {
+  if (!longest) return [];
+  const { host, code, remainingSeconds } = longest;
+  const more = others.length === 0 ? "" : ` and ${counted(others.length, "other host")}`;
+  return [`waits for ${withoutControls(host)}${more} (${code}; ${duration(Math.ceil(remainingSeconds))} more)`];
 }
 
 function bar(percent: number): string {

@@ -53,6 +53,16 @@ const LINKS_EXAMPLE = {
   archive: `${BASE}/outputs/${TOKEN}/archive.zip`,
 };
 
+const WAITING_HOSTS_MAX = 100;
+const WaitingHost = Type.Object(
+  {
+    host: Type.String({ description: "The host as URLs name it, with its port where it is not the usual one.", examples: ["cdn.example"] }),
+    until: Type.String({ format: "date-time", description: "When it is asked again; it can be left alone anew then." }),
+    ...ImageError.properties,
+  },
+  { title: "WaitingHost", description: "A host that nobody asks for now, and why." },
+);
+
 const BATCH = {
   batchId: Type.String({ format: "uuid", description: "The seed's routes call it requestId.", examples: [ID] }),
   status: Status,
@@ -77,6 +87,12 @@ const BATCH = {
   pauseAtFailurePercent: Nullable(PauseAtFailurePercent),
   pauseHostAtFailurePercent: Nullable(PauseHostAtFailurePercent),
   ...PAUSE_AND_TIMES,
+  waitingHosts: Type.Optional(
+    Type.Array(WaitingHost, {
+      maxItems: WAITING_HOSTS_MAX,
+      description: `Hosts that are left alone for a while by all batches, since they asked for that or only fail: images of theirs wait, and go on by themselves. Only where one batch is asked for; at most ${WAITING_HOSTS_MAX}, those first that wait the longest.`,
+    }),
+  ),
   links: Links,
 };
 

@@ -4,9 +4,10 @@ import type { AcceptedBatch } from "../contract/batch.ts";
 import { UploadForm, UploadHeaders, UploadQuery } from "../contract/upload.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { ProductPage } from "../db/list-products.ts";
+import type { WaitingHost } from "../db/waiting-hosts.ts";
 import { writeCursor } from "../domain/cursor.ts";
 import { ACCEPTED_HEADERS, acceptedHeaders, FOLLOW_HEADERS, followHeaders } from "./answer-headers.ts";
-import { viewBatch, viewProduct } from "./batch-view.ts";
+import { viewBatch, viewProduct, viewWaitingHosts } from "./batch-view.ts";
 import { readBatchCursor, readLineCursor } from "./cursor.ts";
 import { BatchParams, getBatchInPath, type BatchLookup } from "./get-batch.ts";
 import { goneSignal } from "./gone-signal.ts";
@@ -20,6 +21,8 @@ export type BatchDeps = TakeDeps &
   BatchLookup & {
     /** The newest first, those before `before`. */
     listBatches(page: { before: string | null; limit: number }): Promise<BatchRow[]>;
+    /** For which images of the batch wait. */
+    listWaitingHosts(batchId: string): Promise<WaitingHost[]>;
     listProducts(batchId: string, page: { afterLine: number; limit: number }, gone: AbortSignal): Promise<ProductPage>;
   };
 
@@ -116,7 +119,8 @@ function addGetBatch(app: FastifyInstance, deps: BatchDeps): void {
     async (request, reply) => {
       const batch = await getBatchInPath(deps, request);
       reply.headers(followHeaders(batch));
-      return viewBatch(batch, deps.settings.publicUrl());
+      const waiting = batch.finishedAt === null ? await deps.listWaitingHosts(batch.batchId) : [];
+      return { ...viewBatch(batch, deps.settings.publicUrl()), ...viewWaitingHosts(waiting) };
     },
   );
 }

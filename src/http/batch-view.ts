@@ -1,8 +1,10 @@
 import type { Batch, Product } from "../contract/batch.ts";
 import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import type { BatchRow } from "../db/batches.ts";
+import type { WaitingHost } from "../db/waiting-hosts.ts";
 import { batchUrl, outputUrl, RESULT_FILES, viewPausedShare } from "../domain/batch-event.ts";
 import { countsOf, percentSettled } from "../domain/batch-state.ts";
+import { IMAGE_CODES } from "../domain/image-code.ts";
 import { outputNamed, productStatus, type ProductResult } from "../domain/product-result.ts";
 import { outputNames, type OutputFormat } from "../domain/recipe.ts";
 
@@ -27,6 +29,13 @@ export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
       resultsJsonl: file(RESULT_FILES.resultsJsonl),
       archive: file(RESULT_FILES.archive),
     },
+  };
+}
+
+/** Hosts for which it waits, for a look at one batch. */
+export function viewWaitingHosts(hosts: readonly WaitingHost[]): { waitingHosts: NonNullable<Batch["waitingHosts"]> } {
+  return {
+    waitingHosts: hosts.map(({ host, until, code }) => ({ host, until: until.toISOString(), code, message: IMAGE_CODES[code].message })),
   };
 }
 

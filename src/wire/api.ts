@@ -3,6 +3,7 @@ import { findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, isDatabaseAway, type Executor } from "../db/connection/connect.ts";
 import { listProducts, productPages, recordPages } from "../db/list-products.ts";
 import { impatient } from "../db/connection/lock-wait.ts";
+import { listWaitingHosts } from "../db/waiting-hosts.ts";
 import { findOutput, listOutputs } from "../db/outputs.ts";
 import { openReport } from "../db/report/read-report.ts";
 import { isDatabaseReady } from "../db/connection/readiness.ts";
@@ -105,6 +106,7 @@ type RowLookups =
   | "findBatch"
   | "listBatches"
   | "listProducts"
+  | "listWaitingHosts"
   | "findOutput"
   | "findBatchByToken"
   | "findResult"
@@ -127,6 +129,7 @@ function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">):
   const places = createPagePlaces({ poolMax: db.pool.options.max });
   return {
     findBatch: (batchId) => findBatch(db.executor, DEFAULT_TENANT_ID, batchId),
+    listWaitingHosts: (batchId) => listWaitingHosts(db.executor, batchId),
     listBatches: (page) => listBatches(db.executor, DEFAULT_TENANT_ID, page),
     listProducts: (batchId, page, gone) => places.once(batchId, () => listProducts(db.executor, batchId, page), gone),
     async findOutput(token, fileName) {

@@ -46,6 +46,20 @@ test("reasons are shown where they add up to the number of failures, and not fro
   ]);
 });
 
+test("hosts that are waited for are named, with why and for how long", () => {
+  const { progress, written } = recorder({ isTTY: true, columns: 200 });
+  const host = { host: "cdn.test", code: "rate_limited", remainingSeconds: 89.2 };
+  progress.show({ done: 5, failed: 0, total: 10, waiting: [host] });
+  progress.show({ done: 5, failed: 0, total: 10, waiting: [host, host, host] });
+  assert.deepEqual(
+    written.map((line) => line.split(" %  ")[1]),
+    [
+      "5/10 images, 0 failed, waits for cdn.test (rate_limited; 90 s more)",
+      "5/10 images, 0 failed, waits for cdn.test and 2 other hosts (rate_limited; 90 s more)",
+    ],
+  );
+});
+
 test("elsewhere there is a line for each tenth, and one a minute where that takes long", () => {
   const { progress, written } = recorder({ isTTY: false });
   for (let done = 0; done <= 100; done += 1) progress.show({ done, failed: 0, total: 100 });
