@@ -13,6 +13,7 @@ import { DataDirInUse } from "../embedded/cluster-lock.ts";
 import type { Acceptance } from "../intake/acceptance.ts";
 import type { Upload } from "../intake/upload.ts";
 import { createLog } from "../observe/log.ts";
+import { removeBatches } from "../queue/remove-batches.ts";
 import { makeFolder } from "../storage/make-folder.ts";
 import { wireIntake } from "../wire/intake.ts";
 import { wireWorker } from "../wire/worker.ts";
@@ -26,6 +27,8 @@ import { logTo, type Progress } from "./progress.ts";
 import { readRecord, STATE_FOLDER, writeRecord } from "./run-record.ts";
 import { settingsOfWork } from "./settings-of-work.ts";
 import { Unusable } from "./unusable.ts";
+
+const REMOVED_AT_ONCE = 100;
 
 /** Works a file to its end in its folder. A run that cannot begin leaves nothing behind. */
 export async function runFile(order: ProcessOrder, progress: Progress, signal: AbortSignal): Promise<FinishedRun> {
@@ -106,6 +109,7 @@ async function workAndExport(run: Run, app: Running): Promise<Omit<FinishedRun, 
   const { executor } = app.db;
   const startedAt = performance.now();
   const [batch, previous = null] = await openBatch(run, app);
+  if (previous) await removeBefore(app, previous);
   const settledBefore = settledOf(countsOf(batch));
   const isDone = record.exportedAt !== null;
   const ended = isDone ? batch : await followBatch({ executor, progress, signal }, batch);
@@ -120,6 +124,16 @@ async function workAndExport(run: Run, app: Running): Promise<Omit<FinishedRun, 
   }
   const failures = ended.imagesFailed > 0 ? await countFailures(executor, ended.batchId) : [];
   return { batch: ended, failures, seconds: isDone ? null : (performance.now() - startedAt) / 1_000, settledBefore };
+}
+
+/** What has not changed is linked to the run before; nothing asks for those before that, whose rows and files go meanwhile. */
+async function removeBefore({ db, queue }: Running, { batchId }: BatchRow): Promise<void> {
+  for (;;) {
+    const earlier = await listBatches(db.executor, DEFAULT_TENANT_ID, { before: batchId, limit: REMOVED_AT_ONCE });
+    const batchIds = earlier.map((batch) => batch.batchId);
+    const removed = await db.transaction((tx) => removeBatches(tx, { queue }, batchIds));
+    if (removed.length < REMOVED_AT_ONCE) return;
+  }
 }
 
 /** The batch of this run, made where there is none yet, and that of the run before it. */

@@ -181,6 +181,28 @@ describe("pressrun process", () => {
     assert.equal((await stat(join(elsewhere, "1-1.jpg"))).ino, copied.ino, "a copy of what has not changed is not made again");
   });
 
+  test("keeps of the runs before with --again but the last, however often it is run", async () => {
+    const out = await folderWithCluster("nightly");
+    const batches = async () => {
+      const env = { DATA_DIR: join(out, STATE_FOLDER), EMBEDDED_PG_PORT: "0" };
+      const { stdout } = await runCommand(["report", "batches", "--format", "json"], env);
+      return (JSON.parse(stdout) as { batch_id: string }[]).map(({ batch_id }) => batch_id);
+    };
+    const run = async (...words: string[]) => {
+      const { code, stdout, stderr } = await runCommand(["process", "-", "--out", out, "--json", ...words], {}, catalogueOf([[photo(1)]]));
+      assert.equal(code, 0, stdout + stderr);
+      return json(stdout).images.reused;
+    };
+    assert.equal(await run(), 0);
+    const [first] = await batches();
+    assert.equal(await run("--again"), 1);
+    assert.ok((await batches()).includes(first ?? ""), "what the run after it may link to");
+    assert.equal(await run("--again"), 1);
+    const left = await batches();
+    assert.deepEqual([left.length, left.includes(first ?? "")], [2, false]);
+    assert.deepEqual(await readdir(join(out, "images")), ["1-1.jpg"]);
+  });
+
   test("ends with 2 where nothing can be begun, says why and where, and leaves nothing", async () => {
     const temp = await createTestFolder();
     const good = await put("usable.csv", catalogueOf([[photo(1)]]));
