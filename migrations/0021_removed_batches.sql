@@ -1,8 +1,7 @@
-CREATE TABLE "removed_batch" (
+-- What removes the tables of an earlier version to bring a dump back leaves this one.
+CREATE TABLE IF NOT EXISTS "removed_batch" (
 	"batch_id" uuid PRIMARY KEY NOT NULL,
-	"tenant_id" uuid NOT NULL,
+	"tenant_id" uuid NOT NULL CONSTRAINT "removed_batch_tenant_id_tenant_tenant_id_fk" REFERENCES "tenant"("tenant_id"),
 	"recipe" jsonb NOT NULL,
 	"removed_at" timestamp with time zone DEFAULT now() NOT NULL
 );
---> statement-breakpoint
-ALTER TABLE "removed_batch" ADD CONSTRAINT "removed_batch_tenant_id_tenant_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "tenant"("tenant_id") ON DELETE no action ON UPDATE no action;

@@ -45,12 +45,14 @@ function knownTo({ batch, attempts }: ClaimedImage, found: Omit<Row, "tenantId" 
 }
 
 const KNOWN = `
-  select k.tenant_id as "tenantId", k.key, k.batch_id as "batchId", k.ordinal, i.source, o.outputs,
-    (select ${SOURCE_MARK} from batch where batch_id = k.batch_id) as "sourceMark"
+  select k.tenant_id as "tenantId", k.key, k.batch_id as "batchId", k.ordinal, i.source, o.outputs, b."sourceMark"
   from unnest($1::uuid[], $2::uuid[]) as asked(tenant_id, key)
   cross join lateral ( -- by key, so that no statistics can turn a look-up into a scan; offset 0 keeps it so
     select * from known_source where tenant_id = asked.tenant_id and key = asked.key offset 0
   ) k
+  cross join lateral ( -- what a batch had that was removed is not known any more, though its rows may still go
+    select ${SOURCE_MARK} as "sourceMark" from batch where batch_id = k.batch_id offset 0
+  ) b
   cross join lateral (
     select json_build_object('finalUrl', final_url, 'httpStatus', http_status, 'sourceType', source_type, 'sourceBytes', source_bytes,
       'sha256', sha256, 'etag', etag, 'lastModified', last_modified, 'sourceWidth', source_width, 'sourceHeight', source_height) as source

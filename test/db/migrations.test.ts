@@ -108,6 +108,14 @@ test("a role that may not make the tables is told what it needs, and that is eno
     await admin.query("drop schema shop, drizzle, report cascade");
     await admin.query(`alter role ${role} reset search_path; grant create on schema public to ${role}`);
     await migrateDatabase(theirs);
+    await admin.query("alter table host_pause owner to current_user");
+    const { rows: replaced } = await admin.query<{ when: number }>(
+      "select min(created_at)::float8 as when from (select created_at from drizzle.__drizzle_migrations order by created_at desc limit 2) newest",
+    );
+    await admin.query("delete from drizzle.__drizzle_migrations where created_at >= $1", [replaced[0]?.when]);
+    await assert.rejects(migrateDatabase(theirs), /must be owner of table host_pause.+`alter table NAME owner to ROLE`/);
+    await admin.query(`alter table host_pause owner to ${role}`);
+    await migrateDatabase(theirs);
   } finally {
     await admin.query(`drop owned by ${role} cascade; drop role ${role}`);
   }

@@ -4,7 +4,11 @@ import { join } from "node:path";
 import { before, beforeEach, describe, test } from "node:test";
 import pg from "pg";
 import type { Database } from "../../src/db/connection/connect.ts";
+import type { ClaimedImage } from "../../src/db/claimed-images.ts";
+import { findKnownSources } from "../../src/db/known-sources.ts";
 import { recordPages } from "../../src/db/list-products.ts";
+import type { Recipe } from "../../src/domain/recipe.ts";
+import { createSourceKey } from "../../src/domain/source-key.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { removeBatches } from "../../src/queue/remove-batches.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
@@ -90,6 +94,31 @@ describe("the removal of batches", () => {
     await work(batchId);
     assert.deepEqual(await rowsOfBatch(client, batchId), []);
     await work(batchId);
+  });
+
+  test("is of what nobody may link any more, from the start, though its rows and files are still there", async () => {
+    const batchId = await load(1);
+    const { rows } = await execute("select tenant_id, recipe from batch");
+    const { tenant_id: tenantId, recipe } = rows[0] as { tenant_id: string; recipe: Recipe };
+    const url = "https://shop.test/0.jpg";
+    await execute("update image set state = 'done'");
+    await execute(
+      "insert into output (batch_id, ordinal, file_name, format, width, height, bytes) values ($1, 0, '1-1.jpg', 'jpeg', 1, 1, 1)",
+      [batchId],
+    );
+    await execute("insert into known_source (tenant_id, key, batch_id, ordinal) values ($1, $2, $3, 0)", [
+      tenantId,
+      createSourceKey(recipe)(url),
+      batchId,
+    ]);
+    const image = { url, attempts: 0, batch: { tenantId, recipe, refresh: "auto", sourceMark: null } } as unknown as ClaimedImage;
+    const known = async () => (await db.transaction((tx) => findKnownSources(tx, [image])))[0]?.known?.batchId;
+    assert.equal(await known(), batchId);
+    await end(batchId);
+    await remove(batchId);
+    assert.equal(await known(), undefined);
+    await work(batchId);
+    assert.deepEqual(await rowsOfBatch(client, batchId), []);
   });
 
   test("breaks off between two folders of files, and leaves what it has not come to", async () => {

@@ -113,6 +113,9 @@ export function migratedByNewer(last: number): string {
   return `it was migrated by a newer version of Pressrun, of ${new Date(last).toISOString().slice(0, 10)} or later. Start that version, or bring back the backup from before the upgrade.`;
 }
 
+const MUST_OWN =
+  ". The role changes tables and views of Pressrun and must own them: run `reassign owned by OTHER to ROLE` in the database, where OTHER made them, or `alter table NAME owner to ROLE` for each.";
+
 /** To what the server has against making the tables, by its SQLSTATE: since PostgreSQL 15 nobody but its owner may make any in public. */
 const WAYS_OUT: Readonly<Record<string, string>> = {
   "42501":
@@ -120,6 +123,12 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
   "3F000":
     ". Its search_path names no schema that exists and that it may use: make one with `create schema NAME authorization ROLE`, or set search_path.",
 };
+
+/** The same SQLSTATE says that nothing may be made in the database, or in a schema, and that something belongs to another role. */
+function findWayOut({ code = "", message }: pg.DatabaseError): string {
+  const isOthers = /^must be owner of|^permission denied for (table|view|sequence)/.test(message);
+  return isOthers ? MUST_OWN : (WAYS_OUT[code] ?? "");
+}
 
 /**
  * Loaded only when needed, and by `require`: `import` parses drizzle's package.json of 180 kB once for each of its modules,
@@ -134,7 +143,7 @@ async function applyMigrations(client: pg.Client): Promise<void> {
   } catch (error) {
     // drizzle says the whole statement, and only in its cause what the server has against it.
     const fault = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    if (fault instanceof pg.DatabaseError) fault.message += WAYS_OUT[fault.code ?? ""] ?? "";
+    if (fault instanceof pg.DatabaseError) fault.message += findWayOut(fault);
     throw fault;
   }
 }
