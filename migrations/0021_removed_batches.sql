@@ -5,3 +5,6 @@ CREATE TABLE IF NOT EXISTS "removed_batch" (
 	"recipe" jsonb NOT NULL,
 	"removed_at" timestamp with time zone DEFAULT now() NOT NULL
 );
+--> statement-breakpoint
+CREATE INDEX IF NOT EXISTS "delivery_by_endpoint" ON "delivery" USING btree ("endpoint_id");--> statement-breakpoint
+CREATE INDEX IF NOT EXISTS "idempotency_key_by_batch" ON "idempotency_key" USING btree ("batch_id");

@@ -1,6 +1,6 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Settings about the API and who may reach it, about webhooks, and about another database. */
+/** Settings about the API and who may reach it, about webhooks, about another database, and for how long it keeps what. */
 const NOT_OF_WORK = [
   "HOST",
   "PORT",
@@ -13,6 +13,7 @@ const NOT_OF_WORK = [
   "WEBHOOK_SECRET",
   "WEBHOOK_AUTHORIZATION",
   "WEBHOOK_PAYLOAD",
+  "KEEP_BATCHES_DAYS",
 ];
 
 /** The settings for a command that works without the service: all of the service's but those. */

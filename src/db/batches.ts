@@ -69,6 +69,13 @@ export async function insertEndpoint(tx: Tx, row: NewEndpoint): Promise<void> {
   );
 }
 
+/** While its products or outputs were read: what is left of them is no whole. */
+export class BatchRemovedError extends Error {
+  constructor() {
+    super("the batch was removed while it was read");
+  }
+}
+
 /** Where each member of BatchRow comes from. A double holds counts of bytes up to 9 petabytes. */
 const BATCH_MEMBERS: Record<keyof BatchRow, string> = {
   batchId: "batch_id",

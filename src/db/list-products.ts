@@ -2,6 +2,7 @@ import type { ImageState } from "../domain/batch-state.ts";
 import type { UrlRule } from "../domain/clean-image-url.ts";
 import { IMAGE_CODES, type ImageCode } from "../domain/image-code.ts";
 import type { ImageResult, OutputFile, ProductResult, RecordedProduct } from "../domain/product-result.ts";
+import { BatchRemovedError } from "./batches.ts";
 import type { Executor } from "./connection/connect.ts";
 
 type ProductRow = Omit<ProductResult, "images"> & { firstOrdinal: number };
@@ -25,13 +26,6 @@ const PAGE_IMAGES_MAX = 20_000;
 const PAGE_BYTES_MAX = 16 * 1024 * 1024;
 /** How many products are in memory at once while all of a batch is read. */
 const PAGE_PRODUCTS = 500;
-
-/** While its products were read: what is left of them is no whole. */
-export class BatchRemovedError extends Error {
-  constructor() {
-    super("the batch was removed while its products were read");
-  }
-}
 
 /** `nextLine` is where the next page begins, null on the last. */
 export type ProductPage<P extends ProductResult = ProductResult> = { products: P[]; nextLine: number | null };

@@ -7,10 +7,11 @@ export type RemovedBatch = { batchId: string; tenantId: string; recipe: Recipe }
 
 /**
  * Takes batches that have ended out of sight, with their events and what was still to be delivered; returns the ids of those. Their
- * products and images go later, page by page: from here on only `removed_batch` knows of them.
+ * products and images go later, page by page: from here on only `removed_batch` knows of them. `skipLocked`: without those that somebody
+ * has locked, who would be waited for.
  */
-export async function hideBatches(tx: Tx, batchIds: readonly string[]): Promise<string[]> {
-  const { rows } = await tx.executor.executeSql(HIDE, [batchIds]);
+export async function hideBatches(tx: Tx, batchIds: readonly string[], { skipLocked = false } = {}): Promise<string[]> {
+  const { rows } = await tx.executor.executeSql(hideSql(skipLocked ? "skip locked" : ""), [batchIds]);
   const hidden = rows.map((row) => String(row["batchId"]));
   await tx.executor.executeSql("delete from event where batch_id = any($1::uuid[])", [hidden]);
   await tx.executor.executeSql("delete from endpoint where batch_id = any($1::uuid[])", [hidden]);
@@ -18,9 +19,9 @@ export async function hideBatches(tx: Tx, batchIds: readonly string[]): Promise<
 }
 
 // Locked in the order of ids, as settles do.
-const HIDE = `
+const hideSql = (skip: string) => `
   with ended as materialized (
-    select batch_id from batch where batch_id = any($1::uuid[]) and finished_at is not null order by batch_id for update
+    select batch_id from batch where batch_id = any($1::uuid[]) and finished_at is not null order by batch_id for update ${skip}
   ), gone as (
     delete from batch where batch_id in (select batch_id from ended) returning batch_id, tenant_id, recipe
   )

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Problem } from "../contract/problem.ts";
-import { BatchRemovedError } from "../db/list-products.ts";
+import { BatchRemovedError } from "../db/batches.ts";
 import { diskFullCode } from "../domain/disk-full.ts";
 import { isOutOfFiles } from "../domain/load/open-files.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
@@ -67,7 +67,11 @@ type Unexpected = Error & {
 /** What the framework or a library threw, as one of our problems; null for what nobody expected. */
 export function knownProblem(error: Unexpected, request: FastifyRequest, isUnavailable: (error: unknown) => boolean): ProblemError | null {
   if (error instanceof ProblemError) return error;
-  if (error instanceof BatchRemovedError) return new ProblemError("batch_not_found", "The batch was removed meanwhile.");
+  if (error instanceof BatchRemovedError)
+    return new ProblemError(
+      request.url.startsWith("/outputs/") ? "output_not_found" : "batch_not_found",
+      "The batch was removed meanwhile.",
+    );
   if (isOutOfFiles(error)) return unavailable("The service has as many files open as it may right now; try again in a few seconds.", 5);
   if (isOutOfThreads(error))
     return unavailable("The service can start no further thread to read the file right now; try again in a few seconds.", 5);

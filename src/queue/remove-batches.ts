@@ -11,8 +11,13 @@ const EXPIRED_MAX = 1_000;
  * Removes batches that have ended, in the caller's transaction: nobody sees them from its commit on, and jobs remove what they consist of
  * (worker/remove-batches.ts). Returns the ids of those that were removed.
  */
-export async function removeBatches(tx: Tx, { queue }: RemoveDeps, batchIds: readonly string[]): Promise<string[]> {
-  const hidden = await hideBatches(tx, batchIds);
+export async function removeBatches(
+  tx: Tx,
+  { queue }: RemoveDeps,
+  batchIds: readonly string[],
+  options: { skipLocked?: boolean } = {},
+): Promise<string[]> {
+  const hidden = await hideBatches(tx, batchIds, options);
   await queue.sendRemovals(
     tx,
     hidden.map((batchId) => ({ batchId })),
@@ -20,8 +25,8 @@ export async function removeBatches(tx: Tx, { queue }: RemoveDeps, batchIds: rea
   return hidden;
 }
 
-/** Those that ended more than so many days ago. Returns how many; there may be more. */
+/** Those that ended more than so many days ago, and that nobody has locked. Returns how many; there may be more. */
 export async function removeExpired(tx: Tx, deps: RemoveDeps, days: number): Promise<number> {
   const expired = await listExpiredBatches(tx, { days, limit: EXPIRED_MAX });
-  return (await removeBatches(tx, deps, expired)).length;
+  return (await removeBatches(tx, deps, expired, { skipLocked: true })).length;
 }

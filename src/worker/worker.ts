@@ -69,6 +69,8 @@ const DRAIN_MS = 20_000;
 const DELIVERIES_AT_ONCE = 8;
 /** A batch of millions takes a minute to end, in which the ends of small ones must not wait. */
 const FINISHES_AT_ONCE = 2;
+/** A batch of millions takes minutes, in which a small one must not wait. */
+const REMOVALS_AT_ONCE = 2;
 /** An image of a batch that is held up is claimed and put off again after so long: of 4,000 that are queued, 130 a second. */
 const HELD_UP_MS = 30_000;
 /** From 8 to 512 images in hand takes eleven looks, where the line lets it: less than the 300 ms of a far origin. */
@@ -114,7 +116,8 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     work: (claim, image, lease) => workImage({ ...deps, stages, settler, disk }, claim, image, lease),
   });
 
-  const workers = await workQueues(deps);
+  const stopping = new AbortController();
+  const workers = await workQueues(deps, stopping.signal);
   // While the first downloads are on their way, or where they only time out, nothing reaches an encoder that could ask for more.
   const looking = setInterval(() => {
     if (!pump.isFull || deps.encoders.idle === 0) return;
@@ -131,6 +134,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
       for (const [queueName, worker] of Object.entries(workers)) if (name === null || name === queueName) worker.wake();
     },
     async stop() {
+      stopping.abort();
       clearInterval(looking);
       clearInterval(reconciling);
       disk.stop();
@@ -147,7 +151,7 @@ function claimMax(disk: Pick<DiskGuard, "claimMax">, network: Pick<NetworkGuard,
 }
 
 /** All but images, which the pump claims. */
-async function workQueues({ db, queue, storage, settings, send, openAuthorization, log, ...deps }: WorkerDeps) {
+async function workQueues({ db, queue, storage, settings, send, openAuthorization, log, ...deps }: WorkerDeps, stopping: AbortSignal) {
   const warn = warnEachMinute(deps.warn);
   const receivers = createMuteReceivers({ now: () => performance.now(), random: Math.random });
   const onError = (name: string) => (error: unknown) => warn(error, "a job failed and will be run again", { queue: name });
@@ -170,7 +174,12 @@ async function workQueues({ db, queue, storage, settings, send, openAuthorizatio
       (job) => deliver({ db, queue, send, configured: settings.webhook, openAuthorization, receivers, random: Math.random, log }, job),
       onError("deliver"),
     ),
-    remove: await queue.work("remove", 1, (job, signal) => removeBatch({ db, storage }, job, signal), onError("remove")),
+    remove: await queue.work(
+      "remove",
+      REMOVALS_AT_ONCE,
+      (job, signal) => removeBatch({ db, storage }, job, AbortSignal.any([signal, stopping])),
+      (error) => stopping.aborted || onError("remove")(error),
+    ),
   };
 }
 

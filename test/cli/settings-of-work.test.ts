@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { settingsOfWork } from "../../src/cli/settings-of-work.ts";
 import { placeCluster } from "../support/cluster.ts";
 import { runCommand } from "../support/command.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -20,7 +21,16 @@ const OF_THE_SERVICE = {
   WEBHOOK_SECRET: Buffer.alloc(32, 1).toString("base64"),
   WEBHOOK_AUTHORIZATION: "Bearer hunter2",
   WEBHOOK_PAYLOAD: "seed",
+  KEEP_BATCHES_DAYS: "7",
 };
+
+test("what is of the service alone is taken out of the environment", () => {
+  const names = Object.keys(settingsOfWork(OF_THE_SERVICE));
+  assert.deepEqual(
+    names.filter((name) => settingsOfWork(OF_THE_SERVICE)[name] !== ""),
+    [],
+  );
+});
 
 describe("a command that works by itself heeds none of the settings of API, webhook and database:", () => {
   test("process", async () => {

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
+import type { FastifyRequest } from "fastify";
 import pg from "pg";
 import type { Batch } from "../../src/contract/batch.ts";
 import type { Problem } from "../../src/contract/problem.ts";
+import { BatchRemovedError } from "../../src/db/batches.ts";
+import { knownProblem } from "../../src/http/problems.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
@@ -114,6 +117,11 @@ describe("a batch that is removed", () => {
     await remove(third.batchId);
     await isGone(third.batchId);
     assert.equal((await process(["/photo/again.jpg"])).progress.reused, 0);
+  });
+
+  test("and asked for at that moment is there no more, in the words of its route", () => {
+    const codeAt = (url: string) => knownProblem(new BatchRemovedError(), { url } as FastifyRequest, () => false)?.problem;
+    assert.deepEqual([codeAt("/outputs/token/results.jsonl"), codeAt("/v1/batches/id/products")], ["output_not_found", "batch_not_found"]);
   });
 
   test("must have ended before, and exist", async () => {

@@ -195,6 +195,18 @@ describe("the storage", () => {
     assert.ok(left.length > 0 && left.every((name) => name.includes(other)), left.join(" "));
   });
 
+  test("removes of a batch's folder that somebody moved the link alone", async () => {
+    const elsewhere = await createTestFolder();
+    await writeFile(join(elsewhere, "precious.txt"), "");
+    await storage.keepOutput(await temp("out"), { batchId: BATCH, ordinal: 0, fileName: "1-1.jpg" });
+    await symlink(elsewhere, join(dataDir, "uploads", "inputImages", BATCH));
+    await symlink(elsewhere, join(dataDir, "uploads", "outputImages", BATCH, "00001"));
+    await storage.removeBatch(BATCH);
+    assert.deepEqual(await readdir(elsewhere), ["precious.txt"]);
+    const left = (await readdir(join(dataDir, "uploads"), { recursive: true })).filter((name) => name.includes(BATCH));
+    assert.deepEqual(left, []);
+  });
+
   test("sweeps what dead processes left, and never a living one's files", async () => {
     const own = await temp("mine");
     const folder = join(dataDir, "uploads", "temp");

@@ -7,6 +7,7 @@ import type { Database } from "../../src/db/connection/connect.ts";
 import type { ClaimedImage } from "../../src/db/claimed-images.ts";
 import { findKnownSources } from "../../src/db/known-sources.ts";
 import { recordPages } from "../../src/db/list-products.ts";
+import { listOutputs } from "../../src/db/outputs.ts";
 import type { Recipe } from "../../src/domain/recipe.ts";
 import { createSourceKey } from "../../src/domain/source-key.ts";
 import type { Queue } from "../../src/queue/queue.ts";
@@ -20,6 +21,11 @@ import { openJobs } from "../support/outcomes.ts";
 import { openTestQueue } from "../support/queue.ts";
 import { rowsOfBatch } from "../support/rows-of-batch.ts";
 
+const all = async <T>(given: AsyncIterable<T>) => {
+  const found: T[] = [];
+  for await (const one of given) found.push(one);
+  return found;
+};
 const NO_STOP = new AbortController().signal;
 
 describe("the removal of batches", () => {
@@ -180,6 +186,40 @@ describe("the removal of batches", () => {
     assert.deepEqual(await begin(30), { expired: 1, lost: 0 });
     await work(undelivered);
     assert.deepEqual(await rowsOfBatch(client, undelivered), []);
+  });
+
+  test("begins for others where somebody has one locked, and looks for what belongs to a batch by indexes", async () => {
+    const [locked, other] = [await load(1), await load(1)];
+    for (const batchId of [locked, other]) await end(batchId, "31 days");
+    await execute("begin");
+    await execute("select from batch where batch_id = $1 for update", [locked]);
+    assert.deepEqual(await begin(30), { expired: 1, lost: 0 });
+    await execute("rollback");
+    assert.deepEqual(await begin(30), { expired: 1, lost: 0 });
+
+    const { rows } = await execute(`
+      select conrelid::regclass || ' ' || conkey::text as "key" from pg_constraint c
+      where contype = 'f' and connamespace = 'public'::regnamespace and confrelid <> 'tenant'::regclass and not exists (
+        select 1 from pg_index i where i.indrelid = c.conrelid and i.indpred is null
+          and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] = c.conkey)`);
+    assert.deepEqual(rows, [], "foreign keys whose table is read whole for each row that is deleted");
+  });
+
+  test("breaks off the list of its outputs, too", async () => {
+    const batchId = await load(1);
+    await execute(
+      "insert into output (batch_id, ordinal, file_name, format, width, height, bytes) select $1, n, n || '-1.jpg', 'jpeg', 1, 1, 1 from generate_series(1, 1500) n",
+      [batchId],
+    );
+    await end(batchId);
+    const names = async () => (await all(listOutputs(db.executor, batchId))).length;
+    assert.equal(await names(), 1_500);
+    const listing = listOutputs(db.executor, batchId);
+    await listing.next();
+    await remove(batchId);
+    await assert.rejects(all(listing), /was removed/);
+    await work(batchId);
+    await assert.rejects(names(), /was removed/, "an archive of nothing would be a whole one");
   });
 
   test("has its job sent again where somebody removed that", async () => {

@@ -64,6 +64,8 @@ export const delivery = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.eventId, t.endpointId] }),
+    // Asked by the foreign key, when an endpoint is deleted with its batch.
+    index("delivery_by_endpoint").on(t.endpointId),
     index("delivery_pending")
       .on(t.nextAt)
       .where(sql`state = 'pending'`),

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { boolean, check, jsonb, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { boolean, check, index, jsonb, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
 import type { UploadWarning } from "../../domain/csv-problem.ts";
 import { instant } from "./columns.ts";
 import { batch, tenant } from "./schema.ts";
@@ -22,5 +22,10 @@ export const idempotencyKey = pgTable(
     toldSecret: boolean("told_secret").notNull(),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.name] }), check("idempotency_key_digest", sql`length(digest) = 64`)],
+  // The index is asked by the foreign key, when a batch is deleted.
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.name] }),
+    index("idempotency_key_by_batch").on(t.batchId),
+    check("idempotency_key_digest", sql`length(digest) = 64`),
+  ],
 );
