@@ -118,12 +118,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 
   const stopping = new AbortController();
   const workers = await workQueues(deps, stopping.signal);
-  // While the first downloads are on their way, or where they only time out, nothing reaches an encoder that could ask for more.
-  const looking = setInterval(() => {
-    if (!pump.isFull || deps.encoders.idle === 0) return;
-    window.onStarved();
-    pump.wake();
-  }, LOOK_MS);
+  const looking = setInterval(() => askForMore(pump, window, deps.encoders), LOOK_MS);
   const reconciling = startReconciling(deps);
 
   return {
@@ -142,6 +137,13 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
       settler.stop();
     },
   };
+}
+
+/** While the first downloads are on their way, or where they only time out, nothing reaches an encoder that could ask for more. */
+function askForMore(pump: Pump, window: { onStarved(): void }, { idle }: Encoders): void {
+  if (!pump.isFull || idle === 0) return;
+  window.onStarved();
+  pump.wake();
 }
 
 /** While the disk has no room the network's turn to try some is not used up. */
