@@ -10,6 +10,7 @@ export default defineConfig({
     "./src/db/schema/schema.ts",
     "./src/db/schema/schema-events.ts",
     "./src/db/schema/schema-hosts.ts",
+    "./src/db/schema/schema-removed.ts",
     "./src/db/schema/schema-uploads.ts",
   ],
   out: "./migrations",

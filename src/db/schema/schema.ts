@@ -230,16 +230,6 @@ export const imageAttempt = pgTable(
   (t) => [primaryKey({ columns: [t.batchId, t.ordinal, t.attempt] })],
 );
 
-/** Batches that were removed, from when nobody sees them any more until their files and rows are gone. */
-export const removedBatch = pgTable("removed_batch", {
-  batchId: uuid("batch_id").primaryKey(),
-  tenantId: uuid("tenant_id")
-    .notNull()
-    .references(() => tenant.tenantId),
-  recipe: jsonb("recipe").$type<Recipe>().notNull(),
-  removedAt: instant("removed_at").notNull().defaultNow(),
-});
-
 /** The image that last was done for a URL under a recipe, in any batch of a tenant: by it a later batch can reuse its outputs. */
 export const knownSource = pgTable(
   "known_source",
