@@ -3,7 +3,7 @@ import { SOURCE_MARK, type ClaimedImage } from "./claimed-images.ts";
 import type { Tx } from "./connection/connect.ts";
 import type { OutputFacts, SourceFacts } from "./settle-images.ts";
 
-/** The outputs that an earlier batch of the tenant made of the same URL under the same recipe, and of what file. */
+/** The outputs that an earlier batch of the tenant made of the same URL, however signed, under the same recipe, and of what file. */
 export type KnownSource = {
   batchId: string;
   ordinal: number;
@@ -14,8 +14,8 @@ export type KnownSource = {
 /** A claimed image. `sourceKey` names its URL under its recipe (domain/source-key.ts). */
 export type SourcedImage = ClaimedImage & { sourceKey: string; known: KnownSource | null };
 
-/** `sourceMark`: of the headers that the earlier batch had for its origins. */
-type Row = KnownSource & { tenantId: string; key: string; sourceMark: string | null };
+/** `url`: what was fetched then. `sourceMark`: of the headers that its batch had for its origins. */
+type Row = KnownSource & { tenantId: string; key: string; url: string; isReused: boolean; sourceMark: string | null };
 
 /** Looks up what is known of claimed images, in one query for all of them. */
 export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[]): Promise<SourcedImage[]> {
@@ -35,17 +35,20 @@ export async function findKnownSources(tx: Tx, claimed: readonly ClaimedImage[])
 /**
  * What came by headers for its origin is linked without them, or with others, only where the same bytes come: a cache before the origin may
  * answer 304 to whoever asks, and an origin that gives each customer another file under one URL may have no date but that of the URL
- * (RFC 9111 §4.1). So is what an attempt has failed for: some servers answer 500 to a condition that they do not understand.
+ * (RFC 9111 §4.1). So is what came by a link that was signed otherwise, which need not be to the same file. And so is what an attempt has
+ * failed for: some servers answer 500 to a condition that they do not understand.
  */
-function knownTo({ batch, attempts }: ClaimedImage, found: Omit<Row, "tenantId" | "key"> | undefined): KnownSource | null {
+function knownTo({ batchId, url, batch, attempts }: ClaimedImage, found: Omit<Row, "tenantId" | "key"> | undefined): KnownSource | null {
   if (found === undefined) return null;
-  const { sourceMark, ...known } = found;
-  const mayAskWithCondition = sourceMark === batch.sourceMark && attempts === 0;
+  const { sourceMark, url: urlThen, isReused, ...known } = found;
+  // A file may have one link signed twice. What the batch itself made by the first is none of an earlier one.
+  if (known.batchId === batchId && !isReused) return null;
+  const mayAskWithCondition = url === urlThen && sourceMark === batch.sourceMark && attempts === 0;
   return mayAskWithCondition ? known : { ...known, source: { ...known.source, etag: null, lastModified: null } };
 }
 
 const KNOWN = `
-  select k.tenant_id as "tenantId", k.key, k.batch_id as "batchId", k.ordinal, i.source, o.outputs, b."sourceMark"
+  select k.tenant_id as "tenantId", k.key, k.batch_id as "batchId", k.ordinal, i.url, i."isReused", i.source, o.outputs, b."sourceMark"
   from unnest($1::uuid[], $2::uuid[]) as asked(tenant_id, key)
   cross join lateral ( -- by key, so that no statistics can turn a look-up into a scan; offset 0 keeps it so
     select * from known_source where tenant_id = asked.tenant_id and key = asked.key offset 0
@@ -54,8 +57,8 @@ const KNOWN = `
     select ${SOURCE_MARK} as "sourceMark" from batch where batch_id = k.batch_id offset 0
   ) b
   cross join lateral (
-    select json_build_object('finalUrl', final_url, 'httpStatus', http_status, 'sourceType', source_type, 'sourceBytes', source_bytes,
-      'sha256', sha256, 'etag', etag, 'lastModified', last_modified, 'sourceWidth', source_width, 'sourceHeight', source_height) as source
+    select url, is_reused as "isReused",
+      json_build_object('finalUrl', final_url, 'httpStatus', http_status, 'sourceType', source_type, 'sourceBytes', source_bytes, 'sha256', sha256, 'etag', etag, 'lastModified', last_modified, 'sourceWidth', source_width, 'sourceHeight', source_height) as source
     from image where batch_id = k.batch_id and ordinal = k.ordinal and state = 'done' offset 0
   ) i
   cross join lateral (

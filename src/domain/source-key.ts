@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { withoutSignature } from "./link-expiry.ts";
 import type { Recipe } from "./recipe.ts";
 
 /**
@@ -8,11 +9,14 @@ import type { Recipe } from "./recipe.ts";
  */
 const PICTURES = 2;
 
-/** Returns the key of a URL under this recipe: 128 bits of SHA-256, as the uuid in which the database keeps it. */
+/**
+ * Returns the key of a URL under this recipe: 128 bits of SHA-256, as the uuid in which the database keeps it. A signed link has one key under
+ * every signature, since shops sign theirs anew for each export.
+ */
 export function createSourceKey(recipe: Recipe): (url: string) => string {
   const under = `${PICTURES}\n${JSON.stringify(recipe)}`;
   return (url) => {
-    const hex = hash("sha256", `${under}\n${url}`, "hex");
+    const hex = hash("sha256", `${under}\n${withoutSignature(url)}`, "hex");
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
   };
 }

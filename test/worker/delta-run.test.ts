@@ -134,6 +134,35 @@ describe("a catalogue that comes again", () => {
     assert.equal((await run({ recipe })).batch.progress.reused, 3);
   });
 
+  test("is downloaded again where its links are signed anew, asked for by no tag or date, and linked where the bytes are the same", async () => {
+    const recipe = { quality: 54 };
+    redirects.set("/moved.jpg", "/tag.jpg");
+    const signedBy = (signature: string) =>
+      ["/tag.jpg", "/date.jpg", "/moved.jpg"].map((path) => `${path}?Expires=1793491200&Signature=${signature}&Key-Pair-Id=K`);
+    const first = await run({ recipe }, signedBy("monday"));
+    answers.length = 0;
+    const second = await run({ recipe }, signedBy("tuesday"));
+    assert.deepEqual([second.batch.progress.completed, second.batch.progress.reused], [3, 3]);
+    assert.deepEqual(answers.toSorted(), ["/date.jpg 200", "/tag.jpg 200", "/tag.jpg 200"]);
+    assert.deepEqual(second.batch.bytes, first.batch.bytes);
+    assert.deepEqual(await filesOf("outputImages", second.batch), await filesOf("outputImages", first.batch));
+
+    answers.length = 0;
+    assert.equal((await run({ recipe }, signedBy("tuesday"))).batch.progress.reused, 3);
+    assert.deepEqual(answers.toSorted(), ["/date.jpg 304", "/tag.jpg 304", "/tag.jpg 304"], "the very link that is known");
+
+    const [, other = Buffer.alloc(0)] = photos;
+    files.set("/tag.jpg", { photo: other, etag: '"v1"' });
+    const changed = await run({ recipe }, signedBy("wednesday"));
+    assert.deepEqual([changed.batch.progress.completed, changed.batch.progress.reused], [3, 1]);
+    const inodesOf = async ({ batch }: typeof first) => (await filesOf("outputImages", batch)).map(({ inode }) => inode);
+    const [was, now] = [await inodesOf(first), await inodesOf(changed)];
+    assert.deepEqual(
+      now.map((inode) => was.includes(inode)),
+      [false, true, false],
+    );
+  });
+
   test("asks each file that a redirect leads to by that file's own date", async () => {
     const [photo = Buffer.alloc(0), other = Buffer.alloc(0)] = photos;
     const reusedBy = async (target: string) => {

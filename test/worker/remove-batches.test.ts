@@ -102,30 +102,38 @@ describe("the removal of batches", () => {
     await work(batchId);
   });
 
-  test("is of what nobody may link any more, from the start, though its rows and files are still there", async () => {
-    const batchId = await load(1);
-    const { rows } = await execute("select tenant_id, recipe from batch");
-    const { tenant_id: tenantId, recipe } = rows[0] as { tenant_id: string; recipe: Recipe };
-    const url = "https://shop.test/0.jpg";
-    await execute("update image set state = 'done'");
-    await execute(
-      "insert into output (batch_id, ordinal, file_name, format, width, height, bytes) values ($1, 0, '1-1.jpg', 'jpeg', 1, 1, 1)",
-      [batchId],
-    );
-    await execute("insert into known_source (tenant_id, key, batch_id, ordinal) values ($1, $2, $3, 0)", [
-      tenantId,
-      createSourceKey(recipe)(url),
-      batchId,
-    ]);
-    const image = { url, attempts: 0, batch: { tenantId, recipe, refresh: "auto", sourceMark: null } } as unknown as ClaimedImage;
-    const known = async () => (await db.transaction((tx) => findKnownSources(tx, [image])))[0]?.known?.batchId;
-    assert.equal(await known(), batchId);
-    await end(batchId);
-    await remove(batchId);
-    assert.equal(await known(), undefined);
-    await work(batchId);
-    assert.deepEqual(await rowsOfBatch(client, batchId), []);
-  });
+  for (const [links, query, later] of [
+    ["", "", ""],
+    [", under no later signature", "?Expires=1&Signature=a&Key-Pair-Id=k", "?Expires=2&Signature=b&Key-Pair-Id=k"],
+  ] as const)
+    test(`is of what nobody may link any more${links}, from the start, though its rows and files are still there`, async () => {
+      const batchId = await load(1);
+      const { rows } = await execute("select tenant_id, recipe from batch");
+      const { tenant_id: tenantId, recipe } = rows[0] as { tenant_id: string; recipe: Recipe };
+      const url = `https://shop.test/0.jpg${query}`;
+      await execute("update image set state = 'done', url = $1", [url]);
+      await execute(
+        "insert into output (batch_id, ordinal, file_name, format, width, height, bytes) values ($1, 0, '1-1.jpg', 'jpeg', 1, 1, 1)",
+        [batchId],
+      );
+      await execute("insert into known_source (tenant_id, key, batch_id, ordinal) values ($1, $2, $3, 0)", [
+        tenantId,
+        createSourceKey(recipe)(url),
+        batchId,
+      ]);
+      const image = {
+        url: `https://shop.test/0.jpg${later}`,
+        attempts: 0,
+        batch: { tenantId, recipe, refresh: "auto", sourceMark: null },
+      } as unknown as ClaimedImage;
+      const known = async () => (await db.transaction((tx) => findKnownSources(tx, [image])))[0]?.known?.batchId;
+      assert.equal(await known(), batchId);
+      await end(batchId);
+      await remove(batchId);
+      assert.equal(await known(), undefined);
+      await work(batchId);
+      assert.deepEqual(await rowsOfBatch(client, batchId), []);
+    });
 
   test("breaks off between two folders of files, and leaves what it has not come to", async () => {
     const batchId = await load(1);

@@ -237,7 +237,7 @@ export const knownSource = pgTable(
     tenantId: uuid("tenant_id")
       .notNull()
       .references(() => tenant.tenantId),
-    /** 128 bits of SHA-256 over URL and recipe. */
+    /** Of URL and recipe: see domain/source-key.ts. */
     key: uuid("key").notNull(),
     batchId: uuid("batch_id").notNull(),
     ordinal: integer("ordinal").notNull(),
