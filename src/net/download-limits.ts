@@ -13,7 +13,10 @@ export type DownloadLimits = {
   idleMs: number;
   /** All of it, redirects included, without its look-ups and what it waits between them until another host has room. */
   totalMs: number;
-  /** A URL that a redirect has made is asked for within this, or may have expired: object stores sign some for half a minute. */
+  /**
+   * A URL that a redirect has made is asked for within this, or may have expired: object stores sign some for half a minute, others are for
+   * a few seconds. Only one whose host is busy, or is looked up for long, has to wait so long; four more tries are the price of a refusal then.
+   */
   redirectFreshMs: number;
   /** The least bytes a second, in every stretch of `rateMs` of a body. */
   rateBytesMin: number;
@@ -32,7 +35,7 @@ export const DOWNLOAD_LIMITS: DownloadLimits = {
   firstByteMs: 30_000,
   idleMs: 15_000,
   totalMs: 120_000,
-  redirectFreshMs: 5_000,
+  redirectFreshMs: 250,
   rateBytesMin: 1_000,
   rateMs: 30_000,
 };

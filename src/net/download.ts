@@ -106,7 +106,8 @@ async function fetchToFile(context: Context, journey: Journey, first: URL): Prom
   const { hosts, limits } = context;
   const deadlines = startDeadlines(limits, journey.signal, journey.onBytes);
   let url = first;
-  let isFresh = true;
+  /** When a redirect made what is asked for now; null for what the order asks for. */
+  let madeAt: number | null = null;
   try {
     await journey.moveTo(first);
     journey.onAsked?.();
@@ -115,6 +116,7 @@ async function fetchToFile(context: Context, journey: Journey, first: URL): Prom
       if (hosts.isPaused(url.host)) throw new HostPaused(url.host);
       if (journey.barred?.hosts.includes(url.host)) return journey.barred.refusal;
       const hostHeaders = await findHostHeaders(context.guard, url, journey.sourceHeaders);
+      const isFresh = madeAt === null || performance.now() - madeAt < limits.redirectFreshMs;
       const answer = await askForFile(context, {
         url,
         order: journey,
@@ -127,11 +129,10 @@ async function fetchToFile(context: Context, journey: Journey, first: URL): Prom
       hosts.onSuccess(url.host);
       if (hop >= limits.redirectsMax) return failed("too_many_redirects", `The URL redirects more than ${limits.redirectsMax} times.`);
       if (answer.redirect instanceof BadRedirect) return failed("http_error", answer.redirect.message);
-      const redirectedAt = performance.now();
+      if (isAnotherFile(answer.redirect, url)) madeAt = performance.now();
       const isElsewhere = answer.redirect.host !== url.host;
       url = answer.redirect;
       if (isElsewhere) await moveTo(hosts, journey, url);
-      isFresh = performance.now() - redirectedAt < limits.redirectFreshMs;
     }
   } catch (error) {
     journey.signal.throwIfAborted();
@@ -140,6 +141,11 @@ async function fetchToFile(context: Context, journey: Journey, first: URL): Prom
   } finally {
     deadlines.end();
   }
+}
+
+/** A redirect that only names another host has made nothing that could expire: what such a site does not have is not tried five times. */
+function isAnotherFile(to: URL, from: URL): boolean {
+  return to.pathname !== from.pathname || to.search !== from.search;
 }
 
 /** Where a redirect leads to another host, that may refuse it for the first time. */

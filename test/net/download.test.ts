@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { before, describe, test } from "node:test";
 import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { DOWNLOAD_LIMITS } from "../../src/net/download-limits.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "../../src/net/host-watch.ts";
 import type { Download } from "../../src/net/download-order.ts";
 import type { SourceHeaders } from "../../src/domain/source-headers.ts";
@@ -466,18 +467,37 @@ describe("a download", { timeout: 60_000 }, () => {
     assert.deepEqual(ended, ["here", ...names]);
   });
 
-  test("may be tried again where the URL that a redirect gave can have expired while it waited for its host", async () => {
-    const target = await startOrigin((_, response) => void setTimeout(() => response.writeHead(403).end(), 100));
-    const to = (name: string) => `${origin.url}/to/${encodeURIComponent(`${target.url}/${name}`)}`;
-    const mayBeRetried = async (redirectFreshMs: number) => {
-      const downloader = createTestDownloader({ limits: { ...SHORT_LIMITS, redirectFreshMs }, perHostMax: 1 });
-      const results = ["first", "second"].map((name) =>
-        downloader.download({ url: to(name), path: join(folder, `${(count += 1)}.tmp`), signal: AbortSignal.timeout(10_000) }),
+  describe("of a URL that a redirect gave, which its host refuses,", () => {
+    /** Of two that come to their host together, of which it serves one at a time. */
+    const mayBeRetried = async (urls: string[], redirectFreshMs: number) => {
+      const downloader = createTestDownloader({ limits: { ...DOWNLOAD_LIMITS, redirectFreshMs }, perHostMax: 1 });
+      const results = urls.map((url) =>
+        downloader.download({ url, path: join(folder, `${(count += 1)}.tmp`), signal: AbortSignal.timeout(10_000) }),
       );
       return (await Promise.all(results)).map((result) => !result.ok && result.failure.code === "forbidden" && result.failure.retry);
     };
-    assert.deepEqual(await mayBeRetried(50), [false, true]);
-    assert.deepEqual(await mayBeRetried(5_000), [false, false]);
+    const refuseAfter = (ms: number) => startOrigin((_, response) => void setTimeout(() => response.writeHead(403).end(), ms));
+    const names = ["first", "second"];
+    const madeFor = (target: string) => names.map((name) => `${origin.url}/to/${encodeURIComponent(`${target}/${name}?signature=s`)}`);
+
+    test("may be tried again where it can have expired while it waited for its host", async () => {
+      const urls = madeFor((await refuseAfter(100)).url);
+      assert.deepEqual(await mayBeRetried(urls, 50), [false, true]);
+      assert.deepEqual(await mayBeRetried(urls, 5_000), [false, false]);
+    });
+
+    test("may be tried again where it waited for a good quarter of a second, since some live for a few", async () => {
+      const urls = madeFor((await refuseAfter(350)).url);
+      assert.deepEqual(await mayBeRetried(urls, DOWNLOAD_LIMITS.redirectFreshMs), [false, true]);
+    });
+
+    test("is refused for good, however long it waited, where it is the same at another host, and no redirect before had made it", async () => {
+      const target = await refuseAfter(350);
+      const mover = await startOrigin(({ url = "" }, response) => void response.writeHead(302, { location: target.url + url }).end());
+      const moved = names.map((name) => `${mover.url}/${name}?v=1`);
+      assert.deepEqual(await mayBeRetried(moved, 150), [false, false]);
+      assert.deepEqual(await mayBeRetried(madeFor(mover.url), 150), [false, true]);
+    });
   });
 
   describe("of a host that is paused", () => {
