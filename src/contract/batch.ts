@@ -90,7 +90,7 @@ const BATCH = {
   waitingHosts: Type.Optional(
     Type.Array(WaitingHost, {
       maxItems: WAITING_HOSTS_MAX,
-      description: `Hosts that are left alone for a while by all batches, since they asked for that or only fail: images of theirs wait, and go on by themselves. Only where one batch is asked for; at most ${WAITING_HOSTS_MAX}, those first that wait the longest.`,
+      description: `Hosts that are left alone for a while by all batches, since they asked for that or only fail: images of theirs wait, and go on by themselves. Found among the first 20,000 images that are left. Only where one batch is asked for; at most ${WAITING_HOSTS_MAX}, those first that wait the longest.`,
     }),
   ),
   links: Links,

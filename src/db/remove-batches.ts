@@ -55,33 +55,28 @@ export async function findRemovedBatch(db: Executor, batchId: string): Promise<R
 /** How many rows of a table a transaction deletes. */
 const PAGE = 5_000;
 
-/** Deletes a page of what is left of it; false once nothing is. */
-export async function deletePage(tx: Tx, batch: RemovedBatch): Promise<boolean> {
-  if (await deleteImages(tx, batch)) return true;
-  if (await deleteProducts(tx, batch.batchId)) return true;
-  for (const table of ["held_image", "host_share", "removed_batch"])
-    await tx.executor.executeSql(`delete from ${table} where batch_id = $1`, [batch.batchId]);
-  return false;
-}
-
-async function deleteImages(tx: Tx, { batchId, tenantId, recipe }: RemovedBatch): Promise<boolean> {
+/**
+ * Deletes the page of its images behind this ordinal, -1 for the first; returns the last one's, or null where there is none. Behind it: rows
+ * that are deleted are passed over one by one for as long as somebody has a snapshot open, as a dump has.
+ */
+export async function deleteImages(tx: Tx, { batchId, tenantId, recipe }: RemovedBatch, after: number): Promise<number | null> {
   const { rows } = await tx.executor.executeSql(
-    `select ordinal, url, state = 'done' and same_as is null as "isSource" from image where batch_id = $1 order by ordinal limit ${PAGE}`,
-    [batchId],
+    `select ordinal, url, state = 'done' and same_as is null as "isSource" from image where batch_id = $1 and ordinal > $2 order by ordinal limit ${PAGE}`,
+    [batchId, after],
   );
   const images = rows as { ordinal: number; url: string; isSource: boolean }[];
-  const [first, last] = [images[0], images.at(-1)];
-  if (!first || !last) return false;
+  const last = images.at(-1);
+  if (!last) return null;
   const keyOf = createSourceKey(recipe);
   const keys = images.filter(({ isSource }) => isSource).map(({ url }) => keyOf(url));
   await tx.executor.executeSql(FORGET_SOURCES, [tenantId, keys, batchId]);
   for (const table of ["output", "image_attempt", "image"])
-    await tx.executor.executeSql(`delete from ${table} where batch_id = $1 and ordinal between $2 and $3`, [
+    await tx.executor.executeSql(`delete from ${table} where batch_id = $1 and ordinal > $2 and ordinal <= $3`, [
       batchId,
-      first.ordinal,
+      after,
       last.ordinal,
     ]);
-  return true;
+  return last.ordinal;
 }
 
 // Locked in the order of keys, as by those that remember sources; what a later batch has made of one stays known.
@@ -91,15 +86,22 @@ const FORGET_SOURCES = `
   )
   delete from known_source where tenant_id = $1 and key = any(array(select key from locked)) and batch_id = $3`;
 
-async function deleteProducts(tx: Tx, batchId: string): Promise<boolean> {
+/** The same with its products, by their line. */
+export async function deleteProducts(tx: Tx, { batchId }: RemovedBatch, after: number): Promise<number | null> {
   const { rows } = await tx.executor.executeSql(
-    `with page as (select line from product where batch_id = $1 order by line limit ${PAGE}), gone as (
-       delete from product where batch_id = $1 and line between (select min(line) from page) and (select max(line) from page) returning 1
-     )
-     select count(*)::int as deleted from gone`,
-    [batchId],
+    `select max(line) as last from (select line from product where batch_id = $1 and line > $2 order by line limit ${PAGE}) page`,
+    [batchId, after],
   );
-  return Number(rows[0]?.["deleted"]) > 0;
+  const last = rows[0]?.["last"];
+  if (typeof last !== "number") return null;
+  await tx.executor.executeSql("delete from product where batch_id = $1 and line > $2 and line <= $3", [batchId, after, last]);
+  return last;
+}
+
+/** All that is left once these are gone; what it was removed by goes with it. */
+export async function deleteRest(tx: Tx, { batchId }: RemovedBatch): Promise<void> {
+  for (const table of ["held_image", "host_share", "removed_batch"])
+    await tx.executor.executeSql(`delete from ${table} where batch_id = $1`, [batchId]);
 }
 
 /** Those without a job: somebody removed it, or a backup was restored. What changed within the last minute may still be on its way. */

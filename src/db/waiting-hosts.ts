@@ -4,8 +4,8 @@ import type { Executor } from "./connection/connect.ts";
 /** A host that nobody asks for now, because it asked for that or only fails, and for which images of a batch wait. */
 export type WaitingHost = { host: string; until: Date; remainingSeconds: number; code: ImageCode };
 
-/** More than a batch has queued; the query is asked each time that somebody looks at a batch. */
-const LOOKED_AT_IMAGES = 5_000;
+/** More than a batch has queued, beside which held ones can lie. The query is asked each time that somebody looks at a batch. */
+const LOOKED_AT_IMAGES = 20_000;
 /** As many as the schema has them (contract/batch.ts). */
 const WAITING_HOSTS_MAX = 100;
 

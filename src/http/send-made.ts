@@ -1,9 +1,10 @@
 import type { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { BatchRemovedError } from "../db/batches.ts";
 import type { Log } from "../observe/log.ts";
 
 export type MadeDeps = {
-  log: Pick<Log, "error">;
+  log: Pick<Log, "error" | "info">;
   /** Aborted right before the stop of the service closes the connections that are still open. */
   cut: AbortSignal;
 };
@@ -14,7 +15,9 @@ export function sendMade({ log, cut }: MadeDeps, request: FastifyRequest, reply:
   const breakOff = (error: unknown) => {
     // A client that has gone ends it as well; and before the head is sent, a problem takes its place.
     if (socket.destroyed || !reply.raw.headersSent) return;
-    log.error({ err: error, route: request.routeOptions.url }, "a download broke off");
+    const { url: route } = request.routeOptions;
+    if (error instanceof BatchRemovedError) log.info({ route }, "a download broke off, since its batch was removed");
+    else log.error({ err: error, route }, "a download broke off");
     // To HTTP/1.0 (nginx asks so by default) the end of the connection is the end of the body: only a reset tells it from a whole one.
     if (httpVersion === "1.0") socket.resetAndDestroy();
   };

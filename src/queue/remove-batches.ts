@@ -1,11 +1,8 @@
-import { hideBatches, listExpiredBatches } from "../db/remove-batches.ts";
+import { hideBatches } from "../db/remove-batches.ts";
 import type { Tx } from "../db/connection/connect.ts";
 import type { Queue } from "./queue.ts";
 
 type RemoveDeps = { queue: Pick<Queue, "sendRemovals"> };
-
-/** How many at once: a service whose history was kept for years gets through 60,000 an hour. */
-const EXPIRED_MAX = 1_000;
 
 /**
  * Removes batches that have ended, in the caller's transaction: nobody sees them from its commit on, and jobs remove what they consist of
@@ -23,10 +20,4 @@ export async function removeBatches(
     hidden.map((batchId) => ({ batchId })),
   );
   return hidden;
-}
-
-/** Those that ended more than so many days ago, and that nobody has locked. Returns how many; there may be more. */
-export async function removeExpired(tx: Tx, deps: RemoveDeps, days: number): Promise<number> {
-  const expired = await listExpiredBatches(tx, { days, limit: EXPIRED_MAX });
-  return (await removeBatches(tx, deps, expired, { skipLocked: true })).length;
 }

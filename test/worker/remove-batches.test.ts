@@ -3,6 +3,8 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, beforeEach, describe, test } from "node:test";
 import pg from "pg";
+import { impatient } from "../../src/db/connection/lock-wait.ts";
+import { deleteImages, findRemovedBatch } from "../../src/db/remove-batches.ts";
 import type { Database } from "../../src/db/connection/connect.ts";
 import type { ClaimedImage } from "../../src/db/claimed-images.ts";
 import { findKnownSources } from "../../src/db/known-sources.ts";
@@ -211,6 +213,45 @@ describe("the removal of batches", () => {
         select 1 from pg_index i where i.indrelid = c.conrelid and i.indpred is null
           and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] = c.conkey)`);
     assert.deepEqual(rows, [], "foreign keys whose table is read whole for each row that is deleted");
+  });
+
+  test("begins one by one where rows that belong to one are locked, and whatever becomes of others", async () => {
+    const [locked, other, lost] = [await load(1, { endpoint: someEndpoint() }), await load(1), await load(1)];
+    for (const batchId of [locked, other]) await end(batchId, "31 days");
+    await end(lost);
+    await remove(lost);
+    await execute("delete from pgboss.job where name = 'remove'");
+    await execute("update removed_batch set removed_at = now() - interval '2 minutes'");
+    await execute(
+      "insert into event (event_id, batch_id, run, type, sequence, body) values (gen_random_uuid(), $1, 1, 'batch.completed', 1, '{}')",
+      [locked],
+    );
+    await execute(
+      "insert into delivery (event_id, endpoint_id, state) select event_id, endpoint_id, 'delivered' from event join endpoint using (batch_id)",
+    );
+    await execute("begin");
+    await execute("select from delivery for update");
+    const impatiently = { transaction: impatient(db.transaction), queue };
+    assert.deepEqual(await beginRemovals(impatiently, 30), { expired: 1, lost: 1 });
+    await execute("rollback");
+    assert.deepEqual(await beginRemovals(impatiently, 30), { expired: 1, lost: 0 });
+  });
+
+  test("passes over no row that it has deleted, however long somebody keeps a snapshot", async () => {
+    const batchId = await load(1);
+    await execute(
+      "insert into image (batch_id, ordinal, line, position, stem, url, host) select $1, n, n, 1, 's', 'https://shop.test/' || n, 'shop.test' from generate_series(10, 12000) n",
+      [batchId],
+    );
+    await end(batchId);
+    await remove(batchId);
+    const batch = await findRemovedBatch(db.executor, batchId);
+    assert.ok(batch);
+    const deletePage = (after: number) => db.transaction((tx) => deleteImages(tx, batch, after));
+    const pages = [await deletePage(-1), await deletePage(4_999 + 9), await deletePage(12_000)];
+    assert.deepEqual(pages, [5_008, 10_008, null]);
+    await work(batchId);
+    assert.deepEqual(await rowsOfBatch(client, batchId), []);
   });
 
   test("breaks off the list of its outputs, too", async () => {
