@@ -118,9 +118,12 @@ export function withoutQuery(url: string): string {
   return url.replace(/[?#].*$/s, "?…");
 }
 
-/** The beginning of what should be a URL, in quotes. */
+/**
+ * The beginning of what should be a URL, in quotes. The end of a signed link that was broken in two is no URL either, and it has no ? before
+ * its signature.
+ */
 export function excerpt(text: string): string {
-  const shown = withoutQuery(text);
+  const shown = text.replace(/([?#&=]).*$/s, "$1…");
   // A pair of surrogates cut in two would be refused by the database.
   return `"${shown.length > 100 ? `${shown.slice(0, 100)}…` : shown}"`.toWellFormed();
 }

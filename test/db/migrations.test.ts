@@ -110,7 +110,7 @@ test("a role that may not make the tables is told what it needs, and that is eno
     await migrateDatabase(theirs);
     await admin.query("alter table host_pause owner to current_user");
     const { rows: replaced } = await admin.query<{ when: number }>(
-      "select min(created_at)::float8 as when from (select created_at from drizzle.__drizzle_migrations order by created_at desc limit 2) newest",
+      "select min(created_at)::float8 as when from (select created_at from drizzle.__drizzle_migrations order by created_at desc limit 3) newest",
     );
     await admin.query("delete from drizzle.__drizzle_migrations where created_at >= $1", [replaced[0]?.when]);
     await assert.rejects(migrateDatabase(theirs), /must be owner of table host_pause.+`alter table NAME owner to ROLE`/);

@@ -29,6 +29,12 @@ describe("schema report", () => {
     return [view, "", "| column | type | meaning |", "|---|---|---|", ...lines].join("\n");
   };
   const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
+  const addBatch = (batchId: string) =>
+    rowsOf(
+      "insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total) values ($1, '00000000-0000-7000-8000-000000000000', $2, '{}', 'skip', 1, '{}', 1, 30)",
+      batchId,
+      batchId,
+    );
 
   test("is version 1, whose columns keep their names, types and order for ever, and are listed with what their comments say", async () => {
     assert.deepEqual(await rowsOf("select version from report.version"), [{ version: REPORT_VERSION }]);
@@ -87,10 +93,7 @@ describe("schema report", () => {
   test("names every failure code's stage, and whether trying again can help, as the service decides it", async () => {
     const batchId = "019abc12-3456-7def-8123-456789abcdef";
     const codes = Object.keys(IMAGE_CODES).filter((code) => code !== "cancelled");
-    await rowsOf(
-      "insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total) values ($1, '00000000-0000-7000-8000-000000000000', 't', '{}', 'skip', 1, '{}', 1, 30)",
-      batchId,
-    );
+    await addBatch(batchId);
     await rowsOf(
       `insert into image (batch_id, ordinal, line, position, stem, url, host, state, code) select $1, n, 2, n, 's-' || n, 'https://a.test/' || n, 'a.test', 'failed', code from unnest($2::text[]) with ordinality as t(code, n)`,
       batchId,
@@ -115,7 +118,11 @@ describe("schema report", () => {
       ["http://me:secret#secret@a.test/mug.jpg?key=secret", "..."],
       ["http://me:secret@secret?secret@a.test/mug.jpg", "..."],
       ["mug.jpg?to=me@a.test&key=secret", "..."],
+      ["filename=mug.jpg&X-Amz-Signature=secret", "filename"],
+      ["&X-Amz-Signature=secret", ""],
+      ["mug.jpg&to=me@a.test&X-Amz-Signature=secret", "..."],
     ];
+    await addBatch(batchId);
     await rowsOf(
       `insert into image (batch_id, ordinal, line, position, stem, url, host, state, code, detail) select $1, n, 2, n, 's-' || n, url, '', 'failed', 'url_invalid', '' from unnest($2::text[]) with ordinality as t(url, n)`,
       batchId,
@@ -123,6 +130,31 @@ describe("schema report", () => {
     );
     assert.deepEqual(
       (await rowsOf("select url from report.images where batch_id = $1 order by ordinal", batchId)).map(({ url }) => url),
+      shown.map(([, expected]) => expected),
+    );
+  });
+
+  test("shows of the end of a link that broke in two no signature in the detail either, also where a version before had quoted it", async () => {
+    const batchId = "019abc12-3456-7def-8123-456789abcde3";
+    const got = "Expected an absolute http or https URL, got ";
+    const advice = "If it is a path on your shop, upload with baseUrl=…, such as baseUrl=https://shop.example/media.";
+    const shown: [detail: string, shown: string][] = [
+      [`${got}"filename=a.jpg&X-Amz-Signature=secret". ${advice}`, `${got}"filename=...". ${advice}`],
+      [`${got}"a "b" &X-Amz-Signature=se"cret". ${advice}`, `${got}"a "b" &...". ${advice}`],
+      [`${got}"www.a.test/a&k=secret". Write https:// before it: "https://www.a.test/a&k=secret".`, `${got}"www.a.test/a&...".`],
+      ...[`${got}"mug.jpg". ${advice}`, `${got}"mug.jpg?…". ${advice}`, `${got}"filename=…". ${advice}`].map((detail): [string, string] => [
+        detail,
+        detail,
+      ]),
+    ];
+    await addBatch(batchId);
+    await rowsOf(
+      `insert into image (batch_id, ordinal, line, position, stem, url, host, state, code, detail) select $1, n, 2, n, 's-' || n, 'x', '', 'failed', 'url_invalid', detail from unnest($2::text[]) with ordinality as t(detail, n)`,
+      batchId,
+      shown.map(([detail]) => detail),
+    );
+    assert.deepEqual(
+      (await rowsOf("select detail from report.images where batch_id = $1 order by ordinal", batchId)).map(({ detail }) => detail),
       shown.map(([, expected]) => expected),
     );
   });
@@ -138,6 +170,7 @@ describe("schema report", () => {
       ["https://a.test/mug.jpg?key=1&from=/shares/u!aHR0cHM6", "https://a.test/mug.jpg"],
       ["https://a.test/shares/u/mug.jpg", "https://a.test/shares/u/mug.jpg"],
     ];
+    await addBatch(batchId);
     await rowsOf(
       `insert into image (batch_id, ordinal, line, position, stem, url, host, state, final_url) select $1, n, 2, n, 's-' || n, url, '', 'done', url from unnest($2::text[]) with ordinality as t(url, n)`,
       batchId,

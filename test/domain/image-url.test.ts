@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { findUrlSpans, parseImageUrl, type UrlCell } from "../../src/domain/image-url.ts";
+import { excerpt, findUrlSpans, parseImageUrl, type UrlCell } from "../../src/domain/image-url.ts";
 
 const itemsOf = (cell: string, kind: UrlCell) => findUrlSpans(cell, kind).map(([start, end]) => cell.slice(start, end));
 
@@ -98,5 +98,18 @@ describe("image URLs", () => {
       const parsed = parseImageUrl(text);
       assert.equal(parsed.ok, false, text);
     }
+  });
+
+  test("that are none are shown without what a signature can stand in, also where the end of a link has lost its ?", () => {
+    const shown: [string, string][] = [
+      ["https://shop.test:x/a.jpg?X-Amz-Signature=s3cret", '"https://shop.test:x/a.jpg?…"'],
+      ["filename=a.jpg&X-Amz-Signature=s3cret", '"filename=…"'],
+      ["&X-Amz-Signature=s3cret", '"&…"'],
+      ["b.jpg&amp;sig=s3cret\n&se=2026", '"b.jpg&…"'],
+      ["a.jpg#key=s3cret", '"a.jpg#…"'],
+      ["a.jpg", '"a.jpg"'],
+      [`${"a".repeat(100)}🖼️`, `"${"a".repeat(100)}…"`],
+    ];
+    for (const [text, expected] of shown) assert.equal(excerpt(text), expected);
   });
 });

@@ -33,6 +33,7 @@ const CELLS: [name: string, cell: string, says: RegExp][] = [
   ["emoji", "🖼️", /absolute http or https URL/],
   ["a formula", "=HYPERLINK(1)", /absolute http or https URL/],
   ["a template that was not filled", "{{image_url}}", /absolute http or https URL/],
+  ["the end of a signed link that broke in two", "filename=a.jpg&X-Amz-Signature=secret", /^(?!.*secret)(?!.*a\.jpg).*got "filename=…"/s],
   ["markup", "<img src=x onerror=alert(1)>", /absolute http or https URL/],
 ];
 
