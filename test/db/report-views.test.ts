@@ -159,6 +159,27 @@ describe("schema report", () => {
     );
   });
 
+  test("has no row of a batch whose products and images are still being removed", async () => {
+    const batchId = "019abc12-3456-7def-8123-456789abcde4";
+    await rowsOf(
+      "insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record) values ($1, 2, 0, 'a', 'A', 'a', '{x}', '')",
+      batchId,
+    );
+    await rowsOf(
+      "insert into image (batch_id, ordinal, line, position, stem, url, host, state, attempts, started_at, finished_at) values ($1, 0, 2, 1, 'a-1', 'https://a.test/x', 'a.test', 'done', 2, now(), now())",
+      batchId,
+    );
+    await rowsOf(
+      "insert into image_attempt (batch_id, ordinal, attempt, code, detail, started_at, finished_at) values ($1, 0, 1, 'timed_out', '', now(), now())",
+      batchId,
+    );
+    const views = REPORT_NAMES.filter((name) => REPORTS[name].hasBatch);
+    for (const view of views) assert.deepEqual(await rowsOf(`select * from report.${view} where batch_id = $1`, batchId), [], view);
+    await addBatch(batchId);
+    for (const view of ["products", "images", "image_attempts"])
+      assert.ok((await rowsOf(`select * from report.${view} where batch_id = $1`, batchId)).length > 0, view);
+  });
+
   test("shows of a file that OneDrive shares not the link that its URL has in the path, with the key", async () => {
     const batchId = "019abc12-3456-7def-8123-456789abcde2";
     const cell = "https://onedrive.live.com/redir?resid=1A2B%2134&authkey=%21s3cr3t";
