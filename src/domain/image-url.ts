@@ -119,11 +119,16 @@ export function withoutQuery(url: string): string {
 }
 
 /**
- * The beginning of what should be a URL, in quotes. The end of a signed link that was broken in two is no URL either, and it has no ? before
- * its signature.
+ * The beginning of what should be a URL, without what can be secret in it: a password before an @, a query. The end of a signed link that
+ * was broken in two is no URL either, and it has no ? before its signature.
  */
-export function excerpt(text: string): string {
-  const shown = text.replace(/([?#&=]).*$/s, "$1…");
+export function beginningOf(text: string): string {
+  const shown = text.replace(/^([a-z][a-z0-9+.-]+:\/*|\/\/).*@/is, "$1…@").replace(/([?#&=]).*$/s, "$1…");
   // A pair of surrogates cut in two would be refused by the database.
-  return `"${shown.length > 100 ? `${shown.slice(0, 100)}…` : shown}"`.toWellFormed();
+  return (shown.length > 100 ? `${shown.slice(0, 100)}…` : shown).toWellFormed();
+}
+
+/** The same in quotes. */
+export function excerpt(text: string): string {
+  return `"${beginningOf(text)}"`;
 }

@@ -107,6 +107,9 @@ describe("image URLs", () => {
       ["&X-Amz-Signature=s3cret", '"&…"'],
       ["b.jpg&amp;sig=s3cret\n&se=2026", '"b.jpg&…"'],
       ["a.jpg#key=s3cret", '"a.jpg#…"'],
+      ["https://me:s3cret?s3cret@shop.test:x/a@2x.jpg", '"https://…@2x.jpg"'],
+      ["//me:s3cret@shop.test/a.jpg", '"//…@shop.test/a.jpg"'],
+      ["m/a@2x.jpg", '"m/a@2x.jpg"'],
       ["a.jpg", '"a.jpg"'],
       [`${"a".repeat(100)}🖼️`, `"${"a".repeat(100)}…"`],
     ];

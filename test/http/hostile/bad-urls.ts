@@ -21,6 +21,7 @@ const CELLS: [name: string, cell: string, says: RegExp][] = [
   ["no host, with a query", "https://?x=1", /cannot be parsed/],
   ["a blank in the host", "https://shop example/a.jpg", /cannot be parsed/],
   ["a port beyond 65535", "https://shop.example:99999/a.jpg", /cannot be parsed/],
+  ["a password beside a port beyond 65535", "https://user:secret@shop.example:99999/a.jpg", /^(?!.*secret).*cannot be parsed/s],
   ["an IPv6 address that is not closed", "https://[::1/a.jpg", /cannot be parsed/],
   ["an IPv4 address of five parts", "https://1.2.3.4.5/a.jpg", /cannot be parsed/],
   ["an encoded slash in the host", "https://shop.example%2fa.jpg", /cannot be parsed/],
