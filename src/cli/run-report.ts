@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { countsOf, settledOf } from "../domain/batch-state.ts";
-import { withoutQuery } from "../domain/image-url.ts";
+import { beginningOf, withoutQuery } from "../domain/image-url.ts";
 import type { FailureCount } from "../db/report/count-failures.ts";
 import { IMAGE_CODES } from "../domain/image-code.ts";
 import { RefusedFile, type FinishedRun } from "./finished-run.ts";
@@ -47,17 +47,16 @@ function describeFailures(failures: readonly FailureCount[]): string[] {
   if (failures.length === 0) return [];
   const codeWidth = Math.max(...failures.map(({ code }) => code.length));
   const countWidth = Math.max(...failures.map(({ images }) => number(images).length));
-  return failures.map(({ code, images, url, detail }) =>
-    row(
-      "",
-      `${code.padEnd(codeWidth)}  ${number(images).padStart(countWidth)}  ${images > 1 ? "for example " : ""}${shownUrl(url)}: ${detail || IMAGE_CODES[code].message}`,
-    ),
-  );
+  return failures.map((failure) => {
+    const { code, images, detail } = failure;
+    const example = `${images > 1 ? "for example " : ""}${shownUrl(failure)}: ${detail || IMAGE_CODES[code].message}`;
+    return row("", `${code.padEnd(codeWidth)}  ${number(images).padStart(countWidth)}  ${example}`);
+  });
 }
 
-/** Without its query; text that is no URL has none, and is cut. */
-function shownUrl(url: string): string {
-  return URL.canParse(url) ? withoutQuery(url) : url.slice(0, 200);
+/** Reports are printed into logs: no signature, key or password is shown. */
+function shownUrl({ code, url }: FailureCount): string {
+  return code === "url_invalid" ? beginningOf(url) : withoutQuery(url);
 }
 
 function bytes(count: number): string {
@@ -107,7 +106,10 @@ export function jsonOfRun({ batch, failures, warnings, seconds, settledBefore, o
     images: { total: imagesTotal, done: imagesDone, failed: imagesFailed, reused: imagesReused, settledBefore },
     bytes: { input: inputBytes, output: outputBytes },
     seconds: seconds === null ? null : Number(seconds.toFixed(3)),
-    failures: failures.map(({ code, images, url, detail }) => ({ code, images, example: { url, message: detail } })),
+    failures: failures.map((failure) => {
+      const { code, images, detail } = failure;
+      return { code, images, example: { url: shownUrl(failure), message: detail } };
+    }),
     warnings,
     imagesFolder: at("images"),
     resultsCsv: at("results.csv"),

@@ -161,6 +161,26 @@ describe("pressrun process", () => {
     assert.deepEqual([json(again.stdout).failuresCsv, existsSync(join(out, "failures.csv"))], [null, false]);
   });
 
+  test("shows of failed images neither a query, nor the end of a link that broke in two, nor a password", async () => {
+    const out = await folderWithCluster("secret");
+    const whole = `${origin.url}/gone.jpg?X-Amz-Signature=s3cret`;
+    const run = async (link: string, ...words: string[]) => {
+      const args = ["process", "-", "--out", out, "--on-invalid=skip", ...words];
+      const { code, stdout, stderr } = await runCommand(args, {}, catalogueOf([[photo(1), whole], [link]]));
+      assert.equal(code, 1, stderr);
+      assert.doesNotMatch(stdout + stderr, /s3cret/);
+      return stdout;
+    };
+    const urls = (stdout: string) => Object.fromEntries(json(stdout).failures.map(({ code, example }) => [code, example.url]));
+    const broken = `${photo(2)}?response-content-disposition=attachment; filename=a.jpg&X-Amz-Signature=s3cret`;
+    assert.deepEqual(urls(await run(broken, "--json")), { not_found: `${origin.url}/gone.jpg?…`, url_invalid: "filename=…" });
+    const summary = await run(broken);
+    assert.match(summary, /not_found +1 +http:\/\/127\.0\.0\.1:\d+\/gone\.jpg\?…: The server/);
+    assert.match(summary, /url_invalid +1 +filename=…: Expected an absolute/);
+    const withPassword = "http://me:s3cret@shop.example/a.jpg";
+    assert.equal(urls(await run(withPassword, "--json", "--again"))["url_invalid"], "http://…@shop.example/a.jpg");
+  });
+
   test("copies images to a folder on another file system once, and takes away those that are gone", async (t) => {
     const elsewhere = await createFolderElsewhere();
     if (elsewhere === null) return t.skip("this machine has no second file system to write to");
