@@ -12,7 +12,7 @@ import { createGuard, type Guard } from "./guarded-lookup.ts";
 import { createHostGate, watchForGate } from "./host-gate.ts";
 import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { createHttpClient, type HttpClient } from "./http1/client.ts";
-import { BadRedirect, orAgain } from "./judge-answer.ts";
+import { BadRedirect, orAgain, orExpired } from "./judge-answer.ts";
 import type { Resolve } from "./look-ups.ts";
 import { netFailure } from "./net-failure.ts";
 import { findHostHeaders, validatorsFor } from "./request-headers.ts";
@@ -124,8 +124,10 @@ async function fetchToFile(context: Context, journey: Journey, first: URL): Prom
         hostHeaders,
         validators: validatorsFor(url, journey.validators),
       });
-      if (!("redirect" in answer))
-        return reportTo(hosts, url, asRefused(journey, url.host === first.host, isFresh ? answer : orAgain(answer)));
+      if (!("redirect" in answer)) {
+        const result = orExpired(isFresh ? answer : orAgain(answer), first, Date.now());
+        return reportTo(hosts, url, asRefused(journey, url.host === first.host, result));
+      }
       hosts.onSuccess(url.host);
       if (hop >= limits.redirectsMax) return failed("too_many_redirects", `The URL redirects more than ${limits.redirectsMax} times.`);
       if (answer.redirect instanceof BadRedirect) return failed("http_error", answer.redirect.message);

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { isRefusal } from "../domain/image-code.ts";
+import { findExpiry } from "../domain/link-expiry.ts";
 import { parseRetryAfterMs } from "../domain/retry-after.ts";
 import { failed, type StageResult } from "../domain/stage-result.ts";
 import { trimBlanks } from "./http1/grammar.ts";
@@ -133,4 +134,19 @@ export function orOfCondition<T>(result: StageResult<T>): StageResult<T> {
 /** A URL that expired while it waited for room at its host is refused, and the next attempt is given another one. */
 export function orAgain<T>(result: StageResult<T>): StageResult<T> {
   return result.ok || !isRefusal(result.failure.code) ? result : { ok: false, failure: { ...result.failure, retry: true } };
+}
+
+/** How hosts refuse a link that has expired: S3, Azure and CloudFront by 403, Google by 400 (`ExpiredToken`), Cloudinary by 401. */
+const EXPIRED = new Set([400, 401, 403]);
+
+/**
+ * Says so where the link of the file has expired by its own parameters: the answer's body, which has it in each host's words, is not read.
+ * Where a redirect led to a link for a time, nobody could export a fresh one of that.
+ */
+export function orExpired<T>(result: StageResult<T>, link: URL, nowMs: number): StageResult<T> {
+  if (result.ok || !EXPIRED.has(result.failure.httpStatus ?? 0)) return result;
+  const expiry = findExpiry(link.href);
+  if (expiry === null || expiry.getTime() > nowMs) return result;
+  const detail = `${result.failure.detail} The link expired at ${expiry.toISOString()}; export the file again for fresh links.`;
+  return { ok: false, failure: { ...result.failure, detail } };
 }

@@ -293,6 +293,19 @@ describe("a download", { timeout: 60_000 }, () => {
     assert.equal(failureOf(await download(`${origin.url}/later`)).retryAfterMs, 5_000, "by the server's clock");
   });
 
+  test("says where the file's own link has expired, which many statuses can mean, and not of one that a redirect led to", async () => {
+    const PAST = "X-Amz-Date=20130721T201207Z&X-Amz-Expires=60&X-Amz-Signature=s3cret";
+    const expired = " The link expired at 2013-07-21T20:13:07.000Z; export the file again for fresh links.";
+    const detailOf = async (path: string) => failureOf(await download(`${origin.url}/${path}`)).detail;
+    for (const status of [400, 401, 403])
+      assert.equal(await detailOf(`status/${status}?${PAST}`), `The server answered with status ${status}.${expired}`);
+    assert.equal(await detailOf(`status/404?${PAST}`), "The server answered with status 404.");
+    assert.equal(await detailOf(`status/403?${PAST.replace("2013", "2098")}`), "The server answered with status 403.");
+    const to = encodeURIComponent(`${origin.url}/status/403?${PAST}`);
+    assert.equal(await detailOf(`to/${to}`), "The server answered with status 403.");
+    assert.equal(await detailOf(`to/${to}?${PAST}`), `The server answered with status 403.${expired}`);
+  });
+
   test("counts what comes, whatever was announced", async () => {
     assert.equal(failureOf(await download(`${origin.url}/body`, { limits: { bytesMax: 1_000 } })).code, "too_large");
     assert.equal(failureOf(await download(`${origin.url}/large`, { limits: { bytesMax: LARGE.length - 1 } })).code, "too_large");
