@@ -97,12 +97,17 @@ function toAbsolute(text: string, baseUrl: string | null): Absolute {
   if (WEB_ADDRESS.test(text)) return { ok: true, url: text, within: "" };
   const refusal = refuseNonPath(text);
   if (refusal !== null) return refusal;
-  if (baseUrl === null) {
-    return refuse(
-      `Expected an absolute http or https URL, got ${excerpt(text)}. If it is a path on your shop, upload with baseUrl=…, such as baseUrl=https://shop.example/media; if it begins with a host name, write https:// before it.`,
-    );
-  }
+  if (baseUrl === null) return refuse(`Expected an absolute http or https URL, got ${excerpt(text)}. ${adviseFor(text)}`);
   return joinBase(text, baseUrl);
+}
+
+/** A path may have these behind its ?, as part of its query. */
+const LINK_MARK = /^[^?]*(?:[&=]|https?:\/\/)/i;
+
+function adviseFor(text: string): string {
+  return LINK_MARK.test(text)
+    ? "It looks like a part of a link, or like one with more around it: a line break, and a comma or semicolon with a space, end a link. Within it write `, ` as %2C%20 and `; ` as %3B%20, and around it nothing."
+    : "If it is a path on your shop, upload with baseUrl=…, such as baseUrl=https://shop.example/media; if it begins with a host name, write https:// before it.";
 }
 
 /** Refuses a text that no base can turn into an address; null for any other. */

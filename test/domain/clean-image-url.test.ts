@@ -138,6 +138,21 @@ describe("the text of an image cell", () => {
   test("that is no address is refused with the way out", () => {
     assert.match(refusalOf("/m/b/mb01.jpg"), /got "\/m\/b\/mb01\.jpg".*upload with baseUrl=…/);
     assert.match(refusalOf("shop.example/a.jpg"), /write https:\/\/ before it/);
+    const quoted = '"https://shop.example/a.jpg?sig=secret"';
+    for (const part of [
+      "filename=a.jpg&X-Amz-Signature=secret",
+      "&se=2026?",
+      "b&sig=secret",
+      quoted,
+      `[${quoted}]`,
+      "=IMAGE(HTTPS://a.example/)",
+    ])
+      assert.match(
+        refusalOf(part),
+        /^(?!.*baseUrl).*It looks like a part of a link.*Within it write `, ` as %2C%20 and `; ` as %3B%20/,
+        part,
+      );
+    for (const path of ["img.php?id=1&w=2", "proxy?u=https://shop.example/a.jpg"]) assert.match(refusalOf(path), /baseUrl=…/);
     for (const base of [null, MEDIA]) {
       assert.match(
         refusalOf("www.shop.example/a.jpg?sig=secret", base),
