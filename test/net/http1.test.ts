@@ -58,6 +58,14 @@ describe("the HTTP client", () => {
       formatRequest(new URL("http://shop.test:8080/a b?c=ü#d"), { accept: "image/*" }),
       "GET /a%20b?c=%C3%BC HTTP/1.1\r\nhost: shop.test:8080\r\naccept: image/*\r\nconnection: keep-alive\r\n\r\n",
     );
+    for (const [url, target] of [
+      ["https://shop.test", "/"],
+      ["https://shop.test/a.jpg?", "/a.jpg?"],
+      ["https://shop.test?#d", "/?"],
+      ["http://[::1]:8080/a.jpg#d?/e", "/a.jpg"],
+      ["http://h/a#", "/a"],
+    ] as const)
+      assert.equal(formatRequest(new URL(url), {}).split(" ")[1], target, url);
     for (const [name, value] of [
       ["x", "a\r\nevil: b"],
       ["x", "a\nb"],
