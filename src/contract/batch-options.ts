@@ -40,7 +40,7 @@ const READING_OPTIONS = {
     Type.String({
       minLength: 1,
       maxLength: 2048,
-      description: "What relative paths in the file are relative to.",
+      description: "What relative paths in the file are relative to: an address without a query.",
       examples: ["https://shop.example/media/catalog/product"],
     }),
   ),

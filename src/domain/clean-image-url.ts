@@ -128,7 +128,8 @@ function refuseNonPath(text: string): UrlRefusal | null {
 
 /**
  * Joins both as text, with one slash between: a path in a shop's export is relative to its media folder even where it begins
- * with a slash (Magento's `/m/b/mb01.jpg` below `/media/catalog/product`). A query of the base is left out.
+ * with a slash (Magento's `/m/b/mb01.jpg` below `/media/catalog/product`). A query of the base is left
+ * out: no upload may have one, but batches of before that was so do.
  */
 function joinBase(path: string, baseUrl: string): Absolute {
   const base = parseImageUrl(baseUrl);

@@ -163,6 +163,11 @@ function findFaults({ webhookUrl, webhookSecret, webhookAuthorization, metadata,
   }
   const base = baseUrl === undefined ? null : parseImageUrl(baseUrl);
   if (base?.ok === false) faults.push({ field: "baseUrl", message: base.message });
+  else if (baseUrl !== undefined && /[?#]/.test(baseUrl))
+    faults.push({
+      field: "baseUrl",
+      message: "Expected it without a query or fragment: paths are joined to its end, and neither would be sent.",
+    });
   else if (baseUrl?.isWellFormed() === false)
     faults.push({ field: "baseUrl", message: "Expected text, got half of a surrogate pair in it." });
   const metadataFault = metadata === undefined ? null : findMetadataFault(metadata);

@@ -69,7 +69,7 @@ function viewFile({
     hasBom,
     delimiter,
     headerLine,
-    baseUrl: baseUrl && withoutQuery(baseUrl),
+    baseUrl,
     columns: { all: header, images: named(columns.images.map(({ index }) => index)), name: named(columns.name), id: named(columns.id) },
     traps: [...(DIALECTS.find(({ name }) => name === dialect)?.traps ?? [])],
   };

@@ -97,16 +97,7 @@ describe("pressrun check", () => {
   test("reads the columns that it is told to, and the standard input", async () => {
     const input = "Nummer;Titel;Vorne;Hinten\nA-1;Säge;/a.jpg;/b.jpg\n";
     const { code, stdout } = await check(
-      [
-        "-",
-        "--image-columns",
-        "Vorne,Hinten",
-        "--name-column=Titel",
-        "--id-column",
-        "Nummer",
-        "--base-url",
-        `https://shop.example/media?key=${SECRET}`,
-      ],
+      ["-", "--image-columns", "Vorne,Hinten", "--name-column=Titel", "--id-column", "Nummer", "--base-url", "https://shop.example/media"],
       { input },
     );
     assert.equal(code, 0, stdout);
@@ -116,7 +107,7 @@ describe("pressrun check", () => {
       /Name in +"Titel"/,
       /Id in +"Nummer"/,
       /Host +shop\.example: 2 images/,
-      /Base URL +https:\/\/shop\.example\/media\?…\n/,
+      /Base URL +https:\/\/shop\.example\/media\n/,
     ])
       assert.match(stdout, line);
   });

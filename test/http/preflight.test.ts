@@ -117,14 +117,14 @@ describe("POST /v1/preflight", () => {
 
   test("takes all that an upload takes, with the options of one", async () => {
     const csv = `Nummer;Bild\nA;/a.jpg\nA;/b.jpg\n`;
-    const query = `?baseUrl=${encodeURIComponent("https://shop.example/media?key=" + SECRET)}&imageColumns=Bild&idColumn=Nummer&format=webp&quality=80&width=100&webhookUrl=https://shop.example/hook&metadata=${encodeURIComponent('{"a":1}')}`;
+    const query = `?baseUrl=${encodeURIComponent("https://shop.example/media")}&imageColumns=Bild&idColumn=Nummer&format=webp&quality=80&width=100&webhookUrl=https://shop.example/hook&metadata=${encodeURIComponent('{"a":1}')}`;
     const form = new FormData();
     form.set("file", new Blob([csv]), "katalog.csv");
     for (const [name, value] of new URLSearchParams(query)) form.set(name, value);
     const multipart = await report(fetch(`${service.url}/v1/preflight`, { method: "POST", body: form }));
     assert.deepEqual(
       [multipart.fileName, multipart.bytes, multipart.products, multipart.images, multipart.file?.baseUrl],
-      ["katalog.csv", csv.length, 1, 2, "https://shop.example/media?…"],
+      ["katalog.csv", csv.length, 1, 2, "https://shop.example/media"],
     );
     assert.deepEqual((await report(post(csv, "text/csv", query))).hosts, multipart.hosts);
     const packed = await report(post(gzipSync(csv), "application/gzip", query));

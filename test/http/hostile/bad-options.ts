@@ -21,6 +21,8 @@ const QUERIES: [name: string, query: string, field: string, says: RegExp][] = [
   ["a base that is a path", "baseUrl=/media", "baseUrl", /absolute http or https URL/],
   ["a base with a password", "baseUrl=https://u:p@shop.example/", "baseUrl", /user name or password/],
   ["a base of another scheme", "baseUrl=file:///srv/images", "baseUrl", /absolute http or https URL/],
+  ["a base with a query", "baseUrl=https://shop.example/media%3Ftoken=secret", "baseUrl", /^(?!.*secret).*without a query/s],
+  ["a base with a fragment", "baseUrl=https://shop.example/%23media", "baseUrl", /or fragment/],
   ["a base of 3,000 characters", `baseUrl=https://shop.example/${"a".repeat(3_000)}`, "baseUrl", /2048/],
   ["a background in words", "background=red", "background", /text such as "#ffffff" .+, got "red"\./],
   ["a text of 3,000 characters", `fit=${"x".repeat(3_000)}`, "fit", /inside.+, got text of 3000 characters\./],
