@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Executor } from "../../src/db/connection/connect.ts";
 import { listProducts, productPages, recordPages } from "../../src/db/list-products.ts";
 import { openTestDatabase } from "../support/database.ts";
 
@@ -13,11 +14,7 @@ const IMAGES = 1_000;
 /** Once the rest of the batch was read for each page: results of a batch with many images a product took the longer the larger it was. */
 test("a page that its images fill is found without a look at the rest of the batch", async () => {
   const { executor } = await openTestDatabase();
-  await executor.executeSql(
-    `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total)
-     values ($1, '00000000-0000-7000-8000-000000000000', 't', '{}', 'skip', 1, '{}', $2, $3)`,
-    [BATCH, PRODUCTS, PRODUCTS * IMAGES],
-  );
+  await insertBatch(executor, BATCH, { products: PRODUCTS, images: PRODUCTS * IMAGES });
   await executor.executeSql(
     `insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record)
      select $1, n, (n - 1) * $3::int, n, 'p', n, array_fill('https://h.test/'::text, array[$3::int]), '' from generate_series(1, $2::int) n`,
@@ -53,12 +50,14 @@ test("a page ends where what is read of its products is 16 MiB, and rows of the 
   for (const [batchId, urlChars] of [
     [short, 10],
     [long, MIB],
-  ] as const)
+  ] as const) {
+    await insertBatch(executor, batchId, { products: 18, images: 18 });
     await executor.executeSql(
       `insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record)
        select $1, n, n - 1, '', 'p', n, array[repeat('u', $2::int)], repeat('r', ${MIB}) from generate_series(1, 18) n`,
       [batchId, urlChars],
     );
+  }
   const page = async (batchId: string) => (await listProducts(executor, batchId, { afterLine: 0, limit: 1_000 })).products;
   const sizes = async (pages: AsyncIterable<unknown[]>) => {
     const lengths: number[] = [];
@@ -72,6 +71,18 @@ test("a page ends where what is read of its products is 16 MiB, and rows of the 
   assert.equal((await page(long)).length, 16);
   assert.deepEqual(await sizes(productPages(executor, long)), [16, 2]);
 });
+
+async function insertBatch(
+  { executeSql }: Executor,
+  batchId: string,
+  { products, images }: { products: number; images: number },
+): Promise<void> {
+  await executeSql(
+    `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total)
+     values ($1::uuid, '00000000-0000-7000-8000-000000000000', $1::uuid::text, '{}', 'skip', 1, '{}', $2, $3)`,
+    [batchId, products, images],
+  );
+}
 
 function mostLookedAt(plan: Plan): number {
   return Math.max(plan["Actual Rows"] + (plan["Rows Removed by Filter"] ?? 0), ...(plan.Plans ?? []).map(mostLookedAt));

@@ -21,9 +21,6 @@ const part = (name: string, text: string) =>
 
 type Try = { headers?: Record<string, string>; query?: string; type?: string; body?: string | Buffer };
 
-/** What removes comes last. */
-const IN_ORDER = OPERATIONS.toSorted((one, other) => Number(one.method === "DELETE") - Number(other.method === "DELETE"));
-
 /** Each is sent to every operation, whether it has to do with it or not. */
 const triesFor = (csv: string): Try[] => [
   {},
@@ -128,7 +125,7 @@ describe("the problems of the document", () => {
   const fill = (template: string, values: Record<string, string>) =>
     template.replaceAll(/\{([^}]+)\}/g, (_, name: string) => values[name] ?? "x");
 
-  for (const { method, template, operation } of IN_ORDER) {
+  for (const { method, template, operation } of OPERATIONS) {
     test(`are those that can be provoked, no more and no fewer: ${method} ${template}`, async () => {
       const provoked = new Set<string>();
       const csv = catalogueOf([["http://10.0.0.1/a.jpg"]]);

@@ -23,9 +23,10 @@ export const DOCUMENT = JSON.parse(readFileSync(new URL("../../openapi.json", im
 
 export type Place = { template: string; operation: Operation };
 
-export const OPERATIONS: readonly (Place & { method: string })[] = Object.entries(DOCUMENT.paths).flatMap(([template, path]) =>
-  Object.entries(path).map(([method, operation]) => ({ template, method: method.toUpperCase(), operation })),
-);
+/** What removes comes last: there must be something to ask for by the others. */
+export const OPERATIONS: readonly (Place & { method: string })[] = Object.entries(DOCUMENT.paths)
+  .flatMap(([template, path]) => Object.entries(path).map(([method, operation]) => ({ template, method: method.toUpperCase(), operation })))
+  .toSorted((one, other) => Number(one.method === "DELETE") - Number(other.method === "DELETE"));
 
 const TEMPLATES = Object.keys(DOCUMENT.paths)
   .map((template) => ({
