@@ -102,7 +102,7 @@ function toAbsolute(text: string, baseUrl: string | null): Absolute {
 }
 
 /** A path may have these behind its ?, as part of its query. */
-const LINK_MARK = /^[^?]*(?:[&=]|https?:\/\/)/i;
+const LINK_MARK = /^[^?]*(?:=|https?:\/\/)/i;
 
 function adviseFor(text: string): string {
   return LINK_MARK.test(text)

@@ -152,7 +152,7 @@ describe("the text of an image cell", () => {
         /^(?!.*baseUrl).*It looks like a part of a link.*Within it write `, ` as %2C%20 and `; ` as %3B%20/,
         part,
       );
-    for (const path of ["img.php?id=1&w=2", "proxy?u=https://shop.example/a.jpg"]) assert.match(refusalOf(path), /baseUrl=…/);
+    for (const path of ["M&M.jpg", "img.php?id=1&w=2", "proxy?u=https://shop.example/a.jpg"]) assert.match(refusalOf(path), /baseUrl=…/);
     for (const base of [null, MEDIA]) {
       assert.match(
         refusalOf("www.shop.example/a.jpg?sig=secret", base),
