@@ -1,9 +1,9 @@
 import type { RemoveJob } from "../contract/jobs.ts";
 import type { Database, Transaction } from "../db/connection/connect.ts";
+import { isLockRefused } from "../db/connection/lock-wait.ts";
 import { tryReconcileLock } from "../db/reconcile.ts";
 import { deleteImages, deleteProducts, deleteRest, findRemovedBatch, listExpiredBatches, listLostRemovals } from "../db/remove-batches.ts";
 import type { Queue } from "../queue/queue.ts";
-import { isLockRefused } from "../db/connection/lock-wait.ts";
 import { removeBatches } from "../queue/remove-batches.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -53,6 +53,7 @@ export async function beginRemovals(deps: BeginDeps, keepDays: number): Promise<
 
 /** All at once; where somebody keeps rows that belong to one of them locked, one by one, without those that are. */
 async function removeExpired({ transaction, queue }: BeginDeps, batchIds: readonly string[]): Promise<number> {
+  if (batchIds.length === 0) return 0;
   const remove = (ids: readonly string[]) => transaction((tx) => removeBatches(tx, { queue }, ids, { skipLocked: true }));
   const unlessLocked = async (ids: readonly string[]) =>
     remove(ids).catch((error: unknown) => {
