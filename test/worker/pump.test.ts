@@ -41,7 +41,8 @@ function startPump(
   const limits: number[] = [];
   const allWorked: string[] = [];
   const untried: string[] = [];
-  const rows = (keys: { batchId: string; ordinal: number }[]) => keys.map((key) => ({ ...key, isHeld: false }) as unknown as ClaimedImage);
+  const rows = (keys: { batchId: string; ordinal: number }[]) =>
+    keys.map((key) => ({ ...key, url: "https://shop.test/a.jpg", isHeld: false }) as unknown as ClaimedImage);
   const client = {
     query: async ({ values: [batchIds, ordinals] }: { values: [string[], number[]?] }) => ({
       rows: ordinals
