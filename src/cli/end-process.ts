@@ -5,6 +5,8 @@ import { threadsAtWork } from "../intake/run-in-thread.ts";
 const COMPILERS_MS = 100;
 /** So long a file may still be removed, say. */
 const DISK_MS = 1_000;
+const MOMENT_MS = 300;
+const LOOK_MS = 5;
 
 /**
  * Ends the process once nothing of ours runs any more. V8 compiles in threads, which may wait until the main thread collects
@@ -18,10 +20,19 @@ export async function endProcess(code: number): Promise<never> {
 }
 
 /**
+ * For who does not want to wait: at once, but for a moment in which what asks the disk may have its answer. A process that is killed has no
+ * exit code of its own.
+ */
+export async function endAtOnce(code: number): Promise<never> {
+  for (let waitedMs = 0; isDiskAsked() && waitedMs < MOMENT_MS; waitedMs += LOOK_MS) await delay(LOOK_MS);
+  exitNow(code);
+}
+
+/**
  * Ends the process at once. process.exit() waits for threads that ask the disk, and of a mount whose server is away they may never get an
  * answer: where any asks, the process is killed, after all that listens for its exit.
  */
-export function exitNow(code: number): never {
+function exitNow(code: number): never {
   process.once("exit", () => isDiskAsked() && process.kill(process.pid, "SIGKILL"));
   process.exit(code);
 }

@@ -1,4 +1,4 @@
-import { exitNow } from "./end-process.ts";
+import { endAtOnce } from "./end-process.ts";
 
 /** 128 plus the number of the signal, as shells have it. */
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -14,7 +14,7 @@ export function watchForInterruption(onFirst: () => void): Interruption {
   const watched = { signal: aborting.signal, exitCode: 0, end: () => {} };
   const listeners = Object.entries(CODES).map(([name, code]) => {
     const listener = () => {
-      if (aborting.signal.aborted) return name === "SIGHUP" ? undefined : exitNow(code);
+      if (aborting.signal.aborted) return name === "SIGHUP" ? undefined : void endAtOnce(code);
       watched.exitCode = code;
       aborting.abort();
       onFirst();

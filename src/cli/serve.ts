@@ -3,7 +3,7 @@ import { readConfig } from "../config.ts";
 import { withoutPassword } from "../domain/database-url.ts";
 import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
 import { createLog } from "../observe/log.ts";
-import { endProcess, exitNow } from "./end-process.ts";
+import { endAtOnce, endProcess } from "./end-process.ts";
 
 /** Serves until SIGTERM, Ctrl-C or the end of its terminal, then drains: images in hand are finished or given back, the database goes last. */
 export async function serve(): Promise<void> {
@@ -13,7 +13,7 @@ export async function serve(): Promise<void> {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
     // A second Ctrl-C ends the process at once, which loses nothing either.
-    if (isStopping && signal !== "SIGHUP") exitNow(130);
+    if (isStopping && signal !== "SIGHUP") void endAtOnce(130);
     // That one comes twice by itself, from the shell and from the kernel.
     if (isStopping) return;
     isStopping = true;

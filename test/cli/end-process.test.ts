@@ -9,14 +9,14 @@ import { createTestFolder } from "../support/folder.ts";
 
 const SCRIPT = `
   import { open, rm } from "node:fs/promises";
-  import { endProcess, exitNow } from ${JSON.stringify(import.meta.resolve("../../src/cli/end-process.ts"))};
+  import { endAtOnce, endProcess } from ${JSON.stringify(import.meta.resolve("../../src/cli/end-process.ts"))};
   import { runInThread } from ${JSON.stringify(import.meta.resolve("../../src/intake/run-in-thread.ts"))};
   const [how, asked, path] = process.argv.slice(1);
   if (asked === "file") void open(path);
   else if (asked === "thread") void runInThread(new URL("data:text/javascript,import('node:fs/promises').then(({ open }) => open(" + JSON.stringify(path) + "))"), {});
   else await rm("no-file", { force: true }).then(() => new Promise(setImmediate));
   process.once("exit", () => console.log("its exit was heard"));
-  if (how === "at once") exitNow(3);
+  if (how === "at once") void endAtOnce(3);
   else void endProcess(3);`;
 
 const end = async (how: "at once" | "in the end", asked: "nothing" | "file" | "thread", path = "") => {
