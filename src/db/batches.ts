@@ -76,6 +76,12 @@ export class BatchRemovedError extends Error {
   }
 }
 
+/** Rejects where a batch was removed meanwhile. Its rows go after it: where it is still there, so was all that was read. */
+export async function checkIsThere(db: Executor, batchId: string): Promise<void> {
+  const { rows } = await db.executeSql("select 1 from batch where batch_id = $1", [batchId]);
+  if (rows.length === 0) throw new BatchRemovedError();
+}
+
 /** Where each member of BatchRow comes from. A double holds counts of bytes up to 9 petabytes. */
 const BATCH_MEMBERS: Record<keyof BatchRow, string> = {
   batchId: "batch_id",

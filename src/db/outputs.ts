@@ -1,4 +1,4 @@
-import { BatchRemovedError } from "./batches.ts";
+import { checkIsThere } from "./batches.ts";
 import type { Executor } from "./connection/connect.ts";
 
 type OutputRow = { batchId: string; ordinal: number; fileName: string; format: string; bytes: number };
@@ -28,12 +28,6 @@ export async function* listOutputs(db: Executor, batchId: string): AsyncGenerato
     if (!last || page.length < PAGE_OUTPUTS) return checkIsThere(db, batchId);
     after = last;
   }
-}
-
-/** Its rows go after it: where it is still there, so was all that was read. */
-async function checkIsThere(db: Executor, batchId: string): Promise<void> {
-  const { rows } = await db.executeSql("select 1 from batch where batch_id = $1", [batchId]);
-  if (rows.length === 0) throw new BatchRemovedError();
 }
 
 /** The names among these that no output of the batch has. */

@@ -70,3 +70,16 @@ export async function listLostDeliveries(tx: Tx, limit: number): Promise<LostDel
   );
   return rows;
 }
+
+/** Removals without a job. */
+export async function listLostRemovals(tx: Tx, limit: number): Promise<{ batchId: string }[]> {
+  const { rows } = await tx.client.query<{ batchId: string }>(
+    `select batch_id as "batchId" from removed_batch r
+     where ${isStale("removed_at")}
+       and not exists (
+         select 1 from pgboss.job j where j.name = 'remove' and j.state in ('created', 'retry', 'active') and j.data->>'batchId' = r.batch_id::text)
+     order by removed_at limit $1`,
+    [limit],
+  );
+  return rows;
+}

@@ -103,16 +103,3 @@ export async function deleteRest(tx: Tx, { batchId }: RemovedBatch): Promise<voi
   for (const table of ["held_image", "host_share", "removed_batch"])
     await tx.executor.executeSql(`delete from ${table} where batch_id = $1`, [batchId]);
 }
-
-/** Those without a job: somebody removed it, or a backup was restored. What changed within the last minute may still be on its way. */
-export async function listLostRemovals(tx: Tx, limit: number): Promise<{ batchId: string }[]> {
-  const { rows } = await tx.executor.executeSql(
-    `select batch_id as "batchId" from removed_batch r
-     where removed_at not between now() - interval '1 minute' and now() + interval '1 minute'
-       and not exists (
-         select 1 from pgboss.job j where j.name = 'remove' and j.state in ('created', 'retry', 'active') and j.data->>'batchId' = r.batch_id::text)
-     order by removed_at limit $1`,
-    [limit],
-  );
-  return rows as { batchId: string }[];
-}

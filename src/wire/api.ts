@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { BatchRemovedError, findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
+import { checkIsThere, findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, isDatabaseAway, type Executor } from "../db/connection/connect.ts";
 import { listProducts, productPages, recordPages } from "../db/list-products.ts";
 import { impatient } from "../db/connection/lock-wait.ts";
@@ -121,7 +121,7 @@ function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">):
   const findWhole = async (output: { batchId: string; ordinal: number; fileName: string; bytes: number }) => {
     const file = await storage.findOutput(output);
     if (file?.bytes === output.bytes) return file;
-    if (!(await findBatch(db.executor, DEFAULT_TENANT_ID, output.batchId))) throw new BatchRemovedError();
+    await checkIsThere(db.executor, output.batchId);
     const error = new Error(`expected ${output.fileName} of ${output.bytes} bytes, got ${file ? file.bytes : "no file"}`);
     const known = Object.assign(error, { code: "output_lost" });
     warn(known, "an output is lost", { batchId: output.batchId });

@@ -1,8 +1,8 @@
 import type { RemoveJob } from "../contract/jobs.ts";
 import type { Database, Transaction } from "../db/connection/connect.ts";
 import { isLockRefused } from "../db/connection/lock-wait.ts";
-import { tryReconcileLock } from "../db/reconcile.ts";
-import { deleteImages, deleteProducts, deleteRest, findRemovedBatch, listExpiredBatches, listLostRemovals } from "../db/remove-batches.ts";
+import { listLostRemovals, tryReconcileLock } from "../db/reconcile.ts";
+import { deleteImages, deleteProducts, deleteRest, findRemovedBatch, listExpiredBatches } from "../db/remove-batches.ts";
 import type { Queue } from "../queue/queue.ts";
 import { removeBatches } from "../queue/remove-batches.ts";
 import type { Storage } from "../storage/storage.ts";
