@@ -26,14 +26,21 @@ export async function unpackBody(
   { path, head, coding }: { path: string; head: Buffer; coding: Coding },
   { file, gate, signal }: { file: BodyFile; gate: Gate; signal: AbortSignal },
 ): Promise<StageResult<null>> {
-  const take = async (pieces: AsyncIterable<Buffer>) => {
-    for await (const piece of pieces) {
-      file.take(piece);
-      await file.drain();
+  const unpack = async () => {
+    const decoder = createDecoder(coding, head);
+    const reading = pipeline(createReadStream(path), decoder, { signal }).catch(() => {});
+    try {
+      for await (const piece of decoder) {
+        file.take(piece);
+        await file.drain();
+      }
+    } finally {
+      // It cannot end well where bytes are left that the decoder does not want; where it fails otherwise, the decoder throws it.
+      await reading;
     }
   };
   try {
-    await runInside(gate, () => pipeline(createReadStream(path), createDecoder(coding, head), take, { signal }), signal);
+    await runInside(gate, unpack, signal);
     return succeeded(null);
   } catch (error) {
     const code = errorCode(error);

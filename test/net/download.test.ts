@@ -22,6 +22,7 @@ import { startOrigin, type Origin } from "../support/origin.ts";
 
 const BODY = randomBytes(300_000);
 const LARGE = randomBytes(3_000_000);
+const ZEROS = Buffer.alloc(300_000);
 
 const asUtf8 = (text: string) => Buffer.from(text).toString("latin1");
 const BOMB_BYTES = 4_000_000;
@@ -35,6 +36,9 @@ const PACKED: Record<string, Buffer> = {
   "gzip with more behind it": Buffer.concat([gzipSync(LARGE), Buffer.alloc(200_000, 7)]),
   "br with more behind it": Buffer.concat([brotliCompressSync(BODY), Buffer.alloc(200_000, 7)]),
   "deflate with more behind it": Buffer.concat([deflateSync(LARGE), Buffer.alloc(200_000, 7)]),
+  // All of it has come out while the last of the rest still is to be read.
+  "br of zeros with more behind it": Buffer.concat([brotliCompressSync(ZEROS), Buffer.alloc(100_000, 7)]),
+  "deflate of zeros with more behind it": Buffer.concat([deflateSync(ZEROS), Buffer.alloc(100_000, 7)]),
   "gzip bomb": gzipSync(Buffer.alloc(BOMB_BYTES)),
   "br bomb": brotliCompressSync(Buffer.alloc(BOMB_BYTES)),
   "gzip cut": gzipSync(LARGE).subarray(0, -100_000),
@@ -337,6 +341,8 @@ describe("a download", { timeout: 60_000 }, () => {
       ["gzip", "gzip with zeros behind it", LARGE],
       ["deflate", "deflate with more behind it", LARGE],
       ["br", "br with more behind it", BODY],
+      ...Array.from({ length: 5 }, () => ["br", "br of zeros with more behind it", ZEROS] as const),
+      ...Array.from({ length: 5 }, () => ["deflate", "deflate of zeros with more behind it", ZEROS] as const),
     ] as const) {
       const announced: (number | null)[] = [];
       const result = await download(packed(coding, file), { onBody: (bytes) => void announced.push(bytes) });
