@@ -94,7 +94,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, { 
     encoders: read.integer("ENCODERS", defaultEncoders(), 1, 1_024),
     // What would need more is refused with the number that it needs (domain/decode-cost.ts); 256 hold small images in every format.
     encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", defaultEncoderMb(databaseUrl), 256, 65_536) * MIB,
-    downloads: read.integer("DOWNLOADS", 512, 1, 4_096),
+    downloads: read.integer("DOWNLOADS", 768, 1, 4_096),
     downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 64, 1, 1_024),
     keepInputs: read.flag("KEEP_INPUTS", true),
     keepBatchesDays: read.integer("KEEP_BATCHES_DAYS", 0, 0, 36_500),

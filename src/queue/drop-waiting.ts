@@ -70,7 +70,7 @@ export function createDropping(boss: Pick<PgBoss, "deleteJob">) {
 
 const OF_BATCH = `select id from pgboss.job where name = $2 and state < 'active' and data->>'batchId' = $1::text for update skip locked`;
 
-/** All images of one host that have a job, in one reading of the queue. Some 4,000 at most have one, and each is found by key. */
+/** All images of one host that have a job, in one reading of the queue. Some 8,000 at most have one, and each is found by key. */
 const OF_HOST = `select j.id, i.ordinal, j.state = 'active' as "isActive"
   from (select id, state, jsonb_array_elements_text(data->'ordinals')::int as ordinal from pgboss.job where name = 'image' and state <= 'active' and data->>'batchId' = $1::text offset 0) j
   cross join lateral (select ordinal from image where batch_id = $1::uuid and ordinal = j.ordinal and host = $2 offset 0) i`;

@@ -19,12 +19,12 @@ import { sendTagged } from "./send-tagged.ts";
 /** A page is what one short transaction writes. */
 export const PAGE_IMAGES = 100;
 /** The most images of one batch that wait as jobs: the queue stays small however large the batch is. */
-export const QUEUED_MAX = 4_000;
+export const QUEUED_MAX = 8_000;
 /**
  * Whoever takes a batch below this sends the next plan job. What is left is work for the meantime, and at the end of a batch the
  * images that are fetched ahead (docs/adr/0011-fetching-ahead.md).
  */
-export const QUEUED_LOW_WATER = 3_000;
+export const QUEUED_LOW_WATER = 7_000;
 
 type PlanQueue = Pick<Queue, "sendImages" | "announceBatch" | "sendFinish" | "headTag">;
 

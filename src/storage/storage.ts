@@ -156,11 +156,11 @@ function checkOneFileSystem(temp: string, folder: string): void {
 }
 
 /**
- * So many files can still be made while images are claimed: 4,000 for the input and the output of each of the two thousand that may be in
+ * So many files can still be made while images are claimed: 8,000 for the input and the output of each of the four thousand that may be in
  * hand, the rest for a database beside them and for uploads, since no inodes are kept back for the system as blocks are. Of a file system
  * that has few it is a tenth. One that does not count them (Btrfs, FAT) says 0 of 0, and is never short.
  */
-const FREE_FILES_MIN = 10_000;
+const FREE_FILES_MIN = 14_000;
 const FREE_FILES_SHARE = 1 / 10;
 
 async function freeBytes(dataDir: string): Promise<number> {

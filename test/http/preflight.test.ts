@@ -230,7 +230,7 @@ describe("POST /v1/preflight", () => {
     const share = (404 - expected.failures.expected) / 404;
     assert.ok(Math.abs(expected.bytes - 404 * share * size) < size, `${expected.bytes}`);
     assert.ok(Math.abs(expected.megapixels - 404 * share * 0.0768) < 0.2, `${expected.megapixels}`);
-    assert.deepEqual(expected.assumes, { encoders: 2, downloads: 512, downloadsPerHost: 32, format: "png" });
+    assert.deepEqual(expected.assumes, { encoders: 2, downloads: 768, downloadsPerHost: 32, format: "png" });
     assert.equal(expected.seconds, Math.max(expected.fetchSeconds, expected.encodeSeconds));
 
     const shown = `${JSON.stringify(found)}${service.output.join("\n")}`;

@@ -64,14 +64,14 @@ describe("planning and settling", () => {
     await db.transaction((tx) => queue.endClaims(tx, claims));
   };
 
-  test("a batch is planned in pages, with at most 4,000 images queued, and a page twice changes nothing", async () => {
-    const batchId = await load(distinct(4_500));
+  test("a batch is planned in pages, with at most 8,000 images queued, and a page twice changes nothing", async () => {
+    const batchId = await load(distinct(8_500));
     assert.equal(await jobsOf("image", batchId), 100, "the first page came with the upload");
     assert.equal(await jobsOf("plan", batchId), 1);
     await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
     await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
-    assert.equal(await jobsOf("image", batchId), 4_000);
-    assert.equal((await batchRow(batchId))["images_queued"], 4_000);
+    assert.equal(await jobsOf("image", batchId), 8_000);
+    assert.equal((await batchRow(batchId))["images_queued"], 8_000);
 
     // The settle that crosses the low-water mark sends the next plan job, once.
     await db.executor.executeSql("delete from pgboss.job where name = 'plan'");
@@ -81,7 +81,7 @@ describe("planning and settling", () => {
     assert.equal(await jobsOf("plan", batchId), 1);
     await planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));
     const row = await batchRow(batchId);
-    assert.deepEqual([row["is_planned"], row["images_queued"], row["images_done"]], [true, 3_400, 1_100]);
+    assert.deepEqual([row["is_planned"], row["images_queued"], row["images_done"]], [true, 7_400, 1_100]);
     await drainQueue();
   });
 
@@ -403,7 +403,7 @@ describe("planning and settling", () => {
     const claims = await claim(400);
     const lastOfSmall = claims.findLastIndex(({ data }) => data.batchId === small);
     assert.equal(claims.filter(({ data }) => data.batchId === small).length, 20);
-    assert.ok(lastOfSmall < 300, `the small batch was through after ${lastOfSmall} of the big one's 4,000 queued images`);
+    assert.ok(lastOfSmall < 300, `the small batch was through after ${lastOfSmall} of the big one's 5,000 queued images`);
     await db.executor.executeSql("delete from pgboss.job");
   });
 

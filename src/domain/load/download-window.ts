@@ -28,7 +28,7 @@ const RESERVE = 1.25;
 /** Weight of a new time in its average: some thirty images are remembered. */
 const NEW_WEIGHT = 1 / 32;
 /** So many images are in hand at the end at most, however quickly they are encoded. */
-const AT_END_MAX = 2_000;
+const AT_END_MAX = 4_000;
 
 /**
  * The network must never starve the cores, and nothing is gained by fetching far ahead of them. By Little's law the window
