@@ -15,16 +15,22 @@ import { eventually } from "../support/eventually.ts";
 
 const BATCH_ID = "019abc12-3456-7def-8123-456789abcdef";
 const migrations = new URL("../../migrations/", import.meta.url);
+const { entries: journal } = JSON.parse(await readFile(new URL("meta/_journal.json", migrations), "utf8")) as {
+  entries: { tag: string; when: number }[];
+};
+
+function whenOf(tag: string): number {
+  const found = journal.find((entry) => entry.tag === tag);
+  assert.ok(found, tag);
+  return found.when;
+}
 
 test("a batch that an earlier version took goes on after the migration, with its rows as they were", async () => {
   const url = await createTestDatabase();
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   onCleanup(() => client.end());
-  const journal = JSON.parse(await readFile(new URL("meta/_journal.json", migrations), "utf8")) as {
-    entries: { tag: string; when: number }[];
-  };
-  const [first] = journal.entries;
+  const [first] = journal;
   assert.ok(first);
   await client.query("drop schema public cascade; create schema public; drop schema drizzle cascade; create schema drizzle");
   await client.query("create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)");
@@ -109,10 +115,7 @@ test("a role that may not make the tables is told what it needs, and that is eno
     await admin.query(`alter role ${role} reset search_path; grant create on schema public to ${role}`);
     await migrateDatabase(theirs);
     await admin.query("alter table host_pause owner to current_user");
-    const { rows: replaced } = await admin.query<{ when: number }>(
-      "select min(created_at)::float8 as when from (select created_at from drizzle.__drizzle_migrations order by created_at desc limit 3) newest",
-    );
-    await admin.query("delete from drizzle.__drizzle_migrations where created_at >= $1", [replaced[0]?.when]);
+    await admin.query("delete from drizzle.__drizzle_migrations where created_at >= $1", [whenOf("0020_asked_pauses")]);
     await assert.rejects(migrateDatabase(theirs), /must be owner of table host_pause.+`alter table NAME owner to ROLE`/);
     await admin.query(`alter table host_pause owner to ${role}`);
     await migrateDatabase(theirs);
@@ -161,11 +164,7 @@ test("a migration behind a dashboard's open transaction says whose it is, holds 
     await client.connect();
     onCleanup(() => client.end());
   }
-  const journal = JSON.parse(await readFile(new URL("meta/_journal.json", migrations), "utf8")) as {
-    entries: { tag: string; when: number }[];
-  };
-  const replaced = journal.entries.find(({ tag }) => tag === "0016_report_counts");
-  await admin.query("delete from drizzle.__drizzle_migrations where created_at >= $1", [replaced?.when]);
+  await admin.query("delete from drizzle.__drizzle_migrations where created_at >= $1", [whenOf("0016_report_counts")]);
   await dashboard.query("begin; select from report.products");
   const { rows } = await dashboard.query<{ pid: number }>("select pg_backend_pid() as pid");
   const { promise: said, resolve: locked } = Promise.withResolvers<string>();
@@ -176,5 +175,5 @@ test("a migration behind a dashboard's open transaction says whose it is, holds 
   await dashboard.query("commit");
   await migrated;
   const { rows: done } = await admin.query("select max(created_at)::float8 as last from drizzle.__drizzle_migrations");
-  assert.equal(done[0]?.last, journal.entries.at(-1)?.when);
+  assert.equal(done[0]?.last, journal.at(-1)?.when);
 });

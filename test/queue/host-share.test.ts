@@ -358,7 +358,7 @@ describe("a host's share of a batch", () => {
         [0, QUEUED_MAX + 230, true, QUEUED_MAX + 300],
       );
 
-      await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -1_000 }]));
+      await db.transaction((tx) => queue.sendImages(tx, [{ data: { batchId: randomUUIDv7(), ordinal: 0 }, priority: -2_000 }]));
       await rowsOf("delete from pgboss.job where name = 'plan'");
       assert.ok(await resumeHost(batchId));
       assert.equal((await jobs(batchId)).length, 0, "none in the statement that resumes it");
@@ -368,7 +368,7 @@ describe("a host's share of a batch", () => {
       const queued = await jobs(batchId);
       assert.ok(queued.length > QUEUED_MAX - 100 && queued.length <= QUEUED_MAX, String(queued.length));
       const priorities = [...new Set(queued.map(({ priority }) => priority))].toSorted((a, b) => b - a);
-      assert.equal(priorities[0], -1_001, "beside what is served now and not before it");
+      assert.equal(priorities[0], -2_001, "beside what is served now and not before it");
       assert.ok(priorities.every((each) => queued.filter(({ priority }) => priority === each).length <= TAG_IMAGES));
 
       await rowsOf("delete from pgboss.job where name = 'plan'");
