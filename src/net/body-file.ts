@@ -2,8 +2,8 @@ import { createHash, hash, type Hash } from "node:crypto";
 import { closeSync, openSync, write, writeSync } from "node:fs";
 import { READ_BYTES, type Sink } from "./http1/connection.ts";
 
-/** How much of a body is gathered before it is written. 768 downloads at once hold 192 MB. */
-const PIECE_BYTES = 256 * 1024;
+/** How much of a body is gathered before it is written. 768 downloads at once hold 120 MB. */
+const PIECE_BYTES = 160 * 1024;
 /** What is handed on for a look at the headers. */
 const HEAD_BYTES = 16 * 1024;
 /** More pieces than this do not wait to be used again. */
