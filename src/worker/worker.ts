@@ -73,7 +73,7 @@ const FINISHES_AT_ONCE = 2;
 const REMOVALS_AT_ONCE = 2;
 /** An image of a batch that is held up is claimed and put off again after so long: of 8,000 that are queued, 270 a second. */
 const HELD_UP_MS = 30_000;
-/** From 8 to 768 images in hand takes eleven looks, where the line lets it: less than the 300 ms of a far origin. */
+/** From 8 to 768 images in hand takes twelve looks, where the line lets it: the 300 ms of a far origin. */
 const LOOK_MS = 25;
 
 /** Everything that happens to a batch after it was accepted. */

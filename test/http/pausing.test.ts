@@ -25,7 +25,8 @@ describe("a batch that is paused", () => {
   before(async () => {
     origin = await startOrigin((_, response, url) => {
       if (url.pathname.startsWith("/kept/")) kept.push(response);
-      else response.writeHead(403).end();
+      // As far away as an origin is: within a millisecond each, all could be refused before the first is recorded.
+      else setTimeout(() => response.writeHead(403).end(), 30);
     });
     const url = await createTestDatabase();
     db = connectDatabase({ url, poolMax: 1, onError: () => {} });
@@ -76,8 +77,7 @@ describe("a batch that is paused", () => {
 
   test("because too much fails says so, tries nothing more, and ends whole after it is resumed", async () => {
     const receiver = await startReceiver();
-    // Of 700 not all are tried before the first are recorded, however busy the database is: 500 may wait for that (worker/claim/claim-room).
-    const images = [...photos("a", 13), ...refusing("denied", 587), ...photos("b", 100)];
+    const images = [...photos("a", 13), ...refusing("denied", 87), ...photos("b", 100)];
     const batch = await begin(images, { pauseAtFailurePercent: 30, webhookUrl: receiver.url });
     assert.deepEqual([batch.pauseAtFailurePercent, batch.pausedAt, batch.pauseReason], [30, null, null]);
 
@@ -90,7 +90,7 @@ describe("a batch that is paused", () => {
     await atRest(batch);
     const { progress } = await look(batch);
     const settled = progress.completed + progress.failed;
-    assert.ok(settled >= 20 && settled < images.length, `${settled} were settled`);
+    assert.ok(settled >= 20 && settled < 200, `${settled} were settled`);
     const asked = hits("/denied/") + hits("/photo/");
     assert.equal(asked, settled);
 
@@ -113,7 +113,7 @@ describe("a batch that is paused", () => {
     assert.equal(answers.find(({ status }) => status === 409)?.answer.code, "batch_not_paused");
 
     const end = await ended(batch);
-    assert.deepEqual([end.status, end.progress.completed, end.progress.failed], ["completed", 113, 587]);
+    assert.deepEqual([end.status, end.progress.completed, end.progress.failed], ["completed", 113, 87]);
     for (const url of images) assert.equal(origin.hits.get(new URL(url).pathname), 1, url);
     assert.deepEqual(
       await rowsOf(
@@ -122,7 +122,7 @@ describe("a batch that is paused", () => {
       ),
       [
         { state: "done", n: 113, attempts: 1 },
-        { state: "failed", n: 587, attempts: 1 },
+        { state: "failed", n: 87, attempts: 1 },
       ],
     );
 
