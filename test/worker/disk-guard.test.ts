@@ -141,6 +141,20 @@ test("a disk that is away is no free reserve, where none is asked for either", a
   assert.equal(await guard.check(), false);
 });
 
+test("what fails while the disk is being looked at is judged by a look that begins after it, one for all", async (t) => {
+  const { guard, disk } = await startGuard(t, RESERVE + 1);
+  const before = disk.looks;
+  const answer = disk.hang();
+  const first = guard.check();
+  const later = [guard.check(), guard.check()];
+  assert.equal(disk.looks, before + 1);
+  answer();
+  assert.equal(await first, true);
+  disk.isAway = true;
+  assert.deepEqual(await Promise.all(later), [false, false]);
+  assert.equal(disk.looks, before + 2);
+});
+
 test("a disk that does not answer is asked once, and counts as one that cannot be written after ten seconds", async (t) => {
   t.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
   const { guard, disk } = await startGuard(t, RESERVE + 1);

@@ -13,7 +13,7 @@ export type DiskGuard = Pick<DiskLoad, "begin"> & {
   refusedMs(image: { batchId: string; ordinal: number }, detail: string): number;
   /** A file was stored: the system has room for some, so that no more is held up than what it refused. */
   onStored(): void;
-  /** Looks now. Whether the reserve is free. */
+  /** Looks now, whatever a look that began earlier may find. Whether the reserve is free. */
   check(): Promise<boolean>;
   /** An image is given up whose files could not be stored, although the reserve was free. */
   onGivenUp(detail: string): void;
@@ -64,10 +64,21 @@ export async function startDiskGuard(options: {
   // One at a time: on a disk that hangs each takes a thread.
   let looking: Promise<number> | null = null;
   const look = () => (looking ??= lookNow().finally(() => (looking = null)));
+  // What a look began to ask before a file failed says nothing of why.
+  let next: Promise<number> | null = null;
+  const lookAnew = () => {
+    if (looking === null) return look();
+    return (next ??= looking
+      .catch(() => {})
+      .then(() => {
+        next = null;
+        return look();
+      }));
+  };
 
-  const check = async () => {
+  const check = async (found: Promise<number>) => {
     let err: unknown = null;
-    const freeBytes = await answerInTime(look()).catch((error: unknown) => {
+    const freeBytes = await answerInTime(found).catch((error: unknown) => {
       err = error;
       load.onLook()(-freeBytesMin);
       return 0;
@@ -81,15 +92,15 @@ export async function startDiskGuard(options: {
     return err === null && freeBytes >= freeBytesMin;
   };
   const waits = createWaits({ now, log, hasRoom: () => hasRoom });
-  await check();
-  const timer = setInterval(() => void check(), LOOK_MS);
+  await check(look());
+  const timer = setInterval(() => void check(look()), LOOK_MS);
   return {
     begin: load.begin,
     claimMax: () => waits.limit(load.claimMax),
     retryMs: waits.retryMs,
     refusedMs: waits.refusedMs,
     onStored: waits.onStored,
-    check,
+    check: () => check(lookAnew()),
     onGivenUp: (detail) => warn(new Error(detail), "images were given up because their files could not be stored"),
     stop: () => clearInterval(timer),
   };
