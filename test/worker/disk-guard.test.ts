@@ -155,6 +155,18 @@ test("what fails while the disk is being looked at is judged by a look that begi
   assert.equal(disk.looks, before + 2);
 });
 
+test("what failed while the disk was away is not judged by a look at one that has just come back", async (t) => {
+  const { guard, disk } = await startGuard(t, RESERVE + 1);
+  disk.isAway = true;
+  assert.equal(await guard.check(), false);
+  disk.isAway = false;
+  disk.nowMs = 4_999;
+  assert.equal(await guard.check(), false);
+  assert.equal(guard.claimMax(), Infinity, "others are claimed");
+  disk.nowMs = 5_000;
+  assert.equal(await guard.check(), true);
+});
+
 test("a disk that does not answer is asked once, and counts as one that cannot be written after ten seconds", async (t) => {
   t.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
   const { guard, disk } = await startGuard(t, RESERVE + 1);

@@ -13,7 +13,7 @@ export type DiskGuard = Pick<DiskLoad, "begin"> & {
   refusedMs(image: { batchId: string; ordinal: number }, detail: string): number;
   /** A file was stored: the system has room for some, so that no more is held up than what it refused. */
   onStored(): void;
-  /** Looks now, whatever a look that began earlier may find. Whether the reserve is free. */
+  /** Looks now, whatever a look that began earlier may find. Whether the reserve is free, and has been for some seconds: a file that failed may have failed before. */
   check(): Promise<boolean>;
   /** An image is given up whose files could not be stored, although the reserve was free. */
   onGivenUp(detail: string): void;
@@ -21,6 +21,8 @@ export type DiskGuard = Pick<DiskLoad, "begin"> & {
 };
 
 const LOOK_MS = 1_000;
+/** From a file that fails to the look that judges it, on a machine that is busy. */
+const JUDGED_MS = 5_000;
 /** Where there is room for one image at most, its job of up to ten is claimed so long after one had to be given back. */
 const TRIAL_MS = 5_000;
 /**
@@ -54,28 +56,14 @@ export async function startDiskGuard(options: {
   // Hundreds of images meet the same disk.
   const warn = createCalmWarn({ log, isKnown: () => true });
   let hasRoom = true;
+  let lastWantingAt = -Infinity;
 
-  const lookNow = async () => {
+  const { look, lookAnew } = createLooks(async () => {
     const onFound = load.onLook();
     const freeBytes = await options.freeBytes();
     onFound(freeBytes - freeBytesMin);
     return freeBytes;
-  };
-  // One at a time: on a disk that hangs each takes a thread.
-  let looking: Promise<number> | null = null;
-  const look = () => (looking ??= lookNow().finally(() => (looking = null)));
-  // What a look began to ask before a file failed says nothing of why.
-  let next: Promise<number> | null = null;
-  const lookAnew = () => {
-    if (looking === null) return look();
-    return (next ??= looking
-      .catch(() => {})
-      .then(() => {
-        next = null;
-        return look();
-      }));
-  };
-
+  });
   const check = async (found: Promise<number>) => {
     let err: unknown = null;
     const freeBytes = await answerInTime(found).catch((error: unknown) => {
@@ -89,7 +77,7 @@ export async function startDiskGuard(options: {
       else log.error({ freeBytes, freeBytesMin }, "the disk is full, nothing new is claimed");
     }
     hasRoom = load.hasRoom;
-    return err === null && freeBytes >= freeBytesMin;
+    if (err !== null || freeBytes < freeBytesMin) lastWantingAt = now();
   };
   const waits = createWaits({ now, log, hasRoom: () => hasRoom });
   await check(look());
@@ -100,9 +88,32 @@ export async function startDiskGuard(options: {
     retryMs: waits.retryMs,
     refusedMs: waits.refusedMs,
     onStored: waits.onStored,
-    check: () => check(lookAnew()),
+    async check() {
+      await check(lookAnew());
+      return now() - lastWantingAt >= JUDGED_MS;
+    },
     onGivenUp: (detail) => warn(new Error(detail), "images were given up because their files could not be stored"),
     stop: () => clearInterval(timer),
+  };
+}
+
+/** One at a time, since on a disk that hangs each takes a thread. */
+function createLooks(lookNow: () => Promise<number>) {
+  let looking: Promise<number> | null = null;
+  let next: Promise<number> | null = null;
+  const look = () => (looking ??= lookNow().finally(() => (looking = null)));
+  return {
+    look,
+    /** What a look began to ask before a file failed says nothing of why. */
+    lookAnew() {
+      if (looking === null) return look();
+      return (next ??= looking
+        .catch(() => {})
+        .then(() => {
+          next = null;
+          return look();
+        }));
+    },
   };
 }
 
