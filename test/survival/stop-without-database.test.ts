@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { once } from "node:events";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { connectDatabase } from "../../src/db/connection/connect.ts";
 import { isDatabaseReady } from "../../src/db/connection/readiness.ts";
 import { makeSamplePhoto } from "../../src/image/sample-photo.ts";
@@ -12,89 +12,91 @@ import { createTestFolder } from "../support/folder.ts";
 import { startService } from "../support/service.ts";
 import { slowCatalogue, startSlowOrigin } from "../support/slow-catalogue.ts";
 
-test(
-  "while the database is away every answer says so, a stop ends within 30 s, and the next process goes on",
-  { timeout: 90_000 },
-  async () => {
+describe("without its database", { concurrency: true }, () => {
+  test(
+    "while the database is away every answer says so, a stop ends within 30 s, and the next process goes on",
+    { timeout: 90_000 },
+    async () => {
+      const databaseUrl = await createTestDatabase();
+      const wire = await startWire(new URL(databaseUrl));
+      const origin = await startSlowOrigin(100, await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" }));
+      const env = { DATA_DIR: await createTestFolder(), ENCODERS: "1" };
+      const first = await startService({
+        ...env,
+        DATABASE_URL: Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${wire.port}` }).href,
+      });
+      const { requestId } = await first.upload(slowCatalogue(origin, 40));
+      await eventually("the middle", async () => (await first.status(requestId)).progress.completed > 3);
+
+      wire.cut();
+      assert.equal(
+        (
+          await eventually("the news", async () => {
+            const response = await fetch(`${first.url}/readyz`);
+            return response.status === 503 && response;
+          })
+        ).status,
+        503,
+      );
+      for (const asked of [
+        fetch(`${first.url}/getProcessingStatus/${requestId}`),
+        fetch(`${first.url}/uploadAndProcessDocument`, {
+          method: "POST",
+          headers: { "content-type": "text/csv" },
+          body: slowCatalogue(origin, 1),
+        }),
+      ]) {
+        const response = await asked;
+        assert.deepEqual(
+          [response.status, ((await response.json()) as { code: string }).code, response.headers.get("retry-after")],
+          [503, "unavailable", "5"],
+        );
+      }
+      assert.equal((await fetch(`${first.url}/healthz`)).status, 200);
+      const startedAt = performance.now();
+      await first.kill("SIGTERM");
+      assert.ok(performance.now() - startedAt < 30_000);
+
+      const second = await startService({ ...env, DATABASE_URL: databaseUrl });
+      assert.deepEqual((await second.finished(requestId)).progress, {
+        total: 40,
+        completed: 40,
+        failed: 0,
+        skipped: 0,
+        reused: 0,
+        percent: 100,
+      });
+      assert.equal((await second.kill("SIGTERM")).code, 0);
+    },
+  );
+
+  test("while the database hangs without closing its connections, a stop ends nevertheless", { timeout: 90_000 }, async () => {
     const databaseUrl = await createTestDatabase();
     const wire = await startWire(new URL(databaseUrl));
-    const origin = await startSlowOrigin(100, await makeSamplePhoto({ width: 320, height: 240, seed: 3, format: "jpeg" }));
-    const env = { DATA_DIR: await createTestFolder(), ENCODERS: "1" };
-    const first = await startService({
-      ...env,
+    const service = await startService({
       DATABASE_URL: Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${wire.port}` }).href,
+      DATA_DIR: await createTestFolder(),
+      ENCODERS: "1",
     });
-    const { requestId } = await first.upload(slowCatalogue(origin, 40));
-    await eventually("the middle", async () => (await first.status(requestId)).progress.completed > 3);
-
-    wire.cut();
-    assert.equal(
-      (
-        await eventually("the news", async () => {
-          const response = await fetch(`${first.url}/readyz`);
-          return response.status === 503 && response;
-        })
-      ).status,
-      503,
-    );
-    for (const asked of [
-      fetch(`${first.url}/getProcessingStatus/${requestId}`),
-      fetch(`${first.url}/uploadAndProcessDocument`, {
-        method: "POST",
-        headers: { "content-type": "text/csv" },
-        body: slowCatalogue(origin, 1),
-      }),
-    ]) {
-      const response = await asked;
-      assert.deepEqual(
-        [response.status, ((await response.json()) as { code: string }).code, response.headers.get("retry-after")],
-        [503, "unavailable", "5"],
-      );
-    }
-    assert.equal((await fetch(`${first.url}/healthz`)).status, 200);
+    wire.hang();
     const startedAt = performance.now();
-    await first.kill("SIGTERM");
+    assert.deepEqual(await service.kill("SIGTERM"), { code: 0, signal: null });
     assert.ok(performance.now() - startedAt < 30_000);
-
-    const second = await startService({ ...env, DATABASE_URL: databaseUrl });
-    assert.deepEqual((await second.finished(requestId)).progress, {
-      total: 40,
-      completed: 40,
-      failed: 0,
-      skipped: 0,
-      reused: 0,
-      percent: 100,
-    });
-    assert.equal((await second.kill("SIGTERM")).code, 0);
-  },
-);
-
-test("while the database hangs without closing its connections, a stop ends nevertheless", { timeout: 90_000 }, async () => {
-  const databaseUrl = await createTestDatabase();
-  const wire = await startWire(new URL(databaseUrl));
-  const service = await startService({
-    DATABASE_URL: Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${wire.port}` }).href,
-    DATA_DIR: await createTestFolder(),
-    ENCODERS: "1",
   });
-  wire.hang();
-  const startedAt = performance.now();
-  assert.deepEqual(await service.kill("SIGTERM"), { code: 0, signal: null });
-  assert.ok(performance.now() - startedAt < 30_000);
-});
 
-test("who asks whether a database is ready that hangs waits some seconds, not a statement's minute", async () => {
-  const databaseUrl = await createTestDatabase();
-  const wire = await startWire(new URL(databaseUrl));
-  const url = Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${wire.port}` }).href;
-  const db = connectDatabase({ url, poolMax: 2, onError: () => {} });
-  onCleanup(() => db.close());
-  assert.equal(await isDatabaseReady(db), true);
-  wire.hang();
-  const askedAt = performance.now();
-  assert.equal(await isDatabaseReady(db), false, "on the connection that is open");
-  assert.equal(await isDatabaseReady(db), false, "on a new one");
-  assert.ok(performance.now() - askedAt < 30_000);
+  test("who asks whether a database is ready that hangs waits some seconds, not a statement's minute", async () => {
+    const databaseUrl = await createTestDatabase();
+    const wire = await startWire(new URL(databaseUrl));
+    const url = Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${wire.port}` }).href;
+    const db = connectDatabase({ url, poolMax: 2, onError: () => {} });
+    onCleanup(() => db.close());
+    assert.equal(await isDatabaseReady(db), true);
+    wire.hang();
+    const askedAt = performance.now();
+    assert.equal(await isDatabaseReady(db), false, "on the connection that is open");
+    assert.equal(await isDatabaseReady(db), false, "on a new one");
+    assert.ok(performance.now() - askedAt < 30_000);
+  });
 });
 
 /** A way to the database that can be cut for good, or hang: what comes from then on is neither handed on nor answered. */
