@@ -318,99 +318,101 @@ describe("the pump", () => {
     await pump.drain(1_000);
   });
 
-  test("what was being claimed as its batch was paused is given back as well, whether something else of it was in hand or not", async () => {
-    const pauseDuringClaim = async (inHand: Claim[]) => {
-      let isPaused = false;
-      let commit = async () => {};
-      const pages = [inHand];
-      const { pump, works, limits } = startPump(pages, { isPaused: () => isPaused, commit: () => commit() });
-      await eventually("what is in hand", async () => limits.length === 1 && works.length === inHand.length);
-      const [read, committed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-      commit = () => {
-        read.resolve();
-        return committed.promise;
+  describe("whose batches are paused", { concurrency: true }, () => {
+    test("what was being claimed as its batch was paused is given back as well, whether something else of it was in hand or not", async () => {
+      const pauseDuringClaim = async (inHand: Claim[]) => {
+        let isPaused = false;
+        let commit = async () => {};
+        const pages = [inHand];
+        const { pump, works, limits } = startPump(pages, { isPaused: () => isPaused, commit: () => commit() });
+        await eventually("what is in hand", async () => limits.length === 1 && works.length === inHand.length);
+        const [read, committed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+        commit = () => {
+          read.resolve();
+          return committed.promise;
+        };
+        pages.push([claimOf("late")]);
+        pump.wake();
+        await read.promise;
+        commit = async () => {};
+        isPaused = true;
+        pump.giveBackPaused();
+        await eventually("the first look", async () => works.every(({ lease }) => lease.signal.aborted));
+        committed.resolve();
+        const late = await eventually("the late one", async () => works[inHand.length]);
+        await eventually("it to be given back", async () => late.lease.signal.aborted, 10_000);
+        await pump.drain(1_000);
       };
-      pages.push([claimOf("late")]);
-      pump.wake();
-      await read.promise;
-      commit = async () => {};
-      isPaused = true;
+      await Promise.all([pauseDuringClaim([]), pauseDuringClaim([claimOf("waiting")])]);
+    });
+
+    test("what is asked for of a batch that is paused a moment after another has its own grace", async () => {
+      const paused = new Set<string>();
+      const { pump, works } = startPump([[claimOf("later", 0, "next"), claimOf("waiting"), claimOf("asked")]], {
+        isPaused: (batchId) => paused.has(batchId),
+      });
+      await eventually("all three", async () => works.length === 3);
+      const [later, waiting, asked] = works.map(({ lease }) => lease);
+      assert.ok(later && waiting && asked);
+      for (const lease of [later, asked]) lease.onAsked();
+      let wasGivenBack = false;
+      asked.signal.addEventListener("abort", () => (wasGivenBack = later.signal.aborted));
+      paused.add("b");
       pump.giveBackPaused();
-      await eventually("the first look", async () => works.every(({ lease }) => lease.signal.aborted));
-      committed.resolve();
-      const late = await eventually("the late one", async () => works[inHand.length]);
-      await eventually("it to be given back", async () => late.lease.signal.aborted, 10_000);
+      await eventually("the first look", async () => waiting.signal.aborted);
+      paused.add("next");
+      pump.giveBackPaused();
+      await eventually("both to be given back", async () => asked.signal.aborted && later.signal.aborted, 10_000);
+      assert.equal(wasGivenBack, false);
       await pump.drain(1_000);
-    };
-    await Promise.all([pauseDuringClaim([]), pauseDuringClaim([claimOf("waiting")])]);
-  });
-
-  test("what is asked for of a batch that is paused a moment after another has its own grace", async () => {
-    const paused = new Set<string>();
-    const { pump, works } = startPump([[claimOf("later", 0, "next"), claimOf("waiting"), claimOf("asked")]], {
-      isPaused: (batchId) => paused.has(batchId),
     });
-    await eventually("all three", async () => works.length === 3);
-    const [later, waiting, asked] = works.map(({ lease }) => lease);
-    assert.ok(later && waiting && asked);
-    for (const lease of [later, asked]) lease.onAsked();
-    let wasGivenBack = false;
-    asked.signal.addEventListener("abort", () => (wasGivenBack = later.signal.aborted));
-    paused.add("b");
-    pump.giveBackPaused();
-    await eventually("the first look", async () => waiting.signal.aborted);
-    paused.add("next");
-    pump.giveBackPaused();
-    await eventually("both to be given back", async () => asked.signal.aborted && later.signal.aborted, 10_000);
-    assert.equal(wasGivenBack, false);
-    await pump.drain(1_000);
-  });
 
-  test("what is claimed after a pause, of a batch that is paused a moment later, has its own grace too", async () => {
-    const paused = new Set<string>();
-    const pages = [[claimOf("waiting"), claimOf("asked")]];
-    const { pump, works } = startPump(pages, { isPaused: (batchId) => paused.has(batchId) });
-    await eventually("both", async () => works.length === 2);
-    const [waiting, asked] = works.map(({ lease }) => lease);
-    assert.ok(waiting && asked);
-    asked.onAsked();
-    const given = Promise.withResolvers<void>();
-    asked.signal.addEventListener("abort", () => setImmediate(given.resolve));
-    paused.add("b");
-    pump.giveBackPaused();
-    await eventually("the first look", async () => waiting.signal.aborted);
-    pages.push([claimOf("later", 0, "next")]);
-    pump.wake();
-    const { lease: later } = await eventually("the next", async () => works[2]);
-    later.onAsked();
-    paused.add("next");
-    pump.giveBackPaused();
-    await given.promise;
-    assert.equal(later.signal.aborted, false);
-    await eventually("it to be given back", async () => later.signal.aborted, 10_000);
-    await pump.drain(1_000);
-  });
-
-  test("what has been fetched of a paused batch has longer to be worked, and is given back then", async () => {
-    const { pump, works } = startPump([[claimOf("other", 0, "next"), claimOf("fetched"), claimOf("asked")]], {
-      isPaused: (batchId) => batchId === "b" && works.length === 3,
+    test("what is claimed after a pause, of a batch that is paused a moment later, has its own grace too", async () => {
+      const paused = new Set<string>();
+      const pages = [[claimOf("waiting"), claimOf("asked")]];
+      const { pump, works } = startPump(pages, { isPaused: (batchId) => paused.has(batchId) });
+      await eventually("both", async () => works.length === 2);
+      const [waiting, asked] = works.map(({ lease }) => lease);
+      assert.ok(waiting && asked);
+      asked.onAsked();
+      const given = Promise.withResolvers<void>();
+      asked.signal.addEventListener("abort", () => setImmediate(given.resolve));
+      paused.add("b");
+      pump.giveBackPaused();
+      await eventually("the first look", async () => waiting.signal.aborted);
+      pages.push([claimOf("later", 0, "next")]);
+      pump.wake();
+      const { lease: later } = await eventually("the next", async () => works[2]);
+      later.onAsked();
+      paused.add("next");
+      pump.giveBackPaused();
+      await given.promise;
+      assert.equal(later.signal.aborted, false);
+      await eventually("it to be given back", async () => later.signal.aborted, 10_000);
+      await pump.drain(1_000);
     });
-    await eventually("all three", async () => works.length === 3);
-    const [other, fetched, asked] = works.map(({ lease }) => lease);
-    assert.ok(other && fetched && asked);
-    asked.onAsked();
-    for (const lease of [other, fetched]) {
-      lease.onAsked();
-      lease.onFetched();
-    }
-    let wasGivenBack = false;
-    asked.signal.addEventListener("abort", () => (wasGivenBack = fetched.signal.aborted));
-    pump.giveBackPaused();
-    await eventually("what was not fetched to be given back", async () => asked.signal.aborted, 10_000);
-    assert.equal(wasGivenBack, false);
-    await eventually("what was fetched to be given back", async () => fetched.signal.aborted, 20_000);
-    assert.equal(other.signal.aborted, false);
-    await pump.drain(0);
+
+    test("what has been fetched of a paused batch has longer to be worked, and is given back then", async () => {
+      const { pump, works } = startPump([[claimOf("other", 0, "next"), claimOf("fetched"), claimOf("asked")]], {
+        isPaused: (batchId) => batchId === "b" && works.length === 3,
+      });
+      await eventually("all three", async () => works.length === 3);
+      const [other, fetched, asked] = works.map(({ lease }) => lease);
+      assert.ok(other && fetched && asked);
+      asked.onAsked();
+      for (const lease of [other, fetched]) {
+        lease.onAsked();
+        lease.onFetched();
+      }
+      let wasGivenBack = false;
+      asked.signal.addEventListener("abort", () => (wasGivenBack = fetched.signal.aborted));
+      pump.giveBackPaused();
+      await eventually("what was not fetched to be given back", async () => asked.signal.aborted, 10_000);
+      assert.equal(wasGivenBack, false);
+      await eventually("what was fetched to be given back", async () => fetched.signal.aborted, 20_000);
+      assert.equal(other.signal.aborted, false);
+      await pump.drain(0);
+    });
   });
 
   test("a claim whose job is locked is neither lost nor known to be alive", async (t) => {
