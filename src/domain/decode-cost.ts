@@ -32,7 +32,7 @@ const STREAMED_ROWS = 1_000;
 
 /**
  * An upper bound of an encoder's resident memory for one output, from measurements of its peak (VmHWM) at 6 to 100
- * megapixels on x64 with sharp 0.35 (libvips 8.18); test/image/encoder-memory.test.ts holds it against the real thing.
+ * megapixels on x64 with sharp 0.35 (libvips 8.18); test/image/pool/encoder-memory.test.ts holds it against the real thing.
  * Decoding and encoding come one after the other where the decoder must have seen everything first.
  */
 export function encoderBytes(input: DecodeFacts, output: OutputCost): number {

@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import { crc32, deflateSync } from "node:zlib";
+import sharp, { type Sharp } from "sharp";
+import { METADATA_KEPT, OUTPUT_FORMATS, outputsOf, PRESETS, type Recipe } from "../../../src/domain/recipe.ts";
+import { encodeImage } from "../../../src/image/encode/encode.ts";
+import { inspectImage } from "../../../src/image/inspect.ts";
+import { createTestFolder } from "../../support/folder.ts";
+
+describe("colours", { timeout: 120_000 }, () => {
+  let folder: string;
+  let count = 0;
+  before(async () => {
+    folder = await createTestFolder();
+  });
+
+  const encode = async (input: Buffer, recipe: Partial<Recipe>): Promise<Buffer[]> => {
+    const path = join(folder, `${(count += 1)}.in`);
+    await writeFile(path, input);
+    const inspected = await inspectImage({ head: input, path, bytes: input.length }, { pixelsMax: 1e8, allowSvg: false });
+    assert.ok(inspected.ok);
+    const outputs = outputsOf({ ...PRESETS.seed, quality: 100, effort: "fast", ...recipe }).map((output) => ({
+      ...output,
+      path: `${path}-${output.name}`,
+    }));
+    const made = await encodeImage({ input: { ...inspected.value, path, bytes: input.length }, outputs }, { pixelsMax: 1e8 });
+    return Promise.all(made.map(async (output) => readFile(output.path)));
+  };
+  const frame = { width: 30, height: 30, fit: "contain", background: "#0000ff" } as const;
+  /** As one output, in a frame, and beside another: the same colours all the same. */
+  const ways: Partial<Recipe>[] = [{}, frame, { outputs: [{ name: "a" }, { name: "b", ...frame }] }];
+
+  const pixelAt = async (file: Buffer, x: number, y: number) => {
+    const { data, info } = await sharp(file).raw().toBuffer({ resolveWithObject: true });
+    const at = (y * info.width + x) * info.channels;
+    return [...data.subarray(at, at + 3)];
+  };
+  const assertNear = (actual: number[], expected: number[], what: string) =>
+    assert.ok(
+      expected.every((value, index) => Math.abs(value - (actual[index] ?? 0)) <= 4),
+      `${what}: ${actual} for ${expected}`,
+    );
+  const assertMiddle = async (input: Buffer, expected: number[], recipe: Partial<Recipe>) => {
+    for (const way of ways)
+      for (const file of await encode(input, { ...recipe, ...way })) {
+        const { width, height } = await sharp(file).metadata();
+        const what = JSON.stringify({ ...recipe, ...way });
+        assertNear(await pixelAt(file, width >> 1, height >> 1), expected, what);
+        if (height === frame.height) assertNear(await pixelAt(file, 0, 0), [0, 0, 255], `${what}, frame`);
+      }
+  };
+  const red = () => sharp({ create: { width: 60, height: 40, channels: 3, background: "#c8283c" } });
+
+  describe("of 16 bits with a profile come to sRGB by it", () => {
+    const deep = (profile: string) => red().toColourspace("rgb16").withIccProfile(profile);
+    const inputs: Record<string, (profile: string) => Sharp> = {
+      png: (profile) => deep(profile).png(),
+      tiff: (profile) => deep(profile).tiff({ compression: "none", predictor: "none" }),
+      avif: (profile) => red().withIccProfile(profile).avif({ bitdepth: 10, quality: 100 }),
+    };
+    for (const [from, make] of Object.entries(inputs)) {
+      test(`from ${from} to every format`, async () => {
+        for (const profile of ["srgb", "p3"]) {
+          const input = await make(profile).toBuffer();
+          for (const format of OUTPUT_FORMATS) await assertMiddle(input, [200, 40, 60], { format });
+          await assertMiddle(input, [200, 40, 60], { metadata: "copyright" });
+        }
+      });
+    }
+    test("from a PNG that is too large to be read whole", async () => {
+      const input = await deep("p3").resize(900, 900, { fit: "fill" }).png({ compressionLevel: 0 }).toBuffer();
+      const [file] = await encode(input, {});
+      assertNear(await pixelAt(file ?? input, 5, 5), [200, 40, 60], "a large PNG");
+    });
+  });
+
+  describe("of other kinds", () => {
+    /** ICC.1:2022, 7 and 8.6: a monochrome profile whose curve is a straight line, so that 120 is as light as sRGB's 182. */
+    const linear = () => {
+      const header = Buffer.alloc(128);
+      header.writeUInt32BE(0x02_10_00_00, 8);
+      header.write("mntrGRAYXYZ ", 12, "latin1");
+      header.write("acsp", 36, "latin1");
+      const white = Buffer.from("0000f6d6000100000000d32d", "hex");
+      white.copy(header, 68);
+      const tags = Buffer.alloc(28);
+      tags.writeUInt32BE(2);
+      tags.write("kTRC", 4, "latin1");
+      tags.writeUInt32BE(156, 8);
+      tags.writeUInt32BE(12, 12);
+      tags.write("wtpt", 16, "latin1");
+      tags.writeUInt32BE(168, 20);
+      tags.writeUInt32BE(20, 24);
+      const profile = Buffer.concat([header, tags, Buffer.from("curv\0\0\0\0\0\0\0\0XYZ \0\0\0\0", "latin1"), white]);
+      profile.writeUInt32BE(profile.length);
+      return profile;
+    };
+    const grey = (space: "b-w" | "grey16") =>
+      sharp({ create: { width: 60, height: 40, channels: 3, background: "#787878" } }).toColourspace(space);
+    const jpeg = async () => {
+      const plain = await grey("b-w").jpeg({ quality: 100 }).toBuffer();
+      const head = Buffer.from("\u00ff\u00e2\0\0ICC_PROFILE\0\u0001\u0001", "latin1");
+      const segment = Buffer.concat([head, linear()]);
+      segment.writeUInt16BE(segment.length - 2, 2);
+      return Buffer.concat([plain.subarray(0, 2), segment, plain.subarray(2)]);
+    };
+    const png = async (space: "b-w" | "grey16") => {
+      const plain = await grey(space).png().toBuffer();
+      const body = Buffer.concat([Buffer.from("iCCPgrey\0\0", "latin1"), deflateSync(linear())]);
+      const chunk = Buffer.concat([Buffer.alloc(4), body, Buffer.alloc(4)]);
+      chunk.writeUInt32BE(body.length - 4);
+      chunk.writeUInt32BE(crc32(body), chunk.length - 4);
+      return Buffer.concat([plain.subarray(0, 33), chunk, plain.subarray(33)]);
+    };
+    test("of greys come to sRGB by their profile, in a coloured frame as well, and where a profile is asked for that no output can have", async () => {
+      const inputs = [await jpeg(), await png("b-w"), await png("grey16")];
+      for (const input of inputs) {
+        assert.equal((await sharp(input).metadata()).icc?.toString("latin1", 16, 20), "GRAY");
+        for (const metadata of ["none", "icc"] as const)
+          for (const format of ["jpeg", "webp", "png"] as const) await assertMiddle(input, [182, 182, 182], { metadata, format });
+      }
+    });
+    test("of greys let a coloured background through in a JPEG", async () => {
+      const clear = sharp({ create: { width: 60, height: 40, channels: 4, background: { r: 120, g: 120, b: 120, alpha: 0 } } });
+      for (const space of ["b-w", "grey16"] as const) {
+        const input = await clear.clone().toColourspace(space).png().toBuffer();
+        assert.equal((await sharp(input).metadata()).space, space);
+        await assertMiddle(input, [0, 0, 255], { background: "#0000ff" });
+      }
+    });
+    test("of a PNG of another gamma come out as light as browsers show them, the background as it is", async () => {
+      const chunk = (type: string, ...data: number[]) => {
+        const body = Buffer.from([...Buffer.from(type), ...data]);
+        const whole = Buffer.concat([Buffer.alloc(4), body, Buffer.alloc(4)]);
+        whole.writeUInt32BE(data.length);
+        whole.writeUInt32BE(crc32(body), whole.length - 4);
+        return whole;
+      };
+      const gamma = (value: number) => chunk("gAMA", 0, value >> 16, (value >> 8) & 255, value & 255);
+      const base = sharp({ create: { width: 60, height: 40, channels: 4, background: "#804020" } });
+      const kinds = [base.clone(), base.clone().removeAlpha(), base.clone().toColourspace("rgb16")];
+      const cases: [Buffer[], number[]][] = [
+        [[gamma(100_000)], [186, 136, 99]],
+        [[gamma(55_556)], [145, 82, 47]],
+        [[gamma(30_000)], [90, 31, 11]],
+        [[gamma(45_455)], [128, 64, 32]],
+        [
+          [gamma(100_000), chunk("sRGB", 0)],
+          [128, 64, 32],
+        ],
+      ];
+      for (const kind of kinds)
+        for (const [chunks, expected] of cases) {
+          const plain = await kind.clone().png().toBuffer();
+          const input = Buffer.concat([plain.subarray(0, 33), ...chunks, plain.subarray(33)]);
+          for (const format of ["jpeg", "webp"] as const) await assertMiddle(input, expected, { format });
+        }
+      const clear = await sharp({ create: { width: 60, height: 40, channels: 4, background: "#00000000" } })
+        .png()
+        .toBuffer();
+      const input = Buffer.concat([clear.subarray(0, 33), gamma(100_000), clear.subarray(33)]);
+      for (const metadata of METADATA_KEPT) {
+        const [flat] = await encode(input, { background: "#0040ff", width: 20, metadata });
+        assertNear(await pixelAt(flat ?? input, 5, 5), [0, 64, 255], `the background with ${metadata}`);
+      }
+    });
+    test("of an AVIF that are multiplied by their transparency are divided again", async () => {
+      const [red, green, blue] = [100, 20, 30];
+      const left = sharp({ create: { width: 60, height: 40, channels: 4, background: { r: red, g: green, b: blue, alpha: 0.5 } } });
+      // At the border of what is opaque, light colours would be mixed in if they were multiplied twice.
+      const right = { create: { width: 10, height: 40, channels: 4, background: { r: 200, g: 40, b: 60, alpha: 1 } } } as const;
+      const plain = await left
+        .composite([{ input: right, left: 50, top: 0 }])
+        .avif({ quality: 100, effort: 0, chromaSubsampling: "4:4:4" })
+        .toBuffer();
+      const [meta = 0, references = 0] = ["meta", "iref"].map((type) => plain.indexOf(type, 0, "latin1") - 4);
+      const metaEnd = meta + plain.readUInt32BE(meta);
+      const end = references + plain.readUInt32BE(references);
+      // ISO/IEC 14496-12, 8.11.12: the picture refers to its transparency.
+      const reference = Buffer.from("\0\0\0\u000eprem\0\u0001\0\u0001\0\u0002", "latin1");
+      const moved = Buffer.concat([plain.subarray(meta, end), reference, plain.subarray(end, metaEnd)]);
+      for (const at of [0, references - meta]) moved.writeUInt32BE(moved.readUInt32BE(at) + reference.length, at);
+      // The pixels stay where they are: a gap takes the place of the box that has grown.
+      const input = Buffer.concat([plain, moved]);
+      input.fill(0, meta + 4, metaEnd).write("free", meta + 4, "latin1");
+
+      const recipes: Partial<Recipe>[] = [
+        {},
+        { width: 30 },
+        { metadata: "icc" },
+        { metadata: "copyright" },
+        { outputs: [{ name: "a" }, { name: "b", width: 30 }] },
+      ];
+      for (const recipe of recipes) {
+        for (const file of await encode(input, { format: "png", ...recipe })) {
+          const { width } = await sharp(file).metadata();
+          for (const at of [0.5, 0.8, 0.9])
+            assertNear(await pixelAt(file, Math.floor(at * width), 5), [200, 40, 60], `${JSON.stringify(recipe)} at ${at}`);
+        }
+        for (const file of await encode(input, { format: "jpeg", background: "#0000ff", ...recipe }))
+          assertNear(await pixelAt(file, 10, 10), [100, 20, 157], JSON.stringify(recipe));
+      }
+    });
+    test("of inks come out the same in a frame", async () => {
+      const input = await red().toColourspace("cmyk").withIccProfile("cmyk").jpeg({ quality: 100 }).toBuffer();
+      const [plain] = await encode(input, {});
+      const expected = await pixelAt(plain ?? input, 5, 5);
+      for (const metadata of ["none", "icc"] as const) await assertMiddle(input, expected, { metadata });
+    });
+  });
+});

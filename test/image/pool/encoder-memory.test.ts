@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import sharp, { type Sharp } from "sharp";
+import { encoderBytes } from "../../../src/domain/decode-cost.ts";
+import { PRESETS, type Recipe } from "../../../src/domain/recipe.ts";
+import type { Encoded } from "../../../src/image/pool/encode-result.ts";
+import { EncoderPool } from "../../../src/image/pool/encoder-pool.ts";
+import { decodeFacts } from "../../../src/image/encode/fit-memory.ts";
+import { inspectImage } from "../../../src/image/inspect.ts";
+import { makeSamplePhoto } from "../../../src/image/sample-photo.ts";
+import type { StageResult } from "../../../src/domain/stage-result.ts";
+import { createTestFolder } from "../../support/folder.ts";
+
+const MIB = 1024 * 1024;
+const never = new AbortController().signal;
+
+describe("an encoder's memory", { timeout: 180_000 }, () => {
+  let folder: string;
+  let photo: string;
+  let camera: string;
+  before(async () => {
+    folder = await createTestFolder();
+    photo = join(folder, "photo.jpg");
+    camera = join(folder, "camera.jpg");
+    await writeFile(photo, await makeSamplePhoto({ width: 2400, height: 1800, seed: 1, format: "jpeg" }));
+    await writeFile(camera, await makeSamplePhoto({ width: 6000, height: 4000, seed: 1, format: "jpeg" }));
+  });
+
+  /** One image in an encoder of its own, and the most that it had in memory. */
+  const encode = async (
+    path: string,
+    recipe: Partial<Recipe>,
+    memoryBytesMax = 4_096 * MIB,
+  ): Promise<{ result: StageResult<Encoded>; peak: number; lost: string[]; task: Parameters<typeof decodeFacts>[1] }> => {
+    const inspected = await inspectImage(
+      { head: Buffer.from((await readFile(path)).subarray(0, 16_384)), path, bytes: (await stat(path)).size },
+      { pixelsMax: 1e8, allowSvg: false },
+    );
+    assert.ok(inspected.ok, JSON.stringify(inspected));
+    const task = {
+      input: { ...inspected.value, path, bytes: (await stat(path)).size },
+      outputs: [{ ...PRESETS.seed, ...recipe, name: "main", path: join(folder, "out") }],
+    };
+    const lost: string[] = [];
+    const pool = new EncoderPool({
+      size: 1,
+      pixelsMax: 1e8,
+      allowSvg: false,
+      taskMs: 60_000,
+      memoryBytesMax,
+      tasksMax: 9,
+      onLost: ({ why }) => lost.push(why),
+    });
+    try {
+      const result = await pool.encode(task, { signal: never, priority: 0 });
+      const status = await readFile(`/proc/${pool.pids[0]}/status`, "utf8");
+      return { result, peak: Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024, lost, task };
+    } finally {
+      await pool.close();
+    }
+  };
+
+  describe("is no more than was estimated, and not far less", () => {
+    let made = 0;
+    /** Once for all outputs: an AVIF takes longer to make than to read. */
+    const make = (change: (image: Sharp) => Sharp) => {
+      let path: Promise<string> | undefined;
+      return () => (path ??= write(change));
+    };
+    const write = async (change: (image: Sharp) => Sharp) => {
+      made += 1;
+      const path = join(folder, `in-${made}`);
+      await change(sharp(photo)).toFile(path);
+      return path;
+    };
+    const inputs: Record<string, () => Promise<string>> = {
+      JPEG: async () => photo,
+      "turned JPEG": make((image) => image.withMetadata({ orientation: 6 }).jpeg()),
+      "progressive JPEG": make((image) => image.jpeg({ progressive: true, chromaSubsampling: "4:4:4" })),
+      PNG: make((image) => image.ensureAlpha(0.5).png({ compressionLevel: 1 })),
+      "interlaced PNG of 16 bits": make((image) =>
+        image.ensureAlpha(0.5).toColourspace("rgb16").png({ compressionLevel: 1, progressive: true }),
+      ),
+      "turned WebP": make((image) => image.withMetadata({ orientation: 8 }).webp({ effort: 0 })),
+      AVIF: make((image) => image.avif({ effort: 0 })),
+      "AVIF of 10 bits": make((image) => image.toColourspace("rgb16").avif({ effort: 0, bitdepth: 10 })),
+      "tiled TIFF": make((image) => image.tiff({ compression: "lzw", tile: true, tileWidth: 1024, tileHeight: 1024 })),
+    };
+    const outputs: Record<string, Partial<Recipe>> = {
+      JPEG: {},
+      "a box": { width: 1600, height: 1600, format: "webp" },
+      WebP: { format: "webp", effort: "fast" },
+      PNG: { format: "png", effort: "fast" },
+      AVIF: { format: "avif", effort: "fast" },
+    };
+    for (const [from, makeInput] of Object.entries(inputs)) {
+      for (const [to, recipe] of Object.entries(outputs)) {
+        test(`for ${from} to ${to}`, async () => {
+          const { result, peak, task } = await encode(await makeInput(), recipe);
+          assert.ok(result.ok, JSON.stringify(result));
+          const [made] = result.value.outputs;
+          assert.ok(made);
+          const facts = decodeFacts(await sharp(task.input.path).metadata(), task);
+          const estimate = encoderBytes(facts, {
+            format: made.format,
+            effort: recipe.effort ?? "balanced",
+            quality: 50,
+            width: made.width,
+            height: made.height,
+            isThrifty: false,
+          });
+          assert.ok(peak <= estimate, `${Math.round(peak / MIB)} MB instead of ${Math.round(estimate / MIB)}`);
+          assert.ok(peak >= estimate * 0.5, `${Math.round(peak / MIB)} MB of ${Math.round(estimate / MIB)}`);
+        });
+      }
+    }
+  });
+
+  describe("of 512 MB", () => {
+    for (const orientation of [1, 6]) {
+      const turned = () => join(folder, `turned-${orientation}.jpg`);
+      before(() => sharp(camera).withMetadata({ orientation }).jpeg({ quality: 88 }).toFile(turned()));
+      for (const format of ["jpeg", "webp", "png"] as const) {
+        test(`holds a camera's 24 megapixels to ${format}, orientation ${orientation}`, async () => {
+          const { result, peak, lost } = await encode(turned(), { format, effort: "fast" }, 512 * MIB);
+          assert.ok(result.ok, JSON.stringify(result));
+          assert.deepEqual(lost, []);
+          assert.ok(peak < 512 * MIB);
+        });
+      }
+    }
+
+    test("refuses them to AVIF before it decodes, and says what helps: either does", async () => {
+      const { result, peak } = await encode(camera, { format: "avif", effort: "fast" }, 512 * MIB);
+      assert.ok(!result.ok);
+      assert.equal(result.failure.code, "too_many_pixels");
+      const [, needed] =
+        /JPEG to AVIF, an encoder's 512 MB hold 1\d\.\d megapixels\. Ask for a smaller width and height, or let the operator set ENCODER_MEMORY_MB to (\d+) or more/.exec(
+          result.failure.detail,
+        ) ?? [];
+      assert.ok(needed, result.failure.detail);
+      assert.ok(peak < 150 * MIB);
+      assert.ok((await encode(camera, { format: "avif", effort: "fast", width: 2048 }, 512 * MIB)).result.ok);
+      const more = await encode(camera, { format: "avif", effort: "fast" }, Number(needed) * MIB);
+      assert.ok(more.result.ok);
+      assert.deepEqual(more.lost, []);
+    });
+  });
+
+  test("that earlier images have worn does not cost a later one a try", async () => {
+    const lost: string[] = [];
+    const pool = new EncoderPool({
+      size: 1,
+      pixelsMax: 1e8,
+      allowSvg: false,
+      taskMs: 60_000,
+      memoryBytesMax: 280 * MIB,
+      tasksMax: 1_000,
+      onLost: ({ why }) => lost.push(why),
+    });
+    try {
+      const outputs = [{ ...PRESETS.seed, name: "main", path: join(folder, "worn") }];
+      const [first] = pool.pids;
+      for (let index = 0; index < 6; index += 1) {
+        const result = await pool.encode(
+          { input: { path: camera, format: "jpeg", width: 6000, height: 4000, bytes: 1e9 }, outputs },
+          { signal: never, priority: 0 },
+        );
+        assert.ok(result.ok, JSON.stringify(result));
+      }
+      assert.notEqual(pool.pids[0], first, "it was not replaced");
+      assert.deepEqual(lost, []);
+    } finally {
+      await pool.close();
+    }
+  });
+});

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { watchEncoders, type Watched } from "../../../src/image/pool/watch-encoders.ts";
+import { onCleanup } from "../../support/cleanup.ts";
+import { eventually } from "../../support/eventually.ts";
+
+const TASK_MS = 600;
+
+/** An encoder that began its task just now; `waits` is told at each look, by thread. Resolves with how long it was let live. */
+async function lifeOf(waits: (look: number) => Record<string, number>): Promise<number> {
+  let looks = 0;
+  let endedAt: number | undefined;
+  const startedAt = performance.now();
+  const encoder: Watched = {
+    process: {
+      pid: 0,
+      send() {},
+      kill: () => (endedAt ??= performance.now()),
+      residentBytes: async () => null,
+      waits: async () => new Map(Object.entries(waits((looks += 1)))),
+    },
+    isRunning: true,
+    isReady: true,
+    bornAt: startedAt,
+    startedAt,
+    verdict: null,
+  };
+  const watch = watchEncoders(() => [encoder], { taskMs: TASK_MS, memoryBytesMax: 1 });
+  onCleanup(() => watch.stop());
+  const lifeMs = (await eventually("its end", async () => endedAt, 20_000)) - startedAt;
+  watch.stop();
+  assert.equal(encoder.verdict, "deadline");
+  return lifeMs;
+}
+
+describe("an encoder at its task's deadline", { timeout: 60_000 }, () => {
+  test("has what it waited for a core besides, whichever of its threads have ended meanwhile", async () => {
+    const lifeMs = await lifeOf((look) => (look === 1 ? { main: 10, worker: 5_000 } : { main: 2_010 }));
+    assert.ok(lifeMs > TASK_MS + 2_000, `${lifeMs} ms`);
+  });
+
+  test("is ended in the end, however long it waits for a core", async () => {
+    const lifeMs = await lifeOf((look) => ({ main: 1e6 * look }));
+    assert.ok(lifeMs > 9 * TASK_MS, `${lifeMs} ms`);
+  });
+});
