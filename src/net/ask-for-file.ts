@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import type { Gate } from "../domain/load/gate.ts";
 import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { createAnswerClock } from "./answer-clock.ts";
-import { BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";
+import { asFileRefused, BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { DownloadLimits } from "./download-limits.ts";
 import type { Download, DownloadOrder } from "./download-order.ts";
@@ -68,7 +68,7 @@ export async function askForFile(context: AskContext, hop: Hop): Promise<StageRe
   } finally {
     const body = bodyOf(verdict);
     await body?.file.close();
-    if (body !== undefined && body.coding !== null) await rm(packedPath(hop.order), { force: true });
+    if (body !== undefined && body.coding !== null) await rm(packedPath(hop.order), { force: true }).catch(asFileRefused);
   }
 }
 

@@ -2,6 +2,7 @@ import { diskFullCode } from "../domain/disk-full.ts";
 import { errorCode } from "../domain/error-code.ts";
 import { outOfFiles, outOfPorts } from "../domain/load/open-files.ts";
 import { failureOf, type StageFailure } from "../domain/stage-result.ts";
+import { FileRefused } from "./body-file.ts";
 import { BlockedAddress } from "./guarded-lookup.ts";
 import { LookUpLate } from "./look-ups.ts";
 import { ProtocolError } from "./http1/protocol-error.ts";
@@ -10,7 +11,6 @@ import { ProtocolError } from "./http1/protocol-error.ts";
 export class DeadlinePassed extends Error {}
 
 const DNS_ERRNOS = new Set(["ENOTFOUND", "EAI_AGAIN", "ENODATA", "ESERVFAIL", "EAI_FAIL", "EAI_NODATA", "EAI_NONAME"]);
-const DISK_ERRNOS = new Set(["EROFS", "EIO", "EACCES", "ENOENT"]);
 /** What OpenSSL finds wrong with a certificate, as Node names it: UNSPECIFIED is all that has no name of its own. */
 const TLS_CODES =
   /^(ERR_TLS|ERR_SSL|CERT_|CRL_|ERROR_IN_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|INVALID_(CA|PURPOSE)$|PATH_LENGTH|HOSTNAME_MISMATCH|UNSPECIFIED$|EPROTO)/;
@@ -20,17 +20,21 @@ export function netFailure(error: unknown): StageFailure {
   if (error instanceof BlockedAddress) return failureOf("address_blocked");
   if (error instanceof DeadlinePassed) return failureOf("timed_out", error.message);
   if (error instanceof LookUpLate) return failureOf("dns_failed", error.message);
+  if (error instanceof FileRefused) return fileFailure(error.cause);
   const first = firstOf(error);
   const lack = outOfFiles(first) ?? outOfPorts(first);
   if (lack !== null) return lack.failure;
-  const full = diskFullCode(first);
-  if (full !== null) return failureOf("storage_failed", `The download could not be written (${full}).`, { isDiskFull: true });
   const code = errorCode(first);
   if (DNS_ERRNOS.has(code)) return failureOf("dns_failed", `The host name could not be resolved (${code}).`);
-  if (DISK_ERRNOS.has(code)) return failureOf("storage_failed", `The download could not be written (${code}).`);
   if (TLS_CODES.test(code)) return failureOf("tls_failed", `The TLS connection failed (${code})${reasonOf(first)}.`);
   if (error instanceof ProtocolError) return failureOf("http_error", `The server's answer is not HTTP: ${error.message}.`);
   return failureOf("connect_failed", `The connection failed (${code === "" ? "no reason given" : code}).`);
+}
+
+function fileFailure(error: unknown): StageFailure {
+  const full = diskFullCode(error);
+  const detail = `The download could not be written (${full ?? errorCode(error)}).`;
+  return outOfFiles(error)?.failure ?? failureOf("storage_failed", detail, { isDiskFull: full !== null });
 }
 
 /** Happy Eyeballs wraps the errors of all addresses it tried: the first one speaks. */

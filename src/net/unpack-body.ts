@@ -4,7 +4,7 @@ import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw }
 import { errorCode } from "../domain/error-code.ts";
 import { runInside, type Gate } from "../domain/load/gate.ts";
 import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
-import type { BodyFile } from "./body-file.ts";
+import { FileRefused, type BodyFile } from "./body-file.ts";
 import { READ_BYTES } from "./http1/connection.ts";
 
 /** What we can unpack, by the names that HTTP has for it (RFC 9110 §8.4.1, RFC 7932). */
@@ -28,7 +28,8 @@ export async function unpackBody(
 ): Promise<StageResult<null>> {
   const unpack = async () => {
     const decoder = createDecoder(coding, head);
-    const reading = pipeline(createReadStream(path), decoder, { signal }).catch(() => {});
+    const source = createReadStream(path).once("error", (cause) => decoder.destroy(new FileRefused("a file was refused", { cause })));
+    const reading = pipeline(source, decoder, { signal }).catch(() => {});
     try {
       for await (const piece of decoder) {
         file.take(piece);

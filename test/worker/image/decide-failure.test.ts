@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IMAGE_ATTEMPTS_MAX } from "../../../src/domain/backoff.ts";
+import { FileRefused } from "../../../src/net/body-file.ts";
 import { netFailure } from "../../../src/net/net-failure.ts";
 import { orStorageFailed } from "../../../src/storage/or-storage-failed.ts";
 import { decideFailure } from "../../../src/worker/image/decide-failure.ts";
@@ -24,7 +25,7 @@ async function failureOf(code: string) {
   const error = Object.assign(new Error(code), { code });
   const result = await orStorageFailed(() => Promise.reject(error));
   assert.ok(!result.ok);
-  return { stored: result.failure, downloaded: netFailure(error) };
+  return { stored: result.failure, downloaded: netFailure(new FileRefused("a file was refused", { cause: error })) };
 }
 
 // Node 24 has no name for EDQUOT.
