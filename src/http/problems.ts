@@ -114,7 +114,8 @@ export function isOutOfThreads({ code }: Pick<Unexpected, "code">): boolean {
   return code === "ERR_WORKER_INIT_FAILED";
 }
 
-const AWAY_ERRNOS = ["EROFS", "EIO", "ENOENT", "EACCES"];
+/** The last four where it lies on a network, or is served by a process. */
+const AWAY_ERRNOS = ["EROFS", "EIO", "ENOENT", "EACCES", "ESTALE", "ENOTCONN", "ENXIO", "ENODEV"];
 
 /** DATA_DIR is unmounted, read-only or broken. */
 export function isDiskAway({ code = "", syscall }: Pick<Unexpected, "code" | "syscall">): boolean {
