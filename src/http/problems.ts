@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Problem } from "../contract/problem.ts";
 import { BatchRemovedError } from "../db/batches.ts";
 import { diskFullCode } from "../domain/disk-full.ts";
+import { errorCode } from "../domain/error-code.ts";
 import { isOutOfFiles } from "../domain/load/open-files.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
@@ -118,8 +119,8 @@ export function isOutOfThreads({ code }: Pick<Unexpected, "code">): boolean {
 const AWAY_ERRNOS = ["EROFS", "EIO", "ENOENT", "EACCES", "ESTALE", "ENOTCONN", "ENXIO", "ENODEV"];
 
 /** DATA_DIR is unmounted, read-only or broken. */
-export function isDiskAway({ code = "", syscall }: Pick<Unexpected, "code" | "syscall">): boolean {
-  return syscall !== undefined && syscall !== "connect" && AWAY_ERRNOS.includes(code);
+export function isDiskAway(error: Pick<Unexpected, "code" | "syscall">): boolean {
+  return error.syscall !== undefined && error.syscall !== "connect" && AWAY_ERRNOS.includes(errorCode(error));
 }
 
 /** Ajv's sentence leaves out which values there are. */

@@ -18,7 +18,7 @@ export async function flushFiles(files: readonly { folder: string; path: string;
 }
 
 /** Errors of systems on which a folder cannot be flushed. */
-const NO_FOLDER_FLUSH = new Set(["EISDIR", "EINVAL", "EPERM", "EBADF"]);
+const NO_FOLDER_FLUSH = new Set(["EISDIR", "EINVAL", "EPERM", "EBADF", "ENOTSUP", "ENOSYS"]);
 
 /** A name is on the disk once its folder is (fsync(2)). */
 export async function flushFolder(folder: string): Promise<void> {

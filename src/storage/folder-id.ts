@@ -36,6 +36,9 @@ async function rename(dataDir: string, id: string): Promise<void> {
 
 async function readOrMake(dataDir: string, fresh: string): Promise<string> {
   const path = join(dataDir, FILE_NAME);
+  // First, since on a full disk none can be made.
+  const there = await readFile(path, "utf8").catch(() => "");
+  if (isUuid(there.trim())) return there.trim();
   if (await makeOnce(path, `${fresh}\n`, 0o666)) return fresh;
   let text = "";
   for (let waitedMs = 0; waitedMs < WRITING_MS; waitedMs += LOOK_MS) {

@@ -1,9 +1,9 @@
-import { copyFileSync, existsSync, linkSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { errorCode } from "../domain/error-code.ts";
 import { flushNow } from "./flush-files.ts";
 
 /** What a link refuses and a copy does not: another file system, too many links, a file system without any. */
-export const NOT_LINKABLE = new Set(["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "ENOSYS"]);
+export const NOT_LINKABLE = new Set(["EXDEV", "EMLINK", "EPERM", "EACCES", "ENOTSUP", "ENOSYS"]);
 
 /**
  * Gives a file a second name, in the place of whatever has that name: it takes no room of its own, and removing one leaves
@@ -48,14 +48,14 @@ function link(source: string, target: string): string | null {
   }
 }
 
+/** Of somebody else's file, which all are on a mounted share or stick, neither mode nor time can be set. A copy of Node's own sets the mode. */
 function copy(source: string, aside: string): void {
-  copyFileSync(source, aside);
+  writeFileSync(aside, readFileSync(source));
   const { atime, mtime } = statSync(source);
   try {
     utimesSync(aside, atime, mtime);
-  } catch (error) {
-    // Of somebody else's file (a mounted share) it cannot be set: it will be taken for another and copied again.
-    if (errorCode(error) !== "EPERM") throw error;
+  } catch {
+    // It will be taken for another and copied again.
   }
   flushNow(aside);
 }

@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, existsSync, mkdirSync } from "node:fs";
 import { access, mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -27,6 +27,18 @@ export async function makeFolder(path: string): Promise<void> {
     if (await isFolder(dirname(path))) throw error;
     await makeFolder(dirname(path));
     await makeFolder(path);
+  }
+}
+
+/** The same at once. Node's own `recursive` says ENOENT as well where it is a quota that is used up. */
+export function makeFolderNow(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (existsSync(path)) return;
+    if (existsSync(dirname(path))) throw error;
+    makeFolderNow(dirname(path));
+    makeFolderNow(path);
   }
 }
 

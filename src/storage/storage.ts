@@ -1,4 +1,4 @@
-import { constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { constants, existsSync, renameSync, statSync } from "node:fs";
 import { access, mkdir, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { RESULT_FILES } from "../domain/batch-event.ts";
@@ -7,6 +7,7 @@ import { succeeded, type StageResult } from "../domain/stage-result.ts";
 import { answerInTime } from "./answer-in-time.ts";
 import { flushFiles, flushFolder } from "./flush-files.ts";
 import { linkOrCopy } from "./link-or-copy.ts";
+import { makeFolderNow } from "./make-folder.ts";
 import { listUploads } from "./list-uploads.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
 import { checkFileName, createPaths, SHARD_IMAGES } from "./paths.ts";
@@ -158,15 +159,15 @@ function checkOneFileSystem(temp: string, folder: string): void {
 /**
  * So many files can still be made while images are claimed: 8,000 for the input and the output of each of the four thousand that may be in
  * hand, the rest for a database beside them and for uploads, since no inodes are kept back for the system as blocks are. Of a file system
- * that has few it is a tenth. One that does not count them (Btrfs, FAT) says 0 of 0, and is never short.
+ * that has few it is a tenth. One that does not count them (Btrfs, FAT) says 0 of 0, and is never short; nor is one that says so of blocks.
  */
 const FREE_FILES_MIN = 14_000;
 const FREE_FILES_SHARE = 1 / 10;
 
 async function freeBytes(dataDir: string): Promise<number> {
-  const { bavail, bsize, files, ffree } = await statfs(dataDir);
+  const { bavail, blocks, bsize, files, ffree } = await statfs(dataDir);
   const filesMin = Math.min(FREE_FILES_MIN, Math.floor(files * FREE_FILES_SHARE));
-  if (ffree >= filesMin) return bavail * bsize;
+  if (ffree >= filesMin) return blocks === 0 ? Number.MAX_SAFE_INTEGER : bavail * bsize;
   throw new Error(`no files but ${ffree} can be made any more: expected ${filesMin} free inodes or more on the file system of DATA_DIR`);
 }
 
@@ -190,7 +191,7 @@ function createFolderCache(): <T>(folder: string, source: string, put: () => T) 
   const ensureFolder = (folder: string) => {
     if (made.has(folder)) return;
     if (made.size > 10_000) made.clear();
-    mkdirSync(folder, { recursive: true });
+    makeFolderNow(folder);
     made.add(folder);
   };
   return (folder, source, put) => {

@@ -1,7 +1,9 @@
 import { mkdir, readdir, readFile, readlink, rm, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, sep } from "node:path";
+import { diskFullCode } from "../domain/disk-full.ts";
 import { errorCode } from "../domain/error-code.ts";
+import { makeFolder } from "./make-folder.ts";
 import { modifiedMs } from "./modified-ms.ts";
 import { unlinkIfThere } from "./unlink-if-there.ts";
 
@@ -37,7 +39,10 @@ export async function createTempFolder(
   const machine = await readMachine();
   const own = `${machine.name}.${machine.boot}.${process.pid}.${await startTicks(process.pid)}`;
   const folder = join(root, own);
-  await mkdir(folder, { recursive: true });
+  // On a full disk by a sweep, once there is room: what is there already can be had without it.
+  await makeFolder(folder).catch((error: unknown) => {
+    if (diskFullCode(error) === null) throw error;
+  });
   let count = 0;
   const stuck = new Set<string>();
   const touch = () => touchFolder(folder);

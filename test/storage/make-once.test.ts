@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { nameFolder } from "../../src/storage/folder-id.ts";
 import { makeOnce } from "../../src/storage/make-once.ts";
 import { readOrMakeSecretKey } from "../../src/storage/secret-key.ts";
+import { createStorage } from "../../src/storage/storage.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { testOnSmallDisk } from "../support/small-disk.ts";
 
@@ -30,4 +31,27 @@ testOnSmallDisk("on a full disk no id and no key is made, so that there is one o
   assert.equal(await nameFolder(disk, ID, true), ID);
   assert.equal(await readOrMakeSecretKey(disk, "a".repeat(44)), "a".repeat(44));
   assert.deepEqual((await readdir(disk)).toSorted(), ["folder-id", "secret-key"]);
+});
+
+testOnSmallDisk("what is stored can be had again on a disk that is full at the start", "1m,nr_inodes=40", async (disk) => {
+  const at = { batchId: ID, ordinal: 1, fileName: "1-1.jpg" };
+  const first = await createStorage({ dataDir: disk });
+  const path = first.tempPath();
+  await writeFile(path, "one");
+  await first.keepOutput(path, at);
+  await first.close();
+  await nameFolder(disk, ID, true);
+
+  const ballast = join(disk, "ballast");
+  await mkdir(ballast);
+  const { ffree } = await statfs(disk);
+  for (let file = 0; file < ffree; file += 1) await writeFile(join(ballast, String(file)), "");
+  assert.equal(await nameFolder(disk, ID.replace("1", "2"), false), ID);
+  const again = await createStorage({ dataDir: disk });
+  assert.equal((await again.findOutput(at))?.bytes, 3);
+  await assert.rejects(again.freeBytes(), "nothing can be written");
+  await rm(ballast, { recursive: true });
+  await again.sweep();
+  assert.ok((await again.freeBytes()) > 0);
+  await again.close();
 });

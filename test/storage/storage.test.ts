@@ -117,6 +117,40 @@ describe("the storage", () => {
     assert.equal(await readFile(join(shard, "1-1.jpg"), "utf8"), "moved", "what was there stays where the copy fails");
   });
 
+  test("copies also where a file's mode and times cannot be set, as all of a mounted stick or share are somebody else's", async (t) => {
+    const at = (ordinal: number) => ({ batchId: BATCH, ordinal, fileName: `${ordinal}-1.jpg` });
+    await storage.keepOutput(await temp("one"), at(1));
+    const refuse = (code: string) => () => {
+      throw Object.assign(new Error(code), { code });
+    };
+    t.mock.method(fs, "linkSync", refuse("EPERM"));
+    // Node's own copy sets the mode.
+    t.mock.method(fs, "copyFileSync", refuse("EPERM"));
+    t.mock.method(fs, "utimesSync", refuse("ENOSYS"));
+    syncBuiltinESMExports();
+    const linked = await storage.linkOutput({ ...at(1), bytes: 3 }, at(2));
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    assert.deepEqual(linked, { ok: true, value: true });
+    assert.equal((await storage.findOutput(at(2)))?.bytes, 3);
+  });
+
+  test("knows a quota that is used up also where it is a folder that finds no room", async (t) => {
+    const { mkdirSync: make } = fs;
+    // Asked for those above as well, it would be told that there is no such folder.
+    t.mock.method(fs, "mkdirSync", (path: string, options?: { recursive: boolean }) => {
+      const isAbove = options?.recursive === true;
+      if (path.endsWith("00000")) throw Object.assign(new Error("mkdir"), isAbove ? { code: "ENOENT" } : { code: "UNKNOWN", errno: -122 });
+      return make(path, options);
+    });
+    syncBuiltinESMExports();
+    const kept = await storage.keepOutput(await temp("one"), { batchId: BATCH, ordinal: 1, fileName: "1-1.jpg" });
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    assert.ok(!kept.ok);
+    assert.deepEqual([kept.failure.isDiskFull, kept.failure.detail], [true, "The file could not be stored (EDQUOT)."]);
+  });
+
   test("tells a file that cannot be stored as the image's failure, not as a surprise", async () => {
     const missing = await storage.keepOutput(storage.tempPath(), { batchId: BATCH, ordinal: 0, fileName: "1-1.jpg" });
     assert.ok(!missing.ok);

@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { flushCompileCache } from "node:module";
+import { diskFullCode } from "../../domain/disk-full.ts";
 import type { EncodedOutput, EncodeTask } from "../encode/encode-task.ts";
 import type { EncoderLimits } from "../encode/fit-memory.ts";
 import { standBack } from "./stand-back.ts";
@@ -92,7 +93,7 @@ function kindOf(error: unknown, fault: string): Fault {
   if (error instanceof EncoderWorn) return "worn";
   if (error instanceof TooLargeForMemory || error instanceof TooLargeForFormat) return "too large";
   if (UNSUPPORTED.test(fault)) return "unsupported";
-  if (DISK_FULL.test(fault)) return "disk full";
+  if (DISK_FULL.test(fault) || diskFullCode(error) !== null) return "disk full";
   const isSystemCall = error instanceof Error && "syscall" in error;
   return isSystemCall || DISK_FAULT.test(fault) ? "disk" : "image";
 }

@@ -21,20 +21,20 @@ async function decide(failure: Parameters<typeof decideFailure>[2], hasRoom: boo
   return { kind: outcome.kind, delayMs: "delayMs" in outcome ? outcome.delayMs : null, said };
 }
 
-async function failureOf(code: string) {
-  const error = Object.assign(new Error(code), { code });
+async function failureOf(code: string, errno?: number) {
+  const error = Object.assign(new Error(code), { code, errno });
   const result = await orStorageFailed(() => Promise.reject(error));
   assert.ok(!result.ok);
   return { stored: result.failure, downloaded: netFailure(new FileRefused("a file was refused", { cause: error })) };
 }
 
 // Node 24 has no name for EDQUOT.
-for (const [code, name] of [
-  ["ENOSPC", "ENOSPC"],
-  ["Unknown system error -122", "EDQUOT"],
+for (const [code, errno, name] of [
+  ["ENOSPC", -28, "ENOSPC"],
+  ["UNKNOWN", -122, "EDQUOT"],
 ] as const)
   test(`an image whose file met ${name} loses no attempt, though the disk shows room, and waits longer the longer that lasts`, async () => {
-    const { stored, downloaded } = await failureOf(code);
+    const { stored, downloaded } = await failureOf(code, errno);
     const said = [`The file could not be stored (${name}).`, `The download could not be written (${name}).`];
     assert.deepEqual(await decide(stored, true), { kind: "release", delayMs: 75_000, said: said.slice(0, 1) });
     assert.deepEqual(await decide(downloaded, true), { kind: "release", delayMs: 75_000, said: said.slice(1) });
