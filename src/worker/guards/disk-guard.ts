@@ -34,7 +34,7 @@ const PATIENCE = 1 / 4;
 const RETRY_MS_MAX = 600_000;
 /**
  * Where the system has no room for files though the disk shows some, as where a quota is used up, nothing is claimed for as long as the
- * image waits that met it, up to this, unless one that is in hand finds room: each that is claimed may be downloaded in vain.
+ * image waits that met it, up to this, and then one job, unless one that is in hand finds room: each that is claimed may be downloaded in vain.
  */
 const REFUSED_MS_MAX = 60_000;
 /** So long after the last that was given back it is a new want of room. */
@@ -125,6 +125,7 @@ function createWaits({ now, log, hasRoom }: { now: () => number; log: Log; hasRo
   let [firstAt, lastAt] = [-Infinity, -Infinity];
   let toldAt = -Infinity;
   let refusedUntil = -Infinity;
+  let isOnTrial = false;
   const retryMs = ({ batchId, ordinal }: Refused, detail?: string) => {
     if (now() - lastAt >= FORGET_MS) firstAt = now();
     // It may be larger than all others, and wait alone.
@@ -140,11 +141,15 @@ function createWaits({ now, log, hasRoom }: { now: () => number; log: Log; hasRo
     refusedMs(image: Refused, detail: string) {
       const delayMs = retryMs(image, detail);
       refusedUntil = now() + Math.min(delayMs, REFUSED_MS_MAX);
+      isOnTrial = true;
       return delayMs;
     },
-    onStored: () => void (refusedUntil = -Infinity),
+    onStored() {
+      refusedUntil = -Infinity;
+      isOnTrial = false;
+    },
     limit(claimMax: number) {
-      const max = now() < refusedUntil ? 0 : claimMax;
+      const max = now() < refusedUntil ? 0 : Math.min(claimMax, isOnTrial ? 1 : Infinity);
       return max > 1 || now() - lastAt >= TRIAL_MS ? max : 0;
     },
   };
