@@ -1,5 +1,6 @@
 import { forgetOldest } from "../forget-oldest.ts";
 import type { StageFailure } from "../stage-result.ts";
+import { UNNAMED_PAUSE_MS } from "./unnamed-pauses.ts";
 
 /**
  * A 503 without Retry-After says that there is too much to do, and is what nginx's limit_req and limit_conn answer unless they are told to
@@ -21,8 +22,8 @@ type HostAnswers = {
    * `pausedMs`: for how long since its last answer the host was not asked for anything.
    */
   isOfOneImage(host: string, refusal: Refusal, nowMs: number, pausedMs: number): boolean;
-  /** An image was answered 503 for the first time. For how long its host is to be paused. */
-  onFirstBusy(host: string): number;
+  /** An image was answered 503 for the first time. Whether its host is to be paused. */
+  onFirstBusy(host: string): boolean;
   /**
    * The host asks for patience where it gives others meanwhile: the image waits. A host that gives nothing fails. So does one that was itself
    * not busy: an image of its own was led to another by a redirect.
@@ -50,8 +51,6 @@ const BUSY_SHARE_MAX = 1 / 4;
 /** Hosts that are known; beyond, the one that was met first begins anew. */
 const HOSTS_MAX = 10_000;
 
-/** As long as after a 429 that names no time. */
-const BUSY_PAUSE_MS = 2_000;
 /**
  * For how long an image that meets a 503 while others of its host come loses no attempt by it. Shorter than where a host asks for patience in
  * so many words, since it may be the one that never comes. With a third of all tries refused, as at ten a second, none is refused for so long.
@@ -100,7 +99,7 @@ export function createHostAnswers(): HostAnswers {
     onFirstBusy(host) {
       const answers = of(host);
       answers.busyShare += (1 - answers.busyShare) * NEW_WEIGHT;
-      return answers.busyShare > BUSY_SHARE_MAX ? BUSY_PAUSE_MS : 0;
+      return answers.busyShare > BUSY_SHARE_MAX;
     },
     whatBusyMeans(host, nowMs) {
       const { gaveAtMs, isBusy } = of(host);
@@ -112,5 +111,5 @@ export function createHostAnswers(): HostAnswers {
 
 /** How long an image waits that has met 503 for so long: some twenty tries in five minutes, where one every two seconds would be 150. */
 export function busyDelayMs(waitedMs: number): number {
-  return Math.min(Math.max(BUSY_PAUSE_MS, waitedMs / 4), BUSY_DELAY_MS_MAX);
+  return Math.min(Math.max(UNNAMED_PAUSE_MS, waitedMs / 4), BUSY_DELAY_MS_MAX);
 }

@@ -1,5 +1,6 @@
 import type { ImageCode } from "../image-code.ts";
 import { failureOf, type StageFailure } from "../stage-result.ts";
+import { UNNAMED_PAUSE_MS } from "./unnamed-pauses.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -9,8 +10,6 @@ export const HOST_LENGTH_MAX = 260;
 
 /** The longest pause that a host can ask for at once. */
 const ASKED_PAUSE_MS_MAX = 10 * MINUTE;
-/** For a 429 that names no time, or a time that is over: as long as the first step of an image's own retries. */
-const ASKED_PAUSE_MS = 2 * SECOND;
 /**
  * For how long an image whose host asks for patience loses no attempt by it: where a host answers two requests a second, every
  * image is refused now and then. After that each refusal counts, so that an image that is refused while others come ends too.
@@ -68,7 +67,7 @@ export type HostDid = { kind: "asked"; pauseMs: number; patienceMs: number } | {
  */
 export function whatHostDid(failure: StageFailure): HostDid {
   if (failure.code === "rate_limited" || (failure.code === "server_error" && failure.retryAfterMs !== undefined)) {
-    return { kind: "asked", pauseMs: Math.min(failure.retryAfterMs || ASKED_PAUSE_MS, ASKED_PAUSE_MS_MAX), patienceMs: PATIENCE_MS };
+    return { kind: "asked", pauseMs: Math.min(failure.retryAfterMs || UNNAMED_PAUSE_MS, ASKED_PAUSE_MS_MAX), patienceMs: PATIENCE_MS };
   }
   if (failure.isBusy === true) return { kind: "busy" };
   switch (failure.code) {

@@ -5,6 +5,7 @@ import { pauseKey, type Asker } from "../../domain/asker.ts";
 import { forgetOldest } from "../../domain/forget-oldest.ts";
 import { createHostAnswers } from "../../domain/load/host-answers.ts";
 import { FAILURES_MAX, HOST_LENGTH_MAX, nextStrike, triesEachBatch, whatHostDid, type HostDid } from "../../domain/load/host-pause.ts";
+import { createUnnamedPauses } from "../../domain/load/unnamed-pauses.ts";
 import type { ImageCode } from "../../domain/image-code.ts";
 import type { Outcome } from "../../domain/outcome.ts";
 import type { StageFailure } from "../../domain/stage-result.ts";
@@ -40,6 +41,7 @@ export class HostPauses implements HostWatch {
   readonly #failures = new Map<string, readonly string[]>();
   readonly #apart = createBatchesApart();
   readonly #answers = createHostAnswers();
+  readonly #unnamed = createUnnamedPauses();
   readonly #saidOver = new Set<string>();
   #isReading = false;
   /** More news came while they were read. */
@@ -94,6 +96,7 @@ export class HostPauses implements HostWatch {
   onSuccess(host: string, asker = NOBODY): void {
     const key = pauseKey(host, asker);
     this.#answers.onGiven(key, this.#deps.now());
+    this.#unnamed.onGiven(key);
     this.#apart.onGiven(key, asker.batchId, this.#deps.now());
     this.#failures.delete(key);
     const known = this.#paused.get(key);
@@ -125,7 +128,7 @@ export class HostPauses implements HostWatch {
   /** An image was answered 503 for the first time, by a host that gives others. */
   onFirstBusy(host: string, reason: ImageCode, asker = NOBODY): void {
     const key = pauseKey(host, asker);
-    this.#onAsked(key, this.#answers.onFirstBusy(key), reason, asker);
+    if (this.#answers.onFirstBusy(key)) this.#onAsked(key, null, reason, asker);
   }
 
   /**
@@ -150,13 +153,14 @@ export class HostPauses implements HostWatch {
     const isOfOne = this.isOfOneImage(host, failure, asker);
     const key = pauseKey(host, asker);
     this.#answers.onAsked(key, failure, isOfOne, this.#deps.now());
-    if (!isOfOne) this.#onAsked(key, pauseMs, failure.code, asker);
+    if (!isOfOne) this.#onAsked(key, failure.retryAfterMs ? pauseMs : null, failure.code, asker);
   }
 
-  #onAsked(key: string, pauseMs: number, reason: ImageCode, { batchId }: Asker): void {
-    if (pauseMs <= 0) return;
+  /** `askedMs` is null where the host named no time. */
+  #onAsked(key: string, askedMs: number | null, reason: ImageCode, { batchId }: Asker): void {
     const known = this.#paused.get(key);
     known?.turns.onFailed(batchId);
+    const pauseMs = askedMs ?? this.#unnamed.next(key, known !== undefined && known.until > this.#deps.now());
     if (known && known.until > this.#deps.now() + pauseMs - NEWS_MS) return;
     this.#apply({ host: key, remainingMs: pauseMs, reason, strikes: known?.strikes ?? 0, isAsked: true });
     this.#tell(pauseHost(this.#deps.executor, { host: key, pauseMs, reason }));
