@@ -10,6 +10,8 @@ export type StageFailure = {
   httpStatus?: number;
   /** How long the far side asked us to wait (Retry-After), in milliseconds. */
   retryAfterMs?: number;
+  /** What did not come in time had been waited for so long. */
+  waitedMs?: number;
   /** The far side says that it has too much to do (503). */
   isBusy?: boolean;
   /** The request bore a condition, which may be what it failed for. */

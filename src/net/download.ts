@@ -108,10 +108,12 @@ async function fetchToFile(context: Context, journey: Journey, first: URL): Prom
   let url = first;
   /** When a redirect made what is asked for now; null for what the order asks for. */
   let madeAt: number | null = null;
+  let askedAt = performance.now();
   try {
     await journey.moveTo(first);
     journey.onAsked?.();
     for (let hop = 0; ; hop += 1) {
+      askedAt = performance.now();
       // Asked at every hop, and after the wait for the host's room: a pause may have begun meanwhile.
       if (hosts.isPaused(url.host)) throw new HostPaused(url.host);
       if (journey.barred?.hosts.includes(url.host)) return journey.barred.refusal;
@@ -139,7 +141,9 @@ async function fetchToFile(context: Context, journey: Journey, first: URL): Prom
   } catch (error) {
     journey.signal.throwIfAborted();
     if (error instanceof HostPaused) throw error;
-    return reportTo(hosts, url, { ok: false, failure: netFailure(deadlines.passed ?? error) });
+    const failure = netFailure(deadlines.passed ?? error);
+    if (failure.code === "timed_out") failure.waitedMs = performance.now() - askedAt;
+    return reportTo(hosts, url, { ok: false, failure });
   } finally {
     deadlines.end();
   }

@@ -84,7 +84,7 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
       known?.limit.onAnswer({ ms, at: performance.now(), isWanted: known.gate.isAwaited });
     },
     onSlowDown: (host) => hosts.get(host)?.limit.onSlowDown(),
-    onLate: (host) => hosts.get(host)?.limit.onLate(),
+    onLate: (host) => hosts.get(host)?.limit.onLate(performance.now()),
     onSuccess: (host) => hosts.get(host)?.limit.onSuccess(),
   };
 }

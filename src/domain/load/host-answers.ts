@@ -12,6 +12,11 @@ type BusyMeaning = { kind: "failed" } | { kind: "asked"; pauseMs: number; patien
 type HostAnswers = {
   /** Any answer of a host that works, a 404 too. */
   onGiven(host: string, nowMs: number): void;
+  /**
+   * Whether it gave others while this one was waited for in vain. Where a host that serves five at once is asked for more, those five come, and of
+   * the rest none: they fail in the same moment, with no answer between, though it gives all that it can.
+   */
+  gaveOthersMeanwhile(host: string, failure: Pick<StageFailure, "waitedMs">, nowMs: number): boolean;
   onBusy(host: string): void;
   /** A refusal that asks for patience in so many words (429, Retry-After). `isOfOne`: it was found to be for its image alone. */
   onAsked(host: string, refusal: Refusal, isOfOne: boolean, nowMs: number): void;
@@ -82,6 +87,7 @@ export function createHostAnswers(): HostAnswers {
       answers.busyShare -= answers.busyShare * NEW_WEIGHT;
       answers.askedShare -= answers.askedShare * NEW_ASKED_WEIGHT;
     },
+    gaveOthersMeanwhile: (host, { waitedMs = -Infinity }, nowMs) => (known.get(host)?.gaveAtMs ?? -Infinity) >= nowMs - waitedMs,
     onBusy(host) {
       of(host).isBusy = true;
     },

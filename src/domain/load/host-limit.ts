@@ -12,7 +12,7 @@ export type HostLimit = {
   /** They may be too many for it. */
   onSlowDown(): void;
   /** An answer, or the connection for it, has not come in time. */
-  onLate(): void;
+  onLate(at: number): void;
 };
 
 /** It began to come at `at`, `ms` after it was asked for. `isWanted`: images wait until this host may be asked for them. */
@@ -34,6 +34,11 @@ const ANSWERS_AFTER_REFUSAL = 5_000;
 /** Weight of a new time in its average. */
 const NEW_WEIGHT = 1 / 16;
 
+/** Of those that were asked for together. So many of them late, a quarter at least, within so long are more than dead connections by chance. */
+const BURST_MIN = 4;
+const BURST_SHARE = 1 / 4;
+const BURST_MS = 1_000;
+
 export function limitAtFirst(max: number): number {
   return Math.min(AT_FIRST, max);
 }
@@ -52,6 +57,7 @@ export function createHostLimit(max: number): HostLimit {
   /** Of those that were asked for since the limit grew. */
   let crowded = createAverage(NEW_WEIGHT);
   let [changedAt, answers, growsFrom] = [-Infinity, 0, ANSWERS_MIN];
+  let burst = { at: -Infinity, late: 0, isOver: false };
 
   const isLonger = (factor: number) => crowded.value > factor * usual.value;
   const change = (to: number, at: number) => {
@@ -86,9 +92,13 @@ export function createHostLimit(max: number): HostLimit {
       value = Math.max(1, Math.min(atFirst, value / 2));
       growsFrom = answers + ANSWERS_AFTER_REFUSAL;
     },
-    onLate() {
-      if (value <= atFirst) return;
-      value = atFirst;
+    onLate(at) {
+      if (at - burst.at > BURST_MS) burst = { at, late: 0, isOver: false };
+      burst.late += 1;
+      const isBurst = !burst.isOver && burst.late >= Math.max(BURST_MIN, Math.min(value, atFirst) * BURST_SHARE);
+      if (isBurst) burst.isOver = true;
+      else if (value <= atFirst) return;
+      value = isBurst ? Math.max(1, Math.min(value, atFirst) / 2) : atFirst;
       growsFrom = answers + ANSWERS_BETWEEN;
     },
   };

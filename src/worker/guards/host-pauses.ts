@@ -167,6 +167,7 @@ export class HostPauses implements HostWatch {
   }
 
   #onFailed(key: string, failure: StageFailure, { batchId }: Asker): void {
+    if (this.#answers.gaveOthersMeanwhile(key, failure, this.#deps.now())) return;
     const { code: reason, retry } = failure;
     const known = this.#paused.get(key);
     known?.turns.onFailed(batchId);

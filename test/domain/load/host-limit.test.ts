@@ -78,18 +78,36 @@ describe("the limit of a host", () => {
   test("is 32 again where an answer does not come in time, and no less", () => {
     const limit = createHostLimit(200);
     const far = { ms: 300, serves: Infinity };
+    let at = 0;
     ask(limit, far, 800);
-    limit.onLate();
-    limit.onLate();
+    limit.onLate((at += 5_000));
+    limit.onLate((at += 5_000));
     assert.equal(limit.value, 32);
     assert.equal(most(ask(limit, far, 400)), 32);
     assert.equal(most(ask(limit, far, 1_000)), 200);
     limit.onSlowDown();
-    limit.onLate();
+    limit.onLate((at += 5_000));
     assert.equal(limit.value, 32);
     limit.onSlowDown();
-    limit.onLate();
+    limit.onLate((at += 5_000));
     assert.equal(limit.value, 16);
+  });
+
+  test("is halved once where a quarter of what was asked together does not come, and not for those that are late by chance", () => {
+    const limit = createHostLimit(64);
+    const late = (count: number, at: number) => {
+      for (let index = 0; index < count; index += 1) limit.onLate(at + index);
+      return limit.value;
+    };
+    // As of a host of which every tenth connection is dead.
+    for (let at = 0; at < 600_000; at += 1_500) assert.equal(late(2, at), 32);
+    assert.equal(late(7, 600_000), 32);
+    assert.equal(late(27, 610_000), 16);
+    assert.equal(late(11, 640_000), 8);
+    assert.equal(late(3, 670_000), 8);
+    assert.equal(late(4, 700_000), 4);
+    // Of what was asked for before it had grown less.
+    assert.equal(late(32, 730_000), 2);
   });
 
   test("does not grow further where the answers already take a little longer, but keeps what it has", () => {
@@ -130,10 +148,11 @@ describe("the limit of a host", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1_024 }), fc.array(event, { maxLength: 300 }), (max, events) => {
         const limit = createHostLimit(max);
+        let at = 0;
         for (const event of events) {
           if (event === "slow") limit.onSlowDown();
           else if (event === "success") limit.onSuccess();
-          else if (event === "late") limit.onLate();
+          else if (event === "late") limit.onLate((at += 100));
           else limit.onAnswer(event);
           assert.ok(limit.value >= 1 && limit.value <= max);
         }

@@ -155,6 +155,23 @@ describe("pauses of hosts", () => {
     await reset();
   });
 
+  test("what was asked for before a host's last answer says of no row of failures that it is one", async () => {
+    const { pauses, forward } = await startProcess({ hearsNews: false });
+    const late = (waitedMs: number) => pauses.onFailure(HOST, { ...failed("timed_out", "x").failure, waitedMs });
+    forward(60_000);
+    pauses.onSuccess(HOST);
+    forward(10_000);
+    // Five at once are served, and the others of 32 wait for them.
+    for (let index = 0; index < FAILURES_MAX + 7; index += 1) late(30_000);
+    assert.equal(pauses.isPaused(HOST), false);
+    for (let index = 0; index < FAILURES_MAX - 1; index += 1) late(9_000);
+    assert.equal(pauses.isPaused(HOST), false);
+    late(9_000);
+    assert.ok(pauses.isPaused(HOST));
+    await eventually("the row", async () => (await rows())[0]);
+    await reset();
+  });
+
   test("a host that answers 503 to many and gives the others is paused for two seconds; one that gives nothing fails", async () => {
     const { pauses, forward } = await startProcess();
     const busy = () => {
