@@ -31,6 +31,8 @@ const MS_MIN = 20;
 const ANSWERS_BETWEEN = 500;
 /** What it refused, so many later: each try may cost some images an attempt. */
 const ANSWERS_AFTER_REFUSAL = 5_000;
+/** Below it one more is asked for after so many successes: of a host that serves one at a time every second request would be refused. */
+const SMALL = 4;
 /** Weight of a new time in its average. */
 const NEW_WEIGHT = 1 / 16;
 
@@ -86,7 +88,7 @@ export function createHostLimit(max: number): HostLimit {
       if (isWanted && bearsIt && answers >= growsFrom && value < max) change(Math.min(max, 2 * value), at);
     },
     onSuccess() {
-      if (value < atFirst) value = Math.min(atFirst, value + 1 / value);
+      if (value < atFirst) value = Math.min(atFirst, value + 1 / Math.max(value, SMALL));
     },
     onSlowDown() {
       value = Math.max(1, Math.min(atFirst, value / 2));

@@ -75,6 +75,16 @@ describe("the limit of a host", () => {
     assert.equal(most(ask(limit, far, 1_000)), 200);
   });
 
+  test("grows slowly where it is small, since a host that serves one at a time would refuse every second", () => {
+    const limit = createHostLimit(32);
+    for (let halved = 0; halved < 6; halved += 1) limit.onSlowDown();
+    const after = (successes: number) => {
+      for (; successes > 0; successes -= 1) limit.onSuccess();
+      return Math.floor(limit.value);
+    };
+    assert.deepEqual([after(3), after(1), after(3), after(1), after(4), after(5)], [1, 2, 2, 3, 4, 5]);
+  });
+
   test("is 32 again where an answer does not come in time, and no less", () => {
     const limit = createHostLimit(200);
     const far = { ms: 300, serves: Infinity };
