@@ -173,7 +173,7 @@ describe("pauses of hosts", () => {
   });
 
   test("a host that answers 503 to many and gives the others is paused for two seconds; one that gives nothing fails", async () => {
-    const { pauses, forward } = await startProcess();
+    const { pauses, forward } = await startProcess({ hearsNews: false });
     const busy = () => {
       const { failure } = failed("server_error", "x", { isBusy: true });
       pauses.onFailure(HOST, failure);
