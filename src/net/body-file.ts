@@ -15,12 +15,18 @@ export type SparePieces = Buffer[];
 /** Thrown where a body has more bytes than it may have. */
 export class BodyTooLarge extends Error {}
 
-/** Thrown where the system refuses what is asked of a file of ours, as `cause` says: nobody is to take that for a word of the server's or the line's. */
-export class FileRefused extends Error {}
+/**
+ * What the system says of a file of ours is its `cause`. A file system over a network or in a process says of itself what sockets say as well, such
+ * as ENOTCONN and ETIMEDOUT: nobody is to take that for a word of the server's or the line's.
+ */
+export class FileRefused extends Error {
+  constructor(cause: unknown) {
+    super("a file was refused", { cause });
+  }
+}
 
-/** A file system over a network or in a process says of itself what sockets say as well, such as ENOTCONN and ETIMEDOUT. */
 export function asFileRefused(cause: unknown): never {
-  throw new FileRefused("a file was refused", { cause });
+  throw new FileRefused(cause);
 }
 
 /**

@@ -1,7 +1,7 @@
-import { diskFullCode } from "../domain/disk-full.ts";
 import { errorCode } from "../domain/error-code.ts";
 import { outOfFiles, outOfPorts } from "../domain/load/open-files.ts";
 import { failureOf, type StageFailure } from "../domain/stage-result.ts";
+import { storageFailure } from "../domain/storage-failure.ts";
 import { FileRefused } from "./body-file.ts";
 import { BlockedAddress } from "./guarded-lookup.ts";
 import { LookUpLate } from "./look-ups.ts";
@@ -20,7 +20,7 @@ export function netFailure(error: unknown): StageFailure {
   if (error instanceof BlockedAddress) return failureOf("address_blocked");
   if (error instanceof DeadlinePassed) return failureOf("timed_out", error.message);
   if (error instanceof LookUpLate) return failureOf("dns_failed", error.message);
-  if (error instanceof FileRefused) return fileFailure(error.cause);
+  if (error instanceof FileRefused) return storageFailure(error.cause, "The download could not be written");
   const first = firstOf(error);
   const lack = outOfFiles(first) ?? outOfPorts(first);
   if (lack !== null) return lack.failure;
@@ -29,12 +29,6 @@ export function netFailure(error: unknown): StageFailure {
   if (TLS_CODES.test(code)) return failureOf("tls_failed", `The TLS connection failed (${code})${reasonOf(first)}.`);
   if (error instanceof ProtocolError) return failureOf("http_error", `The server's answer is not HTTP: ${error.message}.`);
   return failureOf("connect_failed", `The connection failed (${code === "" ? "no reason given" : code}).`);
-}
-
-function fileFailure(error: unknown): StageFailure {
-  const full = diskFullCode(error);
-  const detail = `The download could not be written (${full ?? errorCode(error)}).`;
-  return outOfFiles(error)?.failure ?? failureOf("storage_failed", detail, { isDiskFull: full !== null });
 }
 
 /** Happy Eyeballs wraps the errors of all addresses it tried: the first one speaks. */

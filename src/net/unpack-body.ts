@@ -28,7 +28,7 @@ export async function unpackBody(
 ): Promise<StageResult<null>> {
   const unpack = async () => {
     const decoder = createDecoder(coding, head);
-    const source = createReadStream(path).once("error", (cause) => decoder.destroy(new FileRefused("a file was refused", { cause })));
+    const source = createReadStream(path).once("error", (cause) => decoder.destroy(new FileRefused(cause)));
     const reading = pipeline(source, decoder, { signal }).catch(() => {});
     try {
       for await (const piece of decoder) {

@@ -44,15 +44,13 @@ describe("a file that the system refuses", () => {
   test("is told from a socket that says the same", () => {
     for (const code of ["ENOTCONN", "ESTALE", "ETIMEDOUT", "EHOSTDOWN", "EIO", "EACCES", "EROFS"]) {
       const error = Object.assign(new Error(code), { code });
-      assert.equal(netFailure(new FileRefused("a file was refused", { cause: error })).code, "storage_failed", code);
+      assert.equal(netFailure(new FileRefused(error)).code, "storage_failed", code);
       assert.equal(netFailure(error).code, "connect_failed", code);
     }
   });
 
   test("may be one for which too few can be open, or no room is left", () => {
-    const [full, lack] = ["ENOSPC", "EMFILE"].map((code) =>
-      netFailure(new FileRefused("a file was refused", { cause: Object.assign(new Error(code), { code }) })),
-    );
+    const [full, lack] = ["ENOSPC", "EMFILE"].map((code) => netFailure(new FileRefused(Object.assign(new Error(code), { code }))));
     assert.deepEqual([full?.isDiskFull, lack?.lack?.of], [true, "files"]);
   });
 });

@@ -58,8 +58,8 @@ const HOSTS_MAX = 10_000;
 
 /**
  * For how long an image that meets a 503 while others of its host come loses no attempt by it. Shorter than where a host asks for patience in
- * so many words, since it may be the one that never comes. With a third of all tries refused none is
- * refused for so long; with more, as by a limit of ten a second that takes no burst, some may be.
+ * so many words, since it may be the one that never comes. With a third of all tries refused none is refused for so long; with more, as by a
+ * limit of ten a second that takes no burst, some may be.
  */
 const BUSY_PATIENCE_MS = 5 * 60_000;
 const BUSY_DELAY_MS_MAX = 30_000;

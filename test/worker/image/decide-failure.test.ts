@@ -25,7 +25,7 @@ async function failureOf(code: string, errno?: number) {
   const error = Object.assign(new Error(code), { code, errno });
   const result = await orStorageFailed(() => Promise.reject(error));
   assert.ok(!result.ok);
-  return { stored: result.failure, downloaded: netFailure(new FileRefused("a file was refused", { cause: error })) };
+  return { stored: result.failure, downloaded: netFailure(new FileRefused(error)) };
 }
 
 // Node 24 has no name for EDQUOT.
