@@ -28,6 +28,12 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
     await writeFile(camera, await makeSamplePhoto({ width: 6000, height: 4000, seed: 1, format: "jpeg" }));
   });
 
+  const openPool = (memoryBytesMax: number, tasksMax: number) => {
+    const lost: string[] = [];
+    const onLost = ({ why }: { why: string }) => void lost.push(why);
+    return { pool: new EncoderPool({ size: 1, pixelsMax: 1e8, allowSvg: false, taskMs: 60_000, memoryBytesMax, tasksMax, onLost }), lost };
+  };
+
   /** One image in an encoder of its own, and the most that it had in memory. */
   const encode = async (
     path: string,
@@ -43,16 +49,7 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
       input: { ...inspected.value, path, bytes: (await stat(path)).size },
       outputs: [{ ...PRESETS.seed, ...recipe, name: "main", path: join(folder, "out") }],
     };
-    const lost: string[] = [];
-    const pool = new EncoderPool({
-      size: 1,
-      pixelsMax: 1e8,
-      allowSvg: false,
-      taskMs: 60_000,
-      memoryBytesMax,
-      tasksMax: 9,
-      onLost: ({ why }) => lost.push(why),
-    });
+    const { pool, lost } = openPool(memoryBytesMax, 9);
     try {
       const result = await pool.encode(task, { signal: never, priority: 0 });
       const status = await readFile(`/proc/${pool.pids[0]}/status`, "utf8");
@@ -150,16 +147,7 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
   });
 
   test("that earlier images have worn does not cost a later one a try", async () => {
-    const lost: string[] = [];
-    const pool = new EncoderPool({
-      size: 1,
-      pixelsMax: 1e8,
-      allowSvg: false,
-      taskMs: 60_000,
-      memoryBytesMax: 280 * MIB,
-      tasksMax: 1_000,
-      onLost: ({ why }) => lost.push(why),
-    });
+    const { pool, lost } = openPool(280 * MIB, 1_000);
     try {
       const outputs = [{ ...PRESETS.seed, name: "main", path: join(folder, "worn") }];
       const [first] = pool.pids;
