@@ -18,6 +18,8 @@ export type StageFailure = {
   isOfCondition?: boolean;
   /** Its host had asked for patience before for this image. */
   isRefusedAgain?: boolean;
+  /** Its host, which gives others, is asked for one at a time, and less soon after one another than it was when it asked for patience. */
+  isPaced?: boolean;
   /** Nothing is wrong with the image: no further file or connection could be opened for it, as `error` says. */
   lack?: { of: "files" | "ports"; error: Error };
   /** Nor is it here: no bytes or inodes are left for its files, or a quota of them is used up. */

@@ -1,10 +1,12 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { forgetOldest } from "../domain/forget-oldest.ts";
 import { createGate, type Gate } from "../domain/load/gate.ts";
 import { createHostLimit, type HostLimit } from "../domain/load/host-limit.ts";
+import { createHostPace, type HostPace } from "../domain/load/host-pace.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
 import type { HostWatch } from "./host-watch.ts";
 
-/** Limits how many downloads run at once: of all hosts, and of one host, by what it bears (domain/load/host-limit.ts). */
+/** Limits how many downloads run at once: of all hosts, and of one host, by what it bears (domain/load/host-limit.ts, host-pace.ts). */
 type HostGate = {
   /** How many wait for their host, or its name; who waits only because of all others is not among them. */
   readonly waiting: number;
@@ -16,13 +18,15 @@ type HostGate = {
   /** An answer began to come `ms` after it was asked for. */
   onAnswer(host: string, ms: number): void;
   onSlowDown(host: string): void;
+  /** Whether a host that asks for patience has it already: it is asked for one at a time, less soon after one another from now on. */
+  onRefused(host: string): boolean;
   onLate(host: string): void;
   onSuccess(host: string): void;
 };
 
 type EnterOptions = { prepare?: () => Promise<unknown> | null; batchId?: string | undefined };
 
-type Host = { gate: Gate; limit: HostLimit };
+type Host = { gate: Gate; limit: HostLimit; pace: HostPace };
 
 /** The names below one domain have no end. */
 const REMEMBERED_MAX = 10_000;
@@ -33,20 +37,21 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
   /** Hosts at rest that did not bear what they were asked for; the one that has been so for longest first. */
   const remembered = new Set<string>();
   let waiting = 0;
-  const gateOf = (host: string): Gate => {
+  const findHost = (host: string): Host => {
     remembered.delete(host);
     const known = hosts.get(host);
-    if (known) return known.gate;
-    const limit = createHostLimit(perHostMax);
-    const gate = createGate(() => limit.value);
-    hosts.set(host, { gate, limit });
-    return gate;
+    if (known) return known;
+    const [limit, pace] = [createHostLimit(perHostMax), createHostPace()];
+    const made = { gate: createGate(() => (pace.isSet ? 1 : limit.value)), limit, pace };
+    hosts.set(host, made);
+    return made;
   };
   const leave = (host: string, gate: Gate) => {
     gate.leave();
     if (gate.inside > 0 || gate.isAwaited) return;
     // Nothing is kept of a host at rest that bore all that it was asked for, so that millions of hosts cost nothing.
-    if (hosts.get(host)?.limit.isAsNew) return void hosts.delete(host);
+    const known = hosts.get(host);
+    if (known?.limit.isAsNew && !known.pace.isSet) return void hosts.delete(host);
     remembered.add(host);
     const forgotten = forgetOldest(remembered, REMEMBERED_MAX);
     if (forgotten !== undefined) hosts.delete(forgotten);
@@ -64,9 +69,11 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
     },
     async enter(host, signal, { prepare = () => null, batchId } = {}) {
       signal.throwIfAborted();
-      const own = gateOf(host);
+      const { gate: own, limit, pace } = findHost(host);
       await wait(own.enter(signal, batchId));
       try {
+        const turnMs = pace.takeTurn(performance.now(), limit.value < 2);
+        if (turnMs > 0) await wait(delay(Math.ceil(turnMs), undefined, { signal }).catch(() => signal.throwIfAborted()));
         await wait(prepare());
         // Only now, with room at its host and its name known: nobody holds a place among all downloads that cannot be used yet.
         await all.enter(signal, batchId);
@@ -79,13 +86,26 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
         leave(host, own);
       };
     },
+    ...tellersOf(hosts),
+  };
+}
+
+/** Takes what a host did into account. */
+function tellersOf(hosts: ReadonlyMap<string, Host>): Pick<HostGate, "onAnswer" | "onSlowDown" | "onRefused" | "onLate" | "onSuccess"> {
+  return {
     onAnswer(host, ms) {
       const known = hosts.get(host);
       known?.limit.onAnswer({ ms, at: performance.now(), isWanted: known.gate.isAwaited });
+      known?.pace.onAnswer(ms);
     },
     onSlowDown: (host) => hosts.get(host)?.limit.onSlowDown(),
+    onRefused: (host) => hosts.get(host)?.pace.onRefused(performance.now()) === true,
     onLate: (host) => hosts.get(host)?.limit.onLate(performance.now()),
-    onSuccess: (host) => hosts.get(host)?.limit.onSuccess(),
+    onSuccess(host) {
+      const known = hosts.get(host);
+      known?.pace.onSuccess(performance.now());
+      if (known?.pace.isSet === false) known.limit.onSuccess();
+    },
   };
 }
 
@@ -105,6 +125,7 @@ export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
     },
     onFailure(host, failure) {
       const isOfOneImage = hosts.isOfOneImage?.(host, failure) === true;
+      if (!isOfOneImage && isRefusal(failure) && gate.onRefused(host)) failure.isPaced = true;
       // It will be asked at once without the condition, and how that ends says how the host is. One connection too many it may be all the same.
       if (failure.isOfCondition !== true) hosts.onFailure(host, failure);
       if (isOfOneImage || hosts.isExcused?.(failure)) return;
@@ -115,7 +136,11 @@ export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
   };
 }
 
+function isRefusal({ code, isBusy, retryAfterMs }: StageFailure): boolean {
+  return code === "rate_limited" || isBusy === true || retryAfterMs !== undefined;
+}
+
 /** Many servers that serve only so many at once do not say so: they answer 503 (nginx's limit_conn), or end what is one too many. */
-function mayBeTooMany({ code, isBusy, retryAfterMs }: StageFailure): boolean {
-  return code === "rate_limited" || code === "connect_failed" || isBusy === true || retryAfterMs !== undefined;
+function mayBeTooMany(failure: StageFailure): boolean {
+  return isRefusal(failure) || failure.code === "connect_failed";
 }

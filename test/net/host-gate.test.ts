@@ -96,6 +96,28 @@ describe("the gate of hosts", () => {
     assert.equal(gate.waiting, 0);
   });
 
+  test("asks a host that refuses what comes too soon for one at a time and less soon, also once it has been at rest", async () => {
+    const gate = createHostGate({ max: 100, perHostMax: 1 });
+    const refused = async () => {
+      const { failure } = failed("rate_limited");
+      const leave = await gate.enter("a.example", never);
+      watchForGate(gate, NO_WATCH).onFailure("a.example", failure);
+      leave();
+      return failure.isPaced;
+    };
+    assert.equal(await refused(), undefined, "it has given nothing yet");
+    await succeed(gate);
+    const [since, abort] = [performance.now(), new AbortController()];
+    assert.equal(await refused(), true);
+    const one = gate.enter("a.example", never);
+    const other = gate.enter("a.example", abort.signal);
+    (await one)();
+    assert.ok(performance.now() - since >= 8, "ten, by a clock that the loop reads now and then");
+    abort.abort(new Error("given back"));
+    await assert.rejects(other, /given back/);
+    assert.equal(gate.waiting, 0);
+  });
+
   test("asks a host that refused what was tried for no more once it has been at rest", async () => {
     const gate = createHostGate({ max: 100, perHostMax: 64 });
     const abort = new AbortController();

@@ -77,20 +77,13 @@ describe("a host that asks for patience", { concurrency: true }, () => {
   test("of a host that refuses one image only, the others are paused for that once", { timeout: 60_000 }, async () => {
     const photo = await makeSamplePhoto({ width: 64, height: 48, seed: 1, format: "jpeg" });
     let refusals = 0;
-    let pauses = 0;
     // As Varnish answers a path whose backend fails.
     const origin = await startOrigin((_, response, url) => {
       if (url.pathname !== "/broken.jpg") return void response.setHeader("content-type", "image/jpeg").end(photo);
       refusals += 1;
       response.writeHead(503, { "retry-after": "1" }).end();
     });
-    const url = await createTestDatabase();
-    const connected = Promise.withResolvers<void>();
-    const onNews = (news: string | null) => (news === null ? connected.resolve() : void (pauses += news.includes("remainingMs") ? 1 : 0));
-    const listener = listen({ url, channels: { [HOSTS_CHANNEL]: onNews } });
-    onCleanup(() => listener.close());
-    await connected.promise;
-    const service = await startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), ENCODERS: "1" });
+    const { service, pauses } = await startCounting();
     const paths = Array.from({ length: 150 }, (_, index) => (index === 5 ? "/broken.jpg" : `/${index}.jpg`));
     const response = await fetch(`${service.url}/v1/batches`, {
       method: "POST",
@@ -103,6 +96,48 @@ describe("a host that asks for patience", { concurrency: true }, () => {
       async () => refusals >= 3 && ((await (await fetch(links.self)).json()) as Batch).progress.completed === paths.length - 1,
       40_000,
     );
-    assert.equal(pauses, 1);
+    assert.equal(pauses(), 1);
   });
+
+  for (const status of [429, 503])
+    test(
+      `of a host that answers ${status} to what comes too soon, images come one after the other, and nearly without a pause`,
+      { timeout: 60_000 },
+      async () => {
+        const photo = await makeSamplePhoto({ width: 64, height: 48, seed: 1, format: "jpeg" });
+        let gaveAt = -Infinity;
+        let asked = 0;
+        // nginx's limit_req, of fifty a second and no burst.
+        const origin = await startOrigin((_, response) => {
+          asked += 1;
+          if (performance.now() - gaveAt < 20) return void response.writeHead(status).end();
+          gaveAt = performance.now();
+          response.setHeader("content-type", "image/jpeg").end(photo);
+        });
+        const { service, pauses } = await startCounting();
+        const response = await fetch(`${service.url}/v1/batches`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ products: Array.from({ length: 200 }, (_, index) => ({ images: [`${origin.url}/${index}.jpg`] })) }),
+        });
+        const { links } = (await response.json()) as AcceptedBatch;
+        await eventually("all of them", async () => ((await (await fetch(links.self)).json()) as Batch).progress.completed === 200, 50_000);
+        // One for each image, had each second one been refused.
+        assert.ok(pauses() <= 10, `${pauses()} pauses`);
+        assert.ok(asked <= 400, `${asked} requests`);
+      },
+    );
 });
+
+/** A service that tells how many pauses of hosts it has announced. */
+async function startCounting(): Promise<{ service: Awaited<ReturnType<typeof startService>>; pauses: () => number }> {
+  const url = await createTestDatabase();
+  const connected = Promise.withResolvers<void>();
+  let pauses = 0;
+  const onNews = (news: string | null) => (news === null ? connected.resolve() : void (pauses += news.includes("remainingMs") ? 1 : 0));
+  const listener = listen({ url, channels: { [HOSTS_CHANNEL]: onNews } });
+  onCleanup(() => listener.close());
+  await connected.promise;
+  const service = await startService({ DATABASE_URL: url, DATA_DIR: await createTestFolder(), ENCODERS: "1" });
+  return { service, pauses: () => pauses };
+}

@@ -6,7 +6,6 @@ import { forgetOldest } from "../../domain/forget-oldest.ts";
 import { createHostAnswers } from "../../domain/load/host-answers.ts";
 import { FAILURES_MAX, HOST_LENGTH_MAX, nextStrike, triesEachBatch, whatHostDid, type HostDid } from "../../domain/load/host-pause.ts";
 import { createUnnamedPauses } from "../../domain/load/unnamed-pauses.ts";
-import type { ImageCode } from "../../domain/image-code.ts";
 import type { Outcome } from "../../domain/outcome.ts";
 import type { StageFailure } from "../../domain/stage-result.ts";
 import type { HostWatch } from "../../net/host-watch.ts";
@@ -25,6 +24,8 @@ type HostPausesDeps = {
 const POLL_MS = 5_000;
 /** Hosts whose failures are counted; beyond, that of the one that failed longest ago begins anew. */
 const FAILING_HOSTS_MAX = 10_000;
+/** Of what is asked for at once, a limit of requests refuses all but one, and gives that after them: such are no failures in a row yet. */
+const BUSY_MS_MIN = 1_000;
 /** Between two readings: one of fifty thousand hosts takes 110 ms, and every host can send news meanwhile. */
 const REST_MS = 250;
 
@@ -37,8 +38,8 @@ const NOBODY: Asker = { batchId: "" };
 export class HostPauses implements HostWatch {
   readonly #deps: HostPausesDeps;
   readonly #paused = new Map<string, PausedHost>();
-  /** The batches of the failures in a row. */
-  readonly #failures = new Map<string, readonly string[]>();
+  /** The failures in a row: since when, and of which batches. */
+  readonly #failures = new Map<string, { since: number; batchIds: readonly string[] }>();
   readonly #apart = createBatchesApart();
   readonly #answers = createHostAnswers();
   readonly #unnamed = createUnnamedPauses();
@@ -126,9 +127,9 @@ export class HostPauses implements HostWatch {
   }
 
   /** An image was answered 503 for the first time, by a host that gives others. */
-  onFirstBusy(host: string, reason: ImageCode, asker = NOBODY): void {
+  onFirstBusy(host: string, failure: StageFailure, asker = NOBODY): void {
     const key = pauseKey(host, asker);
-    if (this.#answers.onFirstBusy(key)) this.#onAsked(key, null, reason, asker);
+    if (this.#answers.onFirstBusy(key)) this.#onAsked(key, null, failure, asker);
   }
 
   /**
@@ -153,11 +154,12 @@ export class HostPauses implements HostWatch {
     const isOfOne = this.isOfOneImage(host, failure, asker);
     const key = pauseKey(host, asker);
     this.#answers.onAsked(key, failure, isOfOne, this.#deps.now());
-    if (!isOfOne) this.#onAsked(key, failure.retryAfterMs ? pauseMs : null, failure.code, asker);
+    if (!isOfOne) this.#onAsked(key, failure.retryAfterMs ? pauseMs : null, failure, asker);
   }
 
-  /** `askedMs` is null where the host named no time. */
-  #onAsked(key: string, askedMs: number | null, reason: ImageCode, { batchId }: Asker): void {
+  /** `askedMs` is null where the host named no time: one that is asked less soon already is not paused then. */
+  #onAsked(key: string, askedMs: number | null, { code: reason, isPaced }: StageFailure, { batchId }: Asker): void {
+    if (askedMs === null && isPaced === true) return;
     const known = this.#paused.get(key);
     known?.turns.onFailed(batchId);
     const pauseMs = askedMs ?? this.#unnamed.next(key, known !== undefined && known.until > this.#deps.now());
@@ -174,11 +176,13 @@ export class HostPauses implements HostWatch {
     // Begun before the pause, which is known already, or the trial of a batch in it.
     if (known && known.until > this.#deps.now()) return;
     if (this.#apart.onFailed(key, batchId, failure, this.#deps.now())) return;
-    const batchIds = [...(this.#failures.get(key) ?? []), batchId];
+    const { since, batchIds: earlier } = this.#failures.get(key) ?? { since: this.#deps.now(), batchIds: [] };
+    const batchIds = [...earlier, batchId];
     const isTrial = known !== undefined && known.strikes > 0;
-    if (batchIds.length < FAILURES_MAX && !isTrial) {
+    const isTooSoon = failure.isBusy === true && this.#deps.now() - since < BUSY_MS_MIN;
+    if ((batchIds.length < FAILURES_MAX || isTooSoon) && !isTrial) {
       this.#failures.delete(key);
-      this.#failures.set(key, batchIds);
+      this.#failures.set(key, { since, batchIds });
       forgetOldest(this.#failures, FAILING_HOSTS_MAX);
       return;
     }

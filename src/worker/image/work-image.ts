@@ -149,7 +149,7 @@ function waitAsAsked(hosts: WorkDeps["hosts"], claim: Claim, image: SourcedImage
   const waitedMs = now - askedSince;
   if (waitedMs > did.patienceMs) return null;
   const isBusy = whatHostDid(failure).kind === "busy";
-  if (isBusy && !wasRefused(claim)) hosts.onFirstBusy(host, failure.code, batch);
+  if (isBusy && !wasRefused(claim)) hosts.onFirstBusy(host, failure, batch);
   // It may be the one image that its host answers so: others go on, and it is not asked for as often.
   const mayBeAlone = isBusy || (failure.isRefusedAgain === true && !hosts.isPaused(host, batch));
   // Where a redirect led to the host that asked, the image's own host is not paused.

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { createHostPace } from "../../../src/domain/load/host-pace.ts";
+
+/** Whether a host gives what it is asked for at this time. */
+type Gives = (at: number) => boolean;
+
+/** nginx's limit_req: what comes sooner than `ms` after what was given last is refused. */
+const limitOf = (ms: number, from = -Infinity): Gives => {
+  let gaveAt = from;
+  return (at) => {
+    const gives = at - gaveAt >= ms;
+    if (gives) gaveAt = at;
+    return gives;
+  };
+};
+
+/** Asks for one at a time; an answer takes `ms`, a refusal no time. */
+function ask(pace: ReturnType<typeof createHostPace>, gives: Gives, { ms, until, from = 0 }: { ms: number; until: number; from?: number }) {
+  const seen = { given: 0, refused: 0, unborne: 0 };
+  for (let now = from; now < until;) {
+    now += pace.takeTurn(now, true);
+    if (gives(now)) {
+      now += ms;
+      pace.onAnswer(ms);
+      pace.onSuccess(now);
+      seen.given += 1;
+    } else {
+      seen.refused += 1;
+      now += 0.1;
+      if (pace.onRefused(now)) continue;
+      // It is paused.
+      seen.unborne += 1;
+      now += 1_000;
+    }
+  }
+  return seen;
+}
+
+describe("the pace of a host", () => {
+  for (const perSecond of [1.5, 2, 10, 30, 100])
+    test(`comes near a limit of ${perSecond} requests a second that takes no burst, whatever the time of an answer`, () => {
+      for (const ms of [1, 5, 30, 300].filter((time) => time < 1_000 / perSecond)) {
+        const pace = createHostPace();
+        const first = ask(pace, limitOf(1_000 / perSecond), { ms, until: 60_000 });
+        assert.ok(first.given >= 0.75 * perSecond * 60, `${first.given} given at ${ms} ms`);
+        assert.ok(first.refused <= 20 + 0.2 * first.given, `${first.refused} refused beside ${first.given} at ${ms} ms`);
+        assert.equal(first.unborne, 0, "it need not be paused as well");
+        assert.ok(pace.isSet);
+      }
+    });
+
+  test("follows a limit that changes", () => {
+    const pace = createHostPace();
+    ask(pace, limitOf(100), { ms: 5, until: 60_000 });
+    const narrower = ask(pace, limitOf(500, 60_000), { ms: 5, from: 60_000, until: 120_000 });
+    assert.ok(narrower.given >= 0.75 * 120 && narrower.refused <= 0.35 * narrower.given, JSON.stringify(narrower));
+    // A gap of half a second is gone after some five hundred images.
+    ask(pace, () => true, { ms: 5, from: 120_000, until: 200_000 });
+    assert.ok(!pace.isSet);
+  });
+
+  test("is not set for a host that refuses one in twenty by chance, or not for long", () => {
+    const pace = createHostPace();
+    let random = 1;
+    let paced = 0;
+    for (let index = 0, now = 0; index < 20_000; index += 1) {
+      now += pace.takeTurn(now, true) + 30;
+      random = (random * 48_271) % 2_147_483_647;
+      if (random % 20 === 0) pace.onRefused(now);
+      else {
+        pace.onAnswer(30);
+        pace.onSuccess(now);
+      }
+      if (pace.isSet) paced += 1;
+    }
+    assert.ok(paced < 5_000, `${paced} of 20000`);
+  });
+
+  test("is none of those that were asked for at once, which are one too many together, not too soon", () => {
+    const pace = createHostPace();
+    for (let index = 0; index < 32; index += 1) assert.equal(pace.takeTurn(1_000, false), 0);
+    pace.onAnswer(30);
+    pace.onSuccess(1_030);
+    for (let index = 0; index < 31; index += 1) assert.ok(pace.onRefused(1_031), "it gives, and is asked for fewer");
+    assert.ok(!pace.isSet);
+  });
+
+  test("does not stand for a pause where the host gives nothing", () => {
+    const pace = createHostPace();
+    pace.takeTurn(0, true);
+    assert.equal(pace.onRefused(5), false, "it never gave anything");
+    pace.takeTurn(10_000, true);
+    pace.onSuccess(10_000);
+    pace.takeTurn(10_010, true);
+    assert.equal(pace.onRefused(11_000), true);
+    assert.equal(pace.onRefused(11_001), false);
+    const refusing = ask(pace, () => false, { ms: 5, from: 20_000, until: 80_000 });
+    assert.equal(refusing.refused, refusing.unborne);
+  });
+
+  test("lets nobody wait for longer than a second, whatever happens, and each for a turn of his own", () => {
+    const event = fc.oneof(fc.constant("given" as const), fc.constant("refused" as const), fc.nat(2_000));
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 300 }), (events) => {
+        const pace = createHostPace();
+        let [now, turnAt] = [0, -Infinity];
+        for (const event of events) {
+          const waitMs = pace.takeTurn(now, true);
+          assert.ok(waitMs >= 0 && waitMs <= 1_000 && now + waitMs >= turnAt);
+          turnAt = now + waitMs;
+          now = turnAt;
+          if (event === "given") pace.onSuccess(now);
+          else if (event === "refused") pace.onRefused(now);
+          else now += event;
+        }
+      }),
+    );
+  });
+});
