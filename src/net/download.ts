@@ -10,7 +10,7 @@ import type { DownloadLimits } from "./download-limits.ts";
 import type { Download, DownloadOrder } from "./download-order.ts";
 import { createGuard, type Guard } from "./guarded-lookup.ts";
 import { createHostGate, watchForGate } from "./host-gate.ts";
-import { HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
+import { HostCrowded, HostPaused, NO_WATCH, type HostWatch } from "./host-watch.ts";
 import { createHttpClient, type HttpClient } from "./http1/client.ts";
 import { BadRedirect, orAgain, orExpired } from "./judge-answer.ts";
 import type { Resolve } from "./look-ups.ts";
@@ -19,7 +19,7 @@ import { findHostHeaders, validatorsFor } from "./request-headers.ts";
 import { UNPACKED_AT_ONCE } from "./unpack-body.ts";
 
 export type Downloader = {
-  /** Rejects with the signal's reason, and with HostPaused where a host on the way is left alone for now. */
+  /** Rejects with the signal's reason, with HostPaused where a host on the way is left alone for now, and with HostCrowded. */
   download(order: DownloadOrder): Promise<StageResult<Download>>;
   /** How many wait until their host has room. */
   readonly waiting: number;
@@ -140,7 +140,7 @@ async function fetchToFile(context: Context, journey: Journey, first: URL): Prom
     }
   } catch (error) {
     journey.signal.throwIfAborted();
-    if (error instanceof HostPaused) throw error;
+    if (error instanceof HostPaused || error instanceof HostCrowded) throw error;
     const failure = netFailure(deadlines.passed ?? error);
     if (failure.code === "timed_out") failure.waitedMs = performance.now() - askedAt;
     return reportTo(hosts, url, { ok: false, failure });

@@ -2,9 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { forgetOldest } from "../domain/forget-oldest.ts";
 import { createGate, type Gate } from "../domain/load/gate.ts";
 import { createHostLimit, type HostLimit } from "../domain/load/host-limit.ts";
+import { createHostCrowd, type HostCrowd } from "../domain/load/host-crowd.ts";
 import { createHostPace, type HostPace } from "../domain/load/host-pace.ts";
 import type { StageFailure } from "../domain/stage-result.ts";
-import type { HostWatch } from "./host-watch.ts";
+import { HostCrowded, type HostWatch } from "./host-watch.ts";
 
 /** Limits how many downloads run at once: of all hosts, and of one host, by what it bears (domain/load/host-limit.ts, host-pace.ts). */
 type HostGate = {
@@ -12,7 +13,8 @@ type HostGate = {
   readonly waiting: number;
   /**
    * Resolves when there is room, with what is to be called once, at the end. Rejects with the signal's reason. With room at its host, what
-   * `prepare` gives is waited for, and rejects it too. Batches that wait take turns.
+   * `prepare` gives is waited for, and rejects it too. Batches that wait take turns. Where so many wait that hosts which are slow keep back
+   * others, it rejects with HostCrowded.
    */
   enter(host: string, signal: AbortSignal, options?: EnterOptions): Promise<() => void>;
   /** An answer began to come `ms` after it was asked for. */
@@ -26,7 +28,12 @@ type HostGate = {
 
 type EnterOptions = { prepare?: () => Promise<unknown> | null; batchId?: string | undefined };
 
-type Host = { gate: Gate; limit: HostLimit; pace: HostPace };
+type Host = { gate: Gate; limit: HostLimit; pace: HostPace; crowd: HostCrowd };
+
+/** So many may wait in all before any is turned away: half of those that a process claims beside others for them (worker/claim/claim-room.ts). */
+const WAITING_MAX = 500;
+/** Whoever waits is looked at so often: hosts turn slow while images wait for them. */
+const LOOK_MS = 1_000;
 
 /** The names below one domain have no end. */
 const REMEMBERED_MAX = 10_000;
@@ -36,19 +43,18 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
   const hosts = new Map<string, Host>();
   /** Hosts at rest that did not bear what they were asked for; the one that has been so for longest first. */
   const remembered = new Set<string>();
-  let waiting = 0;
   const findHost = (host: string): Host => {
     remembered.delete(host);
     const known = hosts.get(host);
     if (known) return known;
     const [limit, pace] = [createHostLimit(perHostMax), createHostPace()];
-    const made = { gate: createGate(() => (pace.isSet ? 1 : limit.value)), limit, pace };
+    const made = { gate: createGate(() => (pace.isSet ? 1 : limit.value)), limit, pace, crowd: createHostCrowd(limit, pace) };
     hosts.set(host, made);
     return made;
   };
   const leave = (host: string, gate: Gate) => {
     gate.leave();
-    if (gate.inside > 0 || gate.isAwaited) return;
+    if (gate.inside > 0 || gate.waiting > 0) return;
     // Nothing is kept of a host at rest that bore all that it was asked for, so that millions of hosts cost nothing.
     const known = hosts.get(host);
     if (known?.limit.isAsNew && !known.pace.isSet) return void hosts.delete(host);
@@ -57,24 +63,22 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
     if (forgotten !== undefined) hosts.delete(forgotten);
   };
 
-  const wait = async (turn: Promise<unknown> | null) => {
-    if (turn === null) return;
-    waiting += 1;
-    await turn.finally(() => (waiting -= 1));
-  };
-
+  const line = watchWaiting(hosts);
   return {
     get waiting() {
-      return waiting;
+      return line.count;
     },
     async enter(host, signal, { prepare = () => null, batchId } = {}) {
       signal.throwIfAborted();
-      const { gate: own, limit, pace } = findHost(host);
-      await wait(own.enter(signal, batchId));
+      const { gate: own, limit, pace, crowd } = findHost(host);
+      const now = performance.now();
+      if (own.inside === 0) crowd.onBegin(now);
+      if (line.isLong && own.waiting >= crowd.mayWait(now)) throw new HostCrowded(crowd.returnMs(now));
+      await line.wait(own.enter(signal, batchId));
       try {
         const turnMs = pace.takeTurn(performance.now(), limit.value < 2);
-        if (turnMs > 0) await wait(delay(Math.ceil(turnMs), undefined, { signal }).catch(() => signal.throwIfAborted()));
-        await wait(prepare());
+        if (turnMs > 0) await line.wait(delay(Math.ceil(turnMs), undefined, { signal }).catch(() => signal.throwIfAborted()));
+        await line.wait(prepare());
         // Only now, with room at its host and its name known: nobody holds a place among all downloads that cannot be used yet.
         await all.enter(signal, batchId);
       } catch (error) {
@@ -90,13 +94,42 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
   };
 }
 
+/** Who waits for a host, or its name; where these are many, those who wait for slow hosts are turned away (domain/load/host-crowd.ts). */
+function watchWaiting(hosts: ReadonlyMap<string, Host>) {
+  let count = 0;
+  let timer: NodeJS.Timeout | null = null;
+  const isLong = () => count > WAITING_MAX;
+  const look = () => {
+    timer = count > 0 ? setTimeout(look, LOOK_MS).unref() : null;
+    if (!isLong()) return;
+    const now = performance.now();
+    for (const { gate, crowd } of hosts.values())
+      gate.turnAway(gate.waiting - crowd.mayWait(now), () => new HostCrowded(crowd.returnMs(now)));
+  };
+  return {
+    get count() {
+      return count;
+    },
+    get isLong() {
+      return isLong();
+    },
+    async wait(turn: Promise<unknown> | null): Promise<void> {
+      if (turn === null) return;
+      count += 1;
+      timer ??= setTimeout(look, LOOK_MS).unref();
+      await turn.finally(() => (count -= 1));
+    },
+  };
+}
+
 /** Takes what a host did into account. */
 function tellersOf(hosts: ReadonlyMap<string, Host>): Pick<HostGate, "onAnswer" | "onSlowDown" | "onRefused" | "onLate" | "onSuccess"> {
   return {
     onAnswer(host, ms) {
       const known = hosts.get(host);
-      known?.limit.onAnswer({ ms, at: performance.now(), isWanted: known.gate.isAwaited });
+      known?.limit.onAnswer({ ms, at: performance.now(), isWanted: known.gate.waiting > 0 });
       known?.pace.onAnswer(ms);
+      known?.crowd.onAnswer(ms, performance.now());
     },
     onSlowDown: (host) => hosts.get(host)?.limit.onSlowDown(),
     onRefused: (host) => hosts.get(host)?.pace.onRefused(performance.now()) === true,

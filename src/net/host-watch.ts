@@ -28,3 +28,12 @@ export class HostPaused extends Error {
     this.host = host;
   }
 }
+
+/** Thrown where too many wait for a host, which would keep others back: that is no attempt either. `delayMs`: it is to come back then. */
+export class HostCrowded extends Error {
+  readonly delayMs: number;
+  constructor(delayMs: number) {
+    super("too many wait for the host");
+    this.delayMs = delayMs;
+  }
+}

@@ -29,7 +29,7 @@ export function createPagePlaces({ poolMax }: { poolMax: number }): PagePlaces {
     try {
       return await runInside(own, () => runInside(all, read, signal), signal);
     } finally {
-      if (own.inside === 0 && !own.isAwaited) batches.delete(batchId);
+      if (own.inside === 0 && own.waiting === 0) batches.delete(batchId);
     }
   };
   const once: PagePlaces["once"] = async (batchId, read, gone) => {

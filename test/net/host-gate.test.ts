@@ -3,7 +3,8 @@ import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { failed } from "../../src/domain/stage-result.ts";
 import { createHostGate, watchForGate } from "../../src/net/host-gate.ts";
-import { NO_WATCH } from "../../src/net/host-watch.ts";
+import { HostCrowded, NO_WATCH } from "../../src/net/host-watch.ts";
+import { eventually } from "../support/eventually.ts";
 
 const never = new AbortController().signal;
 
@@ -94,6 +95,38 @@ describe("the gate of hosts", () => {
     await waiting;
     void gate.enter("a.example", never);
     assert.equal(gate.waiting, 0);
+  });
+
+  test("turns away whoever waits for a slow host where so many wait that others could not come, and none of a quick one", async () => {
+    const gate = createHostGate({ max: 1_000, perHostMax: 32 });
+    const crowded: HostCrowded[] = [];
+    const come = (host: string, count: number) => {
+      for (let index = 0; index < count; index += 1)
+        gate
+          .enter(host, never)
+          .catch((error: unknown) => (error instanceof HostCrowded ? void crowded.push(error) : assert.fail(String(error))));
+    };
+    come("slow.example", 432);
+    gate.onAnswer("slow.example", 5_000);
+    await setImmediate();
+    assert.deepEqual([gate.waiting, crowded.length], [400, 0], "so many keep nobody back");
+    come("quick.example", 232);
+    gate.onAnswer("quick.example", 20);
+    await setImmediate();
+    assert.equal(crowded.length, 0);
+    // Nothing more of it waits, and within a second most that waits already does no longer.
+    come("slow.example", 10);
+    await setImmediate();
+    assert.equal(crowded.length, 10);
+    await eventually("the look at those who wait", async () => {
+      gate.onAnswer("quick.example", 20);
+      return gate.waiting === 232;
+    });
+    assert.equal(crowded.length, 378);
+    assert.ok(crowded.every(({ delayMs }) => delayMs >= 2_500 && delayMs <= 60_000));
+    come("quick.example", 10);
+    await setImmediate();
+    assert.equal(gate.waiting, 242);
   });
 
   test("asks a host that refuses what comes too soon for one at a time and less soon, also once it has been at rest", async () => {

@@ -1,15 +1,17 @@
-import { createWaiters, type Waiters } from "./waiters.ts";
+import { createWaiters, type Waiter, type Waiters } from "./waiters.ts";
 
 /** Lets so many in at once; the others wait, by turns (domain/load/waiters.ts). */
 export type Gate = {
   readonly inside: number;
-  readonly isAwaited: boolean;
+  readonly waiting: number;
   /**
    * Null where there is room at once, else resolves when there is. Rejects with the signal's reason, and waits no longer then. Of the same
    * `batchId`, as of none, they come in the order in which they came here.
    */
   enter(signal: AbortSignal, batchId?: string): Promise<void> | null;
   leave(): void;
+  /** So many of those that wait do so no longer: they reject with what `reasonOf` gives for each. */
+  turnAway(count: number, reasonOf: () => unknown): void;
 };
 
 /** `limit` is asked for each time, and rounded down where it is a fraction. */
@@ -20,8 +22,8 @@ export function createGate(limit: () => number): Gate {
     get inside() {
       return inside;
     },
-    get isAwaited() {
-      return waiting.isAny;
+    get waiting() {
+      return waiting.count;
     },
     enter(signal, batchId = NO_BATCH) {
       signal.throwIfAborted();
@@ -31,11 +33,12 @@ export function createGate(limit: () => number): Gate {
     },
     leave() {
       inside -= 1;
-      while (waiting.isAny && inside < Math.floor(limit())) {
+      while (waiting.count > 0 && inside < Math.floor(limit())) {
         inside += 1;
         waiting.admitNext();
       }
     },
+    turnAway: waiting.turnAway,
   };
 }
 
@@ -57,15 +60,21 @@ export async function runInside<T>(gate: Gate, work: () => Promise<T>, signal: A
 
 function waitForTurn(waiting: Waiters, batchId: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const admit = () => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
+    const waiter: Waiter = {
+      admit() {
+        signal.removeEventListener("abort", onAbort);
+        resolve();
+      },
+      turnAway(reason) {
+        signal.removeEventListener("abort", onAbort);
+        reject(reason);
+      },
     };
     const onAbort = () => {
-      waiting.remove(batchId, admit);
+      waiting.remove(batchId, waiter);
       reject(signal.reason);
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    waiting.add(batchId, admit);
+    waiting.add(batchId, waiter);
   });
 }

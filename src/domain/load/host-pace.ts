@@ -2,6 +2,8 @@
 export type HostPace = {
   /** It has a pace, and is asked for one at a time. */
   readonly isSet: boolean;
+  /** 0 where none is set. */
+  readonly gapMs: number;
   /** One is to be asked for. How long it waits for its turn, which is its own from now on. `isAlone`: nothing else is being asked for. */
   takeTurn(now: number, isAlone: boolean): number;
   /** An answer began to come so long after it was asked for. */
@@ -48,6 +50,9 @@ export function createHostPace(): HostPace {
   return {
     get isSet() {
       return gapMs > 0;
+    },
+    get gapMs() {
+      return gapMs;
     },
     takeTurn(now, isAlone) {
       const at = Math.max(now, turnAt + gapMs);

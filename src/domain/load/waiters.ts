@@ -1,12 +1,16 @@
 /** Those that wait before a gate. */
 export type Waiters = {
-  readonly isAny: boolean;
-  add(batchId: string, admit: () => void): void;
+  readonly count: number;
+  add(batchId: string, waiter: Waiter): void;
   /** It waits no longer. */
-  remove(batchId: string, admit: () => void): void;
+  remove(batchId: string, waiter: Waiter): void;
   /** Admits the one whose turn it is, where any waits. */
   admitNext(): void;
+  /** Turns so many away, each for the reason that it is given: of the batch of which the most wait those that came last. */
+  turnAway(count: number, reasonOf: () => unknown): void;
 };
+
+export type Waiter = { admit(): void; turnAway(reason: unknown): void };
 
 /**
  * Batches take turns, one of each, and those of one batch keep their order. First come, first served, ten images waited for all that
@@ -17,28 +21,44 @@ export type Waiters = {
  */
 export function createWaiters(): Waiters {
   /** By batch, the one whose turn is next first. Only those of which any wait, so that it takes no more room than they do. */
-  const byBatch = new Map<string, Set<() => void>>();
+  const byBatch = new Map<string, Set<Waiter>>();
+  let count = 0;
+  const remove = (batchId: string, waiter: Waiter) => {
+    const ofBatch = byBatch.get(batchId);
+    if (ofBatch?.delete(waiter) !== true) return;
+    count -= 1;
+    if (ofBatch.size === 0) byBatch.delete(batchId);
+  };
   return {
-    get isAny() {
-      return byBatch.size > 0;
+    get count() {
+      return count;
     },
-    add(batchId, admit) {
+    add(batchId, waiter) {
       const ofBatch = byBatch.get(batchId);
-      if (ofBatch) ofBatch.add(admit);
-      else byBatch.set(batchId, new Set([admit]));
+      if (ofBatch) ofBatch.add(waiter);
+      else byBatch.set(batchId, new Set([waiter]));
+      count += 1;
     },
-    remove(batchId, admit) {
-      const ofBatch = byBatch.get(batchId);
-      ofBatch?.delete(admit);
-      if (ofBatch?.size === 0) byBatch.delete(batchId);
-    },
+    remove,
     admitNext() {
       for (const [batchId, ofBatch] of byBatch) {
-        const [admit] = ofBatch;
-        if (admit) ofBatch.delete(admit);
-        byBatch.delete(batchId);
-        if (ofBatch.size > 0) byBatch.set(batchId, ofBatch);
-        return admit?.();
+        const [waiter] = ofBatch;
+        if (waiter) remove(batchId, waiter);
+        if (ofBatch.size > 0) {
+          byBatch.delete(batchId);
+          byBatch.set(batchId, ofBatch);
+        }
+        return waiter?.admit();
+      }
+    },
+    turnAway(many, reasonOf) {
+      for (const [batchId, ofBatch] of [...byBatch].toSorted(([, one], [, other]) => other.size - one.size)) {
+        if (many <= 0) return;
+        for (const waiter of [...ofBatch].slice(-many)) {
+          remove(batchId, waiter);
+          waiter.turnAway(reasonOf());
+          many -= 1;
+        }
       }
     },
   };

@@ -6,7 +6,7 @@ import { outOfFiles } from "../../domain/load/open-files.ts";
 import type { Outcome } from "../../domain/outcome.ts";
 import { outputsOf } from "../../domain/recipe.ts";
 import { failed, type StageFailure } from "../../domain/stage-result.ts";
-import { HostPaused } from "../../net/host-watch.ts";
+import { HostCrowded, HostPaused } from "../../net/host-watch.ts";
 import type { Warn } from "../../observe/calm-warn.ts";
 import type { Log } from "../../observe/log.ts";
 import { databaseNowMs, type Claim } from "../../queue/image-jobs.ts";
@@ -75,9 +75,10 @@ async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease
     const attempt = await processImage(stagesFor(deps, claim, image, lease, size), work, lease);
     return { attempt, outcome: await decide(deps, claim, image, attempt) };
   } catch (error) {
-    const delayMs = lease.signal.reason instanceof NoRoom ? deps.disk.retryMs(image) : 0;
+    const crowdedMs = error instanceof HostCrowded ? error.delayMs : 0;
+    const delayMs = lease.signal.reason instanceof NoRoom ? deps.disk.retryMs(image) : crowdedMs;
     const released = { attempt: null, outcome: { kind: "release", delayMs } } as const;
-    if (lease.signal.aborted || error instanceof NoAttempt) return released;
+    if (lease.signal.aborted || error instanceof NoAttempt || error instanceof HostCrowded) return released;
     if (error instanceof HostPaused) return meetPause(deps.hosts, claim, image, error.host) ?? released;
     const lack = outOfFiles(error);
     if (lack === null) deps.log.error({ err: error, batchId: work.batchId, ordinal: work.ordinal }, "an image failed unexpectedly");

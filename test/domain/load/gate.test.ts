@@ -71,6 +71,27 @@ describe("a gate", () => {
       assert.deepEqual(await letIn(3), ["a5", "b3", "a6"]);
     });
 
+    test("those that came last are turned away, of the batch of which the most wait, and the others keep their turns", async () => {
+      const { gate, come, letIn } = startGate(1);
+      const abort = new AbortController();
+      const large = come("large", named("a", 0, 6), abort.signal);
+      const small = come("small", named("b", 0, 2));
+      await letIn(0);
+      gate.turnAway(0, () => assert.fail("nobody"));
+      gate.turnAway(-Infinity, () => assert.fail("nobody"));
+      let count = 0;
+      gate.turnAway(2, () => new Error(`turned away ${(count += 1)}`));
+      assert.equal(gate.waiting, 5);
+      await assert.rejects(large[4] ?? assert.fail(), /turned away 1/);
+      await assert.rejects(large[5] ?? assert.fail(), /turned away 2/);
+      assert.deepEqual(await letIn(3), ["a1", "b0", "a2"]);
+      gate.turnAway(10, () => new Error("all"));
+      await assert.rejects(large[3] ?? assert.fail(), /all/);
+      await assert.rejects(small[1] ?? assert.fail(), /all/);
+      abort.abort(new Error("called off too late"));
+      assert.deepEqual([gate.inside, gate.waiting], [1, 0]);
+    });
+
     test("those that belong to none share their turns", async () => {
       const { gate, come, letIn } = startGate(1);
       come("large", named("a", 0, 4));
@@ -97,7 +118,7 @@ describe("a gate", () => {
       all.abort(new Error("called off"));
       assert.deepEqual(await letIn(1), ["a0"]);
       assert.deepEqual(await letIn(2), ["b2", "a1"]);
-      assert.deepEqual([gate.inside, gate.isAwaited], [1, false]);
+      assert.deepEqual([gate.inside, gate.waiting], [1, 0]);
       assert.equal((await settled).filter(({ status }) => status === "rejected").length, 3);
     });
 
@@ -109,7 +130,7 @@ describe("a gate", () => {
       assert.deepEqual(await letIn(1, 4), ["a2", "b0", "a3"]);
       assert.deepEqual(await letIn(3, 1), []);
       assert.deepEqual(await letIn(1, 2.5), ["b1", "a4"]);
-      assert.deepEqual([gate.inside, gate.isAwaited], [2, true]);
+      assert.deepEqual([gate.inside, gate.waiting], [2, 17]);
     });
   });
 });
