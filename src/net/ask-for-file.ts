@@ -12,7 +12,7 @@ import type { HttpClient } from "./http1/client.ts";
 import type { Head } from "./http1/head.ts";
 import { ADDRESS_MS } from "./http1/connection.ts";
 import { BodyCut } from "./http1/protocol-error.ts";
-import { type BadRedirect, judgeAnswer, orOfCondition, tooLarge, truncated } from "./judge-answer.ts";
+import { type BadRedirect, findShortPart, judgeAnswer, orOfCondition, tooLarge, truncated } from "./judge-answer.ts";
 import { netFailure } from "./net-failure.ts";
 import { portOf } from "./port-of.ts";
 import { requestHeaders, validatorsIn, type HostHeaders, type Validators } from "./request-headers.ts";
@@ -126,7 +126,7 @@ function conclude(hop: Hop, verdict: Verdict | null): StageResult<Download> | Re
   if (verdict === null) throw new Error("an answer without a head");
   if ("redirect" in verdict) return verdict;
   if ("result" in verdict) return verdict.result;
-  return succeeded(describe(hop, verdict));
+  return findShortPart(verdict.head, verdict.file.bytes) ?? succeeded(describe(hop, verdict));
 }
 
 /** The file that was asked for is made of the one that came. */

@@ -58,8 +58,23 @@ export function judgeAnswer({ url, validators, isWithheld, bytesMax, codingsTake
 
 /** Some caches answer with a part, which nobody asked for, and it is all there is. */
 function isWhole(range: string | undefined): boolean {
+  return wholeLength(range) !== null;
+}
+
+/** How long a file is that comes as one part; null where it is no more than a part of it. */
+function wholeLength(range: string | undefined): number | null {
   const [, last, length] = /^bytes 0-(\d+)\/(\d+)$/.exec(range ?? "") ?? [];
-  return length !== undefined && Number(last) + 1 === Number(length);
+  return length !== undefined && Number(last) + 1 === Number(length) ? Number(length) : null;
+}
+
+/**
+ * The failure of a part that brought fewer bytes than the whole that it says it is: by a Content-Length of its own, in chunks, or up to the
+ * end of its connection. For what came as it is only; where it has to be unpacked, that tells whether it is whole.
+ */
+export function findShortPart({ status, headers }: Head, bytes: number): StageResult<never> | null {
+  const length = status === 206 ? wholeLength(headers["content-range"]) : null;
+  if (length === null || bytes >= length) return null;
+  return failed("truncated", `The server says that it sends all of the ${length} bytes of the file, and sent ${bytes}.`);
 }
 
 /** Other words stand there by mistake, such as the charset `utf-8` or S3's `aws-chunked`: the body is as it is. */

@@ -24,6 +24,7 @@ const LIMITS = { ...SHORT_LIMITS, bytesMax: BYTES_MAX };
 /** The whole deadline, and what a busy machine adds. */
 const SLOWEST_MS = LIMITS.totalMs + 600;
 const OK = "HTTP/1.1 200 OK\r\n";
+const WHOLE_PART = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-99/100\r\n";
 const ENDLESS = 1_000_000;
 
 /** Answers with 768 KiB in all, and in the same write with what nobody asked for. */
@@ -129,6 +130,15 @@ const CASES: Case[] = [
 
   ["a part that is the whole", "ok", say("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-3/4\r\nContent-Length: 4\r\n\r\nbody")],
   ["a part", "http_error", say("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-3/9\r\nContent-Length: 4\r\n\r\nbody")],
+  ["a part that brings less than the whole that it says it is", "truncated", say(`${WHOLE_PART}Content-Length: 4\r\n\r\nbody`)],
+  ["chunks of such a part", "truncated", say(`${WHOLE_PART}Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n`)],
+  ["such a part that ends with its connection", "truncated", say(`${WHOLE_PART}\r\nbody`)],
+  // The part counts the bytes before they were packed, which proxies do; whether they are whole gzip tells.
+  [
+    "a part that is the whole, compressed",
+    "ok",
+    say(Buffer.concat([Buffer.from(`${WHOLE_PART}Content-Encoding: gzip\r\n\r\n`), gzipSync("bodybody1")])),
+  ],
   ["a part of unknown length", "http_error", say("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-3/*\r\n\r\nbody")],
 
   ["a redirect to itself", "too_many_redirects", (socket, path) => redirect(path)(socket, path)],
