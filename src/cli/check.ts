@@ -34,17 +34,17 @@ export async function check(file: string, { json: isJson = false, ...flags }: Re
 
 type Options = ReturnType<typeof readPreflightOptions>;
 
-async function lookAt(csv: OpenedFile, { reading, format, probe }: Options, folder: string, signal: AbortSignal): Promise<Preflight> {
+async function lookAt(csv: OpenedFile, options: Options, folder: string, signal: AbortSignal): Promise<Preflight> {
   let probed = 0;
   const { preflight, close } = await wirePreflight({
     // Settings that a check does not need are not read, so that one without a probe works beside any configuration.
-    config: configFor(probe),
+    config: configFor(options.probe),
     survey: (order) => surveyCatalogue({ random: Math.random, signal }, order),
     tempPath: (extension) => join(folder, `${(probed += 1)}.${extension}`),
     discard: (path) => rm(path, { force: true }),
   });
   try {
-    const report = await preflight({ csv, reading, probe, format }, signal);
+    const report = await preflight({ csv, ...options }, signal);
     const [first] = report.problems;
     if (first?.code === "wrong_file_type") throw new Unusable(first.message);
     return report;

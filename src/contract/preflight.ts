@@ -10,7 +10,7 @@ export const Probe = Type.Integer({
   minimum: 0,
   maximum: PROBE_MAX,
   description:
-    "How many of the file's images are really fetched to forecast the batch, drawn at random from all hosts; a minute in all is given to it. The default is 0: none.",
+    "How many of the file's images are really fetched to forecast the batch, drawn at random from all hosts, with the sourceHeaders for those that have some; a minute in all is given to it. The default is 0: none.",
   examples: [20],
 });
 

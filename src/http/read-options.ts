@@ -3,14 +3,14 @@ import type { Static } from "typebox";
 import { PreflightOptions } from "../contract/preflight.ts";
 import type { Layout } from "../csv/choose-layout.ts";
 import { UploadOptions } from "../contract/upload.ts";
-import type { ReadingOptions } from "../csv/read-catalogue.ts";
+import type { PreflightOrder } from "../intake/preflight.ts";
 import type { BatchOptions } from "../intake/upload.ts";
 import { parseImageUrl } from "../domain/image-url.ts";
 import { findMetadataFault } from "../domain/metadata.ts";
 import { readSourceHeaders, type SourceHeaders } from "../domain/source-headers.ts";
 import { findAuthorizationFault } from "../domain/webhook-authorization.ts";
 import { findSecretFault } from "../domain/webhook-signature.ts";
-import { completeRecipe, METADATA_KEPT, type Preset, type OutputFormat } from "../domain/recipe.ts";
+import { completeRecipe, METADATA_KEPT, type Preset } from "../domain/recipe.ts";
 import { ProblemError } from "./problems.ts";
 import { wordFaults, type Fault } from "./word-faults.ts";
 
@@ -30,11 +30,11 @@ export function readOptions(given: GivenOptions, presetDefault: Preset): BatchOp
 }
 
 /** The same for a preflight, which has one more. */
-export function readPreflightOptions(given: GivenOptions): { reading: ReadingOptions; format: OutputFormat; probe: number } {
+export function readPreflightOptions(given: GivenOptions): Omit<PreflightOrder, "csv"> {
   const { probe = 0, ...options } = checkFields(PreflightOptions, given);
-  const { reading, recipe } = toBatchOptions(options, "balanced", given.layout);
+  const { reading, recipe, sourceHeaders = [] } = toBatchOptions(options, "balanced", given.layout);
   // Most of what `auto` sees is a photograph.
-  return { reading, format: recipe.format === "auto" ? "jpeg" : recipe.format, probe };
+  return { reading, format: recipe.format === "auto" ? "jpeg" : recipe.format, probe, sourceHeaders };
 }
 
 function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptions>(

@@ -5,6 +5,7 @@ import type { CatalogueLimits } from "../csv/limits.ts";
 import { forecast, type Plant, type Stratum, type Trial } from "../domain/forecast.ts";
 import { withoutQuery } from "../domain/image-url.ts";
 import type { OutputFormat } from "../domain/recipe.ts";
+import type { SourceHeaders } from "../domain/source-headers.ts";
 import { hostOf } from "./host-census.ts";
 import { probeSample, type ProbeImage, type ProbeTrial } from "./probe-sample.ts";
 import type { Survey, SurveyOrder } from "./survey-catalogue.ts";
@@ -14,12 +15,14 @@ export type PreflightOrder = {
   reading: ReadingOptions;
   /** How many images are tried. */
   probe: number;
+  /** Only the hosts that they name are shown them. */
+  sourceHeaders: readonly SourceHeaders[];
   format: OutputFormat;
 };
 
 export type PreflightDeps = {
   survey(order: SurveyOrder, bytes: number, signal: AbortSignal): Promise<Survey>;
-  probeImage: ProbeImage;
+  probeImage(sourceHeaders: readonly SourceHeaders[]): ProbeImage;
   plant: Plant;
   limits: CatalogueLimits;
   now(): number;
@@ -27,9 +30,9 @@ export type PreflightDeps = {
 
 /** Says what a file is and what would become of it, and stores nothing. */
 export async function preflight(deps: PreflightDeps, order: PreflightOrder, signal: AbortSignal): Promise<Preflight> {
-  const { csv, reading, probe } = order;
+  const { csv, reading, probe, sourceHeaders } = order;
   const survey = await deps.survey({ path: csv.path, reading, limits: deps.limits, sampleSize: probe, now: deps.now() }, csv.bytes, signal);
-  const probed = probe === 0 ? null : await probeSample(deps.probeImage, survey.sample, signal);
+  const probed = probe === 0 ? null : await probeSample(deps.probeImage(sourceHeaders), survey.sample, signal);
   return {
     ok: survey.problemCount === 0,
     fileName: csv.fileName,

@@ -1,6 +1,7 @@
 import { orTruncated } from "../domain/or-truncated.ts";
-import { succeeded, type StageResult } from "../domain/stage-result.ts";
+import { succeeded } from "../domain/stage-result.ts";
 import { inspectImage } from "../image/inspect.ts";
+import type { PreflightDeps } from "../intake/preflight.ts";
 import type { Downloader } from "../net/download.ts";
 
 type ProbeDeps = {
@@ -12,16 +13,11 @@ type ProbeDeps = {
 };
 
 /** Fetches an image as a batch would, looks at it, and throws it away. Rejects only with the signal's reason. */
-export function createImageProbe({
-  download,
-  tempPath,
-  discard,
-  ...limits
-}: ProbeDeps): (url: string, signal: AbortSignal) => Promise<StageResult<{ bytes: number; megapixels: number }>> {
-  return async (url, signal) => {
+export function createImageProbe({ download, tempPath, discard, ...limits }: ProbeDeps): PreflightDeps["probeImage"] {
+  return (sourceHeaders) => async (url, signal) => {
     const path = tempPath("probe");
     try {
-      const downloaded = await download({ url, path, signal });
+      const downloaded = await download({ url, path, signal, sourceHeaders });
       if (!downloaded.ok) return downloaded;
       const inspected = orTruncated(await inspectImage(downloaded.value, limits), downloaded.value);
       return inspected.ok

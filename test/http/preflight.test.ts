@@ -255,6 +255,43 @@ describe("POST /v1/preflight", () => {
     assert.deepEqual(probe?.hosts[0]?.codes, [{ code: "truncated", images: 1, isRetried: true }]);
   });
 
+  test("shows the headers for protected origins to these alone, from a form and from JSON, and to nobody else", async () => {
+    const shown: [path: string, authorization: string | undefined][] = [];
+    const bytes = Buffer.from(await (await fetch(photo(1))).arrayBuffer());
+    const stranger = await startOrigin((request, response) => {
+      shown.push(["stranger", request.headers.authorization]);
+      response.end(bytes);
+    });
+    const shop = await startOrigin((request, response, { pathname }) => {
+      shown.push([pathname, request.headers.authorization]);
+      if (request.headers.authorization !== `Bearer ${SECRET}`) response.writeHead(401).end();
+      else if (pathname === "/away.jpg") response.writeHead(302, { location: `${stranger.url}/1.jpg` }).end();
+      else response.end(bytes);
+    });
+    const images = [`${shop.url}/own.jpg`, `${shop.url}/away.jpg`, `${origin.url}/gone.jpg`];
+    const sourceHeaders = [{ host: new URL(shop.url).host, headers: { Authorization: `Bearer ${SECRET}` } }];
+    const form = new FormData();
+    form.set("file", new Blob([catalogueOf([images])]), "export.csv");
+    form.set("sourceHeaders", JSON.stringify(sourceHeaders));
+    form.set("probe", "10");
+    const json = JSON.stringify({ products: [{ id: "M", images }], sourceHeaders, probe: 10 });
+    const ways = [() => fetch(`${service.url}/v1/preflight`, { method: "POST", body: form }), () => post(json, "application/json")];
+    for (const send of ways) {
+      shown.length = 0;
+      const found = await report(send());
+      assert.deepEqual([found.probe?.tried, found.probe?.examples.map(({ code }) => code)], [3, ["not_found"]]);
+      assert.deepEqual(shown.toSorted(), [
+        ["/away.jpg", `Bearer ${SECRET}`],
+        ["/own.jpg", `Bearer ${SECRET}`],
+        ["stranger", undefined],
+      ]);
+      assert.ok(!`${JSON.stringify(found)}${service.output.join("\n")}`.includes(SECRET), "they are not shown");
+    }
+    await assertNothingStored();
+    const { probe } = await report(post(catalogueOf([images]), "text/csv", "?probe=10"));
+    assert.equal(probe?.failed, 3, "without them the origin refuses");
+  });
+
   test("does not reach addresses that a batch may not reach", async () => {
     const { probe } = await report(post(catalogueOf([["http://169.254.169.254/latest/meta-data"]]), "text/csv", "?probe=1"));
     assert.deepEqual(probe?.hosts[0]?.codes, [{ code: "address_blocked", images: 1, isRetried: false }]);
