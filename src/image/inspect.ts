@@ -3,12 +3,15 @@ import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
 import type { Size } from "../domain/output-size.ts";
 import { openByteWindow } from "./headers/byte-window.ts";
 import { countScans } from "./headers/jpeg-scans.ts";
-import { looksLikeHtml, looksLikeSvg, nameUnsupported, readBrands } from "./headers/not-an-image.ts";
+import { isCalledHtml, looksLikeHtml, looksLikeSvg, nameUnsupported, readBrands } from "./headers/not-an-image.ts";
 import { readJpegSize } from "./headers/jpeg-size.ts";
 import { readAvifSize, readGifSize, readPngSize, readSvgSize, readTiffSize, readWebpSize, type HeaderFacts } from "./headers/sizes.ts";
 
 /** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
 export const PIXELS_MAX = 100_000_000;
+
+/** The first bytes of what a server gave, and what it called that. */
+type Answered = { head: Buffer; contentType?: string | null };
 
 export type Inspection = HeaderFacts & { format: InputFormat; mediaType: string; extension: string };
 
@@ -30,15 +33,16 @@ const READ_SIZE: Record<InputFormat, typeof readJpegSize> = {
 
 /**
  * Says from the bytes alone what a file is and how large it claims to be, before anything decodes it: a PNG of
- * 60 kB can claim 500 megapixels, which would cost 2 GB to decode. Content-Type and file name are not asked.
+ * 60 kB can claim 500 megapixels, which would cost 2 GB to decode. The file name is not asked, and the Content-Type only of what no bytes
+ * tell.
  */
 export async function inspectImage(
-  input: { head: Buffer; path: string; bytes: number },
+  input: Answered & { path: string; bytes: number },
   limits: { pixelsMax: number; allowSvg: boolean },
 ): Promise<StageResult<Inspection>> {
   if (input.bytes === 0) return failed("not_an_image", "The file is empty.");
   const format = findFormat(input.head) ?? (limits.allowSvg && looksLikeSvg(input.head) ? "svg" : null);
-  if (format === null) return refuseOther(input.head);
+  if (format === null) return refuseOther(input);
   const window = openByteWindow(input);
   try {
     const claimed = await READ_SIZE[format](window);
@@ -88,9 +92,15 @@ function findFormat(head: Buffer): InputFormat | null {
   return null;
 }
 
-function refuseOther(head: Buffer): StageResult<never> {
-  if (looksLikeHtml(head)) return failed("html_page");
-  const named = nameUnsupported(head);
+/** A web page where a file was to be: by its first bytes, or by its Content-Type where these are those of nothing that we know. */
+export function isPage({ head, contentType = null }: Answered): boolean {
+  if (findFormat(head) !== null) return false;
+  return looksLikeHtml(head) || (isCalledHtml(contentType) && nameUnsupported(head) === null);
+}
+
+function refuseOther(input: Answered): StageResult<never> {
+  if (isPage(input)) return failed("html_page");
+  const named = nameUnsupported(input.head);
   if (named) return failed("unsupported_format", `The file is ${named}; JPEG, PNG, WebP, AVIF, GIF and TIFF are supported.`);
   return failed("not_an_image", "The file's first bytes are those of no image format.");
 }

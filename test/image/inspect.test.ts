@@ -10,6 +10,8 @@ import { createTestFolder } from "../support/folder.ts";
 import { blackTiff, type BlackTiff } from "../support/hostile-files.ts";
 
 const PIXELS_MAX = 100_000_000;
+/** What a download has in memory of a file. */
+const HEAD_BYTES = 16 * 1024;
 
 /** A PNG that says it has this size and holds no pixels. */
 function pngClaiming(width: number, height: number): Buffer {
@@ -40,14 +42,15 @@ describe("a look at the bytes", () => {
   });
 
   /** `headBytes`: how much of the file is in memory; the rest is read from the disk. */
-  const inspect = async (bytes: Buffer, headBytes = bytes.length) => {
+  const inspect = async (bytes: Buffer, headBytes = bytes.length, contentType: string | null = null) => {
     count += 1;
     const path = join(folder, String(count));
     await writeFile(path, bytes);
-    return inspectImage({ head: bytes.subarray(0, headBytes), path, bytes: bytes.length }, { pixelsMax: PIXELS_MAX, allowSvg: false });
+    const input = { head: bytes.subarray(0, headBytes), path, bytes: bytes.length, contentType };
+    return inspectImage(input, { pixelsMax: PIXELS_MAX, allowSvg: false });
   };
-  const codeOf = async (bytes: Buffer) => {
-    const result = await inspect(bytes);
+  const codeOf = async (bytes: Buffer, contentType: string | null = null) => {
+    const result = await inspect(bytes, Math.min(bytes.length, HEAD_BYTES), contentType);
     return result.ok ? "ok" : result.failure.code;
   };
   const picture = () => sharp({ create: { width: 123, height: 77, channels: 3, background: "#aa5500" } });
@@ -109,6 +112,66 @@ describe("a look at the bytes", () => {
       ["HEIC", Buffer.concat([Buffer.from([0, 0, 0, 24]), Buffer.from("ftypheic"), Buffer.alloc(60)]), "unsupported_format"],
     ];
     for (const [name, bytes, code] of cases) assert.equal(await codeOf(bytes), code, name);
+  });
+
+  test("knows a page whatever stands before it, and by whichever tag it begins", async () => {
+    const page = "<!DOCTYPE html><html><body>Please sign in</body></html>";
+    const licence = `<!--\n${"The licence of a template. ".repeat(100)}\n-->`;
+    const utf16 = Buffer.from(`\uFEFF${page}`, "utf16le");
+    const pages = [
+      " ".repeat(1_010) + page,
+      "\r\n".repeat(520) + page,
+      "\n".repeat(HEAD_BYTES - 100) + page,
+      licence + page,
+      `${licence}\n${licence}<?xml version="1.0"?>\n${licence}${page}`,
+      `<!-->${page}`,
+      `<!--${"x".repeat(2 * HEAD_BYTES)}-->${page}`,
+      `<?xml version="1.0"?><!DOCTYPE x:html><x:html xmlns:x="http://www.w3.org/1999/xhtml"/>`,
+      `<x:html xmlns:x="http://www.w3.org/1999/xhtml"/>`,
+      "<!doctypehtml>",
+      ...["font color=red", "b", "br /", "br/", "center", "h1", "h2", "h6", "form action=/login", "span", "img src=x", "P", "A HREF=/"].map(
+        (tag) => `<${tag}>Access denied`,
+      ),
+    ].map((text) => Buffer.from(text));
+    for (const bytes of [...pages, utf16, utf16.subarray(0, -1), Buffer.from(utf16).swap16()])
+      assert.equal(await codeOf(bytes, "image/jpeg"), "html_page", bytes.toString("latin1", 0, 80));
+    const others = [
+      "<rss><channel/></rss>",
+      '<?xml version="1.0"?><urlset/>',
+      "<!-- feed --><feed/>",
+      "<bold>",
+      "<image/>",
+      '{"b":"<br>"}',
+    ];
+    for (const text of [...others, "\n".repeat(2 * HEAD_BYTES), `<?xml version="1.0"?><!--${"x".repeat(2 * HEAD_BYTES)}--><svg/>`])
+      assert.equal(await codeOf(Buffer.from(text), "image/jpeg"), "not_an_image", text.slice(0, 80));
+    const drawing = Buffer.from(`${licence}<svg xmlns="http://www.w3.org/2000/svg" width="30" height="20"/>`);
+    assert.equal(await codeOf(drawing), "unsupported_format");
+    const taken = await inspectImage({ head: drawing, path: "", bytes: drawing.length }, { pixelsMax: PIXELS_MAX, allowSvg: true });
+    assert.deepEqual(taken.ok && [taken.value.format, taken.value.width], ["svg", 30]);
+  });
+
+  test("takes for a page what its server calls one, unless its bytes are those of something else", async () => {
+    const text = Buffer.from("Session expired. Please log in.");
+    for (const type of [
+      "text/html",
+      "TEXT/HTML; charset=utf-8",
+      " text/html ;charset=utf-8",
+      "application/xhtml+xml",
+      "text/html, text/html",
+    ])
+      assert.equal(await codeOf(text, type), "html_page", type);
+    for (const type of ["text/plain", "text/htmlx", "text/xml", "application/json; of=text/html", "image/jpeg", "", null])
+      assert.equal(await codeOf(text, type), "not_an_image", `${type}`);
+    for (const bytes of [
+      await picture().jpeg().toBuffer(),
+      await picture().webp().toBuffer(),
+      await picture().avif({ effort: 0 }).toBuffer(),
+    ])
+      assert.equal(await codeOf(bytes, "text/html"), "ok");
+    for (const named of ['<svg xmlns="http://www.w3.org/2000/svg"/>', "%PDF-1.7\n"])
+      assert.equal(await codeOf(Buffer.from(named), "text/html"), "unsupported_format");
+    assert.equal(await codeOf(Buffer.alloc(0), "text/html"), "not_an_image");
   });
 
   test("says what a file is that is whole and cannot be taken", async () => {
@@ -233,6 +296,9 @@ describe("a look at the bytes", () => {
     const startedAt = performance.now();
     assert.equal(await codeOf(Buffer.from(`${"<!---->".repeat(500)}x`)), "not_an_image");
     assert.equal(await codeOf(Buffer.from(`${"<!-- a --> ".repeat(20)}<svg xmlns="x">`)), "unsupported_format");
+    const pieces = ["<!--", "<!---->", "<!-- -->\n", " ", "\n", "<?", "<?xml>", "<", "<!", "-", "a:", "<!doctype ", "<!doctype\n\n"];
+    for (const beginning of ["", "<", "<!doctype", "<!--", "<?xml ", "\uFEFF"])
+      for (const piece of pieces) await codeOf(Buffer.from(beginning + piece.repeat(HEAD_BYTES / piece.length)));
     assert.ok(performance.now() - startedAt < 500);
   });
 

@@ -1,20 +1,48 @@
+/**
+ * The tags by which the WHATWG's MIME Sniffing Standard (§7.1) knows a page, and others that error pages begin with; of XHTML also with a
+ * prefix. Each repetition ends where the next can begin, so that no head is gone over more than twice.
+ */
+const PAGE =
+  /^<((!doctype\s*)?([\w.-]+:)?html|head|body|title|meta|script|style|link|div|p|h[1-6]|table|iframe|noscript|a|font|b|br|center|form|span|img)[\s>/]/i;
+
 /** A web page whatever its Content-Type says: login pages, soft 404s and consent walls come with status 200. */
 export function looksLikeHtml(head: Buffer): boolean {
-  const text = skipProlog(head.toString("utf8", 0, 1024)).toLowerCase();
-  return /^<(!doctype\s+html|html|head|body|title|meta|script|style|link|div|p|h1|table|iframe|noscript|a)[\s>/]/.test(text);
+  const text = decodeText(head);
+  const rest = skipProlog(text);
+  // A comment that ends behind the head: of HTML by that standard, where no declaration says that it is XML.
+  return PAGE.test(rest) || (rest.startsWith("<!--") && !/^\s*<\?xml/.test(text));
+}
+
+/** What a server calls a page, whatever it begins with: an error message as bare text, say. */
+export function isCalledHtml(contentType: string | null): boolean {
+  return /^\s*(text\/html|application\/xhtml\+xml)\s*([;,]|$)/i.test(contentType ?? "");
+}
+
+/** UTF-16 where a mark says so. All that is looked for is ASCII. */
+function decodeText(head: Buffer): string {
+  const [first, second] = head;
+  if (first === 0xff && second === 0xfe) return new TextDecoder("utf-16le").decode(head);
+  return new TextDecoder(first === 0xfe && second === 0xff ? "utf-16be" : "utf-8").decode(head);
 }
 
 /**
- * What may stand before the first element of a page or a drawing. One piece after the other: as a single expression,
- * a body of nothing but comments kept the process busy for ever.
+ * What may stand before the first element of a page or a drawing: blanks, comments (`<!-->` is one in HTML) and declarations. Each is looked
+ * for from where the last one ended: as a single expression, a body of nothing but comments kept the process busy for ever.
  */
 function skipProlog(text: string): string {
-  let rest = text;
-  for (;;) {
-    const [found] = /^(?:[\s\uFEFF]+|<!--(?:(?!-->)[\s\S])*-->|<\?xml[^>]*>)/.exec(rest) ?? [];
-    if (found === undefined) return rest;
-    rest = rest.slice(found.length);
+  const blanks = /[\s\uFEFF]*/y;
+  for (let at = 0; ;) {
+    blanks.lastIndex = at;
+    at += blanks.exec(text)?.[0].length ?? 0;
+    const end = text.startsWith("<!--", at) ? endOf("-->", text, at + 2) : text.startsWith("<?", at) ? endOf(">", text, at) : null;
+    if (end === null) return text.slice(at);
+    at = end;
   }
+}
+
+function endOf(mark: string, text: string, from: number): number | null {
+  const at = text.indexOf(mark, from);
+  return at === -1 ? null : at + mark.length;
 }
 
 /** ISO/IEC 23008-12, B.4: what is coded with HEVC has one of these among its brands, not always as the first. */
@@ -55,7 +83,7 @@ export function readBrands(head: Buffer): string[] {
 
 /** The type of the document is enough: behind it editors write entities of their own, often more than we have of the file here. */
 export function looksLikeSvg(head: Buffer): boolean {
-  return /^<(!DOCTYPE\s+svg[\s>[]|(svg:)?svg[\s>])/i.test(skipProlog(head.toString("utf8", 0, 1024)));
+  return /^<(!DOCTYPE\s+svg[\s>[]|(svg:)?svg[\s>])/i.test(skipProlog(head.toString()));
 }
 
 /** What a file is that we know and cannot take, in words that go into a sentence; null for what we do not know. */

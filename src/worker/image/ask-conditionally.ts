@@ -1,7 +1,7 @@
 import { forgetOldest } from "../../domain/forget-oldest.ts";
 import { isRefusal } from "../../domain/image-code.ts";
 import type { StageFailure, StageResult } from "../../domain/stage-result.ts";
-import { looksLikeHtml } from "../../image/headers/not-an-image.ts";
+import { isPage } from "../../image/inspect.ts";
 import type { Download } from "../../net/download-order.ts";
 import type { Stages } from "./stages.ts";
 
@@ -40,8 +40,8 @@ function mayBeOfCondition({ code, isOfCondition }: StageFailure): boolean {
 /** Something came that may be an image, or that is unchanged. */
 function isFile(result: StageResult<Download>): boolean {
   if (!result.ok) return false;
-  const { status, bytes, head } = result.value;
-  return status === 304 || (bytes > 0 && !looksLikeHtml(head));
+  const { status, bytes } = result.value;
+  return status === 304 || (bytes > 0 && !isPage(result.value));
 }
 
 /** The hosts whose conditions fail. Of those that are too many, the one that failed longest ago goes. */

@@ -23,7 +23,7 @@ export type ImageWork = {
 export type Stages = {
   tempPath(): string;
   download(order: DownloadOrder): Promise<StageResult<Download>>;
-  inspect(input: { head: Buffer; path: string; bytes: number }): Promise<StageResult<Inspection>>;
+  inspect(input: Pick<Download, "head" | "path" | "bytes" | "contentType">): Promise<StageResult<Inspection>>;
   encode(task: EncodeTask, options: { signal: AbortSignal; batchId: string; isOfSmallBatch: boolean }): Promise<StageResult<Encoded>>;
   keepOutput(tempPath: string, at: OutputPlace): Promise<StageResult<{ path: string }>>;
   /** Keeps or drops the download, as KEEP_INPUTS says. */

@@ -74,6 +74,21 @@ describe("what is asked with a condition", () => {
     assert.deepEqual(await start().ask(30), [30, 0, 0, "timed_out"]);
   });
 
+  test("is asked again without one where a page comes that is not plainly one, and not where a file is called a page", async () => {
+    const page = "<!doctype html><title>Just a moment</title>";
+    const html = "text/html; charset=utf-8";
+    for (const [head, contentType, end] of [
+      [Buffer.from("\r\n".repeat(520) + page), "image/jpeg", [1, 1, 0, 200]],
+      [Buffer.from(`<!--${" ".repeat(2_000)}-->${page}`), null, [1, 1, 0, 200]],
+      [Buffer.from("Checking your browser"), html, [1, 1, 0, 200]],
+      [Buffer.from("ffd8ffe000104a464946", "hex"), html, [1, 0, 0, 203]],
+      [Buffer.from("photo"), "image/jpeg", [1, 0, 0, 203]],
+    ] as const) {
+      answers = { with: succeeded({ ...FILE, status: 203, head, contentType }), without: succeeded(FILE) };
+      assert.deepEqual(await start().ask(1), end, head.toString("latin1", 0, 40));
+    }
+  });
+
   test("remembers the thousand hosts that failed last", async () => {
     const { ask } = start();
     answers = { with: failing, without: succeeded(FILE) };
