@@ -158,9 +158,17 @@ const OutputView = Type.Object(
     width: count("Width in pixels."),
     height: count("Height in pixels."),
     bytes: count("Bytes of the file."),
+    quality: Nullable(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100,
+        description: "The quality that it was compressed with; null where it is kept or lossless (a PNG of quality 100).",
+      }),
+    ),
     isKept: Type.Boolean({
       description: "Whether the output is the input itself without its metadata, since nothing smaller could be made of it.",
     }),
+    encodeMs: Nullable(count("Milliseconds that an encoder took for it alone; null where an earlier batch had made it.")),
   },
   { title: "ImageOutput", description: "A file made from an image." },
 );
@@ -199,7 +207,9 @@ export const PRODUCT_EXAMPLE = {
           width: 1200,
           height: 900,
           bytes: 31_000,
+          quality: 80,
           isKept: false,
+          encodeMs: 95,
         },
       ],
       error: null,

@@ -111,11 +111,15 @@ const PRODUCTS = productsSql({ record: "", bytes: "octet_length(serial) + octet_
 // All of the others stand in the record. Its length is known without unpacking it, which length(), in characters, would have to.
 const RECORDS = productsSql({ record: ", record", bytes: "octet_length(record)" });
 
+// The quality that was asked for stands in every row; a PNG of 100 is lossless (image/encode/compress.ts).
+const QUALITY = "case when not is_kept and not (format = 'png' and quality = 100) then quality end";
+
 // A repeat has no outputs of its own, and shows those of the first image with its URL.
 const IMAGES = `select i.ordinal, i.state, i.url, i.url_rules as "urlRules", i.code, i.detail, o.outputs
   from image i
   left join lateral ( -- by key, so that no statistics can turn the look-up into a scan of the batch
-    select json_agg(json_build_object('name', name, 'fileName', file_name, 'format', format, 'width', width, 'height', height, 'bytes', bytes, 'isKept', is_kept)) as outputs
+    select json_agg(json_build_object('name', name, 'fileName', file_name, 'format', format, 'width', width, 'height', height, 'bytes', bytes, 'quality', ${QUALITY},
+      'isKept', is_kept, 'encodeMs', encode_ms)) as outputs
     from output where batch_id = i.batch_id and ordinal = coalesce(i.same_as, i.ordinal)
   ) o on i.state = 'done'
   where i.batch_id = $1 and i.ordinal between $2 and $3`;

@@ -39,7 +39,7 @@ export type SettledImage = ImageKey &
     /** Of an answer that brought no file. */
     httpStatus?: number | undefined;
     isReused: boolean;
-    outputs: (OutputFacts & { encodeMs: number })[];
+    outputs: (OutputFacts & { encodeMs: number | null })[];
   };
 
 export type CountedImage = ImageKey & {

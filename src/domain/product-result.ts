@@ -2,7 +2,19 @@ import type { UrlRule } from "./clean-image-url.ts";
 import type { ImageCode } from "./image-code.ts";
 
 export type ImageError = { code: ImageCode; message: string };
-export type OutputFile = { name: string; fileName: string; format: string; width: number; height: number; bytes: number; isKept: boolean };
+export type OutputFile = {
+  name: string;
+  fileName: string;
+  format: string;
+  width: number;
+  height: number;
+  bytes: number;
+  /** Null where nothing was compressed, or nothing lost by it. */
+  quality: number | null;
+  isKept: boolean;
+  /** Null where it is linked to what an earlier batch had made. */
+  encodeMs: number | null;
+};
 
 /** How one image stands: with outputs, with an error, or with neither while it is not settled. */
 export type ImageResult = {

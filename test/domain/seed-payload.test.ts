@@ -36,7 +36,19 @@ const product = (line: number, name: string, images: number): ProductResult => (
     error: index % 2 === 0 ? null : { code: "not_found" as const, message: "The server answered with status 404." },
     outputs:
       index % 2 === 0
-        ? [{ name: "main", fileName: `${line}-${index + 1}.jpg`, format: "jpeg", width: 1, height: 1, bytes: 1, isKept: false }]
+        ? [
+            {
+              name: "main",
+              fileName: `${line}-${index + 1}.jpg`,
+              format: "jpeg",
+              width: 1,
+              height: 1,
+              bytes: 1,
+              quality: 50,
+              isKept: false,
+              encodeMs: 1,
+            },
+          ]
         : [],
   })),
 });

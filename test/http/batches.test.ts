@@ -217,6 +217,32 @@ describe("/v1/batches", () => {
     assert.deepEqual((await service.status(batch.batchId)).products[0]?.outputImageUrls, [large, null, large]);
   });
 
+  test("says of each output what it was compressed with and how long that took, where it was compressed at all", async () => {
+    const outputs = [
+      { name: "half", quality: 50 },
+      { name: "input", quality: 100 },
+      { name: "whole", format: "png", quality: 100 },
+      { name: "few", format: "png", quality: 90 },
+    ];
+    const body = { products: [{ id: "q", images: [photo("q1"), photo("q1")] }], recipe: { format: "jpeg", outputs } };
+    const batch = await accepted(postJson(body));
+    await ended(batch);
+    const { products } = await productsOf(batch);
+    const [first, again] = products[0]?.images ?? [];
+    assert.deepEqual(
+      first?.outputs.map(({ name, isKept, quality }) => [name, isKept, quality]),
+      [
+        ["half", false, 50],
+        ["input", true, null],
+        ["whole", false, null],
+        ["few", false, 90],
+      ],
+    );
+    for (const { name, encodeMs } of first?.outputs ?? []) assert.ok(encodeMs !== null && encodeMs >= 0 && encodeMs < 60_000, name);
+    assert.deepEqual(again?.outputs, first?.outputs, "a repeat shows its first one's");
+    assert.deepEqual(JSON.parse(await text(batch.links.resultsJsonl)), products[0]);
+  });
+
   test("makes of each option what the preset does not say, on every way in", async () => {
     const csv = `id,photo\n1,${photo("r")}\n`;
     assert.deepEqual((await accepted(post(csv, "text/csv"))).recipe, PRESETS.balanced);

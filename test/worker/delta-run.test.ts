@@ -112,9 +112,14 @@ describe("a catalogue that comes again", () => {
     assert.deepEqual([second.batch.progress.completed, second.batch.progress.reused], [3, 3]);
     assert.deepEqual(answers.toSorted(), ["/bare.jpg 200", "/date.jpg 304", "/tag.jpg 304"]);
     assert.deepEqual(second.batch.bytes, first.batch.bytes);
-    const shapeOf = ({ products }: typeof first) =>
-      products.map(({ images }) => images.map(({ outputs }) => outputs.map(({ url: _, ...output }) => output)));
+    const outputsIn = ({ products }: typeof first) => products.flatMap(({ images }) => images.flatMap(({ outputs }) => outputs));
+    const shapeOf = (ran: typeof first) => outputsIn(ran).map(({ url: _, encodeMs: __, ...output }) => output);
     assert.deepEqual(shapeOf(second), shapeOf(first));
+    assert.ok(outputsIn(first).every(({ encodeMs }) => encodeMs !== null));
+    assert.ok(
+      outputsIn(second).every(({ encodeMs }) => encodeMs === null),
+      "nothing was encoded",
+    );
     assert.deepEqual(
       await filesOf("outputImages", second.batch),
       await filesOf("outputImages", first.batch),

@@ -57,7 +57,7 @@ async function linkOutputs(
     const linked = await stages.linkOutput({ ...known, fileName: output.fileName, bytes: output.bytes }, { batchId, ordinal, fileName });
     if (!linked.ok) return linked;
     if (!linked.value) return succeeded(null);
-    outputs.push({ ...output, format, fileName, encodeMs: 0 });
+    outputs.push({ ...output, format, fileName, encodeMs: null });
   }
   return succeeded(outputs);
 }

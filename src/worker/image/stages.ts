@@ -38,7 +38,8 @@ export type Stages = {
 /** The times of an attempt that has come to none of its stages. */
 export const NO_STAGE_MS: StageMs = { waitMs: null, fetchMs: null, encodeMs: null, storeMs: null };
 
-export type StoredOutput = Omit<EncodedOutput, "path"> & { fileName: string };
+/** `encodeMs` is null of one that is linked. */
+export type StoredOutput = Omit<EncodedOutput, "path" | "encodeMs"> & { fileName: string; encodeMs: number | null };
 export type Processed = { outputs: StoredOutput[]; isReused: boolean };
 export type Attempt = {
   result: StageResult<Processed>;
