@@ -20,6 +20,13 @@ const QUESTIONS: [string, string][] = [
   ["images that failed, one batch of 200,000", "select * from report.images where batch_id = $2 and state = 'failed'"],
   ["images that failed, the last day's batches", `select * from report.images where ${LAST_DAY} and state = 'failed'`],
   ["images, how many in each state, all", "select state, count(*) from report.images group by state"],
+  ["outputs, one batch of 10,000 images", "select * from report.outputs where batch_id = $1"],
+  ["outputs that were kept, one batch of 200,000", "select * from report.outputs where batch_id = $2 and is_kept"],
+  [
+    "outputs by format and quality, the last day's",
+    `select format, quality, sum(encode_seconds) from report.outputs where ${LAST_DAY} group by 1, 2`,
+  ],
+  ["outputs by format and quality, all", "select format, quality, sum(encode_seconds) from report.outputs group by 1, 2"],
   ["image_attempts, one batch of 10,000", "select * from report.image_attempts where batch_id = $1"],
   ["failures_by_code, the last day's batches", `select code, sum(images) from report.failures_by_code where ${LAST_DAY} group by code`],
   ["failures_by_code, all", "select code, sum(images) from report.failures_by_code group by code"],

@@ -11,7 +11,7 @@ const DETAILS: Record<ProblemCode, string> = {
   not_found: "There is no such route; /docs lists them.",
   batch_not_found: "Expected the batchId of an upload; this one is not known.",
   report_not_found:
-    "Expected a report's name: batches, products, images, image_attempts, failures_by_code, failures_by_host, throughput_hourly, stage_seconds, savings, deliveries, delivery_attempts, backlog.",
+    "Expected a report's name: batches, products, images, outputs, image_attempts, failures_by_code, failures_by_host, throughput_hourly, stage_seconds, savings, deliveries, delivery_attempts, backlog.",
   output_not_found: "Expected an output URL as status and result CSV give it.",
   output_lost:
     "The file of this output is missing or not whole. Upload the CSV again: what is still there is linked, the rest is made anew; or have the operator restore the file.",

@@ -15,6 +15,7 @@ export const REPORTS = {
   batches: { order: "batch_id desc", time: "created_at", hasBatch: true },
   products: { order: "batch_id desc, line", time: "batch_created_at", hasBatch: true },
   images: { order: "batch_id desc, ordinal", time: "batch_created_at", hasBatch: true },
+  outputs: { order: "batch_id desc, ordinal, output_name", time: "batch_created_at", hasBatch: true },
   image_attempts: { order: "batch_id desc, ordinal, attempt", time: "batch_created_at", hasBatch: true },
   failures_by_code: { order: "batch_id desc, images desc, code", time: "batch_created_at", hasBatch: true },
   failures_by_host: { order: "batch_id desc, images_failed desc, host", time: "batch_created_at", hasBatch: true },

@@ -62,7 +62,7 @@ describe("a report user of the embedded database", () => {
     const { rows } = await analyst.query<{ name: string }>(
       "select relname as name from pg_class where relnamespace = 'report'::regnamespace",
     );
-    assert.equal(rows.length, 13);
+    assert.equal(rows.length, 14);
     // Found without the schema's name.
     for (const { name } of rows) await analyst.query(`select * from ${name}`);
     const {

@@ -159,6 +159,39 @@ describe("schema report", () => {
     );
   });
 
+  test("shows of an output the quality that it was compressed with, where it was, and of a linked one no time", async () => {
+    const batchId = "019abc12-3456-7def-8123-456789abcde5";
+    const shown: [format: string, quality: number, isKept: boolean, shown: number | null][] = [
+      ["jpeg", 100, false, 100],
+      ["jpeg", 80, true, null],
+      ["png", 100, false, null],
+      ["png", 99, false, 99],
+      ["webp", 100, false, 100],
+      ["png", 99, true, null],
+    ];
+    await addBatch(batchId);
+    await rowsOf(
+      `insert into image (batch_id, ordinal, line, position, stem, url, host, state, is_reused) select $1, n, 2, n + 1, 's', 'https://a.test/' || n, 'a.test', 'done', n = 1 from generate_series(0, 1) n`,
+      batchId,
+    );
+    await rowsOf(
+      `insert into output (batch_id, ordinal, name, file_name, format, width, height, bytes, quality, is_kept, encode_ms)
+       select $1, i.ordinal, 'o' || n, i.ordinal || '-' || n, s.format, 1, 1, 1, s.quality, s."isKept", 0
+       from image i cross join rows from (json_to_recordset($2) as (format text, quality smallint, "isKept" boolean)) with ordinality as s(format, quality, "isKept", n) where i.batch_id = $1`,
+      batchId,
+      JSON.stringify(shown.map(([format, quality, isKept]) => ({ format, quality, isKept }))),
+    );
+    assert.deepEqual(
+      (
+        await rowsOf(
+          "select quality, is_reused, encode_seconds::text as seconds from report.outputs where batch_id = $1 order by ordinal, output_name",
+          batchId,
+        )
+      ).map((row) => Object.values(row)),
+      [false, true].flatMap((isReused) => shown.map(([, , , quality]) => [quality, isReused, isReused ? null : "0.000"])),
+    );
+  });
+
   test("has no row of a batch whose products and images are still being removed", async () => {
     const batchId = "019abc12-3456-7def-8123-456789abcde4";
     await rowsOf(
@@ -173,10 +206,14 @@ describe("schema report", () => {
       "insert into image_attempt (batch_id, ordinal, attempt, code, detail, started_at, finished_at) values ($1, 0, 1, 'timed_out', '', now(), now())",
       batchId,
     );
+    await rowsOf(
+      "insert into output (batch_id, ordinal, file_name, format, width, height, bytes) values ($1, 0, 'a-1.jpg', 'jpeg', 1, 1, 1)",
+      batchId,
+    );
     const views = REPORT_NAMES.filter((name) => REPORTS[name].hasBatch);
     for (const view of views) assert.deepEqual(await rowsOf(`select * from report.${view} where batch_id = $1`, batchId), [], view);
     await addBatch(batchId);
-    for (const view of ["products", "images", "image_attempts"])
+    for (const view of ["products", "images", "outputs", "image_attempts"])
       assert.ok((await rowsOf(`select * from report.${view} where batch_id = $1`, batchId)).length > 0, view);
   });
 

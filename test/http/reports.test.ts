@@ -268,6 +268,37 @@ describe("reports", () => {
     }
   });
 
+  test("say of outputs what the API says: what each was compressed with, how long it took, and whether it was linked", async () => {
+    for (const entry of listed) {
+      const rows = await report(`outputs?batchId=${entry.batch.batchId}`);
+      const byFile = (files: Row[]) => files.toSorted((one, other) => String(one["fileName"]).localeCompare(String(other["fileName"])));
+      assert.deepEqual(
+        byFile(
+          rows.map((row) => ({
+            name: row["output_name"],
+            fileName: row["file_name"],
+            format: row["format"],
+            width: row["width_pixels"],
+            height: row["height_pixels"],
+            bytes: row["output_bytes"],
+            quality: row["quality"],
+            isKept: row["is_kept"],
+            encodeMs: row["encode_seconds"] === null ? null : Math.round(Number(row["encode_seconds"]) * 1_000),
+          })),
+        ),
+        byFile(distinctOutputs(entry).map(({ url: _, ...output }) => output)),
+      );
+      const images = new Map((await report(`images?batchId=${entry.batch.batchId}`)).map((image) => [image["ordinal"], image]));
+      for (const row of rows) {
+        const image = images.get(row["ordinal"]);
+        assert.deepEqual([row["is_reused"], row["finished_at"]], [image?.["is_reused"], image?.["finished_at"]]);
+        assert.equal(row["encode_seconds"] === null, row["is_reused"], String(row["file_name"]));
+        assert.equal(row["quality"], entry.batch.recipe.quality);
+      }
+      assert.equal(rows.length, sum([...images.values()], "outputs"));
+    }
+  });
+
   test("count failures as the API lists them, and attempts as the origin saw them", async () => {
     const [entry] = listed;
     assert.ok(entry);

@@ -287,8 +287,15 @@ function imageStatements(
     })),
     ...(isMade
       ? names.map((name, index) => ({
-          text: "insert into output (batch_id, ordinal, name, file_name, format, width, height, bytes, quality, encode_ms) values ($1, $2, $3, $4, 'jpeg', 1200, 900, $5, 80, 100)",
-          values: [id, ordinal, name, `${shot.product}-${position}-${name}.jpg`, kilobytes * (index === 0 ? 250 : 20)],
+          text: "insert into output (batch_id, ordinal, name, file_name, format, width, height, bytes, quality, encode_ms) values ($1, $2, $3, $4, 'jpeg', 1200, 900, $5, 80, $6)",
+          values: [
+            id,
+            ordinal,
+            name,
+            `${shot.product}-${position}-${name}.jpg`,
+            kilobytes * (index === 0 ? 250 : 20),
+            isReused ? null : 100,
+          ],
         }))
       : []),
   ];
