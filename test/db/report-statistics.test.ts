@@ -46,12 +46,12 @@ async function mostScannedFor({ executor }: Database, sql: string): Promise<numb
 }
 
 async function fill({ executor }: Database): Promise<void> {
-  const tables = ["batch", "product", "image"];
+  const tables = ["batch", "product", "image", "output"];
   for (const table of tables) await executor.executeSql(`alter table ${table} set (autovacuum_enabled = false)`);
   const add = async (batches: string, images: number) => {
     await executor.executeSql(
-      `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, is_planned)
-       select lpad(n::text, 32, '0')::uuid, '00000000-0000-7000-8000-000000000000', n, '{}', 'skip', 1, '{}', ${images}, ${images}, true from ${batches} n`,
+      `insert into batch (batch_id, tenant_id, token, recipe, on_invalid, csv_bytes, csv_facts, products, images_total, images_reused, is_planned)
+       select lpad(n::text, 32, '0')::uuid, '00000000-0000-7000-8000-000000000000', n, '{}', 'skip', 1, '{}', ${images}, ${images}, 1, true from ${batches} n`,
     );
     const rows = `${batches} n cross join generate_series(1, ${images}) line`;
     await executor.executeSql(
@@ -61,6 +61,10 @@ async function fill({ executor }: Database): Promise<void> {
     await executor.executeSql(
       `insert into image (batch_id, ordinal, line, position, stem, url, host, state, code, finished_at)
        select lpad(n::text, 32, '0')::uuid, line - 1, line, 1, 's', 'https://h.test/', 'h.test', 'failed', 'not_found', now() from ${rows}`,
+    );
+    await executor.executeSql(
+      `insert into output (batch_id, ordinal, file_name, format, width, height, bytes)
+       select lpad(n::text, 32, '0')::uuid, line - 1, line, 'jpeg', 1, 1, 1 from ${rows}`,
     );
   };
   await add("generate_series(1, 1)", LARGE_IMAGES);
