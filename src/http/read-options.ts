@@ -42,16 +42,21 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
   { fields, fieldNames: names = {}, layout }: GivenOptions,
 ): Static<Schema> {
   const { metadata, ...given } = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
-  const texts = Object.entries(given).map(([name, value]) => [
+  const texts = Object.entries(given).map(([name, value]): [string, unknown] => [
     name,
     JSON_LISTS.has(name) ? readList(value) : typeof value === "string" ? readText(schema, name, value) : value,
   ]);
-  const options: unknown = { ...Object.fromEntries(texts), ...readMetadata(metadata, given["keepMetadata"]) };
+  const doubled = texts.flatMap(([name, value]) => (JSON_LISTS.has(name) ? findDoubledList(name, value) : []));
+  const single = texts.filter(([name]) => !doubled.some(({ field }) => field === name));
+  const options: unknown = { ...Object.fromEntries(single), ...readMetadata(metadata, given["keepMetadata"]) };
   if (!Check(schema, options)) {
     const faults = wordFaults(schema, options, ALSO_TAKEN).map(rewordSecretFault(given["webhookSecret"]));
-    throw invalid(faults.map(({ field, message }) => ({ field: Object.hasOwn(names, field) ? (names[field] ?? field) : field, message })));
+    throw invalid([
+      ...doubled,
+      ...faults.map(({ field, message }) => ({ field: Object.hasOwn(names, field) ? (names[field] ?? field) : field, message })),
+    ]);
   }
-  const more = [...findFaults(options), ...(layout === null ? [] : findColumnFaults(options))];
+  const more = [...doubled, ...findFaults(options), ...(layout === null ? [] : findColumnFaults(options))];
   if (more.length > 0) throw invalid(more);
   return options;
 }
@@ -72,6 +77,12 @@ function readList(given: unknown): unknown {
   const parsed = typeof given === "string" ? parseJson(given) : given;
   const isOne = typeof given === "string" && typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
   return isOne ? [parsed] : parsed;
+}
+
+/** The schema would say of each list that it is no element. */
+function findDoubledList(field: string, value: unknown): Fault[] {
+  if (!Array.isArray(value) || value.length < 2 || !value.some(Array.isArray)) return [];
+  return [{ field, message: `Expected one list with all of them, got ${value.length} at once.` }];
 }
 
 /** Text becomes a number only where it is one as people write it: a converter made 1 of `1.5`, and 50 of `0x32`. */

@@ -95,6 +95,35 @@ export const BAD_OPTIONS: HostileCase[] = [
     make: () => ({ body: twice("quality", "50", "60") }),
     ...refused("quality", /2 at once: \["50","60"\]/),
   },
+  {
+    name: "an option in a form: two lists of outputs",
+    make: () => ({ body: twice("outputs", '[{"name":"a"}]', '[{"name":"b","width":0}]') }),
+    ...refused("outputs", /^outputs: Expected one list with all of them, got 2 at once\.$/m),
+  },
+  {
+    name: "an option in a form: two lists of outputs, and no quality",
+    make: () => {
+      const body = twice("outputs", '[{"name":"a"}]', '[{"name":"b"}]');
+      body.set("quality", "0");
+      return { body };
+    },
+    ...refused("outputs", /at once; quality: Expected a whole number/),
+  },
+  {
+    name: "an option in a form: a list of outputs, and one more",
+    make: () => ({ body: twice("outputs", '[{"name":"a"}]', '{"name":"b"}') }),
+    ...refused("outputs", /one list.+2 at once/),
+  },
+  jsonCase(
+    "an option in JSON: outputs in the recipe and beside it",
+    () => ({ ...metadata({}), recipe: { outputs: [{ name: "a" }] }, outputs: [{ name: "b" }] }),
+    refused("outputs", /one list.+2 at once/),
+  ),
+  {
+    name: "an option in a form: two lists of headers, which are not told",
+    make: () => ({ body: twice("sourceHeaders", ...["a", "b"].map((host) => `[{"host":"${host}","headers":{"cookie":"hunter2"}}]`)) }),
+    ...refused("sourceHeaders", /^(?!.*hunter2).+one list.+2 at once/),
+  },
   jsonCase(
     "an option in JSON: metadata of 20,000 levels",
     () => `{"products":[],"metadata":{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}}`,
