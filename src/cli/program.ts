@@ -56,7 +56,20 @@ function createProgram(version: string): Command {
     .showHelpAfterError("(add --help to see what there is)")
     .addHelpText("after", "\nSettings come from the environment; docs/operating.md lists them.");
   for (const add of COMMANDS) add(program);
+  refuseDoubled(program);
   return program;
+}
+
+/** Of a value that comes twice the last would count, and nobody would hear of the first; HTTP refuses it as well. */
+function refuseDoubled(command: Command): void {
+  for (const option of command.options.filter(({ required, optional, variadic }) => (required || optional) && !variadic)) {
+    let before: string | null = null;
+    command.on(`option:${option.name()}`, (value: string) => {
+      if (before !== null) command.error(`error: option '${option.flags}' came as '${before}' and as '${value}'; expected it once`);
+      before = value;
+    });
+  }
+  command.commands.forEach(refuseDoubled);
 }
 
 /** The message of an error, or the stack of one that looks like a fault of the program. */

@@ -35,6 +35,25 @@ test("a command or an option that there is not ends with 2 and suggests what was
   }
 });
 
+test("an option that takes a value ends with 2 where it comes twice, in every command, and none of its values is passed over", () => {
+  const cases: [string[], RegExp][] = [
+    [
+      ["process", "none.csv", "--out", "out", "--quality", "50", "--quality", "60"],
+      /option '--quality <N>' came as '50' and as '60'; expected it once/,
+    ],
+    [["process", "none.csv", "--out", "a", "--out=b"], /option '--out <DIR>' came as 'a' and as 'b'/],
+    [["check", "none.csv", "--probe", "1", "--id-column", "a", "--id-column", "a"], /option '--id-column <HEADER>' came as 'a' and as 'a'/],
+    [["report", "batches", "--limit=1", "--since", "7d", "--limit=2"], /option '--limit <N>' came as '1' and as '2'/],
+  ];
+  for (const [words, message] of cases) {
+    const { status, stdout, stderr } = run(...words);
+    assert.deepEqual([status, stdout], [2, ""], words.join(" "));
+    assert.match(stderr, message);
+    assert.match(stderr, /--help/);
+  }
+  assert.match(run("check", "none.csv", "--json", "--json").stderr, /none\.csv/, "a switch has no value to be passed over");
+});
+
 test("the version is the package's", async () => {
   const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { version: string };
   assert.deepEqual([run("--version").stdout, run("--version").status], [`${version}\n`, 0]);
