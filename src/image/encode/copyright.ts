@@ -9,9 +9,11 @@ import { blankThumbnail } from "../headers/exif-thumbnail.ts";
 /** Who made an image and who owns it: the tags that stay, and their numbers in IFD0 (Exif 3.0, 4.6.4). */
 const TAGS = { Artist: 0x01_3b, Copyright: 0x82_98 } as const;
 const TEXT_CHARS_MAX = 1_000;
+/** TIFF 6.0, 2: byte order and where the first directory lies, how many entries it has, and the type of theirs. */
+const [LITTLE_ENDIAN, FIRST_ENTRY, ASCII] = ["II*\0\b\0\0\0", 10, 2];
 
 /** What the input says, in UTF-8. */
-type Credits = Partial<Record<keyof typeof TAGS, Buffer>>;
+export type Credits = Partial<Record<keyof typeof TAGS, Buffer>>;
 
 /** Null where the input names neither. Exif that cannot be read says nothing: the image itself is whole. */
 export async function readCredits({ exif }: Pick<Metadata, "exif">, input: EncodeTask["input"]): Promise<Credits | null> {
@@ -46,6 +48,27 @@ function decode(bytes: Buffer): string {
   }
 }
 
+/** An Exif block of nothing but them: TIFF 6.0, 2, one directory of ASCII texts, in the order of their tags. */
+export function exifOf(credits: Credits): Buffer {
+  const names = (Object.keys(TAGS) as (keyof typeof TAGS)[]).filter((name) => credits[name] !== undefined);
+  const head = Buffer.alloc(FIRST_ENTRY + 12 * names.length + 4);
+  head.write(LITTLE_ENDIAN, "latin1");
+  head.writeUInt16LE(names.length, FIRST_ENTRY - 2);
+  const texts = names.map((name) => Buffer.concat([credits[name] ?? Buffer.alloc(0), Buffer.alloc(1)]));
+  let end = head.length;
+  for (const [index, text] of texts.entries()) {
+    const entry = head.subarray(FIRST_ENTRY + 12 * index);
+    entry.writeUInt16LE(TAGS[names[index] ?? "Artist"]);
+    entry.writeUInt16LE(ASCII, 2);
+    entry.writeUInt32LE(text.length, 4);
+    // What fits into the entry stands there.
+    if (text.length <= 4) entry.set(text, 8);
+    else entry.writeUInt32LE(end, 8);
+    end += text.length <= 4 ? 0 : text.length;
+  }
+  return Buffer.concat([head, ...texts.filter((text) => text.length > 4)]);
+}
+
 /**
  * Writes copyright and artist into an output, and nothing else of the input's metadata. libvips would make `(C)` of ©
  * and `??` of 商品: it gets as many question marks as there are bytes, in whose place fillInCredits() puts the text.
@@ -70,7 +93,7 @@ function isAscii(byte: number): boolean {
  */
 const WINDOW_BYTES = 128 * 1024;
 /** How libexif begins its block, in the byte order of the input's. */
-const BLOCKS = ["II*\0\b\0\0\0", "MM\0*\0\0\0\b"].map((start) => Buffer.from(start, "latin1"));
+const BLOCKS = [LITTLE_ENDIAN, "MM\0*\0\0\0\b"].map((start) => Buffer.from(start, "latin1"));
 
 /** Puts the texts into a file that was written with their placeholders, and takes the thumbnail out that libvips leaves there. */
 export async function fillInCredits(path: string, credits: Credits): Promise<void> {

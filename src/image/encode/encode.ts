@@ -7,7 +7,7 @@ import type { Size } from "../../domain/output-size.ts";
 import type { OutputFormat } from "../../domain/recipe.ts";
 import { isProfileKept, readDeepColours, readForBackground, type Colours } from "./colours.ts";
 import { compress } from "./compress.ts";
-import { fillInCredits, holdCredits, readCredits } from "./copyright.ts";
+import { exifOf, fillInCredits, holdCredits, readCredits, type Credits } from "./copyright.ts";
 import type { EncodedOutput, EncodeTask, OpenImage } from "./encode-task.ts";
 import { decodeFacts, demandRoom, isSmall, isThriftNeeded, spareBytes, TooLargeForMemory, type EncoderLimits } from "./fit-memory.ts";
 import { decodeOnce } from "./decode-once.ts";
@@ -132,7 +132,7 @@ async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): P
   if (credits) image = holdCredits(image, credits);
   const made = await write(image, output.path, facts === null);
   if (credits) await fillInCredits(output.path, credits);
-  const kept = await replaceByInput(task, output, { ...made, format }, openInput);
+  const kept = await replaceByInput(task, output, { ...made, format, credits }, openInput);
   const { name, path, quality } = output;
   const { width, height } = made;
   return {
@@ -184,20 +184,20 @@ async function chooseFormat(openInput: OpenImage, { input }: EncodeTask): Promis
 }
 
 /**
- * Puts the input without its metadata in the place of an output that is not smaller than that: it was compressed well before.
+ * Puts the input without its metadata in the place of an output that is not smaller than that: it was compressed well before. The credits
+ * that the output has it gets as well.
  * Returns its bytes, or null where the output stays.
  */
 async function replaceByInput(
   task: EncodeTask,
   output: Output,
-  made: { format: OutputFormat; width: number; height: number; bytes: number },
+  made: { format: OutputFormat; width: number; height: number; bytes: number; credits: Credits | null },
   openInput: OpenImage,
 ): Promise<number | null> {
   const { input } = task;
   const isSame = input.format === made.format && input.width === made.width && input.height === made.height;
-  if (!isSame || output.metadata === "copyright") return null;
-  if (made.bytes < input.bytes - (input.metadataBytes ?? 0) || !isSimple(await openInput().metadata())) return null;
-  const stripped = stripMetadata(await readFile(input.path), made.format);
+  if (!isSame || made.bytes < input.bytes - (input.metadataBytes ?? 0) || !isSimple(await openInput().metadata())) return null;
+  const stripped = stripMetadata(await readFile(input.path), made.format, made.credits && exifOf(made.credits));
   if (stripped === null || stripped.length > made.bytes) return null;
   await writeFile(output.path, stripped);
   return stripped.length;

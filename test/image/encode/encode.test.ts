@@ -436,6 +436,50 @@ describe("encoding", () => {
           if (format === "png") assert.equal(exifChecksum(file).written, exifChecksum(file).computed);
         }
       });
+    describe("copyright of an input that was compressed well before", () => {
+      const small: Record<string, (image: Sharp) => Sharp> = {
+        jpeg: (image) => image.jpeg({ quality: 20, mozjpeg: true }),
+        png: (image) => image.png({ palette: true, colours: 16, compressionLevel: 9, effort: 10 }),
+        webp: (image) => image.webp({ quality: 10, effort: 6 }),
+        "webp without loss": (image) => image.png({ palette: true, colours: 16 }).webp({ lossless: true, effort: 6 }),
+        "webp, transparent, without loss": (image) => image.ensureAlpha(0.5).webp({ lossless: true, effort: 6 }),
+        "webp, transparent": (image) => image.ensureAlpha(0.5).webp({ quality: 10, effort: 6 }),
+        "webp with a profile": (image) => image.withIccProfile("p3").webp({ quality: 10, effort: 6 }),
+      };
+      const keep = async (input: Buffer, format: string, metadata: Recipe["metadata"]) =>
+        one(input, { format: format as Recipe["format"], metadata, quality: 100, effort: "fast" });
+      for (const [what, make] of Object.entries(small)) {
+        const format = what.replace(/\W.*/, "");
+        test(`is kept with it, and with nothing else (${what})`, async () => {
+          const flat = sharp({ create: { width: 301, height: 203, channels: 3, background: "#123456" } });
+          const picture = what.includes("without loss") ? flat : sharp(photo).resize(301, 203);
+          const bare = await make(picture.clone()).toBuffer();
+          const exif = { Copyright: "Anna Example", Artist: "Bo", Model: "a camera" };
+          const full = await make(picture.clone().withExif({ IFD0: exif })).toBuffer();
+          const secret = full.indexOf("a camera");
+          assert.ok(secret > 0);
+          for (const input of [bare, full]) {
+            const output = await keep(input, format, "copyright");
+            assert.equal(output.isKept, true);
+            const { exif: block, ...kept } = await sharp(output.file, { failOn: "warning" }).metadata();
+            assert.deepEqual(await pixels(output.file), await pixels(input));
+            assert.equal(output.file.includes("a camera"), false);
+            const { hasAlpha, icc, width, height } = await sharp(input).metadata();
+            assert.deepEqual([kept.hasAlpha, kept.icc, kept.width, kept.height], [hasAlpha, icc, width, height]);
+            if (input === bare) assert.deepEqual([block, output.file], [undefined, (await keep(input, format, "none")).file]);
+            else assert.deepEqual(credits(block), ["Anna Example", "Bo"]);
+            if (block && format === "png") assert.equal(exifChecksum(output.file).written, exifChecksum(output.file).computed);
+            assert.equal(await keep(output.file, format, "copyright").then(({ file }) => file.equals(output.file)), true, "and again");
+          }
+        });
+      }
+      test("is kept with it in letters of every script", async () => {
+        const input = await withCredits("jpeg", Buffer.from("© 商品"), Buffer.from("é"));
+        const output = await keep(input, "jpeg", "copyright");
+        assert.equal(output.isKept, true);
+        assert.deepEqual(credits((await sharp(output.file).metadata()).exif), ["© 商品", "é"]);
+      });
+    });
     test("copyright in Latin-1, as older cameras write it, becomes UTF-8", async () => {
       const input = await withCredits("jpeg", Buffer.from("\u00a9 M\u00fcller", "latin1"), Buffer.from("\u00fc", "latin1"));
       const { exif } = await sharp((await one(input, { metadata: "copyright" })).file).metadata();
