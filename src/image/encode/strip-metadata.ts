@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { OutputFormat } from "../../domain/recipe.ts";
+import { isBareAvif } from "./bare-avif.ts";
 
 /**
  * A file without its metadata, its pixels untouched; null where it cannot be done for sure. What says how colours are
@@ -14,8 +15,8 @@ export function stripMetadata(file: Buffer, format: OutputFormat, exif: Buffer |
     case "webp":
       return stripWebp(file, exif);
     case "avif":
-      // Its metadata are items that offsets elsewhere point past.
-      return null;
+      // Metadata are items, which offsets elsewhere point past: what has any is made anew.
+      return exif === null && isBareAvif(file) ? file : null;
     default:
       return format satisfies never;
   }

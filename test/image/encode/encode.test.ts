@@ -11,6 +11,7 @@ import { encodeImage } from "../../../src/image/encode/encode.ts";
 import type { EncodedOutput, EncodeTask } from "../../../src/image/encode/encode-task.ts";
 import { inspectImage } from "../../../src/image/inspect.ts";
 import { passWarnings } from "../../../src/image/encode/prepare-input.ts";
+import { stripMetadata } from "../../../src/image/encode/strip-metadata.ts";
 import { makeSamplePhoto } from "../../../src/image/sample-photo.ts";
 import { createTestFolder } from "../../support/folder.ts";
 import { gif, type Gif } from "../../support/hostile-files.ts";
@@ -247,6 +248,96 @@ describe("encoding", () => {
       const output = await one(heavy, { quality: 30, effort: "fast" });
       assert.deepEqual([made.isKept, output.isKept], [true, true]);
       assert.deepEqual(output.file, made.file);
+    });
+    describe("AVIF: the input is kept as it is, byte for byte,", () => {
+      const small = (image: Sharp) => image.avif({ quality: 20, effort: 2, chromaSubsampling: "4:2:0" }).toBuffer();
+      const picture = () => sharp(photo).resize(300, 200);
+      const keep = (input: Buffer, metadata: Recipe["metadata"] = "none") =>
+        one(input, { format: "avif", quality: 95, effort: "fast", metadata });
+      /** As another encoder could have it: bytes inside of a box of `meta`, which all data lie behind. */
+      const grown = (avif: Buffer, within: string[], at: "start" | "end", bytes: Buffer) => {
+        const copy = Buffer.from(avif);
+        const starts = within.map((type) => copy.indexOf(type, 0, "latin1") - 4);
+        const last = starts.at(-1) ?? 0;
+        const place = at === "start" ? last + 8 : last + copy.readUInt32BE(last);
+        for (const start of starts) copy.writeUInt32BE(copy.readUInt32BE(start) + bytes.length, start);
+        const iloc = copy.indexOf("iloc", 0, "latin1");
+        // sharp's have one piece each behind a base: its number, where it lies, the base, and how many pieces.
+        for (let item = 0; item < copy.readUInt16BE(iloc + 10); item += 1) {
+          const base = iloc + 16 + 18 * item;
+          copy.writeUInt32BE(copy.readUInt32BE(base) + bytes.length, base);
+        }
+        return Buffer.concat([copy.subarray(0, place), bytes, copy.subarray(place)]);
+      };
+      const box = (type: string, body: Buffer = Buffer.alloc(0)) => {
+        const head = Buffer.from(`\0\0\0\0${type}`, "latin1");
+        head.writeUInt32BE(8 + body.length);
+        return Buffer.concat([head, body]);
+      };
+      const inputs: Record<string, () => Promise<Buffer>> = {
+        "of a photograph": () => small(picture()),
+        "of what is transparent": () => small(picture().ensureAlpha(0.5)),
+        "of greys": () => small(picture().toColourspace("b-w")),
+        "with a profile": () => small(picture().withIccProfile("p3")),
+      };
+      for (const [what, make] of Object.entries(inputs))
+        test(what, async () => {
+          const input = await make();
+          for (const metadata of ["none", "icc", "copyright"] as const) {
+            const output = await keep(input, metadata);
+            assert.deepEqual([metadata, output.isKept, output.file.equals(input)], [metadata, true, true]);
+          }
+        });
+      test("but not with metadata, whatever is asked for", async () => {
+        const inputs = [
+          await small(picture().withExif({ IFD0: { Copyright: "a secret place" } })),
+          await small(picture().withXmp("<x>a secret place</x>")),
+        ];
+        for (const input of inputs) {
+          assert.ok(input.includes("a secret place"));
+          const output = await keep(input);
+          assert.deepEqual([output.isKept, output.file.includes("a secret place")], [false, false]);
+        }
+      });
+      test("nor with what turns it, hides something or belongs to nothing", async () => {
+        const plain = await small(picture());
+        const secret = Buffer.from("a secret place");
+        assert.equal((await keep(grown(plain, ["meta", "hdlr"], "end", Buffer.from("a name\0")))).isKept, true, "a change like these");
+        const longer = (avif: Buffer) => {
+          const copy = Buffer.concat([avif, secret]);
+          const at = copy.indexOf("mdat") - 4;
+          copy.writeUInt32BE(copy.readUInt32BE(at) + secret.length, at);
+          return copy;
+        };
+        const changed: Record<string, Buffer> = {
+          "bytes behind its end": Buffer.concat([plain, secret]),
+          "a box behind its end": Buffer.concat([plain, box("free", secret)]),
+          "data that are no item's": longer(plain),
+          "a box of its maker's": grown(plain, ["meta"], "end", box("uuid", Buffer.concat([Buffer.alloc(16), secret]))),
+          "a description": grown(plain, ["meta", "iprp", "ipco"], "end", box("udes", secret)),
+          "a turn": grown(plain, ["meta", "iprp", "ipco"], "end", box("irot", Buffer.from([1]))),
+          "a thumbnail": Buffer.from((await small(picture().ensureAlpha(0.5))).toString("latin1").replace("auxl", "thmb"), "latin1"),
+        };
+        for (const [what, input] of Object.entries(changed)) {
+          const output = await keep(input);
+          assert.deepEqual([what, output.isKept, output.width], [what, false, 300]);
+        }
+      });
+      test("nor where it is cut off or garbled, and that is never found out by reading past its end", async () => {
+        const transparent = await small(picture().ensureAlpha(0.5));
+        const end = transparent.indexOf("mdat", 0, "latin1") + 4;
+        for (const input of [await small(picture()), transparent]) {
+          assert.equal(stripMetadata(input, "avif"), input);
+          for (let length = 0; length < input.length; length += length < end ? 1 : 97)
+            assert.equal(stripMetadata(input.subarray(0, length), "avif"), null, `${length} bytes`);
+          for (let at = 0; at < end; at += 1)
+            for (const value of [0, 1, 0x7f, 0x80, 0xff])
+              for (const bytes of [1, 2, 4]) {
+                const copy = Buffer.from(input).fill(value, at, Math.min(end, at + bytes));
+                assert.doesNotThrow(() => stripMetadata(copy, "avif"), `${bytes} bytes of ${value} at ${at}`);
+              }
+        }
+      });
     });
     test("what stands behind the end of the picture goes", async () => {
       const input = (await optimal["jpeg"]?.()) ?? Buffer.alloc(0);
