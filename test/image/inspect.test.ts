@@ -289,6 +289,17 @@ describe("a look at the bytes", () => {
       assert.equal(result.failure.code, "unsupported_format");
       assert.match(result.failure.detail, /^The (PNG|AVIF) holds colours brighter than white \(HDR, by PQ or HLG\)/);
     }
+    for (const [primaries, transfer] of [
+      [4, sRgb],
+      [11, sRgb],
+      [bt709, 10],
+      [bt709, 17],
+    ] as const) {
+      const result = await inspect(png(primaries, transfer));
+      assert.ok(!result.ok);
+      const sentence = `The PNG holds colours of a kind that is not read (primaries ${primaries}, transfer ${transfer} of ITU-T H.273)`;
+      assert.deepEqual([result.failure.code, result.failure.detail.startsWith(sentence)], ["unsupported_format", true]);
+    }
     for (const file of [png(bt709, sRgb), avif([bt709, sRgb]), avif([bt709, sRgb], [bt2020, pq])]) assert.equal(await codeOf(file), "ok");
   });
 

@@ -9,8 +9,17 @@ import { isProfileKept, readDeepColours, readForBackground, type Colours } from 
 import { compress } from "./compress.ts";
 import { exifOf, fillInCredits, holdCredits, readCredits, type Credits } from "./copyright.ts";
 import type { EncodedOutput, EncodeTask, OpenImage } from "./encode-task.ts";
-import { decodeFacts, demandRoom, isSmall, isThriftNeeded, spareBytes, TooLargeForMemory, type EncoderLimits } from "./fit-memory.ts";
-import { decodeOnce } from "./decode-once.ts";
+import {
+  decodeFacts,
+  demandRoom,
+  EncoderWorn,
+  isSmall,
+  isThriftNeeded,
+  spareBytes,
+  TooLargeForMemory,
+  type EncoderLimits,
+} from "./fit-memory.ts";
+import { decodeOnce, isHeldDecoded } from "./decode-once.ts";
 import { demandSides } from "./fit-format.ts";
 import { fitIntoBox } from "./fit-into-box.ts";
 import { applyGamma } from "../headers/png-gamma.ts";
@@ -55,7 +64,7 @@ export async function startThreads(): Promise<void> {
     .toBuffer();
 }
 
-/** Decodes one input and writes its outputs, each to a path of its own. Throws what libvips says, TooLargeForMemory or TooLargeForFormat. */
+/** Decodes one input and writes its outputs, each to a path of its own. Throws what libvips says, TooLargeForMemory, EncoderWorn or TooLargeForFormat. */
 export async function encodeImage(task: EncodeTask, limits: EncoderLimits): Promise<EncodedOutput[]> {
   try {
     return await encodeFrom(task, await prepareInput(task, limits), limits);
@@ -69,18 +78,25 @@ export async function encodeImage(task: EncodeTask, limits: EncoderLimits): Prom
 
 async function encodeFrom(task: EncodeTask, { open, isPlain }: PreparedInput, limits: EncoderLimits): Promise<EncodedOutput[]> {
   const isEasy = isSmall(task);
-  const asked = isEasy && isPlain && !task.outputs.some(dependsOnColours) ? null : await open().metadata();
   const { gamma, isPremultiplied = false } = task.input;
+  const isAsked = !isEasy || !isPlain || task.outputs.some(dependsOnColours) || task.input.numbered !== undefined;
+  const asked = isAsked ? await open().metadata() : null;
+  // A profile is stronger than numbers, to libvips and in an AVIF.
+  const numbered = asked?.icc === undefined ? task.input.numbered : undefined;
   const openAsMeant = gamma === undefined ? open : () => applyGamma(open(), gamma);
   const openInput = asked === null ? openAsMeant : () => readDeepColours(openAsMeant(), asked);
   const facts = isEasy || asked === null ? null : decodeFacts(asked, task);
   const upright = asked?.autoOrient ?? task.input;
   const bytesToSpare = facts === null ? Infinity : spareBytes(facts, task.outputs, limits);
   // Before a background comes in, which is as light as it should be.
-  const isShared = task.outputs.length > 1 || gamma !== undefined || isPremultiplied;
-  const openShared = isShared ? await decodeOnce(openInput, task, { upright, bytesToSpare }) : null;
-  if (isPremultiplied && openShared === null) throw new TooLargeForMemory(PREMULTIPLIED);
-  const opened = { openInput, openShared, upright, colours: asked ?? {}, facts, limits };
+  const isRemade = gamma !== undefined || isPremultiplied || numbered !== undefined;
+  const openShared = isRemade || task.outputs.length > 1 ? await decodeOnce(openInput, task, { upright, bytesToSpare, numbered }) : null;
+  if (openShared === null && (isPremultiplied || numbered)) {
+    const bytesOfFresh = bytesToSpare + (limits.wornBytes ?? 0);
+    if (isHeldDecoded(task, { upright, bytesToSpare: bytesOfFresh })) throw new EncoderWorn("a fresh encoder is needed");
+    throw new TooLargeForMemory(numbered ? NUMBERED : PREMULTIPLIED);
+  }
+  const opened = { openInput, openShared, upright, isRemade, colours: asked ?? {}, facts, limits };
   const results: EncodedOutput[] = [];
   for (const output of task.outputs) results.push(await encodeOutput(task, output, opened));
   return results;
@@ -88,6 +104,8 @@ async function encodeFrom(task: EncodeTask, { open, isPlain }: PreparedInput, li
 
 const PREMULTIPLIED =
   "The colours of the AVIF are multiplied by their transparency (premultiplied); an encoder's memory does not hold an image of this size to undo that.";
+const NUMBERED =
+  "The colours of the image are not those of sRGB (Display P3, BT.2020 or linear light, said by numbers); an encoder's memory does not hold an image of this size to convert them.";
 
 type Output = EncodeTask["outputs"][number];
 
@@ -95,6 +113,8 @@ type Opened = {
   openInput: OpenImage;
   openShared: OpenImage | null;
   upright: Size;
+  /** Its pixels are meant otherwise than libvips reads them: nothing is to be made of the file itself. */
+  isRemade: boolean;
   /** Empty where nothing depends on them. */
   colours: Colours;
   facts: DecodeFacts | null;
@@ -109,11 +129,10 @@ function dependsOnColours({ fit, metadata, background }: Output): boolean {
 }
 
 async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): Promise<EncodedOutput> {
-  const { openInput, openShared, colours, upright, facts, limits } = opened;
+  const { openInput, openShared, isRemade, colours, upright, facts, limits } = opened;
   const startedAt = performance.now();
-  // What was decoded once has no metadata any more. Only its profile would be missed, which a PNG with a gamma has not.
-  const { gamma, isPremultiplied } = task.input;
-  const isBare = output.metadata !== "icc" || gamma !== undefined || isPremultiplied;
+  // What was decoded once has no metadata any more. Only its profile would be missed, which has no say where pixels are meant otherwise.
+  const isBare = output.metadata !== "icc" || isRemade;
   const open = isBare && openShared ? openShared : openInput;
   // The look for what is transparent decodes as well.
   if (facts && output.format === "auto") demandRoom(facts, { ...output, ...LOOK }, "jpeg", limits);

@@ -40,6 +40,17 @@ export function readBoxes(bytes: Buffer, countMax = META_BOXES_MAX): Box[] {
   return boxes;
 }
 
+/** The body of `meta`, which comes first but for a box or two; null where it is not all there. */
+export function findMeta(head: Buffer): Buffer | null {
+  for (let [at, box] = [0, 0]; box < BOXES_BEFORE_META_MAX && at + BOX_HEADER_BYTES <= head.length; box += 1) {
+    const end = at + Math.max(BOX_HEADER_BYTES, head.readUInt32BE(at));
+    if (head.toString("latin1", at + 4, at + 8) === "meta") return end > head.length ? null : head.subarray(at + BOX_HEADER_BYTES, end);
+    at = end;
+  }
+  return null;
+}
+
+const BOXES_BEFORE_META_MAX = 8;
 const BOX_HEADER_BYTES = 8;
 /** 4.2.2: a version and flags stand before all else. */
 export const VERSION_BYTES = 4;

@@ -2,7 +2,8 @@ import type { Size } from "../../domain/output-size.ts";
 import type { ByteWindow } from "./byte-window.ts";
 import { readPngGamma } from "./png-gamma.ts";
 import { nameUnreadSamples } from "./tiff-samples.ts";
-import { isPremultiplied, nameUnreadAvif, nameUnreadPng } from "./unread-colours.ts";
+import { readAvifNumbers, readPngNumbers, toBeConverted, type Numbered } from "./numbered-colours.ts";
+import { isPremultiplied, nameUnread, nameUnreadAvif } from "./unread-colours.ts";
 
 /** What a file's own headers claim. */
 export type HeaderFacts = Size & {
@@ -16,6 +17,8 @@ export type HeaderFacts = Size & {
   gamma?: number;
   /** Of an AVIF: its colours are multiplied by their transparency. */
   isPremultiplied?: boolean;
+  /** Of a PNG or an AVIF: its colours are others than sRGB's, by these numbers and no profile. */
+  numbered?: Numbered;
 };
 export type Header = HeaderFacts & {
   /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
@@ -31,11 +34,17 @@ export const readPngSize: ReadSize = async (bytes) => {
   const header = await bytes.read(0, PNG_HEAD_BYTES);
   if (header.length < 24 || header.toString("latin1", 12, 16) !== "IHDR") return null;
   const [width, height, gamma] = [header.readUInt32BE(16), header.readUInt32BE(20), readPngGamma(header)];
-  return withUnread({ width, height, ...(gamma === undefined ? {} : { gamma }) }, nameUnreadPng(header));
+  const colours = readPngNumbers(header);
+  return withUnread({ width, height, ...(gamma === undefined ? {} : { gamma }), ...convertedBy(colours) }, nameUnread(colours));
 };
 
 /** What says how colours are meant comes at once, but for a profile, which can be long. */
 const PNG_HEAD_BYTES = 256;
+
+function convertedBy(colours: Numbered | null): Pick<HeaderFacts, "numbered"> {
+  const numbered = toBeConverted(colours);
+  return numbered === null ? {} : { numbered };
+}
 
 function withUnread(size: HeaderFacts, unread: string | null): Header {
   return unread === null ? size : { ...size, unread };
@@ -172,7 +181,9 @@ export const readAvifSize: ReadSize = async (bytes) => {
     const size = { width: meta.readUInt32BE(at + 8), height: meta.readUInt32BE(at + 12) };
     if (!largest || size.width * size.height > largest.width * largest.height) largest = size;
   }
-  return largest && withUnread({ ...largest, ...(isPremultiplied(meta) ? { isPremultiplied: true } : {}) }, nameUnreadAvif(meta));
+  const colours = readAvifNumbers(meta);
+  const facts = { ...(isPremultiplied(meta) ? { isPremultiplied: true } : {}), ...convertedBy(colours) };
+  return largest && withUnread({ ...largest, ...facts }, nameUnreadAvif(meta, colours));
 };
 
 /** A drawing has no pixels of its own: its width and height, else its view box, else what browsers take (CSS: 300 x 150). */

@@ -1,11 +1,25 @@
+import type { Numbered } from "./numbered-colours.ts";
+
 const HDR = "colours brighter than white (HDR, by PQ or HLG), which would come out pale";
 
 /** ITU-T H.273, table 3: PQ and HLG. */
 const HDR_TRANSFERS: ReadonlySet<number> = new Set([16, 18]);
+/** Tables 2 and 3: NTSC of 1953, film, XYZ and a projector's white; logarithms, and what projectors take. */
+const UNREAD_PRIMARIES: ReadonlySet<number> = new Set([4, 8, 10, 11]);
+const UNREAD_TRANSFERS: ReadonlySet<number> = new Set([9, 10, 17]);
 
-/** What an AVIF's `meta` box says of its colours that libvips does not heed, in words that go into a sentence; else null. */
-export function nameUnreadAvif(meta: Buffer): string | null {
-  return isHdr(meta) ? HDR : null;
+/** What a file says of its colours by numbers that is not heeded, in words that go into a sentence; else null. */
+export function nameUnread(numbered: Numbered | null): string | null {
+  if (numbered === null) return null;
+  const { primaries, transfer } = numbered;
+  if (HDR_TRANSFERS.has(transfer)) return HDR;
+  if (!UNREAD_PRIMARIES.has(primaries) && !UNREAD_TRANSFERS.has(transfer)) return null;
+  return `colours of a kind that is not read (primaries ${primaries}, transfer ${transfer} of ITU-T H.273), which would come out as others`;
+}
+
+/** The same of an AVIF's `meta` box, also where that is not as it should be. */
+export function nameUnreadAvif(meta: Buffer, numbered: Numbered | null): string | null {
+  return nameUnread(numbered) ?? (isHdr(meta) ? HDR : null);
 }
 
 /** MIAF, ISO/IEC 23000-22: a reference of type `prem`. libheif hands such colours on as they are, and libvips does not ask. */
@@ -27,13 +41,4 @@ function isHdr(meta: Buffer): boolean {
     isFound = true;
   }
   return isFound;
-}
-
-/** `cICP`, four bytes long. */
-const CICP = Buffer.from("\0\0\0\u0004cICP", "latin1");
-
-/** The same of a PNG's first chunks; PNG 3rd edition, 11.3.2.6. */
-export function nameUnreadPng(head: Buffer): string | null {
-  const at = head.indexOf(CICP);
-  return at !== -1 && HDR_TRANSFERS.has(head[at + CICP.length + 1] ?? 0) ? HDR : null;
 }
