@@ -20,7 +20,7 @@ import {
   type EncoderLimits,
 } from "./fit-memory.ts";
 import { decodeOnce, isHeldDecoded } from "./decode-once.ts";
-import { demandSides } from "./fit-format.ts";
+import { demandSides, makeOnceMore } from "./fit-format.ts";
 import { fitIntoBox } from "./fit-into-box.ts";
 import { applyGamma } from "../headers/png-gamma.ts";
 import { endJpeg, passWarnings, prepareInput, type PreparedInput } from "./prepare-input.ts";
@@ -141,15 +141,13 @@ async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): P
   if (facts) demandRoom(facts, output, format, limits);
   const isThrifty = facts !== null && isThriftNeeded(facts, output, format, limits);
   const isOpaque = task.input.format === "jpeg";
-  let image = compress(flatten(fitIntoBox(open(), output, opened), task, format, output, colours), format, {
-    ...output,
-    isThrifty,
-    isOpaque,
-  });
+  let image = flatten(fitIntoBox(open(), output, opened), task, format, output, colours);
   if (output.metadata === "icc" && isProfileKept(colours)) image = image.keepIccProfile();
   const credits = output.metadata === "copyright" ? await readCredits(await openInput().metadata(), task.input) : null;
   if (credits) image = holdCredits(image, credits);
-  const made = await write(image, output.path, facts === null);
+  const made = await makeOnceMore(format, ({ isOnceMore }) =>
+    write(compress(image, format, { ...output, isThrifty: isThrifty || isOnceMore, isOpaque }), output.path, facts === null),
+  );
   if (credits) await fillInCredits(output.path, credits);
   const kept = await replaceByInput(task, output, { ...made, format, credits }, openInput);
   const { name, path, quality } = output;

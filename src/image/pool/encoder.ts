@@ -37,8 +37,11 @@ reply({ isReady: true });
 flushCompileCache();
 
 const DISK_FULL = /no space left on device|disk quota exceeded/i;
-/** Not `unable to write to target` alone: that is also what libvips says of a PNG where it was the input that could not be read. */
-const DISK_FAULT = /read-only|unable to open|write error|wbuffer_write|write failed/i;
+/**
+ * Not `unable to write to target` nor `wbuffer_write: write failed` alone: those libvips also says where it was the input that could not be
+ * read, or the codec that refused it. What the disk says of a file always stands before them.
+ */
+const DISK_FAULT = /read-only|unable to open|write error/i;
 /**
  * What libjpeg and libtiff say of what they were not built to read: 12 bits, lossless in 16, 65,501 pixels a side, Zstandard; and "No space
  * for …" of what takes more memory at once than libvips lets libtiff have.

@@ -9,6 +9,7 @@ import sharp, { type Sharp } from "sharp";
 import { outputsOf, PRESETS, type Recipe } from "../../../src/domain/recipe.ts";
 import { encodeImage } from "../../../src/image/encode/encode.ts";
 import type { EncodedOutput, EncodeTask } from "../../../src/image/encode/encode-task.ts";
+import { makeOnceMore, TooLargeForFormat } from "../../../src/image/encode/fit-format.ts";
 import { inspectImage } from "../../../src/image/inspect.ts";
 import { passWarnings } from "../../../src/image/encode/prepare-input.ts";
 import { stripMetadata } from "../../../src/image/encode/strip-metadata.ts";
@@ -48,6 +49,22 @@ describe("encoding", () => {
   const pixels = (file: Buffer) => sharp(file).raw().toBuffer();
   const cutOut = (alpha: number) =>
     sharp({ create: { width: 300, height: 200, channels: 4, background: { r: 200, g: 30, b: 30, alpha } } }).png();
+
+  test("tries a WebP once more that its codec refuses, and then says what helps", async () => {
+    const refused = new Error("webpsave: unable to encode\nwbuffer_write: write failed\nsystem error: Unknown error -1");
+    const tries: boolean[] = [];
+    const making = makeOnceMore("webp", async ({ isOnceMore }) => {
+      tries.push(isOnceMore);
+      throw refused;
+    });
+    await assert.rejects(making, (error) => error instanceof TooLargeForFormat && /Ask for a smaller width and height/.test(error.message));
+    assert.deepEqual(tries, [false, true]);
+    const full = new Error("/dev/full: write error\nsystem error: No space left on device");
+    await assert.rejects(
+      makeOnceMore("webp", () => Promise.reject(full)),
+      full,
+    );
+  });
 
   describe("a TIFF in tiles", () => {
     const tiled = () =>

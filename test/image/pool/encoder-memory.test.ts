@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
@@ -39,6 +41,7 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
     path: string,
     recipe: Partial<Recipe>,
     memoryBytesMax = 4_096 * MIB,
+    outputPath = join(folder, "out"),
   ): Promise<{ result: StageResult<Encoded>; peak: number; lost: string[]; task: Parameters<typeof decodeFacts>[1] }> => {
     const inspected = await inspectImage(
       { head: Buffer.from((await readFile(path)).subarray(0, 16_384)), path, bytes: (await stat(path)).size },
@@ -47,7 +50,7 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
     assert.ok(inspected.ok, JSON.stringify(inspected));
     const task = {
       input: { ...inspected.value, path, bytes: (await stat(path)).size },
-      outputs: [{ ...PRESETS.seed, ...recipe, name: "main", path: join(folder, "out") }],
+      outputs: [{ ...PRESETS.seed, ...recipe, name: "main", path: outputPath }],
     };
     const { pool, lost } = openPool(memoryBytesMax, 9);
     try {
@@ -143,6 +146,34 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
       const more = await encode(camera, { format: "avif", effort: "fast" }, Number(needed) * MIB);
       assert.ok(more.result.ok);
       assert.deepEqual(more.lost, []);
+    });
+  });
+
+  describe("for grain", () => {
+    let grainy: string;
+    before(async () => {
+      grainy = join(folder, "grainy.jpg");
+      const [width, height] = [5_000, 3_400];
+      const grain = Buffer.alloc(
+        width * height * 3,
+        randomBytes(MIB).map((byte) => 100 + (byte >> 2)),
+      );
+      await sharp(grain, { raw: { width, height, channels: 3 } })
+        .jpeg({ quality: 90 })
+        .toFile(grainy);
+    });
+    const webp = { format: "webp", quality: 90, effort: "fast" } as const;
+
+    test("holds a WebP that has more of it than effort `fast` can write", async () => {
+      const { result, lost } = await encode(grainy, webp);
+      assert.ok(result.ok, JSON.stringify(result));
+      const { format, width } = await sharp(result.value.outputs[0]?.path).metadata();
+      assert.deepEqual([format, width, lost], ["webp", 5_000, []]);
+    });
+
+    test("takes a disk that is full then for what it is", { skip: !existsSync("/dev/full") }, async () => {
+      const { result } = await encode(grainy, webp, 4_096 * MIB, "/dev/full");
+      assert.deepEqual(result.ok ? null : [result.failure.code, result.failure.isDiskFull], ["storage_failed", true]);
     });
   });
 

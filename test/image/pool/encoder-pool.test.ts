@@ -321,6 +321,22 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     }
   });
 
+  test("takes an error that the disk gives for no damage, whatever is to be made", { skip: !existsSync("/proc/self/mem") }, async () => {
+    const size = { width: 1800, height: 1200 };
+    const path = join(folder, "erring.jpg");
+    await writeFile(path, await makeSamplePhoto({ ...size, seed: 6, format: "jpeg" }));
+    const { pool } = startPool();
+    // EIO, and a file that cannot be opened.
+    for (const output of ["/proc/self/mem", join(folder, "no such folder", "out")])
+      for (const format of OUTPUT_FORMATS) {
+        const { input } = task(path);
+        const outputs = [{ ...PRESETS.seed, name: "main", format, path: output, effort: "fast" } as const];
+        const result = await encode(pool, { input: { ...input, ...size }, outputs });
+        const { code, isDiskFull, retry } = result.ok ? {} : result.failure;
+        assert.deepEqual({ code, isDiskFull, retry }, { code: "storage_failed", isDiskFull: false, retry: true }, `${format} to ${output}`);
+      }
+  });
+
   test("knows that the disk is full whatever is to be made", { skip: !existsSync("/dev/full") }, async () => {
     // So large that libvips itself writes the file, piece by piece.
     const size = { width: 1800, height: 1200 };
