@@ -17,6 +17,8 @@ export type DecodeFacts = {
   isInterlaced: boolean;
   /** A JPEG's, as `4:2:0`. */
   chroma?: string;
+  /** Of its file, a pixel: grain and noise take many. Not of a drawing, whose file says nothing of that. */
+  fileBytesPerPixel?: number;
   /** A TIFF's in tiles, or in strips of one colour each: how many rows are decoded together. */
   tileHeight?: number;
 };
@@ -37,7 +39,7 @@ const STREAMED_ROWS = 1_000;
  */
 export function encoderBytes(input: DecodeFacts, output: OutputCost): number {
   const { peak, held } = decodeBytes(input, output);
-  const encoded = output.width * output.height * encodeBytesPerPixel(output, input.hasAlpha);
+  const encoded = output.width * output.height * encodeBytesPerPixel(input, output);
   return FRESH_BYTES + streamedBytes(input, output) + Math.max(peak, held + encoded);
 }
 
@@ -107,22 +109,44 @@ function shrinkOnLoad({ format, width, height }: DecodeFacts, output: { width: n
   return format === "jpeg" ? Math.min(pixels, Math.max(4 * needed, pixels / 64)) : pixels;
 }
 
-function encodeBytesPerPixel({ format, effort, quality, isThrifty }: OutputCost, hasAlpha: boolean): number {
+function encodeBytesPerPixel(input: DecodeFacts, output: OutputCost): number {
+  const { format, effort, quality, isThrifty } = output;
   switch (format) {
     case "jpeg":
-      // Huffman tables that fit the image need all of its coefficients, twice over.
-      return isThrifty || effort === "fast" ? 0 : 6.4;
-    case "webp":
-      if (!hasAlpha) return 6.7;
-      return effort === "small" && !isThrifty ? 36 : 15;
+      // Huffman tables that fit the image need all of its coefficients, twice over; effort `small` tries scans, and keeps each.
+      if (isThrifty || effort === "fast") return 0;
+      return effort === "small" ? Math.max(6.4, 5.9 + 7 * outputBytesPerPixel(input, output)) : 6.4;
+    case "webp": {
+      // From method 3 on libwebp keeps all that it is going to write, as tokens of two bytes for what becomes a bit or less.
+      const tokens = isThrifty || effort === "fast" ? 0 : 24 * outputBytesPerPixel(input, output);
+      if (!input.hasAlpha) return Math.max(6.6, 3.6 + tokens);
+      return Math.max(effort === "small" && !isThrifty ? 36 : 15, 8 + tokens);
+    }
     case "png":
       // A palette can be chosen only when all colours have been seen.
       return quality < 100 ? 5.6 : 0;
-    case "avif":
-      return (isThrifty ? 22 : 34) + (hasAlpha ? 11 : 0);
+    case "avif": {
+      const coded = 4.5 * outputBytesPerPixel(input, output);
+      return (isThrifty ? Math.max(22, 21.4 + coded) : Math.max(34, 32.6 + coded)) + (input.hasAlpha ? 11 : 0);
+    }
     default:
       return format satisfies never;
   }
+}
+
+/** How many bytes a JPEG of the same picture would have for each of an input's. */
+const AS_JPEG: Record<InputFormat, number> = { jpeg: 1, webp: 1, avif: 2, png: 0.2, tiff: 0.2, gif: 0.2, svg: 0 };
+
+/**
+ * How large an output becomes, of an input's grain: photographs with a grain of 8 to 12 levels, as JPEGs of quality 85 to 92, became WebPs of
+ * 0.5 to 0.7 times their bytes at quality 80, 0.9 to 1.1 at 90 and 1.4 to 1.8 at 100. What is scaled to a quarter of its pixels has half of
+ * its bytes at most. An input that is packed harder says less than it has: what it becomes can outgrow the encoder (encoder-pool.ts).
+ */
+function outputBytesPerPixel(input: DecodeFacts, { quality, width, height }: OutputCost): number {
+  const { format, fileBytesPerPixel = 0, sampleBytes } = input;
+  const kept = 0.35 + 1.5 * (quality / 100) ** 6;
+  const scaled = Math.sqrt(Math.max(1, (input.width * input.height) / (width * height)));
+  return ((fileBytesPerPixel * AS_JPEG[format]) / sampleBytes) * kept * scaled;
 }
 
 /**

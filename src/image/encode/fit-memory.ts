@@ -78,6 +78,7 @@ export function decodeFacts(metadata: Metadata, { input }: EncodeTask): DecodeFa
     orientation: orientation ?? 1,
     isInterlaced: isProgressive,
     sampleBytes: SAMPLE_BYTES[depth] ?? 8,
+    fileBytesPerPixel: input.bytes / (width * height),
     ...(chromaSubsampling === undefined ? {} : { chroma: chromaSubsampling }),
     ...(input.tileHeight === undefined ? {} : { tileHeight: input.tileHeight }),
   };

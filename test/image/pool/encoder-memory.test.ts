@@ -171,6 +171,13 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
       assert.deepEqual([format, width, lost], ["webp", 5_000, []]);
     });
 
+    test("is held in the least of it from the first, where it would not be otherwise", async () => {
+      const { result, peak, lost } = await encode(grainy, { ...webp, effort: "balanced" }, 256 * MIB);
+      assert.ok(result.ok, JSON.stringify(result));
+      assert.deepEqual(lost, []);
+      assert.ok(peak < 256 * MIB, `${peak}`);
+    });
+
     test("takes a disk that is full then for what it is", { skip: !existsSync("/dev/full") }, async () => {
       const { result } = await encode(grainy, webp, 4_096 * MIB, "/dev/full");
       assert.deepEqual(result.ok ? null : [result.failure.code, result.failure.isDiskFull], ["storage_failed", true]);
