@@ -17,7 +17,7 @@ const PNG_COMPRESSION: Record<Effort, number> = { fast: 2, balanced: 6, small: 9
 const WEBP_EFFORT_TRANSPARENT = 5;
 /**
  * Up to 2, libwebp writes what it has decided at once, and from 3 on keeps it all: grain of 24 megapixels at quality 90 took 388 MB and 7.4 s
- * of CPU at 4, and 213 MB and 1.7 s at 2, for as many bytes (a clean photograph 8 % more). At 0 and 1 it overflows (fit-format.ts).
+ * of CPU at 4, and 213 MB and 1.7 s at 2, for as many bytes (a clean photograph 10 % more). At 0 and 1 it overflows (fit-format.ts).
  */
 const WEBP_EFFORT_THRIFTY = 2;
 

@@ -139,7 +139,7 @@ async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): P
   const format = output.format === "auto" ? await chooseFormat(openInput, task) : output.format;
   demandSides(output, upright, format);
   if (facts) demandRoom(facts, output, format, limits);
-  const isThrifty = facts !== null && isThriftNeeded(facts, output, format, limits);
+  const isThrifty = facts === null ? limits.isThrifty : isThriftNeeded(facts, output, format, limits);
   const isOpaque = task.input.format === "jpeg";
   let image = flatten(fitIntoBox(open(), output, opened), task, format, output, colours);
   if (output.metadata === "icc" && isProfileKept(colours)) image = image.keepIccProfile();

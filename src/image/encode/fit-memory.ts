@@ -16,6 +16,8 @@ export type EncoderLimits = {
   memoryBytesMax?: number;
   /** What this encoder holds beyond a fresh one. */
   wornBytes?: number;
+  /** The image has outgrown an encoder: everything is made in the way that takes the least memory. */
+  isThrifty?: boolean;
 };
 
 type Output = EncodeTask["outputs"][number];
@@ -37,9 +39,9 @@ export function isThriftNeeded(
   facts: DecodeFacts,
   output: Output,
   format: OutputFormat,
-  { memoryBytesMax = Infinity }: EncoderLimits,
+  { memoryBytesMax = Infinity, isThrifty = false }: EncoderLimits,
 ): boolean {
-  return encoderBytes(facts, costOf(facts, output, format, false)) > memoryBytesMax;
+  return isThrifty || encoderBytes(facts, costOf(facts, output, format, false)) > memoryBytesMax;
 }
 
 /**
@@ -55,12 +57,13 @@ export function demandRoom(facts: DecodeFacts, output: Output, format: OutputFor
   if (bytes + wornBytes > memoryBytesMax) throw new EncoderWorn("a fresh encoder is needed");
 }
 
-/** What remains beside the largest of the outputs. */
+/** What remains beside the largest of the outputs; nothing, where they need more than they should. */
 export function spareBytes(
   facts: DecodeFacts,
   outputs: readonly Output[],
-  { memoryBytesMax = Infinity, wornBytes = 0 }: EncoderLimits,
+  { memoryBytesMax = Infinity, wornBytes = 0, isThrifty = false }: EncoderLimits,
 ): number {
+  if (isThrifty) return 0;
   const formatOf = ({ format }: Output): OutputFormat => (format !== "auto" ? format : facts.hasAlpha ? "webp" : "jpeg");
   return (
     memoryBytesMax - wornBytes - Math.max(...outputs.map((output) => encoderBytes(facts, costOf(facts, output, formatOf(output), false))))

@@ -19,6 +19,17 @@ export function resultOf(
   return failed("corrupt_image", `The image is damaged and cannot be decoded (${why}).`);
 }
 
+/** Of an image that no encoder's memory held, though its headers promised that it would: how many pixels would fit, nobody knows. */
+export function outgrown(memoryBytesMax: number): StageResult<never> {
+  return failed(
+    "too_many_pixels",
+    `With so much grain or noise the image has more pixels than an encoder's ${Math.floor(memoryBytesMax / MIB)} MB hold. ` +
+      "Ask for a smaller width and height or a lower quality, or let the operator raise ENCODER_MEMORY_MB.",
+  );
+}
+
+const MIB = 1024 * 1024;
+
 /** Where our files lie is nobody's business. The task's own paths go first: a blank in one would end it for the pattern. */
 function withoutPaths(text: string, { input, outputs }: Pick<EncodeTask, "input" | "outputs">): string {
   const own = [input.path, ...outputs.map(({ path }) => path)];

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { failed, type StageResult } from "../../domain/stage-result.ts";
-import { resultOf, type Encoded } from "./encode-result.ts";
+import { outgrown, resultOf, type Encoded } from "./encode-result.ts";
 import type { EncodeTask } from "../encode/encode-task.ts";
 import { startEncoderProcess } from "./encoder-process.ts";
 import type { EncoderReply } from "./encoder.ts";
@@ -18,6 +18,8 @@ export type EncoderPoolOptions = WatchLimits & {
 type Task = EncodeTask & {
   priority: number;
   crashes: number;
+  /** Where it is to be made: once it has outgrown an encoder in one that holds nothing of others, and then in the least memory. */
+  room: "any" | "fresh" | "thrifty";
   /** Nobody waits for it any more. */
   isAborted: boolean;
   resolve(result: StageResult<Encoded>): void;
@@ -94,7 +96,7 @@ export class EncoderPool {
         signal.removeEventListener("abort", onAbort);
         resolve(result);
       };
-      const waiting: Task = { ...task, priority, crashes: 0, isAborted: false, resolve: settle };
+      const waiting: Task = { ...task, priority, crashes: 0, room: "any", isAborted: false, resolve: settle };
       signal.addEventListener("abort", onAbort, { once: true });
       const before = this.#queue.findIndex((other) => other.priority < priority);
       this.#queue.splice(before === -1 ? this.#queue.length : before, 0, waiting);
@@ -148,7 +150,8 @@ export class EncoderPool {
     if (encoder.tasks.size === 0) encoder.startedAt = performance.now();
     encoder.tasks.set(id, task);
     const { pixelsMax, memoryBytesMax } = this.#options;
-    encoder.process.send({ id, task: { input: task.input, outputs: task.outputs }, limits: { pixelsMax, memoryBytesMax } });
+    const limits = { pixelsMax, memoryBytesMax, isThrifty: task.room === "thrifty" };
+    encoder.process.send({ id, task: { input: task.input, outputs: task.outputs }, limits, isForFresh: task.room !== "any" });
   }
 
   #onReply(encoder: Encoder, reply: EncoderReply): void {
@@ -185,7 +188,7 @@ export class EncoderPool {
     const [first, ...waiting] = encoder.tasks.values();
     // What waited in the pipe has done nothing: it goes back without losing a try.
     this.#queue.unshift(...waiting.filter(({ isAborted }) => !isAborted));
-    if (first && encoder.isReady && !isWorn) this.#giveAnotherTry(first, encoder.verdict);
+    if (first && encoder.isReady && !isWorn) this.#giveAnotherTry(first, encoder);
     else if (first && !first.isAborted) this.#queue.unshift(first);
     // One that dies before it is ready (sharp cannot be loaded, say) must not spin.
     this.#diedAtStart += encoder.isReady ? 0 : 1;
@@ -193,13 +196,21 @@ export class EncoderPool {
     else this.#start();
   }
 
-  #giveAnotherTry(task: Task, verdict: string | null): void {
-    task.crashes += 1;
+  #giveAnotherTry(task: Task, { verdict, taken, tasks }: Encoder): void {
     if (task.isAborted) return discardOutputs(task);
+    if (verdict === "memory") return this.#giveMoreRoom(task, { wasFresh: taken === tasks.size });
+    task.crashes += 1;
     if (task.crashes < CRASHES_MAX) this.#queue.unshift(task);
     else if (verdict === "deadline")
       task.resolve(failed("encode_timed_out", `The image took longer than ${this.#options.taskMs} ms to compress, twice.`));
     else task.resolve(failed("encoder_crashed"));
+  }
+
+  /** Step by step, so that what an image becomes does not depend on what its first encoder had made before. */
+  #giveMoreRoom(task: Task, { wasFresh }: { wasFresh: boolean }): void {
+    if (task.room === "thrifty") return task.resolve(outgrown(this.#options.memoryBytesMax));
+    task.room = wasFresh ? "thrifty" : "fresh";
+    this.#queue.unshift(task);
   }
 }
 

@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { getCompileCacheDir } from "node:module";
 import { dirname } from "node:path";
@@ -28,7 +29,8 @@ export type EncoderProcess = {
   readonly pid: number;
   send(order: EncoderOrder): void;
   kill(): void;
-  residentBytes(): Promise<number | null>;
+  /** Read where it comes: it must not wait for a pool whose threads all wait for a disk. */
+  residentBytes(): number | null;
   /** For how long each of its threads was ready to run while others had the cores, in ms, by thread. Only Linux tells. */
   waits(): Promise<ReadonlyMap<string, number>>;
 };
@@ -62,10 +64,9 @@ export function startEncoderProcess(
     // An order that cannot be written to it (ENOBUFS, ENOMEM) would be waited for until its deadline.
     send: (order) => void (child.connected && child.send(order, (error) => error && child.kill("SIGKILL"))),
     kill: () => child.kill("SIGKILL"),
-    async residentBytes() {
+    residentBytes() {
       // Linux only; elsewhere the limit is not watched. In kB; statm counts pages, of 4, 16 or 64 kB.
-      const status = await readFile(`/proc/${child.pid}/status`, "utf8").catch(() => "");
-      const [, kB] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
+      const [, kB] = /^VmRSS:\s+(\d+) kB$/m.exec(readStatus(child.pid)) ?? [];
       return kB === undefined ? null : Number(kB) * 1024;
     },
     async waits() {
@@ -76,6 +77,14 @@ export function startEncoderProcess(
       return new Map(stats.map((stat, index) => [threads[index] ?? "", Number(stat.split(" ")[1] ?? 0) / 1e6]));
     },
   };
+}
+
+function readStatus(pid: number | undefined): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 /** An error that Node throws where the system makes no process, for want of memory (ENOMEM), say; of others, as EAGAIN, the child tells. */
@@ -99,7 +108,7 @@ const NO_PROCESS: EncoderProcess = {
   pid: -1,
   send() {},
   kill() {},
-  residentBytes: async () => null,
+  residentBytes: () => null,
   waits: async () => new Map(),
 };
 

@@ -5,7 +5,8 @@ import type { EncodedOutput, EncodeTask } from "../encode/encode-task.ts";
 import type { EncoderLimits } from "../encode/fit-memory.ts";
 import { standBack } from "./stand-back.ts";
 
-export type EncoderOrder = { id: number; task: EncodeTask; limits: EncoderLimits };
+/** `isForFresh`: one that has made an image before hands it back. */
+export type EncoderOrder = { id: number; task: EncodeTask; limits: EncoderLimits; isForFresh: boolean };
 
 export type EncoderReply =
   | { isReady: true }
@@ -55,9 +56,10 @@ process.on("message", (order: EncoderOrder) => {
   last = last.then(() => work(order));
 });
 
-async function work({ id, task, limits }: EncoderOrder): Promise<void> {
+async function work({ id, task, limits, isForFresh }: EncoderOrder): Promise<void> {
   const startedAt = performance.now();
   try {
+    if (isForFresh && tasksDone > 0) throw new EncoderWorn("a fresh encoder is asked for");
     // A fresh one is never worn, or no encoder would be good enough.
     const wornBytes = tasksDone === 0 ? 0 : Math.max(0, process.memoryUsage.rss() - FRESH_BYTES);
     tasksDone += 1;

@@ -184,6 +184,35 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
     });
   });
 
+  describe("for noise of which a file says little", () => {
+    let noise: string;
+    before(async () => {
+      noise = join(folder, "noise.jpg");
+      const [width, height] = [4_000, 3_000];
+      await sharp(Buffer.alloc(width * height * 3, randomBytes(MIB)), { raw: { width, height, channels: 3 } })
+        .jpeg({ quality: 30 })
+        .toFile(noise);
+    });
+    const webp = { format: "webp", quality: 100 } as const;
+
+    test("is outgrown once, and then the least is taken", async () => {
+      const { result, lost } = await encode(noise, webp, 360 * MIB);
+      assert.ok(result.ok, JSON.stringify(result));
+      assert.deepEqual(lost, ["memory"]);
+    });
+
+    test("is outgrown even so, which is said of the image with what helps", async () => {
+      const { result, lost } = await encode(noise, webp, 225 * MIB);
+      assert.ok(!result.ok);
+      assert.deepEqual([result.failure.code, result.failure.retry, lost], ["too_many_pixels", false, ["memory", "memory"]]);
+      assert.match(
+        result.failure.detail,
+        /an encoder's 225 MB hold\. Ask for a smaller width and height or a lower quality, or let the operator/,
+      );
+      assert.ok((await encode(noise, { ...webp, width: 2_000 }, 225 * MIB)).result.ok, "what it says helps");
+    });
+  });
+
   test("that earlier images have worn does not cost a later one a try", async () => {
     const { pool, lost } = openPool(280 * MIB, 1_000);
     try {

@@ -53,12 +53,12 @@ describe("an encoder process", { timeout: 30_000 }, () => {
 
   test("has its memory told in bytes, as its own map has it, whatever the size of pages", async () => {
     const ended = await withEncoder(async (encoder) => {
-      const told = (await encoder.residentBytes()) ?? 0;
+      const told = encoder.residentBytes() ?? 0;
       const [, kB] = /^Rss:\s+(\d+) kB$/m.exec(await readFile(`/proc/${encoder.pid}/smaps_rollup`, "utf8")) ?? [];
       const seen = Number(kB) * 1024;
       assert.ok(seen > 0 && told > seen / 1.5 && told < seen * 1.5, `${told} of ${seen}`);
     });
-    assert.equal(await ended.residentBytes(), null, "of one that has ended there is nothing to tell");
+    assert.equal(ended.residentBytes(), null, "of one that has ended there is nothing to tell");
   });
 
   test(

@@ -16,7 +16,7 @@ async function lifeOf(waits: (look: number) => Record<string, number>): Promise<
       pid: 0,
       send() {},
       kill: () => (endedAt ??= performance.now()),
-      residentBytes: async () => null,
+      residentBytes: () => null,
       waits: async () => new Map(Object.entries(waits((looks += 1)))),
     },
     isRunning: true,
@@ -32,6 +32,36 @@ async function lifeOf(waits: (look: number) => Record<string, number>): Promise<
   assert.equal(encoder.verdict, "deadline");
   return lifeMs;
 }
+
+test("an encoder is ended before it passes its memory, as fast as any was seen to grow", ({ mock }) => {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  const MIB = 1024 * 1024;
+  let residentBytes = 100 * MIB;
+  let endedAt: number | undefined;
+  const encoder: Watched = {
+    process: {
+      pid: 0,
+      send() {},
+      kill: () => (endedAt ??= residentBytes),
+      residentBytes: () => residentBytes,
+      waits: async () => new Map(),
+    },
+    isRunning: true,
+    isReady: true,
+    bornAt: performance.now(),
+    startedAt: performance.now(),
+    verdict: null,
+  };
+  const watch = watchEncoders(() => [encoder], { taskMs: TASK_MS, memoryBytesMax: 512 * MIB });
+  onCleanup(() => watch.stop());
+  for (let ms = 0; ms < 1_000 && endedAt === undefined; ms += 1) {
+    residentBytes += 1.2 * MIB;
+    mock.timers.tick(1);
+  }
+  assert.equal(encoder.verdict, "memory");
+  assert.ok(endedAt !== undefined && endedAt < 512 * MIB, `${endedAt}`);
+  assert.ok(endedAt > 490 * MIB, `${endedAt}: it still had room`);
+});
 
 describe("an encoder at its task's deadline", { timeout: 60_000 }, () => {
   test("has what it waited for a core besides, whichever of its threads have ended meanwhile", async () => {
