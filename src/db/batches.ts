@@ -119,6 +119,8 @@ const BATCH_MEMBERS: Record<keyof BatchRow, string> = {
   cancelledAt: "cancelled_at",
   budgetSettled: "budget_settled",
   budgetFailed: "budget_failed",
+  budgetFailedLate: "budget_failed_late",
+  budgetCome: "budget_come",
   pauseHostAtFailurePercent: "pause_host_at_failure_percent",
   budgetRound: "budget_round",
   hostsPaused: "hosts_paused",

@@ -31,6 +31,8 @@ type ClaimedBatch = {
   sourceMark: string | null;
   /** So small that somebody may be waiting for each of its images. */
   isSmall: boolean;
+  /** Below the round of a resume that comes later: see budget_round. */
+  round: number;
 };
 
 type ImageRow = Omit<ClaimedImage, "batch" | "isPaused"> & { isSharePaused: boolean };
@@ -62,7 +64,7 @@ export const SOURCE_MARK = "(source_headers::jsonb - 'sealed')::text";
 const BATCHES = `
   select batch_id as "batchId", tenant_id as "tenantId", recipe, refresh, status = 'pending' and paused_at is null as "isPending",
     paused_at is not null as "isPaused", is_planned as "isPlanned", (source_headers::jsonb)->'hosts' as "sourceHosts", ${SOURCE_MARK} as "sourceMark",
-    images_total <= ${SMALL_BATCH_IMAGES} as "isSmall"
+    images_total <= ${SMALL_BATCH_IMAGES} as "isSmall", greatest(sequence, budget_round) as round
   from batch where batch_id = any($1::uuid[]) and status in ('pending', 'processing')`;
 
 /** Asked only where the batch has a paused share. */

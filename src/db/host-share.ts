@@ -1,7 +1,8 @@
-import type { PausedShare } from "../domain/failure-budget.ts";
+import type { BudgetCounts, PausedShare } from "../domain/failure-budget.ts";
 import { HOST_LENGTH_MAX } from "../domain/load/host-pause.ts";
 import type { ImageCode } from "../domain/image-code.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
+import { freshCome, sumOfCome, withCome, type HandCome } from "./come-images.ts";
 import type { Executor, Tx } from "./connection/connect.ts";
 import { EVENT_TIME } from "./events.ts";
 import { DELAY_LEFT_MS } from "./delay-images.ts";
@@ -9,29 +10,48 @@ import { STANDS_STILL, STILL_PLANNED } from "./settle-images.ts";
 
 // Shares of a batch change only while the batch is locked, so that nobody waits in a circle.
 
-export type Share = { host: string; settled: number; failed: number; isPaused: boolean; imagesHeld: number };
+export type Share = BudgetCounts & { host: string; isPaused: boolean; imagesHeld: number };
 
-/** Adds settled images to the shares of their hosts, and returns those shares. */
+/** What a process has tried of a batch: images that it settles, and those that come well in it (HandCome). */
+export type TriedImages = HandCome & { images: readonly { ordinal: number; round: number; isLate: boolean }[] };
+
+/** Adds settled images to the shares of their hosts, tells these what else of theirs comes well in this process, and returns them. */
 export async function addToShares(
   tx: Tx,
-  { batchId, round, ordinals }: { batchId: string; round: number; ordinals: readonly number[] },
+  { batchId, round, tried }: { batchId: string; round: number; tried: TriedImages },
 ): Promise<Share[]> {
-  return (await tx.client.query<Share>({ name: "add_to_shares", text: ADD_TO_SHARES, values: [batchId, round, ordinals] })).rows;
+  const values = [batchId, round, JSON.stringify(tried.images), tried.process, JSON.stringify(tried.come)];
+  return (await tx.client.query<Share>({ name: "add_to_shares", text: ADD_TO_SHARES, values })).rows;
 }
 
+/** `since`: what was claimed in an earlier round does not count. Of what comes, only that of hosts of which something is settled is looked at. */
 const ADD_TO_SHARES = `
-  insert into host_share as s (batch_id, host, round, settled, failed)
-  select $1, i.host, $2, count(*), count(*) filter (where i.state = 'failed')
-  from unnest($3::int[]) as k(ordinal)
-  cross join lateral (select host, state from image where batch_id = $1 and ordinal = k.ordinal offset 0) i
-  where length(i.host) <= ${HOST_LENGTH_MAX}
-  group by i.host
+  with settled as materialized (
+    select i.host, i.state, k.round, k."isLate" from json_to_recordset($3::json) as k(ordinal int, round int, "isLate" boolean)
+    cross join lateral (select host, state from image where batch_id = $1 and ordinal = k.ordinal offset 0) i
+    where length(i.host) <= ${HOST_LENGTH_MAX}
+  ), tried as (
+    select host, 1 as settled, (state = 'failed')::int as failed, (state = 'failed' and "isLate")::int as late, 0 as come, round from settled
+    union all
+    select host, 0, 0, 0, count, round from json_to_recordset($5::json) as c(host text, count int, round int)
+    where host = any((select array_agg(host) from settled)::text[])
+  ), counted as (
+    select t.host, case when t.round >= since then 1 else 0 end as n, t.settled, t.failed, t.late, t.come from tried t
+    cross join lateral (
+      select greatest($2::int, (select resumed_in from host_share s where s.batch_id = $1 and s.host = t.host)) as since offset 0
+    ) share
+  )
+  insert into host_share as s (batch_id, host, round, settled, failed, failed_late, come)
+  select $1, host, $2, sum(n * settled), sum(n * failed), sum(n * late), ${withCome("'{}'::jsonb", "$4::text", "sum(n * come)")}
+  from counted group by host
   on conflict (batch_id, host) do update set round = excluded.round,
     settled = excluded.settled + case when s.round = excluded.round then s.settled else 0 end,
     failed = excluded.failed + case when s.round = excluded.round then s.failed else 0 end,
+    failed_late = excluded.failed_late + case when s.round = excluded.round then s.failed_late else 0 end,
+    come = case when s.round = excluded.round then ${freshCome("s.come")} else '{}' end || excluded.come,
     paused_at = case when s.round = excluded.round then s.paused_at end,
     pause_reason = case when s.round = excluded.round then s.pause_reason end
-  returning host, settled, failed, paused_at is not null as "isPaused", images_held as "imagesHeld"`;
+  returning host, settled, failed, failed_late as "failedLate", ${sumOfCome("come")} as come, paused_at is not null as "isPaused", images_held as "imagesHeld"`;
 
 /** Only so many of the batch's last rows are read, whatever they hold: those before say little of the present. */
 const ROWS_MAX = 10_000;
@@ -141,7 +161,7 @@ export async function markShareResumed(
   const {
     rows: [locked],
   } = await tx.executor.executeSql(
-    "select budget_round as round from batch where batch_id = $1 and cancelled_at is null and status in ('pending', 'processing') for update",
+    "select budget_round as round, sequence from batch where batch_id = $1 and cancelled_at is null and status in ('pending', 'processing') for update",
     [batchId],
   );
   if (!locked) return null;
@@ -154,8 +174,9 @@ export async function markShareResumed(
   );
   if (!share) return null;
   await tx.executor.executeSql(
-    "update host_share set paused_at = null, pause_reason = null, settled = 0, failed = 0 where batch_id = $1 and host = $2",
-    [batchId, host],
+    `update host_share set paused_at = null, pause_reason = null, settled = 0, failed = 0, failed_late = 0, come = '{}', resumed_in = $3
+     where batch_id = $1 and host = $2`,
+    [batchId, host, Number(locked["sequence"]) + 1],
   );
   const {
     rows: [batch],

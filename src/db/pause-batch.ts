@@ -65,8 +65,8 @@ type ResumedBatch = BatchRow & { resumedAt: Date };
  */
 export async function markResumed(tx: Tx, batchId: string, change: BudgetChange): Promise<ResumedBatch | null> {
   const { rows } = await tx.executor.executeSql(
-    `update batch set paused_at = null, pause_reason = null, budget_settled = 0, budget_failed = 0, sequence = sequence + 1,
-       budget_round = budget_round + 1, hosts_paused = 0, waits_for_hosts = false, images_due = images_due + images_held, images_held = 0,
+    `update batch set paused_at = null, pause_reason = null, budget_settled = 0, budget_failed = 0, budget_failed_late = 0, budget_come = '{}',
+       sequence = sequence + 1, budget_round = sequence + 1, hosts_paused = 0, waits_for_hosts = false, images_due = images_due + images_held, images_held = 0,
        pause_at_failure_percent = case when $2 then $3::smallint else pause_at_failure_percent end,
        pause_host_at_failure_percent = case when $4 then $5::smallint else pause_host_at_failure_percent end
      where batch_id = $1 and (paused_at is not null or hosts_paused > 0) and cancelled_at is null and status in ('pending', 'processing')

@@ -1,4 +1,5 @@
 import type { ImageCode } from "../domain/image-code.ts";
+import { freshCome, sumOfCome, withCome, type HandCome } from "./come-images.ts";
 import type { Tx } from "./connection/connect.ts";
 
 export type ImageKey = { batchId: string; ordinal: number };
@@ -40,6 +41,10 @@ export type SettledImage = ImageKey &
     httpStatus?: number | undefined;
     isReused: boolean;
     outputs: (OutputFacts & { encodeMs: number | null })[];
+    /** Of its batch, when it was claimed. */
+    round: number;
+    /** It failed in an encoder. */
+    isLate: boolean;
   };
 
 export type CountedImage = ImageKey & {
@@ -48,6 +53,8 @@ export type CountedImage = ImageKey & {
   startedAgoMs: number;
   inputBytes: number;
   outputBytes: number;
+  round: number;
+  isLate: boolean;
 };
 
 /**
@@ -67,9 +74,10 @@ export async function settleImages(tx: Tx, images: readonly SettledImage[]): Pro
   return settled.rows.flatMap(({ index }) => images.slice(index, index + 1)).map(toCounted);
 }
 
-function toCounted({ batchId, ordinal, state, isReused, startedAgoMs, source, outputs }: SettledImage): CountedImage {
+function toCounted({ batchId, ordinal, state, isReused, startedAgoMs, source, outputs, round, isLate }: SettledImage): CountedImage {
   const inputBytes = state === "done" ? (source?.sourceBytes ?? 0) : 0;
-  return { batchId, ordinal, state, isReused, startedAgoMs, inputBytes, outputBytes: outputs.reduce((sum, { bytes }) => sum + bytes, 0) };
+  const outputBytes = outputs.reduce((sum, { bytes }) => sum + bytes, 0);
+  return { batchId, ordinal, state, isReused, startedAgoMs, inputBytes, outputBytes, round, isLate };
 }
 
 /**
@@ -126,7 +134,8 @@ export const STANDS_STILL = "(paused_at is null and is_planned and images_held >
 type CounterChange = {
   batchId: string;
   settledFirsts: number;
-  failedFirsts: number;
+  /** What counts for the budget; null leaves it as it is. */
+  tried: { images: readonly Pick<CountedImage, "state" | "round" | "isLate">[]; hand: HandCome } | null;
   done: number;
   failed: number;
   reused: number;
@@ -151,25 +160,46 @@ type Budget = {
   budgetPercent: number | null;
   budgetSettled: number;
   budgetFailed: number;
+  budgetFailedLate: number;
+  come: number;
   hostPercent: number | null;
   round: number;
   hostsPaused: number;
 };
+
+/** Without the hosts, of which a batch can have thousands in hand. */
+function byRound(come: HandCome["come"]): { round: number; count: number }[] {
+  const counts = new Map<number, number>();
+  for (const { round, count } of come) counts.set(round, count + (counts.get(round) ?? 0));
+  return [...counts].map(([round, count]) => ({ round, count }));
+}
+
+/** What was claimed before the last resume counts in none of these. */
+const BUDGET_SUMS = `
+          select budget_settled + count(*), budget_failed + count(*) filter (where t.state = 'failed'), budget_failed_late + count(*) filter (where t."isLate")
+          from json_to_recordset($9::json) as t(state text, round int, "isLate" boolean) where t.round >= budget_round`;
+const BUDGET_COME = withCome(
+  freshCome("budget_come"),
+  "$10::text",
+  "(select coalesce(sum(c.count), 0) from json_to_recordset($11::json) as c(count int, round int) where c.round >= budget_round)",
+);
 
 /** Adds to the counters of one batch, which locks it until the transaction ends; called for batches in the order of their ids. */
 export async function addToCounters(tx: Tx, change: CounterChange): Promise<CounterState | null> {
   const { rows } = await tx.client.query<CounterState>({
     name: "add_to_counters",
     text: `
-      update batch set images_queued = images_queued - $2, images_done = images_done + $3, images_failed = images_failed + $4, images_reused = images_reused + $8,
+      update batch set images_queued = images_queued - $2, images_done = images_done + $3, images_failed = images_failed + $4, images_reused = images_reused + $7,
         input_bytes = input_bytes + $5, output_bytes = output_bytes + $6,
-        budget_settled = budget_settled + $2, budget_failed = budget_failed + $7,
-        status = case when status = 'pending' and $9::float8 is not null then 'processing' else status end,
-        started_at = coalesce(started_at, clock_timestamp() - $9::float8 * interval '1 ms')
+        (budget_settled, budget_failed, budget_failed_late) = (${BUDGET_SUMS}),
+        budget_come = case when pause_at_failure_percent is null or $10::text is null then budget_come else ${BUDGET_COME} end,
+        status = case when status = 'pending' and $8::float8 is not null then 'processing' else status end,
+        started_at = coalesce(started_at, clock_timestamp() - $8::float8 * interval '1 ms')
       where batch_id = $1
       returning batch_id as "batchId", run, images_queued as queued, is_planned as "isPlanned", has_repeats as "hasRepeats",
         ${IS_SETTLED} as "isSettled", paused_at is not null as "isPaused", cancelled_at is not null as "isCancelled",
         pause_at_failure_percent as "budgetPercent", budget_settled as "budgetSettled", budget_failed as "budgetFailed",
+        budget_failed_late as "budgetFailedLate", case when pause_at_failure_percent is null then 0 else ${sumOfCome("budget_come")} end as come,
         pause_host_at_failure_percent as "hostPercent", budget_round as round, hosts_paused as "hostsPaused", images_due > 0 as "hasDue", ${STANDS_STILL} as "standsStill"`,
     values: [
       change.batchId,
@@ -178,9 +208,11 @@ export async function addToCounters(tx: Tx, change: CounterChange): Promise<Coun
       change.failed,
       change.inputBytes,
       change.outputBytes,
-      change.failedFirsts,
       change.reused,
       change.startedAgoMs,
+      JSON.stringify(change.tried?.images ?? []),
+      change.tried?.hand.process ?? null,
+      JSON.stringify(byRound(change.tried?.hand.come ?? [])),
     ],
   });
   return rows[0] ?? null;

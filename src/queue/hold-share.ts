@@ -1,6 +1,6 @@
 import { findBatch, lockBatch, type BatchRow } from "../db/batches.ts";
 import type { Tx } from "../db/connection/connect.ts";
-import { addToShares, findWorstOfHost, keepHeldImages, markSharePaused, type Share } from "../db/host-share.ts";
+import { addToShares, findWorstOfHost, keepHeldImages, markSharePaused, type Share, type TriedImages } from "../db/host-share.ts";
 import { markStandingStill } from "../db/pause-batch.ts";
 import type { CounterState } from "../db/settle-images.ts";
 import { describeOnlyHeld, describeShareOverBudget, isOverBudget } from "../domain/failure-budget.ts";
@@ -16,8 +16,8 @@ type CountedBatch = Pick<CounterState, "batchId" | "hostPercent" | "round" | "is
  * Counts settled images for the shares of their hosts, and pauses those of which too much has failed: of a batch with such
  * a budget, which the caller holds locked.
  */
-export async function countShares(tx: Tx, deps: HoldDeps, batch: CountedBatch, ordinals: readonly number[]): Promise<void> {
-  const shares = await addToShares(tx, { ...batch, ordinals });
+export async function countShares(tx: Tx, deps: HoldDeps, batch: CountedBatch, tried: TriedImages): Promise<void> {
+  const shares = await addToShares(tx, { ...batch, tried });
   // A batch that is paused is resumed with all of its hosts.
   if (batch.isPaused) return;
   for (const share of shares) if (!share.isPaused && isOverBudget(share, batch.hostPercent)) await holdShare(tx, deps, batch, share);

@@ -25,6 +25,7 @@ import { beginRemovals, removeBatch, type RemoveDeps } from "./remove-batches.ts
 import type { SourceHeadersOf } from "./image/source-headers.ts";
 import { watchStages, type Encoders, type GivenStages } from "./image/watch-stages.ts";
 import { workImage, type WorkDeps } from "./image/work-image.ts";
+import { createComeImages } from "./settle/come-images.ts";
 import { createSettler } from "./settle/settler.ts";
 import type { ImageOutcome } from "./settle/settle-together.ts";
 
@@ -87,6 +88,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     now: () => performance.now(),
     log,
   });
+  const come = createComeImages();
   const settler = createSettler({
     transaction: db.keyedTransaction,
     queue,
@@ -94,7 +96,8 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     flushOutcomes: (items) => flushOutcomes({ storage: deps.storage, disk, warn }, items),
     removeOutputs: (places) => Promise.all(places.map(deps.storage.removeOutput)),
     pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
-    countShares: (tx, state, ordinals) => countShares(tx, announcing, state, ordinals),
+    countShares: (tx, state, tried) => countShares(tx, announcing, state, tried),
+    come,
   });
   const watching = { encoders: deps.encoders, downloads: deps.settings.downloads, onBytes: deps.network.onBytes };
   const { stages: watched, window, line } = watchStages(deps.stages, watching);
@@ -113,7 +116,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     isHeldUp: settler.isHeldUp,
     heldUp: settler.heldUp,
     endUntried: (claim, how) => settler.settle(untried(claim, how)),
-    work: (claim, image, lease) => workImage({ ...deps, stages, settler, disk }, claim, image, lease),
+    work: (claim, image, lease) => workImage({ ...deps, stages, settler, come, disk }, claim, image, lease),
   });
 
   const stopping = new AbortController();
@@ -219,6 +222,7 @@ function untried(claim: Claim, how: "drop" | "shelve" | "put_off"): ImageOutcome
     outcome: how === "put_off" ? { kind: "release", delayMs: HELD_UP_MS } : { kind: how },
     startedAtMs: performance.now(),
     attempt: 0,
+    round: 0,
     tenantId: "",
     sourceKey: "",
     isOfSmallBatch: false,

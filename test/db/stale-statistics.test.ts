@@ -42,7 +42,15 @@ const failed = {
   fetchMs: 1,
   encodeMs: null,
   storeMs: null,
+  round: 2,
+  isLate: false,
 } as const;
+
+const TRIED = {
+  images: ordinals.map((ordinal) => ({ ordinal, round: 2, isLate: false })),
+  process: "p",
+  come: ordinals.map((n) => ({ host: `h${n}.test`, round: 2, count: 1 })),
+};
 
 /** The first images' jobs are the last that a reading of all would come to. */
 const jobId = (n: number) => String(9 * PLANNED - n).padStart(32, "0");
@@ -127,7 +135,7 @@ const STATEMENTS: Record<string, Statement> = {
         keys.map((key) => ({ ...key, tenantId: TENANT, key: keyOf(key) })),
       ),
   },
-  "shares of hosts": { use: (tx) => addToShares(tx, { batchId: BATCH, round: 2, ordinals }) },
+  "shares of hosts": { use: (tx) => addToShares(tx, { batchId: BATCH, round: 2, tried: TRIED }) },
 };
 
 /**

@@ -10,13 +10,21 @@ import {
 } from "../../src/domain/failure-budget.ts";
 
 const percents = fc.integer({ min: 1, max: 100 });
-const counts = fc.tuple(fc.nat(1_000_000), fc.nat(1_000_000)).map(([failed, done]) => ({ settled: failed + done, failed }));
+const some = fc.nat(1_000_000);
+/** Failed at once, failed in an encoder, done, and come well but not settled. */
+const counts = fc
+  .tuple(some, some, some, some)
+  .map(([early, failedLate, done, come]) => ({ settled: early + failedLate + done, failed: early + failedLate, failedLate, come }));
+const of = (settled: number, failed: number, { failedLate = 0, come = 0 } = {}) => ({ settled, failed, failedLate, come });
 
 describe("a failure budget", () => {
   test("is spent exactly where the share of failures is above what is allowed, after enough images", () => {
     fc.assert(
       fc.property(counts, percents, (found, percent) => {
-        assert.equal(isOverBudget(found, percent), found.settled >= BUDGET_SETTLED_MIN && found.failed / found.settled > percent / 100);
+        const { settled, failed, failedLate, come } = found;
+        const worked = settled - failed + failedLate;
+        const isOver = settled >= BUDGET_SETTLED_MIN && failed / (settled + come) > percent / 100;
+        assert.equal(isOverBudget(found, percent), isOver || (worked >= BUDGET_SETTLED_MIN && failedLate / worked > percent / 100));
       }),
     );
     assert.deepEqual(
@@ -24,19 +32,45 @@ describe("a failure budget", () => {
         [19, 19],
         [20, 6],
         [20, 7],
-      ].map(([settled = 0, failed = 0]) => isOverBudget({ settled, failed }, 30)),
+      ].map(([settled = 0, failed = 0]) => isOverBudget(of(settled, failed), 30)),
       [false, false, true],
     );
   });
 
   test("is spent by failures only: a success never spends it, and another failure never refills it", () => {
     fc.assert(
-      fc.property(counts, percents, ({ settled, failed }, percent) => {
-        fc.pre(settled >= BUDGET_SETTLED_MIN);
-        const isSpent = isOverBudget({ settled, failed }, percent);
-        if (!isSpent) assert.equal(isOverBudget({ settled: settled + 1, failed }, percent), false);
-        else assert.equal(isOverBudget({ settled: settled + 1, failed: failed + 1 }, percent), true);
+      fc.property(counts, percents, (found, percent) => {
+        const { settled, failed } = found;
+        const worked = settled - failed + found.failedLate;
+        fc.pre(settled >= BUDGET_SETTLED_MIN && worked >= BUDGET_SETTLED_MIN);
+        const isSpent = isOverBudget(found, percent);
+        if (!isSpent) assert.equal(isOverBudget({ ...found, settled: settled + 1 }, percent), false);
+        else assert.equal(isOverBudget({ ...found, settled: settled + 1, failed: failed + 1 }, percent), true);
       }),
+    );
+  });
+
+  test("is not spent by what fails at once while what was asked for beside it comes well", () => {
+    assert.deepEqual(
+      [0, 45, 46, 47].map((come) => isOverBudget(of(23, 21, { come }), 30)),
+      [true, true, true, false],
+    );
+    assert.equal(
+      describeOverBudget(of(23, 21, { come: 45 }), 30, null),
+      "21 of 68 images failed (31 %), more than the 30 % that pauseAtFailurePercent allows.",
+    );
+  });
+
+  test("is spent by what fails in the encoders, however much waits for one", () => {
+    const found = of(60, 20, { failedLate: 16, come: 1_000 });
+    assert.deepEqual(
+      [27, 28, 29].map((percent) => isOverBudget(found, percent)),
+      [true, true, false],
+    );
+    assert.equal(isOverBudget(of(24, 23, { failedLate: 15, come: 1_000 }), 30), false, "16 that were worked are too few to tell");
+    assert.equal(
+      describeShareOverBudget("cdn.example", found, 28, null),
+      "16 of 56 images of cdn.example that had come failed (29 %), more than the 28 % that pauseHostAtFailurePercent allows.",
     );
   });
 
@@ -53,28 +87,27 @@ describe("a failure budget", () => {
 
   test("says why, and never a rate that would have been allowed", () => {
     assert.equal(
-      describeOverBudget({ settled: 100, failed: 31 }, 30, { host: "cdn.example", code: "forbidden", failed: 16, of: 31 }),
+      describeOverBudget(of(100, 31), 30, { host: "cdn.example", code: "forbidden", failed: 16, of: 31 }),
       "31 of 100 images failed (31 %), more than the 30 % that pauseAtFailurePercent allows; mostly forbidden from cdn.example.",
     );
     assert.match(
-      describeOverBudget({ settled: 100, failed: 31 }, 30, { host: "cdn.example", code: "forbidden", failed: 15, of: 31 }),
+      describeOverBudget(of(100, 31), 30, { host: "cdn.example", code: "forbidden", failed: 15, of: 31 }),
       /; most often forbidden from/,
     );
-    assert.match(
-      describeOverBudget({ settled: 10_000, failed: 3_001 }, 30, null),
-      /\(30\.01 %\), more than the 30 % that pauseAtFailurePercent allows\.$/,
-    );
+    assert.match(describeOverBudget(of(10_000, 3_001), 30, null), /\(30\.01 %\), more than the 30 % that pauseAtFailurePercent allows\.$/);
     fc.assert(
       fc.property(counts, percents, (found, percent) => {
         fc.pre(isOverBudget(found, percent));
         const [, shown] = /\((\S+) %\)/.exec(describeOverBudget(found, percent, null)) ?? [];
-        assert.ok(Number(shown) > percent && Math.abs(Number(shown) - (100 * found.failed) / found.settled) <= 0.5);
+        const { settled, failed, failedLate, come } = found;
+        const rates = [failed / (settled + come), failedLate / (settled - failed + failedLate)];
+        assert.ok(Number(shown) > percent && rates.some((rate) => Math.abs(Number(shown) - 100 * rate) <= 0.5));
       }),
     );
   });
 
   test("of one host says of which and why; a batch of which nothing else is left names the hosts that it waits for", () => {
-    const counts = { settled: 10_000, failed: 3_001 };
+    const counts = of(10_000, 3_001);
     const pauseReason = describeShareOverBudget("cdn.example", counts, 30, { code: "forbidden", failed: 2, of: 3 });
     assert.equal(
       pauseReason,

@@ -48,7 +48,7 @@ describe("cancelling a batch", () => {
     settler = createTestSettler(
       { db, queue },
       {
-        countShares: (tx, state, ordinals) => countShares(tx, deps(), state, ordinals),
+        countShares: (tx, state, tried) => countShares(tx, deps(), state, tried),
       },
     );
   });

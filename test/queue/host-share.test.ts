@@ -19,6 +19,7 @@ import { resumeBatch, resumeShare } from "../../src/queue/resume-batch.ts";
 import { finishBatch } from "../../src/worker/finish-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
+import { createComeImages } from "../../src/worker/settle/come-images.ts";
 import type { Settler } from "../../src/worker/settle/settler.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
@@ -39,6 +40,7 @@ describe("a host's share of a batch", () => {
   let claim: (count: number) => Promise<Claim[]>;
   let folder: string;
   let settler: Settler;
+  const come = createComeImages();
   before(async () => {
     ({ db, queue } = await openTestQueue());
     claim = claimsByImage({ db, queue });
@@ -47,7 +49,8 @@ describe("a host's share of a batch", () => {
       { db, queue },
       {
         pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent),
-        countShares: (tx, state, ordinals) => countShares(tx, deps(), state, ordinals),
+        countShares: (tx, state, tried) => countShares(tx, deps(), state, tried),
+        come,
       },
     );
   });
@@ -179,6 +182,32 @@ describe("a host's share of a batch", () => {
       images_host_paused: 0,
     });
   };
+
+  test("is not paused by what fails at once while what was asked for beside it comes well, nor by what was claimed before its resume", async () => {
+    const batchId = await load([...urlsOf(BAD, 150), ...urlsOf(GOOD, 50)]);
+    const claims = await claimOf(100);
+    const failWith = (one: (typeof claims)[number]) =>
+      settler.settle(outcomeOf(one.held, { kind: "give_up", failure: failure("forbidden") }, one.image?.batch.round));
+    const coming = claims.slice(0, 60);
+    for (const { held, image } of coming) come.add(held, { host: image?.host ?? "", round: image?.batch.round ?? -1 });
+    await Promise.all(claims.slice(60, 85).map(failWith));
+    assert.equal((await batchOf(batchId)).hostsPaused, 0, "25 of 85");
+    coming.slice(30).forEach(({ held }) => come.remove(held));
+    await Promise.all(claims.slice(85, 86).map(failWith));
+    const [share] = (await batchOf(batchId)).pausedShares;
+    assert.deepEqual([share?.settled, share?.failed], [26, 26]);
+    assert.match(share?.pauseReason ?? "", /^26 of 56 images of bad\.test failed \(46 %\)/);
+
+    assert.ok(await resumeHost(batchId));
+    await Promise.all([...coming.slice(30), ...claims.slice(86)].map(failWith));
+    assert.equal((await batchOf(batchId)).hostsPaused, 0, "44 that were claimed before");
+    coming.slice(0, 30).forEach(({ held }) => come.remove(held));
+    await plan(batchId);
+    const younger = (await claimOf(100)).filter(isBad).slice(0, 25);
+    assert.equal(younger.length, 25);
+    await Promise.all(younger.map(failWith));
+    assert.match((await batchOf(batchId)).pausedShares[0]?.pauseReason ?? "", /^2\d of 2\d images of bad\.test failed \(100 %\)/);
+  });
 
   test("is paused by the failure that is one too many: its jobs leave the queue, the others' stay, and it is announced once", async () => {
     const batchId = await load(mixed(urlsOf(BAD, 50), urlsOf(GOOD, 50)));
@@ -702,7 +731,8 @@ describe("a host's share of a batch", () => {
     await all(bad.slice(0, 20), fail);
     await all([...others.slice(19), ...bad.slice(20)], shelve);
     const state = { batchId, hostPercent: 30, round: 1, isPaused: false, isPlanned: true };
-    return { batchId, pauseOther: (tx: Tx) => countShares(tx, deps(), state, [others[0]?.data.ordinal ?? -1]) };
+    const tried = { images: [{ ordinal: others[0]?.data.ordinal ?? -1, round: 1, isLate: false }], process: "p", come: [] };
+    return { batchId, pauseOther: (tx: Tx) => countShares(tx, deps(), state, tried) };
   };
   const cancel = (batchId: string) => db.transaction((tx) => cancelBatch(tx, { queue }, batchId));
   for (const [what, pauseAlso] of Object.entries({ pause, cancel }))

@@ -13,12 +13,25 @@ import type { Queue } from "../../src/queue/queue.ts";
 import { resumeBatch } from "../../src/queue/resume-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
+import { createComeImages } from "../../src/worker/settle/come-images.ts";
 import type { Settler } from "../../src/worker/settle/settler.ts";
 import { eventually } from "../support/eventually.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
 import { claimsByImage, createTestSettler, openTestQueue } from "../support/queue.ts";
 
+/** Of a file whose size was read, as it is before it comes to an encoder. */
+const SOURCE = {
+  finalUrl: "https://cdn.test/",
+  httpStatus: 200,
+  sourceType: "image/jpeg",
+  sourceBytes: 5,
+  sha256: "00",
+  etag: null,
+  lastModified: null,
+  sourceWidth: 2,
+  sourceHeight: 1,
+};
 const failure = (code: ImageCode) => ({ code, detail: "so it is", retry: false });
 
 /** The database's side of pausing, without the network and a worker's clock. */
@@ -112,6 +125,92 @@ describe("pausing and resuming", () => {
       batchId,
     );
     assert.equal(deliveryJobs?.["n"], 1);
+  });
+
+  /** A settler of a process, and what comes well in it. */
+  const startProcess = () => {
+    const come = createComeImages();
+    const its = createTestSettler({ db, queue }, { pause: (tx, batchId, spent) => pauseOverBudget(tx, deps(), batchId, spent), come });
+    return {
+      comes: (claims: readonly Claim[], round = 0) => claims.forEach((held) => come.add(held, { host: "cdn.test", round })),
+      fail: (held: Claim, round?: number) => its.settle(outcomeOf(held, { kind: "give_up", failure: failure("not_found") }, round)),
+      failLate: (held: Claim) => its.settle({ ...outcomeOf(held, { kind: "give_up", failure: failure("corrupt_image") }), source: SOURCE }),
+      async done(held: Claim) {
+        await its.settle(outcomeOf(held, { kind: "done", result: { outputs: [], isReused: false } }));
+        come.remove(held);
+      },
+    };
+  };
+  test("what comes well in any process counts as tried: what fails at once does not spend the budget before that is settled", async () => {
+    const batchId = await load(urls(250));
+    await plan(batchId);
+    const [one, other] = [startProcess(), startProcess()];
+    const claims = await claim(100);
+    const [here, there, failing] = [claims.slice(0, 40), claims.slice(40, 70), claims.slice(70)];
+    one.comes(here);
+    other.comes(there);
+    await all(failing.slice(0, 15), (held) => one.fail(held));
+    await all(failing.slice(15, 29), (held) => other.fail(held));
+    assert.equal(await isPaused(batchId), false, "29 failed of 99 that were tried");
+    await all(here.slice(0, 20), one.done);
+    await all(there.slice(0, 10), other.done);
+    assert.equal(await isPaused(batchId), false, "as many were tried as before");
+    await all(failing.slice(29), (held) => one.fail(held));
+    assert.equal(await isPaused(batchId), false, "30 of 100");
+    await all(await claim(1), (held) => other.fail(held));
+    assert.equal((await batchRow(batchId))["pause_reason"]?.toString().split(" images")[0], "31 of 101");
+    // Each image counts once, however it went on.
+    await all(here.slice(20), one.done);
+    const row = await batchRow(batchId);
+    assert.deepEqual([row["budget_settled"], row["budget_failed"], row["images_done"]], [81, 31, 50]);
+  });
+
+  test("what came well in a process that was killed is forgotten after a minute", async () => {
+    const batchId = await load(urls(100));
+    const [killed, other] = [startProcess(), startProcess()];
+    const claims = await claim(100);
+    killed.comes(claims.slice(0, 60));
+    await killed.fail(claims[60] ?? assert.fail());
+    await all(claims.slice(61, 85), (held) => other.fail(held));
+    assert.equal(await isPaused(batchId), false, "25 of 85");
+    await rowsOf(
+      "update batch set budget_come = (select jsonb_object_agg(key, jsonb_build_array((value->>0)::bigint - 61, value->1)) from jsonb_each(budget_come)) where batch_id = $1",
+      batchId,
+    );
+    await other.fail(claims[85] ?? assert.fail());
+    assert.match(String((await batchRow(batchId))["pause_reason"]), /^26 of 26 images failed \(100 %\)/);
+  });
+
+  test("where all fails in the encoders, what waits for one does not put the pause off", async () => {
+    const batchId = await load(urls(250));
+    const one = startProcess();
+    const claims = await claim(100);
+    one.comes(claims.slice(20));
+    await all(claims.slice(0, 19), one.failLate);
+    assert.equal(await isPaused(batchId), false);
+    await all(claims.slice(19, 20), one.failLate);
+    assert.match(String((await batchRow(batchId))["pause_reason"]), /^20 of 20 images that had come failed \(100 %\), more than the 30 %/);
+  });
+
+  test("what was claimed before a resume does not count after it", async () => {
+    const batchId = await load(urls(250));
+    const one = startProcess();
+    const roundOf = async ({ data }: Claim) => (await db.transaction((tx) => findClaimedImages(tx, [data])))[0]?.batch.round ?? -1;
+    const claims = await claim(100);
+    const before = await roundOf(claims[99] ?? assert.fail());
+    await all(claims.slice(0, 25), (held) => one.fail(held, before));
+    assert.equal(await isPaused(batchId), true);
+    assert.ok(await resume(batchId));
+    one.comes(claims.slice(75), before);
+    await all(claims.slice(25, 75), (held) => one.fail(held, before));
+    const row = await batchRow(batchId);
+    assert.deepEqual([row["paused_at"], row["budget_settled"], row["images_failed"]], [null, 0, 75]);
+
+    await plan(batchId);
+    const younger = await claim(25);
+    const after = await roundOf(younger[0] ?? assert.fail());
+    await all(younger, (held) => one.fail(held, after));
+    assert.match(String((await batchRow(batchId))["pause_reason"]), /^2\d of 2\d images failed \(100 %\)/);
   });
 
   test("what was known before and what cost no try does not spend the budget", async () => {

@@ -3,12 +3,16 @@ import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connection/connec
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import type { ImageOutcome } from "../../src/worker/settle/settle-together.ts";
 
+/** Of a claim that is younger than any resume. */
+const LAST_ROUND = 2 ** 31 - 1;
+
 /** The outcome of a first attempt, as a worker would hand it to the settler. */
-export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"]): ImageOutcome {
+export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"], round = LAST_ROUND): ImageOutcome {
   return {
     claim,
     startedAtMs: performance.now(),
     attempt: 1,
+    round,
     tenantId: DEFAULT_TENANT_ID,
     sourceKey: randomUUIDv7(),
     isOfSmallBatch: true,

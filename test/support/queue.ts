@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Database } from "../../src/db/connection/connect.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import { openQueue, type Queue } from "../../src/queue/queue.ts";
+import { createComeImages } from "../../src/worker/settle/come-images.ts";
 import { createSettler, type Settler } from "../../src/worker/settle/settler.ts";
 import { onCleanup } from "./cleanup.ts";
 import { openTestDatabase } from "./database.ts";
@@ -29,6 +30,7 @@ export function createTestSettler(
     flushOutcomes: async (items) => items,
     pause: () => assert.fail(),
     countShares: () => assert.fail(),
+    come: createComeImages(),
     onError: assert.fail,
     ...given,
   });

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
-import { check, index, integer, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
-import { instant } from "./columns.ts";
+import { check, index, integer, jsonb, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { instant, type StoredCome } from "./columns.ts";
 
 /** Shares of batches that have a budget for each host; deleted when the batch ends. Rows change only while their batch is locked. */
 export const hostShare = pgTable(
@@ -12,6 +12,10 @@ export const hostShare = pgTable(
     round: integer("round").notNull(),
     settled: integer("settled").notNull().default(0),
     failed: integer("failed").notNull().default(0),
+    failedLate: integer("failed_late").notNull().default(0),
+    come: jsonb("come").$type<StoredCome>().notNull().default({}),
+    /** The batch's `sequence` when this share was resumed by itself: what was claimed before does not count. */
+    resumedIn: integer("resumed_in").notNull().default(0),
     pausedAt: instant("paused_at"),
     pauseReason: text("pause_reason"),
     /** How many rows in held_image are its own, whether it is paused or was resumed. */

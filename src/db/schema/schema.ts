@@ -17,7 +17,7 @@ import {
 import { BATCH_OUTCOMES, BATCH_STATUSES, IMAGE_STATES } from "../../domain/batch-state.ts";
 import { IMAGE_CODES, type ImageCode } from "../../domain/image-code.ts";
 import { REFRESHES, type Recipe } from "../../domain/recipe.ts";
-import { instant, oneOf } from "./columns.ts";
+import { instant, oneOf, type StoredCome } from "./columns.ts";
 
 // The primary keys of the big tables begin with batch_id, so that they can be partitioned later without changing a query.
 
@@ -63,7 +63,14 @@ export const batch = pgTable(
     /** How many images were tried and settled since the upload or the last resume, and how many of those failed. */
     budgetSettled: integer("budget_settled").notNull().default(0),
     budgetFailed: integer("budget_failed").notNull().default(0),
-    /** 0 where shares were never counted; one more with each resume, which makes void what was counted in earlier rounds. */
+    /** Of those that failed: only in an encoder. */
+    budgetFailedLate: integer("budget_failed_late").notNull().default(0),
+    /** How many come well in each process: see db/come-images. */
+    budgetCome: jsonb("budget_come").$type<StoredCome>().notNull().default({}),
+    /**
+     * 0 where shares were never counted; with each resume the batch's `sequence` then, which makes void what was counted in earlier rounds,
+     * and what was claimed in them.
+     */
     budgetRound: integer("budget_round").notNull().default(0),
     hostsPaused: integer("hosts_paused").notNull().default(0),
     /** Images in held_image whose share is paused. */

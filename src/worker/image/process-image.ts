@@ -28,7 +28,7 @@ export async function processImage(
     const clock = createStopwatch();
     const fetched = await fetchOrReuse(stages, work, input, signal);
     attempt.stageMs.fetchMs = clock.lapMs();
-    stages.onFetched(attempt.stageMs.fetchMs);
+    stages.onFetched(attempt.stageMs.fetchMs, fetched.ok);
     if (!fetched.ok) return stop(fetched.failure);
     if ("reused" in fetched.value) {
       isStored = true;

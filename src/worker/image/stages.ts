@@ -32,7 +32,8 @@ export type Stages = {
   linkOutput(from: OutputPlace & { bytes: number }, to: OutputPlace): Promise<StageResult<boolean>>;
   linkInput(from: InputPlace, to: InputPlace): Promise<StageResult<boolean>>;
   discard(tempPath: string): Promise<void>;
-  onFetched(fetchMs: number): void;
+  /** `isCome`: there is a file, or nothing new of one that we have. */
+  onFetched(fetchMs: number, isCome: boolean): void;
 };
 
 /** The times of an attempt that has come to none of its stages. */

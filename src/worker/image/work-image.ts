@@ -20,6 +20,7 @@ import { LostClaim, NoRoom } from "../claim/images-in-hand.ts";
 import type { NetworkGuard } from "../guards/network-guard.ts";
 import type { Lease } from "../claim/pump.ts";
 import type { ImageOutcome } from "../settle/settle-together.ts";
+import type { ComeImages } from "../settle/come-images.ts";
 import type { Settler } from "../settle/settler.ts";
 import type { SourceHeadersOf } from "./source-headers.ts";
 import { NO_STAGE_MS, type Attempt, type Processed, type Stages } from "./stages.ts";
@@ -28,6 +29,7 @@ import { watchSize } from "./watch-size.ts";
 export type WorkDeps = {
   stages: Stages;
   settler: Settler;
+  come: Pick<ComeImages, "add" | "remove">;
   disk: Pick<DiskGuard, "begin" | "check" | "onGivenUp" | "onStored" | "retryMs" | "refusedMs">;
   network: Pick<NetworkGuard, "isToBlame" | "retryMs">;
   log: Log;
@@ -38,15 +40,25 @@ export type WorkDeps = {
 
 /** One claim, from image to settled outcome. */
 export async function workImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease: Lease): Promise<void> {
+  try {
+    await workToSettled(deps, claim, image, lease);
+  } finally {
+    deps.come.remove(claim);
+  }
+}
+
+async function workToSettled(deps: WorkDeps, claim: Claim, image: SourcedImage, lease: Lease): Promise<void> {
   const startedAtMs = performance.now();
   const { attempt, outcome } = meetPause(deps.hosts, claim, image) ?? (await tryImage(deps, claim, image, lease));
   if (lease.signal.reason instanceof LostClaim) return;
+  if (outcome.kind !== "done") deps.come.remove(claim);
   const item: ImageOutcome = {
     claim,
     outcome,
     startedAtMs,
     attempt: image.attempts + 1,
     tenantId: image.batch.tenantId,
+    round: image.batch.round,
     sourceKey: image.sourceKey,
     isOfSmallBatch: image.batch.isSmall,
     placed: outcome.kind === "give_up" ? placesOf(image) : (attempt?.placed ?? []),
@@ -90,24 +102,31 @@ async function tryImage(deps: WorkDeps, claim: Claim, image: SourcedImage, lease
 }
 
 /**
- * The stages, which tell the pump how far the image has come and the disk how much of it comes, and take the headers that its batch has
- * for its origins.
+ * The stages, which tell the pump how far the image has come, the disk how much of it comes, and the budgets that it does, and take the
+ * headers that its batch has for its origins.
  */
 function stagesFor(
-  { stages, sourceHeadersOf }: WorkDeps,
+  { stages, sourceHeadersOf, come }: WorkDeps,
   claim: Claim,
-  { batch, batchId }: SourcedImage,
+  { batch, batchId, host }: SourcedImage,
   lease: Lease,
   size: ReturnType<typeof watchSize>,
 ): Stages {
-  const { onBody, onBytes } = size;
+  const { onBytes } = size;
+  const onCome = () => come.add(claim, { host, round: batch.round });
+  // As it begins to come: on a slow line a large photo takes minutes, in which many a 404 comes.
+  const onBody = (bytes: number | null) => (onCome(), size.onBody(bytes));
   const onAsked = () => (size.onAsked(), lease.onAsked());
   const shared = { asker: batch, wasRefused: wasRefused(claim), onAsked, onBody, onBytes };
   const download: Stages["download"] = (order) => stages.download({ ...order, ...shared });
   return {
     ...stages,
     download: batch.sourceHosts !== null ? withHeaders(download, () => sourceHeadersOf(batchId), batch.sourceHosts) : download,
-    onFetched: (fetchMs) => (lease.onFetched(), stages.onFetched(fetchMs)),
+    onFetched(fetchMs, isCome) {
+      if (isCome) onCome();
+      lease.onFetched();
+      stages.onFetched(fetchMs, isCome);
+    },
   };
 }
 

@@ -9,6 +9,8 @@ import {
   type StageMs,
 } from "../../db/settle-images.ts";
 import { delayImages, recordRetries, type FailedAttempt } from "../../db/delay-images.ts";
+import type { HandCome } from "../../db/come-images.ts";
+import type { TriedImages } from "../../db/host-share.ts";
 import { rememberSources, type NewSource } from "../../db/known-sources.ts";
 import { settleRepeats } from "../../db/plan-images.ts";
 import type { Tx } from "../../db/connection/connect.ts";
@@ -22,6 +24,7 @@ import type { Claim, QueuedImage } from "../../queue/image-jobs.ts";
 import type { Queue } from "../../queue/queue.ts";
 import type { OutputPlace } from "../../storage/storage.ts";
 import type { Processed } from "../image/stages.ts";
+import type { ComeImages } from "./come-images.ts";
 
 export type ImageOutcome = {
   claim: Claim;
@@ -32,6 +35,8 @@ export type ImageOutcome = {
   /** Counts from 1. */
   attempt: number;
   tenantId: string;
+  /** Of its batch, when it was claimed. */
+  round: number;
   /** Names the image's URL under its recipe: see domain/source-key.ts. */
   sourceKey: string;
   isOfSmallBatch: boolean;
@@ -46,7 +51,8 @@ export type SettleDeps = {
   /** Pauses a batch of which too much has failed. */
   pause(tx: Tx, batchId: string, spent: BudgetCounts & { percent: number }): Promise<void>;
   /** Counts images for the shares of their hosts, of a batch with such a budget, and pauses shares of which too much has failed. */
-  countShares(tx: Tx, state: CounterState, ordinals: readonly number[]): Promise<void>;
+  countShares(tx: Tx, state: CounterState, tried: TriedImages): Promise<void>;
+  come: Pick<ComeImages, "handOf">;
 };
 
 /**
@@ -82,6 +88,10 @@ export async function settleTogether(
       tx,
       batchId,
       counted.filter((image) => image.batchId === batchId),
+      deps.come.handOf(
+        batchId,
+        items.map(({ claim }) => claim),
+      ),
     );
     if (!state) continue;
     // With the batch locked, of several settles the last one sees that none is left.
@@ -136,17 +146,23 @@ function toRetry({ claim, outcome, startedAtMs }: ImageOutcome): (FailedAttempt 
   return [{ ...claim.data, claim, code: failure.code, detail: failure.detail, startedAgoMs: performance.now() - startedAtMs, delayMs }];
 }
 
-async function countBatch(deps: SettleDeps, tx: Tx, batchId: string, images: readonly CountedImage[]): Promise<CounterState | null> {
+/** `hand` is what else comes well of it. */
+async function countBatch(
+  deps: SettleDeps,
+  tx: Tx,
+  batchId: string,
+  images: readonly CountedImage[],
+  hand: HandCome,
+): Promise<CounterState | null> {
   const { queue } = deps;
   const sum = (pick: (image: CountedImage) => number) => images.reduce((total, image) => total + pick(image), 0);
-  const failed = sum((image) => (image.state === "failed" ? 1 : 0));
   const state = await addToCounters(tx, {
     batchId,
     settledFirsts: images.length,
-    failedFirsts: failed,
+    tried: { images: images.map(({ state, round, isLate }) => ({ state, round, isLate })), hand },
     done: sum((image) => (image.state === "done" ? 1 : 0)),
     reused: sum((image) => (image.isReused ? 1 : 0)),
-    failed,
+    failed: sum((image) => (image.state === "failed" ? 1 : 0)),
     inputBytes: sum((image) => image.inputBytes),
     outputBytes: sum((image) => image.outputBytes),
     startedAgoMs: images.length === 0 ? null : Math.max(...images.map((image) => image.startedAgoMs)),
@@ -158,7 +174,7 @@ async function countBatch(deps: SettleDeps, tx: Tx, batchId: string, images: rea
   if (isSettled || state.standsStill) await queue.sendFinish(tx, { batchId, run: state.run });
   if (isSettled) return state;
   const isPaused = await pauseWhenSpent(deps, tx, state);
-  if (state.hostPercent !== null) await deps.countShares(tx, { ...state, isPaused }, ordinals);
+  if (state.hostPercent !== null) await deps.countShares(tx, { ...state, isPaused }, { images, ...hand });
   if (isToPlanOn(state, { queued: state.queued, taken: images.length })) await queue.sendPlan(tx, { batchId });
   return { ...state, isPaused };
 }
@@ -169,7 +185,7 @@ async function countBatch(deps: SettleDeps, tx: Tx, batchId: string, images: rea
  */
 async function countRepeats(tx: Tx, batchId: string, firsts: number[]): Promise<boolean> {
   const repeats = await settleRepeats(tx, batchId, { firsts });
-  const none = { settledFirsts: 0, failedFirsts: 0, reused: 0, inputBytes: 0, outputBytes: 0, startedAgoMs: null };
+  const none = { settledFirsts: 0, tried: null, reused: 0, inputBytes: 0, outputBytes: 0, startedAgoMs: null };
   const state = await addToCounters(tx, { batchId, ...none, ...repeats });
   return state?.isSettled ?? false;
 }
@@ -178,16 +194,18 @@ async function countRepeats(tx: Tx, batchId: string, firsts: number[]): Promise<
 async function pauseWhenSpent(
   deps: SettleDeps,
   tx: Tx,
-  { batchId, isPaused, budgetPercent, budgetSettled, budgetFailed }: CounterState,
+  { batchId, isPaused, budgetPercent, budgetSettled, budgetFailed, budgetFailedLate, come }: CounterState,
 ): Promise<boolean> {
-  const spent = { settled: budgetSettled, failed: budgetFailed };
+  const spent = { settled: budgetSettled, failed: budgetFailed, failedLate: budgetFailedLate, come };
   if (isPaused || budgetPercent === null || !isOverBudget(spent, budgetPercent)) return isPaused;
   await deps.pause(tx, batchId, { ...spent, percent: budgetPercent });
   return true;
 }
 
-function toSettled({ claim, outcome, startedAtMs, source, stageMs }: ImageOutcome): SettledImage[] {
-  const common = { ...claim.data, ...stageMs, startedAgoMs: performance.now() - startedAtMs, source };
+function toSettled({ claim, outcome, startedAtMs, source, stageMs, round }: ImageOutcome): SettledImage[] {
+  // Whose size is known came to an encoder.
+  const isLate = outcome.kind === "give_up" && (source?.sourceWidth ?? null) !== null;
+  const common = { ...claim.data, ...stageMs, startedAgoMs: performance.now() - startedAtMs, source, round, isLate };
   switch (outcome.kind) {
     case "done":
       return [{ ...common, state: "done", code: null, detail: null, isReused: outcome.result.isReused, outputs: outcome.result.outputs }];
