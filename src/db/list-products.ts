@@ -114,12 +114,17 @@ const RECORDS = productsSql({ record: ", record", bytes: "octet_length(record)" 
 // The quality that was asked for stands in every row; a PNG of 100 is lossless (image/encode/compress.ts).
 const QUALITY = "case when not is_kept and not (format = 'png' and quality = 100) then quality end";
 
+// Rows that were linked before these had no time hold 0: report.outputs (migrations/0024) goes by the image as well. A repeat's own row
+// does not say that its first was reused.
+const ENCODE_MS =
+  "case when not coalesce((select is_reused from image where batch_id = i.batch_id and ordinal = i.same_as), i.is_reused) then encode_ms end";
+
 // A repeat has no outputs of its own, and shows those of the first image with its URL.
 const IMAGES = `select i.ordinal, i.state, i.url, i.url_rules as "urlRules", i.code, i.detail, o.outputs
   from image i
   left join lateral ( -- by key, so that no statistics can turn the look-up into a scan of the batch
     select json_agg(json_build_object('name', name, 'fileName', file_name, 'format', format, 'width', width, 'height', height, 'bytes', bytes, 'quality', ${QUALITY},
-      'isKept', is_kept, 'encodeMs', encode_ms)) as outputs
+      'isKept', is_kept, 'encodeMs', ${ENCODE_MS})) as outputs
     from output where batch_id = i.batch_id and ordinal = coalesce(i.same_as, i.ordinal)
   ) o on i.state = 'done'
   where i.batch_id = $1 and i.ordinal between $2 and $3`;

@@ -72,6 +72,30 @@ test("a page ends where what is read of its products is 16 MiB, and rows of the 
   assert.deepEqual(await sizes(productPages(executor, long)), [16, 2]);
 });
 
+/** Before a linked output had no time it had one of 0, and its row has that still. */
+test("an output that is linked to an earlier batch's has no time, whatever its row holds, and neither has a repeat's", async () => {
+  const { executor } = await openTestDatabase();
+  await insertBatch(executor, BATCH, { products: 1, images: 4 });
+  await executor.executeSql(
+    `insert into product (batch_id, line, first_ordinal, serial, name, slug, urls, record)
+     values ($1, 1, 0, '', 'p', 'p', array['https://a.test/0', 'https://a.test/1', 'https://a.test/0', 'https://a.test/1'], '')`,
+    [BATCH],
+  );
+  await executor.executeSql(
+    `insert into image (batch_id, ordinal, line, position, stem, url, host, state, same_as, is_reused)
+     select $1, n, 1, n + 1, 's', 'https://a.test/' || n % 2, 'a.test', 'done', case when n >= 2 then n - 2 end, n = 0 from generate_series(0, 3) n`,
+    [BATCH],
+  );
+  await executor.executeSql(
+    `insert into output (batch_id, ordinal, name, file_name, format, width, height, bytes, quality, is_kept, encode_ms)
+     select $1, n, 'main', n || '.jpg', 'jpeg', 1, 1, 1, 50, false, 0 from generate_series(0, 1) n`,
+    [BATCH],
+  );
+  const { products } = await listProducts(executor, BATCH, { afterLine: 0, limit: 1 });
+  const times = products[0]?.images.map(({ outputs }) => outputs.map(({ encodeMs }) => encodeMs));
+  assert.deepEqual(times, [[null], [0], [null], [0]]);
+});
+
 async function insertBatch(
   { executeSql }: Executor,
   batchId: string,
