@@ -1,8 +1,9 @@
-import { readAvifItems, readBoxes, VERSION_BYTES, withinBounds, type AvifItems } from "../headers/avif-items.ts";
+import { readAvifItems, readBoxes, VERSION_BYTES, withinBounds, type AvifItems, type Box } from "../headers/avif-items.ts";
 
 /**
  * Whether an AVIF is nothing but its picture: then it can stay as it is, byte for byte. Metadata, thumbnails, other pictures, what turns or
- * cuts it (and may hide what was cut off) and bytes that belong to nothing make it another matter, and so does all that is not known here.
+ * cuts it (and may hide what was cut off) and bytes that belong to nothing make it another matter, and so does all that is not known here. What
+ * AV1 itself has beside a picture (metadata OBUs) is not looked for, nor what a profile says of its maker.
  */
 export function isBareAvif(file: Buffer): boolean {
   return withinBounds(() => isBare(file)) ?? false;
@@ -10,13 +11,16 @@ export function isBareAvif(file: Buffer): boolean {
 
 /** As all encoders have them. A sequence of pictures has more (`moov`). */
 const FILE_BOXES = ["ftyp", "meta", "mdat"];
+/** ISO/IEC 14496-12, 4.3: encoders name some eight brands, of four bytes each. */
+const BRANDS_BYTES_MAX = 64;
 
 function isBare(file: Buffer): boolean {
   const boxes = readBoxes(file, FILE_BOXES.length);
-  const [, meta, data] = boxes;
-  if (!meta || !data || boxes.some(({ type }, index) => type !== FILE_BOXES[index])) return false;
+  const [brands, meta, data] = boxes;
+  if (!brands || !meta || !data || brands.body.length > BRANDS_BYTES_MAX || boxes.some(({ type }, index) => type !== FILE_BOXES[index]))
+    return false;
   const items = readAvifItems(meta.body);
-  if (items === null || !isPictureOnly(items)) return false;
+  if (items === null || !isPictureOnly(items) || !isTerse(items)) return false;
   return isFilled(readPieces(items), { from: file.length - data.body.length, to: file.length });
 }
 
@@ -24,7 +28,16 @@ const META_BOXES = new Set(["hdlr", "pitm", "iloc", "iinf", "iprp", "iref"]);
 /** AV1, and a picture that is put together of others as tiles: ISO/IEC 23008-12, 6.6.2.3. */
 const PICTURES = new Set(["av01", "grid"]);
 const REFERENCES = new Set(["auxl", "dimg"]);
-const PROPERTIES = new Set(["ispe", "pixi", "av1C", "colr", "auxC"]);
+/** How long they are at most. A sequence header, which `av1C` may repeat, takes some twelve bytes; a profile (`colr`) is as long as it is. */
+const PROPERTIES: ReadonlyMap<string, number> = new Map([
+  ["ispe", 12],
+  ["pixi", 9],
+  ["av1C", 32],
+  ["colr", Infinity],
+  ["auxC", 64],
+]);
+/** `nclx`, three numbers and a bit. */
+const NUMBERED_BYTES = 11;
 /** AVIF 1.1, 4.1: other auxiliary pictures are depth, or lighter and darker ones. */
 const ALPHA = "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0";
 
@@ -33,7 +46,7 @@ function isPictureOnly({ boxes, primary, types, references, properties }: AvifIt
     [...boxes.keys()].every((type) => META_BOXES.has(type)) &&
     [...types.values()].every((type) => PICTURES.has(type)) &&
     references.every(({ type }) => REFERENCES.has(type)) &&
-    properties.every(({ type, body }) => PROPERTIES.has(type) && (type !== "auxC" || isAlpha(body)));
+    properties.every(isKnownProperty);
   if (!isKnown) return false;
   const shown = new Set([primary]);
   // The picture and its transparency, the tiles of both, and the transparency of tiles.
@@ -45,8 +58,40 @@ function isPictureOnly({ boxes, primary, types, references, properties }: AvifIt
   return [...types.keys()].every((item) => shown.has(item)) && types.has(primary);
 }
 
+function isKnownProperty({ type, body }: Box): boolean {
+  if (body.length > (PROPERTIES.get(type) ?? -1)) return false;
+  if (type === "colr") return body.toString("latin1", 0, 4) !== "nclx" || body.length === NUMBERED_BYTES;
+  return type !== "auxC" || isAlpha(body);
+}
+
 function isAlpha(auxC: Buffer): boolean {
   return auxC.toString("latin1", VERSION_BYTES) === ALPHA;
+}
+
+/** `PictureHandler` and a zero are 15 bytes; libheif leaves it empty. */
+const MAKER_BYTES_MAX = 16;
+/** `Color` and `Alpha`, as libavif and FFmpeg have it, each with a zero. */
+const NAME_BYTES_MAX = 6;
+/** 8.4.3 and 8.11.6: what stands before the names. */
+const [HDLR_BYTES, INFE_BYTES] = [24, 12];
+
+/** Whether names are as short as encoders write them, each property is an item's, and boxes end with what is read of them. */
+function isTerse({ boxes, types, references, properties, propertiesOf }: AvifItems): boolean {
+  const bytesOf = (type: string) => boxes.get(type) ?? Buffer.alloc(0);
+  const items = readBoxes(bytesOf("iinf").subarray(VERSION_BYTES + 2));
+  const ipma = readBoxes(bytesOf("iprp")).find(({ type }) => type === "ipma")?.body ?? Buffer.alloc(0);
+  const used = new Set([...propertiesOf].flatMap(([item, own]) => (types.has(item) ? own : [])));
+  const numberBytes = (ipma.readUInt8(3) & 1) + 1;
+  const ipmaBytes = [...propertiesOf.values()].reduce((sum, own) => sum + 3 + numberBytes * own.length, VERSION_BYTES + 4);
+  const irefBytes = references.reduce((sum, { to }) => sum + 12 + 2 * to.length, VERSION_BYTES);
+  return (
+    bytesOf("hdlr").length <= HDLR_BYTES + MAKER_BYTES_MAX &&
+    items.every(({ body }) => body.length <= INFE_BYTES + NAME_BYTES_MAX) &&
+    properties.every((property) => used.has(property)) &&
+    bytesOf("pitm").length === VERSION_BYTES + 2 &&
+    ipma.length === ipmaBytes &&
+    (!boxes.has("iref") || bytesOf("iref").length === irefBytes)
+  );
 }
 
 type Piece = { from: number; to: number };
@@ -74,6 +119,7 @@ function readPieces({ boxes, types }: AvifItems): Piece[] {
       at += 8;
     }
   }
+  if (at !== iloc.length) throw new RangeError("iloc");
   return pieces;
 }
 

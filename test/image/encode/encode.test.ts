@@ -317,8 +317,9 @@ describe("encoding", () => {
         }
       });
       test("nor with what turns it, hides something or belongs to nothing", async () => {
-        const plain = await small(picture());
+        const [plain, transparent] = [await small(picture()), await small(picture().ensureAlpha(0.5))];
         const secret = Buffer.from("a secret place");
+        const ALPHA = Buffer.from("urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0");
         assert.equal((await keep(grown(plain, ["meta", "hdlr"], "end", Buffer.from("a name\0")))).isKept, true, "a change like these");
         const longer = (avif: Buffer) => {
           const copy = Buffer.concat([avif, secret]);
@@ -332,13 +333,23 @@ describe("encoding", () => {
           "data that are no item's": longer(plain),
           "a box of its maker's": grown(plain, ["meta"], "end", box("uuid", Buffer.concat([Buffer.alloc(16), secret]))),
           "a description": grown(plain, ["meta", "iprp", "ipco"], "end", box("udes", secret)),
+          "a long name of its maker": grown(plain, ["meta", "hdlr"], "end", Buffer.from(`${"a secret place ".repeat(2)}\0`)),
+          "a long name of an item": grown(plain, ["meta", "iinf", "infe"], "end", secret),
+          "a property of no item": grown(plain, ["meta", "iprp", "ipco"], "end", box("auxC", Buffer.concat([Buffer.alloc(4), ALPHA]))),
+          "a long property": grown(plain, ["meta", "iprp", "ipco", "pixi"], "end", secret),
+          "more than an item's number": grown(plain, ["meta", "pitm"], "end", secret),
+          "more than where the items lie": grown(plain, ["meta", "iloc"], "end", secret),
+          "more than what the items have": grown(plain, ["meta", "iprp", "ipma"], "end", secret),
+          "a list of many brands": grown(plain, ["ftyp"], "end", Buffer.from("a secret place".repeat(8))),
           "a turn": grown(plain, ["meta", "iprp", "ipco"], "end", box("irot", Buffer.from([1]))),
-          "a thumbnail": Buffer.from((await small(picture().ensureAlpha(0.5))).toString("latin1").replace("auxl", "thmb"), "latin1"),
+          "a thumbnail": Buffer.from(transparent.toString("latin1").replace("auxl", "thmb"), "latin1"),
         };
         for (const [what, input] of Object.entries(changed)) {
           const output = await keep(input);
           assert.deepEqual([what, output.isKept, output.width], [what, false, 300]);
         }
+        // libheif opens no such file.
+        assert.equal(stripMetadata(grown(transparent, ["meta", "iref", "auxl"], "end", secret), "avif"), null);
       });
       test("nor where it is cut off or garbled, and that is never found out by reading past its end", async () => {
         const transparent = await small(picture().ensureAlpha(0.5));
