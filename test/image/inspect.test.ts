@@ -14,14 +14,7 @@ const PIXELS_MAX = 100_000_000;
 const HEAD_BYTES = 16 * 1024;
 
 /** A PNG that says it has this size and holds no pixels. */
-function pngClaiming(width: number, height: number): Buffer {
-  const chunk = (type: string, data: Buffer) => {
-    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(data.length);
-    sum.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, sum]);
-  };
+function pngClaiming(width: number, height: number, ...more: Buffer[]): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
@@ -29,9 +22,18 @@ function pngClaiming(width: number, height: number): Buffer {
   return Buffer.concat([
     Buffer.from("\u0089PNG\r\n\u001A\n", "latin1"),
     chunk("IHDR", header),
+    ...more,
     chunk("IDAT", deflateSync(Buffer.alloc(64))),
     chunk("IEND", Buffer.alloc(0)),
   ]);
+}
+
+function chunk(type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
+  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32BE(data.length);
+  sum.writeUInt32BE(crc32(body));
+  return Buffer.concat([length, body, sum]);
 }
 
 describe("a look at the bytes", () => {
@@ -267,13 +269,7 @@ describe("a look at the bytes", () => {
 
   test("says of HDR colours that they would be shown wrongly, unless the picture has others as well", async () => {
     const [bt709, bt2020, sRgb, pq, hlg] = [1, 9, 13, 16, 18];
-    const png = (primaries: number, transfer: number) => {
-      const plain = pngClaiming(8, 8);
-      const body = Buffer.from([...Buffer.from("cICP"), primaries, transfer, 0, 1]);
-      const sum = Buffer.alloc(4);
-      sum.writeUInt32BE(crc32(body));
-      return Buffer.concat([plain.subarray(0, 33), Buffer.from([0, 0, 0, 4]), body, sum, plain.subarray(33)]);
-    };
+    const png = (primaries: number, transfer: number) => pngClaiming(8, 8, chunk("cICP", Buffer.from([primaries, transfer, 0, 1])));
     const plain = await picture().avif({ effort: 0 }).toBuffer();
     // What follows moves, which nothing but a decoder minds.
     const avif = (...colours: [primaries: number, transfer: number][]) => {
@@ -301,6 +297,30 @@ describe("a look at the bytes", () => {
       assert.deepEqual([result.failure.code, result.failure.detail.startsWith(sentence)], ["unsupported_format", true]);
     }
     for (const file of [png(bt709, sRgb), avif([bt709, sRgb]), avif([bt709, sRgb], [bt2020, pq])]) assert.equal(await codeOf(file), "ok");
+  });
+
+  test("finds what a PNG says of its colours in its chunks before the picture, however long they are, and in no text", async () => {
+    const [bt2020, displayP3, sRgb, pq] = [9, 12, 13, 16];
+    const cicp = (primaries: number, transfer: number) => chunk("cICP", Buffer.from([primaries, transfer, 0, 1]));
+    const gama = chunk("gAMA", Buffer.from([0, 1, 0x86, 0xa0]));
+    const text = (bytes: Buffer) => chunk("tEXt", Buffer.concat([Buffer.from("Comment\0"), bytes]));
+    const coloursOf = async (...chunks: Buffer[]) => {
+      const result = await inspect(pngClaiming(8, 8, ...chunks), 256);
+      return result.ok ? [result.value.numbered?.primaries, result.value.gamma] : result.failure.code;
+    };
+    for (const length of [0, 300, HEAD_BYTES, 100_000]) {
+      const before = text(Buffer.alloc(length, "x"));
+      assert.deepEqual(await coloursOf(before, cicp(displayP3, sRgb)), [displayP3, undefined], `${length} bytes`);
+      assert.deepEqual(await coloursOf(before, gama), [undefined, 2.2], `${length} bytes`);
+      assert.equal(await coloursOf(before, cicp(bt2020, pq)), "unsupported_format", `${length} bytes`);
+    }
+    assert.deepEqual(await coloursOf(text(cicp(bt2020, pq)), gama), [undefined, 2.2]);
+    assert.deepEqual(await coloursOf(text(gama)), [undefined, undefined]);
+    const behind = chunk("IDAT", Buffer.alloc(4));
+    assert.deepEqual(await coloursOf(behind, cicp(displayP3, sRgb)), [undefined, undefined], "behind the picture");
+    const many = (count: number) => Array.from({ length: count }, () => text(Buffer.alloc(0)));
+    assert.deepEqual(await coloursOf(...many(900), cicp(displayP3, sRgb)), [displayP3, undefined]);
+    assert.deepEqual(await coloursOf(...many(1_100), cicp(displayP3, sRgb)), [undefined, undefined], "more than any has");
   });
 
   test("is not kept busy by a body of nothing but comments", async () => {

@@ -1,16 +1,13 @@
 import { findMeta, readAvifItems, withinBounds, type AvifItems } from "./avif-items.ts";
+import type { PngChunks } from "./png-chunks.ts";
 
 /** How a file says by two numbers which colours it means: ITU-T H.273, tables 2 and 3. */
 export type Numbered = { primaries: number; transfer: number };
 
-/** `cICP`, four bytes long. */
-const CICP = Buffer.from("\0\0\0\u0004cICP", "latin1");
-
-/** Of a PNG's first chunks; PNG 3rd edition, 11.3.2.6. libvips goes by a profile where there is one as well. */
-export function readPngNumbers(head: Buffer): Numbered | null {
-  const at = head.indexOf(CICP);
-  if (at === -1 || at + CICP.length + 2 > head.length) return null;
-  return { primaries: head.readUInt8(at + CICP.length), transfer: head.readUInt8(at + CICP.length + 1) };
+/** PNG 3rd edition, 11.3.2.6. libvips goes by a profile where there is one as well. */
+export function readPngNumbers(chunks: PngChunks): Numbered | null {
+  const found = chunks.get("cICP");
+  return found?.length === 4 ? { primaries: found.readUInt8(0), transfer: found.readUInt8(1) } : null;
 }
 
 /** Of an AVIF's picture, not of what stands beside it; ISO/IEC 14496-12, 12.1.5. A profile is stronger. */

@@ -1,7 +1,7 @@
 import type { Sharp } from "sharp";
+import type { PngChunks } from "./png-chunks.ts";
 
-/** A PNG's first chunks: four bytes of gamma, and what it gives way to, which comes at the beginning as well (PNG 3rd edition, 4.3). */
-const GAMA = Buffer.from("\0\0\0\u0004gAMA", "latin1");
+/** What gamma gives way to: PNG 3rd edition, 4.3. */
 const STRONGER = ["sRGB", "iCCP", "cICP"];
 /** In 100,000ths; 11.3.2.2. */
 const UNIT = 100_000;
@@ -12,10 +12,10 @@ const TOLERANCE = 0.05;
 const STRONGEST = 3;
 
 /** How much lighter (above 1) or darker a PNG is to be made to come out as it is meant; undefined where it is so already. */
-export function readPngGamma(head: Buffer): number | undefined {
-  const at = head.indexOf(GAMA);
-  if (at === -1 || at + GAMA.length + 4 > head.length || STRONGER.some((chunk) => head.includes(chunk, 0, "latin1"))) return undefined;
-  const gamma = (head.readUInt32BE(at + GAMA.length) / UNIT) * SCREEN;
+export function readPngGamma(chunks: PngChunks): number | undefined {
+  const found = chunks.get("gAMA");
+  if (found?.length !== 4 || STRONGER.some((type) => chunks.has(type))) return undefined;
+  const gamma = (found.readUInt32BE(0) / UNIT) * SCREEN;
   const isMeant = Math.abs(gamma - 1) > TOLERANCE && gamma <= STRONGEST && gamma >= 1 / STRONGEST;
   return isMeant ? gamma : undefined;
 }

@@ -1,5 +1,6 @@
 import type { Size } from "../../domain/output-size.ts";
 import type { ByteWindow } from "./byte-window.ts";
+import { readPngChunks } from "./png-chunks.ts";
 import { readPngGamma } from "./png-gamma.ts";
 import { nameUnreadSamples } from "./tiff-samples.ts";
 import { readAvifNumbers, readPngNumbers, toBeConverted, type Numbered } from "./numbered-colours.ts";
@@ -31,15 +32,14 @@ export type ReadSize = (bytes: ByteWindow) => Promise<Header | null>;
 
 /** PNG 3rd edition, 11.2.1: IHDR is the first chunk. */
 export const readPngSize: ReadSize = async (bytes) => {
-  const header = await bytes.read(0, PNG_HEAD_BYTES);
+  const header = await bytes.read(0, 24);
   if (header.length < 24 || header.toString("latin1", 12, 16) !== "IHDR") return null;
-  const [width, height, gamma] = [header.readUInt32BE(16), header.readUInt32BE(20), readPngGamma(header)];
-  const colours = readPngNumbers(header);
-  return withUnread({ width, height, ...(gamma === undefined ? {} : { gamma }), ...convertedBy(colours) }, nameUnread(colours));
+  const chunks = await readPngChunks(bytes);
+  const [gamma, colours] = [readPngGamma(chunks), readPngNumbers(chunks)];
+  const size = { width: header.readUInt32BE(16), height: header.readUInt32BE(20) };
+  const facts = { ...(gamma === undefined ? {} : { gamma }), ...convertedBy(colours) };
+  return withUnread({ ...size, ...facts }, nameUnread(colours));
 };
-
-/** What says how colours are meant comes at once, but for a profile, which can be long. */
-const PNG_HEAD_BYTES = 256;
 
 function convertedBy(colours: Numbered | null): Pick<HeaderFacts, "numbered"> {
   const numbered = toBeConverted(colours);
