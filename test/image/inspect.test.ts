@@ -300,7 +300,7 @@ describe("a look at the bytes", () => {
   });
 
   test("finds what a PNG says of its colours in its chunks before the picture, however long they are, and in no text", async () => {
-    const [bt2020, displayP3, sRgb, pq] = [9, 12, 13, 16];
+    const [bt709, bt2020, displayP3, sRgb, pq] = [1, 9, 12, 13, 16];
     const cicp = (primaries: number, transfer: number) => chunk("cICP", Buffer.from([primaries, transfer, 0, 1]));
     const gama = chunk("gAMA", Buffer.from([0, 1, 0x86, 0xa0]));
     const text = (bytes: Buffer) => chunk("tEXt", Buffer.concat([Buffer.from("Comment\0"), bytes]));
@@ -321,6 +321,10 @@ describe("a look at the bytes", () => {
     const many = (count: number) => Array.from({ length: count }, () => text(Buffer.alloc(0)));
     assert.deepEqual(await coloursOf(...many(900), cicp(displayP3, sRgb)), [displayP3, undefined]);
     assert.deepEqual(await coloursOf(...many(1_100), cicp(displayP3, sRgb)), [undefined, undefined], "more than any has");
+    const profile = chunk("iCCP", Buffer.from("p\0\0"));
+    assert.deepEqual(await coloursOf(cicp(11, sRgb), profile), [undefined, undefined], "by the profile");
+    assert.deepEqual(await coloursOf(profile, cicp(bt709, 17)), [undefined, undefined], "by the profile");
+    assert.equal(await coloursOf(profile, cicp(bt2020, pq)), "unsupported_format");
   });
 
   test("is not kept busy by a body of nothing but comments", async () => {

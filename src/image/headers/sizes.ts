@@ -38,7 +38,7 @@ export const readPngSize: ReadSize = async (bytes) => {
   const [gamma, colours] = [readPngGamma(chunks), readPngNumbers(chunks)];
   const size = { width: header.readUInt32BE(16), height: header.readUInt32BE(20) };
   const facts = { ...(gamma === undefined ? {} : { gamma }), ...convertedBy(colours) };
-  return withUnread({ ...size, ...facts }, nameUnread(colours));
+  return withUnread({ ...size, ...facts }, nameUnread(colours, { hasProfile: chunks.has("iCCP") }));
 };
 
 function convertedBy(colours: Numbered | null): Pick<HeaderFacts, "numbered"> {

@@ -8,11 +8,12 @@ const HDR_TRANSFERS: ReadonlySet<number> = new Set([16, 18]);
 const UNREAD_PRIMARIES: ReadonlySet<number> = new Set([4, 8, 10, 11]);
 const UNREAD_TRANSFERS: ReadonlySet<number> = new Set([9, 10, 17]);
 
-/** What a file says of its colours by numbers that is not heeded, in words that go into a sentence; else null. */
-export function nameUnread(numbered: Numbered | null): string | null {
+/** What a file says of its colours by numbers that is not heeded, in words that go into a sentence; else null. A profile is stronger but of HDR. */
+export function nameUnread(numbered: Numbered | null, { hasProfile = false } = {}): string | null {
   if (numbered === null) return null;
   const { primaries, transfer } = numbered;
   if (HDR_TRANSFERS.has(transfer)) return HDR;
+  if (hasProfile) return null;
   if (!UNREAD_PRIMARIES.has(primaries) && !UNREAD_TRANSFERS.has(transfer)) return null;
   return `colours of a kind that is not read (primaries ${primaries}, transfer ${transfer} of ITU-T H.273), which would come out as others`;
 }
