@@ -19,7 +19,7 @@ import { findHostHeaders, validatorsFor } from "./request-headers.ts";
 import { UNPACKED_AT_ONCE } from "./unpack-body.ts";
 
 export type Downloader = {
-  /** Rejects with the signal's reason, with HostPaused where a host on the way is left alone for now, and with HostCrowded. */
+  /** Rejects with the signal's reason, with HostPaused where a host on the way is left alone for now, and with HostCrowded where it turns away. */
   download(order: DownloadOrder): Promise<StageResult<Download>>;
   /** How many wait until their host has room. */
   readonly waiting: number;
@@ -34,6 +34,8 @@ type DownloaderOptions = {
   /** How many at once, and how many of them of one host. */
   max: number;
   perHostMax: number;
+  /** Whether who waits for a slow host is turned away where that keeps others back; else nobody is. */
+  turnsAway?: boolean;
   /** Content codings that the file may keep; none unless told. */
   codingsTaken?: readonly string[];
   resolve?: Resolve;
@@ -72,6 +74,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
       const own = asker === undefined ? context : (contexts.get(asker) ?? contextFor(asker));
       const url = new URL(order.url);
       let leave = () => {};
+      let isUnderWay = false;
       // Nobody holds a place at one host while he waits at another: two that redirect to each other would wait for ever.
       const moveTo = async ({ host, hostname }: URL) => {
         leave();
@@ -80,7 +83,10 @@ export function createDownloader(options: DownloaderOptions): Downloader {
           if (own.hosts.isPaused(host)) throw new HostPaused(host);
           return guard.meetName(hostname, order.signal);
         };
-        leave = await gate.enter(host, order.signal, { prepare, batchId: asker?.batchId });
+        // Nor is who was redirected turned away: the host before would be asked again.
+        const isPatient = isUnderWay || order.isAgain === true;
+        isUnderWay = true;
+        leave = await gate.enter(host, order.signal, { prepare, batchId: asker?.batchId, isPatient });
       };
       let isWhole = false;
       try {

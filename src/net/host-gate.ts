@@ -14,7 +14,7 @@ type HostGate = {
   /**
    * Resolves when there is room, with what is to be called once, at the end. Rejects with the signal's reason. With room at its host, what
    * `prepare` gives is waited for, and rejects it too. Batches that wait take turns. Where so many wait that hosts which are slow keep back
-   * others, it rejects with HostCrowded.
+   * others, it rejects with HostCrowded, if the gate turns away and who waits is not patient.
    */
   enter(host: string, signal: AbortSignal, options?: EnterOptions): Promise<() => void>;
   /** An answer began to come `ms` after it was asked for. */
@@ -26,7 +26,11 @@ type HostGate = {
   onSuccess(host: string): void;
 };
 
-type EnterOptions = { prepare?: () => Promise<unknown> | null; batchId?: string | undefined };
+/** `isPatient`: it waits for however long that takes. */
+type EnterOptions = { prepare?: () => Promise<unknown> | null; batchId?: string | undefined; isPatient?: boolean };
+
+/** `now`: milliseconds of a clock that only goes forward. */
+type GateOptions = { max: number; perHostMax: number; turnsAway?: boolean; now?: () => number };
 
 type Host = { gate: Gate; limit: HostLimit; pace: HostPace; crowd: HostCrowd };
 
@@ -38,7 +42,7 @@ const LOOK_MS = 1_000;
 /** The names below one domain have no end. */
 const REMEMBERED_MAX = 10_000;
 
-export function createHostGate({ max, perHostMax }: { max: number; perHostMax: number }): HostGate {
+export function createHostGate({ max, perHostMax, turnsAway = false, now = () => performance.now() }: GateOptions): HostGate {
   const all = createGate(() => max);
   const hosts = new Map<string, Host>();
   /** Hosts at rest that did not bear what they were asked for; the one that has been so for longest first. */
@@ -63,20 +67,19 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
     if (forgotten !== undefined) hosts.delete(forgotten);
   };
 
-  const line = watchWaiting(hosts);
+  const line = watchWaiting(hosts, turnsAway, now);
   return {
     get waiting() {
       return line.count;
     },
-    async enter(host, signal, { prepare = () => null, batchId } = {}) {
+    async enter(host, signal, { prepare = () => null, batchId, isPatient = false } = {}) {
       signal.throwIfAborted();
       const { gate: own, limit, pace, crowd } = findHost(host);
-      const now = performance.now();
-      if (own.inside === 0) crowd.onBegin(now);
-      if (line.isLong && own.waiting >= crowd.mayWait(now)) throw new HostCrowded(crowd.returnMs(now));
-      await line.wait(own.enter(signal, batchId));
+      if (own.inside === 0) crowd.onBegin(now());
+      if (line.isLong && !isPatient && own.waiting >= crowd.mayWait(now())) throw new HostCrowded(crowd.returnMs(now()));
+      await line.wait(own.enter(signal, batchId, isPatient));
       try {
-        const turnMs = pace.takeTurn(performance.now(), limit.value < 2);
+        const turnMs = pace.takeTurn(now(), limit.value < 2);
         if (turnMs > 0) await line.wait(delay(Math.ceil(turnMs), undefined, { signal }).catch(() => signal.throwIfAborted()));
         await line.wait(prepare());
         // Only now, with room at its host and its name known: nobody holds a place among all downloads that cannot be used yet.
@@ -85,26 +88,28 @@ export function createHostGate({ max, perHostMax }: { max: number; perHostMax: n
         leave(host, own);
         throw error;
       }
+      const askedAt = now();
       return () => {
+        const endedAt = now();
+        crowd.onEnd(endedAt - askedAt, endedAt);
         all.leave();
         leave(host, own);
       };
     },
-    ...tellersOf(hosts),
+    ...tellersOf(hosts, now),
   };
 }
 
 /** Who waits for a host, or its name; where these are many, those who wait for slow hosts are turned away (domain/load/host-crowd.ts). */
-function watchWaiting(hosts: ReadonlyMap<string, Host>) {
+function watchWaiting(hosts: ReadonlyMap<string, Host>, turnsAway: boolean, now: () => number) {
   let count = 0;
   let timer: NodeJS.Timeout | null = null;
-  const isLong = () => count > WAITING_MAX;
+  const isLong = () => turnsAway && count > WAITING_MAX;
   const look = () => {
     timer = count > 0 ? setTimeout(look, LOOK_MS).unref() : null;
     if (!isLong()) return;
-    const now = performance.now();
     for (const { gate, crowd } of hosts.values())
-      gate.turnAway(gate.waiting - crowd.mayWait(now), () => new HostCrowded(crowd.returnMs(now)));
+      gate.turnAway(gate.waiting - crowd.mayWait(now()), () => new HostCrowded(crowd.returnMs(now())));
   };
   return {
     get count() {
@@ -116,27 +121,29 @@ function watchWaiting(hosts: ReadonlyMap<string, Host>) {
     async wait(turn: Promise<unknown> | null): Promise<void> {
       if (turn === null) return;
       count += 1;
-      timer ??= setTimeout(look, LOOK_MS).unref();
+      if (turnsAway) timer ??= setTimeout(look, LOOK_MS).unref();
       await turn.finally(() => (count -= 1));
     },
   };
 }
 
 /** Takes what a host did into account. */
-function tellersOf(hosts: ReadonlyMap<string, Host>): Pick<HostGate, "onAnswer" | "onSlowDown" | "onRefused" | "onLate" | "onSuccess"> {
+function tellersOf(
+  hosts: ReadonlyMap<string, Host>,
+  now: () => number,
+): Pick<HostGate, "onAnswer" | "onSlowDown" | "onRefused" | "onLate" | "onSuccess"> {
   return {
     onAnswer(host, ms) {
       const known = hosts.get(host);
-      known?.limit.onAnswer({ ms, at: performance.now(), isWanted: known.gate.waiting > 0 });
+      known?.limit.onAnswer({ ms, at: now(), isWanted: known.gate.waiting > 0 });
       known?.pace.onAnswer(ms);
-      known?.crowd.onAnswer(ms, performance.now());
     },
     onSlowDown: (host) => hosts.get(host)?.limit.onSlowDown(),
-    onRefused: (host) => hosts.get(host)?.pace.onRefused(performance.now()) === true,
-    onLate: (host) => hosts.get(host)?.limit.onLate(performance.now()),
+    onRefused: (host) => hosts.get(host)?.pace.onRefused(now()) === true,
+    onLate: (host) => hosts.get(host)?.limit.onLate(now()),
     onSuccess(host) {
       const known = hosts.get(host);
-      known?.pace.onSuccess(performance.now());
+      known?.pace.onSuccess(now());
       if (known?.pace.isSet === false) known.limit.onSuccess();
     },
   };

@@ -48,6 +48,7 @@ export async function wireWorker({ config, log, warn, db, queue, storage, public
     limits: DOWNLOAD_LIMITS,
     max: downloads,
     perHostMax: config.downloadsPerHost,
+    turnsAway: true,
     accept: IMAGE_ACCEPT,
   });
   onStop(async () => downloader.close());

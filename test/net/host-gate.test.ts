@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { setImmediate } from "node:timers/promises";
+import { setTimeout as delay, setImmediate } from "node:timers/promises";
 import { failed } from "../../src/domain/stage-result.ts";
 import { createHostGate, watchForGate } from "../../src/net/host-gate.ts";
 import { HostCrowded, NO_WATCH } from "../../src/net/host-watch.ts";
@@ -98,35 +98,35 @@ describe("the gate of hosts", () => {
   });
 
   test("turns away whoever waits for a slow host where so many wait that others could not come, and none of a quick one", async () => {
-    const gate = createHostGate({ max: 1_000, perHostMax: 32 });
+    let clock = 0;
+    const gate = createHostGate({ max: 1_000, perHostMax: 32, turnsAway: true, now: () => clock });
     const crowded: HostCrowded[] = [];
-    const come = (host: string, count: number) => {
+    const inside: Record<string, (() => void)[]> = {};
+    const come = async (host: string, count: number, isPatient = false) => {
       for (let index = 0; index < count; index += 1)
-        gate
-          .enter(host, never)
-          .catch((error: unknown) => (error instanceof HostCrowded ? void crowded.push(error) : assert.fail(String(error))));
+        gate.enter(host, never, { isPatient }).then(
+          (leave) => void (inside[host] ??= []).push(leave),
+          (error: unknown) => (error instanceof HostCrowded ? void crowded.push(error) : assert.fail(String(error))),
+        );
+      await setImmediate();
     };
-    come("slow.example", 432);
-    gate.onAnswer("slow.example", 5_000);
+    await come("slow.example", 432);
+    clock += 5_000;
+    inside["slow.example"]?.shift()?.();
+    await come("quick.example", 132);
+    assert.deepEqual([gate.waiting, crowded.length], [499, 0], "so many keep nobody back");
+    await come("quick.example", 100);
+    clock += 20;
+    inside["quick.example"]?.shift()?.();
     await setImmediate();
-    assert.deepEqual([gate.waiting, crowded.length], [400, 0], "so many keep nobody back");
-    come("quick.example", 232);
-    gate.onAnswer("quick.example", 20);
-    await setImmediate();
-    assert.equal(crowded.length, 0);
-    // Nothing more of it waits, and within a second most that waits already does no longer.
-    come("slow.example", 10);
-    await setImmediate();
-    assert.equal(crowded.length, 10);
-    await eventually("the look at those who wait", async () => {
-      gate.onAnswer("quick.example", 20);
-      return gate.waiting === 232;
-    });
+    assert.deepEqual([gate.waiting, crowded.length], [598, 0]);
+    // No more of it wait, but for who was redirected to it; and when it is looked for, most that wait already do no longer.
+    await come("slow.example", 10);
+    await come("slow.example", 1, true);
+    assert.deepEqual([gate.waiting, crowded.length], [599, 10]);
+    await eventually("the look at those who wait", async () => gate.waiting === 231);
     assert.equal(crowded.length, 378);
     assert.ok(crowded.every(({ delayMs }) => delayMs >= 2_500 && delayMs <= 60_000));
-    come("quick.example", 10);
-    await setImmediate();
-    assert.equal(gate.waiting, 242);
   });
 
   test("asks a host that refuses what comes too soon for one at a time and less soon, also once it has been at rest", async () => {
@@ -139,13 +139,19 @@ describe("the gate of hosts", () => {
       return failure.isPaced;
     };
     assert.equal(await refused(), undefined, "it has given nothing yet");
+    // Nothing that it gave came sooner than ten milliseconds after the one before.
+    for (let given = 0; given < 6; given += 1) {
+      await succeed(gate);
+      await delay(10);
+    }
     await succeed(gate);
     const [since, abort] = [performance.now(), new AbortController()];
     assert.equal(await refused(), true);
+    await succeed(gate);
     const one = gate.enter("a.example", never);
     const other = gate.enter("a.example", abort.signal);
     (await one)();
-    assert.ok(performance.now() - since >= 8, "ten, by a clock that the loop reads now and then");
+    assert.ok(performance.now() - since >= 11, "a fifth more than ten, by a clock that the loop reads now and then");
     abort.abort(new Error("given back"));
     await assert.rejects(other, /given back/);
     assert.equal(gate.waiting, 0);

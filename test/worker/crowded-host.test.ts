@@ -38,7 +38,7 @@ test("thousands of images of a slow host hold back neither another batch nor oth
   await eventually("all of the other batch", async () => (await look(other)).finishedAt !== null, 60_000);
   await eventually("all of its own", async () => (await look(large)).progress.completed >= 100 + given - 32, 60_000);
   // 32 at once are 6.4 a second: as many of them as of the other batch would have been a minute.
-  assert.ok(given <= 200, `${given} of the slow host's images came meanwhile`);
+  assert.ok(given <= 300, `${given} of the slow host's images came meanwhile`);
   await fetch(`${service.url}/v1/batches/${large.batchId}/cancel`, { method: "POST" });
   await eventually("the end", async () => (await look(large)).finishedAt !== null, 30_000);
   const { completed, failed, skipped, total } = (await look(large)).progress;

@@ -6,9 +6,9 @@ export type Gate = {
   readonly waiting: number;
   /**
    * Null where there is room at once, else resolves when there is. Rejects with the signal's reason, and waits no longer then. Of the same
-   * `batchId`, as of none, they come in the order in which they came here.
+   * `batchId`, as of none, they come in the order in which they came here. Who `isPatient` is not turned away.
    */
-  enter(signal: AbortSignal, batchId?: string): Promise<void> | null;
+  enter(signal: AbortSignal, batchId?: string, isPatient?: boolean): Promise<void> | null;
   leave(): void;
   /** So many of those that wait do so no longer: they reject with what `reasonOf` gives for each. */
   turnAway(count: number, reasonOf: () => unknown): void;
@@ -25,9 +25,9 @@ export function createGate(limit: () => number): Gate {
     get waiting() {
       return waiting.count;
     },
-    enter(signal, batchId = NO_BATCH) {
+    enter(signal, batchId = NO_BATCH, isPatient = false) {
       signal.throwIfAborted();
-      if (inside >= Math.floor(limit())) return waitForTurn(waiting, batchId, signal);
+      if (inside >= Math.floor(limit())) return waitForTurn(waiting, { batchId, isPatient }, signal);
       inside += 1;
       return null;
     },
@@ -58,9 +58,14 @@ export async function runInside<T>(gate: Gate, work: () => Promise<T>, signal: A
   }
 }
 
-function waitForTurn(waiting: Waiters, batchId: string, signal: AbortSignal): Promise<void> {
+function waitForTurn(
+  waiting: Waiters,
+  { batchId, isPatient }: { batchId: string; isPatient: boolean },
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const waiter: Waiter = {
+      isPatient,
       admit() {
         signal.removeEventListener("abort", onAbort);
         resolve();

@@ -2,12 +2,12 @@ import { createAverage } from "./average.ts";
 import type { HostLimit } from "./host-limit.ts";
 import type { HostPace } from "./host-pace.ts";
 
-/** How many images may wait for a host here, by how soon it gives them. All times are of a clock that only goes forward, in milliseconds. */
+/** How many images may wait for a host here, by how soon it is done with those before them. All times are of a clock that only goes forward, in milliseconds. */
 export type HostCrowd = {
   /** A first image is asked for, after none was. */
   onBegin(now: number): void;
-  /** An answer began to come so long after it was asked for. */
-  onAnswer(ms: number, now: number): void;
+  /** An image has come, or has not, so long after it was asked for. */
+  onEnd(ms: number, now: number): void;
   mayWait(now: number): number;
   /** After how long one that is turned away now comes back: when most of those that wait have had their turn, and those that were turned away before it. */
   returnMs(now: number): number;
@@ -24,21 +24,21 @@ const NEW_WEIGHT = 1 / 16;
 
 export function createHostCrowd(limit: Pick<HostLimit, "value">, pace: Pick<HostPace, "gapMs">): HostCrowd {
   const usual = createAverage(NEW_WEIGHT);
-  /** Since when nothing has come. */
+  /** Since when it has been done with none. */
   let quietSince = -Infinity;
   /** When all that was turned away has had its turn. */
   let nextAt = -Infinity;
 
-  /** Between two images, by its answers, or by how long it has let us wait for one. */
+  /** Between two images, by how long each takes, or by how long it has let us wait for one. */
   const turnMs = (now: number) => {
-    const answerMs = Math.max(usual.value, now - quietSince);
-    return pace.gapMs > 0 ? Math.max(pace.gapMs, answerMs) : answerMs / Math.floor(limit.value);
+    const ms = Math.max(usual.value, now - quietSince);
+    return pace.gapMs > 0 ? Math.max(pace.gapMs, ms) : ms / Math.floor(limit.value);
   };
   return {
     onBegin(now) {
       quietSince = now;
     },
-    onAnswer(ms, now) {
+    onEnd(ms, now) {
       usual.add(ms);
       quietSince = now;
     },
@@ -46,8 +46,8 @@ export function createHostCrowd(limit: Pick<HostLimit, "value">, pace: Pick<Host
     returnMs(now) {
       nextAt = Math.max(nextAt, now + WAIT_MS / 2) + turnMs(now);
       // Beyond, they come back by and by, and not all at once.
-      const ms = nextAt - now <= RETURN_MS_MAX ? nextAt - now : RETURN_MS_MAX / 2 + ((nextAt - now) % (RETURN_MS_MAX / 2));
-      return Math.ceil(ms / RETURN_STEP_MS) * RETURN_STEP_MS;
+      if (nextAt - now > RETURN_MS_MAX) nextAt = now + RETURN_MS_MAX / 2 + ((nextAt - now) % (RETURN_MS_MAX / 2));
+      return Math.ceil((nextAt - now) / RETURN_STEP_MS) * RETURN_STEP_MS;
     },
   };
 }

@@ -14,38 +14,44 @@ export type HostPace = {
   onRefused(now: number): boolean;
 };
 
-/** Two refusals in a row after no more successes than this each are none by chance. A broken path in ten is met after nine. */
-const FEW = 1;
-/** Each such refusal makes the pace slower by a quarter, and each success quicker by a hundredth: of ten one is refused, and nine come. */
-const SLOWER = 1.25;
-/** With no success since the last, it is far from what the host bears. */
-const FAR_SLOWER = 1.5;
-const QUICKER = 0.99;
+/** How soon the last ones came that it gave tells what it bears: so many, and so many at least. */
+const GIVEN_MAX = 5;
+const GIVEN_MIN = 3;
+/** What was asked for as soon as one of these, and is refused, is refused by chance, or since a minute's or a day's quota is used up. */
+const SOONER = 0.985;
+/** The gap is a fifth longer than what it bore at last, and shorter with each that it gives: of a dozen one is refused. */
+const SLOWER = 1.2;
+const QUICKER = 0.995;
+/** After so many in a row its limit has become wider, or is none any more. */
+const WIDER_AFTER = 100;
+const MUCH_QUICKER = 0.97;
 /** A host that is asked no sooner than that bears it, or asks for its pauses itself. */
 const GAP_MS_MAX = 1_000;
-/** Where it refused what was asked for after longer than that, its limit is at least as slow. */
-const FIRST_GAP_MS_MAX = 500;
+/** After a refusal it is asked again so much of a gap later, and twice as much later each time that it refuses again. */
+const AGAIN = 1 / 4;
 const FIRST_GAP_MS_MIN = 8;
+const FIRST_GAP_MS_MAX = 500;
 /** A host that gave nothing for as long, or for four turns, refuses all. */
 const GIVING_MS = 1_000;
 const GIVING_TURNS = 4;
 
 /**
  * A limit of so many requests a second that takes no burst (nginx's limit_req) refuses whatever comes too soon after what it gave last, even
- * where one is asked for at a time. So those have a gap between them, which is found by trying: never far from what the host bears, and gone
- * where it is no longer than an answer takes.
+ * where one is asked for at a time. It shows by what it refuses sooner than all that it gave lately. Then there is a gap between two, never far
+ * from what the host bears, and gone where it is no longer than an answer takes.
  */
 export function createHostPace(): HostPace {
   let gapMs = 0;
+  let againMs = 0;
   let answerMs = 0;
-  let successes = 0;
   let gaveAt = -Infinity;
-  /** Of the last turn: when it was, how long after the one before, and whether nothing else was asked for then. */
+  /** Of the last turn: when it was, and whether nothing else was asked for then. */
   let turnAt = -Infinity;
-  let sinceLast = Infinity;
   let wasAlone = false;
-  /** The last refusal came after few successes. */
-  let wasSoon = false;
+  /** The last turn for which something was given, and how long after the one before it that was, of the last ones. */
+  let givenTurnAt = -Infinity;
+  const given: number[] = [];
+  let inARow = 0;
 
   return {
     get isSet() {
@@ -55,8 +61,7 @@ export function createHostPace(): HostPace {
       return gapMs;
     },
     takeTurn(now, isAlone) {
-      const at = Math.max(now, turnAt + gapMs);
-      sinceLast = at - turnAt;
+      const at = Math.max(now, turnAt + (againMs || gapMs));
       turnAt = at;
       wasAlone = isAlone;
       return at - now;
@@ -66,19 +71,23 @@ export function createHostPace(): HostPace {
     },
     onSuccess(now) {
       gaveAt = now;
-      successes += 1;
-      gapMs *= QUICKER;
+      againMs = 0;
+      given.push(wasAlone ? turnAt - givenTurnAt : 0);
+      if (given.length > GIVEN_MAX) given.shift();
+      givenTurnAt = turnAt;
+      inARow += 1;
+      gapMs *= inARow > WIDER_AFTER ? MUCH_QUICKER : QUICKER;
       if (gapMs < answerMs) gapMs = 0;
     },
     onRefused(now) {
+      inARow = 0;
       const gives = now - gaveAt <= Math.max(GIVING_MS, GIVING_TURNS * gapMs);
-      const isSoon = wasAlone && successes <= FEW;
-      if (gives && isSoon && (wasSoon || gapMs > 0)) {
-        const from = gapMs || Math.min(Math.max(sinceLast, FIRST_GAP_MS_MIN), FIRST_GAP_MS_MAX);
-        gapMs = Math.min(from * (successes === 0 ? FAR_SLOWER : SLOWER), GAP_MS_MAX);
-      }
-      wasSoon = isSoon;
-      successes = 0;
+      if (!wasAlone) return gives;
+      const sinceGivenMs = turnAt - givenTurnAt;
+      const boreMs = Math.min(...given);
+      if (gives && given.length >= GIVEN_MIN && sinceGivenMs < SOONER * boreMs) gapMs = Math.min(SLOWER * boreMs, GAP_MS_MAX);
+      const firstMs = AGAIN * (gapMs || Math.min(Math.max(sinceGivenMs, FIRST_GAP_MS_MIN), FIRST_GAP_MS_MAX));
+      againMs = gives ? Math.min(againMs > 0 ? 2 * againMs : firstMs, GAP_MS_MAX) : 0;
       return gives;
     },
   };

@@ -6,11 +6,11 @@ export type Waiters = {
   remove(batchId: string, waiter: Waiter): void;
   /** Admits the one whose turn it is, where any waits. */
   admitNext(): void;
-  /** Turns so many away, each for the reason that it is given: of the batch of which the most wait those that came last. */
+  /** Turns so many away that are not patient, each for the reason that it is given: one after the other the last of the batch of which the most wait. */
   turnAway(count: number, reasonOf: () => unknown): void;
 };
 
-export type Waiter = { admit(): void; turnAway(reason: unknown): void };
+export type Waiter = { isPatient: boolean; admit(): void; turnAway(reason: unknown): void };
 
 /**
  * Batches take turns, one of each, and those of one batch keep their order. First come, first served, ten images waited for all that
@@ -52,13 +52,14 @@ export function createWaiters(): Waiters {
       }
     },
     turnAway(many, reasonOf) {
-      for (const [batchId, ofBatch] of [...byBatch].toSorted(([, one], [, other]) => other.size - one.size)) {
-        if (many <= 0) return;
-        for (const waiter of [...ofBatch].slice(-many)) {
-          remove(batchId, waiter);
-          waiter.turnAway(reasonOf());
-          many -= 1;
-        }
+      if (many <= 0) return;
+      const lines = [...byBatch].map(([batchId, ofBatch]) => ({ batchId, rest: [...ofBatch].filter(({ isPatient }) => !isPatient) }));
+      for (let left = many; left > 0; left -= 1) {
+        const longest = lines.reduce((one, other) => (other.rest.length > one.rest.length ? other : one), { batchId: "", rest: [] });
+        const waiter = longest.rest.pop();
+        if (!waiter) return;
+        remove(longest.batchId, waiter);
+        waiter.turnAway(reasonOf());
       }
     },
   };

@@ -2,9 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Executor } from "../../db/connection/connect.ts";
 import { clearHostPause, listHostPauses, parseHostNews, pauseHost, strikeHost, type HostPause } from "../../db/host-pauses.ts";
 import { pauseKey, type Asker } from "../../domain/asker.ts";
-import { forgetOldest } from "../../domain/forget-oldest.ts";
+import { createFailuresInARow } from "../../domain/load/failures-in-a-row.ts";
 import { createHostAnswers } from "../../domain/load/host-answers.ts";
-import { FAILURES_MAX, HOST_LENGTH_MAX, nextStrike, triesEachBatch, whatHostDid, type HostDid } from "../../domain/load/host-pause.ts";
+import { HOST_LENGTH_MAX, nextStrike, triesEachBatch, whatHostDid, type HostDid } from "../../domain/load/host-pause.ts";
 import { createUnnamedPauses } from "../../domain/load/unnamed-pauses.ts";
 import type { Outcome } from "../../domain/outcome.ts";
 import type { StageFailure } from "../../domain/stage-result.ts";
@@ -22,10 +22,6 @@ type HostPausesDeps = {
 
 /** The floor under LISTEN. */
 const POLL_MS = 5_000;
-/** Hosts whose failures are counted; beyond, that of the one that failed longest ago begins anew. */
-const FAILING_HOSTS_MAX = 10_000;
-/** Of what is asked for at once, a limit of requests refuses all but one, and gives that after them: such are no failures in a row yet. */
-const BUSY_MS_MIN = 1_000;
 /** Between two readings: one of fifty thousand hosts takes 110 ms, and every host can send news meanwhile. */
 const REST_MS = 250;
 
@@ -38,8 +34,7 @@ const NOBODY: Asker = { batchId: "" };
 export class HostPauses implements HostWatch {
   readonly #deps: HostPausesDeps;
   readonly #paused = new Map<string, PausedHost>();
-  /** The failures in a row: since when, and of which batches. */
-  readonly #failures = new Map<string, { since: number; batchIds: readonly string[] }>();
+  readonly #failures = createFailuresInARow();
   readonly #apart = createBatchesApart();
   readonly #answers = createHostAnswers();
   readonly #unnamed = createUnnamedPauses();
@@ -99,7 +94,7 @@ export class HostPauses implements HostWatch {
     this.#answers.onGiven(key, this.#deps.now());
     this.#unnamed.onGiven(key);
     this.#apart.onGiven(key, asker.batchId, this.#deps.now());
-    this.#failures.delete(key);
+    this.#failures.onGiven(key);
     const known = this.#paused.get(key);
     if (!known) return;
     known.since = this.#deps.now();
@@ -176,17 +171,12 @@ export class HostPauses implements HostWatch {
     // Begun before the pause, which is known already, or the trial of a batch in it.
     if (known && known.until > this.#deps.now()) return;
     if (this.#apart.onFailed(key, batchId, failure, this.#deps.now())) return;
-    const { since, batchIds: earlier } = this.#failures.get(key) ?? { since: this.#deps.now(), batchIds: [] };
-    const batchIds = [...earlier, batchId];
     const isTrial = known !== undefined && known.strikes > 0;
-    const isTooSoon = failure.isBusy === true && this.#deps.now() - since < BUSY_MS_MIN;
-    if ((batchIds.length < FAILURES_MAX || isTooSoon) && !isTrial) {
-      this.#failures.delete(key);
-      this.#failures.set(key, { since, batchIds });
-      forgetOldest(this.#failures, FAILING_HOSTS_MAX);
-      return;
-    }
-    this.#failures.delete(key);
+    const at = this.#deps.now();
+    const batchIds = isTrial
+      ? this.#failures.end(key, batchId)
+      : this.#failures.onFailed(key, { batchId, isBusy: failure.isBusy === true, at });
+    if (batchIds === null) return;
     if (!isTrial && this.#apart.takeApart(key, new Set(batchIds), failure, this.#deps.now())) return;
     const isConfirmed = isTrial && !retry && known.reason === reason;
     const { strikes, pauseMs } = nextStrike(known?.strikes ?? 0, isConfirmed);

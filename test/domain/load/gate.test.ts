@@ -71,23 +71,24 @@ describe("a gate", () => {
       assert.deepEqual(await letIn(3), ["a5", "b3", "a6"]);
     });
 
-    test("those that came last are turned away, of the batch of which the most wait, and the others keep their turns", async () => {
+    test("those that came last are turned away, of the batch of which the most wait at that time, and the others keep their turns", async () => {
       const { gate, come, letIn } = startGate(1);
       const abort = new AbortController();
       const large = come("large", named("a", 0, 6), abort.signal);
-      const small = come("small", named("b", 0, 2));
+      const small = come("small", named("b", 0, 3));
+      const patient = gate.enter(NEVER, "patient", true);
       await letIn(0);
-      gate.turnAway(0, () => assert.fail("nobody"));
-      gate.turnAway(-Infinity, () => assert.fail("nobody"));
+      for (const none of [0, -1, -Infinity]) gate.turnAway(none, () => assert.fail("nobody"));
       let count = 0;
-      gate.turnAway(2, () => new Error(`turned away ${(count += 1)}`));
-      assert.equal(gate.waiting, 5);
-      await assert.rejects(large[4] ?? assert.fail(), /turned away 1/);
-      await assert.rejects(large[5] ?? assert.fail(), /turned away 2/);
-      assert.deepEqual(await letIn(3), ["a1", "b0", "a2"]);
-      gate.turnAway(10, () => new Error("all"));
-      await assert.rejects(large[3] ?? assert.fail(), /all/);
-      await assert.rejects(small[1] ?? assert.fail(), /all/);
+      gate.turnAway(5, () => new Error(`turned away ${(count += 1)}`));
+      assert.equal(gate.waiting, 4);
+      for (const [index, one] of [large[5], large[4], large[3], small[2], large[2]].entries())
+        await assert.rejects(one ?? assert.fail(), new RegExp(`turned away ${index + 1}$`), "from five and three to one and two");
+      assert.deepEqual(await letIn(2), ["a1", "b0"]);
+      gate.turnAway(10, () => new Error("all but who is patient"));
+      await assert.rejects(small[1] ?? assert.fail(), /all but/);
+      gate.leave();
+      await patient;
       abort.abort(new Error("called off too late"));
       assert.deepEqual([gate.inside, gate.waiting], [1, 0]);
     });

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createHostCrowd } from "../../../src/domain/load/host-crowd.ts";
 
-/** A host that is asked for so many at once, and has answered once, at 0. */
+/** A host that is asked for so many at once, and has been done with one, at 0. */
 function crowdOf({ value = 32, gapMs = 0, ms = 0 }) {
   const crowd = createHostCrowd({ value }, { gapMs });
   crowd.onBegin(0);
-  if (ms > 0) crowd.onAnswer(ms, 0);
+  if (ms > 0) crowd.onEnd(ms, 0);
   return crowd;
 }
 
@@ -20,14 +20,14 @@ describe("how many may wait for a host", () => {
     assert.equal(crowdOf({ ms: 30, value: 1.5, gapMs: 100 }).mayWait(0), 50);
   });
 
-  test("become fewer the longer a host lets us wait for its first answer", () => {
+  test("become fewer the longer a host lets us wait for its first image", () => {
     const crowd = crowdOf({});
     assert.equal(crowd.mayWait(0), Infinity);
     assert.deepEqual(
       [100, 1_000, 2_000, 60_000].map((now) => crowd.mayWait(now)),
       [1_600, 160, 80, 32],
     );
-    crowd.onAnswer(100, 60_000);
+    crowd.onEnd(100, 60_000);
     assert.equal(crowd.mayWait(60_000), 1_600);
   });
 
@@ -50,5 +50,8 @@ describe("how many may wait for a host", () => {
     assert.ok(returns.every((ms) => ms >= 2_500 && ms <= 60_000));
     const together = [...Map.groupBy(returns, (ms) => ms).values()].map(({ length }) => length);
     assert.ok(Math.max(...together) < 80);
+    // However often they were turned away, that is over a minute later.
+    crowd.onEnd(20, 70_000);
+    assert.ok(crowd.returnMs(70_000) < 10_000);
   });
 });
