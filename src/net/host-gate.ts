@@ -76,8 +76,9 @@ export function createHostGate({ max, perHostMax, turnsAway = false, now = () =>
       signal.throwIfAborted();
       const { gate: own, limit, pace, crowd } = findHost(host);
       if (own.inside === 0) crowd.onBegin(now());
-      if (line.isLong && !isPatient && own.waiting >= crowd.mayWait(now())) throw new HostCrowded(crowd.returnMs(now()));
-      await line.wait(own.enter(signal, batchId, isPatient));
+      const turn = own.enter(signal, batchId, isPatient);
+      if (line.isLong && own.waiting > crowd.mayWait(now())) own.turnAway(1, () => new HostCrowded(crowd.returnMs(now())));
+      await line.wait(turn);
       try {
         const turnMs = pace.takeTurn(now(), limit.value < 2);
         if (turnMs > 0) await line.wait(delay(Math.ceil(turnMs), undefined, { signal }).catch(() => signal.throwIfAborted()));

@@ -123,10 +123,10 @@ describe("the gate of hosts", () => {
     // No more of it wait, but for who was redirected to it; and when it is looked for, most that wait already do no longer.
     await come("slow.example", 10);
     await come("slow.example", 1, true);
-    assert.deepEqual([gate.waiting, crowded.length], [599, 10]);
+    assert.deepEqual([gate.waiting, crowded.length], [598, 11], "in place of another");
     await eventually("the look at those who wait", async () => gate.waiting === 231);
     assert.equal(crowded.length, 378);
-    assert.ok(crowded.every(({ delayMs }) => delayMs >= 2_500 && delayMs <= 60_000));
+    assert.ok(crowded.every(({ delayMs }) => delayMs >= 2_500 && delayMs <= 30_000));
   });
 
   test("asks a host that refuses what comes too soon for one at a time and less soon, also once it has been at rest", async () => {

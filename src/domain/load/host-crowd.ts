@@ -16,7 +16,7 @@ export type HostCrowd = {
 /** More would only wait here: each image that is turned away is two statements' part of work for the database. */
 const WAIT_MS = 5_000;
 /** By then a host may have become quicker, or others slower. */
-const RETURN_MS_MAX = 60_000;
+const RETURN_MS_MAX = 30_000;
 /** Those that come back at one time share a job. */
 const RETURN_STEP_MS = 500;
 /** Weight of a new time in its average. */
@@ -37,6 +37,8 @@ export function createHostCrowd(limit: Pick<HostLimit, "value">, pace: Pick<Host
   return {
     onBegin(now) {
       quietSince = now;
+      // Whatever was turned away, it has nothing to do.
+      nextAt = -Infinity;
     },
     onEnd(ms, now) {
       usual.add(ms);

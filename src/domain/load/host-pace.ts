@@ -1,3 +1,5 @@
+import { createAverage } from "./average.ts";
+
 /** How soon after one another a host is asked that does not bear it at once, though one at a time. All times are of a clock that only goes forward, in milliseconds. */
 export type HostPace = {
   /** It has a pace, and is asked for one at a time. */
@@ -22,6 +24,8 @@ const SOONER = 0.985;
 /** The gap is a fifth longer than what it bore at last, and shorter with each that it gives: of a dozen one is refused. */
 const SLOWER = 1.2;
 const QUICKER = 0.995;
+/** Nor longer than twice what it refused: between those that it gave there may have been its pauses. */
+const REFUSED = 2;
 /** After so many in a row its limit has become wider, or is none any more. */
 const WIDER_AFTER = 100;
 const MUCH_QUICKER = 0.97;
@@ -31,6 +35,8 @@ const GAP_MS_MAX = 1_000;
 const AGAIN = 1 / 4;
 const FIRST_GAP_MS_MIN = 8;
 const FIRST_GAP_MS_MAX = 500;
+/** Weight of a new answer's time in their average. */
+const NEW_WEIGHT = 1 / 16;
 /** A host that gave nothing for as long, or for four turns, refuses all. */
 const GIVING_MS = 1_000;
 const GIVING_TURNS = 4;
@@ -43,7 +49,7 @@ const GIVING_TURNS = 4;
 export function createHostPace(): HostPace {
   let gapMs = 0;
   let againMs = 0;
-  let answerMs = 0;
+  const answers = createAverage(NEW_WEIGHT);
   let gaveAt = -Infinity;
   /** Of the last turn: when it was, and whether nothing else was asked for then. */
   let turnAt = -Infinity;
@@ -66,9 +72,7 @@ export function createHostPace(): HostPace {
       wasAlone = isAlone;
       return at - now;
     },
-    onAnswer(ms) {
-      answerMs = ms;
-    },
+    onAnswer: answers.add,
     onSuccess(now) {
       gaveAt = now;
       againMs = 0;
@@ -77,7 +81,7 @@ export function createHostPace(): HostPace {
       givenTurnAt = turnAt;
       inARow += 1;
       gapMs *= inARow > WIDER_AFTER ? MUCH_QUICKER : QUICKER;
-      if (gapMs < answerMs) gapMs = 0;
+      if (gapMs < answers.value) gapMs = 0;
     },
     onRefused(now) {
       inARow = 0;
@@ -85,7 +89,8 @@ export function createHostPace(): HostPace {
       if (!wasAlone) return gives;
       const sinceGivenMs = turnAt - givenTurnAt;
       const boreMs = Math.min(...given);
-      if (gives && given.length >= GIVEN_MIN && sinceGivenMs < SOONER * boreMs) gapMs = Math.min(SLOWER * boreMs, GAP_MS_MAX);
+      if (gives && given.length >= GIVEN_MIN && sinceGivenMs < SOONER * boreMs)
+        gapMs = Math.min(SLOWER * boreMs, REFUSED * Math.max(sinceGivenMs, FIRST_GAP_MS_MIN), GAP_MS_MAX);
       const firstMs = AGAIN * (gapMs || Math.min(Math.max(sinceGivenMs, FIRST_GAP_MS_MIN), FIRST_GAP_MS_MAX));
       againMs = gives ? Math.min(againMs > 0 ? 2 * againMs : firstMs, GAP_MS_MAX) : 0;
       return gives;

@@ -16,8 +16,10 @@ const limitOf = (ms: number, from = -Infinity): Gives => {
   };
 };
 
-/** Asks for one at a time; an answer takes `ms`, a refusal no time. */
-function ask(pace: ReturnType<typeof createHostPace>, gives: Gives, { ms, until, from = 0 }: { ms: number; until: number; from?: number }) {
+/** Asks for one at a time; an answer takes `ms`, a refusal no time, and then `pauseMs`. */
+type Times = { ms: number; until: number; from?: number; pauseMs?: number };
+
+function ask(pace: ReturnType<typeof createHostPace>, gives: Gives, { ms, until, from = 0, pauseMs = 0 }: Times) {
   const seen = { given: 0, refused: 0, unborne: 0 };
   for (let now = from; now < until;) {
     now += pace.takeTurn(now, true);
@@ -29,7 +31,8 @@ function ask(pace: ReturnType<typeof createHostPace>, gives: Gives, { ms, until,
     } else {
       seen.refused += 1;
       now += 0.1;
-      if (pace.onRefused(now)) continue;
+      now += pauseMs;
+      if (pace.onRefused(now - pauseMs)) continue;
       // It is paused.
       seen.unborne += 1;
       now += 1_000;
@@ -50,6 +53,32 @@ describe("the pace of a host", () => {
         assert.ok(pace.isSet);
       }
     });
+
+  test("is kept where answers take longer than it now and then", () => {
+    const pace = createHostPace();
+    const gives = limitOf(100);
+    let [now, refused, count, random] = [0, 0, 0, 1];
+    while (now < 60_000) {
+      now += pace.takeTurn(now, true);
+      count += 1;
+      random = (random * 48_271) % 2_147_483_647;
+      const ms = 20 + (random % 160);
+      if (gives(now)) {
+        pace.onAnswer(ms);
+        pace.onSuccess((now += ms));
+      } else {
+        refused += 1;
+        pace.onRefused(now);
+      }
+    }
+    assert.ok(refused < 0.25 * count, `${refused} refused of ${count}`);
+  });
+
+  test("is found where the host asks for a pause each time, which is longer than its limit", () => {
+    const pace = createHostPace();
+    const { given } = ask(pace, limitOf(100), { ms: 30, until: 120_000, pauseMs: 1_000 });
+    assert.ok(given >= 500, `${given}, where 10 a second come without the pauses`);
+  });
 
   test("follows a limit that changes", () => {
     const pace = createHostPace();
