@@ -67,10 +67,7 @@ export const batch = pgTable(
     budgetFailedLate: integer("budget_failed_late").notNull().default(0),
     /** How many come well in each process: see db/come-images. */
     budgetCome: jsonb("budget_come").$type<StoredCome>().notNull().default({}),
-    /**
-     * 0 where shares were never counted; with each resume the batch's `sequence` then, which makes void what was counted in earlier rounds,
-     * and what was claimed in them.
-     */
+    /** 0 where shares were never counted; with each resume the batch's `sequence` then: what was counted or claimed before is void. */
     budgetRound: integer("budget_round").notNull().default(0),
     hostsPaused: integer("hosts_paused").notNull().default(0),
     /** Images in held_image whose share is paused. */
