@@ -18,7 +18,7 @@ export type StageFailure = {
   isOfCondition?: boolean;
   /** Its host had asked for patience before for this image. */
   isRefusedAgain?: boolean;
-  /** Its host, which gives others, is asked for one at a time, and less soon after one another than it was when it asked for patience. */
+  /** Its host, which asked for patience and gives others, is asked for less at once, or less soon, from then on. */
   isPaced?: boolean;
   /** Nothing is wrong with the image: no further file or connection could be opened for it, as `error` says. */
   lack?: { of: "files" | "ports"; error: Error };

@@ -20,7 +20,7 @@ type HostGate = {
   /** An answer began to come `ms` after it was asked for. */
   onAnswer(host: string, ms: number): void;
   onSlowDown(host: string): void;
-  /** Whether a host that asks for patience has it already: it is asked for one at a time, less soon after one another from now on. */
+  /** Whether a host that asks for patience need only be asked for less at once, or less soon, which it is from now on: it gives others. */
   onRefused(host: string): boolean;
   onLate(host: string): void;
   onSuccess(host: string): void;
@@ -52,7 +52,7 @@ export function createHostGate({ max, perHostMax, turnsAway = false, now = () =>
     const known = hosts.get(host);
     if (known) return known;
     const [limit, pace] = [createHostLimit(perHostMax), createHostPace()];
-    const made = { gate: createGate(() => (pace.isSet ? 1 : limit.value)), limit, pace, crowd: createHostCrowd(limit, pace) };
+    const made = { gate: createGate(() => (pace.gapMs > 0 ? 1 : limit.value)), limit, pace, crowd: createHostCrowd(limit, pace) };
     hosts.set(host, made);
     return made;
   };
@@ -61,7 +61,7 @@ export function createHostGate({ max, perHostMax, turnsAway = false, now = () =>
     if (gate.inside > 0 || gate.waiting > 0) return;
     // Nothing is kept of a host at rest that bore all that it was asked for, so that millions of hosts cost nothing.
     const known = hosts.get(host);
-    if (known?.limit.isAsNew && !known.pace.isSet) return void hosts.delete(host);
+    if (known?.limit.isAsNew && known.pace.gapMs === 0) return void hosts.delete(host);
     remembered.add(host);
     const forgotten = forgetOldest(remembered, REMEMBERED_MAX);
     if (forgotten !== undefined) hosts.delete(forgotten);
@@ -145,7 +145,7 @@ function tellersOf(
     onSuccess(host) {
       const known = hosts.get(host);
       known?.pace.onSuccess(now());
-      if (known?.pace.isSet === false) known.limit.onSuccess();
+      if (known?.pace.gapMs === 0) known.limit.onSuccess();
     },
   };
 }

@@ -2,9 +2,7 @@ import { createAverage } from "./average.ts";
 
 /** How soon after one another a host is asked that does not bear it at once, though one at a time. All times are of a clock that only goes forward, in milliseconds. */
 export type HostPace = {
-  /** It has a pace, and is asked for one at a time. */
-  readonly isSet: boolean;
-  /** 0 where none is set. */
+  /** Between two, which are asked for one at a time; 0 where it needs none. */
   readonly gapMs: number;
   /** One is to be asked for. How long it waits for its turn, which is its own from now on. `isAlone`: nothing else is being asked for. */
   takeTurn(now: number, isAlone: boolean): number;
@@ -60,9 +58,6 @@ export function createHostPace(): HostPace {
   let inARow = 0;
 
   return {
-    get isSet() {
-      return gapMs > 0;
-    },
     get gapMs() {
       return gapMs;
     },

@@ -152,7 +152,7 @@ export class HostPauses implements HostWatch {
     if (!isOfOne) this.#onAsked(key, failure.retryAfterMs ? pauseMs : null, failure, asker);
   }
 
-  /** `askedMs` is null where the host named no time: one that is asked less soon already is not paused then. */
+  /** `askedMs` is null where the host named no time: one that is asked for less instead is not paused then. */
   #onAsked(key: string, askedMs: number | null, { code: reason, isPaced }: StageFailure, { batchId }: Asker): void {
     if (askedMs === null && isPaced === true) return;
     const known = this.#paused.get(key);
