@@ -1,4 +1,5 @@
 import type { ImageCode } from "../domain/image-code.ts";
+import type { OutputFile } from "../domain/product-result.ts";
 import { freshCome, sumOfCome, withCome, type HandCome } from "./come-images.ts";
 import type { Tx } from "./connection/connect.ts";
 
@@ -18,16 +19,8 @@ export type SourceFacts = {
   sourceHeight: number | null;
 };
 
-export type OutputFacts = {
-  name: string;
-  fileName: string;
-  format: string;
-  width: number;
-  height: number;
-  bytes: number;
-  quality: number;
-  isKept: boolean;
-};
+/** The quality that was asked for, whatever came of it. */
+export type OutputFacts = Omit<OutputFile, "quality" | "encodeMs"> & { quality: number };
 
 export type SettledImage = ImageKey &
   StageMs & {
