@@ -88,13 +88,6 @@ describe("colours", { timeout: 120_000 }, () => {
 
   describe("said by numbers (ITU-T H.273) come to sRGB", () => {
     const [bt709, bt2020, displayP3, sRgb, linear, gamma28] = [1, 9, 12, 13, 8, 5];
-    const chunk = (type: string, ...data: number[]) => {
-      const body = Buffer.from([...Buffer.from(type), ...data]);
-      const whole = Buffer.concat([Buffer.alloc(4), body, Buffer.alloc(4)]);
-      whole.writeUInt32BE(data.length);
-      whole.writeUInt32BE(crc32(body), whole.length - 4);
-      return whole;
-    };
     const of = (red: number, green: number, blue: number) =>
       sharp({ create: { width: 60, height: 40, channels: 3, background: { r: red, g: green, b: blue } } });
     const png = async (image: Sharp, ...numbers: [primaries: number, transfer: number]) => {
@@ -220,13 +213,6 @@ describe("colours", { timeout: 120_000 }, () => {
       }
     });
     test("of a PNG of another gamma come out as light as browsers show them, the background as it is", async () => {
-      const chunk = (type: string, ...data: number[]) => {
-        const body = Buffer.from([...Buffer.from(type), ...data]);
-        const whole = Buffer.concat([Buffer.alloc(4), body, Buffer.alloc(4)]);
-        whole.writeUInt32BE(data.length);
-        whole.writeUInt32BE(crc32(body), whole.length - 4);
-        return whole;
-      };
       const gamma = (value: number) => chunk("gAMA", 0, value >> 16, (value >> 8) & 255, value & 255);
       const base = sharp({ create: { width: 60, height: 40, channels: 4, background: "#804020" } });
       const kinds = [base.clone(), base.clone().removeAlpha(), base.clone().toColourspace("rgb16")];
@@ -313,3 +299,12 @@ describe("colours", { timeout: 120_000 }, () => {
     });
   });
 });
+
+/** Of a PNG. */
+function chunk(type: string, ...data: number[]): Buffer {
+  const body = Buffer.from([...Buffer.from(type), ...data]);
+  const whole = Buffer.concat([Buffer.alloc(4), body, Buffer.alloc(4)]);
+  whole.writeUInt32BE(data.length);
+  whole.writeUInt32BE(crc32(body), whole.length - 4);
+  return whole;
+}
