@@ -10,7 +10,7 @@ export const BASE = "http://127.0.0.1:3000";
 export const RESULT_EXAMPLE = `S. No,Product Name,Input Image Urls,Output Image Urls,Status,Errors\n1,Mug,https://shop.example/mug.jpg,${BASE}/outputs/${TOKEN}/1-1.jpg,completed,\n`;
 export const FAILURES_EXAMPLE = "S. No,Product Name,Input Image Urls\n2,Cup,https://shop.example/gone.jpg\n";
 
-/** A `title` names the type in the document and in generated clients: see http/name-schemas.ts. */
+/** A `title` names the type in the document and in generated clients: see http/document/name-schemas.ts. */
 export const words = <const Values extends readonly string[]>(values: Values, description: string, more: { title?: string } = {}) =>
   Type.Unsafe<Values[number]>({ type: "string", enum: [...values], description, ...more });
 export const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);

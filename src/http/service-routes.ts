@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import Type from "typebox";
-import { SERVER } from "./openapi.ts";
+import { SERVER } from "./document/openapi.ts";
 import { HOSTLESS_PROBLEMS, problemResponses } from "./problem-responses.ts";
 
 export type ServiceDeps = { settings: { publicUrl: () => string }; isReady(): Promise<boolean>; isStopping(): boolean };

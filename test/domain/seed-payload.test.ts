@@ -10,7 +10,7 @@ import {
   type SeedBatch,
   type SeedPayload,
 } from "../../src/domain/seed-payload.ts";
-import { readLineCursor } from "../../src/http/cursor.ts";
+import { readLineCursor } from "../../src/http/batch/cursor.ts";
 
 const BASE = "https://img.shop.example";
 const BATCH: SeedBatch = {

@@ -9,7 +9,7 @@ import type { BatchRow } from "../../src/db/batches.ts";
 import type { RecordedProduct } from "../../src/domain/product-result.ts";
 import { MAIN_OUTPUT } from "../../src/domain/recipe.ts";
 import { createServer, type HttpDeps } from "../../src/http/server.ts";
-import type { ArchiveFiles } from "../../src/http/zip-outputs.ts";
+import type { ArchiveFiles } from "../../src/http/files/zip-outputs.ts";
 import { onCleanup } from "../support/cleanup.ts";
 
 const TOKEN = "A".repeat(22);

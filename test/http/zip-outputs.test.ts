@@ -7,8 +7,8 @@ import { buffer } from "node:stream/consumers";
 import { before, describe, test } from "node:test";
 import { crc32 } from "node:zlib";
 import yauzl from "yauzl";
-import { directoryRecord, endOfArchive, localHeader, toDosTime } from "../../src/http/zip-format.ts";
-import { zipOutputs, type ArchiveFiles, type ListedOutput } from "../../src/http/zip-outputs.ts";
+import { directoryRecord, endOfArchive, localHeader, toDosTime } from "../../src/http/files/zip-format.ts";
+import { zipOutputs, type ArchiveFiles, type ListedOutput } from "../../src/http/files/zip-outputs.ts";
 import { createTestFolder } from "../support/folder.ts";
 
 const AT = new Date(2026, 10, 28, 21, 30, 59);

@@ -1,10 +1,10 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
-import { REPORT_CSV_EXAMPLE, REPORT_EXAMPLE, ReportNameView } from "../contract/report.ts";
-import { ID, words } from "../contract/terms.ts";
-import { writeTable } from "../csv/write-table.ts";
-import { isReportTooLong, type OpenReport } from "../db/report/read-report.ts";
+import { REPORT_CSV_EXAMPLE, REPORT_EXAMPLE, ReportNameView } from "../../contract/report.ts";
+import { ID, words } from "../../contract/terms.ts";
+import { writeTable } from "../../csv/write-table.ts";
+import { isReportTooLong, type OpenReport } from "../../db/report/read-report.ts";
 import {
   isReportName,
   jsonOfRow,
@@ -16,10 +16,10 @@ import {
   REPORTS,
   type ReportFilter,
   type ReportName,
-} from "../domain/report.ts";
-import { getBatch, type BatchLookup } from "./get-batch.ts";
-import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
-import { ProblemError } from "./problems.ts";
+} from "../../domain/report.ts";
+import { getBatch, type BatchLookup } from "../batch/get-batch.ts";
+import { problemResponses, READ_PROBLEMS } from "../problem-responses.ts";
+import { ProblemError } from "../problems.ts";
 import { sendMade, type MadeDeps } from "./send-made.ts";
 
 export type ReportRouteDeps = BatchLookup &

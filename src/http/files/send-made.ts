@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { BatchRemovedError } from "../db/batches.ts";
-import type { Log } from "../observe/log.ts";
+import { BatchRemovedError } from "../../db/batches.ts";
+import type { Log } from "../../observe/log.ts";
 
 export type MadeDeps = {
   log: Pick<Log, "error" | "info">;

@@ -1,5 +1,5 @@
-import { endsInLine } from "../csv/ends-in-line.ts";
-import { faultIn, type ProblemError } from "./problems.ts";
+import { endsInLine } from "../../csv/ends-in-line.ts";
+import { faultIn, type ProblemError } from "../problems.ts";
 import { readableName, type ReceivedAddress, type ReceivedUpload } from "./receive-upload.ts";
 
 export type FetchDeps = {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { BatchParams, getBatch, getBatchInPath, type BatchLookup } from "./get-batch.ts";
-import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
-import { ProblemError } from "./problems.ts";
+import { CHANGE_PROBLEMS, problemResponses } from "../problem-responses.ts";
+import { ProblemError } from "../problems.ts";
 
 export type RemoveRouteDeps = BatchLookup & {
   /** False where there is no such batch, or it has not ended. */

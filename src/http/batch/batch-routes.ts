@@ -1,21 +1,21 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
-import type { AcceptedBatch } from "../contract/batch.ts";
-import { UploadForm, UploadHeaders, UploadQuery } from "../contract/upload.ts";
-import type { BatchRow } from "../db/batches.ts";
-import type { ProductPage } from "../db/list-products.ts";
-import type { WaitingHost } from "../db/waiting-hosts.ts";
-import { writeCursor } from "../domain/cursor.ts";
-import { ACCEPTED_HEADERS, acceptedHeaders, FOLLOW_HEADERS, followHeaders } from "./answer-headers.ts";
+import type { AcceptedBatch } from "../../contract/batch.ts";
+import { UploadForm, UploadHeaders, UploadQuery } from "../../contract/upload.ts";
+import type { BatchRow } from "../../db/batches.ts";
+import type { ProductPage } from "../../db/list-products.ts";
+import type { WaitingHost } from "../../db/waiting-hosts.ts";
+import { writeCursor } from "../../domain/cursor.ts";
+import { ACCEPTED_HEADERS, acceptedHeaders, FOLLOW_HEADERS, followHeaders } from "../upload/answer-headers.ts";
 import { viewBatch, viewProduct, viewWaitingHosts } from "./batch-view.ts";
 import { readBatchCursor, readLineCursor } from "./cursor.ts";
 import { BatchParams, getBatchInPath, type BatchLookup } from "./get-batch.ts";
-import { goneSignal } from "./gone-signal.ts";
-import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
+import { goneSignal } from "../gone-signal.ts";
+import { PRODUCTS_BODY, streamedBody } from "../document/openapi.ts";
 import { pageQuery, PRODUCTS_DEFAULT, PRODUCTS_MAX } from "./page-query.ts";
-import { problemResponses, PRODUCTS_PROBLEMS, READ_PROBLEMS } from "./problem-responses.ts";
-import { receiveAny } from "./receive-any.ts";
-import { takeUpload, type TakeDeps } from "./take-upload.ts";
+import { problemResponses, PRODUCTS_PROBLEMS, READ_PROBLEMS } from "../problem-responses.ts";
+import { receiveAny } from "../upload/receive-any.ts";
+import { takeUpload, type TakeDeps } from "../upload/take-upload.ts";
 
 export type BatchDeps = TakeDeps &
   BatchLookup & {

@@ -1,21 +1,21 @@
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
-import type { BatchStatusView } from "../contract/status.ts";
-import { RequestId } from "../contract/terms.ts";
-import type { BatchRow } from "../db/batches.ts";
-import type { ProductPage } from "../db/list-products.ts";
-import { resultCsvUrl } from "../domain/batch-event.ts";
-import { writeCursor } from "../domain/cursor.ts";
-import type { ProductResult } from "../domain/product-result.ts";
-import { viewSeedProduct } from "../domain/seed-payload.ts";
-import { FOLLOW_HEADERS, followHeaders } from "./answer-headers.ts";
+import type { BatchStatusView } from "../../contract/status.ts";
+import { RequestId } from "../../contract/terms.ts";
+import type { BatchRow } from "../../db/batches.ts";
+import type { ProductPage } from "../../db/list-products.ts";
+import { resultCsvUrl } from "../../domain/batch-event.ts";
+import { writeCursor } from "../../domain/cursor.ts";
+import type { ProductResult } from "../../domain/product-result.ts";
+import { viewSeedProduct } from "../../domain/seed-payload.ts";
+import { FOLLOW_HEADERS, followHeaders } from "../upload/answer-headers.ts";
 import { viewState } from "./batch-view.ts";
 import { readLineCursor } from "./cursor.ts";
 import { getBatch, type BatchLookup } from "./get-batch.ts";
-import { goneSignal } from "./gone-signal.ts";
+import { goneSignal } from "../gone-signal.ts";
 import { pageQuery, PRODUCTS_DEFAULT, PRODUCTS_MAX } from "./page-query.ts";
-import { problemResponses, READ_PROBLEMS } from "./problem-responses.ts";
-import { ProblemError } from "./problems.ts";
+import { problemResponses, READ_PROBLEMS } from "../problem-responses.ts";
+import { ProblemError } from "../problems.ts";
 
 export type StatusDeps = BatchLookup & {
   settings: { publicUrl: () => string };

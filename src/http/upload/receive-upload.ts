@@ -5,10 +5,10 @@ import { Transform, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { MultipartFile, MultipartValue } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
-import { errorCode } from "../domain/error-code.ts";
-import { ProblemError } from "./problems.ts";
+import { errorCode } from "../../domain/error-code.ts";
+import { ProblemError } from "../problems.ts";
 import type { GivenOptions } from "./read-options.ts";
-import { LINGER_MS, readOff } from "./read-off.ts";
+import { LINGER_MS, readOff } from "../read-off.ts";
 
 export type ReceivedUpload = GivenOptions & { path: string; bytes: number; fileName: string | null };
 /** What stands for the file where its CSV is still to be fetched. */

@@ -1,9 +1,9 @@
 import type { FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
-import { ID } from "../contract/terms.ts";
-import type { BatchRow } from "../db/batches.ts";
-import { isUuid } from "../domain/ids.ts";
-import { ProblemError } from "./problems.ts";
+import { ID } from "../../contract/terms.ts";
+import type { BatchRow } from "../../db/batches.ts";
+import { isUuid } from "../../domain/ids.ts";
+import { ProblemError } from "../problems.ts";
 
 export type BatchLookup = { findBatch(batchId: string): Promise<BatchRow | null> };
 

@@ -1,12 +1,12 @@
-import { AcceptedBatch, Batch, BatchList, Product, ProductList, ResumeRequest } from "../contract/batch.ts";
-import { BatchStatusView } from "../contract/status.ts";
-import { BatchEvent, SeedEvent } from "../contract/event.ts";
-import { Preflight, PreflightRequest } from "../contract/preflight.ts";
-import { Problem } from "../contract/problem.ts";
-import { PROBLEM_EXAMPLES } from "../contract/problem-examples.ts";
-import { Report } from "../contract/report.ts";
-import { ID } from "../contract/terms.ts";
-import { Accepted, BatchRequest, CSV_EXAMPLE, ProductInput } from "../contract/upload.ts";
+import { AcceptedBatch, Batch, BatchList, Product, ProductList, ResumeRequest } from "../../contract/batch.ts";
+import { BatchStatusView } from "../../contract/status.ts";
+import { BatchEvent, SeedEvent } from "../../contract/event.ts";
+import { Preflight, PreflightRequest } from "../../contract/preflight.ts";
+import { Problem } from "../../contract/problem.ts";
+import { PROBLEM_EXAMPLES } from "../../contract/problem-examples.ts";
+import { Report } from "../../contract/report.ts";
+import { ID } from "../../contract/terms.ts";
+import { Accepted, BatchRequest, CSV_EXAMPLE, ProductInput } from "../../contract/upload.ts";
 import { nameSchemas } from "./name-schemas.ts";
 
 /** The shapes that the document names; routes refer to them by `$id`. */

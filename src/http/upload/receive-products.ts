@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import type { Readable } from "node:stream";
 import type { FastifyRequest } from "fastify";
-import { TABLE_LAYOUT } from "../csv/products-table.ts";
-import { writeProducts } from "../intake/write-products.ts";
-import { ProblemError } from "./problems.ts";
+import { TABLE_LAYOUT } from "../../csv/products-table.ts";
+import { writeProducts } from "../../intake/write-products.ts";
+import { ProblemError } from "../problems.ts";
 import { readableName, readBody, uploadTooLarge, type ReceiveDeps, type ReceivedAddress, type ReceivedUpload } from "./receive-upload.ts";
 
 /** Parsed at once, some 10 ms a megabyte: what is larger comes line by line. */

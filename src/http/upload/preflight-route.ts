@@ -1,11 +1,11 @@
 import type { FastifyInstance } from "fastify";
-import { PreflightForm, PreflightQuery, type Preflight } from "../contract/preflight.ts";
-import type { CsvProblem } from "../domain/csv-problem.ts";
-import type { PreflightOrder } from "../intake/preflight.ts";
-import { goneSignal } from "./gone-signal.ts";
-import { PRODUCTS_BODY, streamedBody } from "./openapi.ts";
-import { problemResponses, PREFLIGHT_PROBLEMS } from "./problem-responses.ts";
-import { ProblemError } from "./problems.ts";
+import { PreflightForm, PreflightQuery, type Preflight } from "../../contract/preflight.ts";
+import type { CsvProblem } from "../../domain/csv-problem.ts";
+import type { PreflightOrder } from "../../intake/preflight.ts";
+import { goneSignal } from "../gone-signal.ts";
+import { PRODUCTS_BODY, streamedBody } from "../document/openapi.ts";
+import { problemResponses, PREFLIGHT_PROBLEMS } from "../problem-responses.ts";
+import { ProblemError } from "../problems.ts";
 import { readPreflightOptions } from "./read-options.ts";
 import { receiveAny } from "./receive-any.ts";
 import { withUpload, type TakeDeps } from "./take-upload.ts";

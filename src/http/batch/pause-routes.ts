@@ -1,14 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
 import { Check } from "typebox/schema";
-import { ResumeRequest } from "../contract/batch.ts";
-import type { BatchRow } from "../db/batches.ts";
-import type { BudgetChange } from "../db/pause-batch.ts";
-import { HOST_LENGTH_MAX } from "../domain/load/host-pause.ts";
+import { ResumeRequest } from "../../contract/batch.ts";
+import type { BatchRow } from "../../db/batches.ts";
+import type { BudgetChange } from "../../db/pause-batch.ts";
+import { HOST_LENGTH_MAX } from "../../domain/load/host-pause.ts";
 import { viewBatch } from "./batch-view.ts";
 import { BatchParams, getBatch, getBatchInPath, type BatchLookup } from "./get-batch.ts";
-import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
-import { faultIn, ProblemError } from "./problems.ts";
+import { CHANGE_PROBLEMS, problemResponses } from "../problem-responses.ts";
+import { faultIn, ProblemError } from "../problems.ts";
 import { readSmallJson } from "./read-small-json.ts";
 
 export type PauseRouteDeps = BatchLookup & {

@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { crc32 } from "node:zlib";
-import type { StoredFile } from "../storage/storage.ts";
-import { lostOutput } from "./problems.ts";
+import type { StoredFile } from "../../storage/storage.ts";
+import { lostOutput } from "../problems.ts";
 import { directoryRecord, endOfArchive, localHeader, toDosTime, type DosTime } from "./zip-format.ts";
 
 /** As its row has it. */

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { BatchRow } from "../db/batches.ts";
+import type { BatchRow } from "../../db/batches.ts";
 import { viewBatch } from "./batch-view.ts";
 import { BatchParams, getBatch, getBatchInPath, type BatchLookup } from "./get-batch.ts";
-import { CHANGE_PROBLEMS, problemResponses } from "./problem-responses.ts";
-import { faultIn, ProblemError } from "./problems.ts";
+import { CHANGE_PROBLEMS, problemResponses } from "../problem-responses.ts";
+import { faultIn, ProblemError } from "../problems.ts";
 import { readSmallJson } from "./read-small-json.ts";
 
 export type CancelRouteDeps = BatchLookup & {

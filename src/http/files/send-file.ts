@@ -1,9 +1,9 @@
 import { close, createReadStream, open, read, type ReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { StoredFile } from "../storage/storage.ts";
-import { problemResponses } from "./problem-responses.ts";
-import { ProblemError } from "./problems.ts";
+import type { StoredFile } from "../../storage/storage.ts";
+import { problemResponses } from "../problem-responses.ts";
+import { ProblemError } from "../problems.ts";
 import type { MadeDeps } from "./send-made.ts";
 
 type SendableFile = StoredFile & {

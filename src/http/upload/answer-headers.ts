@@ -1,4 +1,4 @@
-import type { BatchRow } from "../db/batches.ts";
+import type { BatchRow } from "../../db/batches.ts";
 import type { Taken } from "./take-upload.ts";
 
 /** What goes with the answer to an upload, for the document. */

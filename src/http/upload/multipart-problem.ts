@@ -1,4 +1,4 @@
-import { ProblemError } from "./problems.ts";
+import { ProblemError } from "../problems.ts";
 import { FIELDS_MAX } from "./receive-upload.ts";
 
 /** What the multipart parser threw: its plugin's errors have codes, busboy's own only words. */

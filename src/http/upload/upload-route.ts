@@ -1,10 +1,10 @@
 import type { FastifyInstance } from "fastify";
-import { UploadForm, UploadHeaders, UploadQuery, type Accepted } from "../contract/upload.ts";
-import { resultCsvUrl, statusUrl } from "../domain/batch-event.ts";
+import { UploadForm, UploadHeaders, UploadQuery, type Accepted } from "../../contract/upload.ts";
+import { resultCsvUrl, statusUrl } from "../../domain/batch-event.ts";
 import { ACCEPTED_HEADERS, acceptedHeaders } from "./answer-headers.ts";
-import { goneSignal } from "./gone-signal.ts";
-import { CSV_BODY, streamedBody } from "./openapi.ts";
-import { problemResponses, UPLOAD_PROBLEMS } from "./problem-responses.ts";
+import { goneSignal } from "../gone-signal.ts";
+import { CSV_BODY, streamedBody } from "../document/openapi.ts";
+import { problemResponses, UPLOAD_PROBLEMS } from "../problem-responses.ts";
 import { receiveFile } from "./receive-upload.ts";
 import { takeUpload, type TakeDeps, type Taken } from "./take-upload.ts";
 

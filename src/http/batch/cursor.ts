@@ -1,4 +1,4 @@
-import { ProblemError } from "./problems.ts";
+import { ProblemError } from "../problems.ts";
 
 export function readLineCursor(cursor: string | undefined): number {
   return cursor === undefined ? 0 : Number(readCursor(cursor, /^line:(\d{1,9})$/));

@@ -1,12 +1,12 @@
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
-import { Token } from "../contract/terms.ts";
-import { isFileName } from "../domain/file-name.ts";
-import { isToken } from "../domain/ids.ts";
-import { FORMAT_FILES } from "../domain/recipe.ts";
-import type { StoredFile } from "../storage/storage.ts";
-import { problemResponses } from "./problem-responses.ts";
-import { lostOutput, ProblemError } from "./problems.ts";
+import { Token } from "../../contract/terms.ts";
+import { isFileName } from "../../domain/file-name.ts";
+import { isToken } from "../../domain/ids.ts";
+import { FORMAT_FILES } from "../../domain/recipe.ts";
+import type { StoredFile } from "../../storage/storage.ts";
+import { problemResponses } from "../problem-responses.ts";
+import { lostOutput, ProblemError } from "../problems.ts";
 import { fileHeaders, partialResponses, sendFile, type SendDeps } from "./send-file.ts";
 
 export type OutputDeps = SendDeps & {

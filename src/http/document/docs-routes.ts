@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
-import { ProblemError } from "./problems.ts";
+import { ProblemError } from "../problems.ts";
 
 const PAGE = "/docs/";
 const SCRIPT = "/docs/js/scalar.js";
@@ -30,7 +30,7 @@ async function loadRenderer(): Promise<FastifyInstance> {
   const renderer = Fastify();
   await renderer.register(scalar, {
     routePrefix: "/docs",
-    configuration: { url: "../openapi.json", telemetry: false, withDefaultFonts: false },
+    configuration: { url: "../../openapi.json", telemetry: false, withDefaultFonts: false },
   });
   return renderer;
 }

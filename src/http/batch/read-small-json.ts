@@ -1,8 +1,8 @@
 import type { Readable } from "node:stream";
 import type { FastifyRequest } from "fastify";
-import { ProblemError, unsupportedMediaType } from "./problems.ts";
-import { readOff } from "./read-off.ts";
-import { readBody } from "./receive-upload.ts";
+import { ProblemError, unsupportedMediaType } from "../problems.ts";
+import { readOff } from "../read-off.ts";
+import { readBody } from "../upload/receive-upload.ts";
 
 /** Many times what the two numbers of a resume take. */
 const BODY_BYTES_MAX = 1024;
