@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { followBatch } from "../../src/cli/follow-batch.ts";
+import { followBatch } from "../../src/cli/process/follow-batch.ts";
 import type { ProgressState } from "../../src/cli/progress.ts";
 import { findBatch } from "../../src/db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../../src/db/connection/connect.ts";

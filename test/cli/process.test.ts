@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/
 import { join } from "node:path";
 import { before, beforeEach, describe, test } from "node:test";
 import sharp from "sharp";
-import { STATE_FOLDER } from "../../src/cli/run-record.ts";
+import { STATE_FOLDER } from "../../src/cli/process/run-record.ts";
 import { placeCluster } from "../support/cluster.ts";
 import { runCommand } from "../support/command.ts";
 import { rowsByFastCsv } from "../support/csv.ts";

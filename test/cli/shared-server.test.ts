@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import pg from "pg";
-import { openDatabase } from "../../src/cli/open-database.ts";
+import { openDatabase } from "../../src/cli/report/open-database.ts";
 import { shareFolder } from "../../src/db/connection/ownership.ts";
 import { useServer } from "../../src/db/connection/use-server.ts";
 import { startEmbeddedPostgres } from "../../src/embedded/embedded-postgres.ts";

@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { listenOnLoopback } from "../../src/cli/listen-on-loopback.ts";
+import { listenOnLoopback } from "../../src/cli/demo/listen-on-loopback.ts";
 import { onCleanup } from "./cleanup.ts";
 
 /** Serves on loopback until it is closed, at the latest when the caller's tests are over. */

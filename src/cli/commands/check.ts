@@ -15,5 +15,5 @@ export function addCheck(program: Command): void {
     .option("--json", "print what POST /v1/preflight answers");
   addReadingOptions(command)
     .addHelpText("after", EXIT_CODES)
-    .action(async (file: string, flags: Record<string, unknown>) => (await import("../check.ts")).check(file, flags));
+    .action(async (file: string, flags: Record<string, unknown>) => (await import("../check/check.ts")).check(file, flags));
 }

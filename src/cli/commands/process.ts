@@ -36,5 +36,5 @@ export function addProcess(program: Command): void {
     .optionsGroup("Reading FILE:");
   addReadingOptions(command)
     .addHelpText("after", EXIT_CODES)
-    .action(async (file: string, flags: Record<string, unknown>) => (await import("../process-file.ts")).processFile(file, flags));
+    .action(async (file: string, flags: Record<string, unknown>) => (await import("../process/process-file.ts")).processFile(file, flags));
 }

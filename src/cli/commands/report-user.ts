@@ -11,16 +11,16 @@ export function addReportUser(program: Command): void {
     .argument("<NAME>", "lower-case letters, digits and _")
     .option("--rotate", "give one that is there a new password")
     .action(async (name: string, flags: { rotate?: boolean }) =>
-      (await import("../report-user.ts")).reportUser({ action: flags.rotate ? "rotate" : "create", name }),
+      (await import("../report/report-user.ts")).reportUser({ action: flags.rotate ? "rotate" : "create", name }),
     );
   command
     .command("rotate")
     .description("gives it a new password, prints the connection string, and ends its sessions")
     .argument("<NAME>", "a role that report-user has made")
-    .action(async (name: string) => (await import("../report-user.ts")).reportUser({ action: "rotate", name }));
+    .action(async (name: string) => (await import("../report/report-user.ts")).reportUser({ action: "rotate", name }));
   command
     .command("drop")
     .description("ends its sessions and removes it")
     .argument("<NAME>", "a role that report-user has made")
-    .action(async (name: string) => (await import("../report-user.ts")).reportUser({ action: "drop", name }));
+    .action(async (name: string) => (await import("../report/report-user.ts")).reportUser({ action: "drop", name }));
 }

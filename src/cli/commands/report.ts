@@ -12,5 +12,5 @@ export function addReport(program: Command): void {
     .option("--since <WHEN>", "from then on: 2026-11-24, 2026-11-24T08:00Z, or 24h, 7d ago")
     .option("--until <WHEN>", "before then")
     .option("--limit <N>", "at most so many rows, the newest first; a table has 1,000 unless told otherwise")
-    .action(async (name: string, flags: Record<string, string>) => (await import("../report.ts")).report({ name, ...flags }));
+    .action(async (name: string, flags: Record<string, string>) => (await import("../report/report.ts")).report({ name, ...flags }));
 }

@@ -1,7 +1,7 @@
-import type { Preflight } from "../contract/preflight.ts";
-import { DIALECTS } from "../csv/dialects/all.ts";
-import { counted, withoutControls, duration, list, number } from "./plain-words.ts";
-import { nameFlags } from "./read-flags.ts";
+import type { Preflight } from "../../contract/preflight.ts";
+import { DIALECTS } from "../../csv/dialects/all.ts";
+import { counted, withoutControls, duration, list, number } from "../plain-words.ts";
+import { nameFlags } from "../read-flags.ts";
 
 type Probe = NonNullable<Preflight["probe"]>;
 
@@ -9,7 +9,7 @@ const HOSTS_SHOWN = 10;
 const COLUMN_WIDTH = 12;
 
 /** A preflight as people read it. */
-export function writeReport(report: Preflight): string {
+export function writePreflight(report: Preflight): string {
   const lines = [
     headline(report),
     "",

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import type { Config } from "../config.ts";
-import { hasCluster } from "../embedded/cluster.ts";
-import { openEmbedded } from "./open-embedded.ts";
+import type { Config } from "../../config.ts";
+import { hasCluster } from "../../embedded/cluster.ts";
+import { openEmbedded } from "../open-embedded.ts";
 
 export type OpenedDatabase = {
   url: string;

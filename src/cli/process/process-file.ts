@@ -1,11 +1,11 @@
-import { ConfigError } from "../config.ts";
-import { endProcess } from "./end-process.ts";
-import { watchForInterruption } from "./interruption.ts";
+import { ConfigError } from "../../config.ts";
+import { endProcess } from "../end-process.ts";
+import { watchForInterruption } from "../interruption.ts";
 import { readOrder } from "./process-order.ts";
-import { createProgress } from "./progress.ts";
+import { createProgress } from "../progress.ts";
 import { runFile } from "./run-file.ts";
-import { exitCodeOf, jsonOfFailure, jsonOfRun, writeSummary } from "./run-report.ts";
-import { Unusable } from "./unusable.ts";
+import { exitCodeOf, jsonOfFailure, jsonOfRun, writeSummary } from "./describe-run.ts";
+import { Unusable } from "../unusable.ts";
 
 /** Something on our side stopped it; 1 says that images failed, and 2 that the caller has to mend something. */
 const COULD_NOT_GO_ON = 3;

@@ -1,4 +1,4 @@
-import type { ReportCell } from "../domain/report.ts";
+import type { ReportCell } from "../../domain/report.ts";
 
 /** Rows as psql prints them: headers centred, numbers to the right, null as nothing, and below how many rows there are. */
 export function formatTable(columns: readonly string[], rows: readonly (readonly ReportCell[])[]): string {

@@ -2,16 +2,16 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { CATALOGUE_LIMITS } from "../csv/limits.ts";
-import type { UploadWarning } from "../domain/csv-problem.ts";
-import { surveyCatalogue } from "../intake/survey-catalogue.ts";
+import { CATALOGUE_LIMITS } from "../../csv/limits.ts";
+import type { UploadWarning } from "../../domain/csv-problem.ts";
+import { surveyCatalogue } from "../../intake/survey-catalogue.ts";
 import { RESULT_NAMES } from "./export-run.ts";
 import { RefusedFile } from "./finished-run.ts";
-import { openFile, type OpenedFile } from "./open-file.ts";
-import { shownPath } from "./plain-words.ts";
+import { openFile, type OpenedFile } from "../open-file.ts";
+import { shownPath } from "../plain-words.ts";
 import type { ProcessOrder } from "./process-order.ts";
 import { differences, newRecord, readRecord, STATE_FOLDER, type RunRecord } from "./run-record.ts";
-import { Unusable } from "./unusable.ts";
+import { Unusable } from "../unusable.ts";
 
 /** `known`: the run record that the folder held when it was looked at; `record`: the one that it is to hold, the same where a run goes on. */
 export type PreparedRun = { csv: OpenedFile; warnings: UploadWarning[]; known: RunRecord | null; record: RunRecord };

@@ -3,16 +3,16 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { CatalogueFacts } from "../csv/read-catalogue.ts";
-import type { ResultShape } from "../csv/write-result.ts";
-import { writeFailuresFile, writeResultFile } from "../csv/write-result-file.ts";
-import type { BatchRow } from "../db/batches.ts";
-import type { Executor } from "../db/connection/connect.ts";
-import { recordPages } from "../db/list-products.ts";
-import { listOutputs, listUnknownOutputs } from "../db/outputs.ts";
-import { outputNames } from "../domain/recipe.ts";
-import { isLinkOrCopy, linkOrCopy } from "../storage/link-or-copy.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { CatalogueFacts } from "../../csv/read-catalogue.ts";
+import type { ResultShape } from "../../csv/write-result.ts";
+import { writeFailuresFile, writeResultFile } from "../../csv/write-result-file.ts";
+import type { BatchRow } from "../../db/batches.ts";
+import type { Executor } from "../../db/connection/connect.ts";
+import { recordPages } from "../../db/list-products.ts";
+import { listOutputs, listUnknownOutputs } from "../../db/outputs.ts";
+import { outputNames } from "../../domain/recipe.ts";
+import { isLinkOrCopy, linkOrCopy } from "../../storage/link-or-copy.ts";
+import type { Storage } from "../../storage/storage.ts";
 
 const IMAGES = "images";
 /** What a run writes into its folder. */

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { countsOf, settledOf } from "../domain/batch-state.ts";
-import { beginningOf, withoutQuery } from "../domain/image-url.ts";
-import type { FailureCount } from "../db/report/count-failures.ts";
-import { IMAGE_CODES } from "../domain/image-code.ts";
+import { countsOf, settledOf } from "../../domain/batch-state.ts";
+import { beginningOf, withoutQuery } from "../../domain/image-url.ts";
+import type { FailureCount } from "../../db/report/count-failures.ts";
+import { IMAGE_CODES } from "../../domain/image-code.ts";
 import { RefusedFile, type FinishedRun } from "./finished-run.ts";
-import { counted, withoutControls, duration, number, shownPath } from "./plain-words.ts";
+import { counted, withoutControls, duration, number, shownPath } from "../plain-words.ts";
 
 export function exitCodeOf({ batch }: FinishedRun): 0 | 1 {
   return batch.outcome === "all" ? 0 : 1;

@@ -1,10 +1,10 @@
-import type { BatchRow } from "../db/batches.ts";
-import type { FailureCount } from "../db/report/count-failures.ts";
-import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
-import { describeProblems } from "./check-report.ts";
-import { counted, withoutControls } from "./plain-words.ts";
+import type { BatchRow } from "../../db/batches.ts";
+import type { FailureCount } from "../../db/report/count-failures.ts";
+import type { CsvProblem, UploadWarning } from "../../domain/csv-problem.ts";
+import { describeProblems } from "../check/describe-preflight.ts";
+import { counted, withoutControls } from "../plain-words.ts";
 import type { ProcessOrder } from "./process-order.ts";
-import { Unusable } from "./unusable.ts";
+import { Unusable } from "../unusable.ts";
 
 export type FinishedRun = {
   order: ProcessOrder;

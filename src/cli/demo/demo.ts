@@ -1,16 +1,16 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { startApp } from "../app.ts";
-import { readConfig } from "../config.ts";
-import type { BatchStatusView } from "../contract/status.ts";
-import type { Accepted } from "../contract/upload.ts";
-import { createLog } from "../observe/log.ts";
+import { startApp } from "../../app.ts";
+import { readConfig } from "../../config.ts";
+import type { BatchStatusView } from "../../contract/status.ts";
+import type { Accepted } from "../../contract/upload.ts";
+import { createLog } from "../../observe/log.ts";
 import { startDemoOrigin } from "./demo-origin.ts";
-import { endProcess } from "./end-process.ts";
+import { endProcess } from "../end-process.ts";
 import { startDemoReceiver, type DemoReceiver } from "./demo-receiver.ts";
-import { watchForInterruption } from "./interruption.ts";
-import { createProgress } from "./progress.ts";
-import { settingsOfWork } from "./settings-of-work.ts";
+import { watchForInterruption } from "../interruption.ts";
+import { createProgress } from "../progress.ts";
+import { settingsOfWork } from "../settings-of-work.ts";
 
 const POLL_MS = 100;
 const DEMO_MS = 120_000;

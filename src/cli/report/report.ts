@@ -1,9 +1,9 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { readConfig } from "../config.ts";
-import { writeTable } from "../csv/write-table.ts";
-import { isReportMissing, isReportTooLong, openReport, type OpenReport } from "../db/report/read-report.ts";
-import { isUuid } from "../domain/ids.ts";
+import { readConfig } from "../../config.ts";
+import { writeTable } from "../../csv/write-table.ts";
+import { isReportMissing, isReportTooLong, openReport, type OpenReport } from "../../db/report/read-report.ts";
+import { isUuid } from "../../domain/ids.ts";
 import {
   isReportName,
   jsonOfRow,
@@ -13,10 +13,10 @@ import {
   REPORTS,
   type ReportFilter,
   type ReportName,
-} from "../domain/report.ts";
+} from "../../domain/report.ts";
 import { formatTable } from "./format-table.ts";
 import { openDatabase } from "./open-database.ts";
-import { Unusable } from "./unusable.ts";
+import { Unusable } from "../unusable.ts";
 
 /** As the command line gave them. */
 type ReportArgs = {

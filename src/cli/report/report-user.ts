@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { readConfig } from "../config.ts";
-import { withOwnConnection } from "../db/connection/own-connection.ts";
-import { checkRoleName, createReportRole, dropReportRole, ReportRoleError, rotateReportRole } from "../db/report/report-role.ts";
-import { withoutPassword } from "../domain/database-url.ts";
-import { scramVerifier } from "../domain/scram.ts";
+import { readConfig } from "../../config.ts";
+import { withOwnConnection } from "../../db/connection/own-connection.ts";
+import { checkRoleName, createReportRole, dropReportRole, ReportRoleError, rotateReportRole } from "../../db/report/report-role.ts";
+import { withoutPassword } from "../../domain/database-url.ts";
+import { scramVerifier } from "../../domain/scram.ts";
 import { openDatabase, type OpenedDatabase } from "./open-database.ts";
-import { Unusable } from "./unusable.ts";
+import { Unusable } from "../unusable.ts";
 
 /** As the command line gave them. */
 type ReportUserArgs = { action: "create" | "rotate" | "drop"; name: string };

@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import { makeSamplePhoto, type SamplePhoto } from "../image/sample-photo.ts";
+import { makeSamplePhoto, type SamplePhoto } from "../../image/sample-photo.ts";
 import { listenOnLoopback } from "./listen-on-loopback.ts";
 
 type DemoOrigin = { url: string; catalogue: string; imagesThatShouldFail: number; close(): void };

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { errorCode } from "../domain/error-code.ts";
-import { Unusable } from "./unusable.ts";
+import { errorCode } from "../../domain/error-code.ts";
+import { Unusable } from "../unusable.ts";
 
 /** Which file and options a folder is for. The batch of the run has the record's id in its metadata. */
 export type RunRecord = {

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { readOptions } from "../http/upload/read-options.ts";
-import type { BatchOptions } from "../intake/upload.ts";
-import { withoutControls, shownPath } from "./plain-words.ts";
-import { readFlags } from "./read-flags.ts";
-import { Unusable } from "./unusable.ts";
+import { readOptions } from "../../http/upload/read-options.ts";
+import type { BatchOptions } from "../../intake/upload.ts";
+import { withoutControls, shownPath } from "../plain-words.ts";
+import { readFlags } from "../read-flags.ts";
+import { Unusable } from "../unusable.ts";
 
 /** One file and its folder. `again`: a finished folder is worked once more. */
 export type ProcessOrder = { file: string; dir: string; again: boolean; publicUrl: string | null; options: BatchOptions };

@@ -1,16 +1,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readConfig } from "../config.ts";
-import type { Preflight } from "../contract/preflight.ts";
-import { readPreflightOptions } from "../http/upload/read-options.ts";
-import { surveyCatalogue } from "../intake/survey-catalogue.ts";
-import { wirePreflight } from "../wire/preflight.ts";
-import { writeReport } from "./check-report.ts";
-import { watchForInterruption } from "./interruption.ts";
-import { openFile, type OpenedFile } from "./open-file.ts";
-import { readFlags } from "./read-flags.ts";
-import { Unusable } from "./unusable.ts";
+import { readConfig } from "../../config.ts";
+import type { Preflight } from "../../contract/preflight.ts";
+import { readPreflightOptions } from "../../http/upload/read-options.ts";
+import { surveyCatalogue } from "../../intake/survey-catalogue.ts";
+import { wirePreflight } from "../../wire/preflight.ts";
+import { writePreflight } from "./describe-preflight.ts";
+import { watchForInterruption } from "../interruption.ts";
+import { openFile, type OpenedFile } from "../open-file.ts";
+import { readFlags } from "../read-flags.ts";
+import { Unusable } from "../unusable.ts";
 
 const HAS_PROBLEMS = 1;
 
@@ -21,7 +21,7 @@ export async function check(file: string, { json: isJson = false, ...flags }: Re
   const stopped = watchForInterruption(() => {});
   try {
     const report = await lookAt(await openFile(file, folder, stopped.signal), options, folder, stopped.signal);
-    process.stdout.write(isJson ? `${JSON.stringify(report, null, 2)}\n` : writeReport(report));
+    process.stdout.write(isJson ? `${JSON.stringify(report, null, 2)}\n` : writePreflight(report));
     process.exitCode = report.ok ? 0 : HAS_PROBLEMS;
   } catch (error) {
     if (!stopped.signal.aborted) throw error;
