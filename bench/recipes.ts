@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { EFFORTS, outputsOf, PRESETS, type Recipe } from "../src/domain/recipe.ts";
+import { EFFORTS, outputsOf, PRESETS, type Recipe } from "../src/domain/image/recipe.ts";
 import { encodeImage, restrictLibvips } from "../src/image/encode/encode.ts";
 import { inspectImage } from "../src/image/inspect.ts";
 import { makeSamplePhoto } from "../src/image/sample-photo.ts";

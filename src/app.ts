@@ -9,7 +9,7 @@ import { migrateDatabase } from "./db/connection/migrate.ts";
 import { withOwnConnection } from "./db/connection/own-connection.ts";
 import { isFolderShared, shareFolder, takeOwnership } from "./db/connection/ownership.ts";
 import { watchVersion } from "./db/connection/watch-version.ts";
-import { withoutPassword } from "./domain/database-url.ts";
+import { withoutPassword } from "./domain/secret/database-url.ts";
 import { openHeaderSeal } from "./wire/header-seal.ts";
 import { DataDirInUse } from "./embedded/cluster-lock.ts";
 import { startEmbeddedPostgres } from "./embedded/embedded-postgres.ts";

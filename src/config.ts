@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
-import { createAddressPolicy } from "./domain/address-policy.ts";
-import { withoutPassword } from "./domain/database-url.ts";
-import { SECRET_KEY_LENGTH_MIN } from "./domain/sealed.ts";
-import { WEBHOOK_PAYLOADS, type WebhookPayload } from "./domain/seed-payload.ts";
-import { isLoopbackUrl, isPublicUrl } from "./domain/public-url.ts";
+import { createAddressPolicy } from "./domain/url/address-policy.ts";
+import { withoutPassword } from "./domain/secret/database-url.ts";
+import { SECRET_KEY_LENGTH_MIN } from "./domain/secret/sealed.ts";
+import { WEBHOOK_PAYLOADS, type WebhookPayload } from "./domain/batch/seed-payload.ts";
+import { isLoopbackUrl, isPublicUrl } from "./domain/url/public-url.ts";
 import { isContact } from "./domain/user-agent.ts";
-import { findAuthorizationFault } from "./domain/webhook-authorization.ts";
-import { findSecretFault, SECRETS_MAX } from "./domain/webhook-signature.ts";
+import { findAuthorizationFault } from "./domain/secret/webhook-authorization.ts";
+import { findSecretFault, SECRETS_MAX } from "./domain/secret/webhook-signature.ts";
 import { defaultEncoderMb, defaultEncoders } from "./encoder-defaults.ts";
 import { createEnvReader, type EnvReader } from "./env-reader.ts";
 
@@ -92,7 +92,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, { 
     contact: readContact(read, "CONTACT") ?? publicContact(publicUrl),
     secretKey: readSecretKey(read, "SECRET_KEY"),
     encoders: read.integer("ENCODERS", defaultEncoders(), 1, 1_024),
-    // What would need more is refused with the number that it needs (domain/decode-cost.ts); 256 hold small images in every format.
+    // What would need more is refused with the number that it needs (domain/image/decode-cost.ts); 256 hold small images in every format.
     encoderMemoryBytes: read.integer("ENCODER_MEMORY_MB", defaultEncoderMb(databaseUrl), 256, 65_536) * MIB,
     downloads: read.integer("DOWNLOADS", 768, 1, 4_096),
     downloadsPerHost: read.integer("DOWNLOADS_PER_HOST", 64, 1, 1_024),

@@ -1,4 +1,4 @@
-import { findDatabaseUrlFault, withHost, withoutPassword } from "./domain/database-url.ts";
+import { findDatabaseUrlFault, withHost, withoutPassword } from "./domain/secret/database-url.ts";
 
 export type EnvReader = ReturnType<typeof createEnvReader>;
 

@@ -1,7 +1,7 @@
 import { startApp } from "../app.ts";
 import { readConfig } from "../config.ts";
-import { withoutPassword } from "../domain/database-url.ts";
-import { isPublicUrl, outputsNotPublic } from "../domain/public-url.ts";
+import { withoutPassword } from "../domain/secret/database-url.ts";
+import { isPublicUrl, outputsNotPublic } from "../domain/url/public-url.ts";
 import { createLog } from "../observe/log.ts";
 import { endAtOnce, endProcess } from "./end-process.ts";
 

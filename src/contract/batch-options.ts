@@ -1,9 +1,9 @@
 import Type from "typebox";
-import { REFRESHES } from "../domain/recipe.ts";
-import { WEBHOOK_PAYLOADS } from "../domain/seed-payload.ts";
-import { HEADER_HOSTS_MAX, SOURCE_HEADERS_CHARS_MAX } from "../domain/source-headers.ts";
-import { AUTHORIZATION_CHARS_MAX } from "../domain/webhook-authorization.ts";
-import { SECRET_CHARS_MIN } from "../domain/webhook-signature.ts";
+import { REFRESHES } from "../domain/image/recipe.ts";
+import { WEBHOOK_PAYLOADS } from "../domain/batch/seed-payload.ts";
+import { HEADER_HOSTS_MAX, SOURCE_HEADERS_CHARS_MAX } from "../domain/secret/source-headers.ts";
+import { AUTHORIZATION_CHARS_MAX } from "../domain/secret/webhook-authorization.ts";
+import { SECRET_CHARS_MIN } from "../domain/secret/webhook-signature.ts";
 import { Metadata, words } from "./terms.ts";
 
 const RUN_OPTIONS = {

@@ -1,7 +1,7 @@
 import Type, { type Static } from "typebox";
-import { URL_RULES } from "../domain/clean-image-url.ts";
-import { PRODUCT_STATUSES } from "../domain/product-result.ts";
-import { OUTPUT_FORMATS, PRESETS } from "../domain/recipe.ts";
+import { URL_RULES } from "../domain/url/clean-image-url.ts";
+import { PRODUCT_STATUSES } from "../domain/batch/product-result.ts";
+import { OUTPUT_FORMATS, PRESETS } from "../domain/image/recipe.ts";
 import { ImageError } from "./status.ts";
 import {
   BASE,

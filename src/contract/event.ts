@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
-import { EVENT_TYPES } from "../domain/batch-state.ts";
-import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX } from "../domain/seed-payload.ts";
+import { EVENT_TYPES } from "../domain/batch/batch-event.ts";
+import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX } from "../domain/batch/seed-payload.ts";
 import { PRODUCT_STATUS_EXAMPLE, ProductStatus } from "./status.ts";
 import {
   BASE,
@@ -122,7 +122,7 @@ export const BatchEvent = Type.Object(
 
 export type BatchEvent = Static<typeof BatchEvent>;
 
-/** The payload for receivers that were written for the seed (domain/seed-payload.ts). */
+/** The payload for receivers that were written for the seed (domain/batch/seed-payload.ts). */
 export const SeedEvent = Type.Object(
   {
     requestId: RequestId,

@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { CSV_PROBLEM_CODES, UPLOAD_WARNING_CODES } from "../domain/csv-problem.ts";
+import { CSV_PROBLEM_CODES, UPLOAD_WARNING_CODES } from "../domain/batch/csv-problem.ts";
 import { PROBLEMS } from "../domain/problem.ts";
 import { count, Nullable, words } from "./terms.ts";
 

@@ -9,7 +9,7 @@ import {
   RECIPE_FORMATS,
   SIDE_PX_MAX,
   type Recipe,
-} from "../domain/recipe.ts";
+} from "../domain/image/recipe.ts";
 import { words } from "./terms.ts";
 
 const SETTINGS = {

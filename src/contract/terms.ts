@@ -1,6 +1,6 @@
 import Type from "typebox";
-import { BATCH_OUTCOMES, BATCH_STATUSES } from "../domain/batch-state.ts";
-import { IMAGE_CODES } from "../domain/image-code.ts";
+import { BATCH_OUTCOMES, BATCH_STATUSES } from "../domain/batch/batch-state.ts";
+import { IMAGE_CODES } from "../domain/image/image-code.ts";
 
 /** What the schemas share: example values, and parts of schemas. */
 export const ID = "019abc12-3456-7def-8123-456789abcdef";

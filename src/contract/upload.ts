@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { CREDENTIAL_OPTIONS } from "../domain/secret-options.ts";
+import { CREDENTIAL_OPTIONS } from "../domain/secret/secret-options.ts";
 import { BATCH_OPTIONS } from "./batch-options.ts";
 import { UploadWarningView } from "./problem.ts";
 import { RECIPE, RECIPE_OPTIONS } from "./recipe-options.ts";

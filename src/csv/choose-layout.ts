@@ -1,4 +1,4 @@
-import type { CsvProblem } from "../domain/csv-problem.ts";
+import type { CsvProblem } from "../domain/batch/csv-problem.ts";
 import { DIALECTS } from "./dialects/all.ts";
 import { matchesHeader, reduceHeader, type Dialect } from "./dialects/dialect.ts";
 import { findColumns, indexHeader, namesIn, type Columns, type ColumnWishes } from "./find-columns.ts";

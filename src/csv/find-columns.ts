@@ -1,5 +1,5 @@
-import type { CsvProblem } from "../domain/csv-problem.ts";
-import type { UrlCell } from "../domain/image-url.ts";
+import type { CsvProblem } from "../domain/batch/csv-problem.ts";
+import type { UrlCell } from "../domain/url/image-url.ts";
 import { matchesHeader, reduceHeader, type Dialect } from "./dialects/dialect.ts";
 import { cellOf, type CsvRecord } from "./scan-record.ts";
 

@@ -1,4 +1,4 @@
-import type { CsvProblem } from "../domain/csv-problem.ts";
+import type { CsvProblem } from "../domain/batch/csv-problem.ts";
 import { PROBLEMS_LISTED_MAX } from "./limits.ts";
 
 /** The problems of a file: the first hundred are listed, the rest only counted. */

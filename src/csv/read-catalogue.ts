@@ -1,5 +1,5 @@
 import { setImmediate as yieldToOthers } from "node:timers/promises";
-import type { CsvProblem, CsvProblemCode } from "../domain/csv-problem.ts";
+import type { CsvProblem, CsvProblemCode } from "../domain/batch/csv-problem.ts";
 import { chooseLayout, type Layout } from "./choose-layout.ts";
 import type { ColumnWishes } from "./find-columns.ts";
 import { PRODUCTS_AT_ONCE, type CatalogueLimits } from "./limits.ts";

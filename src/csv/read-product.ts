@@ -1,6 +1,6 @@
-import { cleanImageUrl } from "../domain/clean-image-url.ts";
-import type { CsvProblem } from "../domain/csv-problem.ts";
-import { findUrlSpans } from "../domain/image-url.ts";
+import { cleanImageUrl } from "../domain/url/clean-image-url.ts";
+import type { CsvProblem } from "../domain/batch/csv-problem.ts";
+import { findUrlSpans } from "../domain/url/image-url.ts";
 import type { Columns, ImageColumn } from "./find-columns.ts";
 import type { CatalogueLimits } from "./limits.ts";
 import { cellOf, isQuoted, type CsvRecord } from "./scan-record.ts";

@@ -1,4 +1,4 @@
-import type { CsvProblemCode } from "../domain/csv-problem.ts";
+import type { CsvProblemCode } from "../domain/batch/csv-problem.ts";
 
 /** One record as it stands in the file. */
 export type CsvRecord = {

@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from "node:buffer";
-import type { CsvProblemCode } from "../domain/csv-problem.ts";
+import type { CsvProblemCode } from "../domain/batch/csv-problem.ts";
 import { findOtherType } from "./other-types.ts";
 import { countLineBreaks } from "./scan-record.ts";
 import { WINDOWS_1252_FREE, type Encoding } from "./text-encoding.ts";

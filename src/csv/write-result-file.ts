@@ -1,5 +1,5 @@
-import { hasFailed, outputNamed, productStatus, type ProductResult, type RecordedProduct } from "../domain/product-result.ts";
-import { MAIN_OUTPUT } from "../domain/recipe.ts";
+import { hasFailed, outputNamed, productStatus, type ProductResult, type RecordedProduct } from "../domain/batch/product-result.ts";
+import { MAIN_OUTPUT } from "../domain/image/recipe.ts";
 import type { CatalogueFacts } from "./read-catalogue.ts";
 import { createResultWriter, createRowWriter, type ResultShape } from "./write-result.ts";
 

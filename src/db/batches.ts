@@ -1,4 +1,4 @@
-import type { PausedShare } from "../domain/failure-budget.ts";
+import type { PausedShare } from "../domain/batch/failure-budget.ts";
 import type { Executor, Tx } from "./connection/connect.ts";
 import type { endpoint } from "./schema/schema-events.ts";
 import type { batch } from "./schema/schema.ts";

@@ -1,4 +1,4 @@
-import { IMAGE_CODES } from "../domain/image-code.ts";
+import { IMAGE_CODES } from "../domain/image/image-code.ts";
 import { BATCH_COLUMNS, lockBatch, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connection/connect.ts";
 import { EVENT_TIME } from "./events.ts";

@@ -1,4 +1,4 @@
-import type { Recipe, Refresh } from "../domain/recipe.ts";
+import type { Recipe, Refresh } from "../domain/image/recipe.ts";
 import type { Tx } from "./connection/connect.ts";
 
 export type ClaimedImage = {

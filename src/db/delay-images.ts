@@ -1,5 +1,5 @@
-import { IMAGE_RETRY_AFTER_MS_MAX } from "../domain/backoff.ts";
-import type { ImageCode } from "../domain/image-code.ts";
+import { IMAGE_RETRY_AFTER_MS_MAX } from "../domain/load/backoff.ts";
+import type { ImageCode } from "../domain/image/image-code.ts";
 import type { Tx } from "./connection/connect.ts";
 import { STILL_PLANNED, WRITTEN, WRITTEN_AT, type ImageKey } from "./settle-images.ts";
 

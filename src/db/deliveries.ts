@@ -1,4 +1,4 @@
-import type { DeliveryState } from "../domain/batch-state.ts";
+import type { DeliveryState } from "../domain/batch/batch-event.ts";
 import type { Executor, Tx } from "./connection/connect.ts";
 
 export type DueDelivery = {

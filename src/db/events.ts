@@ -1,4 +1,4 @@
-import type { EventType } from "../domain/batch-state.ts";
+import type { EventType } from "../domain/batch/batch-event.ts";
 import type { Tx } from "./connection/connect.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { BatchOutcome, EndStatus } from "../domain/batch-state.ts";
+import type { BatchOutcome, EndStatus } from "../domain/batch/batch-state.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connection/connect.ts";
 import { EVENT_TIME } from "./events.ts";

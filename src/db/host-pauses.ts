@@ -7,14 +7,14 @@ import {
   STRIKE_PAUSE_MS,
   STRIKE_PAUSE_MS_MAX,
 } from "../domain/load/host-pause.ts";
-import { isImageCode, type ImageCode } from "../domain/image-code.ts";
+import { isImageCode, type ImageCode } from "../domain/image/image-code.ts";
 import type { Executor } from "./connection/connect.ts";
 
 /** On it every process of the fleet hears of host pauses as they begin, and of hosts that answer again. */
 export const HOSTS_CHANNEL = "pressrun_hosts";
 
 /**
- * `host` is the key of domain/asker.ts, here and below. `remainingMs` is by the database's clock, so that the clocks of machines need not agree.
+ * `host` is the key of domain/load/asker.ts, here and below. `remainingMs` is by the database's clock, so that the clocks of machines need not agree.
  * `isAsked`: the host itself asked for this pause.
  */
 export type HostPause = { host: string; remainingMs: number; reason: ImageCode; strikes: number; isAsked: boolean };

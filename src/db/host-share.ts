@@ -1,6 +1,6 @@
-import type { BudgetCounts, PausedShare } from "../domain/failure-budget.ts";
+import type { BudgetCounts, PausedShare } from "../domain/batch/failure-budget.ts";
 import { HOST_LENGTH_MAX } from "../domain/load/host-pause.ts";
-import type { ImageCode } from "../domain/image-code.ts";
+import type { ImageCode } from "../domain/image/image-code.ts";
 import { BATCH_COLUMNS, type BatchRow } from "./batches.ts";
 import { freshCome, sumOfCome, withCome, type HandCome } from "./come-images.ts";
 import type { Executor, Tx } from "./connection/connect.ts";

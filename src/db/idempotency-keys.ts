@@ -1,4 +1,4 @@
-import type { UploadWarning } from "../domain/csv-problem.ts";
+import type { UploadWarning } from "../domain/batch/csv-problem.ts";
 import { findBatch, type BatchRow } from "./batches.ts";
 import type { Executor, Tx } from "./connection/connect.ts";
 import { isLockRefused, limitLockWait } from "./connection/lock-wait.ts";

@@ -1,4 +1,4 @@
-import { createSourceKey } from "../domain/source-key.ts";
+import { createSourceKey } from "../domain/image/source-key.ts";
 import { SOURCE_MARK, type ClaimedImage } from "./claimed-images.ts";
 import type { Tx } from "./connection/connect.ts";
 import type { OutputFacts, SourceFacts } from "./settle-images.ts";
@@ -11,7 +11,7 @@ export type KnownSource = {
   outputs: OutputFacts[];
 };
 
-/** A claimed image. `sourceKey` names its URL under its recipe (domain/source-key.ts). */
+/** A claimed image. `sourceKey` names its URL under its recipe (domain/image/source-key.ts). */
 export type SourcedImage = ClaimedImage & { sourceKey: string; known: KnownSource | null };
 
 /** `url`: what was fetched then. `sourceMark`: of the headers that its batch had for its origins. */

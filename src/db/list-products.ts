@@ -1,7 +1,7 @@
-import type { ImageState } from "../domain/batch-state.ts";
-import type { UrlRule } from "../domain/clean-image-url.ts";
-import { IMAGE_CODES, type ImageCode } from "../domain/image-code.ts";
-import type { ImageResult, OutputFile, ProductResult, RecordedProduct } from "../domain/product-result.ts";
+import type { ImageState } from "../domain/batch/batch-state.ts";
+import type { UrlRule } from "../domain/url/clean-image-url.ts";
+import { IMAGE_CODES, type ImageCode } from "../domain/image/image-code.ts";
+import type { ImageResult, OutputFile, ProductResult, RecordedProduct } from "../domain/batch/product-result.ts";
 import { BatchRemovedError } from "./batches.ts";
 import type { Executor } from "./connection/connect.ts";
 

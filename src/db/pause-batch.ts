@@ -1,4 +1,4 @@
-import type { WorstFailure } from "../domain/failure-budget.ts";
+import type { WorstFailure } from "../domain/batch/failure-budget.ts";
 import { BATCH_COLUMNS, lockBatch, type BatchRow } from "./batches.ts";
 import type { Tx } from "./connection/connect.ts";
 import { EVENT_TIME } from "./events.ts";

@@ -1,6 +1,6 @@
 import type { Tx } from "./connection/connect.ts";
-import type { UrlRule } from "../domain/clean-image-url.ts";
-import type { ImageCode } from "../domain/image-code.ts";
+import type { UrlRule } from "../domain/url/clean-image-url.ts";
+import type { ImageCode } from "../domain/image/image-code.ts";
 import { IS_SETTLED, STANDS_STILL, STILL_PLANNED, WRITTEN, WRITTEN_AT } from "./settle-images.ts";
 
 export type PlanState = {

@@ -1,4 +1,4 @@
-import { DELIVERY_RETRY_AFTER_MS_MAX, IMAGE_RETRY_AFTER_MS_MAX } from "../domain/backoff.ts";
+import { DELIVERY_RETRY_AFTER_MS_MAX, IMAGE_RETRY_AFTER_MS_MAX } from "../domain/load/backoff.ts";
 import type { Tx } from "./connection/connect.ts";
 import { IS_SETTLED, STANDS_STILL } from "./settle-images.ts";
 

@@ -1,5 +1,5 @@
-import { createSourceKey } from "../domain/source-key.ts";
-import type { Recipe } from "../domain/recipe.ts";
+import { createSourceKey } from "../domain/image/source-key.ts";
+import type { Recipe } from "../domain/image/recipe.ts";
 import type { Executor, Tx } from "./connection/connect.ts";
 
 /** A batch that nobody sees any more, while its rows and files go. */

@@ -1,5 +1,5 @@
-import type { ImageCode } from "../domain/image-code.ts";
-import type { OutputFile } from "../domain/product-result.ts";
+import type { ImageCode } from "../domain/image/image-code.ts";
+import type { OutputFile } from "../domain/batch/product-result.ts";
 import { freshCome, sumOfCome, withCome, type HandCome } from "./come-images.ts";
 import type { Tx } from "./connection/connect.ts";
 

@@ -1,4 +1,4 @@
-import { isImageCode, type ImageCode } from "../domain/image-code.ts";
+import { isImageCode, type ImageCode } from "../domain/image/image-code.ts";
 import type { Executor } from "./connection/connect.ts";
 
 /** A host that nobody asks for now, because it asked for that or only fails, and for which images of a batch wait. */
@@ -23,7 +23,7 @@ export async function listWaitingHosts(db: Executor, batchId: string): Promise<W
   });
 }
 
-/** Nothing but the small table of pauses is read where no host is paused. The key of a pause is that of domain/asker.ts. */
+/** Nothing but the small table of pauses is read where no host is paused. The key of a pause is that of domain/load/asker.ts. */
 const WAITING = `
   select i.host, p.reason, p.paused_until as until, extract(epoch from p.paused_until - now())::float8 as remaining
   from batch b

@@ -1,4 +1,4 @@
-import { MAIN_OUTPUT } from "./recipe.ts";
+import { MAIN_OUTPUT } from "./image/recipe.ts";
 
 /**
  * Names that are safe in a URL, in a folder and on every file system: letters, digits, `-` and `_` of the

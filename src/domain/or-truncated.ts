@@ -1,4 +1,4 @@
-import { failed, type StageResult } from "./stage-result.ts";
+import { failed, type StageResult } from "./image/stage-result.ts";
 
 /**
  * What is damaged because its connection broke may come whole the next time. Where a server does not tell where the file ends, it ends

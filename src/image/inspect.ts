@@ -1,6 +1,6 @@
-import { INPUT_FILES, type InputFormat } from "../domain/input-format.ts";
-import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
-import type { Size } from "../domain/output-size.ts";
+import { INPUT_FILES, type InputFormat } from "../domain/image/input-format.ts";
+import { failed, succeeded, type StageResult } from "../domain/image/stage-result.ts";
+import type { Size } from "../domain/image/output-size.ts";
 import { openByteWindow } from "./headers/byte-window.ts";
 import { countScans } from "./headers/jpeg-scans.ts";
 import { isCalledHtml, looksLikeHtml, looksLikeSvg, nameUnsupported, readBrands } from "./headers/not-an-image.ts";

@@ -1,9 +1,9 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
 import type { CatalogueLimits } from "../csv/limits.ts";
 import type { BatchRow, StoredHeaders } from "../db/batches.ts";
-import type { WebhookPayload } from "../domain/seed-payload.ts";
-import type { SourceHeaders } from "../domain/source-headers.ts";
-import { createSecret } from "../domain/webhook-signature.ts";
+import type { WebhookPayload } from "../domain/batch/seed-payload.ts";
+import type { SourceHeaders } from "../domain/secret/source-headers.ts";
+import { createSecret } from "../domain/secret/webhook-signature.ts";
 import type { Acceptance } from "./acceptance.ts";
 import { findEarlier, IN_PROGRESS, type FindKeyedUpload } from "./find-earlier.ts";
 import type { BatchOrder, LoadedBatch } from "./load-batch.ts";

@@ -1,5 +1,5 @@
 import type { BatchRow } from "../db/batches.ts";
-import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
+import type { CsvProblem, UploadWarning } from "../domain/batch/csv-problem.ts";
 
 /** What became of an upload. `isReplay`: it was taken in before under its idempotency key; `batch` is that batch as it is now. */
 export type Acceptance =

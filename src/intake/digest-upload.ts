@@ -1,7 +1,7 @@
 import { createHash, hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { isGzip } from "../csv/unpack.ts";
-import { CREDENTIAL_OPTIONS } from "../domain/secret-options.ts";
+import { CREDENTIAL_OPTIONS } from "../domain/secret/secret-options.ts";
 
 /** What a client sent, before our defaults are filled in: a later version with other defaults must find the same in it. */
 export type SentUpload = {

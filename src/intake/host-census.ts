@@ -1,5 +1,5 @@
 import { createHashSet, hash32, hash53 } from "../domain/hash-set.ts";
-import { createReservoir, type Reservoir } from "../domain/reservoir.ts";
+import { createReservoir, type Reservoir } from "../domain/batch/reservoir.ts";
 
 export type HostCount = { host: string; images: number; imagesDistinct: number };
 export type CensusResult = {

@@ -1,7 +1,7 @@
 import type { CatalogueProduct } from "../csv/read-product.ts";
-import { cleanImageUrl } from "../domain/clean-image-url.ts";
-import type { UploadWarning } from "../domain/csv-problem.ts";
-import { findExpiry, mayExpire } from "../domain/link-expiry.ts";
+import { cleanImageUrl } from "../domain/url/clean-image-url.ts";
+import type { UploadWarning } from "../domain/batch/csv-problem.ts";
+import { findExpiry, mayExpire } from "../domain/url/link-expiry.ts";
 
 /** Millions of images take a night: a link that expires within a day may expire before its turn comes. */
 const SOON_MS = 24 * 3600 * 1_000;

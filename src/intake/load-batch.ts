@@ -7,7 +7,7 @@ import { DEFAULT_TENANT_ID, type Transaction, type Tx } from "../db/connection/c
 import { keepIdempotencyKey, takeIdempotencyKey, type IdempotencyKey } from "../db/idempotency-keys.ts";
 import { lockLoad } from "../db/load-lock.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
-import type { CsvProblem, UploadWarning } from "../domain/csv-problem.ts";
+import type { CsvProblem, UploadWarning } from "../domain/batch/csv-problem.ts";
 import { planPage } from "../queue/plan-page.ts";
 import type { Sender } from "../queue/queue.ts";
 import { createLinkWatch } from "./link-watch.ts";

@@ -1,4 +1,4 @@
-import type { StageFailure, StageResult } from "../domain/stage-result.ts";
+import type { StageFailure, StageResult } from "../domain/image/stage-result.ts";
 
 /** What is known of an image that was fetched and thrown away again. */
 type ProbedImage = { bytes: number; megapixels: number };

@@ -1,8 +1,8 @@
 import type { ReadingOptions } from "../csv/read-catalogue.ts";
 import type { IdempotencyKey } from "../db/idempotency-keys.ts";
-import type { Recipe, Refresh } from "../domain/recipe.ts";
-import type { WebhookPayload } from "../domain/seed-payload.ts";
-import type { SourceHeaders } from "../domain/source-headers.ts";
+import type { Recipe, Refresh } from "../domain/image/recipe.ts";
+import type { WebhookPayload } from "../domain/batch/seed-payload.ts";
+import type { SourceHeaders } from "../domain/secret/source-headers.ts";
 
 /** What an upload asks for, with its preset filled in. */
 export type BatchOptions = {

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ProblemList } from "../csv/problem-list.ts";
 import { tableHead, tableRow, type TableProduct } from "../csv/products-table.ts";
-import type { CsvProblem } from "../domain/csv-problem.ts";
+import type { CsvProblem } from "../domain/batch/csv-problem.ts";
 
 type WrittenProducts = { ok: true; bytes: number } | { ok: false; problems: CsvProblem[]; problemCount: number };
 

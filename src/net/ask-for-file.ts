@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { Gate } from "../domain/load/gate.ts";
-import { succeeded, type StageResult } from "../domain/stage-result.ts";
+import { succeeded, type StageResult } from "../domain/image/stage-result.ts";
 import { createAnswerClock } from "./answer-clock.ts";
 import { asFileRefused, BodyFile, BodyTooLarge, type SparePieces } from "./body-file.ts";
 import type { Deadlines } from "./deadlines.ts";

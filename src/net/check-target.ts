@@ -1,6 +1,6 @@
-import type { AddressPolicy } from "../domain/address-policy.ts";
+import type { AddressPolicy } from "../domain/url/address-policy.ts";
 import { isOutOfFiles } from "../domain/load/open-files.ts";
-import { parseImageUrl } from "../domain/image-url.ts";
+import { parseImageUrl } from "../domain/url/image-url.ts";
 import { BlockedAddress, createGuard } from "./guarded-lookup.ts";
 import type { Resolve } from "./look-ups.ts";
 import { portOf } from "./port-of.ts";

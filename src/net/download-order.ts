@@ -1,6 +1,6 @@
-import type { Asker } from "../domain/asker.ts";
-import type { SourceHeaders } from "../domain/source-headers.ts";
-import type { StageResult } from "../domain/stage-result.ts";
+import type { Asker } from "../domain/load/asker.ts";
+import type { SourceHeaders } from "../domain/secret/source-headers.ts";
+import type { StageResult } from "../domain/image/stage-result.ts";
 import type { Validators } from "./request-headers.ts";
 
 export type Download = {

@@ -1,8 +1,8 @@
 import { rm } from "node:fs/promises";
-import type { AddressPolicy } from "../domain/address-policy.ts";
-import type { Asker } from "../domain/asker.ts";
+import type { AddressPolicy } from "../domain/url/address-policy.ts";
+import type { Asker } from "../domain/load/asker.ts";
 import { createGate, type Gate } from "../domain/load/gate.ts";
-import { failed, type StageResult } from "../domain/stage-result.ts";
+import { failed, type StageResult } from "../domain/image/stage-result.ts";
 import { askForFile } from "./ask-for-file.ts";
 import type { SparePieces } from "./body-file.ts";
 import { startDeadlines } from "./deadlines.ts";

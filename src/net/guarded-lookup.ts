@@ -1,6 +1,6 @@
 import type { LookupAddress, LookupOptions } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
-import type { AddressPolicy } from "../domain/address-policy.ts";
+import type { AddressPolicy } from "../domain/url/address-policy.ts";
 import { createLookUps, type Resolve } from "./look-ups.ts";
 
 export class BlockedAddress extends Error {}

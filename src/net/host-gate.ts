@@ -4,7 +4,7 @@ import { createGate, type Gate } from "../domain/load/gate.ts";
 import { createHostLimit, type HostLimit } from "../domain/load/host-limit.ts";
 import { createHostCrowd, type HostCrowd } from "../domain/load/host-crowd.ts";
 import { createHostPace, type HostPace } from "../domain/load/host-pace.ts";
-import type { StageFailure } from "../domain/stage-result.ts";
+import type { StageFailure } from "../domain/image/stage-result.ts";
 import { HostCrowded, type HostWatch } from "./host-watch.ts";
 
 /** Limits how many downloads run at once: of all hosts, and of one host, by what it bears (domain/load/host-limit.ts, host-pace.ts). */

@@ -1,5 +1,5 @@
-import type { Asker } from "../domain/asker.ts";
-import type { StageFailure } from "../domain/stage-result.ts";
+import type { Asker } from "../domain/load/asker.ts";
+import type { StageFailure } from "../domain/image/stage-result.ts";
 
 /** What is known of hosts beyond one download; told of every host that a redirect leads to. */
 export type HostWatch = {

@@ -1,4 +1,4 @@
-import { failureOf, type StageFailure } from "../domain/stage-result.ts";
+import { failureOf, type StageFailure } from "../domain/image/stage-result.ts";
 
 const WITHHELD = " The headers given for this host are sent over https only, or to addresses that ALLOW_CIDRS names.";
 
@@ -7,7 +7,7 @@ export function statusFailure(status: number, retryAfterMs: number | undefined, 
   return { ...meaningOf(status, retryAfterMs, more), httpStatus: status };
 }
 
-/** The one place where a status becomes an image's code (domain/image-code.ts). */
+/** The one place where a status becomes an image's code (domain/image/image-code.ts). */
 function meaningOf(status: number, retryAfterMs: number | undefined, { isWithheld }: { isWithheld: boolean }): StageFailure {
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   const got = `The server answered with status ${status}.`;

@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
-import { isRefusal } from "../domain/image-code.ts";
-import { findExpiry } from "../domain/link-expiry.ts";
-import { parseRetryAfterMs } from "../domain/retry-after.ts";
-import { failed, type StageResult } from "../domain/stage-result.ts";
+import { isDenied } from "../domain/image/image-code.ts";
+import { findExpiry } from "../domain/url/link-expiry.ts";
+import { parseRetryAfterMs } from "../domain/load/retry-after.ts";
+import { failed, type StageResult } from "../domain/image/stage-result.ts";
 import { trimBlanks } from "./http1/grammar.ts";
 import type { Head } from "./http1/head.ts";
 import type { Validators } from "./request-headers.ts";
@@ -148,7 +148,7 @@ export function orOfCondition<T>(result: StageResult<T>): StageResult<T> {
 
 /** A URL that expired while it waited for room at its host is refused, and the next attempt is given another one. */
 export function orAgain<T>(result: StageResult<T>): StageResult<T> {
-  return result.ok || !isRefusal(result.failure.code) ? result : { ok: false, failure: { ...result.failure, retry: true } };
+  return result.ok || !isDenied(result.failure.code) ? result : { ok: false, failure: { ...result.failure, retry: true } };
 }
 
 /** How hosts refuse a link that has expired: S3, Azure and CloudFront by 403, Google by 400 (`ExpiredToken`), Cloudinary by 401. */

@@ -1,7 +1,7 @@
 import { errorCode } from "../domain/error-code.ts";
 import { outOfFiles, outOfPorts } from "../domain/load/open-files.ts";
-import { failureOf, type StageFailure } from "../domain/stage-result.ts";
-import { storageFailure } from "../domain/storage-failure.ts";
+import { failureOf, type StageFailure } from "../domain/image/stage-result.ts";
+import { storageFailure } from "../domain/image/storage-failure.ts";
 import { FileRefused } from "./body-file.ts";
 import { BlockedAddress } from "./guarded-lookup.ts";
 import { LookUpLate } from "./look-ups.ts";

@@ -1,4 +1,4 @@
-import { headersFor, type SourceHeaders } from "../domain/source-headers.ts";
+import { headersFor, type SourceHeaders } from "../domain/secret/source-headers.ts";
 import type { Guard } from "./guarded-lookup.ts";
 import type { Head } from "./http1/head.ts";
 

@@ -3,7 +3,7 @@ import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from "node:zlib";
 import { errorCode } from "../domain/error-code.ts";
 import { runInside, type Gate } from "../domain/load/gate.ts";
-import { failed, succeeded, type StageResult } from "../domain/stage-result.ts";
+import { failed, succeeded, type StageResult } from "../domain/image/stage-result.ts";
 import { FileRefused, type BodyFile } from "./body-file.ts";
 import { READ_BYTES } from "./http1/connection.ts";
 

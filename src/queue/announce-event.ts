@@ -4,10 +4,11 @@ import type { BatchRow } from "../db/batches.ts";
 import type { Tx } from "../db/connection/connect.ts";
 import { hasSeedEndpoint, recordEvent } from "../db/events.ts";
 import { listProducts } from "../db/list-products.ts";
-import { resultCsvUrl, statusUrl, viewPausedShare } from "../domain/batch-event.ts";
-import { countsOf, isEnd, type EventType } from "../domain/batch-state.ts";
-import type { PausedShare } from "../domain/failure-budget.ts";
-import { SEED_PRODUCTS_MAX, writeSeedPayload } from "../domain/seed-payload.ts";
+import { resultCsvUrl, statusUrl, viewPausedShare } from "../domain/batch/batch-urls.ts";
+import { isEnd, type EventType } from "../domain/batch/batch-event.ts";
+import { countsOf } from "../domain/batch/batch-state.ts";
+import type { PausedShare } from "../domain/batch/failure-budget.ts";
+import { SEED_PRODUCTS_MAX, writeSeedPayload } from "../domain/batch/seed-payload.ts";
 import type { Queue } from "./queue.ts";
 
 export type AnnounceDeps = { queue: Pick<Queue, "sendDeliver">; publicUrl: () => string };

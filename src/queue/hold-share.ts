@@ -3,7 +3,7 @@ import type { Tx } from "../db/connection/connect.ts";
 import { addToShares, findWorstOfHost, keepHeldImages, markSharePaused, type Share, type TriedImages } from "../db/host-share.ts";
 import { markStandingStill } from "../db/pause-batch.ts";
 import type { CounterState } from "../db/settle-images.ts";
-import { describeOnlyHeld, describeShareOverBudget, isOverBudget } from "../domain/failure-budget.ts";
+import { describeOnlyHeld, describeShareOverBudget, isOverBudget } from "../domain/batch/failure-budget.ts";
 import { announceEvent, type AnnounceDeps } from "./announce-event.ts";
 import { isToPlanOn, QUEUED_LOW_WATER } from "./plan-page.ts";
 import type { Claim } from "./image-jobs.ts";

@@ -1,7 +1,7 @@
 import { findWorstFailure, markPaused } from "../db/pause-batch.ts";
 import type { BatchRow } from "../db/batches.ts";
 import type { Tx } from "../db/connection/connect.ts";
-import { describeOverBudget, type BudgetCounts } from "../domain/failure-budget.ts";
+import { describeOverBudget, type BudgetCounts } from "../domain/batch/failure-budget.ts";
 import { announceEvent, type AnnounceDeps } from "./announce-event.ts";
 import type { Queue } from "./queue.ts";
 

@@ -12,7 +12,7 @@ import {
   type PlanState,
 } from "../db/plan-images.ts";
 import { keepHeldImages, takeDueImages } from "../db/host-share.ts";
-import { cleanImageUrl } from "../domain/clean-image-url.ts";
+import { cleanImageUrl } from "../domain/url/clean-image-url.ts";
 import type { Queue } from "./queue.ts";
 import { sendTagged } from "./send-tagged.ts";
 

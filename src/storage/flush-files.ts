@@ -1,6 +1,6 @@
 import { closeSync, fdatasync, fdatasyncSync, openSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { succeeded, type StageResult } from "../domain/stage-result.ts";
+import { succeeded, type StageResult } from "../domain/image/stage-result.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
 
 /** Puts files and their names on the disk. A result for each, in order; what the disk would not take is removed. */

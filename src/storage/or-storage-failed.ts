@@ -1,6 +1,6 @@
 import { errorCode } from "../domain/error-code.ts";
-import { succeeded, type StageResult } from "../domain/stage-result.ts";
-import { storageFailure } from "../domain/storage-failure.ts";
+import { succeeded, type StageResult } from "../domain/image/stage-result.ts";
+import { storageFailure } from "../domain/image/storage-failure.ts";
 
 /** What the disk refuses is an image's failure, not ours. */
 export async function orStorageFailed<T>(work: () => Promise<T>): Promise<StageResult<T>> {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { SECRET_KEY_LENGTH_MIN } from "../domain/sealed.ts";
+import { SECRET_KEY_LENGTH_MIN } from "../domain/secret/sealed.ts";
 import { makeOnce } from "./make-once.ts";
 
 export function secretKeyPath(dataDir: string): string {

@@ -1,9 +1,9 @@
 import { constants, existsSync, renameSync, statSync } from "node:fs";
 import { access, mkdir, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
-import { RESULT_FILES } from "../domain/batch-event.ts";
+import { RESULT_FILES } from "../domain/batch/batch-urls.ts";
 import { errorCode } from "../domain/error-code.ts";
-import { succeeded, type StageResult } from "../domain/stage-result.ts";
+import { succeeded, type StageResult } from "../domain/image/stage-result.ts";
 import { answerInTime } from "./answer-in-time.ts";
 import { flushFiles, flushFolder } from "./flush-files.ts";
 import { linkOrCopy } from "./link-or-copy.ts";

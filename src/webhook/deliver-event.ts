@@ -1,4 +1,4 @@
-import { signatureHeaders } from "../domain/webhook-signature.ts";
+import { signatureHeaders } from "../domain/secret/webhook-signature.ts";
 import type { Post } from "./post.ts";
 
 export type DeliveryOutcome = {

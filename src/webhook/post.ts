@@ -1,11 +1,11 @@
 import http from "node:http";
 import https from "node:https";
 import got, { type OptionsInit, RequestError } from "got";
-import type { AddressPolicy } from "../domain/address-policy.ts";
+import type { AddressPolicy } from "../domain/url/address-policy.ts";
 import { errorCode } from "../domain/error-code.ts";
-import type { ImageCode } from "../domain/image-code.ts";
-import { parseRetryAfterMs } from "../domain/retry-after.ts";
-import { failureOf } from "../domain/stage-result.ts";
+import type { ImageCode } from "../domain/image/image-code.ts";
+import { parseRetryAfterMs } from "../domain/load/retry-after.ts";
+import { failureOf } from "../domain/image/stage-result.ts";
 import { createGuard } from "../net/guarded-lookup.ts";
 import { ADDRESS_MS } from "../net/http1/connection.ts";
 import type { Resolve } from "../net/look-ups.ts";

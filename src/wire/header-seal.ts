@@ -1,8 +1,8 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { Config } from "../config.ts";
 import type { SealedBatch, StoredHeaders } from "../db/batches.ts";
-import { deriveKey, NONCE_BYTES, seal, unseal } from "../domain/sealed.ts";
-import type { SourceHeaders } from "../domain/source-headers.ts";
+import { deriveKey, NONCE_BYTES, seal, unseal } from "../domain/secret/sealed.ts";
+import type { SourceHeaders } from "../domain/secret/source-headers.ts";
 import type { Log } from "../observe/log.ts";
 import { findSecretKey, readOrMakeSecretKey, secretKeyPath } from "../storage/secret-key.ts";
 

@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Preflight } from "../contract/preflight.ts";
 import { CATALOGUE_LIMITS } from "../csv/limits.ts";
-import { createAddressPolicy } from "../domain/address-policy.ts";
+import { createAddressPolicy } from "../domain/url/address-policy.ts";
 import { limitAtFirst } from "../domain/load/host-limit.ts";
 import { userAgent } from "../domain/user-agent.ts";
 import { PIXELS_MAX } from "../image/inspect.ts";

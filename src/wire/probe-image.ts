@@ -1,5 +1,5 @@
 import { orTruncated } from "../domain/or-truncated.ts";
-import { succeeded } from "../domain/stage-result.ts";
+import { succeeded } from "../domain/image/stage-result.ts";
 import { inspectImage } from "../image/inspect.ts";
 import type { PreflightDeps } from "../intake/preflight.ts";
 import type { Downloader } from "../net/download.ts";

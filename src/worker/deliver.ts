@@ -1,7 +1,7 @@
 import type { DeliverJob } from "../contract/jobs.ts";
 import { findDueDelivery, postponeDelivery, recordDeliveryAttempt, type DueDelivery, type RecordedAttempt } from "../db/deliveries.ts";
 import type { Database } from "../db/connection/connect.ts";
-import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs } from "../domain/backoff.ts";
+import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs } from "../domain/load/backoff.ts";
 import type { MuteReceivers } from "../domain/load/mute-receivers.ts";
 import type { Log } from "../observe/log.ts";
 import type { Queue } from "../queue/queue.ts";

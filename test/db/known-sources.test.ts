@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ClaimedImage } from "../../src/db/claimed-images.ts";
 import { findKnownSources, rememberSources } from "../../src/db/known-sources.ts";
-import type { Recipe } from "../../src/domain/recipe.ts";
-import { createSourceKey } from "../../src/domain/source-key.ts";
+import type { Recipe } from "../../src/domain/image/recipe.ts";
+import { createSourceKey } from "../../src/domain/image/source-key.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";
 import { openTestQueue } from "../support/queue.ts";
 

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { before, describe, test } from "node:test";
 import type { Database } from "../../src/db/connection/connect.ts";
 import { openReport } from "../../src/db/report/read-report.ts";
-import { cleanImageUrl } from "../../src/domain/clean-image-url.ts";
-import { IMAGE_CODES } from "../../src/domain/image-code.ts";
+import { cleanImageUrl } from "../../src/domain/url/clean-image-url.ts";
+import { IMAGE_CODES } from "../../src/domain/image/image-code.ts";
 import { REPORT_NAMES, REPORT_VERSION, REPORTS } from "../../src/domain/report.ts";
 import { openTestDatabase } from "../support/database.ts";
 

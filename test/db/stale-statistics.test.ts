@@ -10,8 +10,8 @@ import { reopenImages } from "../../src/db/pause-batch.ts";
 import { insertImages, listProductsToPlan, settleRepeats } from "../../src/db/plan-images.ts";
 import { delayImages, recordRetries } from "../../src/db/delay-images.ts";
 import { settleImages } from "../../src/db/settle-images.ts";
-import { PRESETS } from "../../src/domain/recipe.ts";
-import { createSourceKey } from "../../src/domain/source-key.ts";
+import { PRESETS } from "../../src/domain/image/recipe.ts";
+import { createSourceKey } from "../../src/domain/image/source-key.ts";
 import { createImageClaims, keepInJobs, type Claim } from "../../src/queue/image-jobs.ts";
 import { openTestDatabase } from "../support/database.ts";
 

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connectDatabase } from "../../src/db/connection/connect.ts";
-import { createSecret } from "../../src/domain/webhook-signature.ts";
+import { createSecret } from "../../src/domain/secret/webhook-signature.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { placeCluster } from "../support/cluster.ts";
 import { createTestDatabase } from "../support/database.ts";

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { DIALECTS } from "../../src/csv/dialects/all.ts";
 import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
-import { CSV_PROBLEM_CODES, UPLOAD_WARNING_CODES } from "../../src/domain/csv-problem.ts";
-import { IMAGE_CODES } from "../../src/domain/image-code.ts";
+import { CSV_PROBLEM_CODES, UPLOAD_WARNING_CODES } from "../../src/domain/batch/csv-problem.ts";
+import { IMAGE_CODES } from "../../src/domain/image/image-code.ts";
 
 const page = await readFile(new URL("../../docs/files.md", import.meta.url), "utf8");
 

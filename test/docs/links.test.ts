@@ -8,6 +8,10 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const LINK = /\[[^\]]*\]\((?<target>[^)\s]+)\)/g;
 const MENTION = /(?<![\w/.])docs\/[\w/-]+(?:\.md)?(?![\w/-]|\.\w)/g;
 
+const ROOMS = (await readdir(join(ROOT, "src"), { withFileTypes: true })).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+/** A room's folder or module as pages name it: `net/download`, `src/domain/ids.ts`, `net/http1/`. */
+const MODULE = new RegExp(`(?<![\\w/.-])(?:src/)?((?:${ROOMS.join("|")})/[a-z0-9/-]+)(?:\\.ts)?(?=[\\s\\x60,;:)]|\\.(?!\\w))`, "g");
+
 const files = (await readdir(ROOT, { withFileTypes: true })).flatMap((entry) =>
   entry.isFile() && entry.name.endsWith(".md") ? [entry.name] : [],
 );
@@ -53,6 +57,14 @@ describe("in every page", () => {
       const page = withoutFences(await readFile(join(ROOT, file), "utf8"));
       for (const [mention] of page.matchAll(MENTION))
         assert.ok(await stat(join(ROOT, mention)).catch(() => null), `${file} names ${mention}, which is not there`);
+    });
+
+    test(`modules that are named are there: ${file}`, async () => {
+      const page = await readFile(join(ROOT, file), "utf8");
+      for (const [, name = ""] of page.matchAll(MODULE)) {
+        const places = [name, `${name}.ts`].map((place) => stat(join(ROOT, "src", place)).catch(() => null));
+        assert.ok((await Promise.all(places)).some(Boolean), `${file} names ${name}, which src/ does not have`);
+      }
     });
   }
 });

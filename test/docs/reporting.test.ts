@@ -5,7 +5,7 @@ import { before, describe, test } from "node:test";
 import pg from "pg";
 import type { Database } from "../../src/db/connection/connect.ts";
 import { createReportRole } from "../../src/db/report/report-role.ts";
-import { scramVerifier } from "../../src/domain/scram.ts";
+import { scramVerifier } from "../../src/domain/secret/scram.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { openTestDatabase } from "../support/database.ts";
 import { fillReportFixture } from "../support/report-fixture.ts";

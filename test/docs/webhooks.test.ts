@@ -10,13 +10,13 @@ import { before, describe, test } from "node:test";
 import { Webhook } from "standardwebhooks";
 import Value from "typebox/value";
 import { BatchEvent, SeedEvent } from "../../src/contract/event.ts";
-import { METADATA_CHARS_MAX } from "../../src/domain/metadata.ts";
-import { createAddressPolicy } from "../../src/domain/address-policy.ts";
-import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs } from "../../src/domain/backoff.ts";
-import { DELIVERY_STATES, EVENT_TYPES } from "../../src/domain/batch-state.ts";
-import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX } from "../../src/domain/seed-payload.ts";
-import { AUTHORIZATION_CHARS_MAX } from "../../src/domain/webhook-authorization.ts";
-import { createSecret, signatureHeaders } from "../../src/domain/webhook-signature.ts";
+import { METADATA_CHARS_MAX } from "../../src/domain/batch/metadata.ts";
+import { createAddressPolicy } from "../../src/domain/url/address-policy.ts";
+import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs } from "../../src/domain/load/backoff.ts";
+import { DELIVERY_STATES, EVENT_TYPES } from "../../src/domain/batch/batch-event.ts";
+import { SEED_BODY_BYTES_MAX, SEED_PRODUCTS_MAX } from "../../src/domain/batch/seed-payload.ts";
+import { AUTHORIZATION_CHARS_MAX } from "../../src/domain/secret/webhook-authorization.ts";
+import { createSecret, signatureHeaders } from "../../src/domain/secret/webhook-signature.ts";
 import { ANSWER_MS, createPost, type Post } from "../../src/webhook/post.ts";
 import { makeCertificates, type Certificate, type Certificates } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";
@@ -160,7 +160,7 @@ describe("docs/webhooks.md", () => {
     assert.deepEqual(new Set(rows.map(([, , state]) => state)), new Set(DELIVERY_STATES.map((state) => `\`${state}\``)));
   });
 
-  test("has the schedule of domain/backoff.ts", () => {
+  test("has the schedule of domain/load/backoff.ts", () => {
     const inWords = (ms: number) => {
       const [unit, size] = (
         [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { createAddressPolicy } from "../../src/domain/url/address-policy.ts";
 
 describe("the address policy", () => {
   const policy = createAddressPolicy({ allowCidrs: [] });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs, IMAGE_ATTEMPTS_MAX, imageRetryDelayMs } from "../../src/domain/backoff.ts";
-import { IMAGE_CODES, type ImageCode } from "../../src/domain/image-code.ts";
-import { decideAfterFailure } from "../../src/domain/outcome.ts";
-import { parseRetryAfterMs } from "../../src/domain/retry-after.ts";
-import { failed } from "../../src/domain/stage-result.ts";
+import { DELIVERY_ATTEMPTS_MAX, deliveryRetryDelayMs, IMAGE_ATTEMPTS_MAX, imageRetryDelayMs } from "../../src/domain/load/backoff.ts";
+import { IMAGE_CODES, type ImageCode } from "../../src/domain/image/image-code.ts";
+import { decideAfterFailure } from "../../src/domain/image/outcome.ts";
+import { parseRetryAfterMs } from "../../src/domain/load/retry-after.ts";
+import { failed } from "../../src/domain/image/stage-result.ts";
 
 const random = fc.double({ min: 0, max: 0.999_999, noNaN: true });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { percentSettled, settledStatus } from "../../src/domain/batch-state.ts";
+import { percentSettled, settledStatus } from "../../src/domain/batch/batch-state.ts";
 
 describe("a batch", () => {
   test("is cancelled only where something was skipped, else failed only where nothing succeeded, and at 100 per cent only when all is settled", () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { cleanImageUrl, URL_RULES, type UrlRule } from "../../src/domain/clean-image-url.ts";
-import { parseImageUrl, URL_LENGTH_MAX } from "../../src/domain/image-url.ts";
+import { cleanImageUrl, URL_RULES, type UrlRule } from "../../src/domain/url/clean-image-url.ts";
+import { parseImageUrl, URL_LENGTH_MAX } from "../../src/domain/url/image-url.ts";
 
 type Case = readonly [text: string, href: string, rules: UrlRule[]];
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findDatabaseUrlFault, withHost, withoutPassword } from "../../src/domain/database-url.ts";
+import { findDatabaseUrlFault, withHost, withoutPassword } from "../../src/domain/secret/database-url.ts";
 
 test("a connection string is shown without its password, wherever that stands", () => {
   const cases: [string, string][] = [

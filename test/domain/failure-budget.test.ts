@@ -7,7 +7,7 @@ import {
   describeOverBudget,
   describeShareOverBudget,
   isOverBudget,
-} from "../../src/domain/failure-budget.ts";
+} from "../../src/domain/batch/failure-budget.ts";
 
 const percents = fc.integer({ min: 1, max: 100 });
 const some = fc.nat(1_000_000);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { forecast, shareInterval, type Stratum, type Trial } from "../../src/domain/forecast.ts";
+import { forecast, shareInterval, type Stratum, type Trial } from "../../src/domain/batch/forecast.ts";
 import { seededRandom } from "../support/random.ts";
 
 const plant = { encoders: 2, downloads: 256, downloadsPerHost: 32 };

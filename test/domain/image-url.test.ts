@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { excerpt, findUrlSpans, parseImageUrl, type UrlCell } from "../../src/domain/image-url.ts";
+import { excerpt, findUrlSpans, parseImageUrl, type UrlCell } from "../../src/domain/url/image-url.ts";
 
 const itemsOf = (cell: string, kind: UrlCell) => findUrlSpans(cell, kind).map(([start, end]) => cell.slice(start, end));
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { findExpiry } from "../../src/domain/link-expiry.ts";
+import { findExpiry } from "../../src/domain/url/link-expiry.ts";
 
 const A = "https://shop.example/a.jpg";
 

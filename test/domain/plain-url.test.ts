@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { cleanImageUrl } from "../../src/domain/clean-image-url.ts";
-import { parseImageUrl, URL_LENGTH_MAX } from "../../src/domain/image-url.ts";
-import { isPlainUrl } from "../../src/domain/plain-url.ts";
+import { cleanImageUrl } from "../../src/domain/url/clean-image-url.ts";
+import { parseImageUrl, URL_LENGTH_MAX } from "../../src/domain/url/image-url.ts";
+import { isPlainUrl } from "../../src/domain/url/plain-url.ts";
 
 const runs = { numRuns: 20_000 };
 /** What plain addresses are made of, and what makes them differ from what the URL parser writes. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isPublicUrl } from "../../src/domain/public-url.ts";
+import { isPublicUrl } from "../../src/domain/url/public-url.ts";
 
 test("what others cannot reach is told from what they may", () => {
   for (const url of [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { completeRecipe, outputsOf, PRESETS, type Recipe } from "../../src/domain/recipe.ts";
-import { outputSize } from "../../src/domain/output-size.ts";
+import { completeRecipe, outputsOf, PRESETS, type Recipe } from "../../src/domain/image/recipe.ts";
+import { outputSize } from "../../src/domain/image/output-size.ts";
 
 describe("a preset's box", () => {
   const photo = { width: 4000, height: 3000 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { createReservoir } from "../../src/domain/reservoir.ts";
+import { createReservoir } from "../../src/domain/batch/reservoir.ts";
 import { seededRandom } from "../support/random.ts";
 
 function drawFrom(items: readonly number[], size: number, random: () => number): number[] {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
-import { deriveKey, NONCE_BYTES, seal, unseal } from "../../src/domain/sealed.ts";
+import { deriveKey, NONCE_BYTES, seal, unseal } from "../../src/domain/secret/sealed.ts";
 
 const SECRET = "a secret of at least thirty-two characters";
 const KEY = deriveKey(SECRET, "tests");

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { ProductResult } from "../../src/domain/product-result.ts";
-import { PRESETS } from "../../src/domain/recipe.ts";
+import type { ProductResult } from "../../src/domain/batch/product-result.ts";
+import { PRESETS } from "../../src/domain/image/recipe.ts";
 import {
   SEED_BODY_BYTES_MAX,
   SEED_PRODUCTS_MAX,
   writeSeedPayload,
   type SeedBatch,
   type SeedPayload,
-} from "../../src/domain/seed-payload.ts";
+} from "../../src/domain/batch/seed-payload.ts";
 import { readLineCursor } from "../../src/http/batch/cursor.ts";
 
 const BASE = "https://img.shop.example";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { headersFor, readSourceHeaders, type SourceHeaders } from "../../src/domain/source-headers.ts";
+import { headersFor, readSourceHeaders, type SourceHeaders } from "../../src/domain/secret/source-headers.ts";
 
 const read = (host: string, headers: Record<string, string> = { authorization: "Bearer abc" }) => readSourceHeaders([{ host, headers }]);
 const valueOf = (host: string, headers?: Record<string, string>): SourceHeaders[] => {

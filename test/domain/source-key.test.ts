@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { findExpiry } from "../../src/domain/link-expiry.ts";
-import { PRESETS } from "../../src/domain/recipe.ts";
-import { createSourceKey } from "../../src/domain/source-key.ts";
+import { findExpiry } from "../../src/domain/url/link-expiry.ts";
+import { PRESETS } from "../../src/domain/image/recipe.ts";
+import { createSourceKey } from "../../src/domain/image/source-key.ts";
 
 const A = "https://shop.example/a.jpg";
 const keyOf = createSourceKey(PRESETS.seed);

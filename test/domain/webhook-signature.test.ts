@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
-import { createSecret, findSecretFault, SECRET_CHARS_MIN, signatureHeaders } from "../../src/domain/webhook-signature.ts";
+import { createSecret, findSecretFault, SECRET_CHARS_MIN, signatureHeaders } from "../../src/domain/secret/webhook-signature.ts";
 
 describe("the signature", () => {
   test("verifies with the package of Standard Webhooks for any secret and body", () => {

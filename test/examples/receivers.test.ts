@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { createSecret, signatureHeaders } from "../../src/domain/webhook-signature.ts";
+import { createSecret, signatureHeaders } from "../../src/domain/secret/webhook-signature.ts";
 import { serveCgi } from "../support/cgi.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import type { AcceptedBatch, Batch, Product } from "../../src/contract/batch.ts";
 import type { Problem } from "../../src/contract/problem.ts";
-import { PRESETS } from "../../src/domain/recipe.ts";
+import { PRESETS } from "../../src/domain/image/recipe.ts";
 import { connectDatabase, type Database } from "../../src/db/connection/connect.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";

@@ -15,7 +15,7 @@ import { Problem } from "../../src/contract/problem.ts";
 import { Report } from "../../src/contract/report.ts";
 import { ID } from "../../src/contract/terms.ts";
 import { Accepted, ProductInput, UploadQuery } from "../../src/contract/upload.ts";
-import { createSecret, signatureHeaders } from "../../src/domain/webhook-signature.ts";
+import { createSecret, signatureHeaders } from "../../src/domain/secret/webhook-signature.ts";
 import { readPreflightOptions } from "../../src/http/upload/read-options.ts";
 import { DOCUMENT_URL, makeDocument } from "../../scripts/openapi-document.ts";
 import { createTestDatabase } from "../support/database.ts";

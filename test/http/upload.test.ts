@@ -4,7 +4,7 @@ import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import type { Problem } from "../../src/contract/problem.ts";
-import { PRESETS } from "../../src/domain/recipe.ts";
+import { PRESETS } from "../../src/domain/image/recipe.ts";
 import { connectDatabase, type Database } from "../../src/db/connection/connect.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { createTestDatabase } from "../support/database.ts";

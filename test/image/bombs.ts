@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import type { ImageCode } from "../../src/domain/image-code.ts";
+import type { ImageCode } from "../../src/domain/image/image-code.ts";
 import {
   avifGrid,
   blackPng,

@@ -6,7 +6,7 @@ import { before, describe, test } from "node:test";
 import { readConfig } from "../../src/config.ts";
 import { connectDatabase, DEFAULT_TENANT_ID, type Database } from "../../src/db/connection/connect.ts";
 import { findLoadedBatch } from "../../src/db/load-lock.ts";
-import { PRESETS } from "../../src/domain/recipe.ts";
+import { PRESETS } from "../../src/domain/image/recipe.ts";
 import { acceptUpload, type IntakeDeps } from "../../src/intake/accept-upload.ts";
 import { loadBatch } from "../../src/intake/load-batch.ts";
 import { loadInThread } from "../../src/intake/load-in-thread.ts";

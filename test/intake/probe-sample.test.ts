@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { failed, succeeded } from "../../src/domain/stage-result.ts";
+import { failed, succeeded } from "../../src/domain/image/stage-result.ts";
 import { probeSample, type ProbeImage } from "../../src/intake/probe-sample.ts";
 
 const never = new AbortController().signal;

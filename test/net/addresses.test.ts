@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setImmediate as turnOfEvents } from "node:timers/promises";
-import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { createAddressPolicy } from "../../src/domain/url/address-policy.ts";
 import { DOWNLOAD_LIMITS } from "../../src/net/download-limits.ts";
 import { createGuard } from "../../src/net/guarded-lookup.ts";
 import { HostPaused, NO_WATCH } from "../../src/net/host-watch.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as delay, setImmediate } from "node:timers/promises";
-import { failed } from "../../src/domain/stage-result.ts";
+import { failed } from "../../src/domain/image/stage-result.ts";
 import { createHostGate, watchForGate } from "../../src/net/host-gate.ts";
 import { HostCrowded, NO_WATCH } from "../../src/net/host-watch.ts";
 import { eventually } from "../support/eventually.ts";

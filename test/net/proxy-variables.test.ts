@@ -12,7 +12,7 @@ const SRC = new URL("../../src/", import.meta.url).href;
 /** Downloads, posts, and asks once through Node's own agent, which does go to the proxy. */
 const SCRIPT = `
   import { get } from "node:http";
-  import { createAddressPolicy } from "${SRC}domain/address-policy.ts";
+  import { createAddressPolicy } from "${SRC}domain/url/address-policy.ts";
   import { DOWNLOAD_LIMITS } from "${SRC}net/download-limits.ts";
   import { createDownloader } from "${SRC}net/download.ts";
   import { createPost } from "${SRC}webhook/post.ts";

@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import tls from "node:tls";
 import { before, describe, test } from "node:test";
-import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { createAddressPolicy } from "../../src/domain/url/address-policy.ts";
 import type { Downloader } from "../../src/net/download.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { onCleanup } from "../support/cleanup.ts";

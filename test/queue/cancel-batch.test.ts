@@ -7,7 +7,7 @@ import { findBatch, type BatchRow } from "../../src/db/batches.ts";
 import { skipPage } from "../../src/db/cancel-batch.ts";
 import { DEFAULT_TENANT_ID, type Database, type Tx } from "../../src/db/connection/connect.ts";
 import { productPages } from "../../src/db/list-products.ts";
-import { PAUSED_BY_HAND } from "../../src/domain/failure-budget.ts";
+import { PAUSED_BY_HAND } from "../../src/domain/batch/failure-budget.ts";
 import { cancelBatch } from "../../src/queue/cancel-batch.ts";
 import { countShares } from "../../src/queue/hold-share.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";

@@ -1,4 +1,4 @@
-import { createAddressPolicy } from "../../src/domain/address-policy.ts";
+import { createAddressPolicy } from "../../src/domain/url/address-policy.ts";
 import { DOWNLOAD_LIMITS } from "../../src/net/download-limits.ts";
 import { createDownloader, type Downloader } from "../../src/net/download.ts";
 import { onCleanup } from "./cleanup.ts";

@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import type { Database } from "../../src/db/connection/connect.ts";
-import { PRESETS } from "../../src/domain/recipe.ts";
+import { PRESETS } from "../../src/domain/image/recipe.ts";
 import { loadBatch, type BatchOrder } from "../../src/intake/load-batch.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { DEFAULT_READING } from "./csv.ts";

@@ -4,7 +4,7 @@ import { before, describe, test } from "node:test";
 import { findClaimedImages } from "../../src/db/claimed-images.ts";
 import type { Database } from "../../src/db/connection/connect.ts";
 import { listProducts, type ProductPage } from "../../src/db/list-products.ts";
-import { failed, succeeded } from "../../src/domain/stage-result.ts";
+import { failed, succeeded } from "../../src/domain/image/stage-result.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import type { FreshOutput } from "../../src/storage/storage.ts";

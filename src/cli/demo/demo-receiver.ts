@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import { text } from "node:stream/consumers";
-import { signatureHeaders } from "../../domain/webhook-signature.ts";
+import { signatureHeaders } from "../../domain/secret/webhook-signature.ts";
 import { listenOnLoopback } from "./listen-on-loopback.ts";
 
 type ReceivedEvent = { type: string; isVerified: boolean };

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { countsOf, settledOf } from "../../domain/batch-state.ts";
-import { beginningOf, withoutQuery } from "../../domain/image-url.ts";
+import { countsOf, settledOf } from "../../domain/batch/batch-state.ts";
+import { beginningOf, withoutQuery } from "../../domain/url/image-url.ts";
 import type { FailureCount } from "../../db/report/count-failures.ts";
-import { IMAGE_CODES } from "../../domain/image-code.ts";
+import { IMAGE_CODES } from "../../domain/image/image-code.ts";
 import { RefusedFile, type FinishedRun } from "./finished-run.ts";
 import { counted, withoutControls, duration, number, shownPath } from "../plain-words.ts";
 

@@ -10,7 +10,7 @@ import type { BatchRow } from "../../db/batches.ts";
 import type { Executor } from "../../db/connection/connect.ts";
 import { recordPages } from "../../db/list-products.ts";
 import { listOutputs, listUnknownOutputs } from "../../db/outputs.ts";
-import { outputNames } from "../../domain/recipe.ts";
+import { outputNames } from "../../domain/image/recipe.ts";
 import { isLinkOrCopy, linkOrCopy } from "../../storage/link-or-copy.ts";
 import type { Storage } from "../../storage/storage.ts";
 

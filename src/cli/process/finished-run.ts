@@ -1,6 +1,6 @@
 import type { BatchRow } from "../../db/batches.ts";
 import type { FailureCount } from "../../db/report/count-failures.ts";
-import type { CsvProblem, UploadWarning } from "../../domain/csv-problem.ts";
+import type { CsvProblem, UploadWarning } from "../../domain/batch/csv-problem.ts";
 import { describeProblems } from "../check/describe-preflight.ts";
 import { counted, withoutControls } from "../plain-words.ts";
 import type { ProcessOrder } from "./process-order.ts";

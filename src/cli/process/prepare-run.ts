@@ -3,7 +3,7 @@ import { createReadStream, existsSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { CATALOGUE_LIMITS } from "../../csv/limits.ts";
-import type { UploadWarning } from "../../domain/csv-problem.ts";
+import type { UploadWarning } from "../../domain/batch/csv-problem.ts";
 import { surveyCatalogue } from "../../intake/survey-catalogue.ts";
 import { RESULT_NAMES } from "./export-run.ts";
 import { RefusedFile } from "./finished-run.ts";

@@ -7,7 +7,7 @@ import { readConfig, type Config } from "../../config.ts";
 import { listBatches, type BatchRow } from "../../db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../../db/connection/connect.ts";
 import { countFailures } from "../../db/report/count-failures.ts";
-import { countsOf, settledOf } from "../../domain/batch-state.ts";
+import { countsOf, settledOf } from "../../domain/batch/batch-state.ts";
 import { errorCode } from "../../domain/error-code.ts";
 import { DataDirInUse } from "../../embedded/cluster-lock.ts";
 import type { Acceptance } from "../../intake/acceptance.ts";

@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { readConfig } from "../../config.ts";
 import { withOwnConnection } from "../../db/connection/own-connection.ts";
 import { checkRoleName, createReportRole, dropReportRole, ReportRoleError, rotateReportRole } from "../../db/report/report-role.ts";
-import { withoutPassword } from "../../domain/database-url.ts";
-import { scramVerifier } from "../../domain/scram.ts";
+import { withoutPassword } from "../../domain/secret/database-url.ts";
+import { scramVerifier } from "../../domain/secret/scram.ts";
 import { openDatabase, type OpenedDatabase } from "./open-database.ts";
 import { Unusable } from "../unusable.ts";
 

@@ -1,4 +1,4 @@
-import type { ImageCode } from "../../domain/image-code.ts";
+import type { ImageCode } from "../../domain/image/image-code.ts";
 import type { Executor } from "../connection/connect.ts";
 
 /** How many images of a batch failed for one reason; `url` and `detail` are those of the first in the file. */

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { check, foreignKey, index, integer, pgTable, primaryKey, smallint, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
-import { DELIVERY_STATES, END_EVENTS, EVENT_TYPES } from "../../domain/batch-state.ts";
-import { WEBHOOK_PAYLOADS } from "../../domain/seed-payload.ts";
+import { DELIVERY_STATES, END_EVENTS, EVENT_TYPES } from "../../domain/batch/batch-event.ts";
+import { WEBHOOK_PAYLOADS } from "../../domain/batch/seed-payload.ts";
 import { instant, oneOf } from "./columns.ts";
 import { tenant } from "./schema.ts";
 
@@ -17,7 +17,7 @@ export const endpoint = pgTable(
     url: text("url").notNull(),
     /** Null: signed with WEBHOOK_SECRET, which the configuration keeps. */
     secret: text("secret"),
-    /** The Authorization header that goes with every delivery, encrypted (domain/sealed.ts). */
+    /** The Authorization header that goes with every delivery, encrypted (domain/secret/sealed.ts). */
     sealedAuthorization: text("sealed_authorization"),
     payload: text("payload", { enum: WEBHOOK_PAYLOADS }).notNull().default("event"),
     createdAt: instant("created_at").notNull().defaultNow(),

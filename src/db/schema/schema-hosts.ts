@@ -46,7 +46,7 @@ export const heldImage = pgTable(
 );
 
 /**
- * Host pauses, of who shows the host the same credentials (`host` is the key of domain/asker.ts): until `paused_until` no process of the fleet
+ * Host pauses, of who shows the host the same credentials (`host` is the key of domain/load/asker.ts): until `paused_until` no process of the fleet
  * asks the host for anything, but for the trials of triesEachBatch (domain/load/host-pause.ts).
  */
 export const hostPause = pgTable("host_pause", {

@@ -1,5 +1,5 @@
 import { jsonb, pgTable, uuid } from "drizzle-orm/pg-core";
-import type { Recipe } from "../../domain/recipe.ts";
+import type { Recipe } from "../../domain/image/recipe.ts";
 import { instant } from "./columns.ts";
 
 /** Batches that were removed, from when nobody sees them any more until their files and rows are gone. */

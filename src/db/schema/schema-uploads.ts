@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { boolean, check, index, jsonb, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
-import type { UploadWarning } from "../../domain/csv-problem.ts";
+import type { UploadWarning } from "../../domain/batch/csv-problem.ts";
 import { instant } from "./columns.ts";
 import { batch, tenant } from "./schema.ts";
 

@@ -14,9 +14,9 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
-import { BATCH_OUTCOMES, BATCH_STATUSES, IMAGE_STATES } from "../../domain/batch-state.ts";
-import { IMAGE_CODES, type ImageCode } from "../../domain/image-code.ts";
-import { REFRESHES, type Recipe } from "../../domain/recipe.ts";
+import { BATCH_OUTCOMES, BATCH_STATUSES, IMAGE_STATES } from "../../domain/batch/batch-state.ts";
+import { IMAGE_CODES, type ImageCode } from "../../domain/image/image-code.ts";
+import { REFRESHES, type Recipe } from "../../domain/image/recipe.ts";
 import { instant, oneOf, type StoredCome } from "./columns.ts";
 
 // The primary keys of the big tables begin with batch_id, so that they can be partitioned later without changing a query.
@@ -50,7 +50,7 @@ export const batch = pgTable(
     metadata: jsonb("metadata").$type<Record<string, unknown>>().notNull().default({}),
     /** Whether outputs that an earlier batch made of the same URL and recipe may be linked instead of made again. */
     refresh: text("refresh", { enum: REFRESHES }).notNull().default("auto"),
-    /** Headers for the origins, encrypted (domain/sealed.ts), beside the names of their hosts: see StoredHeaders in batches.ts. */
+    /** Headers for the origins, encrypted (domain/secret/sealed.ts), beside the names of their hosts: see StoredHeaders in batches.ts. */
     sourceHeaders: text("source_headers"),
     pauseAtFailurePercent: smallint("pause_at_failure_percent"),
     /** The same for each host's share of the batch. */
@@ -241,7 +241,7 @@ export const knownSource = pgTable(
     tenantId: uuid("tenant_id")
       .notNull()
       .references(() => tenant.tenantId),
-    /** Of URL and recipe: see domain/source-key.ts. */
+    /** Of URL and recipe: see domain/image/source-key.ts. */
     key: uuid("key").notNull(),
     batchId: uuid("batch_id").notNull(),
     ordinal: integer("ordinal").notNull(),

@@ -1,5 +1,5 @@
 import { forgetOldest } from "../forget-oldest.ts";
-import type { StageFailure } from "../stage-result.ts";
+import type { StageFailure } from "../image/stage-result.ts";
 import { UNNAMED_PAUSE_MS } from "./unnamed-pauses.ts";
 
 /**

@@ -1,5 +1,5 @@
-import type { ImageCode } from "../image-code.ts";
-import { failureOf, type StageFailure } from "../stage-result.ts";
+import type { ImageCode } from "../image/image-code.ts";
+import { failureOf, type StageFailure } from "../image/stage-result.ts";
 import { UNNAMED_PAUSE_MS } from "./unnamed-pauses.ts";
 
 const SECOND = 1_000;

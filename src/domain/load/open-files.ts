@@ -1,6 +1,6 @@
 import { isIPv4 } from "node:net";
 import { errorCode } from "../error-code.ts";
-import { failed, type StageFailure } from "../stage-result.ts";
+import { failed, type StageFailure } from "../image/stage-result.ts";
 
 /** What the system says where it opens no further file or connection: this process has as many as it may, or the whole system has. */
 const OUT_OF_FILES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);

@@ -5,7 +5,7 @@ import { UploadForm, UploadHeaders, UploadQuery } from "../../contract/upload.ts
 import type { BatchRow } from "../../db/batches.ts";
 import type { ProductPage } from "../../db/list-products.ts";
 import type { WaitingHost } from "../../db/waiting-hosts.ts";
-import { writeCursor } from "../../domain/cursor.ts";
+import { writeCursor } from "../../domain/batch/cursor.ts";
 import { ACCEPTED_HEADERS, acceptedHeaders, FOLLOW_HEADERS, followHeaders } from "../upload/answer-headers.ts";
 import { viewBatch, viewProduct, viewWaitingHosts } from "./batch-view.ts";
 import { readBatchCursor, readLineCursor } from "./cursor.ts";

@@ -2,11 +2,11 @@ import type { Batch, Product } from "../../contract/batch.ts";
 import type { CatalogueFacts } from "../../csv/read-catalogue.ts";
 import type { BatchRow } from "../../db/batches.ts";
 import type { WaitingHost } from "../../db/waiting-hosts.ts";
-import { batchUrl, outputUrl, RESULT_FILES, viewPausedShare } from "../../domain/batch-event.ts";
-import { countsOf, percentSettled } from "../../domain/batch-state.ts";
-import { IMAGE_CODES } from "../../domain/image-code.ts";
-import { outputNamed, productStatus, type ProductResult } from "../../domain/product-result.ts";
-import { outputNames, type OutputFormat } from "../../domain/recipe.ts";
+import { batchUrl, outputUrl, RESULT_FILES, viewPausedShare } from "../../domain/batch/batch-urls.ts";
+import { countsOf, percentSettled } from "../../domain/batch/batch-state.ts";
+import { IMAGE_CODES } from "../../domain/image/image-code.ts";
+import { outputNamed, productStatus, type ProductResult } from "../../domain/batch/product-result.ts";
+import { outputNames, type OutputFormat } from "../../domain/image/recipe.ts";
 
 /** How a batch stands, for clients of /v1. */
 export function viewBatch(batch: BatchRow, publicUrl: string): Batch {

@@ -3,7 +3,7 @@ import Type, { type Static } from "typebox";
 import { Token } from "../../contract/terms.ts";
 import { isFileName } from "../../domain/file-name.ts";
 import { isToken } from "../../domain/ids.ts";
-import { FORMAT_FILES } from "../../domain/recipe.ts";
+import { FORMAT_FILES } from "../../domain/image/recipe.ts";
 import type { StoredFile } from "../../storage/storage.ts";
 import { problemResponses } from "../problem-responses.ts";
 import { lostOutput, ProblemError } from "../problems.ts";

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { PreflightForm, PreflightQuery, type Preflight } from "../../contract/preflight.ts";
-import type { CsvProblem } from "../../domain/csv-problem.ts";
+import type { CsvProblem } from "../../domain/batch/csv-problem.ts";
 import type { PreflightOrder } from "../../intake/preflight.ts";
 import { goneSignal } from "../gone-signal.ts";
 import { PRODUCTS_BODY, streamedBody } from "../document/openapi.ts";

@@ -5,12 +5,12 @@ import type { Layout } from "../../csv/choose-layout.ts";
 import { UploadOptions } from "../../contract/upload.ts";
 import type { PreflightOrder } from "../../intake/preflight.ts";
 import type { BatchOptions } from "../../intake/upload.ts";
-import { parseImageUrl } from "../../domain/image-url.ts";
-import { findMetadataFault } from "../../domain/metadata.ts";
-import { readSourceHeaders, type SourceHeaders } from "../../domain/source-headers.ts";
-import { findAuthorizationFault } from "../../domain/webhook-authorization.ts";
-import { findSecretFault } from "../../domain/webhook-signature.ts";
-import { completeRecipe, METADATA_KEPT, type Preset } from "../../domain/recipe.ts";
+import { parseImageUrl } from "../../domain/url/image-url.ts";
+import { findMetadataFault } from "../../domain/batch/metadata.ts";
+import { readSourceHeaders, type SourceHeaders } from "../../domain/secret/source-headers.ts";
+import { findAuthorizationFault } from "../../domain/secret/webhook-authorization.ts";
+import { findSecretFault } from "../../domain/secret/webhook-signature.ts";
+import { completeRecipe, METADATA_KEPT, type Preset } from "../../domain/image/recipe.ts";
 import { ProblemError } from "../problems.ts";
 import { wordFaults, type Fault } from "./word-faults.ts";
 

@@ -1,12 +1,12 @@
 import type { FastifyRequest } from "fastify";
 import type { Layout } from "../../csv/choose-layout.ts";
 import type { IdempotencyKey } from "../../db/idempotency-keys.ts";
-import type { CsvProblem, UploadWarning } from "../../domain/csv-problem.ts";
-import { IDEMPOTENCY_KEY_CHARS_MAX, parseIdempotencyKey } from "../../domain/idempotency-key.ts";
-import { isNestedWithin, METADATA_LEVELS_MAX } from "../../domain/metadata.ts";
-import { isPublicUrl, outputsNotPublic } from "../../domain/public-url.ts";
-import type { Preset } from "../../domain/recipe.ts";
-import { CREDENTIAL_OPTIONS } from "../../domain/secret-options.ts";
+import type { CsvProblem, UploadWarning } from "../../domain/batch/csv-problem.ts";
+import { IDEMPOTENCY_KEY_CHARS_MAX, parseIdempotencyKey } from "../../domain/batch/idempotency-key.ts";
+import { isNestedWithin, METADATA_LEVELS_MAX } from "../../domain/batch/metadata.ts";
+import { isPublicUrl, outputsNotPublic } from "../../domain/url/public-url.ts";
+import type { Preset } from "../../domain/image/recipe.ts";
+import { CREDENTIAL_OPTIONS } from "../../domain/secret/secret-options.ts";
 import type { Acceptance } from "../../intake/acceptance.ts";
 import type { SentUpload } from "../../intake/digest-upload.ts";
 import type { Upload } from "../../intake/upload.ts";

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { UploadForm, UploadHeaders, UploadQuery, type Accepted } from "../../contract/upload.ts";
-import { resultCsvUrl, statusUrl } from "../../domain/batch-event.ts";
+import { resultCsvUrl, statusUrl } from "../../domain/batch/batch-urls.ts";
 import { ACCEPTED_HEADERS, acceptedHeaders } from "./answer-headers.ts";
 import { goneSignal } from "../gone-signal.ts";
 import { CSV_BODY, streamedBody } from "../document/openapi.ts";

@@ -1,6 +1,6 @@
 import type { TSchema } from "typebox";
 import { Errors, Pointer } from "typebox/schema";
-import { SECRET_OPTIONS } from "../../domain/secret-options.ts";
+import { SECRET_OPTIONS } from "../../domain/secret/secret-options.ts";
 
 export type Fault = { field: string; message: string };
 

@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import type { Size } from "../../domain/output-size.ts";
+import type { Size } from "../../domain/image/output-size.ts";
 import { GIF_HEADER_BYTES, gifTableBytes } from "../headers/sizes.ts";
 
 /** GIF89a, 23, 20 and 22: a frame of one pixel, whose only colour is the transparent one. Where it lies is still to be said. */

@@ -1,5 +1,5 @@
 import type { Sharp } from "sharp";
-import type { Effort, OutputFormat } from "../../domain/recipe.ts";
+import type { Effort, OutputFormat } from "../../domain/image/recipe.ts";
 
 /**
  * What effort means in each format; docs/recipes.md has what it costs on photographs. JPEG: without optimised Huffman

@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import { scaledSize, type Size } from "../../domain/output-size.ts";
+import { scaledSize, type Size } from "../../domain/image/output-size.ts";
 import type { Numbered } from "../headers/numbered-colours.ts";
 import type { EncodeTask, OpenImage } from "./encode-task.ts";
 import { bringToSrgb, divideByAlpha } from "./to-srgb.ts";

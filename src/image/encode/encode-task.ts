@@ -1,6 +1,6 @@
-import type { OutputFormat, OutputSettings } from "../../domain/recipe.ts";
+import type { OutputFormat, OutputSettings } from "../../domain/image/recipe.ts";
 import type { Sharp } from "sharp";
-import type { InputFormat } from "../../domain/input-format.ts";
+import type { InputFormat } from "../../domain/image/input-format.ts";
 import type { HeaderFacts } from "../headers/sizes.ts";
 
 /** What an encoder is asked for, and what it answers; both are sent between processes. */

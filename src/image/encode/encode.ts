@@ -1,10 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import sharp, { type Metadata, type Sharp } from "sharp";
-import type { DecodeFacts } from "../../domain/decode-cost.ts";
-import type { InputFormat } from "../../domain/input-format.ts";
-import type { Size } from "../../domain/output-size.ts";
-import type { OutputFormat } from "../../domain/recipe.ts";
+import type { DecodeFacts } from "../../domain/image/decode-cost.ts";
+import type { InputFormat } from "../../domain/image/input-format.ts";
+import type { Size } from "../../domain/image/output-size.ts";
+import type { OutputFormat } from "../../domain/image/recipe.ts";
 import { isProfileKept, readDeepColours, readForBackground, type Colours } from "./colours.ts";
 import { compress } from "./compress.ts";
 import { exifOf, fillInCredits, holdCredits, readCredits, type Credits } from "./copyright.ts";

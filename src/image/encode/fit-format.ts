@@ -1,5 +1,5 @@
-import { outputSize, type Box, type Size } from "../../domain/output-size.ts";
-import type { OutputFormat } from "../../domain/recipe.ts";
+import { outputSize, type Box, type Size } from "../../domain/image/output-size.ts";
+import type { OutputFormat } from "../../domain/image/recipe.ts";
 
 /** An image that no file of its output's format can hold; its message is for people. */
 export class TooLargeForFormat extends Error {}

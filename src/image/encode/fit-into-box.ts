@@ -1,5 +1,5 @@
 import type { Sharp } from "sharp";
-import { outputSize, scaledSize, type Box, type Size } from "../../domain/output-size.ts";
+import { outputSize, scaledSize, type Box, type Size } from "../../domain/image/output-size.ts";
 import { readForBackground, type Colours } from "./colours.ts";
 
 /**

@@ -1,7 +1,7 @@
 import type { Metadata } from "sharp";
-import { encoderBytes, pixelsAllowed, type DecodeFacts, type OutputCost } from "../../domain/decode-cost.ts";
-import { outputSize, scaledSize, type Size } from "../../domain/output-size.ts";
-import type { OutputFormat } from "../../domain/recipe.ts";
+import { encoderBytes, pixelsAllowed, type DecodeFacts, type OutputCost } from "../../domain/image/decode-cost.ts";
+import { outputSize, scaledSize, type Size } from "../../domain/image/output-size.ts";
+import type { OutputFormat } from "../../domain/image/recipe.ts";
 import type { EncodeTask } from "./encode-task.ts";
 
 /** An image that this encoder's memory does not hold; its message is for people. */

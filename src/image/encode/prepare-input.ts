@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import sharp, { type SharpOptions } from "sharp";
-import type { InputFormat } from "../../domain/input-format.ts";
+import type { InputFormat } from "../../domain/image/input-format.ts";
 import { readOnClearCanvas } from "./clear-canvas.ts";
 import type { EncodeTask, OpenImage } from "./encode-task.ts";
 import type { EncoderLimits } from "./fit-memory.ts";

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { OutputFormat } from "../../domain/recipe.ts";
+import type { OutputFormat } from "../../domain/image/recipe.ts";
 import { isBareAvif } from "./bare-avif.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Size } from "../../domain/output-size.ts";
+import type { Size } from "../../domain/image/output-size.ts";
 import type { ByteWindow } from "./byte-window.ts";
 import { readPngChunks } from "./png-chunks.ts";
 import { readPngGamma } from "./png-gamma.ts";

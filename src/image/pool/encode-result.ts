@@ -1,4 +1,4 @@
-import { failed, succeeded, type StageResult } from "../../domain/stage-result.ts";
+import { failed, succeeded, type StageResult } from "../../domain/image/stage-result.ts";
 import type { EncodedOutput, EncodeTask } from "../encode/encode-task.ts";
 import type { EncoderReply } from "./encoder.ts";
 

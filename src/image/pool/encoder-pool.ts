@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { failed, type StageResult } from "../../domain/stage-result.ts";
+import { failed, type StageResult } from "../../domain/image/stage-result.ts";
 import { outgrown, resultOf, type Encoded } from "./encode-result.ts";
 import type { EncodeTask } from "../encode/encode-task.ts";
 import { startEncoderProcess } from "./encoder-process.ts";

@@ -29,7 +29,7 @@ const [{ encodeImage, restrictLibvips, startThreads }, { TooLargeForFormat }, { 
     import("../encode/encode.ts"),
     import("../encode/fit-format.ts"),
     import("../encode/fit-memory.ts"),
-    import("../../domain/decode-cost.ts"),
+    import("../../domain/image/decode-cost.ts"),
   ]);
 restrictLibvips({ allowSvg: process.argv.includes("--allow-svg") });
 await startThreads();

@@ -1,7 +1,7 @@
 import { forgetOldest } from "../../domain/forget-oldest.ts";
 import { GIVING_MS } from "../../domain/load/host-answers.ts";
 import { nextStrike, PAUSE_FRESH_MS } from "../../domain/load/host-pause.ts";
-import type { StageFailure } from "../../domain/stage-result.ts";
+import type { StageFailure } from "../../domain/image/stage-result.ts";
 import { withPause, type PausedHost } from "./paused-host.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { outageDelayMs } from "../../domain/backoff.ts";
+import { outageDelayMs } from "../../domain/load/backoff.ts";
 import { createDiskLoad, type DiskLoad } from "../../domain/load/disk-load.ts";
 import { createCalmWarn } from "../../observe/calm-warn.ts";
 import type { Log } from "../../observe/log.ts";

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Executor } from "../../db/connection/connect.ts";
 import { clearHostPause, listHostPauses, parseHostNews, pauseHost, strikeHost, type HostPause } from "../../db/host-pauses.ts";
-import { pauseKey, type Asker } from "../../domain/asker.ts";
+import { pauseKey, type Asker } from "../../domain/load/asker.ts";
 import { createFailuresInARow } from "../../domain/load/failures-in-a-row.ts";
 import { createHostAnswers } from "../../domain/load/host-answers.ts";
 import { HOST_LENGTH_MAX, nextStrike, triesEachBatch, whatHostDid, type HostDid } from "../../domain/load/host-pause.ts";
 import { createUnnamedPauses } from "../../domain/load/unnamed-pauses.ts";
-import type { Outcome } from "../../domain/outcome.ts";
-import type { StageFailure } from "../../domain/stage-result.ts";
+import type { Outcome } from "../../domain/image/outcome.ts";
+import type { StageFailure } from "../../domain/image/stage-result.ts";
 import type { HostWatch } from "../../net/host-watch.ts";
 import { createBatchesApart } from "./batches-apart.ts";
 import { mayTryInPause, meetPaused, NEWS_MS, timeToWait, withPause, type PausedHost, type Tries } from "./paused-host.ts";
@@ -29,7 +29,7 @@ const NOBODY: Asker = { batchId: "" };
 
 /**
  * Which hosts are left alone for now: what this process saw of them, and what the others told. All that is known of a host is of those who show
- * it the same credentials: `key` is the host for these (domain/asker.ts).
+ * it the same credentials: `key` is the host for these (domain/load/asker.ts).
  */
 export class HostPauses implements HostWatch {
   readonly #deps: HostPausesDeps;

@@ -1,8 +1,8 @@
-import { outageDelayMs } from "../../domain/backoff.ts";
+import { outageDelayMs } from "../../domain/load/backoff.ts";
 import { forgetOldest } from "../../domain/forget-oldest.ts";
 import { whatHostDid } from "../../domain/load/host-pause.ts";
-import type { ImageCode } from "../../domain/image-code.ts";
-import type { StageFailure } from "../../domain/stage-result.ts";
+import type { ImageCode } from "../../domain/image/image-code.ts";
+import type { StageFailure } from "../../domain/image/stage-result.ts";
 import type { HostWatch } from "../../net/host-watch.ts";
 import type { Log } from "../../observe/log.ts";
 

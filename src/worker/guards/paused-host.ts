@@ -8,7 +8,7 @@ import {
   TRIAL_MS,
 } from "../../domain/load/host-pause.ts";
 import type { HostPause } from "../../db/host-pauses.ts";
-import type { Outcome } from "../../domain/outcome.ts";
+import type { Outcome } from "../../domain/image/outcome.ts";
 import { createTrialTurns, type TrialTurns } from "../../domain/load/trial-turns.ts";
 
 /**

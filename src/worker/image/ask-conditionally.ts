@@ -1,6 +1,6 @@
 import { forgetOldest } from "../../domain/forget-oldest.ts";
-import { isRefusal } from "../../domain/image-code.ts";
-import type { StageFailure, StageResult } from "../../domain/stage-result.ts";
+import { isDenied } from "../../domain/image/image-code.ts";
+import type { StageFailure, StageResult } from "../../domain/image/stage-result.ts";
 import { isPage } from "../../image/inspect.ts";
 import type { Download } from "../../net/download-order.ts";
 import type { Stages } from "./stages.ts";
@@ -14,7 +14,7 @@ const HOSTS_MAX = 1_000;
 /**
  * Downloads, and asks again at once without the condition where it may be what a request failed for. Some servers refuse conditions, even a
  * tag that they gave themselves, and some firewalls call that forbidden or not found; others fail over one, end the connection, or send an
- * empty file or a page. Without one the file is to be had as it was at first. What is tried again later (domain/image-code.ts) is asked for
+ * empty file or a page. Without one the file is to be had as it was at first. What is tried again later (domain/image/image-code.ts) is asked for
  * without one then (db/known-sources.ts).
  */
 export function askConditionally(download: Stages["download"], now: () => number): Stages["download"] {
@@ -34,7 +34,7 @@ export function askConditionally(download: Stages["download"], now: () => number
 }
 
 function mayBeOfCondition({ code, isOfCondition }: StageFailure): boolean {
-  return isOfCondition === true || isRefusal(code);
+  return isOfCondition === true || isDenied(code);
 }
 
 /** Something came that may be an image, or that is unchanged. */

@@ -1,5 +1,5 @@
-import { decideAfterFailure, type Outcome } from "../../domain/outcome.ts";
-import type { StageFailure } from "../../domain/stage-result.ts";
+import { decideAfterFailure, type Outcome } from "../../domain/image/outcome.ts";
+import type { StageFailure } from "../../domain/image/stage-result.ts";
 import type { Warn } from "../../observe/calm-warn.ts";
 import type { DiskGuard } from "../guards/disk-guard.ts";
 

@@ -1,9 +1,9 @@
 import type { KnownSource } from "../../db/known-sources.ts";
 import type { SourceFacts } from "../../db/settle-images.ts";
 import { outputFileName } from "../../domain/file-name.ts";
-import { inputExtension } from "../../domain/input-format.ts";
-import { FORMAT_FILES, type OutputFormat } from "../../domain/recipe.ts";
-import { succeeded, type StageResult } from "../../domain/stage-result.ts";
+import { inputExtension } from "../../domain/image/input-format.ts";
+import { FORMAT_FILES, type OutputFormat } from "../../domain/image/recipe.ts";
+import { succeeded, type StageResult } from "../../domain/image/stage-result.ts";
 import type { Download, DownloadOrder } from "../../net/download-order.ts";
 import type { ImageWork, Stages, StoredOutput } from "./stages.ts";
 

@@ -1,6 +1,6 @@
 import type { SourcedImage } from "../../db/known-sources.ts";
 import { outputFileName } from "../../domain/file-name.ts";
-import { FORMAT_FILES, outputNames } from "../../domain/recipe.ts";
+import { FORMAT_FILES, outputNames } from "../../domain/image/recipe.ts";
 import type { OutputPlace } from "../../storage/storage.ts";
 import type { Lease } from "../claim/pump.ts";
 import type { Stages } from "./stages.ts";

@@ -1,8 +1,8 @@
 import type { SourceFacts } from "../../db/settle-images.ts";
-import { FORMAT_FILES, outputsOf } from "../../domain/recipe.ts";
+import { FORMAT_FILES, outputsOf } from "../../domain/image/recipe.ts";
 import { outputFileName } from "../../domain/file-name.ts";
 import { orTruncated } from "../../domain/or-truncated.ts";
-import type { StageFailure, StageResult } from "../../domain/stage-result.ts";
+import type { StageFailure, StageResult } from "../../domain/image/stage-result.ts";
 import type { Encoded } from "../../image/pool/encode-result.ts";
 import type { EncodeTask } from "../../image/encode/encode-task.ts";
 import type { Download } from "../../net/download-order.ts";

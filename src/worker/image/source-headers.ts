@@ -1,5 +1,5 @@
-import type { SourceHeaders } from "../../domain/source-headers.ts";
-import { failed, succeeded, type StageResult } from "../../domain/stage-result.ts";
+import type { SourceHeaders } from "../../domain/secret/source-headers.ts";
+import { failed, succeeded, type StageResult } from "../../domain/image/stage-result.ts";
 
 export type SourceHeadersOf = (batchId: string) => Promise<StageResult<readonly SourceHeaders[]>>;
 

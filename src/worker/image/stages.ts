@@ -1,7 +1,7 @@
 import type { KnownSource } from "../../db/known-sources.ts";
 import type { SourceFacts, StageMs } from "../../db/settle-images.ts";
-import type { Recipe } from "../../domain/recipe.ts";
-import type { StageResult } from "../../domain/stage-result.ts";
+import type { Recipe } from "../../domain/image/recipe.ts";
+import type { StageResult } from "../../domain/image/stage-result.ts";
 import type { Encoded } from "../../image/pool/encode-result.ts";
 import type { EncodedOutput, EncodeTask } from "../../image/encode/encode-task.ts";
 import type { Inspection } from "../../image/inspect.ts";

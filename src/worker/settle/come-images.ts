@@ -13,7 +13,7 @@ export type ComeImages = {
   handOf(batchId: string, settling: readonly Claim[]): HandCome;
 };
 
-/** The images in hand that come well, or have come, of which nothing is recorded: they count as tried (domain/failure-budget). */
+/** The images in hand that come well, or have come, of which nothing is recorded: they count as tried (domain/batch/failure-budget). */
 export function createComeImages(): ComeImages {
   // Short, since the row of every batch with a budget has it.
   const process = randomUUID().slice(0, 8);

@@ -15,9 +15,9 @@ import { rememberSources, type NewSource } from "../../db/known-sources.ts";
 import { settleRepeats } from "../../db/plan-images.ts";
 import type { Tx } from "../../db/connection/connect.ts";
 import { limitLockWait } from "../../db/connection/lock-wait.ts";
-import { isOverBudget, type BudgetCounts } from "../../domain/failure-budget.ts";
+import { isOverBudget, type BudgetCounts } from "../../domain/batch/failure-budget.ts";
 import { imageId } from "../../domain/ids.ts";
-import type { Outcome } from "../../domain/outcome.ts";
+import type { Outcome } from "../../domain/image/outcome.ts";
 import { shelveImages } from "../../queue/hold-share.ts";
 import { isToPlanOn } from "../../queue/plan-page.ts";
 import type { Claim, QueuedImage } from "../../queue/image-jobs.ts";
@@ -37,7 +37,7 @@ export type ImageOutcome = {
   tenantId: string;
   /** Of its batch, when it was claimed. */
   round: number;
-  /** Names the image's URL under its recipe: see domain/source-key.ts. */
+  /** Names the image's URL under its recipe: see domain/image/source-key.ts. */
   sourceKey: string;
   isOfSmallBatch: boolean;
   /** Where the attempt has put outputs, whatever its outcome; of an image that failed, where any attempt can have. */

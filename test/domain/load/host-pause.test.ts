@@ -9,8 +9,8 @@ import {
   triesEachBatch,
   whatHostDid,
 } from "../../../src/domain/load/host-pause.ts";
-import { IMAGE_CODES, type ImageCode } from "../../../src/domain/image-code.ts";
-import { failed } from "../../../src/domain/stage-result.ts";
+import { IMAGE_CODES, type ImageCode } from "../../../src/domain/image/image-code.ts";
+import { failed } from "../../../src/domain/image/stage-result.ts";
 
 const did = (code: ImageCode, retryAfterMs?: number) =>
   whatHostDid(failed(code, "x", retryAfterMs === undefined ? {} : { retryAfterMs }).failure);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { crc32, deflateSync } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
-import { METADATA_KEPT, OUTPUT_FORMATS, outputsOf, PRESETS, type Recipe } from "../../../src/domain/recipe.ts";
+import { METADATA_KEPT, OUTPUT_FORMATS, outputsOf, PRESETS, type Recipe } from "../../../src/domain/image/recipe.ts";
 import { encodeImage } from "../../../src/image/encode/encode.ts";
 import { EncoderWorn, type EncoderLimits } from "../../../src/image/encode/fit-memory.ts";
 import { inspectImage } from "../../../src/image/inspect.ts";

@@ -6,7 +6,7 @@ import { before, describe, test } from "node:test";
 import { crc32 } from "node:zlib";
 import exifReader from "exif-reader";
 import sharp, { type Sharp } from "sharp";
-import { outputsOf, PRESETS, type Recipe } from "../../../src/domain/recipe.ts";
+import { outputsOf, PRESETS, type Recipe } from "../../../src/domain/image/recipe.ts";
 import { encodeImage } from "../../../src/image/encode/encode.ts";
 import type { EncodedOutput, EncodeTask } from "../../../src/image/encode/encode-task.ts";
 import { makeOnceMore, TooLargeForFormat } from "../../../src/image/encode/fit-format.ts";

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import fc from "fast-check";
 import sharp from "sharp";
-import { outputSize, type Box, type Size } from "../../../src/domain/output-size.ts";
-import { FITS, PRESETS } from "../../../src/domain/recipe.ts";
+import { outputSize, type Box, type Size } from "../../../src/domain/image/output-size.ts";
+import { FITS, PRESETS } from "../../../src/domain/image/recipe.ts";
 import { encodeImage } from "../../../src/image/encode/encode.ts";
 import { createTestFolder } from "../../support/folder.ts";
 

@@ -5,14 +5,14 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import sharp, { type Sharp } from "sharp";
-import { encoderBytes } from "../../../src/domain/decode-cost.ts";
-import { PRESETS, type Recipe } from "../../../src/domain/recipe.ts";
+import { encoderBytes } from "../../../src/domain/image/decode-cost.ts";
+import { PRESETS, type Recipe } from "../../../src/domain/image/recipe.ts";
 import type { Encoded } from "../../../src/image/pool/encode-result.ts";
 import { EncoderPool } from "../../../src/image/pool/encoder-pool.ts";
 import { decodeFacts } from "../../../src/image/encode/fit-memory.ts";
 import { inspectImage } from "../../../src/image/inspect.ts";
 import { makeSamplePhoto } from "../../../src/image/sample-photo.ts";
-import type { StageResult } from "../../../src/domain/stage-result.ts";
+import type { StageResult } from "../../../src/domain/image/stage-result.ts";
 import { createTestFolder } from "../../support/folder.ts";
 
 const MIB = 1024 * 1024;

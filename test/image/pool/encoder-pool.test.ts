@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import sharp from "sharp";
 import { readConfig } from "../../../src/config.ts";
-import { OUTPUT_FORMATS, PRESETS } from "../../../src/domain/recipe.ts";
+import { OUTPUT_FORMATS, PRESETS } from "../../../src/domain/image/recipe.ts";
 import { resultOf } from "../../../src/image/pool/encode-result.ts";
 import type { EncodeTask } from "../../../src/image/encode/encode-task.ts";
 import { EncoderPool, type EncoderPoolOptions } from "../../../src/image/pool/encoder-pool.ts";

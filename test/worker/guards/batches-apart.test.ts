@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { failed } from "../../../src/domain/stage-result.ts";
+import { failed } from "../../../src/domain/image/stage-result.ts";
 import { createBatchesApart } from "../../../src/worker/guards/batches-apart.ts";
 
 const KNOWN_MAX = 10_000;

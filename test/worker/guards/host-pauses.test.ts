@@ -5,8 +5,8 @@ import { clearHostPause, HOSTS_CHANNEL, listHostPauses, pauseHost, strikeHost } 
 import type { Database } from "../../../src/db/connection/connect.ts";
 import { listen } from "../../../src/db/connection/listen.ts";
 import { FAILURES_MAX, STRIKES_MAX, strikePauseMs } from "../../../src/domain/load/host-pause.ts";
-import type { ImageCode } from "../../../src/domain/image-code.ts";
-import { failed } from "../../../src/domain/stage-result.ts";
+import type { ImageCode } from "../../../src/domain/image/image-code.ts";
+import { failed } from "../../../src/domain/image/stage-result.ts";
 import { HostPaused } from "../../../src/net/host-watch.ts";
 import { HostPauses } from "../../../src/worker/guards/host-pauses.ts";
 import { onCleanup } from "../../support/cleanup.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import type { ImageCode } from "../../../src/domain/image-code.ts";
-import { failed } from "../../../src/domain/stage-result.ts";
+import type { ImageCode } from "../../../src/domain/image/image-code.ts";
+import { failed } from "../../../src/domain/image/stage-result.ts";
 import { createHostGate, watchForGate } from "../../../src/net/host-gate.ts";
 import { NO_WATCH } from "../../../src/net/host-watch.ts";
 import { createLog } from "../../../src/observe/log.ts";

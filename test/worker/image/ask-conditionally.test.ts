@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { failed, succeeded, type StageResult } from "../../../src/domain/stage-result.ts";
+import { failed, succeeded, type StageResult } from "../../../src/domain/image/stage-result.ts";
 import type { Download, DownloadOrder } from "../../../src/net/download-order.ts";
 import { askConditionally } from "../../../src/worker/image/ask-conditionally.ts";
 

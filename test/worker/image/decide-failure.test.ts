@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { IMAGE_ATTEMPTS_MAX } from "../../../src/domain/backoff.ts";
+import { IMAGE_ATTEMPTS_MAX } from "../../../src/domain/load/backoff.ts";
 import { FileRefused } from "../../../src/net/body-file.ts";
 import { netFailure } from "../../../src/net/net-failure.ts";
 import { orStorageFailed } from "../../../src/storage/or-storage-failed.ts";

@@ -1,5 +1,5 @@
-import type { UrlRule } from "./clean-image-url.ts";
-import type { ImageCode } from "./image-code.ts";
+import type { UrlRule } from "../url/clean-image-url.ts";
+import type { ImageCode } from "../image/image-code.ts";
 
 export type ImageError = { code: ImageCode; message: string };
 export type OutputFile = {

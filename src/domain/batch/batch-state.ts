@@ -9,20 +9,6 @@ export type BatchOutcome = (typeof BATCH_OUTCOMES)[number];
 export const IMAGE_STATES = ["planned", "done", "failed", "cancelled"] as const;
 export type ImageState = (typeof IMAGE_STATES)[number];
 
-export const DELIVERY_STATES = ["pending", "delivered", "failed", "gone"] as const;
-export type DeliveryState = (typeof DELIVERY_STATES)[number];
-
-export const EVENT_TYPES = [
-  "batch.completed",
-  "batch.failed",
-  "batch.cancelled",
-  "batch.paused",
-  "batch.resumed",
-  "batch.host_paused",
-  "batch.host_resumed",
-] as const;
-export type EventType = (typeof EVENT_TYPES)[number];
-
 type BatchCounts = { total: number; completed: number; failed: number; skipped: number };
 
 /** A batch's counters, by the names that the API gives them. */
@@ -45,13 +31,6 @@ export function settledStatus(counts: BatchCounts): { status: EndStatus; outcome
   const outcome = counts.completed === 0 ? "none" : counts.completed === counts.total ? "all" : "some";
   if (counts.skipped > 0) return { status: "cancelled", outcome };
   return { status: outcome === "none" ? "failed" : "completed", outcome };
-}
-
-/** The events that end a run of a batch: one for each run. */
-export const END_EVENTS = ["batch.completed", "batch.failed", "batch.cancelled"] as const satisfies readonly EventType[];
-
-export function isEnd(type: EventType): boolean {
-  return END_EVENTS.some((end) => end === type);
 }
 
 /** In whole per cent, rounded down, so that 100 means that every image is settled. */

@@ -1,4 +1,4 @@
-import type { OutputFormat } from "./recipe.ts";
+import type { OutputFormat } from "../image/recipe.ts";
 
 /** What came of one try of a probe; `host` is null where the host is not counted on its own. */
 export type Trial = { host: string | null; ms: number; result: { ok: true; bytes: number; megapixels: number } | { ok: false } };

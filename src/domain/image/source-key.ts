@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { withoutSignature } from "./link-expiry.ts";
+import { withoutSignature } from "../url/link-expiry.ts";
 import type { Recipe } from "./recipe.ts";
 
 /**

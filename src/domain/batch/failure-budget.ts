@@ -1,4 +1,4 @@
-import type { ImageCode } from "./image-code.ts";
+import type { ImageCode } from "../image/image-code.ts";
 
 /**
  * The images of a batch, or of a share of it, that were tried since the upload or the last resume. `settled` of them were tried to the end,

@@ -1,4 +1,4 @@
-import { IMAGE_ATTEMPTS_MAX, imageRetryDelayMs } from "./backoff.ts";
+import { IMAGE_ATTEMPTS_MAX, imageRetryDelayMs } from "../load/backoff.ts";
 import type { StageFailure } from "./stage-result.ts";
 
 /**

@@ -1,6 +1,6 @@
-import { diskFullCode } from "./disk-full.ts";
-import { errorCode } from "./error-code.ts";
-import { outOfFiles } from "./load/open-files.ts";
+import { diskFullCode } from "../disk-full.ts";
+import { errorCode } from "../error-code.ts";
+import { outOfFiles } from "../load/open-files.ts";
 import { failureOf, type StageFailure } from "./stage-result.ts";
 
 /**

@@ -39,9 +39,9 @@ export function isImageCode(value: unknown): value is ImageCode {
   return typeof value === "string" && Object.hasOwn(IMAGE_CODES, value);
 }
 
-const REFUSALS: ReadonlySet<ImageCode> = new Set(["http_error", "unauthorized", "forbidden", "not_found"]);
+const DENIALS: ReadonlySet<ImageCode> = new Set(["http_error", "unauthorized", "forbidden", "not_found"]);
 
-/** Whether an origin has refused a request as it was made: another one for the same file may be answered. */
-export function isRefusal(code: ImageCode): boolean {
-  return REFUSALS.has(code);
+/** Whether an origin has denied a request as it was made: another one for the same file may be answered. */
+export function isDenied(code: ImageCode): boolean {
+  return DENIALS.has(code);
 }

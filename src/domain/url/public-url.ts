@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { createAddressPolicy } from "./address-policy.ts";
-import type { UploadWarning } from "./csv-problem.ts";
+import type { UploadWarning } from "../batch/csv-problem.ts";
 
 const policy = createAddressPolicy({ allowCidrs: [] });
 /** Names that no public name server answers for (RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`). */

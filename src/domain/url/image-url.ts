@@ -1,4 +1,4 @@
-import type { ImageCode } from "./image-code.ts";
+import type { ImageCode } from "../image/image-code.ts";
 
 /** Longer than any browser or CDN accepts (the common limits are 2,048 to 8,192). */
 export const URL_LENGTH_MAX = 8_192;

@@ -1,8 +1,8 @@
-import { outputUrl, resultCsvUrl, statusUrl } from "./batch-event.ts";
+import { outputUrl, resultCsvUrl, statusUrl } from "./batch-urls.ts";
 import type { BatchStatus } from "./batch-state.ts";
 import { writeCursor } from "./cursor.ts";
 import { outputNamed, type ImageError, type ProductResult } from "./product-result.ts";
-import { MAIN_OUTPUT, outputNames, type Recipe } from "./recipe.ts";
+import { MAIN_OUTPUT, outputNames, type Recipe } from "../image/recipe.ts";
 
 /** How an event is worded for a webhook: in our own form, or as the seed's webhook was. */
 export const WEBHOOK_PAYLOADS = ["event", "seed"] as const;
