@@ -34,7 +34,7 @@ const owners = {
   "pg-copy-streams": "db",
   "pg-boss": "queue",
   got: "webhook",
-  "ipaddr.js": "(net|domain)",
+  "ipaddr.js": "domain",
   sharp: "image",
   fastify: "http",
   "@fastify/[^/]+": "http",

@@ -64,7 +64,7 @@ const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 const MIB = 1024 * 1024;
 
 /**
- * Reads and checks the environment once; nothing else in Pressrun looks at it, but for libuv's UV_THREADPOOL_SIZE (net/look-ups.ts). All defaults are here, or in encoder-defaults.ts.
+ * Reads and checks the environment once; no setting is read anywhere else, but for libuv's UV_THREADPOOL_SIZE (net/look-ups.ts). All defaults are here, or in encoder-defaults.ts.
  * Where it is not `isServed`, as by a command that opens no port, who can reach it does not matter.
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>, { isServed = true } = {}): Config {

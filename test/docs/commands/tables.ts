@@ -6,6 +6,7 @@ export const PAGES = [
   "docs/files.md",
   "docs/operating.md",
   "docs/pausing.md",
+  "docs/politeness.md",
   "docs/recipes.md",
   "docs/report-columns.md",
   "docs/reporting.md",
