@@ -30,7 +30,7 @@ async function loadRenderer(): Promise<FastifyInstance> {
   const renderer = Fastify();
   await renderer.register(scalar, {
     routePrefix: "/docs",
-    configuration: { url: "../../openapi.json", telemetry: false, withDefaultFonts: false },
+    configuration: { url: "../openapi.json", telemetry: false, withDefaultFonts: false },
   });
   return renderer;
 }
