@@ -19,11 +19,17 @@ export function resultOf(
   return failed("corrupt_image", `The image is damaged and cannot be decoded (${why}).`);
 }
 
+/** However much grain an image has, so few pixels need no encoder's memory: something else is in the file. */
+const FEW_PIXELS = 2e6;
+
 /** Of an image that no encoder's memory held, though its headers promised that it would: how many pixels would fit, nobody knows. */
-export function outgrown(memoryBytesMax: number): StageResult<never> {
+export function outgrown({ width, height }: EncodeTask["input"], memoryBytesMax: number): StageResult<never> {
+  const memory = `an encoder's ${Math.floor(memoryBytesMax / MIB)} MB`;
+  if (width * height <= FEW_PIXELS)
+    return failed("corrupt_image", `The image has ${width}x${height} pixels, and still takes more memory than ${memory} to decode.`);
   return failed(
     "too_many_pixels",
-    `With so much grain or noise the image has more pixels than an encoder's ${Math.floor(memoryBytesMax / MIB)} MB hold. ` +
+    `With so much grain or noise the image has more pixels than ${memory} hold. ` +
       "Ask for a smaller width and height or a lower quality, or let the operator raise ENCODER_MEMORY_MB.",
   );
 }

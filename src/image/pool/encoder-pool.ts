@@ -37,6 +37,8 @@ type Encoder = Watched & {
  */
 const IN_PIPE_MAX = 2;
 const LARGE_PIXELS = 24e6;
+/** What waits behind one that takes longer than this, though it is not large, goes to an encoder that has nothing to do. */
+const LONG_MS = 500;
 /** One more try on a fresh encoder: the crash can have been another image's fault. */
 const CRASHES_MAX = 2;
 const RESTART_MS = 500;
@@ -50,6 +52,7 @@ export class EncoderPool {
   readonly #options: EncoderPoolOptions;
   readonly #encoders = new Set<Encoder>();
   readonly #watch: { stop(): void };
+  readonly #takingBack: NodeJS.Timeout;
   #queue: Task[] = [];
   #lastId = 0;
   #isClosed = false;
@@ -59,6 +62,7 @@ export class EncoderPool {
     this.#options = options;
     for (let index = 0; index < options.size; index += 1) this.#start();
     this.#watch = watchEncoders(() => this.#encoders, options);
+    this.#takingBack = setInterval(() => this.#takeBack(), LONG_MS);
   }
 
   get size(): number {
@@ -107,6 +111,7 @@ export class EncoderPool {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#watch.stop();
+    clearInterval(this.#takingBack);
     for (const encoder of this.#encoders) encoder.process.kill();
   }
 
@@ -144,6 +149,26 @@ export class EncoderPool {
     }
   }
 
+  /** Of as many as can begin at once; each comes only once its encoder has said that it has not begun it. */
+  #takeBack(): void {
+    let { idle } = this;
+    for (const { tasks, startedAt, process } of this.#encoders) {
+      const [, behind] = tasks.keys();
+      if (idle === 0) return;
+      if (behind === undefined || performance.now() - startedAt < LONG_MS) continue;
+      process.send({ handBack: behind });
+      idle -= 1;
+    }
+  }
+
+  #onHandedBack(encoder: Encoder, id: number): void {
+    const task = encoder.tasks.get(id);
+    encoder.tasks.delete(id);
+    encoder.taken -= 1;
+    if (task && !task.isAborted) this.#queue.unshift(task);
+    this.#assign();
+  }
+
   #give(encoder: Encoder, task: Task): void {
     const id = (this.#lastId += 1);
     encoder.taken += 1;
@@ -157,6 +182,7 @@ export class EncoderPool {
   #onReply(encoder: Encoder, reply: EncoderReply): void {
     // Read after its end: its tasks have gone to others.
     if (!this.#encoders.has(encoder)) return;
+    if ("handedBack" in reply) return this.#onHandedBack(encoder, reply.handedBack);
     encoder.startedAt = performance.now();
     if ("isReady" in reply) {
       encoder.isReady = true;
@@ -208,7 +234,7 @@ export class EncoderPool {
 
   /** Step by step, so that what an image becomes does not depend on what its first encoder had made before. */
   #giveMoreRoom(task: Task, { wasFresh }: { wasFresh: boolean }): void {
-    if (task.room === "thrifty") return task.resolve(outgrown(this.#options.memoryBytesMax));
+    if (task.room === "thrifty") return task.resolve(outgrown(task.input, this.#options.memoryBytesMax));
     task.room = wasFresh ? "thrifty" : "fresh";
     this.#queue.unshift(task);
   }

@@ -6,10 +6,13 @@ import type { EncoderLimits } from "../encode/fit-memory.ts";
 import { standBack } from "./stand-back.ts";
 
 /** `isForFresh`: one that has made an image before hands it back. */
-export type EncoderOrder = { id: number; task: EncodeTask; limits: EncoderLimits; isForFresh: boolean };
+type WorkOrder = { id: number; task: EncodeTask; limits: EncoderLimits; isForFresh: boolean };
+/** Or to hand a task back that has not begun; where it has, nothing comes of it. */
+export type EncoderOrder = WorkOrder | { handBack: number };
 
 export type EncoderReply =
   | { isReady: true }
+  | { handedBack: number }
   | { id: number; encodeMs: number; outputs: EncodedOutput[] }
   | { id: number; encodeMs: number; fault: string; kind: Fault };
 
@@ -52,11 +55,18 @@ const UNSUPPORTED =
 
 let tasksDone = 0;
 let last: Promise<void> = Promise.resolve();
+const waiting = new Set<number>();
 process.on("message", (order: EncoderOrder) => {
+  if ("handBack" in order) {
+    if (waiting.delete(order.handBack)) reply({ handedBack: order.handBack });
+    return;
+  }
+  waiting.add(order.id);
   last = last.then(() => work(order));
 });
 
-async function work({ id, task, limits, isForFresh }: EncoderOrder): Promise<void> {
+async function work({ id, task, limits, isForFresh }: WorkOrder): Promise<void> {
+  if (!waiting.delete(id)) return;
   const startedAt = performance.now();
   try {
     if (isForFresh && tasksDone > 0) throw new EncoderWorn("a fresh encoder is asked for");

@@ -211,12 +211,17 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     }
   });
 
-  test("ends an encoder that outgrows its memory, twice, and then does not say that the image made it crash", async () => {
+  test("ends an encoder that outgrows its memory by an image of few pixels, twice, and then says that of the image", async () => {
     const { pool, lost } = startPool({ memoryBytesMax: 40 * 1024 * 1024 });
-    const heavy = { ...task(), outputs: [{ ...PRESETS.seed, name: "main", path: join(folder, "fat.avif"), format: "avif" as const }] };
-    const result = await encode(pool, heavy);
-    assert.equal(result.ok ? null : result.failure.code, "too_many_pixels");
+    const { input } = task();
+    const outputs = [{ ...PRESETS.seed, name: "main", path: join(folder, "fat.avif"), format: "avif" as const }];
+    const result = await encode(pool, { input: { ...input, width: 64, height: 48 }, outputs });
     assert.deepEqual(lost, ["memory", "memory"]);
+    assert.deepEqual(result.ok ? null : [result.failure.code, result.failure.retry], ["corrupt_image", false]);
+    assert.match(
+      result.ok ? "" : result.failure.detail,
+      /^The image has 64x48 pixels, and still takes more memory than an encoder's 40 MB/,
+    );
   });
 
   test("starts the best priority first, and takes an aborted task back", async () => {
@@ -241,6 +246,23 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     const named = async (name: string, given: EncodeTask, priority: number) => encode(pool, given, priority).then(() => order.push(name));
     await Promise.all([named("large", running, 0), named("next", next, 0), named("better", task(small), 1)]);
     assert.deepEqual(order, ["large", "better", "next"]);
+  });
+
+  test("takes back what waits behind an image that takes long, once another encoder has nothing to do", async () => {
+    const { pool, lost } = startPool({ size: 2 });
+    const order: string[] = [];
+    const named = async (name: string, given: EncodeTask) => encode(pool, given).then(() => order.push(name));
+    const slow = {
+      ...task(),
+      outputs: [
+        { ...PRESETS.seed, name: "main", path: join(folder, "slow.avif"), format: "avif" as const, quality: 95, effort: "small" as const },
+      ],
+    };
+    void named("long", slow);
+    await Promise.all([named("beside it", task(small)), named("behind it", task(small)), named("behind the other", task(small))]);
+    assert.ok(!order.includes("long"), "it was over before anything had to wait for it");
+    assert.deepEqual([pool.waiting, lost], [0, []]);
+    assert.ok((await encode(pool, task(small))).ok);
   });
 
   test("replaces an encoder after its share of tasks", async () => {
