@@ -1,19 +1,10 @@
+import type { Layout } from "../domain/batch/catalogue-facts.ts";
 import type { CsvProblem } from "../domain/batch/csv-problem.ts";
 import { DIALECTS } from "./dialects/all.ts";
 import { matchesHeader, reduceHeader, type Dialect } from "./dialects/dialect.ts";
-import { findColumns, indexHeader, namesIn, type Columns, type ColumnWishes } from "./find-columns.ts";
+import { findColumns, indexHeader, namesIn, type ColumnWishes } from "./find-columns.ts";
 import { RecordReader } from "./record-reader.ts";
 import { cellsOf, isBlankRecord, isEmptyLine, scanRecord, type CsvRecord } from "./scan-record.ts";
-
-/** How a file is to be read: where its header is, what divides cells, which columns mean what. */
-export type Layout = {
-  delimiter: string;
-  dialect: string | null;
-  headerLine: number;
-  header: string[];
-  columns: Columns;
-  baseUrl: string | null;
-};
 
 const DELIMITERS = [",", ";", "\t", "|", "~"] as const;
 /** Amazon's templates have two lines above the header; nobody is known to have nine. */

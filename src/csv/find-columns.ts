@@ -1,19 +1,7 @@
+import type { Columns, ImageColumn } from "../domain/batch/catalogue-facts.ts";
 import type { CsvProblem } from "../domain/batch/csv-problem.ts";
-import type { UrlCell } from "../domain/url/image-url.ts";
 import { matchesHeader, reduceHeader, type Dialect } from "./dialects/dialect.ts";
 import { cellOf, type CsvRecord } from "./scan-record.ts";
-
-/** Indexes of cells, from 0. */
-export type Columns = {
-  /** In the order of preference: the first whose cell is filled names the row. */
-  id: number[];
-  name: number[];
-  /** In the order of the file. */
-  images: ImageColumn[];
-};
-
-/** `blank`: what a cell without an image holds, where that is not nothing. */
-export type ImageColumn = { index: number; cell: UrlCell; blank?: string };
 
 /** The columns that the caller names, by headers as they stand in the file or as reduceHeader() makes them. */
 export type ColumnWishes = { images: readonly string[]; name: string | null; id: string | null };

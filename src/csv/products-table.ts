@@ -1,4 +1,4 @@
-import type { Layout } from "./choose-layout.ts";
+import type { Layout } from "../domain/batch/catalogue-facts.ts";
 import { formatCell } from "./write-result.ts";
 
 /** Products that came as JSON are written to a CSV in UTF-8, a row each, so that everything that follows is the same as for a file. */

@@ -1,26 +1,16 @@
 import { setImmediate as yieldToOthers } from "node:timers/promises";
+import type { CatalogueFacts, Layout, TextFacts } from "../domain/batch/catalogue-facts.ts";
 import type { CsvProblem, CsvProblemCode } from "../domain/batch/csv-problem.ts";
-import { chooseLayout, type Layout } from "./choose-layout.ts";
+import { chooseLayout } from "./choose-layout.ts";
 import type { ColumnWishes } from "./find-columns.ts";
 import { PRODUCTS_AT_ONCE, type CatalogueLimits } from "./limits.ts";
 import { excerpt, ProblemList } from "./problem-list.ts";
 import { readProduct, type CatalogueProduct, type ProductRules } from "./read-product.ts";
 import { RecordReader } from "./record-reader.ts";
 import { isBlankRecord, lineBreakOf, type CsvRecord } from "./scan-record.ts";
-import { sniffText, type TextFacts } from "./sniff-text.ts";
+import { sniffText } from "./sniff-text.ts";
 import { createDecoding } from "./text-encoding.ts";
 import { unpack, UnpackError } from "./unpack.ts";
-
-/** What must be known of a file to write its result; plain data, kept with the batch. */
-export type CatalogueFacts = TextFacts &
-  Layout & {
-    /** Everything above the first product as it came: header, lines above it, blank lines; without the byte order mark. */
-    head: string;
-    newline: "\n" | "\r\n" | "\r";
-    rows: number;
-    rowsWithoutImage: number;
-    images: number;
-  };
 
 export type Catalogue =
   | { ok: true; facts: CatalogueFacts }

@@ -1,7 +1,7 @@
 import { cleanImageUrl } from "../domain/url/clean-image-url.ts";
 import type { CsvProblem } from "../domain/batch/csv-problem.ts";
 import { findUrlSpans } from "../domain/url/image-url.ts";
-import type { Columns, ImageColumn } from "./find-columns.ts";
+import type { Columns, ImageColumn } from "../domain/batch/catalogue-facts.ts";
 import type { CatalogueLimits } from "./limits.ts";
 import { cellOf, isQuoted, type CsvRecord } from "./scan-record.ts";
 

@@ -1,11 +1,11 @@
 import { isAscii, isUtf8 } from "node:buffer";
+import type { Encoding, TextFacts } from "../domain/batch/catalogue-facts.ts";
 import type { CsvProblemCode } from "../domain/batch/csv-problem.ts";
 import { findOtherType } from "./other-types.ts";
 import { countLineBreaks } from "./scan-record.ts";
-import { WINDOWS_1252_FREE, type Encoding } from "./text-encoding.ts";
+import { WINDOWS_1252_FREE } from "./text-encoding.ts";
 
 export type TextFault = { line: number; code: CsvProblemCode; message: string };
-export type TextFacts = { encoding: Encoding; hasBom: boolean };
 
 const [LF, CR] = [0x0a, 0x0d];
 

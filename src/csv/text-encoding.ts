@@ -1,6 +1,4 @@
-/** The encodings that spreadsheets and shop systems write. */
-export const ENCODINGS = ["utf-8", "utf-16le", "utf-16be", "windows-1252"] as const;
-export type Encoding = (typeof ENCODINGS)[number];
+import type { Encoding } from "../domain/batch/catalogue-facts.ts";
 
 type TextDecoding = { write(chunk: Buffer): string; end(): string };
 

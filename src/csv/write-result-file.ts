@@ -1,6 +1,6 @@
 import { hasFailed, outputNamed, productStatus, type ProductResult, type RecordedProduct } from "../domain/batch/product-result.ts";
 import { MAIN_OUTPUT } from "../domain/image/recipe.ts";
-import type { CatalogueFacts } from "./read-catalogue.ts";
+import type { CatalogueFacts } from "../domain/batch/catalogue-facts.ts";
 import { createResultWriter, createRowWriter, type ResultShape } from "./write-result.ts";
 
 type Products = AsyncIterable<readonly RecordedProduct[]>;

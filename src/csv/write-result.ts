@@ -1,5 +1,5 @@
 import { reduceHeader } from "./dialects/dialect.ts";
-import type { CatalogueFacts } from "./read-catalogue.ts";
+import type { CatalogueFacts } from "../domain/batch/catalogue-facts.ts";
 import { imageCell, imageSpans, runsOver } from "./read-product.ts";
 import { cellOf, isBlankRecord, isQuoted, scanRecord, type CsvRecord } from "./scan-record.ts";
 import { encodeText } from "./text-encoding.ts";

@@ -1,7 +1,8 @@
+import type { OutputFormat } from "../domain/image/recipe.ts";
 import { checkIsThere } from "./batches.ts";
 import type { Executor } from "./connection/connect.ts";
 
-type OutputRow = { batchId: string; ordinal: number; fileName: string; format: string; bytes: number };
+type OutputRow = { batchId: string; ordinal: number; fileName: string; format: OutputFormat; bytes: number };
 
 /** The output behind a URL. Who knows the token may read the batch's outputs. The name is looked up, and never becomes a path as it came. */
 export async function findOutput(db: Executor, token: string, fileName: string): Promise<OutputRow | null> {

@@ -1,12 +1,13 @@
 import { createReadStream } from "node:fs";
 import type { CatalogueLimits } from "../csv/limits.ts";
-import { readCatalogue, type CatalogueFacts, type ReadingOptions } from "../csv/read-catalogue.ts";
+import { readCatalogue, type ReadingOptions } from "../csv/read-catalogue.ts";
 import type { CatalogueProduct } from "../csv/read-product.ts";
 import { findBatch, insertBatch, insertEndpoint, type BatchRow, type NewBatch, type NewEndpoint } from "../db/batches.ts";
 import { DEFAULT_TENANT_ID, type Transaction, type Tx } from "../db/connection/connect.ts";
 import { keepIdempotencyKey, takeIdempotencyKey, type IdempotencyKey } from "../db/idempotency-keys.ts";
 import { lockLoad } from "../db/load-lock.ts";
 import { loadProducts, type ProductRow } from "../db/load-products.ts";
+import type { CatalogueFacts } from "../domain/batch/catalogue-facts.ts";
 import type { CsvProblem, UploadWarning } from "../domain/batch/csv-problem.ts";
 import { planPage } from "../queue/plan-page.ts";
 import type { Sender } from "../queue/queue.ts";

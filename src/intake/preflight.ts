@@ -1,6 +1,7 @@
 import type { Preflight } from "../contract/preflight.ts";
 import { DIALECTS } from "../csv/dialects/all.ts";
-import type { CatalogueFacts, ReadingOptions } from "../csv/read-catalogue.ts";
+import type { ReadingOptions } from "../csv/read-catalogue.ts";
+import type { CatalogueFacts } from "../domain/batch/catalogue-facts.ts";
 import type { CatalogueLimits } from "../csv/limits.ts";
 import { forecast, type Plant, type Stratum, type Trial } from "../domain/batch/forecast.ts";
 import { withoutQuery } from "../domain/url/image-url.ts";

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import type { CatalogueLimits } from "../csv/limits.ts";
-import { readCatalogue, type CatalogueFacts, type ReadingOptions } from "../csv/read-catalogue.ts";
+import { readCatalogue, type ReadingOptions } from "../csv/read-catalogue.ts";
+import type { CatalogueFacts } from "../domain/batch/catalogue-facts.ts";
 import type { CatalogueProduct } from "../csv/read-product.ts";
 import { cleanImageUrl } from "../domain/url/clean-image-url.ts";
 import type { CsvProblem, UploadWarning } from "../domain/batch/csv-problem.ts";

@@ -11,7 +11,7 @@ import { createAddressPolicy } from "../domain/url/address-policy.ts";
 import { PAUSED_BY_HAND } from "../domain/batch/failure-budget.ts";
 import { createGate, runInside } from "../domain/load/gate.ts";
 import { parseImageUrl } from "../domain/url/image-url.ts";
-import { FORMAT_FILES, type OutputFormat } from "../domain/image/recipe.ts";
+import { FORMAT_FILES } from "../domain/image/recipe.ts";
 import { userAgent } from "../domain/user-agent.ts";
 import { createCalmWarn } from "../observe/calm-warn.ts";
 import { createServer, type HttpDeps } from "../http/server.ts";
@@ -140,7 +140,7 @@ function serveRows({ db, storage, log }: Pick<Parts, "db" | "storage" | "log">):
       if (!file) return "lost";
       return {
         ...file,
-        mediaType: FORMAT_FILES[output.format as OutputFormat].mediaType,
+        mediaType: FORMAT_FILES[output.format].mediaType,
         etag: `"${output.batchId}-${output.ordinal}-${file.bytes.toString(16)}"`,
       };
     },

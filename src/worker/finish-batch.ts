@@ -1,6 +1,5 @@
 import { open } from "node:fs/promises";
 import type { FinishJob } from "../contract/jobs.ts";
-import type { CatalogueFacts } from "../csv/read-catalogue.ts";
 import { writeResultFile } from "../csv/write-result-file.ts";
 import { DEFAULT_TENANT_ID, type Database, type Tx } from "../db/connection/connect.ts";
 import { findBatch, type BatchRow } from "../db/batches.ts";
@@ -56,7 +55,7 @@ async function writeResult(deps: FinishDeps, batch: BatchRow, signal: AbortSigna
       const urlOf = (fileName: string) => outputUrl(deps.publicUrl(), batch.token, fileName);
       const products = recordPages(deps.db.executor, batch.batchId);
       for await (const piece of writeResultFile({
-        facts: batch.csvFacts as CatalogueFacts,
+        facts: batch.csvFacts,
         shape: "append",
         names: outputNames(batch.recipe),
         products,

@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { describe, test } from "node:test";
 import { DIALECTS } from "../../src/csv/dialects/all.ts";
 import { matchesHeader, reduceHeader, type Dialect } from "../../src/csv/dialects/dialect.ts";
-import type { CatalogueFacts } from "../../src/csv/read-catalogue.ts";
+import type { CatalogueFacts } from "../../src/domain/batch/catalogue-facts.ts";
 import type { CatalogueProduct } from "../../src/csv/read-product.ts";
 import { RESULT_COLUMNS, type ResultShape } from "../../src/csv/write-result.ts";
 import { readCsv, rowsByFastCsv, writeResult, type CsvReading } from "../support/csv.ts";

@@ -4,7 +4,8 @@ import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { writeToString } from "fast-csv";
-import { encodeText, type Encoding } from "../../src/csv/text-encoding.ts";
+import { encodeText } from "../../src/csv/text-encoding.ts";
+import type { Encoding } from "../../src/domain/batch/catalogue-facts.ts";
 import { readCsv, rowsByFastCsv, writeResult } from "../support/csv.ts";
 
 const require = createRequire(import.meta.url);

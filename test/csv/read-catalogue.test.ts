@@ -7,7 +7,8 @@ import { CATALOGUE_LIMITS, PRODUCTS_AT_ONCE, PROBLEMS_LISTED_MAX } from "../../s
 import { TABLE_LAYOUT, tableHead, tableRow } from "../../src/csv/products-table.ts";
 import { HEAD_BYTES } from "../../src/csv/other-types.ts";
 import { readCatalogue } from "../../src/csv/read-catalogue.ts";
-import { encodeText, ENCODINGS } from "../../src/csv/text-encoding.ts";
+import { encodeText } from "../../src/csv/text-encoding.ts";
+import { ENCODINGS } from "../../src/domain/batch/catalogue-facts.ts";
 import { DEFAULT_READING, readCsv, writeResult, type CsvReading } from "../support/csv.ts";
 
 const HEADER = "S. No,Product Name,Input Image Urls";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { createDecoding, encodeText, ENCODINGS, type Encoding } from "../../src/csv/text-encoding.ts";
+import { createDecoding, encodeText } from "../../src/csv/text-encoding.ts";
+import { ENCODINGS, type Encoding } from "../../src/domain/batch/catalogue-facts.ts";
 
 /** https://encoding.spec.whatwg.org/index-windows-1252.txt, from 0x80 to 0x9F. */
 const UPPER_CONTROLS = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008DŽ\u008F\u0090‘’“”•–—˜™š›œ\u009DžŸ";

@@ -3,7 +3,8 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { writeToString } from "fast-csv";
 import type { CatalogueProduct } from "../../src/csv/read-product.ts";
-import { encodeText, ENCODINGS } from "../../src/csv/text-encoding.ts";
+import { encodeText } from "../../src/csv/text-encoding.ts";
+import { ENCODINGS } from "../../src/domain/batch/catalogue-facts.ts";
 import { createRowWriter, RESULT_COLUMNS, type ResultCells } from "../../src/csv/write-result.ts";
 import { readCsv, rowsByFastCsv, writeResult, type CsvReading } from "../support/csv.ts";
 

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import pg from "pg";
-import type { CatalogueFacts } from "../../src/csv/read-catalogue.ts";
 import { writeResultFile } from "../../src/csv/write-result-file.ts";
 import { connectDatabase, DEFAULT_TENANT_ID } from "../../src/db/connection/connect.ts";
 import { findBatch } from "../../src/db/batches.ts";
@@ -73,9 +72,10 @@ test("a batch that an earlier version took goes on after the migration, with its
   } = await db.keyedTransaction((tx) => queue.claimImages(tx, 1));
   assert.deepEqual([claim?.data, claim?.priority], [{ batchId: BATCH_ID, ordinal: 0 }, -3]);
   const batch = await findBatch(db.executor, DEFAULT_TENANT_ID, BATCH_ID);
+  assert.ok(batch);
   const pieces = [];
   for await (const piece of writeResultFile({
-    facts: batch?.csvFacts as CatalogueFacts,
+    facts: batch.csvFacts,
     shape: "append",
     names: ["main"],
     products: recordPages(db.executor, BATCH_ID),

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
 import type { DeliverJob } from "../../src/contract/jobs.ts";
+import { TABLE_LAYOUT } from "../../src/csv/products-table.ts";
 import { insertBatch, insertEndpoint } from "../../src/db/batches.ts";
 import { DEFAULT_TENANT_ID } from "../../src/db/connection/connect.ts";
 import { recordEvent } from "../../src/db/events.ts";
@@ -36,7 +37,7 @@ export async function openDeliveries() {
           metadata: {},
           csvFileName: null,
           csvBytes: 1,
-          csvFacts: {},
+          csvFacts: { ...TABLE_LAYOUT, encoding: "utf-8", hasBom: false, head: "", newline: "\n", rows: 1, rowsWithoutImage: 0, images: 1 },
           products: 1,
           imagesTotal: 1,
           sourceHeaders: null,

@@ -1,4 +1,4 @@
-import type { Encoding } from "../../src/csv/text-encoding.ts";
+import type { Encoding } from "../../src/domain/batch/catalogue-facts.ts";
 
 /** What must be found in a file of test/fixtures/dialects. */
 export type DialectFixture = {

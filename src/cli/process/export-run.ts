@@ -3,7 +3,6 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { CatalogueFacts } from "../../csv/read-catalogue.ts";
 import type { ResultShape } from "../../csv/write-result.ts";
 import { writeFailuresFile, writeResultFile } from "../../csv/write-result-file.ts";
 import type { BatchRow } from "../../db/batches.ts";
@@ -28,12 +27,11 @@ type Target = { dir: string; publicUrl: string | null; previousBatchId: string |
 export async function exportRun(deps: ExportDeps, batch: BatchRow, target: Target): Promise<void> {
   await exportOutputs(deps, batch, target);
   const products = () => recordPages(deps.executor, batch.batchId);
-  const facts = batch.csvFacts as CatalogueFacts;
   const urlOf = (fileName: string) => `${target.publicUrl ?? IMAGES}/${fileName}`;
   const results = (shape: ResultShape) =>
-    writeResultFile({ facts, shape, names: outputNames(batch.recipe), products: products(), outputUrl: urlOf });
+    writeResultFile({ facts: batch.csvFacts, shape, names: outputNames(batch.recipe), products: products(), outputUrl: urlOf });
   const put = (name: string, pieces: AsyncIterable<Buffer> | null) => writeWhole(join(target.dir, name), pieces, target.signal);
-  await put("failures.csv", batch.imagesFailed > 0 ? writeFailuresFile(facts, products()) : null);
+  await put("failures.csv", batch.imagesFailed > 0 ? writeFailuresFile(batch.csvFacts, products()) : null);
   // Without a public URL outputs have paths, which mean nothing to a shop system that imports the file.
   await put("import.csv", target.publicUrl === null ? null : results("import"));
   await put("results.csv", results("append"));

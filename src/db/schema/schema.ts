@@ -1,6 +1,5 @@
 import { sql } from "drizzle-orm";
 import {
-  bigint,
   boolean,
   check,
   index,
@@ -15,13 +14,12 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import { BATCH_OUTCOMES, BATCH_STATUSES, IMAGE_STATES } from "../../domain/batch/batch-state.ts";
+import type { CatalogueFacts } from "../../domain/batch/catalogue-facts.ts";
 import { IMAGE_CODES, type ImageCode } from "../../domain/image/image-code.ts";
-import { REFRESHES, type Recipe } from "../../domain/image/recipe.ts";
-import { instant, oneOf, type StoredCome } from "./columns.ts";
+import { REFRESHES, type OutputFormat, type Recipe } from "../../domain/image/recipe.ts";
+import { bytes, instant, oneOf, type StoredCome } from "./columns.ts";
 
 // The primary keys of the big tables begin with batch_id, so that they can be partitioned later without changing a query.
-
-const bytes = (name: string) => bigint(name, { mode: "number" });
 
 /** The clock of fair queueing: the highest tag that has been served. It may be approximate, and a sequence needs no row lock. */
 export const virtualTime = pgSequence("image_virtual_time", { startWith: 1, minValue: 1 });
@@ -78,7 +76,7 @@ export const batch = pgTable(
     waitsForHosts: boolean("waits_for_hosts").notNull().default(false),
     csvFileName: text("csv_file_name"),
     csvBytes: bytes("csv_bytes").notNull(),
-    csvFacts: jsonb("csv_facts").notNull(),
+    csvFacts: jsonb("csv_facts").$type<CatalogueFacts>().notNull(),
     products: integer("products").notNull(),
     imagesTotal: integer("images_total").notNull(),
     imagesDone: integer("images_done").notNull().default(0),
@@ -207,7 +205,7 @@ export const output = pgTable(
     ordinal: integer("ordinal").notNull(),
     name: text("name").notNull().default("main"),
     fileName: text("file_name").notNull(),
-    format: text("format").notNull(),
+    format: text("format").$type<OutputFormat>().notNull(),
     width: integer("width").notNull(),
     height: integer("height").notNull(),
     bytes: bytes("bytes").notNull(),

@@ -1,11 +1,12 @@
 import type { UrlRule } from "../url/clean-image-url.ts";
 import type { ImageCode } from "../image/image-code.ts";
+import type { OutputFormat } from "../image/recipe.ts";
 
 export type ImageError = { code: ImageCode; message: string };
 export type OutputFile = {
   name: string;
   fileName: string;
-  format: string;
+  format: OutputFormat;
   width: number;
   height: number;
   bytes: number;

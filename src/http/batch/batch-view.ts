@@ -1,12 +1,11 @@
 import type { Batch, Product } from "../../contract/batch.ts";
-import type { CatalogueFacts } from "../../csv/read-catalogue.ts";
 import type { BatchRow } from "../../db/batches.ts";
 import type { WaitingHost } from "../../db/waiting-hosts.ts";
 import { batchUrl, outputUrl, RESULT_FILES, viewPausedShare } from "../../domain/batch/batch-urls.ts";
 import { countsOf, percentSettled } from "../../domain/batch/batch-state.ts";
 import { IMAGE_CODES } from "../../domain/image/image-code.ts";
 import { outputNamed, productStatus, type ProductResult } from "../../domain/batch/product-result.ts";
-import { outputNames, type OutputFormat } from "../../domain/image/recipe.ts";
+import { outputNames } from "../../domain/image/recipe.ts";
 
 /** How a batch stands, for clients of /v1. */
 export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
@@ -17,7 +16,7 @@ export function viewBatch(batch: BatchRow, publicUrl: string): Batch {
     ...viewState(batch, publicUrl),
     recipe: batch.recipe,
     sourceHosts: batch.sourceHosts,
-    dialect: (batch.csvFacts as CatalogueFacts).dialect,
+    dialect: batch.csvFacts.dialect,
     products: batch.products,
     pauseAtFailurePercent: batch.pauseAtFailurePercent,
     pauseHostAtFailurePercent: batch.pauseHostAtFailurePercent,
@@ -79,7 +78,7 @@ export function viewProduct(product: ProductResult, batch: Pick<BatchRow, "token
       urlRules: [...urlRules],
       outputs: names
         .flatMap((name) => outputNamed(outputs, name) ?? [])
-        .map((output) => ({ ...output, url: outputUrl(publicUrl, batch.token, output.fileName), format: output.format as OutputFormat })),
+        .map((output) => ({ ...output, url: outputUrl(publicUrl, batch.token, output.fileName) })),
       error,
     })),
   };

@@ -3,7 +3,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import { PRODUCT_EXAMPLE } from "../../contract/batch.ts";
 import { FAILURES_EXAMPLE, RESULT_EXAMPLE, Token, words } from "../../contract/terms.ts";
-import type { CatalogueFacts } from "../../csv/read-catalogue.ts";
 import { RESULT_SHAPES } from "../../csv/write-result.ts";
 import { writeFailuresFile, writeResultFile } from "../../csv/write-result-file.ts";
 import type { BatchRow } from "../../db/batches.ts";
@@ -104,7 +103,7 @@ function addResultCsv(add: Add, deps: ResultDeps): void {
       const file = shape === "append" ? await deps.findResult(batch.batchId) : null;
       if (file) return sendKept(deps, file, batch, request, reply);
       const pieces = writeResultFile({
-        facts: batch.csvFacts as CatalogueFacts,
+        facts: batch.csvFacts,
         shape,
         names: outputNames(batch.recipe),
         products: deps.recordPages(batch.batchId),
@@ -131,7 +130,7 @@ function addFailuresCsv(add: Add, deps: ResultDeps): void {
         request,
         reply,
         headersOf(RESULT_FILES.failuresCsv, batch),
-        writeFailuresFile(batch.csvFacts as CatalogueFacts, deps.recordPages(batch.batchId)),
+        writeFailuresFile(batch.csvFacts, deps.recordPages(batch.batchId)),
       ),
   );
 }
@@ -206,8 +205,7 @@ async function sendKept(
 }
 
 /** A UTF-16 file says its byte order itself. */
-function headersOf(fileName: string, { csvFacts }: BatchRow) {
-  const { encoding } = csvFacts as CatalogueFacts;
+function headersOf(fileName: string, { csvFacts: { encoding } }: BatchRow) {
   return {
     "content-type": `text/csv; charset=${encoding.startsWith("utf-16") ? "utf-16" : encoding}`,
     "cache-control": "private, no-cache",

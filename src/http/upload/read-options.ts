@@ -1,7 +1,7 @@
 import { Check } from "typebox/schema";
 import type { Static } from "typebox";
 import { PreflightOptions } from "../../contract/preflight.ts";
-import type { Layout } from "../../csv/choose-layout.ts";
+import type { Layout } from "../../domain/batch/catalogue-facts.ts";
 import { UploadOptions } from "../../contract/upload.ts";
 import type { PreflightOrder } from "../../intake/preflight.ts";
 import type { BatchOptions } from "../../intake/upload.ts";

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from "fastify";
-import type { Layout } from "../../csv/choose-layout.ts";
+import type { Layout } from "../../domain/batch/catalogue-facts.ts";
 import type { IdempotencyKey } from "../../db/idempotency-keys.ts";
 import type { CsvProblem, UploadWarning } from "../../domain/batch/csv-problem.ts";
 import { IDEMPOTENCY_KEY_CHARS_MAX, parseIdempotencyKey } from "../../domain/batch/idempotency-key.ts";

@@ -2,7 +2,7 @@ import type { KnownSource } from "../../db/known-sources.ts";
 import type { SourceFacts } from "../../db/settle-images.ts";
 import { outputFileName } from "../../domain/file-name.ts";
 import { inputExtension } from "../../domain/image/input-format.ts";
-import { FORMAT_FILES, type OutputFormat } from "../../domain/image/recipe.ts";
+import { FORMAT_FILES } from "../../domain/image/recipe.ts";
 import { succeeded, type StageResult } from "../../domain/image/stage-result.ts";
 import type { Download, DownloadOrder } from "../../net/download-order.ts";
 import type { ImageWork, Stages, StoredOutput } from "./stages.ts";
@@ -52,12 +52,11 @@ async function linkOutputs(
 ): Promise<StageResult<StoredOutput[] | null>> {
   const outputs: StoredOutput[] = [];
   for (const output of known.outputs) {
-    const format = output.format as OutputFormat;
-    const fileName = outputFileName(stem, output.name, FORMAT_FILES[format].extension);
+    const fileName = outputFileName(stem, output.name, FORMAT_FILES[output.format].extension);
     const linked = await stages.linkOutput({ ...known, fileName: output.fileName, bytes: output.bytes }, { batchId, ordinal, fileName });
     if (!linked.ok) return linked;
     if (!linked.value) return succeeded(null);
-    outputs.push({ ...output, format, fileName, encodeMs: null });
+    outputs.push({ ...output, fileName, encodeMs: null });
   }
   return succeeded(outputs);
 }
