@@ -5,7 +5,6 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { CATALOGUE_LIMITS } from "../src/csv/limits.ts";
 import { findBatch } from "../src/db/batches.ts";
 import { connectDatabase, DEFAULT_TENANT_ID, type Database } from "../src/db/connection/connect.ts";
 import { listen } from "../src/db/connection/listen.ts";
@@ -157,7 +156,6 @@ async function runBatch({ keyedTransaction, executor }: Database, round: string)
       metadata: {},
       reading: { onInvalid: "reject", wishes: { images: [], name: null, id: null }, baseUrl: null, layout: null },
       now: Date.now(),
-      limits: CATALOGUE_LIMITS,
       endpoint: null,
       idempotencyKey: null,
       sourceHeaders: null,

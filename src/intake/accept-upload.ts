@@ -1,5 +1,4 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
-import type { CatalogueLimits } from "../csv/limits.ts";
 import type { BatchRow, StoredHeaders } from "../db/batches.ts";
 import type { WebhookPayload } from "../domain/batch/seed-payload.ts";
 import type { SourceHeaders } from "../domain/secret/source-headers.ts";
@@ -23,7 +22,6 @@ export type IntakeDeps = {
   /** Once its load is over, however that went: null only where it surely comes to nothing. Rejects where that cannot be told. */
   findLoadedBatch(batchId: string): Promise<BatchRow | null>;
   findKeyedUpload: FindKeyedUpload;
-  limits: CatalogueLimits;
   defaultWebhookUrl: string | null;
   defaultPayload: WebhookPayload;
 };
@@ -61,7 +59,6 @@ export async function acceptUpload(deps: IntakeDeps, upload: Upload): Promise<Ac
       pauseHostAtFailurePercent: upload.options.pauseHostAtFailurePercent ?? null,
       reading: upload.options.reading,
       now: Date.now(),
-      limits: deps.limits,
       endpoint: webhook.endpoint,
       toldSecret: webhook.shown !== null,
     })

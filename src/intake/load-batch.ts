@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import type { CatalogueLimits } from "../csv/limits.ts";
+import { CATALOGUE_LIMITS } from "../csv/limits.ts";
 import { readCatalogue, type ReadingOptions } from "../csv/read-catalogue.ts";
 import type { CatalogueProduct } from "../csv/read-product.ts";
 import { findBatch, insertBatch, insertEndpoint, type BatchRow, type NewBatch, type NewEndpoint } from "../db/batches.ts";
@@ -24,7 +24,6 @@ export type BatchOrder = Pick<
   idempotencyKey: IdempotencyKey | null;
   /** When the upload came, in ms since 1970. It decides which signed links have expired. */
   now: number;
-  limits: CatalogueLimits;
   endpoint: Omit<NewEndpoint, "tenantId" | "batchId"> | null;
   /** The endpoint's secret was made for this upload, and its answer tells it. */
   toldSecret: boolean;
@@ -89,7 +88,7 @@ async function copyProducts(tx: Tx, order: BatchOrder): Promise<{ facts: Catalog
   try {
     const read = await readCatalogue(() => createReadStream(order.csv.path), {
       ...order.reading,
-      limits: order.limits,
+      limits: CATALOGUE_LIMITS,
       onProducts: (products) => loader.write(products.map(toRow)),
     });
     if (!read.ok) throw new Refused({ ...read, kind: "csv" });

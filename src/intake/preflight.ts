@@ -2,7 +2,6 @@ import type { Preflight } from "../contract/preflight.ts";
 import { DIALECTS } from "../csv/dialects/all.ts";
 import type { ReadingOptions } from "../csv/read-catalogue.ts";
 import type { CatalogueFacts } from "../domain/batch/catalogue-facts.ts";
-import type { CatalogueLimits } from "../csv/limits.ts";
 import { forecast, type Plant, type Stratum, type Trial } from "../domain/batch/forecast.ts";
 import { withoutQuery } from "../domain/url/image-url.ts";
 import type { OutputFormat } from "../domain/image/recipe.ts";
@@ -25,14 +24,13 @@ export type PreflightDeps = {
   survey(order: SurveyOrder, bytes: number, signal: AbortSignal): Promise<Survey>;
   probeImage(sourceHeaders: readonly SourceHeaders[]): ProbeImage;
   plant: Plant;
-  limits: CatalogueLimits;
   now(): number;
 };
 
 /** Says what a file is and what would become of it, and stores nothing. */
 export async function preflight(deps: PreflightDeps, order: PreflightOrder, signal: AbortSignal): Promise<Preflight> {
   const { csv, reading, probe, sourceHeaders } = order;
-  const survey = await deps.survey({ path: csv.path, reading, limits: deps.limits, sampleSize: probe, now: deps.now() }, csv.bytes, signal);
+  const survey = await deps.survey({ path: csv.path, reading, sampleSize: probe, now: deps.now() }, csv.bytes, signal);
   const probed = probe === 0 ? null : await probeSample(deps.probeImage(sourceHeaders), survey.sample, signal);
   return {
     ok: survey.problemCount === 0,

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import type { CatalogueLimits } from "../csv/limits.ts";
+import { CATALOGUE_LIMITS } from "../csv/limits.ts";
 import { readCatalogue, type ReadingOptions } from "../csv/read-catalogue.ts";
 import type { CatalogueFacts } from "../domain/batch/catalogue-facts.ts";
 import type { CatalogueProduct } from "../csv/read-product.ts";
@@ -13,7 +13,6 @@ import { createLinkWatch } from "./link-watch.ts";
 export type SurveyOrder = {
   path: string;
   reading: ReadingOptions;
-  limits: CatalogueLimits;
   /** How many URLs are drawn for a probe. */
   sampleSize: number;
   /** In ms since 1970. It decides which signed links have expired. */
@@ -42,7 +41,7 @@ export async function surveyCatalogue(
   { random, signal }: { random: () => number; signal?: AbortSignal },
   order: SurveyOrder,
 ): Promise<Survey> {
-  const { reading, limits, sampleSize, now } = order;
+  const { reading, sampleSize, now } = order;
   const counts = { rows: 0, rowsWithoutImage: 0, images: 0, imagesInvalid: 0 };
   const census = createHostCensus({ sampleSize, random });
   const links = createLinkWatch({ now, baseUrl: reading.baseUrl });
@@ -62,7 +61,7 @@ export async function surveyCatalogue(
   };
   const read = await readCatalogue(() => createReadStream(order.path), {
     ...reading,
-    limits,
+    limits: CATALOGUE_LIMITS,
     goesOn: true,
     async onProducts(products, { baseUrl }) {
       signal?.throwIfAborted();

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { CATALOGUE_LIMITS } from "../csv/limits.ts";
 import { isGzip } from "../csv/unpack.ts";
 import { DEFAULT_TENANT_ID } from "../db/connection/connect.ts";
 import { findKeyedUpload, type IdempotencyKey } from "../db/idempotency-keys.ts";
@@ -43,7 +42,6 @@ export function wireIntake({ config, db, queue, storage, headerSeal }: IntakePar
   const intake = {
     storage,
     load,
-    limits: CATALOGUE_LIMITS,
     findLoadedBatch: (batchId: string) => db.transaction((tx) => findLoadedBatch(tx, DEFAULT_TENANT_ID, batchId)),
     findKeyedUpload: (name: string) => findKeyedUpload(db.executor, DEFAULT_TENANT_ID, name),
     sealHeaders: headerSeal?.seal ?? null,

@@ -1,6 +1,5 @@
 import type { Config } from "../config.ts";
 import type { Preflight } from "../contract/preflight.ts";
-import { CATALOGUE_LIMITS } from "../csv/limits.ts";
 import { createAddressPolicy } from "../domain/url/address-policy.ts";
 import { limitAtFirst } from "../domain/load/host-limit.ts";
 import { userAgent } from "../domain/user-agent.ts";
@@ -39,7 +38,6 @@ export async function wirePreflight({
   const downloadsPerHost = limitAtFirst(config.downloadsPerHost);
   const deps: PreflightDeps = {
     survey,
-    limits: CATALOGUE_LIMITS,
     plant: { encoders, downloads, downloadsPerHost },
     now: Date.now,
     probeImage: createImageProbe({ download: downloader.download, tempPath, discard, pixelsMax: PIXELS_MAX, allowSvg: config.allowSvg }),

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import { createHostCensus } from "../../src/intake/host-census.ts";
 import type { ReadingOptions } from "../../src/csv/read-catalogue.ts";
 import { surveyCatalogue, type Survey } from "../../src/intake/survey-catalogue.ts";
@@ -22,7 +21,7 @@ describe("a survey", () => {
     await writeFile(path, csv);
     return surveyCatalogue(
       { random: seededRandom(1) },
-      { path, reading: { ...DEFAULT_READING, ...reading }, limits: CATALOGUE_LIMITS, sampleSize, now: Date.parse("2026-11-24T12:00:00Z") },
+      { path, reading: { ...DEFAULT_READING, ...reading }, sampleSize, now: Date.parse("2026-11-24T12:00:00Z") },
     );
   };
 
@@ -31,7 +30,7 @@ describe("a survey", () => {
       const reading: ReadingOptions = { ...DEFAULT_READING, onInvalid: fixture.onInvalid ?? "reject", baseUrl: fixture.baseUrl ?? null };
       const found = await surveyCatalogue(
         { random: Math.random },
-        { path: `test/fixtures/dialects/${fixture.file}`, reading, limits: CATALOGUE_LIMITS, sampleSize: 0, now: 0 },
+        { path: `test/fixtures/dialects/${fixture.file}`, reading, sampleSize: 0, now: 0 },
       );
       assert.deepEqual(
         [found.rows, found.rowsWithoutImage, found.images, found.problemCount],
@@ -90,7 +89,7 @@ describe("a survey", () => {
 test("a thread that reads for nobody any more ends, and says what went wrong in it", async () => {
   const path = join(await createTestFolder(), "file.csv");
   await writeFile(path, `id,photo\n${"1,https://a.example/1.jpg\n".repeat(500_000)}`);
-  const order = { path, reading: DEFAULT_READING, limits: CATALOGUE_LIMITS, sampleSize: 0, now: 0 };
+  const order = { path, reading: DEFAULT_READING, sampleSize: 0, now: 0 };
   const gone = new AbortController();
   const reading = surveyInThread(order, gone.signal);
   gone.abort(new Error("gone"));

@@ -1,4 +1,3 @@
-import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connection/connect.ts";
 import { findKeyedUpload } from "../../src/db/idempotency-keys.ts";
 import { findLoadedBatch } from "../../src/db/load-lock.ts";
@@ -11,7 +10,6 @@ import type { Storage } from "../../src/storage/storage.ts";
 export function intakeInto({ db, queue, storage }: { db: Database; queue: Queue; storage: Storage }): IntakeDeps {
   return {
     storage,
-    limits: CATALOGUE_LIMITS,
     defaultWebhookUrl: null,
     defaultPayload: "event",
     sealHeaders: null,

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { randomUUIDv7 } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CATALOGUE_LIMITS } from "../../src/csv/limits.ts";
 import type { Database } from "../../src/db/connection/connect.ts";
 import { PRESETS } from "../../src/domain/image/recipe.ts";
 import { loadBatch, type BatchOrder } from "../../src/intake/load-batch.ts";
@@ -39,7 +38,6 @@ export async function loadCatalogue(
       metadata: {},
       reading: { ...DEFAULT_READING, onInvalid: "skip" },
       now: Date.now(),
-      limits: CATALOGUE_LIMITS,
       endpoint: null,
       ...WITHOUT_OPTIONS,
       ...more,

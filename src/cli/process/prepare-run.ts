@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { CATALOGUE_LIMITS } from "../../csv/limits.ts";
 import type { UploadWarning } from "../../domain/batch/csv-problem.ts";
 import { surveyCatalogue } from "../../intake/survey-catalogue.ts";
 import { RESULT_NAMES } from "./export-run.ts";
@@ -30,10 +29,7 @@ export async function prepareRun(
 
 /** Reads the file once before anything is begun, so that one that is refused leaves nothing behind. */
 async function surveyFile(csv: OpenedFile, { options: { reading } }: ProcessOrder, signal: AbortSignal): Promise<UploadWarning[]> {
-  const survey = await surveyCatalogue(
-    { random: Math.random, signal },
-    { path: csv.path, reading, limits: CATALOGUE_LIMITS, sampleSize: 0, now: Date.now() },
-  );
+  const survey = await surveyCatalogue({ random: Math.random, signal }, { path: csv.path, reading, sampleSize: 0, now: Date.now() });
   signal.throwIfAborted();
   if (survey.problemCount > 0) throw new RefusedFile(csv.fileName ?? "standard input", survey.problems, survey.problemCount);
   return survey.warnings;
