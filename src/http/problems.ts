@@ -6,17 +6,14 @@ import { errorCode } from "../domain/error-code.ts";
 import { isOutOfFiles } from "../domain/load/open-files.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
 
+type Errors = Pick<Problem, "errors" | "errorCount">;
+
 /** Thrown by routes; the error handler turns it into an answer. The sentence is for the caller. */
 export class ProblemError extends Error {
   readonly problem: ProblemCode;
-  readonly more: Pick<Problem, "errors" | "errorCount">;
+  readonly more: Errors;
   readonly headers: Record<string, string>;
-  constructor(
-    problem: ProblemCode,
-    detail: string,
-    more: Pick<Problem, "errors" | "errorCount"> = {},
-    headers: Record<string, string> = {},
-  ) {
+  constructor(problem: ProblemCode, detail: string, { headers = {}, ...more }: Errors & { headers?: Record<string, string> } = {}) {
     super(detail);
     this.problem = problem;
     this.more = more;
@@ -30,6 +27,11 @@ export function lostOutput(fileName: string): ProblemError {
     "output_lost",
     `The file of the output ${fileName} is missing or not whole. Upload the CSV again: what is still there is linked, the rest is made anew; or have the operator restore the file.`,
   );
+}
+
+/** What passes by itself in some `retryAfterSeconds`. */
+export function unavailable(message: string, retryAfterSeconds: number): ProblemError {
+  return new ProblemError("unavailable", message, { headers: { "retry-after": String(retryAfterSeconds) } });
 }
 
 /** A problem with one option. `detail` says it to who reads no `errors`. */
@@ -78,7 +80,9 @@ export function knownProblem(error: Unexpected, request: FastifyRequest, isUnava
     return unavailable("The service can start no further thread to read the file right now; try again in a few seconds.", 5);
   if (isUnavailable(error)) return unavailable(wordAbsence(error), 5);
   if (diskFullCode(error) !== null)
-    return new ProblemError("storage_full", "The disk of the service is full; try again when there is room.", {}, { "retry-after": "60" });
+    return new ProblemError("storage_full", "The disk of the service is full; try again when there is room.", {
+      headers: { "retry-after": "60" },
+    });
   if (isDiskAway(error)) return unavailable("The files of the service cannot be reached right now; try again later.", 60);
   switch (error.statusCode) {
     case 408:
@@ -92,10 +96,6 @@ export function knownProblem(error: Unexpected, request: FastifyRequest, isUnava
     default:
       return error.statusCode < 500 ? new ProblemError("bad_request", wordFault(error)) : null;
   }
-}
-
-function unavailable(message: string, retryAfterSeconds: number): ProblemError {
-  return new ProblemError("unavailable", message, {}, { "retry-after": String(retryAfterSeconds) });
 }
 
 /** SQLSTATE of a server whose connections, or those of its role or database, are all taken. */

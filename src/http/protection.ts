@@ -49,12 +49,9 @@ function demandKey(request: FastifyRequest, keyHashes: readonly Buffer[]): void 
   const given = digestOf(key ?? "");
   const isKnown = keyHashes.map((known) => timingSafeEqual(known, given)).includes(true);
   if (key === undefined || !isKnown) {
-    throw new ProblemError(
-      "unauthorized",
-      "Expected the header `Authorization: Bearer KEY` with one of the keys in API_KEYS.",
-      {},
-      { "www-authenticate": 'Bearer realm="pressrun"' },
-    );
+    throw new ProblemError("unauthorized", "Expected the header `Authorization: Bearer KEY` with one of the keys in API_KEYS.", {
+      headers: { "www-authenticate": 'Bearer realm="pressrun"' },
+    });
   }
 }
 

@@ -19,7 +19,7 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
         schema: { hide: true },
         // Before a body is looked at.
         onRequest: async (request) => {
-          throw new ProblemError("method_not_allowed", `Expected ${allow} here, got ${request.method}.`, {}, { allow });
+          throw new ProblemError("method_not_allowed", `Expected ${allow} here, got ${request.method}.`, { headers: { allow } });
         },
         handler: () => {},
       });

@@ -9,7 +9,7 @@ import { addDocsRoutes } from "./document/docs-routes.ts";
 import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./document/openapi.ts";
 import { multipartProblem } from "./upload/multipart-problem.ts";
 import { addOutputRoutes, type OutputDeps } from "./files/output-routes.ts";
-import { isDiskAway, isOutOfThreads, knownProblem, ProblemError, sendProblem } from "./problems.ts";
+import { isDiskAway, isOutOfThreads, knownProblem, ProblemError, sendProblem, unavailable } from "./problems.ts";
 import { protect, type ProtectionSettings } from "./protection.ts";
 import { addServiceRoutes, HEALTH_PATHS, type ServiceDeps } from "./service-routes.ts";
 import { addStatusRoute, type StatusDeps } from "./batch/status-route.ts";
@@ -136,7 +136,7 @@ function refuseWhileClosing(app: FastifyInstance): void {
     if (!isClosing || HEALTH_PATHS.test(url)) return;
     // For readOffBeforeClose(), since it ends its connection.
     response.shouldKeepAlive = false;
-    throw new ProblemError("unavailable", "The service is stopping; try again in a few seconds.", {}, { "retry-after": "5" });
+    throw unavailable("The service is stopping; try again in a few seconds.", 5);
   });
 }
 

@@ -1,5 +1,5 @@
 import { createGate, NEVER, runInside, type Gate } from "../domain/load/gate.ts";
-import { ProblemError } from "../http/problems.ts";
+import { unavailable, type ProblemError } from "../http/problems.ts";
 
 type Read<T> = () => Promise<T>;
 
@@ -53,10 +53,8 @@ export function createPagePlaces({ poolMax }: { poolMax: number }): PagePlaces {
 }
 
 function tooMany(): ProblemError {
-  return new ProblemError(
-    "unavailable",
+  return unavailable(
     "As many pages of products are being read as may be at once; try again in a few seconds, or ask for fewer of them with limit.",
-    {},
-    { "retry-after": "5" },
+    5,
   );
 }

@@ -52,7 +52,7 @@ export function addOutputRoutes(app: FastifyInstance, deps: OutputDeps): void {
       const file = isToken(token) && isFileName(fileName) ? await deps.findOutput(token, fileName) : null;
       if (!file) throw new ProblemError("output_not_found", "Expected an output URL as status and result CSV give it.");
       if (file === "lost") throw lostOutput(fileName);
-      return sendFile(deps, request, reply, { ...file, cacheControl: "public, max-age=31536000, immutable", disposition: "inline" });
+      return sendFile(deps, { request, reply }, { ...file, cacheControl: "public, max-age=31536000, immutable", disposition: "inline" });
     },
   );
 }

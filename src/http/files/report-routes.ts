@@ -1,5 +1,4 @@
-import { Readable } from "node:stream";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import { REPORT_CSV_EXAMPLE, REPORT_EXAMPLE, ReportNameView } from "../../contract/report.ts";
 import { ID, words } from "../../contract/terms.ts";
@@ -19,7 +18,7 @@ import {
 } from "../../domain/report.ts";
 import { getBatch, type BatchLookup } from "../batch/get-batch.ts";
 import { problemResponses, READ_PROBLEMS } from "../problem-responses.ts";
-import { ProblemError } from "../problems.ts";
+import { ProblemError, unavailable } from "../problems.ts";
 import { sendMade, type MadeDeps } from "./send-made.ts";
 
 export type ReportRouteDeps = BatchLookup &
@@ -93,14 +92,19 @@ export function addReportRoutes(app: FastifyInstance, deps: ReportRouteDeps): vo
           ? new ProblemError("unavailable", "The report takes longer than a minute: ask for less of it with batchId, since or until.")
           : error;
       });
-      if (!report)
-        throw new ProblemError(
-          "unavailable",
-          "As many reports are being read as may be at once; try again in a few seconds.",
-          {},
-          { "retry-after": "5" },
-        );
-      return send(deps, request, reply, report, format === "csv" ? csvOf(name, report) : jsonOf(name, report));
+      if (!report) throw unavailable("As many reports are being read as may be at once; try again in a few seconds.", 5);
+      // Its place is free when it is answered.
+      if (request.method === "HEAD") await report.close();
+      return sendMade(
+        deps,
+        { request, reply },
+        {
+          headers: headersOf(`${name}.${format}`, MEDIA_TYPES[format]),
+          pieces: format === "csv" ? writeTable(report.columns, report.pages) : writeJson(name, report),
+          onClose: () => void report.close(),
+          failed: report.failed,
+        },
+      );
     },
   );
 }
@@ -122,18 +126,15 @@ function readInstant(field: string, text: string | undefined): Date | null {
   return at;
 }
 
-type Sent = { contentType: string; fileName: string; pieces: AsyncIterable<Buffer> };
+const MEDIA_TYPES = { csv: "text/csv; charset=utf-8", json: "application/json; charset=utf-8" };
 
-const csvOf = (name: ReportName, { columns, pages }: OpenReport): Sent => ({
-  contentType: "text/csv; charset=utf-8",
-  fileName: `${name}.csv`,
-  pieces: writeTable(columns, pages),
-});
-const jsonOf = (name: ReportName, report: OpenReport): Sent => ({
-  contentType: "application/json; charset=utf-8",
-  fileName: `${name}.json`,
-  pieces: writeJson(name, report),
-});
+function headersOf(fileName: string, mediaType: string) {
+  return {
+    "content-type": mediaType,
+    "content-disposition": `attachment; filename="${fileName}"`,
+    "cache-control": "no-store",
+  };
+}
 
 async function* writeJson(name: ReportName, { columns, pages }: OpenReport): AsyncGenerator<Buffer> {
   let before = `{"report":"${name}","version":${REPORT_VERSION},"rows":[`;
@@ -142,29 +143,4 @@ async function* writeJson(name: ReportName, { columns, pages }: OpenReport): Asy
     before = ",\n";
   }
   yield Buffer.from(before.startsWith("{") ? `${before}]}\n` : "]}\n");
-}
-
-async function send(
-  deps: MadeDeps,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  report: OpenReport,
-  { contentType, fileName, pieces }: Sent,
-): Promise<FastifyReply> {
-  reply.headers({
-    "content-type": contentType,
-    "content-disposition": `attachment; filename="${fileName}"`,
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-  });
-  if (request.method === "HEAD") {
-    await report.close();
-    return reply.send(Readable.from([]));
-  }
-  const stream = Readable.from(pieces, { objectMode: false });
-  // A client that goes before the first piece leaves a generator that never began, and would never end.
-  stream.once("close", () => void report.close());
-  // One that stands still asks for no page, and would hold its place for ever.
-  report.failed.addEventListener("abort", () => stream.destroy(report.failed.reason));
-  return sendMade(deps, request, reply, stream);
 }

@@ -1,4 +1,3 @@
-import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import { PRODUCT_EXAMPLE } from "../../contract/batch.ts";
@@ -16,7 +15,7 @@ import { viewProduct } from "../batch/batch-view.ts";
 import { problemResponses } from "../problem-responses.ts";
 import { ProblemError } from "../problems.ts";
 import { fileHeaders, partialResponses, sendFile, type SendDeps } from "./send-file.ts";
-import { sendMade, type MadeDeps } from "./send-made.ts";
+import { sendMade, type Exchange, type MadeDeps } from "./send-made.ts";
 import { zipOutputs, type ArchiveFiles } from "./zip-outputs.ts";
 
 export type ResultDeps = MadeDeps & {
@@ -56,7 +55,7 @@ type ResultOperation = {
   more?: { headers?: object; responses?: object; problems: readonly ProblemCode[] };
 };
 
-type Send = (batch: BatchRow, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+type Send = (batch: BatchRow, exchange: Exchange) => Promise<FastifyReply>;
 type Add = (name: string, operation: ResultOperation, send: Send) => void;
 
 /** What a batch gives back as files: they lie beside its outputs, under the same secret token. */
@@ -77,7 +76,7 @@ export function addResultRoutes(app: FastifyInstance, deps: ResultDeps): void {
           },
         },
       },
-      async (request, reply) => send(await getEnded(deps, request), request, reply),
+      async (request, reply) => send(await getEnded(deps, request), { request, reply }),
     );
   };
   addResultCsv(add, deps);
@@ -97,11 +96,11 @@ function addResultCsv(add: Add, deps: ResultDeps): void {
       more: { headers: fileHeaders, responses: partialResponses(CSV), problems: ["range_not_satisfiable"] },
       description: "The uploaded file in its own encoding, with its results.",
     },
-    async (batch, request, reply) => {
-      const { shape = "append" } = request.query as Static<typeof Shape>;
+    async (batch, exchange) => {
+      const { shape = "append" } = exchange.request.query as Static<typeof Shape>;
       // One that is gone (a restore that was not whole, a disk that broke) is made once more of what it was made of.
       const file = shape === "append" ? await deps.findResult(batch.batchId) : null;
-      if (file) return sendKept(deps, file, batch, request, reply);
+      if (file) return sendKept(deps, exchange, file, batch);
       const pieces = writeResultFile({
         facts: batch.csvFacts,
         shape,
@@ -109,7 +108,7 @@ function addResultCsv(add: Add, deps: ResultDeps): void {
         products: deps.recordPages(batch.batchId),
         outputUrl: (fileName) => outputUrl(deps.settings.publicUrl(), batch.token, fileName),
       });
-      return stream(deps, request, reply, headersOf(RESULT_FILES.resultsCsv, batch), pieces);
+      return sendMade(deps, exchange, { headers: headersOf(RESULT_FILES.resultsCsv, batch), pieces });
     },
   );
 }
@@ -124,14 +123,11 @@ function addFailuresCsv(add: Add, deps: ResultDeps): void {
       description:
         "The rows of the uploaded file that have an image that failed or was cancelled, in the file's own columns: correct them and upload this file.",
     },
-    async (batch, request, reply) =>
-      stream(
-        deps,
-        request,
-        reply,
-        headersOf(RESULT_FILES.failuresCsv, batch),
-        writeFailuresFile(batch.csvFacts, deps.recordPages(batch.batchId)),
-      ),
+    async (batch, exchange) =>
+      sendMade(deps, exchange, {
+        headers: headersOf(RESULT_FILES.failuresCsv, batch),
+        pieces: writeFailuresFile(batch.csvFacts, deps.recordPages(batch.batchId)),
+      }),
   );
 }
 
@@ -149,14 +145,11 @@ function addResultsJsonl(add: Add, deps: ResultDeps): void {
       },
       description: "A product on each line, as `GET /v1/batches/{batchId}/products` shows it.",
     },
-    async (batch, request, reply) =>
-      stream(
-        deps,
-        request,
-        reply,
-        { ...headersOf(RESULT_FILES.resultsJsonl, batch), "content-type": "application/x-ndjson" },
-        jsonLines(deps, batch),
-      ),
+    async (batch, exchange) =>
+      sendMade(deps, exchange, {
+        headers: { ...headersOf(RESULT_FILES.resultsJsonl, batch), "content-type": "application/x-ndjson" },
+        pieces: jsonLines(deps, batch),
+      }),
   );
 }
 
@@ -170,10 +163,11 @@ function addArchive(add: Add, deps: ResultDeps): void {
       more: { problems: ["output_lost"] },
       description: "A ZIP of all outputs, made while it is sent. The outputs are not compressed a second time.",
     },
-    async (batch, request, reply) => {
-      const headers = { ...headersOf(RESULT_FILES.archive, batch), "content-type": "application/zip" };
-      return stream(deps, request, reply, headers, zipOutputs(deps.outputFiles(batch.batchId)));
-    },
+    async (batch, exchange) =>
+      sendMade(deps, exchange, {
+        headers: { ...headersOf(RESULT_FILES.archive, batch), "content-type": "application/zip" },
+        pieces: zipOutputs(deps.outputFiles(batch.batchId)),
+      }),
   );
 }
 
@@ -182,20 +176,14 @@ async function getEnded(deps: ResultDeps, request: FastifyRequest): Promise<Batc
   const batch = isToken(token) ? await deps.findBatchByToken(token) : null;
   if (!batch) throw new ProblemError("output_not_found", "Expected a link as an upload's answer and status give it.");
   if (batch.finishedAt === null)
-    throw new ProblemError("result_not_ready", "The results are there when all images are settled.", {}, { "retry-after": "2" });
+    throw new ProblemError("result_not_ready", "The results are there when all images are settled.", { headers: { "retry-after": "2" } });
   return batch;
 }
 
-async function sendKept(
-  deps: SendDeps,
-  file: StoredFile,
-  batch: BatchRow,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
+async function sendKept(deps: SendDeps, exchange: Exchange, file: StoredFile, batch: BatchRow): Promise<FastifyReply> {
   const etag = `"${file.bytes.toString(16)}-${Math.floor(file.modifiedAt.getTime()).toString(16)}"`;
   const headers = headersOf(RESULT_FILES.resultsCsv, batch);
-  return sendFile(deps, request, reply, {
+  return sendFile(deps, exchange, {
     ...file,
     etag,
     mediaType: headers["content-type"],
@@ -211,17 +199,6 @@ function headersOf(fileName: string, { csvFacts: { encoding } }: BatchRow) {
     "cache-control": "private, no-cache",
     "content-disposition": `attachment; filename="${fileName}"`,
   };
-}
-
-function stream(
-  deps: ResultDeps,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  headers: Record<string, string>,
-  pieces: AsyncIterable<Buffer>,
-): FastifyReply {
-  reply.headers({ ...headers, "x-content-type-options": "nosniff" });
-  return sendMade(deps, request, reply, Readable.from(request.method === "HEAD" ? [] : pieces, { objectMode: false }));
 }
 
 async function* jsonLines(deps: ResultDeps, batch: BatchRow): AsyncGenerator<Buffer> {

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { StoredFile } from "../../storage/storage.ts";
 import { problemResponses } from "../problem-responses.ts";
 import { ProblemError } from "../problems.ts";
-import type { MadeDeps } from "./send-made.ts";
+import type { Exchange, MadeDeps } from "./send-made.ts";
 
 type SendableFile = StoredFile & {
   mediaType: string;
@@ -33,7 +33,7 @@ export const fileHeaders = {
 };
 
 /** Sends a file as RFC 9110 says: HEAD, conditional requests, and a single range. */
-export function sendFile({ log }: SendDeps, request: FastifyRequest, reply: FastifyReply, file: SendableFile): FastifyReply {
+export function sendFile({ log }: SendDeps, { request, reply }: Exchange, file: SendableFile): FastifyReply {
   reply.headers({
     etag: file.etag,
     "last-modified": file.modifiedAt.toUTCString(),
@@ -50,12 +50,9 @@ export function sendFile({ log }: SendDeps, request: FastifyRequest, reply: Fast
   if (isFresh(request, file)) return reply.code(304).send();
   const range = isRangeWanted(request, file) ? readRange(request.headers.range ?? "", file.bytes) : null;
   if (range === "outside") {
-    throw new ProblemError(
-      "range_not_satisfiable",
-      `Expected a range within ${file.bytes} bytes.`,
-      {},
-      { "content-range": `bytes */${file.bytes}` },
-    );
+    throw new ProblemError("range_not_satisfiable", `Expected a range within ${file.bytes} bytes.`, {
+      headers: { "content-range": `bytes */${file.bytes}` },
+    });
   }
   const { start, end } = range ?? { start: 0, end: file.bytes - 1 };
   if (range) reply.code(206).header("content-range", `bytes ${start}-${end}/${file.bytes}`);

@@ -1,7 +1,9 @@
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { BatchRemovedError } from "../../db/batches.ts";
 import type { Log } from "../../observe/log.ts";
+
+export type Exchange = { request: FastifyRequest; reply: FastifyReply };
 
 export type MadeDeps = {
   log: Pick<Log, "error" | "info">;
@@ -9,9 +11,22 @@ export type MadeDeps = {
   cut: AbortSignal;
 };
 
+type Made = {
+  headers: Record<string, string>;
+  pieces: AsyncIterable<Buffer>;
+  /** Called once nobody reads any more, also where nobody began: a generator that never began never ends. */
+  onClose?(): void;
+  /** Aborted with what `pieces` would throw, for one that stands still and asks for no piece. */
+  failed?: AbortSignal;
+};
+
 /** Sends what is made meanwhile, without a length: a failure on the way breaks the connection, so that nobody takes a part for the whole. */
-export function sendMade({ log, cut }: MadeDeps, request: FastifyRequest, reply: FastifyReply, body: Readable): FastifyReply {
+export function sendMade({ log, cut }: MadeDeps, { request, reply }: Exchange, { headers, pieces, onClose, failed }: Made): FastifyReply {
   const { socket, httpVersion } = request.raw;
+  reply.headers({ ...headers, "x-content-type-options": "nosniff" });
+  const body = Readable.from(request.method === "HEAD" ? [] : pieces, { objectMode: false });
+  if (onClose) body.once("close", onClose);
+  failed?.addEventListener("abort", () => body.destroy(failed.reason));
   const breakOff = (error: unknown) => {
     // A client that has gone ends it as well; and before the head is sent, a problem takes its place.
     if (socket.destroyed || !reply.raw.headersSent) return;

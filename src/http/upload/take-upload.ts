@@ -67,7 +67,7 @@ function answer({ settings }: TakeDeps, result: Acceptance, { layout }: Pick<Rec
     case "webhook":
       throw faultIn("invalid_webhook", "webhookUrl", result.message, result.message);
     case "key":
-      throw new ProblemError(result.code, result.message, {}, result.code === "upload_in_progress" ? { "retry-after": "2" } : {});
+      throw new ProblemError(result.code, result.message, result.code === "upload_in_progress" ? { headers: { "retry-after": "2" } } : {});
     default:
       return result satisfies never;
   }
