@@ -39,7 +39,7 @@ const owners = {
   fastify: "http",
   "@fastify/[^/]+": "http",
   "@scalar/[^/]+": "http",
-  typebox: "contract|^src/http",
+  typebox: "contract|^src/intake|^src/http",
   pino: "observe",
   commander: "cli",
 };

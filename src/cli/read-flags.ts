@@ -1,4 +1,4 @@
-import { ProblemError } from "../http/problems.ts";
+import { OptionFaults } from "../intake/options/word-faults.ts";
 import { Unusable } from "./unusable.ts";
 
 /**
@@ -12,10 +12,8 @@ export function readFlags<Options>(
   try {
     return read(flags);
   } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-    const faults = (error.more.errors ?? []).map((fault) =>
-      "field" in fault ? `${flagOf(fault.field)}: ${fault.message}` : fault.message,
-    );
+    if (!(error instanceof OptionFaults)) throw error;
+    const faults = error.faults.map(({ field, message }) => `${flagOf(field)}: ${message}`);
     throw new Unusable(faults.join("\n"), { cause: error });
   }
 }

@@ -5,6 +5,7 @@ import { diskFullCode } from "../domain/disk-full.ts";
 import { errorCode } from "../domain/error-code.ts";
 import { isOutOfFiles } from "../domain/load/open-files.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem.ts";
+import { OptionFaults } from "../intake/options/word-faults.ts";
 
 type Errors = Pick<Problem, "errors" | "errorCount">;
 
@@ -67,9 +68,15 @@ type Unexpected = Error & {
   validation?: { params: Record<string, unknown> }[];
 };
 
+/** What our own code threw for the caller to read, as a problem or as faults of options, which a command has too. */
+export function ownProblem(error: Error): ProblemError | null {
+  if (error instanceof OptionFaults)
+    return new ProblemError("invalid_options", error.message, { errors: error.faults, errorCount: error.faults.length });
+  return error instanceof ProblemError ? error : null;
+}
+
 /** What the framework or a library threw, as one of our problems; null for what nobody expected. */
 export function knownProblem(error: Unexpected, request: FastifyRequest, isUnavailable: (error: unknown) => boolean): ProblemError | null {
-  if (error instanceof ProblemError) return error;
   if (error instanceof BatchRemovedError)
     return new ProblemError(
       request.url.startsWith("/outputs/") ? "output_not_found" : "batch_not_found",

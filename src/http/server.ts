@@ -9,7 +9,7 @@ import { addDocsRoutes } from "./document/docs-routes.ts";
 import { finishDocument, openapiOptions, type OpenapiDocument, SHARED_SCHEMAS } from "./document/openapi.ts";
 import { multipartProblem } from "./upload/multipart-problem.ts";
 import { addOutputRoutes, type OutputDeps } from "./files/output-routes.ts";
-import { isDiskAway, isOutOfThreads, knownProblem, ProblemError, sendProblem, unavailable } from "./problems.ts";
+import { isDiskAway, isOutOfThreads, knownProblem, ownProblem, ProblemError, sendProblem, unavailable } from "./problems.ts";
 import { protect, type ProtectionSettings } from "./protection.ts";
 import { addServiceRoutes, HEALTH_PATHS, type ServiceDeps } from "./service-routes.ts";
 import { addStatusRoute, type StatusDeps } from "./batch/status-route.ts";
@@ -147,7 +147,9 @@ function answerErrors(app: FastifyInstance, { isUnavailable, onUnexpected, log }
   });
   app.setErrorHandler(async (error: Error & { code?: string; syscall?: string }, request, reply) => {
     await readOffBeforeClose(request, reply);
-    const known = (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, request, isUnavailable);
+    // Our own words may well be about a boundary.
+    const known =
+      ownProblem(error) ?? (request.isMultipart() ? multipartProblem(error) : null) ?? knownProblem(error, request, isUnavailable);
     if (isOutOfFiles(error))
       log.warn({ err: error }, "no further file or connection can be opened: raise the limit of open files, or lower DOWNLOADS");
     else if (known !== error && known?.problem === "unavailable" && isUnavailable(error))

@@ -16,7 +16,7 @@ import { Report } from "../../src/contract/report.ts";
 import { ID } from "../../src/contract/terms.ts";
 import { Accepted, ProductInput, UploadQuery } from "../../src/contract/upload.ts";
 import { createSecret, signatureHeaders } from "../../src/domain/secret/webhook-signature.ts";
-import { readPreflightOptions } from "../../src/http/upload/read-options.ts";
+import { readPreflightOptions } from "../../src/intake/options/read-options.ts";
 import { DOCUMENT_URL, makeDocument } from "../../scripts/openapi-document.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createTestFolder } from "../support/folder.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../../config.ts";
 import type { Preflight } from "../../contract/preflight.ts";
-import { readPreflightOptions } from "../../http/upload/read-options.ts";
+import { readPreflightOptions } from "../../intake/options/read-options.ts";
 import { surveyCatalogue } from "../../intake/survey-catalogue.ts";
 import { wirePreflight } from "../../wire/preflight.ts";
 import { writePreflight } from "./describe-preflight.ts";

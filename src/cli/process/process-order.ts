@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { readOptions } from "../../http/upload/read-options.ts";
+import { readOptions } from "../../intake/options/read-options.ts";
 import type { BatchOptions } from "../../intake/upload.ts";
 import { withoutControls, shownPath } from "../plain-words.ts";
 import { readFlags } from "../read-flags.ts";

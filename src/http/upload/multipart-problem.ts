@@ -25,11 +25,9 @@ export function multipartProblem(error: Error & { code?: string }): ProblemError
       return new ProblemError("bad_multipart", "The connection ended before the whole form had come.");
     default:
       if (!/multipart|boundary|unexpected end of (form|file)|malformed part header/i.test(error.message)) return null;
-      return error instanceof ProblemError
-        ? null
-        : new ProblemError(
-            "bad_multipart",
-            `Expected multipart/form-data whose parts are divided by the boundary that Content-Type names, got what cannot be read: ${error.message}.`,
-          );
+      return new ProblemError(
+        "bad_multipart",
+        `Expected multipart/form-data whose parts are divided by the boundary that Content-Type names, got what cannot be read: ${error.message}.`,
+      );
   }
 }

@@ -6,7 +6,7 @@ import { goneSignal } from "../gone-signal.ts";
 import { PRODUCTS_BODY, streamedBody } from "../document/openapi.ts";
 import { problemResponses, PREFLIGHT_PROBLEMS } from "../problem-responses.ts";
 import { ProblemError } from "../problems.ts";
-import { readPreflightOptions } from "./read-options.ts";
+import { readPreflightOptions } from "../../intake/options/read-options.ts";
 import { receiveAny } from "./receive-any.ts";
 import { withUpload, type TakeDeps } from "./take-upload.ts";
 

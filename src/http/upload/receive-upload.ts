@@ -7,7 +7,7 @@ import type { MultipartFile, MultipartValue } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
 import { errorCode } from "../../domain/error-code.ts";
 import { ProblemError } from "../problems.ts";
-import type { GivenOptions } from "./read-options.ts";
+import type { GivenOptions } from "../../intake/options/read-options.ts";
 import { LINGER_MS, readOff } from "../read-off.ts";
 
 export type ReceivedUpload = GivenOptions & { path: string; bytes: number; fileName: string | null };

@@ -12,7 +12,7 @@ import type { SentUpload } from "../../intake/digest-upload.ts";
 import type { Upload } from "../../intake/upload.ts";
 import { fetchCsv, type FetchDeps } from "./fetch-csv.ts";
 import { faultIn, ProblemError } from "../problems.ts";
-import { readOptions } from "./read-options.ts";
+import { readOptions } from "../../intake/options/read-options.ts";
 import { receiveWithin, type Receive, type ReceivedAddress, type ReceivedUpload } from "./receive-upload.ts";
 
 export type TakeDeps = FetchDeps & {

@@ -3,16 +3,15 @@ import type { Static } from "typebox";
 import { PreflightOptions } from "../../contract/preflight.ts";
 import type { Layout } from "../../domain/batch/catalogue-facts.ts";
 import { UploadOptions } from "../../contract/upload.ts";
-import type { PreflightOrder } from "../../intake/preflight.ts";
-import type { BatchOptions } from "../../intake/upload.ts";
 import { parseImageUrl } from "../../domain/url/image-url.ts";
 import { findMetadataFault } from "../../domain/batch/metadata.ts";
 import { readSourceHeaders, type SourceHeaders } from "../../domain/secret/source-headers.ts";
 import { findAuthorizationFault } from "../../domain/secret/webhook-authorization.ts";
 import { findSecretFault } from "../../domain/secret/webhook-signature.ts";
 import { completeRecipe, METADATA_KEPT, type Preset } from "../../domain/image/recipe.ts";
-import { ProblemError } from "../problems.ts";
-import { wordFaults, type Fault } from "./word-faults.ts";
+import type { PreflightOrder } from "../preflight.ts";
+import type { BatchOptions } from "../upload.ts";
+import { OptionFaults, wordFaults, type Fault } from "./word-faults.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 /** The options that came with a file. */
@@ -51,13 +50,13 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
   const options: unknown = { ...Object.fromEntries(single), ...readMetadata(metadata, given["keepMetadata"]) };
   if (!Check(schema, options)) {
     const faults = wordFaults(schema, options, ALSO_TAKEN).map(rewordSecretFault(given["webhookSecret"]));
-    throw invalid([
+    throw new OptionFaults([
       ...doubled,
       ...faults.map(({ field, message }) => ({ field: Object.hasOwn(names, field) ? (names[field] ?? field) : field, message })),
     ]);
   }
   const more = [...doubled, ...findFaults(options), ...(layout === null ? [] : findColumnFaults(options))];
-  if (more.length > 0) throw invalid(more);
+  if (more.length > 0) throw new OptionFaults(more);
   return options;
 }
 
@@ -130,7 +129,7 @@ function toBatchOptions(options: UploadOptions, presetDefault: Preset, layout: L
 function readHeaders(given: SourceHeaders[] | undefined): { sourceHeaders?: SourceHeaders[] } {
   if (given === undefined) return {};
   const read = readSourceHeaders(given);
-  if (!read.ok) throw invalid(read.faults.map((message) => ({ field: "sourceHeaders", message })));
+  if (!read.ok) throw new OptionFaults(read.faults.map((message) => ({ field: "sourceHeaders", message })));
   return { sourceHeaders: read.value };
 }
 
@@ -193,12 +192,4 @@ function parseJson(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-function invalid(faults: Fault[]): ProblemError {
-  const detail = faults
-    .map(({ field, message }) => `${field}: ${message}`)
-    .join("; ")
-    .replaceAll(".; ", "; ");
-  return new ProblemError("invalid_options", detail, { errors: faults, errorCount: faults.length });
 }

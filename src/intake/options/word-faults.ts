@@ -4,6 +4,16 @@ import { SECRET_OPTIONS } from "../../domain/secret/secret-options.ts";
 
 export type Fault = { field: string; message: string };
 
+/** Thrown by who reads options; its sentence is for the caller. */
+export class OptionFaults extends Error {
+  readonly faults: Fault[];
+  constructor(faults: Fault[]) {
+    const sentences = faults.map(({ field, message }) => `${field}: ${message}`);
+    super(sentences.join("; ").replaceAll(".; ", "; "));
+    this.faults = faults;
+  }
+}
+
 const SHOWN_CHARS_MAX = 60;
 
 /**
