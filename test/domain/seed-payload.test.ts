@@ -10,7 +10,7 @@ import {
   type SeedBatch,
   type SeedPayload,
 } from "../../src/domain/batch/seed-payload.ts";
-import { readLineCursor } from "../../src/http/batch/cursor.ts";
+import { readCursor } from "../../src/domain/batch/cursor.ts";
 
 const BASE = "https://img.shop.example";
 const BATCH: SeedBatch = {
@@ -75,7 +75,7 @@ describe("the seed's webhook", () => {
         );
         assert.deepEqual([payload.productsTotal, payload.isTruncated], [all.length, shown < all.length]);
         if (payload.nextUrl === null) return assert.equal(shown, all.length);
-        assert.equal(readLineCursor(new URL(payload.nextUrl).searchParams.get("cursor") ?? ""), all[shown - 1]?.line ?? 0);
+        assert.equal(Number(readCursor("line", new URL(payload.nextUrl).searchParams.get("cursor") ?? "")), all[shown - 1]?.line ?? 0);
         // One more would have been too many, in number or in bytes.
         const { bytes: whole } = write(all.slice(0, shown + 1), { products: all.length });
         if (shown < SEED_PRODUCTS_MAX)

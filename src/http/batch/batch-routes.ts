@@ -8,11 +8,10 @@ import type { WaitingHost } from "../../db/waiting-hosts.ts";
 import { writeCursor } from "../../domain/batch/cursor.ts";
 import { ACCEPTED_HEADERS, acceptedHeaders, FOLLOW_HEADERS, followHeaders } from "../upload/answer-headers.ts";
 import { viewBatch, viewProduct, viewWaitingHosts } from "./batch-view.ts";
-import { readBatchCursor, readLineCursor } from "./cursor.ts";
 import { BatchParams, getBatchInPath, type BatchLookup } from "./get-batch.ts";
 import { goneSignal } from "../gone-signal.ts";
 import { PRODUCTS_BODY, streamedBody } from "../document/openapi.ts";
-import { pageQuery, PRODUCTS_DEFAULT, PRODUCTS_MAX } from "./page-query.ts";
+import { pageQuery, placeOf, PRODUCTS_DEFAULT, PRODUCTS_MAX } from "./page-query.ts";
 import { problemResponses, PRODUCTS_PROBLEMS, READ_PROBLEMS } from "../problem-responses.ts";
 import { receiveAny } from "../upload/receive-any.ts";
 import { takeUpload, type TakeDeps } from "../upload/take-upload.ts";
@@ -88,7 +87,7 @@ function addListBatches(app: FastifyInstance, deps: BatchDeps): void {
     },
     async (request, reply) => {
       const { limit = BATCHES_DEFAULT, cursor } = request.query as Static<typeof BatchesQuery>;
-      const batches = await deps.listBatches({ before: readBatchCursor(cursor), limit: limit + 1 });
+      const batches = await deps.listBatches({ before: placeOf("batch", cursor), limit: limit + 1 });
       const shown = batches.slice(0, limit);
       const last = batches.length > limit ? shown.at(-1) : undefined;
       reply.header("cache-control", "no-store");
@@ -150,7 +149,7 @@ function addListProducts(app: FastifyInstance, deps: BatchDeps): void {
       const { limit = PRODUCTS_DEFAULT, cursor } = request.query as Static<typeof ProductsQuery>;
       const { products, nextLine } = await deps.listProducts(
         batch.batchId,
-        { afterLine: readLineCursor(cursor), limit },
+        { afterLine: Number(placeOf("line", cursor) ?? 0), limit },
         goneSignal(reply),
       );
       reply.header("cache-control", "no-store");

@@ -1,4 +1,6 @@
 import Type from "typebox";
+import { readCursor, type CursorKind } from "../../domain/batch/cursor.ts";
+import { ProblemError } from "../problems.ts";
 
 /** Products of a batch on a page, on the seed's route as on today's. */
 export const PRODUCTS_DEFAULT = 1_000;
@@ -18,4 +20,12 @@ export function pageQuery(limitMax: number, description: string) {
       }),
     ),
   });
+}
+
+/** What the page before ended with; null of the first. */
+export function placeOf(kind: CursorKind, cursor: string | undefined): string | null {
+  if (cursor === undefined) return null;
+  const place = readCursor(kind, cursor);
+  if (place === null) throw new ProblemError("bad_request", "Expected cursor as nextCursor gave it.");
+  return place;
 }

@@ -10,10 +10,9 @@ import type { ProductResult } from "../../domain/batch/product-result.ts";
 import { viewSeedProduct } from "../../domain/batch/seed-payload.ts";
 import { FOLLOW_HEADERS, followHeaders } from "../upload/answer-headers.ts";
 import { viewState } from "./batch-view.ts";
-import { readLineCursor } from "./cursor.ts";
 import { getBatch, type BatchLookup } from "./get-batch.ts";
 import { goneSignal } from "../gone-signal.ts";
-import { pageQuery, PRODUCTS_DEFAULT, PRODUCTS_MAX } from "./page-query.ts";
+import { pageQuery, placeOf, PRODUCTS_DEFAULT, PRODUCTS_MAX } from "./page-query.ts";
 import { problemResponses, READ_PROBLEMS } from "../problem-responses.ts";
 import { ProblemError } from "../problems.ts";
 
@@ -56,7 +55,7 @@ export function addStatusRoute(app: FastifyInstance, deps: StatusDeps, prefix: "
       const { limit = PRODUCTS_DEFAULT, cursor } = request.query as Static<typeof Query>;
       const { products, nextLine } = await deps.listProducts(
         batch.batchId,
-        { afterLine: readLineCursor(cursor), limit },
+        { afterLine: Number(placeOf("line", cursor) ?? 0), limit },
         goneSignal(reply),
       );
       reply.headers(followHeaders(batch));
