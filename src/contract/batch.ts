@@ -173,7 +173,7 @@ const OutputView = Type.Object(
   { title: "ImageOutput", description: "A file made from an image." },
 );
 
-export const ImageView = Type.Object(
+const ImageView = Type.Object(
   {
     url: Type.String({ description: "The URL as it came." }),
     fetchedUrl: Nullable(

@@ -3,7 +3,7 @@ import type { Recipe } from "../domain/image/recipe.ts";
 import type { Executor, Tx } from "./connection/connect.ts";
 
 /** A batch that nobody sees any more, while its rows and files go. */
-export type RemovedBatch = { batchId: string; tenantId: string; recipe: Recipe };
+type RemovedBatch = { batchId: string; tenantId: string; recipe: Recipe };
 
 /**
  * Takes batches that have ended out of sight, with their events and what was still to be delivered; returns the ids of those. Their

@@ -18,13 +18,13 @@ const MIGRATIONS = fileURLToPath(new URL("../../../migrations", import.meta.url)
 const LOCK_WAIT_MS = 900;
 const BETWEEN_TRIES_MS = 2_000;
 
-export type MigrationNews = {
+type MigrationOptions = {
   /** Another process migrates the database. */
   waiting?(): void;
   /** Sessions have used what a migration changes, and have not ended their transactions: said again where they are others. */
   locked?(sessions: string): void;
+  signal?: AbortSignal;
 };
-type MigrationOptions = MigrationNews & { signal?: AbortSignal };
 
 /**
  * Brings the tables up to date. drizzle's migrate() takes no lock of its own, so an advisory lock on the same

@@ -2,7 +2,7 @@ import { forgetOldest } from "../forget-oldest.ts";
 import { FAILURES_MAX } from "./host-pause.ts";
 
 /** The failures of hosts that gave nothing since the first of them. */
-export type FailuresInARow = {
+type FailuresInARow = {
   /** One more, `isBusy` where it is a 503. The batches of them all, where they are so many in a row that the host is to be paused. */
   onFailed(host: string, failure: { batchId: string; isBusy: boolean; at: number }): readonly string[] | null;
   /** Those that were counted, and this one, are in a row no more. */

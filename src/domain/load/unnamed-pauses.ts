@@ -1,7 +1,7 @@
 import { forgetOldest } from "../forget-oldest.ts";
 
 /** For how long hosts are left alone that ask for patience and do not say for how long (a 429 or 503 without Retry-After), in this process. */
-export type UnnamedPauses = {
+type UnnamedPauses = {
   /** The host has given something. */
   onGiven(host: string): void;
   /** It asks again. In a pause that is on, others that were asked for before it say the same. In milliseconds. */

@@ -8,7 +8,7 @@ import { withPause, type PausedHost } from "./paused-host.ts";
  * Batches that a host gives nothing while it gives others something. Each is paused there by itself, as if it had the host alone: were the host
  * paused for all, others would get an image or two between its pauses. Known to this process alone, as another sees the same of its downloads.
  */
-export type BatchesApart = {
+type BatchesApart = {
   find(key: string, batchId: string): PausedHost | undefined;
   onGiven(key: string, batchId: string, now: number): void;
   /** An image of the batch failed. Returns whether the batch is apart: then that says nothing of the host. */
