@@ -5,7 +5,6 @@ import { countShares } from "../queue/hold-share.ts";
 import { impatient } from "../db/connection/lock-wait.ts";
 import { pauseOverBudget } from "../queue/pause-batch.ts";
 import { NEW_BATCH, PAUSED } from "../queue/news.ts";
-import type { Claim } from "../queue/image-jobs.ts";
 import type { Queue } from "../queue/queue.ts";
 import { warnEachMinute, type Warn } from "../observe/calm-warn.ts";
 import type { Log } from "../observe/log.ts";
@@ -18,7 +17,6 @@ import { startDiskGuard, type DiskGuard } from "./guards/disk-guard.ts";
 import { finishBatch, type FinishDeps } from "./finish-batch.ts";
 import type { NetworkGuard } from "./guards/network-guard.ts";
 import { planBatch } from "./plan-batch.ts";
-import { NO_STAGE_MS } from "./image/stages.ts";
 import { Pump } from "./claim/pump.ts";
 import { reconcile } from "./reconcile.ts";
 import { beginRemovals, removeBatch, type RemoveDeps } from "./remove-batches.ts";
@@ -27,7 +25,6 @@ import { watchStages, type Encoders, type GivenStages } from "./image/watch-stag
 import { workImage, type WorkDeps } from "./image/work-image.ts";
 import { createComeImages } from "./settle/come-images.ts";
 import { createSettler } from "./settle/settler.ts";
-import type { ImageOutcome } from "./settle/settle-together.ts";
 
 export type WorkerDeps = {
   db: Database;
@@ -72,8 +69,6 @@ const DELIVERIES_AT_ONCE = 8;
 const FINISHES_AT_ONCE = 2;
 /** A batch of millions takes minutes, in which a small one must not wait. */
 const REMOVALS_AT_ONCE = 2;
-/** An image of a batch that is held up is claimed and put off again after so long: of 8,000 that are queued, 270 a second. */
-const HELD_UP_MS = 30_000;
 /** From 8 to 768 images in hand takes twelve looks, where the line lets it: the 300 ms of a far origin. */
 const LOOK_MS = 25;
 
@@ -115,7 +110,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     onAllWorked: settler.flush,
     isHeldUp: settler.isHeldUp,
     heldUp: settler.heldUp,
-    endUntried: (claim, how) => settler.settle(untried(claim, how)),
+    endUntried: settler.settle,
     work: (claim, image, lease) => workImage({ ...deps, stages, settler, come, disk }, claim, image, lease),
   });
 
@@ -213,21 +208,4 @@ async function runRemovals({ db, queue, settings, log, warn }: WorkerDeps): Prom
   } catch (error) {
     warn(error, "removals could not be begun");
   }
-}
-
-/** The image of this claim is settled already, or its batch or share is paused: only the job goes. Or it is put off. */
-function untried(claim: Claim, how: "drop" | "shelve" | "put_off"): ImageOutcome {
-  return {
-    claim,
-    outcome: how === "put_off" ? { kind: "release", delayMs: HELD_UP_MS } : { kind: how },
-    startedAtMs: performance.now(),
-    attempt: 0,
-    round: 0,
-    tenantId: "",
-    sourceKey: "",
-    isOfSmallBatch: false,
-    placed: [],
-    source: null,
-    stageMs: NO_STAGE_MS,
-  };
 }

@@ -18,17 +18,17 @@ import { resumeBatch, resumeShare } from "../../src/queue/resume-batch.ts";
 import { finishBatch } from "../../src/worker/finish-batch.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
-import type { ImageOutcome } from "../../src/worker/settle/settle-together.ts";
+import type { Worked } from "../../src/worker/settle/settle-together.ts";
 import type { Settler } from "../../src/worker/settle/settler.ts";
 import { createStorage, type Storage } from "../../src/storage/storage.ts";
 import { onCleanup } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
-import { openJobs, outcomeOf } from "../support/outcomes.ts";
+import { openJobs, outcomeOf, untriedOf } from "../support/outcomes.ts";
 import { claimsByImage, createTestSettler, openTestQueue } from "../support/queue.ts";
 
-const DONE: ImageOutcome["outcome"] = { kind: "done", result: { outputs: [], isReused: false } };
+const DONE: Worked["outcome"] = { kind: "done", result: { outputs: [], isReused: false } };
 const failure = { code: "forbidden", detail: "so it is", retry: false } as const;
 
 /** The database's side of cancelling, without the network and a worker's clock. */
@@ -67,8 +67,9 @@ describe("cancelling a batch", () => {
   };
   const rowsOf = async (sql: string, ...values: unknown[]) => (await db.executor.executeSql(sql, values)).rows;
   const batchOf = async (batchId: string) => (await findBatch(db.executor, DEFAULT_TENANT_ID, batchId)) as BatchRow;
-  const settle = (claims: readonly Claim[], outcome: ImageOutcome["outcome"]) =>
+  const settle = (claims: readonly Claim[], outcome: Worked["outcome"]) =>
     Promise.all(claims.map((held) => settler.settle(outcomeOf(held, outcome))));
+  const shelve = (claims: readonly Claim[]) => Promise.all(claims.map((held) => settler.settle(untriedOf(held, { kind: "shelve" }))));
   const cancel = (batchId: string) => db.transaction((tx) => cancelBatch(tx, { queue }, batchId));
   const finish = (batchId: string) =>
     finishBatch(
@@ -140,7 +141,7 @@ describe("cancelling a batch", () => {
     await settle(claims.slice(0, 4), DONE);
     await settle(claims.slice(4, 6), { kind: "retry", failure: { ...failure, retry: true }, delayMs: 60_000 });
     await settle(claims.slice(6, 8), { kind: "release", delayMs: 0 });
-    await settle(claims.slice(8), { kind: "shelve" });
+    await shelve(claims.slice(8));
     await finish(batchId);
     assert.deepEqual(await openJobs(db, batchId, "finish"), [], "nobody else waits to end it");
     assert.deepEqual(await endOf(batchId), { status: "cancelled", outcome: "some", counts: [4, 0, 26] });
@@ -154,7 +155,7 @@ describe("cancelling a batch", () => {
     await rowsOf("delete from pgboss.job where name = 'finish'");
     for (const held of claims.slice(0, 9)) await settle([held], DONE);
     assert.deepEqual(await openJobs(db, batchId, "finish"), []);
-    await settle(claims.slice(9), { kind: "shelve" });
+    await shelve(claims.slice(9));
     assert.equal((await openJobs(db, batchId, "finish")).length, 1);
   });
 

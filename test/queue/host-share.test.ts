@@ -24,7 +24,7 @@ import type { Settler } from "../../src/worker/settle/settler.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestFolder } from "../support/folder.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
-import { openJobs, outcomeOf } from "../support/outcomes.ts";
+import { openJobs, outcomeOf, untriedOf } from "../support/outcomes.ts";
 import { claimsByImage, createTestSettler, openTestQueue } from "../support/queue.ts";
 
 const [BAD, GOOD] = ["bad.test", "good.test"];
@@ -95,7 +95,7 @@ describe("a host's share of a batch", () => {
   const failure = (code: ImageCode) => ({ code, detail: "so it is", retry: false });
   const fail = (held: Claim, code: ImageCode = "forbidden") => settler.settle(outcomeOf(held, { kind: "give_up", failure: failure(code) }));
   const later = (held: Claim) => settler.settle(outcomeOf(held, { kind: "retry", failure: failure("timed_out"), delayMs: 600_000 }));
-  const shelve = (held: Claim) => settler.settle(outcomeOf(held, { kind: "shelve" }));
+  const shelve = (held: Claim) => settler.settle(untriedOf(held, { kind: "shelve" }));
   const all = (claims: readonly Claim[], settle: (held: Claim) => Promise<void>) => Promise.all(claims.map((held) => settle(held)));
   /** With all that it sends itself to go on. */
   const plan = async (batchId: string) => {

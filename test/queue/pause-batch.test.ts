@@ -17,7 +17,7 @@ import { createComeImages } from "../../src/worker/settle/come-images.ts";
 import type { Settler } from "../../src/worker/settle/settler.ts";
 import { eventually } from "../support/eventually.ts";
 import { loadCatalogue, someEndpoint } from "../support/load-catalogue.ts";
-import { openJobs, outcomeOf } from "../support/outcomes.ts";
+import { openJobs, outcomeOf, untriedOf } from "../support/outcomes.ts";
 import { claimsByImage, createTestSettler, openTestQueue } from "../support/queue.ts";
 
 /** Of a file whose size was read, as it is before it comes to an encoder. */
@@ -74,7 +74,7 @@ describe("pausing and resuming", () => {
   const done = (claim: Claim) => settler.settle(outcomeOf(claim, { kind: "done", result: { outputs: [], isReused: false } }));
   const fail = (claim: Claim, code: ImageCode = "forbidden") =>
     settler.settle(outcomeOf(claim, { kind: "give_up", failure: failure(code) }));
-  const shelve = (claim: Claim) => settler.settle(outcomeOf(claim, { kind: "shelve" }));
+  const shelve = (claim: Claim) => settler.settle(untriedOf(claim, { kind: "shelve" }));
   const pause = (batchId: string) => db.transaction((tx) => pauseBatch(tx, deps(), batchId, PAUSED_BY_HAND));
   const resume = (batchId: string, change: BudgetChange = {}) => db.transaction((tx) => resumeBatch(tx, deps(), batchId, change));
   const plan = (batchId: string) => planBatch({ transaction: db.keyedTransaction, queue }, batchId, AbortSignal.timeout(30_000));

@@ -1,13 +1,13 @@
 import { randomUUIDv7 } from "node:crypto";
 import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connection/connect.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
-import type { ImageOutcome } from "../../src/worker/settle/settle-together.ts";
+import type { Untried, Worked } from "../../src/worker/settle/settle-together.ts";
 
 /** Of a claim that is younger than any resume. */
 const LAST_ROUND = 2 ** 31 - 1;
 
 /** The outcome of a first attempt, as a worker would hand it to the settler. */
-export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"], round = LAST_ROUND): ImageOutcome {
+export function outcomeOf(claim: Claim, outcome: Worked["outcome"], round = LAST_ROUND): Worked {
   return {
     claim,
     startedAtMs: performance.now(),
@@ -21,6 +21,11 @@ export function outcomeOf(claim: Claim, outcome: ImageOutcome["outcome"], round 
     stageMs: { waitMs: 0, fetchMs: 1, encodeMs: 1, storeMs: 1 },
     outcome,
   };
+}
+
+/** What the pump would hand to the settler of a claim that it ends untried. */
+export function untriedOf(claim: Claim, outcome: Untried["outcome"]): Untried {
+  return { claim, outcome, isOfSmallBatch: false };
 }
 
 export type OpenJob = { ordinal: number; state: string; priority: number; later: boolean };

@@ -11,7 +11,7 @@ import type { FreshOutput } from "../../src/storage/storage.ts";
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { flushOutcomes } from "../../src/worker/settle/flush-outcomes.ts";
-import type { ImageOutcome } from "../../src/worker/settle/settle-together.ts";
+import { wasWorked, type Worked } from "../../src/worker/settle/settle-together.ts";
 import { NO_STAGE_MS } from "../../src/worker/image/stages.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";
 import { openJobs, outcomeOf } from "../support/outcomes.ts";
@@ -52,7 +52,7 @@ describe("planning and settling", () => {
       ).rows[0]?.["n"],
     );
   const settlerOf = () => createTestSettler({ db, queue });
-  const done = (claim: Claim): ImageOutcome => {
+  const done = (claim: Claim): Worked => {
     const facts = { format: "jpeg", width: 10, height: 10, bytes: 100, quality: 50, isKept: false, encodeMs: 1 } as const;
     const outputs = [{ name: "main", fileName: `${claim.data.ordinal}-1.jpg`, ...facts }];
     return { ...outcomeOf(claim, { kind: "done", result: { outputs, isReused: false } }), source: SOURCE };
@@ -198,7 +198,7 @@ describe("planning and settling", () => {
     const claims = (await claim(10)).toSorted((a, b) => a.data.ordinal - b.data.ordinal);
     assert.equal(claims.length, 4);
     const settler = settlerOf();
-    const retried = (held: Claim): ImageOutcome =>
+    const retried = (held: Claim): Worked =>
       outcomeOf(held, { kind: "retry", failure: { code: "server_error", detail: "503", retry: true }, delayMs: 60_000 });
     await settler.settle(done(claims[0] ?? assert.fail()));
     await Promise.all(claims.slice(1).map((held) => settler.settle(retried(held))));
@@ -288,14 +288,14 @@ describe("planning and settling", () => {
     t.mock.method(performance, "now", () => nowMs);
     const storage = { flushOutputs: async (files: readonly FreshOutput[]) => ((nowMs += 700), files.map(() => succeeded(null))) };
     const disk = { check: assert.fail, onGivenUp: assert.fail, onStored: () => {}, refusedMs: assert.fail };
-    const reused: ImageOutcome["outcome"] = { kind: "done", result: { outputs: [], isReused: true } };
+    const reused: Worked["outcome"] = { kind: "done", result: { outputs: [], isReused: true } };
     const flushed = await flushOutcomes({ storage, disk, warn: assert.ifError }, [
       done(fresh),
       { ...outcomeOf(linked, reused), stageMs: { ...NO_STAGE_MS, fetchMs: 1 } },
       givenUp(gone),
     ]);
     assert.deepEqual(
-      flushed.map(({ stageMs }) => stageMs.storeMs),
+      flushed.filter(wasWorked).map(({ stageMs }) => stageMs.storeMs),
       [701, null, 1],
     );
     await db.executor.executeSql("delete from pgboss.job where data->>'batchId' = $1", [batchId]);

@@ -11,7 +11,7 @@ import { createLockedOutcomes } from "../../src/worker/settle/locked-outcomes.ts
 import { planBatch } from "../../src/worker/plan-batch.ts";
 import { eventually } from "../support/eventually.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";
-import { openJobs, outcomeOf } from "../support/outcomes.ts";
+import { openJobs, outcomeOf, untriedOf } from "../support/outcomes.ts";
 import { createTestSettler, openTestQueue } from "../support/queue.ts";
 
 /** Somebody's session has a batch's row locked, and is left open. */
@@ -106,8 +106,7 @@ describe("while a batch is locked", { timeout: 60_000 }, () => {
       await tx.executor.executeSql("select 1 from image where batch_id = $1 for update", [x]);
       waiting.push(...[...claims, ...claims].map((claim) => ({ ...claim })).map((claim) => settler.settle(givenUp(claim))));
       await eventually("as many to wait as may", async () => settler.isHeldUp(x));
-      const putOff = { ...givenUp(claims[0] ?? assert.fail()), outcome: { kind: "release", delayMs: 30_000 } } as const;
-      await settler.settle({ ...putOff, claim: { ...putOff.claim } });
+      await settler.settle(untriedOf({ ...(claims[0] ?? assert.fail()) }, { kind: "release", delayMs: 30_000 }));
       assert.equal(settler.heldUp(), 200);
     });
     await Promise.all(waiting);
@@ -142,7 +141,7 @@ describe("while a batch is locked", { timeout: 60_000 }, () => {
     const x = await load("x", 1);
     const [claim] = ofBatch(await claimAll(), x);
     const { settler } = openSettler();
-    await settler.settle({ ...givenUp(claim ?? assert.fail()), outcome: { kind: "shelve" } });
+    await settler.settle(untriedOf(claim ?? assert.fail(), { kind: "shelve" }));
     assert.deepEqual([(await rowOf(x))["status"], (await rowOf(x))["started_at"]], ["pending", null]);
     const deps = { db, queue, storage: {} as FinishDeps["storage"], publicUrl: () => "" };
     await db.transaction(async (tx) => {

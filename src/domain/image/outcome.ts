@@ -12,7 +12,7 @@ export type Outcome<Done> =
   | { kind: "give_up"; failure: StageFailure }
   | Release;
 /** `askedSince`: when the image's host first asked for patience, in ms since 1970 by the database's clock; absent where it did not ask. */
-type Release = { kind: "release"; delayMs: number; askedSince?: number };
+export type Release = { kind: "release"; delayMs: number; askedSince?: number };
 
 /** A failure that can pass is retried, later each time, until the attempts are used up. `attempt` counts from 1. */
 export function decideAfterFailure(failure: StageFailure, attempt: number, random: number): Outcome<never> {

@@ -8,6 +8,7 @@ import type { Queue } from "../../queue/queue.ts";
 import { createAlarm } from "./alarm.ts";
 import { ClaimRoom, type RoomDeps } from "./claim-room.ts";
 import { ImagesInHand, momentNow, NoRoom, type InHand } from "./images-in-hand.ts";
+import type { Untried } from "../settle/settle-together.ts";
 
 type PumpDeps = RoomDeps & {
   queue: Pick<Queue, "claimImages" | "touch">;
@@ -19,7 +20,7 @@ type PumpDeps = RoomDeps & {
   /** So many outcomes of this batch wait to be recorded, since somebody has it locked, that no more should come. */
   isHeldUp(batchId: string): boolean;
   /** Ends a claim whose image is settled already, whose batch or share is paused, or whose batch is held up. */
-  endUntried(claim: Claim, how: "drop" | "shelve" | "put_off"): Promise<void>;
+  endUntried(untried: Untried): Promise<void>;
   /** Called when every image in hand, or every one of small batches, has its outcome: the settler need not wait for further ones. */
   onAllWorked(which: "all" | "small"): void;
   /** How many may be claimed now: as many as the disk has room for, and one, which claims a whole job, now and then while the network is away. */
@@ -48,6 +49,8 @@ const POLL_MS = 1_000;
 const SETTLE_MS = 4_000;
 /** Where there is room, but not so much that a claim pays, it is claimed after so long. */
 const GATHER_MS = 200;
+/** An image of a batch that is held up is claimed and given back again after so long: of 8,000 that are queued, 270 a second. */
+const HELD_UP_MS = 30_000;
 
 /** Keeps as many images in hand as the window says, from the queue and across loss of the database. */
 export class Pump {
@@ -170,18 +173,16 @@ export class Pump {
   }
 
   #work(entry: InHand, image: SourcedImage | undefined, lease: Lease): Promise<void> {
-    const { work, endUntried } = this.#deps;
-    const how = this.#untried(image);
-    if (how === null && image) return work(entry.claim, image, lease);
-    const ended = endUntried(entry.claim, how ?? "drop");
-    this.#onWorked(entry);
-    return ended;
+    if (!image) return this.#endUntried(entry, { kind: "drop" });
+    if (this.#deps.isHeldUp(image.batchId)) return this.#endUntried(entry, { kind: "release", delayMs: HELD_UP_MS });
+    if (image.isPaused) return this.#endUntried(entry, { kind: "shelve" });
+    return this.#deps.work(entry.claim, image, lease);
   }
 
-  #untried(image: SourcedImage | undefined): "drop" | "shelve" | "put_off" | null {
-    if (!image) return "drop";
-    if (this.#deps.isHeldUp(image.batchId)) return "put_off";
-    return image.isPaused ? "shelve" : null;
+  #endUntried(entry: InHand, outcome: Untried["outcome"]): Promise<void> {
+    const ended = this.#deps.endUntried({ claim: entry.claim, outcome, isOfSmallBatch: false });
+    this.#onWorked(entry);
+    return ended;
   }
 
   #onWorked(entry: InHand): void {

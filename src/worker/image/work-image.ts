@@ -19,7 +19,7 @@ import { processImage } from "./process-image.ts";
 import { LostClaim, NoRoom } from "../claim/images-in-hand.ts";
 import type { NetworkGuard } from "../guards/network-guard.ts";
 import type { Lease } from "../claim/pump.ts";
-import type { ImageOutcome } from "../settle/settle-together.ts";
+import type { Worked } from "../settle/settle-together.ts";
 import type { ComeImages } from "../settle/come-images.ts";
 import type { Settler } from "../settle/settler.ts";
 import type { SourceHeadersOf } from "./source-headers.ts";
@@ -52,7 +52,7 @@ async function workToSettled(deps: WorkDeps, claim: Claim, image: SourcedImage, 
   const { attempt, outcome } = meetPause(deps.hosts, claim, image) ?? (await tryImage(deps, claim, image, lease));
   if (lease.signal.reason instanceof LostClaim) return;
   if (outcome.kind !== "done") deps.come.remove(claim);
-  const item: ImageOutcome = {
+  const item: Worked = {
     claim,
     outcome,
     startedAtMs,
@@ -188,7 +188,7 @@ function wasRefused({ data }: Claim): boolean {
 }
 
 /** One wide event for each attempt. No URL: its query may hold what signs it, and batchId and ordinal find it. */
-function describeAttempt({ claim, outcome, attempt, source, stageMs }: ImageOutcome, host: string): object {
+function describeAttempt({ claim, outcome, attempt, source, stageMs }: Worked, host: string): object {
   return {
     ...claim.data,
     host,

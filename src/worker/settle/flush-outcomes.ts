@@ -1,6 +1,6 @@
 import type { FreshOutput, Storage } from "../../storage/storage.ts";
 import { decideFailure, type DecideDeps } from "../image/decide-failure.ts";
-import type { ImageOutcome } from "./settle-together.ts";
+import { wasWorked, type ImageOutcome, type Worked } from "./settle-together.ts";
 
 /**
  * Flushes the outputs of several images together: the file system writes its journal once for many files, where one
@@ -20,6 +20,7 @@ export async function flushOutcomes(
   if (flushed.some(({ ok }, at) => ok && files[at]?.place.isLinked === false)) deps.disk.onStored();
   return Promise.all(
     items.map(async (given, index) => {
+      if (!wasWorked(given)) return given;
       const item = given.outcome.kind === "done" ? withFlush(given, flushMs) : given;
       const failure = failures.get(index);
       return failure === undefined
@@ -30,7 +31,7 @@ export async function flushOutcomes(
 }
 
 /** A reused image was not stored, and has no such time. */
-function withFlush({ stageMs, ...item }: ImageOutcome, flushMs: number): ImageOutcome {
+function withFlush({ stageMs, ...item }: Worked, flushMs: number): Worked {
   return { ...item, stageMs: { ...stageMs, storeMs: stageMs.storeMs === null ? null : stageMs.storeMs + flushMs } };
 }
 

@@ -17,7 +17,7 @@ import type { Tx } from "../../db/connection/connect.ts";
 import { limitLockWait } from "../../db/connection/lock-wait.ts";
 import { isOverBudget, type BudgetCounts } from "../../domain/batch/failure-budget.ts";
 import { imageId } from "../../domain/ids.ts";
-import type { Outcome } from "../../domain/image/outcome.ts";
+import type { Outcome, Release } from "../../domain/image/outcome.ts";
 import { shelveImages } from "../../queue/hold-share.ts";
 import { isToPlanOn } from "../../queue/plan-page.ts";
 import type { Claim, QueuedImage } from "../../queue/image-jobs.ts";
@@ -26,10 +26,20 @@ import type { OutputPlace } from "../../storage/storage.ts";
 import type { Processed } from "../image/stages.ts";
 import type { ComeImages } from "./come-images.ts";
 
-export type ImageOutcome = {
+export type ImageOutcome = Worked | Untried;
+
+/** `drop` ends a claim whose image needs nothing any more; `shelve` one whose batch or share is paused, until that is resumed. */
+export type Untried = {
   claim: Claim;
-  /** `drop` ends a claim whose image needs nothing any more; `shelve` one whose batch or share is paused, until that is resumed. */
-  outcome: Outcome<Processed> | { kind: "drop" } | { kind: "shelve" };
+  outcome: { kind: "drop" } | { kind: "shelve" } | Release;
+  /** Nobody waits for it. */
+  isOfSmallBatch: false;
+};
+
+/** What came of working a claim, though that may have been broken off. */
+export type Worked = {
+  claim: Claim;
+  outcome: Outcome<Processed>;
   /** In milliseconds of this process's clock that only goes forward: its machine's may be set meanwhile. */
   startedAtMs: number;
   /** Counts from 1. */
@@ -74,10 +84,11 @@ export async function settleTogether(
     items.map(({ claim }) => claim),
   );
   const ours = items.filter(({ claim }) => ended.has(claim));
+  const worked = ours.filter(wasWorked);
   await requeue(queue, tx, ours);
-  const settled = onePerImage(ours.flatMap(toSettled));
+  const settled = onePerImage(worked.flatMap(toSettled));
   const counted = await settleImages(tx, settled);
-  await rememberSources(tx, ours.flatMap(toSource));
+  await rememberSources(tx, worked.flatMap(toSource));
   const shelved = ours.filter(({ outcome }) => outcome.kind === "shelve").map(({ claim }) => claim);
 
   // The counters last and in the order of ids: they lock their batches.
@@ -103,13 +114,17 @@ export async function settleTogether(
       shelved.filter(({ data }) => data.batchId === batchId),
     );
   }
-  return unnamedOutputs(ours, settled, counted);
+  return unnamedOutputs(worked, settled, counted);
+}
+
+export function wasWorked(item: ImageOutcome): item is Worked {
+  return "attempt" in item;
 }
 
 /** Only of images that were settled just now, which nobody can settle again: at the place of another may lie what somebody's row names. */
-function unnamedOutputs(ours: readonly ImageOutcome[], settled: readonly SettledImage[], counted: readonly ImageKey[]): OutputPlace[] {
-  const hasUnnamed = ({ placed, outcome }: ImageOutcome) => placed.length > (outcome.kind === "done" ? outcome.result.outputs.length : 0);
-  return ours.filter(hasUnnamed).flatMap(({ claim: { data }, placed }) => {
+function unnamedOutputs(worked: readonly Worked[], settled: readonly SettledImage[], counted: readonly ImageKey[]): OutputPlace[] {
+  const hasUnnamed = ({ placed, outcome }: Worked) => placed.length > (outcome.kind === "done" ? outcome.result.outputs.length : 0);
+  return worked.filter(hasUnnamed).flatMap(({ claim: { data }, placed }) => {
     const isThis = ({ batchId, ordinal }: ImageKey) => batchId === data.batchId && ordinal === data.ordinal;
     if (!counted.some(isThis)) return [];
     const named = settled.find(isThis)?.outputs ?? [];
@@ -124,7 +139,7 @@ function onePerImage(images: readonly SettledImage[]): SettledImage[] {
 
 /** What is tried again, or goes back untried. A retry of an image that somebody else has settled ends with its claim. */
 async function requeue(queue: SettleDeps["queue"], tx: Tx, ours: readonly ImageOutcome[]): Promise<void> {
-  const retried = await recordRetries(tx, ours.flatMap(toRetry));
+  const retried = await recordRetries(tx, ours.filter(wasWorked).flatMap(toRetry));
   const released = ours.flatMap(({ claim, outcome }) =>
     outcome.kind === "release" ? [{ ...jobOf(claim, outcome), delayMs: outcome.delayMs }] : [],
   );
@@ -140,7 +155,7 @@ function jobOf({ data, priority }: Claim, { askedSince }: { askedSince?: number 
   return { data: askedSince === undefined ? data : { ...data, askedSince }, priority };
 }
 
-function toRetry({ claim, outcome, startedAtMs }: ImageOutcome): (FailedAttempt & { claim: Claim })[] {
+function toRetry({ claim, outcome, startedAtMs }: Worked): (FailedAttempt & { claim: Claim })[] {
   if (outcome.kind !== "retry") return [];
   const { failure, delayMs } = outcome;
   return [{ ...claim.data, claim, code: failure.code, detail: failure.detail, startedAgoMs: performance.now() - startedAtMs, delayMs }];
@@ -202,7 +217,7 @@ async function pauseWhenSpent(
   return true;
 }
 
-function toSettled({ claim, outcome, startedAtMs, source, stageMs, round }: ImageOutcome): SettledImage[] {
+function toSettled({ claim, outcome, startedAtMs, source, stageMs, round }: Worked): SettledImage[] {
   // Whose size is known came to an encoder.
   const isLate = outcome.kind === "give_up" && (source?.sourceWidth ?? null) !== null;
   const common = { ...claim.data, ...stageMs, startedAgoMs: performance.now() - startedAtMs, source, round, isLate };
@@ -215,15 +230,13 @@ function toSettled({ claim, outcome, startedAtMs, source, stageMs, round }: Imag
     }
     case "retry":
     case "release":
-    case "drop":
-    case "shelve":
       return [];
     default:
       return outcome satisfies never;
   }
 }
 
-function toSource({ claim, outcome, source, tenantId, sourceKey }: ImageOutcome): NewSource[] {
+function toSource({ claim, outcome, source, tenantId, sourceKey }: Worked): NewSource[] {
   if (outcome.kind !== "done" || source === null) return [];
   return [{ ...claim.data, tenantId, key: sourceKey }];
 }

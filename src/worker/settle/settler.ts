@@ -5,7 +5,7 @@ import type { OutputPlace } from "../../storage/storage.ts";
 import { createCollector } from "./collector.ts";
 import { createLockedOutcomes } from "./locked-outcomes.ts";
 import { NO_STAGE_MS } from "../image/stages.ts";
-import { settleTogether, type ImageOutcome, type SettleDeps } from "./settle-together.ts";
+import { settleTogether, wasWorked, type ImageOutcome, type SettleDeps, type Worked } from "./settle-together.ts";
 
 type SettlerDeps = SettleDeps & {
   transaction: Transaction;
@@ -93,7 +93,8 @@ async function settleUntilWritten(
       // One outcome that the database will not take must not hold up the others for ever.
       if (!isDatabaseAway(error) && items.length > 1) return settleOneByOne(deps, items, lockWaitMs);
       const [item] = items;
-      if (isValueRefused(error) && item && item.source !== null) return settleUntilWritten(deps, [withoutFacts(item)], lockWaitMs);
+      if (isValueRefused(error) && item && wasWorked(item) && item.source !== null)
+        return settleUntilWritten(deps, [withoutFacts(item)], lockWaitMs);
       // What else the database says is our mistake: the claim lapses, and the image is tried again.
       if (!isDatabaseAway(error) || deps.isStopped()) return [];
       await delay(RETRY_MS);
@@ -112,7 +113,7 @@ async function settleOneByOne(deps: SettlingDeps, items: readonly ImageOutcome[]
 }
 
 /** An outcome that the database refused, because of something the far side said: it must not be worked again and again. */
-function withoutFacts(item: ImageOutcome): ImageOutcome {
+function withoutFacts(item: Worked): Worked {
   const failure = { code: "storage_failed", detail: "The result could not be recorded.", retry: false } as const;
   return {
     ...item,

@@ -82,7 +82,7 @@ function startPump(
     onAllWorked: (which) => void allWorked.push(which),
     isHeldUp,
     heldUp: () => 0,
-    endUntried: async ({ id }, how) => void untried.push(`${id}: ${how}`),
+    endUntried: async ({ claim: { id }, outcome: { kind } }) => void untried.push(`${id}: ${kind}`),
     waitingForHost,
     claimMax,
     onError: assert.fail,
@@ -125,7 +125,7 @@ describe("the pump", () => {
       isHeldUp: (batchId) => batchId === "locked",
     });
     await eventually("the other", async () => works.length === 1);
-    assert.deepEqual([untried, works[0]?.claim.id], [["x: put_off"], "y"]);
+    assert.deepEqual([untried, works[0]?.claim.id], [["x: release"], "y"]);
     works[0]?.end();
     await pump.drain(1_000);
   });
