@@ -50,7 +50,7 @@ const queue = await openQueue({ executor: db.executor, supervise: true, onError:
 const storage = await createStorage({ dataDir });
 const hosts = new HostPauses({ executor: db.executor, now: () => performance.now(), random: Math.random, onError: console.error });
 const downloader = createDownloader({
-  hosts,
+  hosts: hosts.of(),
   policy: createAddressPolicy({ allowCidrs: ["127.0.0.1/32"] }),
   userAgent: "bench",
   accept: "image/*",

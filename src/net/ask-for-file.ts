@@ -52,7 +52,7 @@ export async function askForFile(context: AskContext, hop: Hop): Promise<StageRe
       watch: clock,
       headers: requestHeaders({ userAgent, accept, validators, hostHeaders }),
       onHead(head) {
-        context.hosts.onHead?.(url.host, { status: head.status, ms: clock.ms });
+        context.hosts.onHead(url.host, { status: head.status, ms: clock.ms });
         verdict = judge(context, hop, head);
         return "file" in verdict ? verdict.file : null;
       },

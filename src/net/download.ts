@@ -48,10 +48,9 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   const guard = createGuard({ ...options, lookUpMs: options.limits.lookUpMs });
   const gate = createHostGate(options);
   const client = createHttpClient();
-  const watch = options.hosts ?? NO_WATCH;
   const context: Context = {
     ...options,
-    hosts: watchForGate(gate, watch),
+    hosts: watchForGate(gate, options.hosts ?? NO_WATCH),
     guard,
     client,
     spare: [],
@@ -60,7 +59,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   /** Images that are claimed together have one asker, for which this is made once: it is a dozen functions. */
   const contexts = new WeakMap<Asker, Context>();
   const contextFor = (asker: Asker) => {
-    const made = { ...context, hosts: watchForGate(gate, watch.of?.(asker) ?? watch) };
+    const made = { ...context, hosts: context.hosts.of(asker) };
     contexts.set(asker, made);
     return made;
   };

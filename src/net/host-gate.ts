@@ -153,27 +153,27 @@ function tellersOf(
 /** Tells the gate as well what each host of a download did, those that a redirect leads to among them. */
 export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
   return {
-    isPaused: (host) => hosts.isPaused(host),
-    admits: (host) => hosts.admits(host),
-    onHead(host, { status, ms }) {
+    ...hosts,
+    onHead(host, head) {
       // What it refuses it may refuse in no time.
-      if (status < 400) gate.onAnswer(host, ms);
-      hosts.onHead?.(host, { status, ms });
+      if (head.status < 400) gate.onAnswer(host, head.ms);
+      hosts.onHead(host, head);
     },
     onSuccess(host) {
       gate.onSuccess(host);
       hosts.onSuccess(host);
     },
     onFailure(host, failure) {
-      const isOfOneImage = hosts.isOfOneImage?.(host, failure) === true;
+      const isOfOneImage = hosts.isOfOneImage(host, failure);
       if (!isOfOneImage && isRefusal(failure) && gate.onRefused(host)) failure.isPaced = true;
       // It will be asked at once without the condition, and how that ends says how the host is. One connection too many it may be all the same.
       if (failure.isOfCondition !== true) hosts.onFailure(host, failure);
-      if (isOfOneImage || hosts.isExcused?.(failure)) return;
+      if (isOfOneImage || hosts.isExcused(failure)) return;
       if (mayBeTooMany(failure)) gate.onSlowDown(host);
       // Some firewalls drop the connections that are one too many. Many a host answers some images never, and would be halved for ever.
       else if (failure.code === "timed_out") gate.onLate(host);
     },
+    of: (asker) => watchForGate(gate, hosts.of(asker)),
   };
 }
 

@@ -43,7 +43,7 @@ export async function wireWorker({ config, log, warn, db, queue, storage, public
   const network = createNetworkGuard({ now: () => performance.now(), log });
   const downloader = createDownloader({
     policy,
-    hosts: network.watch(hosts),
+    hosts: network.watch(hosts.of()),
     userAgent: agent,
     limits: DOWNLOAD_LIMITS,
     max: downloads,

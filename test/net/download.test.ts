@@ -527,6 +527,7 @@ describe("a download", { timeout: 60_000 }, () => {
       paused.clear();
       heard.length = 0;
       const hosts: HostWatch = {
+        ...NO_WATCH,
         isPaused: (host) => paused.has(host),
         admits: (host) => !paused.has(host) && !onTrial.has(host),
         onSuccess: (host) => void heard.push(`${host} ok`),

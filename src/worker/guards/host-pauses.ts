@@ -8,7 +8,7 @@ import { HOST_LENGTH_MAX, nextStrike, triesEachBatch, whatHostDid, type HostDid 
 import { createUnnamedPauses } from "../../domain/load/unnamed-pauses.ts";
 import type { Outcome } from "../../domain/image/outcome.ts";
 import type { StageFailure } from "../../domain/image/stage-result.ts";
-import type { HostWatch } from "../../net/host-watch.ts";
+import { NO_WATCH, type HostWatch } from "../../net/host-watch.ts";
 import { createBatchesApart } from "./batches-apart.ts";
 import { mayTryInPause, meetPaused, NEWS_MS, timeToWait, withPause, type PausedHost, type Tries } from "./paused-host.ts";
 
@@ -31,7 +31,7 @@ const NOBODY: Asker = { batchId: "" };
  * Which hosts are left alone for now: what this process saw of them, and what the others told. All that is known of a host is of those who show
  * it the same credentials: `key` is the host for these (domain/load/asker.ts).
  */
-export class HostPauses implements HostWatch {
+export class HostPauses {
   readonly #deps: HostPausesDeps;
   readonly #paused = new Map<string, PausedHost>();
   readonly #failures = createFailuresInARow();
@@ -50,14 +50,16 @@ export class HostPauses implements HostWatch {
     this.#poll = setInterval(() => this.#refresh(), POLL_MS);
   }
 
-  /** What concerns a batch, from whoever downloads for it. */
-  of(asker: Asker): HostWatch {
+  /** What concerns a batch, or nobody, from whoever downloads for it. */
+  of(asker = NOBODY): HostWatch {
     return {
+      ...NO_WATCH,
       isPaused: (host) => this.isPaused(host, asker),
       admits: (host) => this.admits(host, asker),
       onSuccess: (host) => this.onSuccess(host, asker),
       onFailure: (host, failure) => this.onFailure(host, failure, asker),
       isOfOneImage: (host, failure) => this.isOfOneImage(host, failure, asker),
+      of: (other) => this.of(other),
     };
   }
 

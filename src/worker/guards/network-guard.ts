@@ -76,12 +76,11 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
   // Were the host to blame for an answer that broke off, its head would have ended the outage.
   const isToBlame = ({ code }: StageFailure) => isAway() && (UNREACHED.has(code) || code === "truncated");
   const watch: NetworkGuard["watch"] = (hosts) => ({
-    isPaused: (host) => hosts.isPaused(host),
-    admits: (host) => hosts.admits(host),
+    ...hosts,
     // A slow line brings heads, though many bodies come too slowly.
     onHead(host, head) {
       onAnswer(host);
-      hosts.onHead?.(host, head);
+      hosts.onHead(host, head);
     },
     onSuccess(host) {
       onAnswer(host);
@@ -93,8 +92,7 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
       if (!isToBlame(failure)) hosts.onFailure(host, failure);
     },
     isExcused: isToBlame,
-    isOfOneImage: (host, failure) => hosts.isOfOneImage?.(host, failure) === true,
-    of: (asker) => watch(hosts.of?.(asker) ?? hosts),
+    of: (asker) => watch(hosts.of(asker)),
   });
 
   return {

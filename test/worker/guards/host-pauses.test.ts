@@ -253,7 +253,7 @@ describe("pauses of hosts", () => {
     await row();
     await age(1);
     forward(31_000);
-    const downloader = createTestDownloader({ hosts: pauses });
+    const downloader = createTestDownloader({ hosts: pauses.of() });
     const path = join(await createTestFolder(), "file");
     const back: unknown[] = [];
     const tries = Array.from({ length: 5 }, () =>
