@@ -1,3 +1,5 @@
+import { INPUT_FILES } from "./input-format.ts";
+
 /** The formats that outputs are written in. */
 export const OUTPUT_FORMATS = ["jpeg", "webp", "avif", "png"] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
@@ -109,9 +111,5 @@ export function outputNames(recipe: Recipe): string[] {
   return outputsOf(recipe).map(({ name }) => name);
 }
 
-export const FORMAT_FILES: Record<OutputFormat, { extension: string; mediaType: string }> = {
-  jpeg: { extension: "jpg", mediaType: "image/jpeg" },
-  webp: { extension: "webp", mediaType: "image/webp" },
-  avif: { extension: "avif", mediaType: "image/avif" },
-  png: { extension: "png", mediaType: "image/png" },
-};
+const { jpeg, webp, avif, png } = INPUT_FILES;
+export const FORMAT_FILES: Record<OutputFormat, { extension: string; mediaType: string }> = { jpeg, webp, avif, png };
