@@ -1,7 +1,7 @@
 import { lookup as systemLookup, type LookupAddress } from "node:dns";
 import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
-import { forgetOldest } from "../domain/forget-oldest.ts";
+import { putLast } from "../domain/forget-oldest.ts";
 import { createGate, NEVER } from "../domain/load/gate.ts";
 import { isOutOfFiles } from "../domain/load/open-files.ts";
 
@@ -66,9 +66,7 @@ export function createLookUps({
         else lookUps.delete(host);
       },
     );
-    lookUps.delete(host);
-    lookUps.set(host, lookUp);
-    forgetOldest(lookUps, HOSTS_MAX);
+    putLast(lookUps, host, lookUp, HOSTS_MAX);
     return lookUp;
   };
 

@@ -1,4 +1,4 @@
-import { forgetOldest } from "../forget-oldest.ts";
+import { putLast } from "../forget-oldest.ts";
 import { FAILURES_MAX, LAST_TRIAL_MS } from "./host-pause.ts";
 
 /**
@@ -33,9 +33,7 @@ export function createTrialTurns(): TrialTurns {
     onFailed(batchId) {
       count += 1;
       trialsUntil.delete(batchId);
-      failures.delete(batchId);
-      failures.set(batchId, count);
-      forgetOldest(failures, BATCHES_MAX);
+      putLast(failures, batchId, count, BATCHES_MAX);
     },
     hasFailed: (batchId) => failures.has(batchId),
     beginsLastTrial(batchId, now) {

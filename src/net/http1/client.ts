@@ -1,7 +1,7 @@
 import type { LookupFunction } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { errorCode } from "../../domain/error-code.ts";
-import { forgetOldest } from "../../domain/forget-oldest.ts";
+import { putLast } from "../../domain/forget-oldest.ts";
 import { Connection, type Sink } from "./connection.ts";
 import { formatRequest } from "./format-request.ts";
 import type { Head } from "./head.ts";
@@ -159,9 +159,7 @@ function createMemory<Value>() {
     get: (target: string) => values.get(target),
     forget: (target: string) => void values.delete(target),
     keep(target: string, value: Value) {
-      values.delete(target);
-      values.set(target, value);
-      forgetOldest(values, TARGETS_MAX);
+      putLast(values, target, value, TARGETS_MAX);
     },
   };
 }

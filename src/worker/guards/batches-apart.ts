@@ -1,4 +1,4 @@
-import { forgetOldest } from "../../domain/forget-oldest.ts";
+import { putLast } from "../../domain/forget-oldest.ts";
 import { GIVING_MS } from "../../domain/load/host-answers.ts";
 import { nextStrike, PAUSE_FRESH_MS } from "../../domain/load/host-pause.ts";
 import type { StageFailure } from "../../domain/image/stage-result.ts";
@@ -33,17 +33,13 @@ export function createBatchesApart(): BatchesApart {
     const { strikes, pauseMs } = nextStrike(known?.strikes ?? 0, !retry && known?.reason === reason);
     const paused = withPause(known, { remainingMs: pauseMs, reason, strikes, isAsked: false }, now);
     paused.turns.onFailed(batchId);
-    apart.delete(nameOf(key, batchId));
-    apart.set(nameOf(key, batchId), paused);
-    forgetOldest(apart, KNOWN_MAX);
+    putLast(apart, nameOf(key, batchId), paused, KNOWN_MAX);
   };
   return {
     find: (key, batchId) => (apart.size === 0 ? undefined : apart.get(nameOf(key, batchId))),
     onGiven(key, batchId, now) {
       apart.delete(nameOf(key, batchId));
-      gave.delete(key);
-      gave.set(key, { batchId, at: now });
-      forgetOldest(gave, KNOWN_MAX);
+      putLast(gave, key, { batchId, at: now }, KNOWN_MAX);
     },
     onFailed(key, batchId, failure, now) {
       const known = apart.get(nameOf(key, batchId));

@@ -1,4 +1,4 @@
-import { forgetOldest } from "../../domain/forget-oldest.ts";
+import { putLast } from "../../domain/forget-oldest.ts";
 import { isDenied } from "../../domain/image/image-code.ts";
 import type { StageFailure, StageResult } from "../../domain/image/stage-result.ts";
 import { isPage } from "../../image/inspect.ts";
@@ -58,9 +58,7 @@ function createFailedConditions(now: () => number) {
     onHeld: (host: string) => void failed.delete(host),
     onFailed(host: string) {
       const count = (failed.get(host)?.count ?? 0) + 1;
-      failed.delete(host);
-      failed.set(host, { count, at: now() });
-      forgetOldest(failed, HOSTS_MAX);
+      putLast(failed, host, { count, at: now() }, HOSTS_MAX);
     },
   };
 }
