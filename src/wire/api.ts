@@ -7,12 +7,10 @@ import { listWaitingHosts } from "../db/waiting-hosts.ts";
 import { findOutput, listOutputs } from "../db/outputs.ts";
 import { openReport } from "../db/report/read-report.ts";
 import { isDatabaseReady } from "../db/connection/readiness.ts";
-import { createAddressPolicy } from "../domain/url/address-policy.ts";
 import { PAUSED_BY_HAND } from "../domain/batch/failure-budget.ts";
 import { createGate, runInside } from "../domain/load/gate.ts";
 import { parseImageUrl } from "../domain/url/image-url.ts";
 import { FORMAT_FILES } from "../domain/image/recipe.ts";
-import { userAgent } from "../domain/user-agent.ts";
 import { createCalmWarn } from "../observe/calm-warn.ts";
 import { createServer, type HttpDeps } from "../http/server.ts";
 import { digestUpload } from "../intake/digest-upload.ts";
@@ -29,7 +27,7 @@ import { LOADS_AT_ONCE, REPORTS_AT_ONCE } from "./fit-connections.ts";
 import { isQuicklyRead, wireIntake } from "./intake.ts";
 import { createPagePlaces, type PagePlaces } from "./page-places.ts";
 import { wirePreflight } from "./preflight.ts";
-import { AT_ONCE, type OnStop, type Parts } from "./parts.ts";
+import { AT_ONCE, outgoing, type OnStop, type Parts } from "./parts.ts";
 
 /** Each large file that is being surveyed takes a thread, as a load does, but no connection. */
 const SURVEYS_AT_ONCE = 2;
@@ -167,8 +165,7 @@ async function* eachIn<T>(inPlace: ReturnType<PagePlaces["pageByPage"]>, pages: 
 async function serveCsvFetch(config: Parts["config"], onStop: OnStop): Promise<HttpDeps["fetchCsv"]> {
   const csvMs = Math.min(CSV_LIMITS.totalMs, config.uploadMs);
   const downloader = createDownloader({
-    policy: createAddressPolicy(config),
-    userAgent: userAgent(await readVersion(), config.contact),
+    ...(await outgoing(config)),
     limits: { ...CSV_LIMITS, bytesMax: config.uploadBytesMax, totalMs: csvMs },
     max: LOADS_AT_ONCE,
     // A shop whose exports come slowly leaves a place to the others.

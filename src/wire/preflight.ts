@@ -1,13 +1,11 @@
 import type { Config } from "../config.ts";
 import type { Preflight } from "../contract/preflight.ts";
-import { createAddressPolicy } from "../domain/url/address-policy.ts";
 import { limitAtFirst } from "../domain/load/host-limit.ts";
-import { userAgent } from "../domain/user-agent.ts";
 import { PIXELS_MAX } from "../image/inspect.ts";
 import { preflight, type PreflightDeps, type PreflightOrder } from "../intake/preflight.ts";
 import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/download-limits.ts";
 import { createDownloader } from "../net/download.ts";
-import { readVersion } from "../version.ts";
+import { outgoing } from "./parts.ts";
 import { createImageProbe } from "./probe-image.ts";
 
 type Given = {
@@ -26,8 +24,7 @@ export async function wirePreflight({
 }: Given): Promise<{ preflight(order: PreflightOrder, signal: AbortSignal): Promise<Preflight>; close(): void }> {
   // As the workers' downloader, since the forecast is about them.
   const downloader = createDownloader({
-    policy: createAddressPolicy(config),
-    userAgent: userAgent(await readVersion(), config.contact),
+    ...(await outgoing(config)),
     limits: DOWNLOAD_LIMITS,
     max: config.downloads,
     perHostMax: config.downloadsPerHost,

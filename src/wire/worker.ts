@@ -3,9 +3,7 @@ import { encoderMbMax } from "../encoder-defaults.ts";
 import { findSealedHeaders } from "../db/batches.ts";
 import { HOSTS_CHANNEL } from "../db/host-pauses.ts";
 import { listen } from "../db/connection/listen.ts";
-import { createAddressPolicy } from "../domain/url/address-policy.ts";
 import { succeeded } from "../domain/image/stage-result.ts";
-import { userAgent } from "../domain/user-agent.ts";
 import { EncoderPool } from "../image/pool/encoder-pool.ts";
 import { inspectImage, PIXELS_MAX } from "../image/inspect.ts";
 import { DOWNLOAD_LIMITS, IMAGE_ACCEPT } from "../net/download-limits.ts";
@@ -14,7 +12,6 @@ import { JOBS_CHANNEL } from "../queue/news.ts";
 import { orStorageFailed } from "../storage/or-storage-failed.ts";
 import { deliverEvent } from "../webhook/deliver-event.ts";
 import type { Post } from "../webhook/post.ts";
-import { readVersion } from "../version.ts";
 import { createSourceHeaders } from "../worker/image/source-headers.ts";
 import { HostPauses } from "../worker/guards/host-pauses.ts";
 import { createNetworkGuard } from "../worker/guards/network-guard.ts";
@@ -22,7 +19,7 @@ import { startWorker, type Worker, type WorkerDeps } from "../worker/worker.ts";
 import { fitDownloads, readFilesMax } from "./fit-downloads.ts";
 import { checkEncoderMemory, countThreads, fitEncoders } from "./fit-encoders.ts";
 import { loadOnce } from "./load-once.ts";
-import type { OnStop, Parts } from "./parts.ts";
+import { outgoing, type OnStop, type Parts } from "./parts.ts";
 
 /** On one core 100 megapixels took 3 s to JPEG and 41 s to WebP; to AVIF two minutes, reckoned from 7 s for 6 megapixels. */
 const ENCODE_MS = 300_000;
@@ -30,9 +27,8 @@ const ENCODER_TASKS_MAX = 5_000;
 
 /** Everything that works on batches. */
 export async function wireWorker({ config, log, warn, db, queue, storage, publicUrl, headerSeal }: Parts, onStop: OnStop): Promise<void> {
-  const policy = createAddressPolicy(config);
+  const asking = await outgoing(config);
   const downloads = fitDownloads(config, readFilesMax(), log);
-  const agent = userAgent(await readVersion(), config.contact);
   const hosts = new HostPauses({
     executor: db.executor,
     now: () => performance.now(),
@@ -42,9 +38,8 @@ export async function wireWorker({ config, log, warn, db, queue, storage, public
   onStop(async () => hosts.stop());
   const network = createNetworkGuard({ now: () => performance.now(), log });
   const downloader = createDownloader({
-    policy,
+    ...asking,
     hosts: network.watch(hosts.of()),
-    userAgent: agent,
     limits: DOWNLOAD_LIMITS,
     max: downloads,
     perHostMax: config.downloadsPerHost,
@@ -55,7 +50,7 @@ export async function wireWorker({ config, log, warn, db, queue, storage, public
   const encoders = wireEncoders({ config, log });
   onStop(() => encoders.close());
   // With got it takes a tenth of the CPU of a start, and many a process has no event to send.
-  const loadPost = loadOnce(() => import("../webhook/post.ts").then(({ createPost }) => createPost({ policy, userAgent: agent })));
+  const loadPost = loadOnce(() => import("../webhook/post.ts").then(({ createPost }) => createPost(asking)));
   const post: Post = async (message) => (await loadPost())(message);
   const worker: Worker = await startWorker({
     db,
