@@ -46,17 +46,19 @@ export function createPost(options: { policy: AddressPolicy; userAgent: string; 
       if (authorization !== null && !(await guard.mayCarrySecrets(target)))
         return { ok: false, code: "authorization_withheld", detail: WITHHELD, durationMs: durationMs() };
       const own = { "user-agent": options.userAgent, ...(authorization === null ? {} : { authorization }) };
-      const stream = got.stream.post(
-        url,
-        postOptions({
-          agents,
-          headers: { ...headers, ...own },
-          body,
-          signal,
-          lookup: guard.lookupFor(port),
-          answerMs: options.answerMs ?? ANSWER_MS,
-        }),
-      );
+      const stream = got.stream.post(url, {
+        agent: agents,
+        headers: { ...headers, ...own },
+        body,
+        signal,
+        followRedirect: false,
+        throwHttpErrors: false,
+        retry: { limit: 0 },
+        decompress: false,
+        http2: false,
+        timeout: { request: options.answerMs ?? ANSWER_MS },
+        dnsLookup: guard.lookupFor(port) as NonNullable<OptionsInit["dnsLookup"]>,
+      });
       const response = await new Promise<{ statusCode: number; headers: Record<string, string | string[] | undefined> }>(
         (resolve, reject) => {
           stream.once("response", resolve);
@@ -72,32 +74,6 @@ export function createPost(options: { policy: AddressPolicy; userAgent: string; 
       const { code, detail } = postFailure(error);
       return { ok: false, code, detail, durationMs: durationMs() };
     }
-  };
-}
-
-type Lookup = ReturnType<ReturnType<typeof createGuard>["lookupFor"]>;
-
-function postOptions(given: {
-  agents: { http: http.Agent; https: https.Agent };
-  headers: Record<string, string>;
-  body: string;
-  signal: AbortSignal;
-  lookup: Lookup;
-  answerMs: number;
-}): OptionsInit & { isStream: true } {
-  return {
-    isStream: true,
-    agent: given.agents,
-    headers: given.headers,
-    body: given.body,
-    signal: given.signal,
-    followRedirect: false,
-    throwHttpErrors: false,
-    retry: { limit: 0 },
-    decompress: false,
-    http2: false,
-    timeout: { request: given.answerMs },
-    dnsLookup: given.lookup as NonNullable<OptionsInit["dnsLookup"]>,
   };
 }
 
