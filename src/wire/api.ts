@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { checkIsThere, findBatch, findBatchByToken, listBatches } from "../db/batches.ts";
-import { DEFAULT_TENANT_ID, isDatabaseAway, type Executor } from "../db/connection/connect.ts";
+import { isDatabaseAway, type Executor } from "../db/connection/connect.ts";
 import { listProducts, productPages, recordPages } from "../db/list-products.ts";
 import { impatient } from "../db/connection/lock-wait.ts";
 import { listWaitingHosts } from "../db/waiting-hosts.ts";
@@ -8,6 +8,7 @@ import { findOutput, listOutputs } from "../db/outputs.ts";
 import { openReport } from "../db/report/read-report.ts";
 import { isDatabaseReady } from "../db/connection/readiness.ts";
 import { PAUSED_BY_HAND } from "../domain/batch/failure-budget.ts";
+import { DEFAULT_TENANT_ID } from "../domain/ids.ts";
 import { createGate, runInside } from "../domain/load/gate.ts";
 import { parseImageUrl } from "../domain/url/image-url.ts";
 import { FORMAT_FILES } from "../domain/image/recipe.ts";

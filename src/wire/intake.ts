@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { isGzip } from "../csv/unpack.ts";
-import { DEFAULT_TENANT_ID } from "../db/connection/connect.ts";
 import { findKeyedUpload, type IdempotencyKey } from "../db/idempotency-keys.ts";
 import { findLoadedBatch } from "../db/load-lock.ts";
+import { DEFAULT_TENANT_ID } from "../domain/ids.ts";
 import { createAddressPolicy } from "../domain/url/address-policy.ts";
 import { createGate, runInside } from "../domain/load/gate.ts";
 import { acceptUpload } from "../intake/accept-upload.ts";

@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import type { FinishJob } from "../contract/jobs.ts";
 import { writeResultFile } from "../csv/write-result-file.ts";
-import { DEFAULT_TENANT_ID, type Database, type Tx } from "../db/connection/connect.ts";
+import type { Database, Tx } from "../db/connection/connect.ts";
 import { findBatch, type BatchRow } from "../db/batches.ts";
 import { endBatch } from "../db/finish-batch.ts";
 import { impatient } from "../db/connection/lock-wait.ts";
@@ -9,6 +9,7 @@ import { sweepShares } from "../db/host-share.ts";
 import { recordPages } from "../db/list-products.ts";
 import { outputUrl } from "../domain/batch/batch-urls.ts";
 import { countsOf, settledOf, settledStatus } from "../domain/batch/batch-state.ts";
+import { DEFAULT_TENANT_ID } from "../domain/ids.ts";
 import { outputNames } from "../domain/image/recipe.ts";
 import { announceEvent } from "../queue/announce-event.ts";
 import { pauseStandingStill } from "../queue/hold-share.ts";

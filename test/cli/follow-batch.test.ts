@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { followBatch } from "../../src/cli/process/follow-batch.ts";
 import type { ProgressState } from "../../src/cli/progress.ts";
 import { findBatch } from "../../src/db/batches.ts";
-import { DEFAULT_TENANT_ID } from "../../src/db/connection/connect.ts";
 import { pauseHost } from "../../src/db/host-pauses.ts";
+import { DEFAULT_TENANT_ID } from "../../src/domain/ids.ts";
 import { loadCatalogue } from "../support/load-catalogue.ts";
 import { openTestQueue } from "../support/queue.ts";
 

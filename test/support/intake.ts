@@ -1,6 +1,7 @@
-import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connection/connect.ts";
+import type { Database } from "../../src/db/connection/connect.ts";
 import { findKeyedUpload } from "../../src/db/idempotency-keys.ts";
 import { findLoadedBatch } from "../../src/db/load-lock.ts";
+import { DEFAULT_TENANT_ID } from "../../src/domain/ids.ts";
 import type { IntakeDeps } from "../../src/intake/accept-upload.ts";
 import { loadBatch } from "../../src/intake/load-batch.ts";
 import type { Queue } from "../../src/queue/queue.ts";

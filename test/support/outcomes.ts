@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
-import { DEFAULT_TENANT_ID, type Database } from "../../src/db/connection/connect.ts";
+import type { Database } from "../../src/db/connection/connect.ts";
+import { DEFAULT_TENANT_ID } from "../../src/domain/ids.ts";
 import type { Claim } from "../../src/queue/image-jobs.ts";
 import type { Untried, Worked } from "../../src/worker/settle/settle-together.ts";
 

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { findBatch, type BatchRow } from "../../db/batches.ts";
-import { DEFAULT_TENANT_ID, isDatabaseAway, type Executor } from "../../db/connection/connect.ts";
+import { isDatabaseAway, type Executor } from "../../db/connection/connect.ts";
 import { countFailures } from "../../db/report/count-failures.ts";
 import { listWaitingHosts, type WaitingHost } from "../../db/waiting-hosts.ts";
+import { DEFAULT_TENANT_ID } from "../../domain/ids.ts";
 import type { Progress, ProgressState } from "../progress.ts";
 
 const LOOK_MS = 200;

@@ -28,8 +28,6 @@ export type Database = {
   close(): Promise<void>;
 };
 
-export const DEFAULT_TENANT_ID = "00000000-0000-7000-8000-000000000000";
-
 /** A database that gives no connection for so long is away or swamped, and a 503 says so. */
 const CONNECT_MS = 5_000;
 /** A statement of ours takes milliseconds; one that hangs on a half-dead connection must not hang its caller. */
