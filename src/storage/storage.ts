@@ -77,8 +77,7 @@ export type Storage = {
 export async function createStorage(options: { dataDir: string; onNotRemoved?(error: unknown): void }): Promise<Storage> {
   const paths = createPaths(options.dataDir);
   await mkdir(paths.temp, { recursive: true });
-  for (const name of ["inputCsvFiles", "inputImages", "outputImages", "outputCsvFiles"]) {
-    const folder = join(options.dataDir, "uploads", name);
+  for (const folder of paths.roots) {
     await mkdir(folder, { recursive: true });
     checkOneFileSystem(paths.temp, folder);
   }

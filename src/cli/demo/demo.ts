@@ -4,7 +4,9 @@ import { startApp } from "../../app.ts";
 import { readConfig } from "../../config.ts";
 import type { BatchStatusView } from "../../contract/status.ts";
 import type { Accepted } from "../../contract/upload.ts";
+import { RESULT_FILES } from "../../domain/batch/batch-urls.ts";
 import { createLog } from "../../observe/log.ts";
+import { createPaths } from "../../storage/paths.ts";
 import { startDemoOrigin } from "./demo-origin.ts";
 import { endProcess } from "../end-process.ts";
 import { startDemoReceiver, type DemoReceiver } from "./demo-receiver.ts";
@@ -100,6 +102,7 @@ function report(status: BatchStatusView, run: { seconds: number; isVerified: boo
     });
   }
   console.log(`Bytes      ${megabytes(bytes.input)} before, ${megabytes(bytes.output)} after: ${saved} % saved`);
-  console.log(`Images in  ${join(run.dataDir, "uploads", "outputImages", status.requestId)}`);
-  console.log(`Result CSV ${join(run.dataDir, "uploads", "outputCsvFiles", status.requestId, "results.csv")}`);
+  const paths = createPaths(run.dataDir);
+  console.log(`Images in  ${paths.outputFolder(status.requestId)}`);
+  console.log(`Result CSV ${join(paths.resultFolder(status.requestId), RESULT_FILES.resultsCsv)}`);
 }
