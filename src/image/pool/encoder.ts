@@ -27,8 +27,9 @@ type Fault = "worn" | "too large" | "unsupported" | "disk full" | "disk" | "inpu
 // finish its image.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 standBack();
-const [{ encodeImage, restrictLibvips, startThreads }, { TooLargeForFormat }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] =
+const [{ restrictLibvips, startThreads }, { encodeImage }, { TooLargeForFormat }, { EncoderWorn, TooLargeForMemory }, { FRESH_BYTES }] =
   await Promise.all([
+    import("../encode/libvips.ts"),
     import("../encode/encode.ts"),
     import("../encode/fit-format.ts"),
     import("../encode/fit-memory.ts"),
