@@ -3,7 +3,8 @@ import { countsOf, settledOf } from "../../domain/batch/batch-state.ts";
 import { beginningOf, withoutQuery } from "../../domain/url/image-url.ts";
 import type { FailureCount } from "../../db/report/count-failures.ts";
 import { IMAGE_CODES } from "../../domain/image/image-code.ts";
-import { RefusedFile, type FinishedRun } from "./finished-run.ts";
+import { RefusedFile } from "./refused-file.ts";
+import type { FinishedRun } from "./run-file.ts";
 import { counted, withoutControls, duration, number, shownPath } from "../plain-words.ts";
 
 export function exitCodeOf({ batch }: FinishedRun): 0 | 1 {

@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import type { UploadWarning } from "../../domain/batch/csv-problem.ts";
 import { surveyCatalogue } from "../../intake/survey-catalogue.ts";
 import { RESULT_NAMES } from "./export-run.ts";
-import { RefusedFile } from "./finished-run.ts";
+import { RefusedFile } from "./refused-file.ts";
 import { openFile, type OpenedFile } from "../open-file.ts";
 import { shownPath } from "../plain-words.ts";
 import type { ProcessOrder } from "./process-order.ts";

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { startOn, type Foundation } from "../../app.ts";
 import { readConfig, type Config } from "../../config.ts";
 import { listBatches, type BatchRow } from "../../db/batches.ts";
-import { countFailures } from "../../db/report/count-failures.ts";
+import { countFailures, type FailureCount } from "../../db/report/count-failures.ts";
 import { countsOf, settledOf } from "../../domain/batch/batch-state.ts";
+import type { UploadWarning } from "../../domain/batch/csv-problem.ts";
 import { errorCode } from "../../domain/error-code.ts";
 import { DEFAULT_TENANT_ID } from "../../domain/ids.ts";
 import { DataDirInUse } from "../../embedded/cluster-lock.ts";
@@ -18,15 +19,26 @@ import { makeFolder } from "../../storage/make-folder.ts";
 import { wireIntake } from "../../wire/intake.ts";
 import { wireWorker } from "../../wire/worker.ts";
 import { exportRun } from "./export-run.ts";
-import { RefusedFile, type FinishedRun } from "./finished-run.ts";
 import { followBatch } from "./follow-batch.ts";
 import { shownPath } from "../plain-words.ts";
 import { prepareRun, type PreparedRun } from "./prepare-run.ts";
 import type { ProcessOrder } from "./process-order.ts";
+import { RefusedFile } from "./refused-file.ts";
 import { logTo, type Progress } from "../progress.ts";
 import { readRecord, STATE_FOLDER, writeRecord } from "./run-record.ts";
 import { settingsOfWork } from "../settings-of-work.ts";
 import { Unusable } from "../unusable.ts";
+
+export type FinishedRun = {
+  order: ProcessOrder;
+  batch: BatchRow;
+  failures: FailureCount[];
+  warnings: UploadWarning[];
+  /** How long this process worked; null where everything was done before it. */
+  seconds: number | null;
+  /** Images that had been settled before this process began. */
+  settledBefore: number;
+};
 
 const REMOVED_AT_ONCE = 100;
 
