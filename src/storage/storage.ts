@@ -10,7 +10,7 @@ import { linkOrCopy } from "./link-or-copy.ts";
 import { makeFolderNow } from "./make-folder.ts";
 import { listUploads } from "./list-uploads.ts";
 import { orStorageFailed } from "./or-storage-failed.ts";
-import { checkFileName, createPaths, SHARD_IMAGES } from "./paths.ts";
+import { checkFileName, createPaths, SHARD_IMAGES, type Paths } from "./paths.ts";
 import { readdirIfThere, removeFolders } from "./remove-folders.ts";
 import { createTempFolder } from "./temp-folder.ts";
 import { isNoEntry, unlinkIfThere } from "./unlink-if-there.ts";
@@ -84,12 +84,7 @@ export async function createStorage(options: { dataDir: string; onNotRemoved?(er
   const temp = await createTempFolder(paths.temp, options);
   const inMadeFolder = createFolderCache();
 
-  const inFolder = (folder: string, name: string): Place => ({ folder, path: `${folder}${sep}${checkFileName(name)}` });
-  const placeOfOutput = ({ batchId, ordinal, fileName }: OutputPlace) => inFolder(paths.outputShard(batchId, ordinal), fileName);
-  const placeOfInput = ({ batchId, ordinal, extension }: InputPlace) =>
-    inFolder(paths.inputShard(batchId, ordinal), `${ordinal}.${extension}`);
-  const placeOfResult = (batchId: string) => inFolder(paths.resultFolder(batchId), RESULT_FILES.resultsCsv);
-
+  const { placeOfCsv, placeOfInput, placeOfOutput, placeOfResult } = placesIn(paths);
   const moveInto = async (tempPath: string, { folder, path }: Place) => {
     inMadeFolder(folder, tempPath, () => renameSync(tempPath, path));
     return { path };
@@ -99,7 +94,7 @@ export async function createStorage(options: { dataDir: string; onNotRemoved?(er
 
   return {
     tempPath: temp.path,
-    keepCsv: (tempPath, batchId) => moveInto(tempPath, inFolder(paths.csvFolder(batchId), "upload.csv")),
+    keepCsv: (tempPath, batchId) => moveInto(tempPath, placeOfCsv(batchId)),
     async keepResult(tempPath, batchId) {
       const place = placeOfResult(batchId);
       await moveInto(tempPath, place);
@@ -155,6 +150,16 @@ function checkOneFileSystem(temp: string, folder: string): void {
   }
 }
 
+function placesIn(paths: Paths) {
+  const inFolder = (folder: string, name: string): Place => ({ folder, path: `${folder}${sep}${checkFileName(name)}` });
+  return {
+    placeOfCsv: (batchId: string) => inFolder(paths.csvFolder(batchId), "upload.csv"),
+    placeOfInput: ({ batchId, ordinal, extension }: InputPlace) => inFolder(paths.inputShard(batchId, ordinal), `${ordinal}.${extension}`),
+    placeOfOutput: ({ batchId, ordinal, fileName }: OutputPlace) => inFolder(paths.outputShard(batchId, ordinal), fileName),
+    placeOfResult: (batchId: string) => inFolder(paths.resultFolder(batchId), RESULT_FILES.resultsCsv),
+  };
+}
+
 /**
  * So many files can still be made while images are claimed: 8,000 for the input and the output of each of the four thousand that may be in
  * hand, the rest for a database beside them and for uploads, since no inodes are kept back for the system as blocks are. Of a file system
@@ -170,7 +175,7 @@ async function freeBytes(dataDir: string): Promise<number> {
   throw new Error(`no files but ${ffree} can be made any more: expected ${filesMin} free inodes or more on the file system of DATA_DIR`);
 }
 
-async function* listOutputNames(paths: ReturnType<typeof createPaths>, batchId: string): ReturnType<Storage["listOutputNames"]> {
+async function* listOutputNames(paths: Paths, batchId: string): ReturnType<Storage["listOutputNames"]> {
   const shards = await readdirIfThere(paths.outputFolder(batchId));
   for (const shard of shards.filter((name) => /^\d+$/.test(name))) {
     const from = Number(shard) * SHARD_IMAGES;
