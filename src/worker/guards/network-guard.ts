@@ -75,7 +75,30 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
   };
   // Were the host to blame for an answer that broke off, its head would have ended the outage.
   const isToBlame = ({ code }: StageFailure) => isAway() && (UNREACHED.has(code) || code === "truncated");
-  const watch: NetworkGuard["watch"] = (hosts) => ({
+  return {
+    isToBlame,
+    retryMs: () => outageDelayMs(awaySince === null ? 0 : now() - awaySince, RETRY_MS_MAX),
+    onBytes: () => void (bytesAt = now()),
+    claimMax() {
+      if (!isAway()) return Infinity;
+      if (now() - triedAt < TRIAL_MS) return 0;
+      triedAt = now();
+      return 1;
+    },
+    watch: (hosts) => watchFor({ onAnswer, onUnreached, isToBlame }, hosts),
+  };
+}
+
+type Learning = {
+  onAnswer(host: string): void;
+  onUnreached(host: string, code: ImageCode): void;
+  isToBlame(failure: StageFailure): boolean;
+};
+
+/** Tells the guard what hosts do, and them nothing for which the network is to blame. */
+function watchFor(guard: Learning, hosts: HostWatch): HostWatch {
+  const { onAnswer, onUnreached, isToBlame } = guard;
+  return {
     ...hosts,
     // A slow line brings heads, though many bodies come too slowly.
     onHead(host, head) {
@@ -92,19 +115,6 @@ export function createNetworkGuard({ now, log }: { now: () => number; log: Log }
       if (!isToBlame(failure)) hosts.onFailure(host, failure);
     },
     isExcused: isToBlame,
-    of: (asker) => watch(hosts.of(asker)),
-  });
-
-  return {
-    isToBlame,
-    retryMs: () => outageDelayMs(awaySince === null ? 0 : now() - awaySince, RETRY_MS_MAX),
-    onBytes: () => void (bytesAt = now()),
-    claimMax() {
-      if (!isAway()) return Infinity;
-      if (now() - triedAt < TRIAL_MS) return 0;
-      triedAt = now();
-      return 1;
-    },
-    watch,
+    of: (asker) => watchFor(guard, hosts.of(asker)),
   };
 }
