@@ -48,30 +48,7 @@ const TARGETS_MAX = 1_000;
 /** HTTP/1.1 GET requests over connections that are used again. What a server may be asked is not decided here. */
 export function createHttpClient(): HttpClient {
   const idle = new IdleConnections();
-  const open = new Set<Connection>();
-  const sessions = createMemory<Buffer>();
-  const addresses = createMemory<string>();
-
-  const connect = (target: string, { url, port, hostname, lookup, addressMs, watch }: HttpGet, session: Buffer | undefined): Connection => {
-    const isSecure = url.protocol === "https:";
-    const connection = new Connection(
-      { isSecure, hostname, port, lookup: addressFirst(() => addresses.get(target), lookup), addressMs, session },
-      {
-        connect: () => {
-          addresses.keep(target, connection.socket.remoteAddress ?? "");
-          watch.onConnected();
-        },
-        session: (session) => sessions.keep(target, session),
-        close: () => {
-          open.delete(connection);
-          idle.remove(connection);
-        },
-      },
-    );
-    open.add(connection);
-    return connection;
-  };
-
+  const connector = createConnector((connection) => idle.remove(connection));
   const ask = async (get: HttpGet, target: string, connection: Connection): Promise<Head> => {
     const head = await askWatched(get, connection);
     idle.put(target, connection);
@@ -90,22 +67,21 @@ export function createHttpClient(): HttpClient {
           if (!isOfAnswerBefore(error, used)) throw error;
         }
       }
-      const session = sessions.get(target);
-      const fresh = connect(target, get, session);
+      const session = connector.sessionOf(target);
+      const fresh = connector.connect(target, get, session);
       try {
         return await ask(get, target, fresh);
       } catch (error) {
         if (fresh.hasAnswered) throw error;
-        sessions.forget(target);
-        addresses.forget(target);
+        connector.forget(target);
         // One of several servers of a name may choke on what another gave: it was our wish to resume, and is none of the image's.
         if (session === undefined || !isHandshakeFailure(error)) throw error;
-        return ask(get, target, connect(target, get, undefined));
+        return ask(get, target, connector.connect(target, get, undefined));
       }
     },
     close() {
       idle.close();
-      for (const connection of open) connection.destroy(new Error("the client is closed"));
+      connector.close();
     },
   };
 }
@@ -150,6 +126,42 @@ const TOO_LATE = 408;
 
 function unlessTooLate(get: HttpGet): HttpGet {
   return { ...get, onHead: (head) => (head.status === TOO_LATE ? null : get.onHead(head)) };
+}
+
+/** Makes connections, with what is remembered of their targets. */
+function createConnector(onClose: (connection: Connection) => void) {
+  const open = new Set<Connection>();
+  const sessions = createMemory<Buffer>();
+  const addresses = createMemory<string>();
+  return {
+    sessionOf: sessions.get,
+    connect(target: string, { url, port, hostname, lookup, addressMs, watch }: HttpGet, session: Buffer | undefined): Connection {
+      const isSecure = url.protocol === "https:";
+      const connection = new Connection(
+        { isSecure, hostname, port, lookup: addressFirst(() => addresses.get(target), lookup), addressMs, session },
+        {
+          connect: () => {
+            addresses.keep(target, connection.socket.remoteAddress ?? "");
+            watch.onConnected();
+          },
+          session: (session) => sessions.keep(target, session),
+          close: () => {
+            open.delete(connection);
+            onClose(connection);
+          },
+        },
+      );
+      open.add(connection);
+      return connection;
+    },
+    forget(target: string) {
+      sessions.forget(target);
+      addresses.forget(target);
+    },
+    close() {
+      for (const connection of open) connection.destroy(new Error("the client is closed"));
+    },
+  };
 }
 
 /** By target: of TLS the last session, as a handshake that resumes one is shorter, and the address that was connected to. The oldest goes. */
