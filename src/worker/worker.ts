@@ -23,8 +23,8 @@ import { beginRemovals, removeBatch, type RemoveDeps } from "./remove-batches.ts
 import type { SourceHeadersOf } from "./image/source-headers.ts";
 import { watchStages, type Encoders, type GivenStages } from "./image/watch-stages.ts";
 import { workImage, type WorkDeps } from "./image/work-image.ts";
-import { createComeImages } from "./settle/come-images.ts";
-import { createSettler } from "./settle/settler.ts";
+import { createComeImages, type ComeImages } from "./settle/come-images.ts";
+import { createSettler, type Settler } from "./settle/settler.ts";
 
 export type WorkerDeps = {
   db: Database;
@@ -74,9 +74,7 @@ const LOOK_MS = 25;
 
 /** Everything that happens to a batch after it was accepted. */
 export async function startWorker(deps: WorkerDeps): Promise<Worker> {
-  const { db, queue, log, warn } = deps;
-  const onError = (command: "settle" | "claim") => (error: unknown) => warn(error, "the database did not take a command", { command });
-  const announcing = { queue, publicUrl: deps.settings.publicUrl };
+  const { db, queue, log } = deps;
   const disk = await startDiskGuard({
     freeBytes: deps.storage.freeBytes,
     freeBytesMin: deps.settings.diskFreeBytesMin,
@@ -84,16 +82,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     log,
   });
   const come = createComeImages();
-  const settler = createSettler({
-    transaction: db.keyedTransaction,
-    queue,
-    onError: onError("settle"),
-    flushOutcomes: (items) => flushOutcomes({ storage: deps.storage, disk, warn }, items),
-    removeOutputs: (places) => Promise.all(places.map(deps.storage.removeOutput)),
-    pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
-    countShares: (tx, state, tried) => countShares(tx, announcing, state, tried),
-    come,
-  });
+  const settler = wireSettler(deps, disk, come);
   const watching = { encoders: deps.encoders, downloads: deps.settings.downloads, onBytes: deps.network.onBytes };
   const { stages: watched, window, line } = watchStages(deps.stages, watching);
   const stages = { ...watched, download: askConditionally(watched.download, () => performance.now()) };
@@ -102,7 +91,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     queue,
     window,
     onTheirWayMax: () => Math.min(deps.settings.downloads, line.askedMax),
-    onError: onError("claim"),
+    onError: onRefused(deps, "claim"),
     transaction: db.fleetingTransaction,
     startBatches: (tx, batchIds) => startBatches(tx.executor, batchIds),
     claimMax: () => claimMax(disk, deps.network),
@@ -135,6 +124,24 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
       settler.stop();
     },
   };
+}
+
+function wireSettler({ db, queue, storage, settings, warn }: WorkerDeps, disk: DiskGuard, come: ComeImages): Settler {
+  const announcing = { queue, publicUrl: settings.publicUrl };
+  return createSettler({
+    transaction: db.keyedTransaction,
+    queue,
+    onError: onRefused({ warn }, "settle"),
+    flushOutcomes: (items) => flushOutcomes({ storage, disk, warn }, items),
+    removeOutputs: (places) => Promise.all(places.map(storage.removeOutput)),
+    pause: (tx, batchId, spent) => pauseOverBudget(tx, announcing, batchId, spent),
+    countShares: (tx, state, tried) => countShares(tx, announcing, state, tried),
+    come,
+  });
+}
+
+function onRefused({ warn }: Pick<WorkerDeps, "warn">, command: "settle" | "claim"): (error: unknown) => void {
+  return (error) => warn(error, "the database did not take a command", { command });
 }
 
 /** While the first downloads are on their way, or where they only time out, nothing reaches an encoder that could ask for more. */
