@@ -86,6 +86,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const watching = { encoders: deps.encoders, downloads: deps.settings.downloads, onBytes: deps.network.onBytes };
   const { stages: watched, window, line } = watchStages(deps.stages, watching);
   const stages = { ...watched, download: askConditionally(watched.download, () => performance.now()) };
+  const working = { ...deps, stages, settler, come, disk };
 
   const pump = new Pump({
     queue,
@@ -100,7 +101,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     isHeldUp: settler.isHeldUp,
     heldUp: settler.heldUp,
     endUntried: settler.settle,
-    work: (claim, image, lease) => workImage({ ...deps, stages, settler, come, disk }, claim, image, lease),
+    work: (claim, image, lease) => workImage(working, claim, image, lease),
   });
 
   const stopping = new AbortController();
