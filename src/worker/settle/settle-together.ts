@@ -79,10 +79,8 @@ export async function settleTogether(
   const { queue } = deps;
   await limitLockWait(tx, lockWaitMs);
   // First the claims: what is no longer ours is somebody else's to settle.
-  const ended = await queue.endClaims(
-    tx,
-    items.map(({ claim }) => claim),
-  );
+  const settling = items.map(({ claim }) => claim);
+  const ended = await queue.endClaims(tx, settling);
   const ours = items.filter(({ claim }) => ended.has(claim));
   const worked = ours.filter(wasWorked);
   await requeue(queue, tx, ours);
@@ -94,16 +92,9 @@ export async function settleTogether(
   // The counters last and in the order of ids: they lock their batches.
   const batchIds = [...new Set([...counted.map(({ batchId }) => batchId), ...shelved.map(({ data }) => data.batchId)])].toSorted();
   for (const batchId of batchIds) {
-    const state = await countBatch(
-      deps,
-      tx,
-      batchId,
-      counted.filter((image) => image.batchId === batchId),
-      deps.come.handOf(
-        batchId,
-        items.map(({ claim }) => claim),
-      ),
-    );
+    const images = counted.filter((image) => image.batchId === batchId);
+    const hand = deps.come.handOf(batchId, settling);
+    const state = await countBatch(deps, tx, { batchId, images, hand });
     if (!state) continue;
     // With the batch locked, of several settles the last one sees that none is left.
     if (state.isCancelled && !(await queue.hasImageJobs(tx, batchId))) await queue.sendFinish(tx, { batchId, run: state.run });
@@ -162,13 +153,9 @@ function toRetry({ claim, outcome, startedAtMs }: Worked): (FailedAttempt & { cl
 }
 
 /** `hand` is what else comes well of it. */
-async function countBatch(
-  deps: SettleDeps,
-  tx: Tx,
-  batchId: string,
-  images: readonly CountedImage[],
-  hand: HandCome,
-): Promise<CounterState | null> {
+type Counting = { batchId: string; images: readonly CountedImage[]; hand: HandCome };
+
+async function countBatch(deps: SettleDeps, tx: Tx, { batchId, images, hand }: Counting): Promise<CounterState | null> {
   const { queue } = deps;
   const sum = (pick: (image: CountedImage) => number) => images.reduce((total, image) => total + pick(image), 0);
   const state = await addToCounters(tx, {
