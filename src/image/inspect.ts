@@ -1,11 +1,20 @@
 import { INPUT_FILES, type InputFormat } from "../domain/image/input-format.ts";
 import { failed, succeeded, type StageResult } from "../domain/image/stage-result.ts";
 import type { Size } from "../domain/image/output-size.ts";
-import { openByteWindow } from "./headers/byte-window.ts";
-import { countScans } from "./headers/jpeg-scans.ts";
+import { openByteWindow, type ByteWindow } from "./headers/byte-window.ts";
+import { countMarks, FRAME, SCAN } from "./headers/count-marks.ts";
 import { isCalledHtml, looksLikeHtml, looksLikeSvg, nameUnsupported, readBrands } from "./headers/not-an-image.ts";
 import { readJpegSize } from "./headers/jpeg-size.ts";
-import { readAvifSize, readGifSize, readPngSize, readSvgSize, readTiffSize, readWebpSize, type HeaderFacts } from "./headers/sizes.ts";
+import {
+  readAvifSize,
+  readGifSize,
+  readPngSize,
+  readSvgSize,
+  readTiffSize,
+  readWebpSize,
+  type Header,
+  type HeaderFacts,
+} from "./headers/sizes.ts";
 
 /** 100 megapixels: the largest medium-format cameras; 400 MB once decoded. */
 export const PIXELS_MAX = 100_000_000;
@@ -20,6 +29,12 @@ export type Inspection = HeaderFacts & { format: InputFormat; mediaType: string;
  * some 0.1 s, so that a file of 50 kB could keep an encoder busy until its deadline.
  */
 const SCANS_MAX = 100;
+
+/**
+ * Animations have some hundred frames. libwebp looks for each from the first one on, and libvips asks for all of them however many
+ * are wanted: 10,000 take 0.15 s, 100,000 in 5 MB take 15 s.
+ */
+const FRAMES_MAX = 10_000;
 
 const READ_SIZE: Record<InputFormat, typeof readJpegSize> = {
   jpeg: readJpegSize,
@@ -47,20 +62,27 @@ export async function inspectImage(
   try {
     const claimed = await READ_SIZE[format](window);
     if (claimed === null) return endsEarly(format);
-    const { scansFrom, unread, ...size } = claimed;
+    const { scansFrom: _scans, framesFrom: _frames, unread, ...size } = claimed;
     if (size.width === 0 || size.height === 0) return endsEarly(format);
     if (size.width * size.height > limits.pixelsMax) return tooManyPixels(size, limits.pixelsMax);
     if (unread !== undefined) return failed("unsupported_format", `The ${format.toUpperCase()} holds ${unread}.`);
-    if (scansFrom !== undefined && (await countScans(window, { from: scansFrom, max: SCANS_MAX })) > SCANS_MAX) {
-      return failed(
-        "corrupt_image",
-        `The JPEG comes in more than ${SCANS_MAX} scans, each of which has to be worked through; photographs have some ten.`,
-      );
-    }
+    const tooMany = await findTooMany(window, claimed);
+    if (tooMany !== null) return failed("corrupt_image", tooMany);
     return succeeded({ format, ...INPUT_FILES[format], ...size });
   } finally {
     await window.close();
   }
+}
+
+/** In a sentence what a file has too many of; null where there is nothing. */
+async function findTooMany(bytes: ByteWindow, { scansFrom, framesFrom }: Pick<Header, "scansFrom" | "framesFrom">): Promise<string | null> {
+  if (scansFrom !== undefined && (await countMarks(bytes, SCAN, { from: scansFrom, max: SCANS_MAX })) > SCANS_MAX)
+    return `The JPEG comes in more than ${SCANS_MAX} scans, each of which has to be worked through; photographs have some ten.`;
+  if (framesFrom !== undefined && (await countMarks(bytes, FRAME, { from: framesFrom, max: FRAMES_MAX })) > FRAMES_MAX) {
+    const max = FRAMES_MAX.toLocaleString("en");
+    return `The WebP has more than ${max} frames, each of which is looked for; at most ${max} are allowed. Save its first frame alone, which is all that is taken.`;
+  }
+  return null;
 }
 
 function endsEarly(format: InputFormat): StageResult<never> {

@@ -1,6 +1,7 @@
 import sharp from "sharp";
 import type { ImageCode } from "../../src/domain/image/image-code.ts";
 import {
+  animatedWebp,
   avifGrid,
   blackPng,
   blackTiff,
@@ -94,7 +95,9 @@ export async function makeBombs(): Promise<Bomb[]> {
     ["a JPEG with a million comments", withJpegSegments(jpeg, 0xfe, Array<Buffer>(1_000_000).fill(Buffer.alloc(1))), "corrupt_image"],
 
     ["a WebP of few bytes at the limit", await colour(16_383, 6_000).webp({ lossless: true, effort: 0 }).toBuffer(), "too_many_pixels"],
-    ["a WebP of 2,000 frames", await animatedWebp(2_000), "done"],
+    ["a WebP of 2,000 frames", await flickeringWebp(2_000), "done"],
+    ["a WebP of 10,000 frames", animatedWebp(10_000), "done"],
+    ["a WebP of 50,000 frames", animatedWebp(50_000), "corrupt_image"],
 
     ["a TIFF in one strip at the limit", blackTiff({ width: 10_000, height: 10_000, samples: 4, bits: 16 }), "done"],
     ["a TIFF whose tiles are larger than any image", blackTiff({ width: 64, height: 64, tile: 16_384 }), "corrupt_image"],
@@ -143,7 +146,7 @@ function profile(pieces: number): Buffer[] {
   );
 }
 
-async function animatedWebp(frames: number): Promise<Buffer> {
+async function flickeringWebp(frames: number): Promise<Buffer> {
   const height = 16;
   const pixels = Buffer.alloc(32 * height * frames * 3);
   for (let frame = 0; frame < frames; frame += 1) pixels.fill(frame % 251, frame * 32 * height * 3, (frame + 1) * 32 * height * 3);

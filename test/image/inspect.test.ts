@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import fc from "fast-check";
 import sharp from "sharp";
+import { windowOn } from "../../src/image/headers/byte-window.ts";
+import { countMarks } from "../../src/image/headers/count-marks.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
 import { createTestFolder } from "../support/folder.ts";
-import { blackTiff, type BlackTiff } from "../support/hostile-files.ts";
+import { animatedWebp, blackTiff, type BlackTiff } from "../support/hostile-files.ts";
 
 const PIXELS_MAX = 100_000_000;
 /** What a download has in memory of a file. */
@@ -335,6 +337,26 @@ describe("a look at the bytes", () => {
     for (const beginning of ["", "<", "<!doctype", "<!--", "<?xml ", "\uFEFF"])
       for (const piece of pieces) await codeOf(Buffer.from(beginning + piece.repeat(HEAD_BYTES / piece.length)));
     assert.ok(performance.now() - startedAt < 500);
+  });
+
+  test("refuses a WebP of more frames than any animation has, and leaves a still one alone", async () => {
+    const frame = Buffer.from("ANMF");
+    assert.equal(await codeOf(animatedWebp(10_000)), "ok");
+    const refused = await inspect(animatedWebp(10_001), HEAD_BYTES);
+    assert.ok(!refused.ok);
+    assert.equal(refused.failure.code, "corrupt_image");
+    assert.match(refused.failure.detail, /more than 10,000 frames.*at most 10,000.*its first frame alone/);
+    const still = await picture().webp().toBuffer();
+    assert.equal(await codeOf(Buffer.concat([still, Buffer.alloc(4 * 20_000, frame)])), "ok", "no animation");
+  });
+
+  test("counts a mark that lies across two reads of the disk once", async () => {
+    const pieceBytes = 256 * 1024;
+    for (let before = 1; before < 4; before += 1) {
+      const bytes = Buffer.alloc(2 * pieceBytes);
+      bytes.write("ANMF", pieceBytes - before);
+      assert.equal(await countMarks(windowOn(bytes), Buffer.from("ANMF"), { from: 0, max: 9 }), 1);
+    }
   });
 
   test("never fails on bytes cut off or garbled, and never says a size that is none", async () => {

@@ -308,6 +308,20 @@ export function withAvifSize(avif: Buffer, width: number, height: number): Buffe
   return copy;
 }
 
+/** RFC 9649: so many times the same frame of one pixel, on a canvas of 16 x 16. */
+export function animatedWebp(frames: number): Buffer {
+  // Lossless, with a code for each of its colours that takes no bits.
+  const pixel = Buffer.from("2f000000000750b3ce34b3ff8188e87f00", "hex");
+  const frame = riffChunk("ANMF", Buffer.concat([Buffer.alloc(16), riffChunk("VP8L", pixel)]));
+  const canvas = riffChunk("VP8X", Buffer.from([2, 0, 0, 0, 15, 0, 0, 15, 0, 0]));
+  const all = Buffer.alloc(frame.length * frames, frame);
+  return riffChunk("RIFF", Buffer.concat([Buffer.from("WEBP", "latin1"), canvas, riffChunk("ANIM", Buffer.alloc(6)), all]));
+}
+
+function riffChunk(type: string, data: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(type, "latin1"), u32le(data.length), data, Buffer.alloc(data.length % 2)]);
+}
+
 /** An AVIF of rows x columns times the same tile; ISO/IEC 23008-12, 6.6.2.3. `claimed`: what the grid says of itself. */
 export function avifGrid(
   tile: Buffer,

@@ -24,6 +24,8 @@ export type HeaderFacts = Size & {
 export type Header = HeaderFacts & {
   /** Of a JPEG that may come in more than one scan: where the first begins, at the earliest. */
   scansFrom?: number;
+  /** Of an animated WebP: where its first frame begins, at the earliest. */
+  framesFrom?: number;
   /** What the image holds that would be shown wrongly, in words that go into a sentence. */
   unread?: string;
 };
@@ -98,8 +100,11 @@ export const readWebpSize: ReadSize = async (bytes) => {
   const header = await bytes.read(0, 30);
   if (header.length < 30) return null;
   switch (header.toString("latin1", 12, 16)) {
-    case "VP8X":
-      return { width: 1 + header.readUIntLE(24, 3), height: 1 + header.readUIntLE(27, 3) };
+    case "VP8X": {
+      const isAnimated = (header.readUInt8(20) & WEBP_ANIMATION) !== 0;
+      const canvas = { width: 1 + header.readUIntLE(24, 3), height: 1 + header.readUIntLE(27, 3) };
+      return { ...canvas, ...(isAnimated ? { framesFrom: header.length } : {}) };
+    }
     case "VP8L": {
       const bits = header.readUInt32LE(21);
       return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >>> 14) & 0x3fff) };
@@ -110,6 +115,9 @@ export const readWebpSize: ReadSize = async (bytes) => {
       return null;
   }
 };
+
+/** Without it decoders leave frames alone. */
+const WEBP_ANIMATION = 2;
 
 const [WIDTH, HEIGHT, STRIP_ROWS, PLANES, TILE_ROWS] = [256, 257, 278, 284, 323];
 const [BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, SAMPLE_FORMAT] = [258, 259, 262, 277, 339];
