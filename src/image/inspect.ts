@@ -62,12 +62,12 @@ export async function inspectImage(
   try {
     const claimed = await READ_SIZE[format](window);
     if (claimed === null) return endsEarly(format);
-    const { scansFrom: _scans, framesFrom: _frames, unread, ...size } = claimed;
+    const { scansFrom: _scans, framesFrom: _frames, fault, unread, ...size } = claimed;
     if (size.width === 0 || size.height === 0) return endsEarly(format);
     if (size.width * size.height > limits.pixelsMax) return tooManyPixels(size, limits.pixelsMax);
     if (unread !== undefined) return failed("unsupported_format", `The ${format.toUpperCase()} holds ${unread}.`);
-    const tooMany = await findTooMany(window, claimed);
-    if (tooMany !== null) return failed("corrupt_image", tooMany);
+    const wrong = fault ?? (await findTooMany(window, claimed));
+    if (wrong !== null) return failed("corrupt_image", wrong);
     return succeeded({ format, ...INPUT_FILES[format], ...size });
   } finally {
     await window.close();

@@ -3,6 +3,7 @@ import type { ImageCode } from "../../src/domain/image/image-code.ts";
 import {
   animatedWebp,
   avifGrid,
+  avifOfPieces,
   blackPng,
   blackTiff,
   gif,
@@ -65,6 +66,8 @@ export async function makeBombs(): Promise<Bomb[]> {
       avifGrid(avif, { rows: 100, columns: 100, tileSize: tile, claimed: [64, 64] }),
       "corrupt_image",
     ],
+    ["an AVIF that has the same 40 MB thirteen times", avifOfPieces(avif, { fillerBytes: 40e6, pieces: 13 }), "corrupt_image"],
+    ["an AVIF of 20 texts of 400 MB", avifOfPieces(avif, { fillerBytes: 40e6, pieces: 10, exifs: 20 }), "corrupt_image"],
 
     ["a GIF of 10,000 frames", gif({ screen: [300, 200], frame: [300, 200], frames: 10_000 }), "done"],
     ["a GIF with a huge screen and a small frame", gif({ screen: [65_535, 65_535], frame: [10, 10] }), "too_many_pixels"],

@@ -9,7 +9,7 @@ import { windowOn } from "../../src/image/headers/byte-window.ts";
 import { countMarks } from "../../src/image/headers/count-marks.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
 import { createTestFolder } from "../support/folder.ts";
-import { animatedWebp, blackTiff, type BlackTiff } from "../support/hostile-files.ts";
+import { animatedWebp, avifGrid, avifOfPieces, blackTiff, type BlackTiff } from "../support/hostile-files.ts";
 
 const PIXELS_MAX = 100_000_000;
 /** What a download has in memory of a file. */
@@ -348,6 +348,80 @@ describe("a look at the bytes", () => {
     assert.match(refused.failure.detail, /more than 10,000 frames.*at most 10,000.*its first frame alone/);
     const still = await picture().webp().toBuffer();
     assert.equal(await codeOf(Buffer.concat([still, Buffer.alloc(4 * 20_000, frame)])), "ok", "no animation");
+  });
+
+  test("refuses an AVIF whose items have more of the file together than there is, and no other", async () => {
+    const tile = await sharp({ create: { width: 64, height: 64, channels: 3, background: "#336699" } })
+      .avif({ effort: 0 })
+      .toBuffer();
+    const fillerBytes = 5e6;
+    for (const more of [{ pieces: 2 }, { pieces: 1, exifs: 2 }]) {
+      const refused = await inspect(avifOfPieces(tile, { fillerBytes, ...more }), HEAD_BYTES);
+      assert.ok(!refused.ok);
+      assert.equal(refused.failure.code, "corrupt_image");
+      assert.match(refused.failure.detail, /they have 10\.0 MB together, of a file of 5\.0 MB, which is the most\. Save it anew\.$/);
+    }
+    for (const fair of [{ pieces: 1 }, { pieces: 1, exifs: 1 }, { pieces: 0 }])
+      assert.equal(await codeOf(avifOfPieces(tile, { fillerBytes, ...fair })), "ok");
+    const grid = avifGrid(tile, { rows: 20, columns: 20, tileSize: [64, 64], claimed: [1280, 1280] });
+    assert.equal(await codeOf(grid), "ok", "tiles that are alike share their data");
+  });
+
+  test("takes the AVIFs of encoders, with all that they can have", async () => {
+    const noise = sharp({
+      create: { width: 300, height: 200, channels: 3, background: "black", noise: { type: "gaussian", mean: 128, sigma: 60 } },
+    });
+    const files = [
+      await noise.clone().avif({ effort: 0 }).toBuffer(),
+      await noise.clone().avif({ effort: 0, bitdepth: 10, chromaSubsampling: "4:4:4" }).toBuffer(),
+      await noise.clone().ensureAlpha(0.5).avif({ effort: 0 }).toBuffer(),
+      await noise
+        .clone()
+        .withIccProfile("p3")
+        .withExif({ IFD0: { Copyright: "c".repeat(2_000) } })
+        .withXmp(`<x>${"x".repeat(5_000)}</x>`)
+        .avif({ effort: 0 })
+        .toBuffer(),
+    ];
+    for (const file of files) for (const headBytes of [file.length, 64]) assert.ok((await inspect(file, headBytes)).ok);
+  });
+
+  test("follows an AVIF to what says where its items lie, in each form that this may have", async () => {
+    const tile = await sharp({ create: { width: 64, height: 64, channels: 3, background: "#336699" } })
+      .avif({ effort: 0 })
+      .toBuffer();
+    const head = tile.subarray(0, tile.indexOf("meta") - 4);
+    const ispe = tile.subarray(tile.indexOf("ispe") - 4).subarray(0, 20);
+    const sized = (size: number, ...parts: (string | number[] | Buffer)[]) => {
+      const body = Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : Buffer.from(part))));
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(size === 0 ? 0 : body.length + 4);
+      return Buffer.concat([length, body]);
+    };
+    const box = (...parts: (string | number[] | Buffer)[]) => sized(1, ...parts);
+    const [file, most] = [Buffer.alloc(5e6), [0x7f, 0xff, 0xff, 0xff]];
+    const ends = async (...meta: (string | number[] | Buffer)[]) =>
+      codeOf(Buffer.concat([head, box("meta", [0, 0, 0, 0], ispe, ...meta), file]));
+    const old = box("iloc", [0, 0, 0, 0, 0x44, 0, 0, 1], [0, 1, 0, 0, 0, 1], [0, 0, 0, 0], most);
+    const wide = box("iloc", [2, 0, 0, 0, 0x88, 0x84, 0, 0, 0, 1], [0, 0, 0, 1, 0, 0, 0, 0], Buffer.alloc(8), [0, 1], Buffer.alloc(12), [
+      0,
+      0,
+      0,
+      1,
+      ...most,
+    ]);
+    const short = box("iloc", [0, 0, 0, 0, 0x44, 0, 0, 1], [0, 1, 0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 1, 0]);
+    const none = box("iloc", [0, 0, 0, 0, 0x00, 0, 0, 9], ...Array.from({ length: 9 }, () => [0, 1, 0, 0, 0xff, 0xff]));
+    assert.deepEqual([await ends(old), await ends(wide)], ["corrupt_image", "corrupt_image"]);
+    assert.deepEqual([await ends(short), await ends(none)], ["ok", "ok"]);
+    assert.equal(await ends(short, short), "corrupt_image", "of two that say it, decoders choose");
+    assert.equal(await ends(short.subarray(0, -1)), "corrupt_image", "cut");
+    assert.equal(await ends(), "corrupt_image", "not said");
+    const long = Buffer.concat([Buffer.from([0, 0, 0, 1, ...Buffer.from("free"), 0, 0, 0, 0, 0, 1, 0, 0]), Buffer.alloc(0x1_00_00 - 16)]);
+    const behind = (last: Buffer) => Buffer.concat([head, box("free", ispe), long, sized(0, "meta", [0, 0, 0, 0], last)]);
+    assert.deepEqual([await codeOf(behind(old)), await codeOf(behind(short))], ["corrupt_image", "ok"]);
+    const many = Buffer.alloc(8 * 1_001, box("free"));
+    assert.equal(await ends(many, short), "corrupt_image", "more boxes than are looked at");
   });
 
   test("counts a mark that lies across two reads of the disk once", async () => {

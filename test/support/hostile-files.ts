@@ -377,6 +377,40 @@ export function avifGrid(
   return Buffer.concat([type, meta(type.length + meta(0).length + 8), box("mdat", data)]);
 }
 
+/** An AVIF of one tile, `fillerBytes` of nothing, and items beside the picture which each have all of that so many times. */
+export function avifOfPieces(
+  tile: Buffer,
+  { fillerBytes, pieces, exifs = 0 }: { fillerBytes: number; pieces: number; exifs?: number },
+): Buffer {
+  const data = Buffer.concat([boxAt(tile, "mdat").subarray(8), Buffer.alloc(fillerBytes)]);
+  const picture = data.length - fillerBytes;
+  const ids = Array.from({ length: exifs }, (_, index) => index + 2);
+  const meta = (dataAt: number) => {
+    const filler = Array<Buffer>(pieces).fill(Buffer.concat([u32(dataAt + picture), u32(fillerBytes)]));
+    const item = (id: number, ...extents: Buffer[]) => Buffer.concat([u16(id), u16(0), u16(0), u16(extents.length), ...extents]);
+    // Without other items the picture itself has them all.
+    const first = item(1, Buffer.concat([u32(dataAt), u32(picture)]), ...(exifs === 0 ? filler : []));
+    const info = (id: number, type: string) => fullBox("infe", 2, 0, u16(id), u16(0), Buffer.from(`${type}\0`, "latin1"));
+    return fullBox(
+      "meta",
+      0,
+      0,
+      fullBox("hdlr", 0, 0, u32(0), Buffer.from("pict", "latin1"), Buffer.alloc(12), Buffer.from([0])),
+      fullBox("pitm", 0, 0, u16(1)),
+      fullBox("iloc", 1, 0, Buffer.from([0x44, 0]), u16(1 + exifs), first, ...ids.map((id) => item(id, ...filler))),
+      fullBox("iinf", 0, 0, u16(1 + exifs), info(1, "av01"), ...ids.map((id) => info(id, "Exif"))),
+      fullBox("iref", 0, 0, ...ids.map((id) => box("cdsc", u16(id), u16(1), u16(1)))),
+      box(
+        "iprp",
+        box("ipco", boxAt(tile, "av1C"), boxAt(tile, "ispe"), fullBox("pixi", 0, 0, Buffer.from([3, 8, 8, 8]))),
+        fullBox("ipma", 0, 0, u32(1), u16(1), Buffer.from([3, 0x81, 2, 3])),
+      ),
+    );
+  };
+  const type = box("ftyp", Buffer.from("avif\0\0\0\0avifmif1miaf", "latin1"));
+  return Buffer.concat([type, meta(type.length + meta(0).length + 8), box("mdat", data)]);
+}
+
 function box(type: string, ...content: Buffer[]): Buffer {
   const data = Buffer.concat(content);
   return Buffer.concat([u32(8 + data.length), Buffer.from(type, "latin1"), data]);

@@ -1,4 +1,5 @@
 import type { Size } from "../../domain/image/output-size.ts";
+import { findExtentsFault } from "./avif-extents.ts";
 import type { ByteWindow } from "./byte-window.ts";
 import { readPngChunks } from "./png-chunks.ts";
 import { readPngGamma } from "./png-gamma.ts";
@@ -26,6 +27,8 @@ export type Header = HeaderFacts & {
   scansFrom?: number;
   /** Of an animated WebP: where its first frame begins, at the earliest. */
   framesFrom?: number;
+  /** What is wrong with the file although it says how large the image is, in a sentence. */
+  fault?: string;
   /** What the image holds that would be shown wrongly, in words that go into a sentence. */
   unread?: string;
 };
@@ -191,7 +194,8 @@ export const readAvifSize: ReadSize = async (bytes) => {
   }
   const colours = readAvifNumbers(meta);
   const facts = { ...(isPremultiplied(meta) ? { isPremultiplied: true } : {}), ...convertedBy(colours) };
-  return largest && withUnread({ ...largest, ...facts }, nameUnreadAvif(meta, colours));
+  const fault = largest && (await findExtentsFault(bytes));
+  return largest && { ...withUnread({ ...largest, ...facts }, nameUnreadAvif(meta, colours)), ...(fault === null ? {} : { fault }) };
 };
 
 /** A drawing has no pixels of its own: its width and height, else its view box, else what browsers take (CSS: 300 x 150). */
