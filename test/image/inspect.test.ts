@@ -339,6 +339,18 @@ describe("a look at the bytes", () => {
     assert.ok(performance.now() - startedAt < 500);
   });
 
+  test("is not kept busy by a drawing whose tags never end, and still finds the size of one that does", async () => {
+    const look = (text: string) => {
+      const head = Buffer.from(text);
+      return inspectImage({ head, path: "", bytes: head.length }, { pixelsMax: PIXELS_MAX, allowSvg: true });
+    };
+    const startedAt = performance.now();
+    for (let round = 0; round < 60; round += 1) assert.ok(!(await look(`<svg ${"<svg".repeat(HEAD_BYTES / 4 - 2)}`)).ok);
+    assert.ok(performance.now() - startedAt < 500, `${performance.now() - startedAt} ms`);
+    const taken = await look('<!DOCTYPE svg><SVG\nviewBox="0 0 30.2 20">');
+    assert.deepEqual(taken.ok && [taken.value.width, taken.value.height], [31, 20]);
+  });
+
   test("refuses a WebP of more frames than any animation has, and leaves a still one alone", async () => {
     const frame = Buffer.from("ANMF");
     assert.equal(await codeOf(animatedWebp(10_000)), "ok");

@@ -201,8 +201,11 @@ export const readAvifSize: ReadSize = async (bytes) => {
 /** A drawing has no pixels of its own: its width and height, else its view box, else what browsers take (CSS: 300 x 150). */
 export const readSvgSize: ReadSize = async (bytes) => {
   const text = (await bytes.read(0, 16 * 1024)).toString("utf8");
-  const [tag] = /<svg[^>]*>/i.exec(text) ?? [];
-  if (tag === undefined) return null;
+  // Not as one expression, which would look for the end of every "<svg" where none has one.
+  const start = text.search(/<svg/i);
+  const end = start === -1 ? -1 : text.indexOf(">", start);
+  if (end === -1) return null;
+  const tag = text.slice(start, end + 1);
   const length = (name: string) => Number(new RegExp(`\\s${name}\\s*=\\s*["']\\s*([\\d.]{1,12})(?:px)?\\s*["']`).exec(tag)?.[1] ?? 0);
   const [, boxWidth, boxHeight] = /\sviewBox\s*=\s*["'][-\d.]+[\s,]+[-\d.]+[\s,]+([\d.]{1,12})[\s,]+([\d.]{1,12})\s*["']/.exec(tag) ?? [];
   return { width: Math.ceil(length("width") || Number(boxWidth ?? 300)), height: Math.ceil(length("height") || Number(boxHeight ?? 150)) };
