@@ -79,7 +79,9 @@ export async function makeBombs(): Promise<Bomb[]> {
     ["a JPEG of 880 scans behind a stray byte", scansBehind(Buffer.from("?")), "corrupt_image"],
     ["a JPEG of 880 scans behind what is no marker", scansBehind(Buffer.from([0xff, 0, 0, 2])), "corrupt_image"],
     ["a JPEG of 880 scans behind 2,000 comments", scansBehind(Buffer.from("fffe0002".repeat(2_000), "hex")), "corrupt_image"],
-    ["a JPEG of 100 scans at the limit", progressiveJpeg({ width: 10_000, height: 10_000, scans: 100 }), "done"],
+    ["a JPEG of 100 scans at the limit", progressiveJpeg({ width: 10_000, height: 10_000, scans: 100 }), "corrupt_image"],
+    ["a JPEG of 25 scans at the limit", progressiveJpeg({ width: 10_000, height: 10_000, scans: 25 }), "done"],
+    ["a JPEG of 100 scans that is smaller", progressiveJpeg({ width: 5_000, height: 5_000, scans: 100 }), "done"],
     // As browsers show it: what is there, then grey.
     ["a JPEG that claims more than its data has", withJpegSize(jpeg, 4_000, 4_000), "done"],
     ["a JPEG that claims less than its data has", withJpegSize(jpeg, 320, 240), "done"],

@@ -9,7 +9,7 @@ import { windowOn } from "../../src/image/headers/byte-window.ts";
 import { countMarks } from "../../src/image/headers/count-marks.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
 import { createTestFolder } from "../support/folder.ts";
-import { animatedWebp, avifGrid, avifOfPieces, blackTiff, type BlackTiff } from "../support/hostile-files.ts";
+import { animatedWebp, avifGrid, avifOfPieces, blackTiff, progressiveJpeg, type BlackTiff } from "../support/hostile-files.ts";
 
 const PIXELS_MAX = 100_000_000;
 /** What a download has in memory of a file. */
@@ -349,6 +349,26 @@ describe("a look at the bytes", () => {
     assert.ok(performance.now() - startedAt < 500, `${performance.now() - startedAt} ms`);
     const taken = await look('<!DOCTYPE svg><SVG\nviewBox="0 0 30.2 20">');
     assert.deepEqual(taken.ok && [taken.value.width, taken.value.height], [31, 20]);
+  });
+
+  test("takes the fewer scans of a JPEG the more pixels each goes over", async () => {
+    const scansOf = async (width: number, height: number, scans: number) => {
+      const result = await inspect(progressiveJpeg({ width, height, scans }), 256);
+      return result.ok ? "ok" : `${result.failure.code}: ${result.failure.detail}`;
+    };
+    for (const [width, height, max] of [
+      [80, 60, 100],
+      [5_000, 5_000, 100],
+      [10_000, 5_000, 50],
+      [10_000, 10_000, 25],
+    ] as const) {
+      assert.equal(await scansOf(width, height, max), "ok");
+      assert.equal(
+        await scansOf(width, height, max + 1),
+        `corrupt_image: The JPEG of ${width} x ${height} pixels comes in more than ${max} scans, each of which goes over all of them; ` +
+          `at most ${max} are allowed, and photographs have some ten. Save it as a baseline one.`,
+      );
+    }
   });
 
   test("refuses a WebP of more frames than any animation has, and leaves a still one alone", async () => {
