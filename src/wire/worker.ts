@@ -23,6 +23,8 @@ import { outgoing, type OnStop, type Parts } from "./parts.ts";
 
 /** On one core 100 megapixels took 3 s to JPEG and 41 s to WebP; to AVIF two minutes, reckoned from 7 s for 6 megapixels. */
 const ENCODE_MS = 300_000;
+/** A filter, a dash, a text that runs both ways or a selector of a few bytes can take hours, which no header tells. */
+const DRAWING_MS = 20_000;
 const ENCODER_TASKS_MAX = 5_000;
 
 /** Everything that works on batches. */
@@ -89,6 +91,7 @@ function wireEncoders({ config, log }: Pick<Parts, "config" | "log">): EncoderPo
     pixelsMax: PIXELS_MAX,
     allowSvg: config.allowSvg,
     taskMs: ENCODE_MS,
+    drawingMs: DRAWING_MS,
     memoryBytesMax: config.encoderMemoryBytes,
     tasksMax: ENCODER_TASKS_MAX,
     onLost: (event) => log.warn(event, "an encoder ended and is replaced"),

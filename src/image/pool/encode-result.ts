@@ -1,6 +1,7 @@
 import { failed, succeeded, type StageResult } from "../../domain/image/stage-result.ts";
 import type { EncodedOutput, EncodeTask } from "../encode/encode-task.ts";
 import type { EncoderReply } from "./encoder.ts";
+import { deadlineMs, type WatchLimits } from "./watch-encoders.ts";
 
 export type Encoded = { outputs: EncodedOutput[]; encodeMs: number };
 
@@ -31,6 +32,16 @@ export function outgrown({ width, height }: EncodeTask["input"], memoryBytesMax:
     "too_many_pixels",
     `With so much grain or noise the image has more pixels than ${memory} hold. ` +
       "Ask for a smaller width and height or a lower quality, or let the operator raise ENCODER_MEMORY_MB.",
+  );
+}
+
+/** Of what took its encoder longer than it may: a drawing once, all else twice, since the first time can have been another's fault. */
+export function timedOut(limits: WatchLimits, of: { isDrawing: boolean }): StageResult<never> {
+  const ms = deadlineMs(limits, of);
+  if (!of.isDrawing) return failed("encode_timed_out", `The image took longer than ${ms} ms to compress, twice.`);
+  return failed(
+    "encode_timed_out",
+    `The drawing took longer than ${ms / 1000} s to draw and compress. Give it fewer effects, or as a PNG.`,
   );
 }
 

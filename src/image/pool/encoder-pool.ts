@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { failed, type StageResult } from "../../domain/image/stage-result.ts";
-import { outgrown, resultOf, type Encoded } from "./encode-result.ts";
+import { outgrown, resultOf, timedOut, type Encoded } from "./encode-result.ts";
 import type { EncodeTask } from "../encode/encode-task.ts";
 import { startEncoderProcess } from "./encoder-process.ts";
 import type { EncoderReply } from "./encoder.ts";
@@ -123,6 +123,9 @@ export class EncoderPool {
       get isRunning() {
         return this.isReady && this.tasks.size > 0;
       },
+      get isDrawing() {
+        return [...this.tasks.values()][0]?.input.format === "svg";
+      },
       bornAt: performance.now(),
       startedAt: 0,
       taken: 0,
@@ -222,14 +225,12 @@ export class EncoderPool {
     else this.#start();
   }
 
-  #giveAnotherTry(task: Task, { verdict, taken, tasks }: Encoder): void {
+  #giveAnotherTry(task: Task, { verdict, isDrawing, taken, tasks }: Encoder): void {
     if (task.isAborted) return discardOutputs(task);
     if (verdict === "memory") return this.#giveMoreRoom(task, { wasFresh: taken === tasks.size });
-    task.crashes += 1;
-    if (task.crashes < CRASHES_MAX) this.#queue.unshift(task);
-    else if (verdict === "deadline")
-      task.resolve(failed("encode_timed_out", `The image took longer than ${this.#options.taskMs} ms to compress, twice.`));
-    else task.resolve(failed("encoder_crashed"));
+    const isLate = verdict === "deadline";
+    if ((task.crashes += 1) < CRASHES_MAX && !(isLate && isDrawing)) this.#queue.unshift(task);
+    else task.resolve(isLate ? timedOut(this.#options, { isDrawing }) : failed("encoder_crashed"));
   }
 
   /** Step by step, so that what an image becomes does not depend on what its first encoder had made before. */

@@ -5,6 +5,8 @@ export type Watched = {
   process: EncoderProcess;
   /** It has begun a task. */
   readonly isRunning: boolean;
+  /** And that is a drawing. */
+  readonly isDrawing: boolean;
   isReady: boolean;
   bornAt: number;
   /** When it began its task. */
@@ -18,6 +20,8 @@ export type WatchLimits = {
   startMs?: number;
   /** Deadline of one task, from when it is first looked at. What it waits for a core, because others keep them busy, does not count. */
   taskMs: number;
+  /** The same of a drawing, that of others unless told: a few bytes of it can ask for hours, and no header says so. */
+  drawingMs?: number;
   /** Resident memory of one encoder. */
   memoryBytesMax: number;
 };
@@ -44,18 +48,19 @@ export function watchEncoders(encoders: () => Iterable<Watched>, limits: WatchLi
   const looking = new WeakSet<Watched>();
   const condemnOverdue = async (encoder: Watched) => {
     const { startedAt } = encoder;
+    const taskMs = deadlineMs(limits, encoder);
     const tookMs = performance.now() - startedAt;
-    if (tookMs > BY_THE_CLOCK * limits.taskMs) return condemn(encoder, "deadline");
+    if (tookMs > BY_THE_CLOCK * taskMs) return condemn(encoder, "deadline");
     const known = firstLooks.get(encoder);
     const first = known?.startedAt === startedAt ? known : null;
-    if (tookMs < WATCH_MS || looking.has(encoder) || (first !== null && performance.now() - first.at <= limits.taskMs)) return;
+    if (tookMs < WATCH_MS || looking.has(encoder) || (first !== null && performance.now() - first.at <= taskMs)) return;
     looking.add(encoder);
     const waits = await encoder.process.waits();
     const at = performance.now();
     looking.delete(encoder);
     if (!encoder.isRunning || encoder.startedAt !== startedAt) return;
     if (first === null) firstLooks.set(encoder, { startedAt, at, waits });
-    else if (at - first.at - waitedMs(first, { waits }) > limits.taskMs) condemn(encoder, "deadline");
+    else if (at - first.at - waitedMs(first, { waits }) > taskMs) condemn(encoder, "deadline");
   };
   const look = () => {
     for (const encoder of encoders()) {
@@ -88,6 +93,10 @@ function watchMemory(encoders: () => Iterable<Watched>, { memoryBytesMax }: Watc
   };
   let next = setTimeout(look, MEMORY_WATCH_MS);
   return { stop: () => clearTimeout(next) };
+}
+
+export function deadlineMs({ taskMs, drawingMs = taskMs }: WatchLimits, { isDrawing }: Pick<Watched, "isDrawing">): number {
+  return isDrawing ? drawingMs : taskMs;
 }
 
 export function condemn(encoder: Pick<Watched, "verdict" | "process">, verdict: string): void {

@@ -191,6 +191,21 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     assert.deepEqual(lost, ["deadline", "deadline"]);
   });
 
+  test("ends an encoder that hangs with a drawing sooner, and once", async () => {
+    const { pool, lost } = startPool({ allowSvg: true, drawingMs: 300 });
+    const path = join(folder, "hung.svg");
+    await writeFile(path, '<svg xmlns="http://www.w3.org/2000/svg" width="5000" height="5000"><circle r="5000"/></svg>');
+    const stopping = setInterval(() => pool.running === 1 && process.kill(pool.pids[0] ?? 0, "SIGSTOP"), 5);
+    const drawing = task(path);
+    const result = await encode(pool, { ...drawing, input: { ...drawing.input, format: "svg" } });
+    clearInterval(stopping);
+    assert.deepEqual(result.ok ? null : [result.failure.code, result.failure.detail], [
+      "encode_timed_out",
+      "The drawing took longer than 0.3 s to draw and compress. Give it fewer effects, or as a PNG.",
+    ]);
+    assert.deepEqual(lost, ["deadline"]);
+  });
+
   const canPin = spawnSync("taskset", ["-c", "0", "true"]).status === 0;
   const areWaitsTold = existsSync("/proc/self/schedstat") && !readFileSync("/proc/self/schedstat", "utf8").startsWith("0 0");
 

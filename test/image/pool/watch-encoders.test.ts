@@ -10,11 +10,19 @@ const TASK_MS = 600;
 function startEncoder(process: Partial<Watched["process"]>): Watched {
   const now = performance.now();
   const still = { pid: 0, send() {}, kill() {}, residentBytes: () => null, waits: async () => new Map<string, number>() };
-  return { process: { ...still, ...process }, isRunning: true, isReady: true, bornAt: now, startedAt: now, verdict: null };
+  return {
+    process: { ...still, ...process },
+    isRunning: true,
+    isDrawing: false,
+    isReady: true,
+    bornAt: now,
+    startedAt: now,
+    verdict: null,
+  };
 }
 
 /** `waits` is told at each look, by thread. Resolves with how long the encoder was let live. */
-async function lifeOf(waits: (look: number) => Record<string, number>): Promise<number> {
+async function lifeOf(waits: (look: number) => Record<string, number>, drawingMs?: number): Promise<number> {
   let looks = 0;
   let endedAt: number | undefined;
   const startedAt = performance.now();
@@ -22,7 +30,7 @@ async function lifeOf(waits: (look: number) => Record<string, number>): Promise<
     kill: () => (endedAt ??= performance.now()),
     waits: async () => new Map(Object.entries(waits((looks += 1)))),
   });
-  const watch = watchEncoders(() => [encoder], { taskMs: TASK_MS, memoryBytesMax: 1 });
+  const watch = watchEncoders(() => [encoder], { taskMs: TASK_MS, memoryBytesMax: 1, ...(drawingMs && { drawingMs }) });
   onCleanup(() => watch.stop());
   const lifeMs = (await eventually("its end", async () => endedAt, 20_000)) - startedAt;
   watch.stop();
@@ -53,6 +61,11 @@ describe("an encoder at its task's deadline", { timeout: 60_000 }, () => {
   test("has what it waited for a core besides, whichever of its threads have ended meanwhile", async () => {
     const lifeMs = await lifeOf((look) => (look === 1 ? { main: 10, worker: 5_000 } : { main: 2_010 }));
     assert.ok(lifeMs > TASK_MS + 2_000, `${lifeMs} ms`);
+  });
+
+  test("has no less where it is no drawing, which has another", async () => {
+    const lifeMs = await lifeOf(() => ({}), 1);
+    assert.ok(lifeMs > TASK_MS, `${lifeMs} ms`);
   });
 
   test("is ended in the end, however long it waits for a core", async () => {
