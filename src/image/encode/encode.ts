@@ -2,10 +2,10 @@ import { writeFileSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import type { Metadata, Sharp } from "sharp";
 import type { DecodeFacts } from "../../domain/image/decode-cost.ts";
-import type { InputFormat } from "../../domain/image/input-format.ts";
 import type { Size } from "../../domain/image/output-size.ts";
 import type { OutputFormat } from "../../domain/image/recipe.ts";
 import { isProfileKept, readDeepColours, readForBackground, type Colours } from "./colours.ts";
+import { chooseFormat, isMaybeTransparent } from "./choose-format.ts";
 import { compress } from "./compress.ts";
 import { exifOf, fillInCredits, holdCredits, readCredits, type Credits } from "./copyright.ts";
 import type { EncodedOutput, EncodeTask, OpenImage } from "./encode-task.ts";
@@ -58,7 +58,8 @@ async function encodeFrom(task: EncodeTask, { open, isPlain }: PreparedInput, li
     if (isHeldDecoded(task, { upright, bytesToSpare: bytesOfFresh })) throw new EncoderWorn("a fresh encoder is needed");
     throw new TooLargeForMemory(numbered ? NUMBERED : PREMULTIPLIED);
   }
-  const opened = { openInput, openShared, upright, isRemade, colours: asked ?? {}, facts, limits };
+  const auto = await chooseFormat(task, { openInput, openShared, asked, facts, limits });
+  const opened = { openInput, openShared, upright, isRemade, auto, colours: asked ?? {}, facts, limits };
   const results: EncodedOutput[] = [];
   for (const output of task.outputs) results.push(await encodeOutput(task, output, opened));
   return results;
@@ -77,6 +78,8 @@ type Opened = {
   upright: Size;
   /** Its pixels are meant otherwise than libvips reads them: nothing is to be made of the file itself. */
   isRemade: boolean;
+  /** What `auto` is for this image. */
+  auto: OutputFormat;
   /** Empty where nothing depends on them. */
   colours: Colours;
   facts: DecodeFacts | null;
@@ -91,14 +94,12 @@ function dependsOnColours({ fit, metadata, background }: Output): boolean {
 }
 
 async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): Promise<EncodedOutput> {
-  const { openInput, openShared, isRemade, colours, upright, facts, limits } = opened;
+  const { openInput, openShared, isRemade, auto, colours, upright, facts, limits } = opened;
   const startedAt = performance.now();
   // What was decoded once has no metadata any more. Only its profile would be missed, which has no say where pixels are meant otherwise.
   const isBare = output.metadata !== "icc" || isRemade;
   const open = isBare && openShared ? openShared : openInput;
-  // The look for what is transparent decodes as well.
-  if (facts && output.format === "auto") demandRoom(facts, { ...output, ...LOOK }, "jpeg", limits);
-  const format = output.format === "auto" ? await chooseFormat(openInput, task) : output.format;
+  const format = output.format === "auto" ? auto : output.format;
   demandSides(output, upright, format);
   if (facts) demandRoom(facts, output, format, limits);
   const isThrifty = facts === null ? limits.isThrifty : isThriftNeeded(facts, output, format, limits);
@@ -140,26 +141,8 @@ async function write(image: Sharp, path: string, isSmall: boolean): Promise<{ wi
 
 /** JPEG has no transparency: the background shows through, white as on a product page unless told otherwise. */
 function flatten(image: Sharp, { input }: EncodeTask, format: OutputFormat, { background }: Output, colours: Colours): Sharp {
-  if (format !== "jpeg" || !MAYBE_TRANSPARENT.has(input.format)) return image;
+  if (format !== "jpeg" || !isMaybeTransparent(input.format)) return image;
   return readForBackground(image, colours).flatten({ background });
-}
-
-/** Formats that can be transparent; JPEG never is, so that nothing need be looked at. */
-const MAYBE_TRANSPARENT: ReadonlySet<InputFormat> = new Set(["png", "webp", "avif", "gif", "tiff", "svg"]);
-
-const OPAQUE = 255;
-/** No larger than it takes to see: what is transparent in less than a pixel of that shows nothing. */
-const LOOK = { width: 512, height: 512, fit: "inside" } as const;
-
-/** An alpha channel is often there and full everywhere: only what shows through something needs WebP. */
-async function chooseFormat(openInput: OpenImage, { input }: EncodeTask): Promise<OutputFormat> {
-  if (!MAYBE_TRANSPARENT.has(input.format) || !(await openInput().metadata()).hasAlpha) return "jpeg";
-  const alpha = await openInput()
-    .resize({ ...LOOK, withoutEnlargement: true })
-    .extractChannel("alpha")
-    .raw()
-    .toBuffer();
-  return alpha.some((value) => value < OPAQUE) ? "webp" : "jpeg";
 }
 
 /**

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
@@ -148,6 +149,32 @@ describe("encoding", () => {
     const [together, apart] = [await pixels(made[0]?.file ?? Buffer.alloc(0)), await pixels(alone?.file ?? Buffer.alloc(0))];
     const difference = together.reduce((sum, value, index) => sum + Math.abs(value - (apart[index] ?? 0)), 0) / together.length;
     assert.ok(difference < 2, `${difference} of 255 on average`);
+  });
+
+  describe("several outputs come from one decode of the file,", { skip: !existsSync("/proc/self/io") }, () => {
+    /** Large enough to be left on the disk, from where libvips reads it anew for each decode. */
+    const file = () =>
+      sharp(
+        randomBytes(900 * 700 * 4).map((byte, at) => (at % 4 === 3 ? 255 : byte)),
+        { raw: { width: 900, height: 700, channels: 4 } },
+      )
+        .png({ compressionLevel: 0 })
+        .toBuffer();
+    const bytesRead = async () => Number(/rchar: (\d+)/.exec(await readFile("/proc/self/io", "utf8"))?.[1]);
+    /** How often this process has read a file, which it does once before all else. */
+    const timesDecoded = async (input: Buffer, recipe: Partial<Recipe>) => {
+      const before = await bytesRead();
+      await encode(input, { width: 60, effort: "fast", ...recipe });
+      return Math.round(((await bytesRead()) - before) / input.length) - 1;
+    };
+    const outputs = [{ name: "a" }, { name: "b", width: 50 }, { name: "c", width: 40 }];
+    test("of which the look for what is transparent has its pixels", async () => {
+      const input = await file();
+      const decodes = [];
+      for (const format of ["jpeg", "auto"] as const) decodes.push(await timesDecoded(input, { format, outputs }));
+      assert.deepEqual(decodes, [1, 1]);
+      assert.equal(await timesDecoded(input, { format: "auto" }), 2, "and alone it is looked at before");
+    });
   });
 
   test("an image is never enlarged, by none of its outputs", async () => {
