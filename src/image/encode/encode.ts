@@ -52,7 +52,8 @@ async function encodeFrom(task: EncodeTask, { open, isPlain }: PreparedInput, li
   const bytesToSpare = facts === null ? Infinity : spareBytes(facts, task.outputs, limits);
   // Before a background comes in, which is as light as it should be.
   const isRemade = gamma !== undefined || isPremultiplied || numbered !== undefined;
-  const openShared = isRemade || task.outputs.length > 1 ? await decodeOnce(openInput, task, { upright, bytesToSpare, numbered }) : null;
+  const isShared = isRemade || (task.outputs.length > 1 && !task.outputs.every(isProfiled));
+  const openShared = isShared ? await decodeOnce(openInput, task, { upright, bytesToSpare, numbered }) : null;
   if (openShared === null && (isPremultiplied || numbered)) {
     const bytesOfFresh = bytesToSpare + (limits.wornBytes ?? 0);
     if (isHeldDecoded(task, { upright, bytesToSpare: bytesOfFresh })) throw new EncoderWorn("a fresh encoder is needed");
@@ -93,12 +94,16 @@ function dependsOnColours({ fit, metadata, background }: Output): boolean {
   return fit === "contain" || metadata === "icc" || background !== WHITE;
 }
 
+/** Made from the file itself, which alone has the profile. */
+function isProfiled({ metadata }: Output): boolean {
+  return metadata === "icc";
+}
+
 async function encodeOutput(task: EncodeTask, output: Output, opened: Opened): Promise<EncodedOutput> {
   const { openInput, openShared, isRemade, auto, colours, upright, facts, limits } = opened;
   const startedAt = performance.now();
   // What was decoded once has no metadata any more. Only its profile would be missed, which has no say where pixels are meant otherwise.
-  const isBare = output.metadata !== "icc" || isRemade;
-  const open = isBare && openShared ? openShared : openInput;
+  const open = openShared && (isRemade || !isProfiled(output)) ? openShared : openInput;
   const format = output.format === "auto" ? auto : output.format;
   demandSides(output, upright, format);
   if (facts) demandRoom(facts, output, format, limits);

@@ -175,6 +175,13 @@ describe("encoding", () => {
       assert.deepEqual(decodes, [1, 1]);
       assert.equal(await timesDecoded(input, { format: "auto" }), 2, "and alone it is looked at before");
     });
+    test("but for those that keep the profile, which are decoded each for itself", async () => {
+      const input = await file();
+      assert.equal(await timesDecoded(input, { format: "jpeg", metadata: "icc", outputs }), outputs.length);
+      const [first, ...others] = outputs;
+      const mixed = [{ ...first, name: "a", metadata: "icc" as const }, ...others];
+      assert.equal(await timesDecoded(input, { format: "jpeg", outputs: mixed }), 2);
+    });
   });
 
   test("an image is never enlarged, by none of its outputs", async () => {
