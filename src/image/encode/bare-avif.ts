@@ -9,19 +9,26 @@ export function isBareAvif(file: Buffer): boolean {
   return withinBounds(() => isBare(file)) ?? false;
 }
 
-/** As all encoders have them. A sequence of pictures has more (`moov`). */
-const FILE_BOXES = ["ftyp", "meta", "mdat"];
 /** ISO/IEC 14496-12, 4.3: encoders name some eight brands, of four bytes each. */
 const BRANDS_BYTES_MAX = 64;
 
 function isBare(file: Buffer): boolean {
+  const whole = readAvif(file);
+  if (whole === null || whole.brands.length > BRANDS_BYTES_MAX || !isPictureOnly(whole.items) || !isTerse(whole.items)) return false;
+  const pieces = readPlaces(whole.items).flatMap((place) => place.pieces);
+  return isFilled(pieces, { from: file.length - whole.data.length, to: file.length });
+}
+
+/** As all encoders have them. A sequence of pictures has more (`moov`). */
+const FILE_BOXES = ["ftyp", "meta", "mdat"];
+
+/** The bodies of a file's boxes, and what stands in them; null where it has others, a RangeError where one is cut off. */
+export function readAvif(file: Buffer): { brands: Buffer; meta: Buffer; data: Buffer; items: AvifItems } | null {
   const boxes = readBoxes(file, FILE_BOXES.length);
   const [brands, meta, data] = boxes;
-  if (!brands || !meta || !data || brands.body.length > BRANDS_BYTES_MAX || boxes.some(({ type }, index) => type !== FILE_BOXES[index]))
-    return false;
+  if (!brands || !meta || !data || boxes.some(({ type }, index) => type !== FILE_BOXES[index])) return null;
   const items = readAvifItems(meta.body);
-  if (items === null || !isPictureOnly(items) || !isTerse(items)) return false;
-  return isFilled(readPieces(items), { from: file.length - data.body.length, to: file.length });
+  return items && { brands: brands.body, meta: meta.body, data: data.body, items };
 }
 
 const META_BOXES = new Set(["hdlr", "pitm", "iloc", "iinf", "iprp", "iref"]);
@@ -94,19 +101,24 @@ function isTerse({ boxes, types, references, properties, propertiesOf }: AvifIte
   );
 }
 
-type Piece = { from: number; to: number };
+export type Piece = { from: number; to: number };
+/** Where an item's data lie in the file. */
+export type Place = { item: number; pieces: Piece[] };
 
-/** ISO/IEC 14496-12, 8.11.3: where the items' data lie in the file, in numbers of four bytes. A RangeError where they lie elsewhere. */
-function readPieces({ boxes, types }: AvifItems): Piece[] {
+/** ISO/IEC 14496-12, 8.11.3: in numbers of four bytes. A RangeError where they lie elsewhere. */
+export function readPlaces({ boxes, types }: AvifItems): Place[] {
   const iloc = boxes.get("iloc") ?? Buffer.alloc(0);
   const [version, sizes, baseBytes] = [iloc.readUInt8(0), iloc.readUInt8(4), iloc.readUInt8(5) >> 4];
   if (version > 1 || sizes !== 0x44 || (baseBytes !== 0 && baseBytes !== 4) || (iloc.readUInt8(5) & 15) !== 0) throw new RangeError("iloc");
-  const pieces: Piece[] = [];
+  const places: Place[] = [];
   let at = 8;
   for (let items = iloc.readUInt16BE(6); items > 0; items -= 1) {
     // Version 1 says how an item is built; each says which file it lies in. 0 is this one, as it is.
     const ways = iloc.subarray(at + 2, at + (version === 1 ? 6 : 4));
-    if (!types.has(iloc.readUInt16BE(at)) || ways.some((byte) => byte !== 0)) throw new RangeError("iloc");
+    const item = iloc.readUInt16BE(at);
+    if (!types.has(item) || ways.some((byte) => byte !== 0)) throw new RangeError("iloc");
+    const pieces: Piece[] = [];
+    places.push({ item, pieces });
     at += 2 + ways.length;
     const base = baseBytes === 4 ? iloc.readUInt32BE(at) : 0;
     const count = iloc.readUInt16BE(at + baseBytes);
@@ -119,8 +131,9 @@ function readPieces({ boxes, types }: AvifItems): Piece[] {
       at += 8;
     }
   }
-  if (at !== iloc.length) throw new RangeError("iloc");
-  return pieces;
+  // Of an item that comes twice, decoders read the data of one.
+  if (at !== iloc.length || new Set(places.map(({ item }) => item)).size !== places.length) throw new RangeError("iloc");
+  return places;
 }
 
 /** Whether each byte of the data is an item's. Items of the same data share them. */

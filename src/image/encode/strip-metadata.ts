@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { OutputFormat } from "../../domain/image/recipe.ts";
-import { isBareAvif } from "./bare-avif.ts";
+import { stripAvif } from "./strip-avif.ts";
 
 /**
  * A file without its metadata, its pixels untouched; null where it cannot be done for sure. What says how colours are
@@ -15,8 +15,8 @@ export function stripMetadata(file: Buffer, format: OutputFormat, exif: Buffer |
     case "webp":
       return stripWebp(file, exif);
     case "avif":
-      // Metadata are items, which offsets elsewhere point past: what has any is made anew.
-      return exif === null && isBareAvif(file) ? file : null;
+      // An item for it would have to be put among the others: what has credits is made anew.
+      return exif === null ? stripAvif(file) : null;
     default:
       return format satisfies never;
   }

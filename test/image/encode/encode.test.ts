@@ -339,20 +339,97 @@ describe("encoding", () => {
             assert.deepEqual([metadata, output.isKept, output.file.equals(input)], [metadata, true, true]);
           }
         });
-      test("but not with metadata, whatever is asked for", async () => {
-        const inputs = [
-          await small(picture().withExif({ IFD0: { Copyright: "a secret place" } })),
-          await small(picture().withXmp("<x>a secret place</x>")),
-        ];
-        for (const input of inputs) {
-          assert.ok(input.includes("a secret place"));
-          const output = await keep(input);
-          assert.deepEqual([output.isKept, output.file.includes("a secret place")], [false, false]);
+      const secret = Buffer.from("a secret place");
+      const exif = { IFD0: { ImageDescription: "a secret place" } };
+      const metadata: Record<string, (image: Sharp) => Sharp> = {
+        Exif: (image) => image.withExif(exif),
+        XMP: (image) => image.withXmp("<x>a secret place</x>"),
+        "Exif and XMP": (image) => image.withExif(exif).withXmp("<x>a secret place</x>"),
+      };
+      const pictures: Record<string, () => Sharp> = {
+        "a photograph": picture,
+        "what is transparent": () => picture().ensureAlpha(0.5),
+        "what has a profile": () => picture().withIccProfile("p3"),
+      };
+      for (const [what, add] of Object.entries(metadata))
+        for (const [of, make] of Object.entries(pictures))
+          test(`but for its ${what} (${of})`, async () => {
+            const [bare, input] = [await small(make()), await small(add(make()))];
+            assert.ok(input.includes(secret));
+            for (const asked of ["none", "icc"] as const) {
+              const { isKept, file } = await keep(input, asked);
+              assert.deepEqual([isKept, file.includes(secret), file.equals(bare)], [true, false, true]);
+            }
+          });
+      test("but for an Exif that says that it is turned, which it is not", async () => {
+        const input = await small(picture().withExif({ IFD0: { ...exif.IFD0, Orientation: "1" } }));
+        // Exif 3.0, 4.6.2: the tag, its type, and how many numbers it has.
+        const at = input.indexOf(Buffer.from([0x12, 0x01, 3, 0, 1, 0, 0, 0]));
+        assert.ok(at > 0);
+        input[at + 8] = 6;
+        const { isKept, file, width } = await keep(input);
+        assert.deepEqual([isKept, file.equals(await small(picture())), width], [true, true, 300]);
+        assert.equal((await one(input, { format: "avif", quality: 5 })).width, 300, "nor where it is made anew");
+      });
+      const u32 = (value: number) => Buffer.from([value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]);
+      test("but for Exif before the picture's data or between them, as other encoders have it", async () => {
+        const bare = await small(picture().ensureAlpha(0.5));
+        const input = await small(picture().ensureAlpha(0.5).withExif(exif));
+        const iloc = input.indexOf("iloc", 0, "latin1") + 12;
+        // Of each of sharp's items, 18 bytes apart: the base, how many pieces, where the only one lies behind the base, and its length.
+        const places = [0, 1, 2].map((item) => ({
+          at: iloc + 18 * item + 4,
+          from: input.readUInt32BE(iloc + 18 * item + 4),
+          length: input.readUInt32BE(iloc + 18 * item + 14),
+        }));
+        const start = input.indexOf("mdat", 0, "latin1") + 4;
+        for (const order of [
+          [2, 0, 1],
+          [0, 2, 1],
+        ]) {
+          const other = Buffer.from(input);
+          let to = start;
+          for (const { at, from, length } of order.flatMap((item) => places[item] ?? [])) {
+            input.copy(other, to, from, from + length);
+            u32(to).copy(other, at);
+            to += length;
+          }
+          assert.equal(to, input.length);
+          const output = await keep(other);
+          assert.deepEqual([output.isKept, output.file.includes(secret)], [true, false]);
+          assert.deepEqual(await pixels(output.file), await pixels(bare));
+          assert.equal(output.bytes, bare.length);
         }
+      });
+      test("but not where its credits are to stay, nor where its metadata share bytes with the picture", async () => {
+        const credited = await small(picture().withExif({ IFD0: { Copyright: "Anna Example" } }));
+        assert.equal((await keep(credited, "copyright")).isKept, false);
+        const input = await small(picture().withExif(exif));
+        const iloc = input.indexOf("iloc", 0, "latin1") + 12;
+        const [base, length] = [iloc + 4, iloc + 14];
+        const [from, bytes, exifFrom] = [input.readUInt32BE(base), input.readUInt32BE(length), input.readUInt32BE(base + 18)];
+        const changed: Record<string, [at: number, value: number][]> = {
+          "Exif that begins in the picture": [
+            [base + 18, exifFrom - 1],
+            [length + 18, input.length - exifFrom + 1],
+          ],
+          "a picture that ends in the Exif": [[length, bytes + 1]],
+          "Exif that is the picture": [
+            [base + 18, from],
+            [length + 18, bytes],
+          ],
+          "Exif that lies before all data": [[base + 18, 8]],
+          "Exif that goes on behind the end": [[length + 18, input.length]],
+        };
+        for (const [what, values] of Object.entries(changed)) {
+          const copy = Buffer.from(input);
+          for (const [at, value] of values) u32(value).copy(copy, at);
+          assert.equal(stripMetadata(copy, "avif"), null, what);
+        }
+        assert.notEqual(stripMetadata(input, "avif"), null);
       });
       test("nor with what turns it, hides something or belongs to nothing", async () => {
         const [plain, transparent] = [await small(picture()), await small(picture().ensureAlpha(0.5))];
-        const secret = Buffer.from("a secret place");
         const ALPHA = Buffer.from("urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0");
         assert.equal((await keep(grown(plain, ["meta", "hdlr"], "end", Buffer.from("a name\0")))).isKept, true, "a change like these");
         const longer = (avif: Buffer) => {
@@ -376,6 +453,12 @@ describe("encoding", () => {
           "more than what the items have": grown(plain, ["meta", "iprp", "ipma"], "end", secret),
           "a list of many brands": grown(plain, ["ftyp"], "end", Buffer.from("a secret place".repeat(8))),
           "a turn": grown(plain, ["meta", "iprp", "ipco"], "end", box("irot", Buffer.from([1]))),
+          "a description beside its Exif": grown(
+            await small(picture().withExif(exif)),
+            ["meta", "iprp", "ipco"],
+            "end",
+            box("udes", secret),
+          ),
           "a thumbnail": Buffer.from(transparent.toString("latin1").replace("auxl", "thmb"), "latin1"),
         };
         for (const [what, input] of Object.entries(changed)) {
@@ -387,16 +470,19 @@ describe("encoding", () => {
       });
       test("nor where it is cut off or garbled, and that is never found out by reading past its end", async () => {
         const transparent = await small(picture().ensureAlpha(0.5));
-        const end = transparent.indexOf("mdat", 0, "latin1") + 4;
-        for (const input of [await small(picture()), transparent]) {
-          assert.equal(stripMetadata(input, "avif"), input);
+        const described = await small(metadata["Exif and XMP"]?.(picture()) ?? picture());
+        const end = described.indexOf("mdat", 0, "latin1") + 4;
+        assert.equal(stripMetadata(transparent, "avif"), transparent);
+        for (const input of [await small(picture()), transparent, described]) {
           for (let length = 0; length < input.length; length += length < end ? 1 : 97)
             assert.equal(stripMetadata(input.subarray(0, length), "avif"), null, `${length} bytes`);
           for (let at = 0; at < end; at += 1)
             for (const value of [0, 1, 0x7f, 0x80, 0xff])
               for (const bytes of [1, 2, 4]) {
                 const copy = Buffer.from(input).fill(value, at, Math.min(end, at + bytes));
-                assert.doesNotThrow(() => stripMetadata(copy, "avif"), `${bytes} bytes of ${value} at ${at}`);
+                const what = `${bytes} bytes of ${value} at ${at}`;
+                assert.doesNotThrow(() => stripMetadata(copy, "avif"), what);
+                assert.ok(!stripMetadata(copy, "avif")?.includes(secret), what);
               }
         }
       });
