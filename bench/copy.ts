@@ -10,6 +10,7 @@ import { connectDatabase, type Database } from "../src/db/connection/connect.ts"
 import { listen } from "../src/db/connection/listen.ts";
 import { migrateDatabase } from "../src/db/connection/migrate.ts";
 import { DEFAULT_TENANT_ID } from "../src/domain/ids.ts";
+import { countsOf } from "../src/domain/batch/batch-state.ts";
 import { createAddressPolicy } from "../src/domain/url/address-policy.ts";
 import { PRESETS } from "../src/domain/image/recipe.ts";
 import { succeeded } from "../src/domain/image/stage-result.ts";
@@ -25,6 +26,7 @@ import { createStorage } from "../src/storage/storage.ts";
 import { HostPauses } from "../src/worker/guards/host-pauses.ts";
 import { createSourceHeaders } from "../src/worker/image/source-headers.ts";
 import { startWorker } from "../src/worker/worker.ts";
+import { demandAllDone } from "./demand-done.ts";
 import { printMachine } from "./machine.ts";
 import { startOrigins } from "./origins.ts";
 import { prepareStatementTimes, profileRooms, timeStatements, type Share } from "./profile.ts";
@@ -167,7 +169,7 @@ async function runBatch({ keyedTransaction, executor }: Database, round: string)
   );
   for (;;) {
     const batch = await findBatch(executor, DEFAULT_TENANT_ID, batchId);
-    if (batch?.finishedAt) return;
+    if (batch?.finishedAt) return demandAllDone({ ...countsOf(batch), reused: batch.imagesReused }, { images: IMAGES });
     await delay(20);
   }
 }

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { BatchStatusView } from "../src/contract/status.ts";
 import { startOrigins } from "./origins.ts";
-import { percentile, withPressrun } from "./scenario.ts";
+import { percentile, untilEnded, withPressrun } from "./scenario.ts";
 
 /** A batch of ten images while one of 100,000 runs, beside the same while nothing runs; and a thousand small ones beside a large. */
 const SMALL = 10;
@@ -15,8 +14,7 @@ await withPressrun(async (service) => {
   const urls = (count: number, round: string) => Array.from({ length: count }, (_, index) => origins.urlOf(index, round));
   const small = async (round: string) => {
     const startedAt = performance.now();
-    const { statusUrl } = await service.upload(urls(SMALL, round));
-    while ((await read(statusUrl)).finishedAt === null) await delay(POLL_MS);
+    await untilEnded(service, await service.upload(urls(SMALL, round)), POLL_MS);
     return performance.now() - startedAt;
   };
   const times = async (name: string) => {
@@ -27,17 +25,17 @@ await withPressrun(async (service) => {
   await small("warm");
   const idleMs = await times("idle");
   const large = await service.upload(urls(LARGE, "large"));
-  while ((await read(large.statusUrl)).progress.completed < 200) await delay(50);
+  while ((await service.status(large)).progress.completed < 200) await delay(50);
   const busyMs = await times("busy");
   console.log(
     `\na batch of ${SMALL} images, upload to end, the median of ${TIMES}: ${idleMs.toFixed(0)} ms idle, ${busyMs.toFixed(0)} ms beside ${LARGE} images: ${(busyMs / idleMs).toFixed(2)} times`,
   );
 
   const rate = async (withinMs: number) => {
-    const before = (await read(large.statusUrl)).progress.completed;
+    const before = (await service.status(large)).progress.completed;
     const startedAt = performance.now();
     await delay(withinMs);
-    return (1_000 * ((await read(large.statusUrl)).progress.completed - before)) / (performance.now() - startedAt);
+    return (1_000 * ((await service.status(large)).progress.completed - before)) / (performance.now() - startedAt);
   };
   const alone = await rate(4_000);
   const uploads = (async () => {
@@ -51,7 +49,3 @@ await withPressrun(async (service) => {
   );
   origins.close();
 });
-
-async function read(statusUrl: string): Promise<BatchStatusView> {
-  return (await (await fetch(`${statusUrl}?limit=1`)).json()) as BatchStatusView;
-}

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { BatchStatusView } from "../src/contract/status.ts";
 import { startOrigins } from "./origins.ts";
-import { percentile, withPressrun } from "./scenario.ts";
+import { percentile, untilEnded, withPressrun } from "./scenario.ts";
 
 /** From the first byte of the upload to the first image that a client sees as done, on an idle service. */
 const TIMES = 40;
@@ -11,10 +10,10 @@ await withPressrun(async (service) => {
   const taken: number[] = [];
   for (let time = 0; time <= TIMES; time += 1) {
     const startedAt = performance.now();
-    const { statusUrl } = await service.upload(Array.from({ length: 10 }, (_, index) => origins.urlOf(index, String(time))));
-    for (let status: BatchStatusView | null = null; (status?.progress.completed ?? 0) === 0;)
-      status = (await (await fetch(statusUrl)).json()) as BatchStatusView;
+    const batch = await service.upload(Array.from({ length: 10 }, (_, index) => origins.urlOf(index, String(time))));
+    while ((await service.status(batch)).progress.completed === 0);
     if (time > 0) taken.push(performance.now() - startedAt);
+    await untilEnded(service, batch, 20);
     await delay(300);
   }
   console.log(

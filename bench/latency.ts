@@ -18,11 +18,12 @@ const CASES = {
 await withPressrun(async (service) => {
   const rates = new Map<string, number[]>(Object.keys(CASES).map((name) => [name, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {
-    for (const [name, options] of Object.entries(CASES)) {
+    for (const [index, [name, options]] of Object.entries(CASES).entries()) {
       const origins = await startOrigins(options);
       const startedAt = performance.now();
       const images = round === 0 ? Math.min(IMAGES, WARM_UP_IMAGES) : IMAGES;
-      await service.process(Array.from({ length: images }, (_, index) => origins.urlOf(index, String(round))));
+      // An origin of one case can get the port of another's, whose images are not to be known from there.
+      await service.process(Array.from({ length: images }, (_, image) => origins.urlOf(image, `${round}-${index}`)));
       if (round > 0) rates.get(name)?.push((1_000 * IMAGES) / (performance.now() - startedAt));
       origins.close();
     }

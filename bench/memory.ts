@@ -1,7 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { BatchStatusView } from "../src/contract/status.ts";
 import { startOrigins } from "./origins.ts";
-import { withPressrun } from "./scenario.ts";
+import { untilEnded, withPressrun } from "./scenario.ts";
 import { residentMb } from "./service.ts";
 
 /** Memory of the service and of its encoders over 20,000 images, and how it grows once it is warm. */
@@ -10,16 +9,17 @@ const STEP = 1_000;
 
 await withPressrun(async (service) => {
   const origins = await startOrigins({ width: 600, height: 450 });
-  const { statusUrl } = await service.upload(Array.from({ length: IMAGES }, (_, index) => origins.urlOf(index, "m")));
+  const batch = await service.upload(Array.from({ length: IMAGES }, (_, index) => origins.urlOf(index, "m")));
   const samples: { images: number; service: number; encoders: number }[] = [];
   for (let next = STEP; next <= IMAGES;) {
     await delay(100);
-    const { progress } = (await (await fetch(`${statusUrl}?limit=1`)).json()) as BatchStatusView;
+    const { progress } = await service.status(batch);
     if (progress.completed < next) continue;
     next = Math.floor(progress.completed / STEP) * STEP + STEP;
     const encoders = Math.max(...service.encoderPids().map(residentMb));
     samples.push({ images: progress.completed, service: residentMb(service.pid), encoders });
   }
+  await untilEnded(service, batch, 100);
   console.log("\nimages    service MB   largest encoder MB");
   for (const { images, service: own, encoders } of samples)
     console.log(`${String(images).padStart(6)} ${own.toFixed(0).padStart(12)} ${encoders.toFixed(0).padStart(20)}`);

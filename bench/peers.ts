@@ -38,7 +38,7 @@ export async function createSequentialLoop(): Promise<Contestant> {
   };
 }
 
-/** `xargs -P` over curl and vips: two processes an image, and no record of anything. */
+/** `xargs -P` over curl and vips: four processes an image (sh, basename, curl, vips), and no record of anything. */
 export async function createShellPipeline(): Promise<Contestant> {
   const folder = await mkdtemp(join(tmpdir(), "pressrun-shell-"));
   const script = `xargs -P ${2 * CORES} -I{} sh -c 'f="$(basename "{}")"; curl -sf "{}" -o "in-$f" && VIPS_CONCURRENCY=1 vips jpegsave "in-$f" "out-$f" --Q 50'`;
@@ -49,7 +49,7 @@ export async function createShellPipeline(): Promise<Contestant> {
       await writeFile(list, urls.join("\n"));
       const startedAt = performance.now();
       // bash's own `times` counts what its children used.
-      const { stdout } = await run("bash", ["-c", `${script} < "${list}"; times`], { cwd: folder });
+      const { stdout } = await run("bash", ["-c", `${script} < "${list}" && times`], { cwd: folder });
       return measure(urls.length, performance.now() - startedAt, childrenMs(stdout));
     },
     close: () => rm(folder, { recursive: true, force: true }),

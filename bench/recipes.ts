@@ -79,7 +79,9 @@ async function loadPhotos(): Promise<Photo[]> {
     const bytes = (await stat(path)).size;
     const inspected = await inspectImage({ head, path, bytes }, LIMITS);
     if (inspected.ok) photos.push({ path, bytes, ...inspected.value });
+    else console.log(`left out, ${inspected.failure.code}: ${path}`);
   }
+  if (photos.length === 0) throw new Error(`Expected photographs, found none in ${source}.`);
   return photos;
 }
 

@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Accepted } from "../src/contract/upload.ts";
 import { printMachine } from "./machine.ts";
 import { startPressrun, type Running } from "./service.ts";
 
@@ -18,6 +20,10 @@ export async function withPressrun(measure: (service: Running) => Promise<void>,
   } finally {
     await rm(dataDir, { recursive: true, force: true });
   }
+}
+
+export async function untilEnded(service: Running, batch: Accepted, everyMs: number): Promise<void> {
+  while ((await service.status(batch)).finishedAt === null) await delay(everyMs);
 }
 
 export function percentile(values: readonly number[], share: number): number {

@@ -6,15 +6,19 @@ import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import type { BatchEvent } from "../src/contract/event.ts";
+import type { BatchStatusView } from "../src/contract/status.ts";
 import type { Accepted } from "../src/contract/upload.ts";
+import { demandAllDone, demandNoneFailed } from "./demand-done.ts";
 
 export type Running = {
   url: string;
   pid: number;
   /** Uploads a CSV of these URLs, one a product. */
   upload(urls: readonly string[], query?: string): Promise<Accepted>;
-  /** The same, from the upload's first byte to the webhook; fails where not every image was done. */
-  process(urls: readonly string[]): Promise<BatchEvent>;
+  /** The same, from the upload's first byte to the webhook; fails where not every image was done, or others were reused than said. */
+  process(urls: readonly string[], expected?: { reused: number }): Promise<BatchEvent>;
+  /** How that batch stands; fails where one of its images failed, and at its end as process() does. */
+  status(batch: Pick<Accepted, "statusUrl" | "images">, expected?: { reused: number }): Promise<BatchStatusView>;
   /** CPU of the service, its encoders and its PostgreSQL until now, in ms. */
   cpuMs(): number;
   encoderPids(): number[];
@@ -27,6 +31,7 @@ export async function startPressrun(dataDir: string, env: Record<string, string>
     env: { ...process.env, PORT: "0", ALLOW_CIDRS: "127.0.0.1/32", DATA_DIR: dataDir, EMBEDDED_PG_PORT: "0", LOG_LEVEL: "warn", ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
   const url = await listeningUrl(child);
   const receiver = await startReceiver();
   const pid = child.pid ?? 0;
@@ -42,11 +47,22 @@ export async function startPressrun(dataDir: string, env: Record<string, string>
       if (response.status !== 202) throw new Error(`the upload was answered ${response.status}: ${await response.text()}`);
       return (await response.json()) as Accepted;
     },
-    async process(urls) {
-      const event = await receiver.next(() => post(urls, `?webhookUrl=${receiver.url}`));
-      if (event.data.progress.completed !== urls.length)
-        throw new Error(`only ${event.data.progress.completed} of ${urls.length} images were done`);
+    async process(urls, { reused } = { reused: 0 }) {
+      const delivered = receiver.next(() => post(urls, `?webhookUrl=${receiver.url}`));
+      const event = await Promise.race([
+        delivered,
+        exited.then(([code, signal]) => Promise.reject(new Error(`Pressrun has ended: ${signal ?? code}`))),
+      ]);
+      demandAllDone(event.data.progress, { images: urls.length, reused });
       return event;
+    },
+    async status({ statusUrl, images }, { reused } = { reused: 0 }) {
+      const response = await fetch(`${statusUrl}?limit=1`);
+      if (response.status !== 200) throw new Error(`${statusUrl} answered ${response.status}: ${await response.text()}`);
+      const status = (await response.json()) as BatchStatusView;
+      if (status.finishedAt === null) demandNoneFailed(status.progress, { images });
+      else demandAllDone(status.progress, { images, reused });
+      return status;
     },
     cpuMs: () => cpuMsOf(pid, dataDir),
     encoderPids: () =>
@@ -54,7 +70,6 @@ export async function startPressrun(dataDir: string, env: Record<string, string>
         .filter(({ parent, command }) => parent === pid && command.includes("encoder"))
         .map((found) => found.pid),
     async close() {
-      const exited = once(child, "exit");
       child.kill("SIGTERM");
       await exited;
       receiver.close();

@@ -52,8 +52,9 @@ export async function benchUpload([rounds = "3", rows = "1000000", last = "resul
     for (let round = 1; round <= Number(rounds); round += 1) {
       const dataDir = join(folder, `data-${round}`);
       const alone = await fastCsvAlone(path);
+      if (alone.rows !== Number(rows) + 1) throw new Error(`Expected fast-csv to read ${rows} rows and a header, it read ${alone.rows}.`);
       const service = await startMeasured(dataDir);
-      const uploaded = await measureUpload(service, path, origin.firstHit);
+      const uploaded = await measureUpload(service, { path, images: 2 * Number(rows), firstHit: origin.firstHit });
       printRound(alone, uploaded);
       fast.push(alone);
       ours.push(uploaded);
@@ -73,7 +74,10 @@ async function fastCsvAlone(path: string): Promise<FastCsv> {
   return ((await once(child, "message")) as [FastCsv])[0];
 }
 
-async function measureUpload(service: MeasuredService, path: string, firstHit: () => Promise<number>): Promise<Uploaded> {
+async function measureUpload(
+  service: MeasuredService,
+  { path, images, firstHit }: { path: string; images: number; firstHit: Origin["firstHit"] },
+): Promise<Uploaded> {
   const small = await uploadSmall(service);
   const statusUrl = `${service.url}/getProcessingStatus/${small.requestId}`;
   await poll(statusUrl, delay(1_000));
@@ -95,11 +99,14 @@ async function measureUpload(service: MeasuredService, path: string, firstHit: (
   const { accepted, at, time, peakBytes } = await uploading;
   const loop = await service.loopDelay();
   const firstHitMs = (await Promise.race([hit, delay(FIRST_START_MS, Infinity)])) - at;
+  if (firstHitMs === Infinity) throw new Error(`Expected the first image to be asked for, none was within ${FIRST_START_MS} ms.`);
+  if (accepted.images !== images) throw new Error(`Expected ${images} images to be accepted, ${accepted.images} were.`);
   const { requestId } = accepted;
   const status = (await (await fetch(`${service.url}/getProcessingStatus/${requestId}?limit=1`)).json()) as BatchStatusView;
   // By the database's clock, which is this machine's: when its transaction began, and when the first image was claimed.
   const receivedMs = Date.parse(status.createdAt) - startTime;
-  const firstStartMs = status.startedAt === null ? Infinity : Date.parse(status.startedAt) - time;
+  if (status.startedAt === null) throw new Error("Expected the batch to have started, as its first image was asked for.");
+  const firstStartMs = Date.parse(status.startedAt) - time;
   return { requestId, seconds: (at - startedAt) / 1_000, idleBytes, peakBytes, idle, busy, loop, receivedMs, firstHitMs, firstStartMs };
 }
 
@@ -110,6 +117,7 @@ async function uploadSmall(service: MeasuredService): Promise<Accepted> {
     headers: { "content-type": "text/csv" },
     body,
   });
+  if (response.status !== 202) throw new Error(`the small upload was answered ${response.status}: ${await response.text()}`);
   return (await response.json()) as Accepted;
 }
 
