@@ -1,8 +1,10 @@
 import { availableParallelism } from "node:os";
 import sharp from "sharp";
+import { cpuBetween, type Cpu } from "./processes.ts";
 import { startPressrun } from "./service.ts";
 
-export type Round = { imagesPerSecond: number; cpuMsPerImage: number };
+/** `parts`: what each of several processes has of it. */
+export type Round = { imagesPerSecond: number; cpuMsPerImage: number; parts?: Cpu };
 export type Contestant = { name: string; run(urls: readonly string[]): Promise<Round>; close(): Promise<void> };
 
 const CORES = availableParallelism();
@@ -31,7 +33,7 @@ function inProcess(name: string, read: (url: string) => Promise<ArrayBuffer>): C
       const before = process.cpuUsage();
       const startedAt = performance.now();
       let next = 0;
-      // Twice as many downloads as cores, so that the cores need not wait; as many encodes as cores at once (libuv's pool).
+      // Twice as many at once as there are cores, so that these need not wait for a download.
       await Promise.all(
         Array.from({ length: 2 * CORES }, async () => {
           while (next < urls.length) {
@@ -56,10 +58,12 @@ export async function createPressrun(dataDir: string): Promise<Contestant> {
   return {
     name: "Pressrun",
     async run(urls) {
-      const before = service.cpuMs();
+      const before = service.cpu();
       const startedAt = performance.now();
       await service.process(urls);
-      return measure(urls.length, performance.now() - startedAt, service.cpuMs() - before);
+      const wallMs = performance.now() - startedAt;
+      const { all, ...parts } = cpuBetween(before, service.cpu(), urls.length);
+      return { ...measure(urls.length, wallMs, all * urls.length), parts };
     },
     close: service.close,
   };

@@ -30,7 +30,7 @@ import { demandAllDone } from "./demand-done.ts";
 import { printMachine } from "./machine.ts";
 import { startOrigins } from "./origins.ts";
 import { prepareStatementTimes, profileRooms, timeStatements, type Share } from "./profile.ts";
-import { databaseCpuMs } from "./service.ts";
+import { databaseCpuMs } from "./processes.ts";
 
 /**
  * Everything but the encoder: queue, downloads, files, settles, with a copy of the input as the output. What is left is

@@ -1,4 +1,5 @@
 import { startOrigins } from "./origins.ts";
+import { cpuBetween, describeCpu } from "./processes.ts";
 import { withPressrun } from "./scenario.ts";
 
 /** The same catalogue twice: CPU of service, encoders and PostgreSQL for each. Its origin answers 304 to what it knows. */
@@ -15,12 +16,13 @@ await withPressrun(async (service) => {
     const urls = Array.from({ length: images }, (_, index) => origins.urlOf(index, name));
     const costs: number[] = [];
     for (const time of [1, 2, 3]) {
-      const before = service.cpuMs();
+      const before = service.cpu();
       const startedAt = performance.now();
       const { data } = await service.process(urls, { reused: time === 1 ? 0 : images });
-      costs.push(service.cpuMs() - before);
+      const cpu = cpuBetween(before, service.cpu(), images);
+      costs.push(cpu.all);
       console.log(
-        `${name}, ${images} images, upload ${time}: ${((performance.now() - startedAt) / 1_000).toFixed(1)} s, ${((costs.at(-1) ?? 0) / images).toFixed(2)} ms CPU an image, ${data.progress.reused} reused`,
+        `${name}, ${images} images, upload ${time}: ${((performance.now() - startedAt) / 1_000).toFixed(1)} s, ${cpu.all.toFixed(2)} ms CPU an image (${describeCpu(cpu)}), ${data.progress.reused} reused`,
       );
     }
     console.log(`  the first costs ${((costs[0] ?? 0) / (costs[1] ?? 1)).toFixed(1)} times the second`);

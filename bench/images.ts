@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createBareLoop, createDownloadLoop, createPressrun, type Contestant, type Round } from "./contestants.ts";
 import { printMachine } from "./machine.ts";
 import { startOrigins } from "./origins.ts";
+import { describeCpu, type Cpu } from "./processes.ts";
 
 /**
  * Images per second and CPU per image, end to end. `npm run bench -- ROUNDS` (5 unless told) beside loops in memory,
@@ -59,6 +60,12 @@ function print(size: (typeof SIZES)[number], bytes: number, rounds: Map<string, 
     console.log(
       `  ${name.padEnd(44)} ${rate.toFixed(1).padStart(7)} images/s  ${cpu.toFixed(2).padStart(7)} ms CPU/image  ${ratio(bare)} of bare  ${ratio(download)} of download`,
     );
+    const parts = list.flatMap(({ parts }) => parts ?? []);
+    const of = (pick: (part: Cpu) => number) => median(parts.map(pick));
+    if (parts.length > 0)
+      console.log(
+        `    of its CPU: ${describeCpu({ service: of((part) => part.service), encoders: of((part) => part.encoders), database: of((part) => part.database) })}`,
+      );
   }
 }
 

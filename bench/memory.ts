@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { startOrigins } from "./origins.ts";
+import { residentMb } from "./processes.ts";
 import { untilEnded, withPressrun } from "./scenario.ts";
-import { residentMb } from "./service.ts";
 
 /** Memory of the service and of its encoders over 20,000 images, and how it grows once it is warm. */
 const IMAGES = Number(process.argv[3] ?? 20_000);

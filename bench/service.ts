@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
@@ -9,6 +8,7 @@ import type { BatchEvent } from "../src/contract/event.ts";
 import type { BatchStatusView } from "../src/contract/status.ts";
 import type { Accepted } from "../src/contract/upload.ts";
 import { demandAllDone, demandNoneFailed } from "./demand-done.ts";
+import { cpuOf, encodersOf, type Cpu } from "./processes.ts";
 
 export type Running = {
   url: string;
@@ -19,8 +19,8 @@ export type Running = {
   process(urls: readonly string[], expected?: { reused: number }): Promise<BatchEvent>;
   /** How that batch stands; fails where one of its images failed, and at its end as process() does. */
   status(batch: Pick<Accepted, "statusUrl" | "images">, expected?: { reused: number }): Promise<BatchStatusView>;
-  /** CPU of the service, its encoders and its PostgreSQL until now, in ms. */
-  cpuMs(): number;
+  /** Until now. */
+  cpu(): Cpu;
   encoderPids(): number[];
   close(): Promise<void>;
 };
@@ -64,11 +64,8 @@ export async function startPressrun(dataDir: string, env: Record<string, string>
       else demandAllDone(status.progress, { images, reused });
       return status;
     },
-    cpuMs: () => cpuMsOf(pid, dataDir),
-    encoderPids: () =>
-      listProcesses()
-        .filter(({ parent, command }) => parent === pid && command.includes("encoder"))
-        .map((found) => found.pid),
+    cpu: () => cpuOf(pid, dataDir),
+    encoderPids: () => encodersOf(pid),
     async close() {
       child.kill("SIGTERM");
       await exited;
@@ -107,52 +104,4 @@ async function listeningUrl(child: ChildProcess): Promise<string> {
     if (url) return url;
   }
   throw new Error("Pressrun did not start");
-}
-
-const TICK_MS = 10;
-
-/**
- * CPU time of the service, its encoders and its PostgreSQL (whose processes name the data folder). Of those that
- * have ended, what their parent has waited for is counted in.
- */
-function cpuMsOf(pid: number, dataDir: string): number {
-  return familyMs(listProcesses(), pid) + databaseCpuMs(dataDir);
-}
-
-export function databaseCpuMs(dataDir: string): number {
-  const all = listProcesses();
-  return familyMs(
-    all,
-    all.find(({ command }) => command.includes(`${dataDir}/postgres`) && command.includes("listen_addresses"))?.pid ?? -1,
-  );
-}
-
-function familyMs(all: ReturnType<typeof listProcesses>, pid: number): number {
-  return all.filter((one) => one.pid === pid || one.parent === pid).reduce((sum, { ticks }) => sum + ticks * TICK_MS, 0);
-}
-
-function listProcesses(): { pid: number; parent: number; ticks: number; command: string }[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-        const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-        return [
-          {
-            pid: Number(name),
-            parent: Number(fields[1]),
-            ticks: fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0),
-            command: readFileSync(`/proc/${name}/cmdline`, "utf8"),
-          },
-        ];
-      } catch {
-        return [];
-      }
-    });
-}
-
-export function residentMb(pid: number): number {
-  const [, kb] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Number(kb ?? 0) / 1024;
 }
