@@ -4,6 +4,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Batch } from "../src/contract/batch.ts";
 import type { BatchEvent } from "../src/contract/event.ts";
 import type { BatchStatusView } from "../src/contract/status.ts";
 import type { Accepted } from "../src/contract/upload.ts";
@@ -19,11 +21,15 @@ export type Running = {
   process(urls: readonly string[], expected?: { reused: number }): Promise<BatchEvent>;
   /** How that batch stands; fails where one of its images failed, and at its end as process() does. */
   status(batch: Pick<Accepted, "statusUrl" | "images">, expected?: { reused: number }): Promise<BatchStatusView>;
+  /** Returns when it has ended. */
+  cancel(batch: Pick<Accepted, "requestId">): Promise<void>;
   /** Until now. */
   cpu(): Cpu;
   encoderPids(): number[];
   close(): Promise<void>;
 };
+
+const CANCEL_POLL_MS = 100;
 
 /** Pressrun as `npm start` runs it, in a process of its own, with its embedded PostgreSQL. */
 export async function startPressrun(dataDir: string, env: Record<string, string> = {}): Promise<Running> {
@@ -63,6 +69,15 @@ export async function startPressrun(dataDir: string, env: Record<string, string>
       if (status.finishedAt === null) demandNoneFailed(status.progress, { images });
       else demandAllDone(status.progress, { images, reused });
       return status;
+    },
+    async cancel({ requestId }) {
+      for (;;) {
+        const response = await fetch(`${url}/v1/batches/${requestId}/cancel`, { method: "POST" });
+        if (response.status !== 200) throw new Error(`the cancel was answered ${response.status}: ${await response.text()}`);
+        // Asked again it changes nothing.
+        if (((await response.json()) as Batch).finishedAt !== null) return;
+        await delay(CANCEL_POLL_MS);
+      }
     },
     cpu: () => cpuOf(pid, dataDir),
     encoderPids: () => encodersOf(pid),
