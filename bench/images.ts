@@ -7,16 +7,18 @@ import { startOrigins } from "./origins.ts";
 import { describeCpu, type Cpu } from "./processes.ts";
 
 /**
- * Images per second and CPU per image, end to end. `npm run bench -- ROUNDS` (5 unless told) beside loops in memory,
- * `npm run bench -- peers ROUNDS` beside what else one would put together.
+ * Images per second and CPU per image, end to end: `npm run bench -- [ROUNDS] [PHOTOS] [PICTURES]` beside loops in memory,
+ * `npm run bench -- peers …` beside what else one would put together. As many of 6 megapixels, and of 600x450, are in a round; 0 for none.
  */
 const hasPeers = process.argv[2] === "peers";
-const ROUNDS = Number(process.argv.slice(2).find((word) => /^\d+$/.test(word)) ?? 5);
 /** Rounds of some six seconds: what a batch costs beside its images should neither decide nor be left out. */
+const [ROUNDS = 5, PHOTOS = 150, PICTURES = 1_500] = process.argv.filter((word) => /^\d+$/.test(word)).map(Number);
 const SIZES = [
-  { name: "6 megapixels", width: 3000, height: 2000, images: 150 },
-  { name: "600x450", width: 600, height: 450, images: 1_500 },
-];
+  { name: "6 megapixels", width: 3000, height: 2000, images: PHOTOS },
+  { name: "600x450", width: 600, height: 450, images: PICTURES },
+].filter(({ images }) => images > 0);
+/** How many images BullMQ works at once. Which is best for it depends on the machine: its best one counts. */
+const BULLMQ_AT_ONCE = [4, 8, 16];
 
 printMachine(`${ROUNDS} rounds`);
 const dataDir = await mkdtemp(join(tmpdir(), "pressrun-bench-"));
@@ -28,10 +30,10 @@ try {
   await rm(dataDir, { recursive: true, force: true });
 }
 
-/** BullMQ with the concurrency that is best for it: tried, more does not help. */
 async function startPeers(): Promise<Contestant[]> {
   const { createBullmq, createSequentialLoop, createShellPipeline } = await import("./peers.ts");
-  return [await createBullmq(8), await createSequentialLoop(), await createShellPipeline()];
+  const queues = await Promise.all(BULLMQ_AT_ONCE.map(createBullmq));
+  return [...queues, await createSequentialLoop(), await createShellPipeline()];
 }
 
 async function compare(size: (typeof SIZES)[number]): Promise<void> {
