@@ -20,8 +20,10 @@ export function createDownloadLoop(): Contestant {
   return inProcess("download loop (fetch + sharp, in memory)", load);
 }
 
-async function load(url: string): Promise<ArrayBuffer> {
-  return (await fetch(url)).arrayBuffer();
+export async function load(url: string): Promise<ArrayBuffer> {
+  const response = await fetch(url);
+  if (response.status !== 200) throw new Error(`${url} answered ${response.status}`);
+  return response.arrayBuffer();
 }
 
 function inProcess(name: string, read: (url: string) => Promise<ArrayBuffer>): Contestant {

@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import axios from "axios";
 import { Queue, Worker } from "bullmq";
 import sharp from "sharp";
-import { measure, type Contestant } from "./contestants.ts";
+import { load, measure, type Contestant } from "./contestants.ts";
 
 /** What else one would put together: each keeps its outputs as files, as we do, and nothing more. */
 const CORES = availableParallelism();
@@ -26,7 +26,7 @@ export async function createSequentialLoop(): Promise<Contestant> {
       const startedAt = performance.now();
       for (const [index, url] of urls.entries()) {
         const input = join(folder, `${index}.jpg`);
-        await writeFile(input, Buffer.from(await (await fetch(url)).arrayBuffer()));
+        await writeFile(input, Buffer.from(await load(url)));
         await sharp(input)
           .jpeg({ quality: 50 })
           .toFile(join(folder, `${index}-out.jpg`));
