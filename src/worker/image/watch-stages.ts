@@ -5,8 +5,12 @@ import { createLineLoad, type Asked, type LineLoad } from "../../domain/load/lin
 import type { EncoderPool } from "../../image/pool/encoder-pool.ts";
 import type { Stages } from "./stages.ts";
 
-/** Images of a small batch go to the encoders before all others. Which images are claimed at all is decided by the tags. */
-const SMALL_FIRST = Infinity;
+/**
+ * Small batches have one turn at the encoders together, of so many images: one that begins is through in little more than its own time, and
+ * a stream of them leaves a large batch a fifth. Which images are claimed at all is decided by the tags.
+ */
+const SMALL_BATCHES = "small batches";
+const SMALL_WEIGHT = 4;
 
 /** The stages as their rooms give them. */
 export type GivenStages = Omit<Stages, "onFetched" | "encode"> & Pick<EncoderPool, "encode">;
@@ -54,9 +58,8 @@ export function watchStages(
   const inTurn = createFairTurns();
   const encode: Stages["encode"] = async (task, { signal, batchId, isOfSmallBatch }) => {
     if (encoders.idle > 0) window.onStarved();
-    const encoded = await (isOfSmallBatch
-      ? stages.encode(task, { signal, priority: SMALL_FIRST })
-      : inTurn(batchId, (turn) => stages.encode(task, { signal, priority: -turn })));
+    const inPool = (turn: number) => stages.encode(task, { signal, priority: -turn });
+    const encoded = await (isOfSmallBatch ? inTurn(SMALL_BATCHES, inPool, SMALL_WEIGHT) : inTurn(batchId, inPool));
     if (encoded.ok) window.onEncoded(encoded.value.encodeMs);
     return encoded;
   };

@@ -6,10 +6,10 @@ describe("turns at the encoders", () => {
   const startTurns = () => {
     const inTurn = createFairTurns();
     const waiting: { batchId: string; turn: number; end: () => void; fail: (error: Error) => void }[] = [];
-    const wait = (batchId: string, count: number) => {
+    const wait = (batchId: string, count: number, weight?: number) => {
       for (let index = 0; index < count; index += 1) {
         const { promise, resolve: end, reject: fail } = Promise.withResolvers<void>();
-        inTurn(batchId, (turn) => (waiting.push({ batchId, turn, end, fail }), promise)).catch(() => {});
+        inTurn(batchId, (turn) => (waiting.push({ batchId, turn, end, fail }), promise), weight).catch(() => {});
       }
     };
     const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -43,6 +43,15 @@ describe("turns at the encoders", () => {
     wait("next", 10);
     assert.equal(of(await serve(20), "next"), 10);
     assert.deepEqual(await serve(1), ["large"]);
+  });
+
+  test("what has more weight is served as many times more, from its first image on, and leaves others the rest", async () => {
+    const { wait, serve } = startTurns();
+    wait("large", 100);
+    await serve(10);
+    wait("heavy", 100, 4);
+    assert.deepEqual(await serve(3), ["heavy", "heavy", "heavy"]);
+    assert.equal(of(await serve(50), "large"), 10);
   });
 
   test("a batch that was away gets no turns for it", async () => {
