@@ -7,7 +7,7 @@ import type { Recipe } from "./recipe.ts";
  * must not be linked then, for as long as its origin says that nothing has changed. Together with a migration that says `truncate
  * known_source`, whose rows nobody finds any more.
  */
-const PICTURES = 3;
+const PICTURES = 4;
 
 /**
  * Returns the key of a URL under this recipe: 128 bits of SHA-256, as the uuid in which the database keeps it. A signed link has one key under

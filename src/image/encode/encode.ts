@@ -163,7 +163,8 @@ async function replaceByInput(
 ): Promise<number | null> {
   const { input } = task;
   const isSame = input.format === made.format && input.width === made.width && input.height === made.height;
-  if (!isSame || made.bytes < input.bytes - (input.metadataBytes ?? 0) || !isSimple(await openInput().metadata())) return null;
+  const isSmaller = input.metadataBytes !== undefined && made.bytes < input.bytes - input.metadataBytes;
+  if (!isSame || isSmaller || !isSimple(await openInput().metadata())) return null;
   const stripped = stripMetadata(await readFile(input.path), made.format, made.credits && exifOf(made.credits));
   if (stripped === null || stripped.length > made.bytes) return null;
   await writeFile(output.path, stripped);

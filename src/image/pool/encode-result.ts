@@ -27,7 +27,7 @@ const FEW_PIXELS = 2e6;
 export function outgrown({ width, height }: EncodeTask["input"], memoryBytesMax: number): StageResult<never> {
   const memory = `an encoder's ${Math.floor(memoryBytesMax / MIB)} MB`;
   if (width * height <= FEW_PIXELS)
-    return failed("corrupt_image", `The image has ${width}x${height} pixels, and still takes more memory than ${memory} to decode.`);
+    return failed("corrupt_image", `The image has ${width}x${height} pixels, and still takes more memory than ${memory} to read and draw.`);
   return failed(
     "too_many_pixels",
     `With so much grain or noise the image has more pixels than ${memory} hold. ` +
@@ -41,7 +41,7 @@ export function timedOut(limits: WatchLimits, of: { isDrawing: boolean }): Stage
   if (!of.isDrawing) return failed("encode_timed_out", `The image took longer than ${ms} ms to compress, twice.`);
   return failed(
     "encode_timed_out",
-    `The drawing took longer than ${ms / 1000} s to draw and compress. Give it fewer effects, or as a PNG.`,
+    `The drawing took longer than ${ms / 1000} s to draw and compress. Ask for a smaller width and height, or give it fewer effects, or as a PNG.`,
   );
 }
 

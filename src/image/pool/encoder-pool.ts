@@ -4,6 +4,7 @@ import { outgrown, resultOf, timedOut, type Encoded } from "./encode-result.ts";
 import type { EncodeTask } from "../encode/encode-task.ts";
 import { startEncoderProcess } from "./encoder-process.ts";
 import type { EncoderReply } from "./encoder.ts";
+import { isLarge, TaskQueue, type Task } from "./task-queue.ts";
 import { condemn, watchEncoders, type Watched, type WatchLimits } from "./watch-encoders.ts";
 
 export type EncoderPoolOptions = WatchLimits & {
@@ -13,16 +14,6 @@ export type EncoderPoolOptions = WatchLimits & {
   /** After how many tasks an encoder is replaced, so that what a library leaks stays small. */
   tasksMax: number;
   onLost(event: { pid: number; why: string }): void;
-};
-
-type Task = EncodeTask & {
-  priority: number;
-  crashes: number;
-  /** Where it is to be made: once it has outgrown an encoder in one that holds nothing of others, and then in the least memory. */
-  room: "any" | "fresh" | "thrifty";
-  /** Nobody waits for it any more. */
-  isAborted: boolean;
-  resolve(result: StageResult<Encoded>): void;
 };
 
 type Encoder = Watched & {
@@ -36,7 +27,6 @@ type Encoder = Watched & {
  * be out of reach for seconds, and better ones that come meanwhile would come after it.
  */
 const IN_PIPE_MAX = 2;
-const LARGE_PIXELS = 24e6;
 /** What waits behind one that takes longer than this, though it is not large, goes to an encoder that has nothing to do. */
 const LONG_MS = 500;
 /** One more try on a fresh encoder: the crash can have been another image's fault. */
@@ -51,9 +41,9 @@ const WORN = "worn";
 export class EncoderPool {
   readonly #options: EncoderPoolOptions;
   readonly #encoders = new Set<Encoder>();
+  readonly #queue = new TaskQueue();
   readonly #watch: { stop(): void };
   readonly #takingBack: NodeJS.Timeout;
-  #queue: Task[] = [];
   #lastId = 0;
   #isClosed = false;
   #diedAtStart = 0;
@@ -93,7 +83,7 @@ export class EncoderPool {
       signal.throwIfAborted();
       const onAbort = () => {
         waiting.isAborted = true;
-        this.#queue = this.#queue.filter((other) => other !== waiting);
+        this.#queue.remove(waiting);
         reject(signal.reason);
       };
       const settle = (result: StageResult<Encoded>) => {
@@ -102,8 +92,7 @@ export class EncoderPool {
       };
       const waiting: Task = { ...task, priority, crashes: 0, room: "any", isAborted: false, resolve: settle };
       signal.addEventListener("abort", onAbort, { once: true });
-      const before = this.#queue.findIndex((other) => other.priority < priority);
-      this.#queue.splice(before === -1 ? this.#queue.length : before, 0, waiting);
+      this.#queue.add(waiting);
       this.#assign();
     });
   }
@@ -145,7 +134,7 @@ export class EncoderPool {
       for (const encoder of this.#encoders) {
         if (encoder.tasks.size >= depth || encoder.verdict !== null || encoder.taken >= this.#options.tasksMax) continue;
         if ([...encoder.tasks.values()].some(isLarge)) continue;
-        const task = this.#queue.shift();
+        const task = this.#queue.takeBest();
         if (!task) return;
         this.#give(encoder, task);
       }
@@ -154,12 +143,12 @@ export class EncoderPool {
 
   /** Of as many as can begin at once; each comes only once its encoder has said that it has not begun it. */
   #takeBack(): void {
-    let { idle } = this;
-    for (const { tasks, startedAt, process } of this.#encoders) {
+    let idle = [...this.#encoders].filter(({ tasks, isReady, verdict }) => tasks.size === 0 && isReady && verdict === null).length;
+    for (const { tasks, startedAt, process: encoder } of this.#encoders) {
       const [, behind] = tasks.keys();
       if (idle === 0) return;
       if (behind === undefined || performance.now() - startedAt < LONG_MS) continue;
-      process.send({ handBack: behind });
+      encoder.send({ handBack: behind });
       idle -= 1;
     }
   }
@@ -168,7 +157,7 @@ export class EncoderPool {
     const task = encoder.tasks.get(id);
     encoder.tasks.delete(id);
     encoder.taken -= 1;
-    if (task && !task.isAborted) this.#queue.unshift(task);
+    if (task && !task.isAborted) this.#queue.addBack(task);
     this.#assign();
   }
 
@@ -196,6 +185,8 @@ export class EncoderPool {
     if ("kind" in reply && reply.kind === "worn") return condemn(encoder, WORN);
     const task = encoder.tasks.get(reply.id);
     encoder.tasks.delete(reply.id);
+    // It was done at the last moment: what waits behind it has done nothing wrong either.
+    if (encoder.verdict !== null) encoder.verdict = WORN;
     if (encoder.taken >= this.#options.tasksMax && encoder.tasks.size === 0) this.#retire(encoder);
     this.#assign();
     // An abort cannot reach into a running encoder: what it writes in the end goes at once.
@@ -216,9 +207,9 @@ export class EncoderPool {
     if (!isWorn) this.#options.onLost({ pid: encoder.process.pid, why: encoder.verdict ?? why });
     const [first, ...waiting] = encoder.tasks.values();
     // What waited in the pipe has done nothing: it goes back without losing a try.
-    this.#queue.unshift(...waiting.filter(({ isAborted }) => !isAborted));
+    for (const task of waiting) if (!task.isAborted) this.#queue.addBack(task);
     if (first && encoder.isReady && !isWorn) this.#giveAnotherTry(first, encoder);
-    else if (first && !first.isAborted) this.#queue.unshift(first);
+    else if (first && !first.isAborted) this.#queue.addBack(first);
     // One that dies before it is ready (sharp cannot be loaded, say) must not spin.
     this.#diedAtStart += encoder.isReady ? 0 : 1;
     if (this.#diedAtStart > 0) setTimeout(() => this.#start(), Math.min(RESTART_MS_MAX, RESTART_MS * this.#diedAtStart));
@@ -229,7 +220,7 @@ export class EncoderPool {
     if (task.isAborted) return discardOutputs(task);
     if (verdict === "memory") return this.#giveMoreRoom(task, { wasFresh: taken === tasks.size });
     const isLate = verdict === "deadline";
-    if ((task.crashes += 1) < CRASHES_MAX && !(isLate && isDrawing)) this.#queue.unshift(task);
+    if ((task.crashes += 1) < CRASHES_MAX && !(isLate && isDrawing)) this.#queue.addBack(task);
     else task.resolve(isLate ? timedOut(this.#options, { isDrawing }) : failed("encoder_crashed"));
   }
 
@@ -237,12 +228,8 @@ export class EncoderPool {
   #giveMoreRoom(task: Task, { wasFresh }: { wasFresh: boolean }): void {
     if (task.room === "thrifty") return task.resolve(outgrown(task.input, this.#options.memoryBytesMax));
     task.room = wasFresh ? "thrifty" : "fresh";
-    this.#queue.unshift(task);
+    this.#queue.addBack(task);
   }
-}
-
-function isLarge({ input: { width, height } }: Task): boolean {
-  return width * height >= LARGE_PIXELS;
 }
 
 function discardOutputs(task: Task): void {

@@ -361,6 +361,12 @@ describe("encoding", () => {
               assert.deepEqual([isKept, file.includes(secret), file.equals(bare)], [true, false, true]);
             }
           });
+      test("but for an Exif that takes more than what the output is larger by", async () => {
+        const long = { IFD0: { ImageDescription: "a secret place ".repeat(4_000) } };
+        const [bare, input] = [await small(picture()), await small(picture().withExif(long))];
+        const { isKept, file } = await keep(input);
+        assert.deepEqual([isKept, file.equals(bare)], [true, true]);
+      });
       test("but for an Exif that says that it is turned, which it is not", async () => {
         const input = await small(picture().withExif({ IFD0: { ...exif.IFD0, Orientation: "1" } }));
         // Exif 3.0, 4.6.2: the tag, its type, and how many numbers it has.

@@ -201,7 +201,7 @@ describe("the encoder pool", { timeout: 60_000 }, () => {
     clearInterval(stopping);
     assert.deepEqual(result.ok ? null : [result.failure.code, result.failure.detail], [
       "encode_timed_out",
-      "The drawing took longer than 0.3 s to draw and compress. Give it fewer effects, or as a PNG.",
+      "The drawing took longer than 0.3 s to draw and compress. Ask for a smaller width and height, or give it fewer effects, or as a PNG.",
     ]);
     assert.deepEqual(lost, ["deadline"]);
   });
