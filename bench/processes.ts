@@ -1,18 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { isEncoderOf, listProcesses, type Process } from "../test/support/processes.ts";
 
 /** CPU time in ms, by what it went into. */
 export type Cpu = { service: number; encoders: number; database: number };
-
-const TICK_MS = 10;
-
-type Process = {
-  pid: number;
-  parent: number;
-  ownMs: number;
-  /** Of its children that have ended, once it has waited for them. */
-  endedMs: number;
-  command: string;
-};
 
 /** CPU time of the service, its encoders and its PostgreSQL until now; of what it has started and has ended, encoders count. */
 export function cpuOf(pid: number, dataDir: string): Cpu {
@@ -28,12 +18,6 @@ export function cpuOf(pid: number, dataDir: string): Cpu {
 
 export function databaseCpuMs(dataDir: string): number {
   return databaseMs(listProcesses(), dataDir);
-}
-
-export function encodersOf(pid: number): number[] {
-  return listProcesses()
-    .filter((one) => isEncoderOf(pid, one))
-    .map((found) => found.pid);
 }
 
 /** What it took for each of so many images. */
@@ -60,10 +44,6 @@ export function residentMb(pid: number): number {
   return Number(kb ?? 0) / 1024;
 }
 
-function isEncoderOf(pid: number, { parent, command }: Process): boolean {
-  return parent === pid && command.includes("encoder");
-}
-
 /** Its processes name the data folder. The first is a child of the service, and the parent of the others. */
 function databaseMs(all: readonly Process[], dataDir: string): number {
   const first = all.find(({ command }) => command.includes(`${dataDir}/postgres`) && command.includes("listen_addresses"))?.pid ?? -1;
@@ -75,20 +55,4 @@ function databaseMs(all: readonly Process[], dataDir: string): number {
 
 function sum(all: readonly Process[], msOf: (one: Process) => number): number {
   return all.reduce((total, one) => total + msOf(one), 0);
-}
-
-function listProcesses(): Process[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-        const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-        const ms = (from: number) => TICK_MS * (Number(fields[from]) + Number(fields[from + 1]));
-        const command = readFileSync(`/proc/${name}/cmdline`, "utf8");
-        return [{ pid: Number(name), parent: Number(fields[1]), ownMs: ms(11), endedMs: ms(13), command }];
-      } catch {
-        return [];
-      }
-    });
 }

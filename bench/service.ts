@@ -10,7 +10,8 @@ import type { BatchEvent } from "../src/contract/event.ts";
 import type { BatchStatusView } from "../src/contract/status.ts";
 import type { Accepted } from "../src/contract/upload.ts";
 import { demandAllDone, demandNoneFailed } from "./demand-done.ts";
-import { cpuOf, encodersOf, type Cpu } from "./processes.ts";
+import { encodersOf } from "../test/support/processes.ts";
+import { cpuOf, type Cpu } from "./processes.ts";
 
 export type Running = {
   url: string;

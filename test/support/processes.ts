@@ -1,33 +1,47 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-type Listed = { pid: number; parent: number; command: string };
+const TICK_MS = 10;
+
+export type Process = {
+  pid: number;
+  parent: number;
+  /** CPU that it has used until now, its threads included. */
+  ownMs: number;
+  /** Of its children that have ended, once it has waited for them. */
+  endedMs: number;
+  command: string;
+};
 
 /** Every process that lives now, as /proc lists them. */
-function listProcesses(): Listed[] {
+export function listProcesses(): Process[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
         const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-        const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+        const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
         if (state === "Z") return [];
-        return [
-          { pid: Number(name), parent: Number(parent), command: readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ") },
-        ];
+        const ms = (from: number) => TICK_MS * (Number(fields[from]) + Number(fields[from + 1]));
+        const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ");
+        return [{ pid: Number(name), parent: Number(fields[0]), ownMs: ms(10), endedMs: ms(12), command }];
       } catch {
         return [];
       }
     });
 }
 
+export function isEncoderOf(pid: number, { parent, command }: Process): boolean {
+  return parent === pid && command.includes("encoder");
+}
+
 export function encodersOf(pid: number): number[] {
   return listProcesses()
-    .filter(({ parent, command }) => parent === pid && command.includes("encoder"))
+    .filter((one) => isEncoderOf(pid, one))
     .map((found) => found.pid);
 }
 
 /** Processes whose command line holds this text, such as a folder. */
-export function processesNaming(text: string): Listed[] {
+export function processesNaming(text: string): Process[] {
   return listProcesses().filter(({ command, pid }) => pid !== process.pid && command.includes(text));
 }
 
@@ -36,13 +50,10 @@ export function isAlive(pid: number): boolean {
   return listProcesses().some((found) => found.pid === pid);
 }
 
-const TICK_MS = 10;
-
-/** CPU that a process has used until now, its threads included. */
 export function cpuMsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  const found = listProcesses().find((one) => one.pid === pid);
+  if (!found) throw new Error(`process ${pid} is gone`);
+  return found.ownMs;
 }
 
 /** Paths below this folder that a process has open, one for each descriptor. */

@@ -85,14 +85,20 @@ function watchMemory(encoders: () => Iterable<Watched>, { memoryBytesMax }: Watc
     for (const encoder of encoders()) {
       const resident = encoder.isRunning ? encoder.process.residentBytes() : null;
       if (resident === null) continue;
-      const leftMs = (memoryBytesMax - resident) / GROWTH_BYTES_PER_MS;
-      if (leftMs < CLOSE_LOOK_MS) condemn(encoder, "memory");
-      else nextMs = Math.min(nextMs, leftMs);
+      const againMs = nextLookMs(resident, memoryBytesMax);
+      if (againMs === null) condemn(encoder, "memory");
+      else nextMs = Math.min(nextMs, againMs);
     }
     next = setTimeout(look, nextMs);
   };
   let next = setTimeout(look, MEMORY_WATCH_MS);
   return { stop: () => clearTimeout(next) };
+}
+
+/** When an encoder of so much memory has to be looked at again, in ms; null where it has to end. */
+export function nextLookMs(residentBytes: number, memoryBytesMax: number): number | null {
+  const leftMs = (memoryBytesMax - residentBytes) / GROWTH_BYTES_PER_MS;
+  return leftMs < CLOSE_LOOK_MS ? null : Math.min(MEMORY_WATCH_MS, leftMs);
 }
 
 export function deadlineMs({ taskMs, drawingMs = taskMs }: WatchLimits, { isDrawing }: Pick<Watched, "isDrawing">): number {

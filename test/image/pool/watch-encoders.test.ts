@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { watchEncoders, type Watched } from "../../../src/image/pool/watch-encoders.ts";
+import { nextLookMs, watchEncoders, type Watched } from "../../../src/image/pool/watch-encoders.ts";
 import { onCleanup } from "../../support/cleanup.ts";
 import { eventually } from "../../support/eventually.ts";
 
@@ -38,23 +38,14 @@ async function lifeOf(waits: (look: number) => Record<string, number>, drawingMs
   return lifeMs;
 }
 
-// With the timers in hand: how fast a real encoder grows, and how late a look comes on busy cores, is not for a test to choose. That real ones are
-// ended, and what becomes of their images, is in encoder-memory.test.ts and encoder-pool.test.ts.
-test("an encoder is ended before it passes its memory, as fast as any was seen to grow", ({ mock }) => {
-  mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+// That real encoders are ended, and what becomes of their images, is in encoder-memory.test.ts and encoder-pool.test.ts.
+test("an encoder is ended before it passes its memory, as fast as any was seen to grow", () => {
   const MIB = 1024 * 1024;
   let residentBytes = 100 * MIB;
-  let endedAt: number | undefined;
-  const encoder = startEncoder({ kill: () => (endedAt ??= residentBytes), residentBytes: () => residentBytes });
-  const watch = watchEncoders(() => [encoder], { taskMs: TASK_MS, memoryBytesMax: 512 * MIB });
-  onCleanup(() => watch.stop());
-  for (let ms = 0; ms < 1_000 && endedAt === undefined; ms += 1) {
-    residentBytes += 1.2 * MIB;
-    mock.timers.tick(1);
-  }
-  assert.equal(encoder.verdict, "memory");
-  assert.ok(endedAt !== undefined && endedAt < 512 * MIB, `${endedAt}`);
-  assert.ok(endedAt > 490 * MIB, `${endedAt}: it still had room`);
+  for (let ms = nextLookMs(residentBytes, 512 * MIB); ms !== null; ms = nextLookMs(residentBytes, 512 * MIB))
+    residentBytes += 1.2 * MIB * ms;
+  assert.ok(residentBytes < 512 * MIB, `${residentBytes}`);
+  assert.ok(residentBytes > 490 * MIB, `${residentBytes}: it still had room`);
 });
 
 describe("an encoder at its task's deadline", { timeout: 60_000 }, () => {
