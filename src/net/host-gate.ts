@@ -20,6 +20,8 @@ type HostGate = {
   /** An answer began to come `ms` after it was asked for. */
   onAnswer(host: string, ms: number): void;
   onSlowDown(host: string): void;
+  /** Whether the one that was asked for last came sooner than the host bears. */
+  cameTooSoon(host: string): boolean;
   /** Whether a host that asks for patience need only be asked for less at once, or less soon, which it is from now on: it gives others. */
   onRefused(host: string): boolean;
   onLate(host: string): void;
@@ -132,7 +134,7 @@ function watchWaiting(hosts: ReadonlyMap<string, Host>, turnsAway: boolean, now:
 function tellersOf(
   hosts: ReadonlyMap<string, Host>,
   now: () => number,
-): Pick<HostGate, "onAnswer" | "onSlowDown" | "onRefused" | "onLate" | "onSuccess"> {
+): Pick<HostGate, "onAnswer" | "onSlowDown" | "cameTooSoon" | "onRefused" | "onLate" | "onSuccess"> {
   return {
     onAnswer(host, ms) {
       const known = hosts.get(host);
@@ -140,6 +142,7 @@ function tellersOf(
       known?.pace.onAnswer(ms);
     },
     onSlowDown: (host) => hosts.get(host)?.limit.onSlowDown(),
+    cameTooSoon: (host) => hosts.get(host)?.pace.isTooSoon === true,
     onRefused: (host) => hosts.get(host)?.pace.onRefused(now()) === true,
     onLate: (host) => hosts.get(host)?.limit.onLate(now()),
     onSuccess(host) {
@@ -164,6 +167,7 @@ export function watchForGate(gate: HostGate, hosts: HostWatch): HostWatch {
       hosts.onSuccess(host);
     },
     onFailure(host, failure) {
+      if (isRefusal(failure) && gate.cameTooSoon(host)) failure.isTooSoon = true;
       const isOfOneImage = hosts.isOfOneImage(host, failure);
       if (!isOfOneImage && isRefusal(failure) && gate.onRefused(host)) failure.isPaced = true;
       // It will be asked at once without the condition, and how that ends says how the host is. One connection too many it may be all the same.

@@ -20,6 +20,8 @@ export type StageFailure = {
   isRefusedAgain?: boolean;
   /** Its host, which asked for patience and gives others, is asked for less at once, or less soon, from then on. */
   isPaced?: boolean;
+  /** Its host asked for patience since it came sooner after another than that host bears: nothing is wrong with the image. */
+  isTooSoon?: boolean;
   /** Nothing is wrong with the image: no further file or connection could be opened for it, as `error` says. */
   lack?: { of: "files" | "ports"; error: Error };
   /** Nor is it here: no bytes or inodes are left for its files, or a quota of them is used up. */

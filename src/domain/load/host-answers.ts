@@ -36,7 +36,7 @@ type HostAnswers = {
   whatBusyMeans(host: string, nowMs: number): BusyMeaning;
 };
 
-type Refusal = Pick<StageFailure, "code" | "isRefusedAgain">;
+type Refusal = Pick<StageFailure, "code" | "isRefusedAgain" | "isTooSoon">;
 
 /** So long after its last answer a host still counts as one that gives. Its strikes begin so much later where it is down. */
 export const GIVING_MS = 60_000;
@@ -97,9 +97,9 @@ export function createHostAnswers(): HostAnswers {
       answers.askedShare += (1 - answers.askedShare) * (isRefusedAgain === true ? AGAIN_WEIGHT : NEW_ASKED_WEIGHT);
       if (isOfOne && isRefusedAgain === true && code !== "rate_limited") answers.refusesSinglesUntilMs = nowMs + SINGLES_MS;
     },
-    isOfOneImage(host, { code, isRefusedAgain }, nowMs, pausedMs) {
+    isOfOneImage(host, { code, isRefusedAgain, isTooSoon }, nowMs, pausedMs) {
       const { gaveAtMs, askedShare, refusesSinglesUntilMs } = of(host);
-      if (nowMs - pausedMs - gaveAtMs > GIVING_MS || askedShare > BUSY_SHARE_MAX) return false;
+      if (isTooSoon === true || nowMs - pausedMs - gaveAtMs > GIVING_MS || askedShare > BUSY_SHARE_MAX) return false;
       if (isRefusedAgain === true) return true;
       return code !== "rate_limited" && askedShare <= SINGLES_SHARE_MAX && nowMs < refusesSinglesUntilMs;
     },

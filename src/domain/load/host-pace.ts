@@ -10,6 +10,8 @@ export type HostPace = {
   onAnswer(ms: number): void;
   /** The host has given a whole answer. */
   onSuccess(now: number): void;
+  /** The last turn came sooner after what the host gave last than all that it gave lately: were it refused, that would say nothing of the image. */
+  readonly isTooSoon: boolean;
   /** It asks for patience. Whether it need only be asked for less: it gave others a moment ago. */
   onRefused(now: number): boolean;
 };
@@ -67,6 +69,9 @@ export function createHostPace(): HostPace {
       wasAlone = isAlone;
       return at - now;
     },
+    get isTooSoon() {
+      return wasAlone && given.length >= GIVEN_MIN && turnAt - givenTurnAt < SOONER * Math.min(...given);
+    },
     onAnswer: answers.add,
     onSuccess(now) {
       gaveAt = now;
@@ -83,9 +88,8 @@ export function createHostPace(): HostPace {
       const gives = now - gaveAt <= Math.max(GIVING_MS, GIVING_TURNS * gapMs);
       if (!wasAlone) return gives;
       const sinceGivenMs = turnAt - givenTurnAt;
-      const boreMs = Math.min(...given);
-      if (gives && given.length >= GIVEN_MIN && sinceGivenMs < SOONER * boreMs)
-        gapMs = Math.min(SLOWER * boreMs, REFUSED * Math.max(sinceGivenMs, FIRST_GAP_MS_MIN), GAP_MS_MAX);
+      if (gives && this.isTooSoon)
+        gapMs = Math.min(SLOWER * Math.min(...given), REFUSED * Math.max(sinceGivenMs, FIRST_GAP_MS_MIN), GAP_MS_MAX);
       const firstMs = AGAIN * (gapMs || Math.min(Math.max(sinceGivenMs, FIRST_GAP_MS_MIN), FIRST_GAP_MS_MAX));
       againMs = gives ? Math.min(againMs > 0 ? 2 * againMs : firstMs, GAP_MS_MAX) : 0;
       return gives;

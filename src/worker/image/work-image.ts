@@ -170,12 +170,14 @@ function waitAsAsked(hosts: WorkDeps["hosts"], claim: Claim, image: SourcedImage
   if (waitedMs > did.patienceMs) return null;
   const isBusy = whatHostDid(failure).kind === "busy";
   if (isBusy && !wasRefused(claim)) hosts.onFirstBusy(host, failure, batch);
-  // It may be the one image that its host answers so: others go on, and it is not asked for as often.
-  const mayBeAlone = isBusy || (failure.isRefusedAgain === true && !hosts.isPaused(host, batch));
+  // It may be the one image that its host answers so: others go on, and it is not asked for as often. Not one that only came too soon.
+  const isTooSoon = failure.isTooSoon === true;
+  const mayBeAlone = !isTooSoon && (isBusy || (failure.isRefusedAgain === true && !hosts.isPaused(host, batch)));
+  const askedMs = isTooSoon && !failure.retryAfterMs ? 0 : did.pauseMs;
   // Where a redirect led to the host that asked, the image's own host is not paused.
   const met = hosts.meet(host, triesOf(claim, image), batch) ?? { kind: "release", delayMs: 0 };
   if (met.kind !== "release") return met;
-  return { ...met, delayMs: Math.max(met.delayMs, did.pauseMs, mayBeAlone ? busyDelayMs(waitedMs) : 0), askedSince };
+  return { ...met, delayMs: Math.max(met.delayMs, askedMs, mayBeAlone ? busyDelayMs(waitedMs) : 0), askedSince };
 }
 
 function triesOf(claim: Claim, { attempts }: SourcedImage): Tries {

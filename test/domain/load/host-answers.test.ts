@@ -85,6 +85,10 @@ describe("a refusal that asks for patience", () => {
     }
   });
 
+  test("is not for one image, however often that was refused, where it came sooner than its host bears", () => {
+    for (const refusal of [SAID, LIMITED]) assert.equal(giving(1).isOfOneImage(HOST, { ...again(refusal), isTooSoon: true }, 0, 0), false);
+  });
+
   test("is for the host again a minute after that gave its last, the time of its pauses not counted", () => {
     const answers = giving(1);
     for (const [nowMs, pausedMs, isOfOne] of [

@@ -121,6 +121,21 @@ describe("the pace of a host", () => {
     assert.equal(pace.gapMs, 0);
   });
 
+  test("tells what comes sooner than all that the host gave lately, of those that were asked for alone", () => {
+    const pace = createHostPace();
+    const isTooSoon = (at: number, isAlone = true) => {
+      pace.takeTurn(at, isAlone);
+      return pace.isTooSoon;
+    };
+    assert.equal(isTooSoon(0), false, "nothing is known of it");
+    for (const at of [1_000, 1_100, 1_210, 1_320]) {
+      pace.takeTurn(at, true);
+      pace.onSuccess(at);
+    }
+    assert.deepEqual([isTooSoon(1_400), isTooSoon(1_418), isTooSoon(1_420)], [true, true, false]);
+    assert.equal(isTooSoon(1_400, false), false);
+  });
+
   test("is none of those that were asked for at once, which are one too many together, not too soon", () => {
     const pace = createHostPace();
     for (let index = 0; index < 32; index += 1) assert.equal(pace.takeTurn(1_000, false), 0);
