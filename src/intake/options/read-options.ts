@@ -50,10 +50,9 @@ function checkFields<Schema extends typeof UploadOptions | typeof PreflightOptio
   const options: unknown = { ...Object.fromEntries(single), ...readMetadata(metadata, given["keepMetadata"]) };
   if (!Check(schema, options)) {
     const faults = wordFaults(schema, options, ALSO_TAKEN).map(rewordSecretFault(given["webhookSecret"]));
-    throw new OptionFaults([
-      ...doubled,
-      ...faults.map(({ field, message }) => ({ field: Object.hasOwn(names, field) ? (names[field] ?? field) : field, message })),
-    ]);
+    const written = (field: string) => (Object.hasOwn(names, field) ? (names[field] ?? field) : field);
+    const nameOf = (field: string) => written(field === "keepMetadata" && !Object.hasOwn(given, field) ? "metadata" : field);
+    throw new OptionFaults([...doubled, ...faults.map(({ field, message }) => ({ field: nameOf(field), message }))]);
   }
   const more = [...doubled, ...findFaults(options), ...(layout === null ? [] : findColumnFaults(options))];
   if (more.length > 0) throw new OptionFaults(more);

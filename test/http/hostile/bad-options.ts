@@ -27,7 +27,7 @@ const QUERIES: [name: string, query: string, field: string, says: RegExp][] = [
   ["a background in words", "background=red", "background", /text such as "#ffffff" .+, got "red"\./],
   ["a text of 3,000 characters", `fit=${"x".repeat(3_000)}`, "fit", /inside.+, got text of 3000 characters\./],
   ["metadata of images that is none", "metadata=exif", "metadata", /an object such as .+, or one of none, icc, copyright .+got "exif"/],
-  ["two words for metadata of images", "metadata=icc&metadata=copyright", "keepMetadata", /one of none.+2 at once: \["icc","copyright"\]/],
+  ["two words for metadata of images", "metadata=icc&metadata=copyright", "metadata", /one of none.+2 at once: \["icc","copyright"\]/],
   ["metadata of images under both names", "metadata=icc&keepMetadata=none", "keepMetadata", /one of none.+2 at once: \["icc","none"\]/],
   ["metadata twice", "metadata={}&metadata={}", "metadata", /an object.+2 at once/],
   ["metadata that is no object", "metadata=[1]", "metadata", /object/],
