@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +21,7 @@ const SIZES = [
 /** How many images BullMQ works at once. Which is best for it depends on the machine: its best one counts. */
 const BULLMQ_AT_ONCE = [4, 8, 16];
 
+if (hasPeers) requirePrograms(["redis-server", "curl", "vips", "xargs"]);
 printMachine(`${ROUNDS} rounds`);
 const dataDir = await mkdtemp(join(tmpdir(), "pressrun-bench-"));
 const lasting: Contestant[] = [await createPressrun(dataDir), ...(hasPeers ? await startPeers() : [])];
@@ -28,6 +30,13 @@ try {
 } finally {
   for (const contestant of lasting) await contestant.close();
   await rm(dataDir, { recursive: true, force: true });
+}
+
+function requirePrograms(names: string[]): void {
+  const missing = names.filter((name) => spawnSync(name, ["--version"], { stdio: "ignore" }).error !== undefined);
+  if (missing.length === 0) return;
+  console.error(`The peers need ${missing.join(", ")}: \`apt-get install redis-server curl libvips-tools findutils\` on Debian.`);
+  process.exit(2);
 }
 
 async function startPeers(): Promise<Contestant[]> {
