@@ -1,122 +1,29 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import sharp, { type Sharp } from "sharp";
-import { encoderBytes } from "../../../src/domain/image/decode-cost.ts";
+import sharp from "sharp";
 import { PRESETS, type Recipe } from "../../../src/domain/image/recipe.ts";
-import type { Encoded } from "../../../src/image/pool/encode-result.ts";
-import { EncoderPool } from "../../../src/image/pool/encoder-pool.ts";
-import { decodeFacts } from "../../../src/image/encode/fit-memory.ts";
-import { inspectImage } from "../../../src/image/inspect.ts";
 import { makeSamplePhoto } from "../../../src/image/sample-photo.ts";
-import type { StageResult } from "../../../src/domain/image/stage-result.ts";
+import { startPool } from "../../support/encoder-pool.ts";
 import { createTestFolder } from "../../support/folder.ts";
+import { encodeMeasured, MIB } from "../../support/measured-encoder.ts";
 
-const MIB = 1024 * 1024;
 const never = new AbortController().signal;
 
 describe("an encoder's memory", { timeout: 180_000 }, () => {
   let folder: string;
-  let photo: string;
   let camera: string;
   before(async () => {
     folder = await createTestFolder();
-    photo = join(folder, "photo.jpg");
     camera = join(folder, "camera.jpg");
-    await writeFile(photo, await makeSamplePhoto({ width: 2400, height: 1800, seed: 1, format: "jpeg" }));
     await writeFile(camera, await makeSamplePhoto({ width: 6000, height: 4000, seed: 1, format: "jpeg" }));
   });
 
-  const openPool = (memoryBytesMax: number, tasksMax: number) => {
-    const lost: string[] = [];
-    const onLost = ({ why }: { why: string }) => void lost.push(why);
-    return { pool: new EncoderPool({ size: 1, pixelsMax: 1e8, allowSvg: false, taskMs: 60_000, memoryBytesMax, tasksMax, onLost }), lost };
-  };
-
-  /** One image in an encoder of its own, and the most that it had in memory. */
-  const encode = async (
-    path: string,
-    recipe: Partial<Recipe>,
-    memoryBytesMax = 4_096 * MIB,
-    outputPath = join(folder, "out"),
-  ): Promise<{ result: StageResult<Encoded>; peak: number; lost: string[]; task: Parameters<typeof decodeFacts>[1] }> => {
-    const inspected = await inspectImage(
-      { head: Buffer.from((await readFile(path)).subarray(0, 16_384)), path, bytes: (await stat(path)).size },
-      { pixelsMax: 1e8, allowSvg: false },
-    );
-    assert.ok(inspected.ok, JSON.stringify(inspected));
-    const task = {
-      input: { ...inspected.value, path, bytes: (await stat(path)).size },
-      outputs: [{ ...PRESETS.seed, ...recipe, name: "main", path: outputPath }],
-    };
-    const { pool, lost } = openPool(memoryBytesMax, 9);
-    try {
-      const result = await pool.encode(task, { signal: never, priority: 0 });
-      const status = await readFile(`/proc/${pool.pids[0]}/status`, "utf8");
-      return { result, peak: Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024, lost, task };
-    } finally {
-      await pool.close();
-    }
-  };
-
-  describe("is no more than was estimated, and not far less", () => {
-    let made = 0;
-    /** Once for all outputs: an AVIF takes longer to make than to read. */
-    const make = (change: (image: Sharp) => Sharp) => {
-      let path: Promise<string> | undefined;
-      return () => (path ??= write(change));
-    };
-    const write = async (change: (image: Sharp) => Sharp) => {
-      made += 1;
-      const path = join(folder, `in-${made}`);
-      await change(sharp(photo)).toFile(path);
-      return path;
-    };
-    const inputs: Record<string, () => Promise<string>> = {
-      JPEG: async () => photo,
-      "turned JPEG": make((image) => image.withMetadata({ orientation: 6 }).jpeg()),
-      "progressive JPEG": make((image) => image.jpeg({ progressive: true, chromaSubsampling: "4:4:4" })),
-      PNG: make((image) => image.ensureAlpha(0.5).png({ compressionLevel: 1 })),
-      "interlaced PNG of 16 bits": make((image) =>
-        image.ensureAlpha(0.5).toColourspace("rgb16").png({ compressionLevel: 1, progressive: true }),
-      ),
-      "turned WebP": make((image) => image.withMetadata({ orientation: 8 }).webp({ effort: 0 })),
-      AVIF: make((image) => image.avif({ effort: 0 })),
-      "AVIF of 10 bits": make((image) => image.toColourspace("rgb16").avif({ effort: 0, bitdepth: 10 })),
-      "tiled TIFF": make((image) => image.tiff({ compression: "lzw", tile: true, tileWidth: 1024, tileHeight: 1024 })),
-    };
-    const outputs: Record<string, Partial<Recipe>> = {
-      JPEG: {},
-      "a box": { width: 1600, height: 1600, format: "webp" },
-      WebP: { format: "webp", effort: "fast" },
-      PNG: { format: "png", effort: "fast" },
-      AVIF: { format: "avif", effort: "fast" },
-    };
-    for (const [from, makeInput] of Object.entries(inputs)) {
-      for (const [to, recipe] of Object.entries(outputs)) {
-        test(`for ${from} to ${to}`, async () => {
-          const { result, peak, task } = await encode(await makeInput(), recipe);
-          assert.ok(result.ok, JSON.stringify(result));
-          const [made] = result.value.outputs;
-          assert.ok(made);
-          const facts = decodeFacts(await sharp(task.input.path).metadata(), task);
-          const estimate = encoderBytes(facts, {
-            format: made.format,
-            effort: recipe.effort ?? "balanced",
-            quality: 50,
-            width: made.width,
-            height: made.height,
-            isThrifty: false,
-          });
-          assert.ok(peak <= estimate, `${Math.round(peak / MIB)} MB instead of ${Math.round(estimate / MIB)}`);
-          assert.ok(peak >= estimate * 0.5, `${Math.round(peak / MIB)} MB of ${Math.round(estimate / MIB)}`);
-        });
-      }
-    }
-  });
+  const encode = (path: string, recipe: Partial<Recipe>, memoryBytesMax?: number, outputPath = join(folder, "out")) =>
+    encodeMeasured(path, outputPath, recipe, memoryBytesMax);
 
   describe("of 512 MB", () => {
     for (const orientation of [1, 6]) {
@@ -214,7 +121,7 @@ describe("an encoder's memory", { timeout: 180_000 }, () => {
   });
 
   test("that earlier images have worn does not cost a later one a try", async () => {
-    const { pool, lost } = openPool(280 * MIB, 1_000);
+    const { pool, lost } = startPool({ taskMs: 60_000, memoryBytesMax: 280 * MIB });
     try {
       const outputs = [{ ...PRESETS.seed, name: "main", path: join(folder, "worn") }];
       const [first] = pool.pids;
