@@ -73,7 +73,8 @@ export function createDownloader(options: DownloaderOptions): Downloader {
       const own = asker === undefined ? context : (contexts.get(asker) ?? contextFor(asker));
       const url = new URL(order.url);
       let leave = () => {};
-      let isUnderWay = false;
+      /** The host of the order's own URL, once it has led to another. */
+      let ledBy: string | undefined;
       // Nobody holds a place at one host while he waits at another: two that redirect to each other would wait for ever.
       const moveTo = async ({ host, hostname }: URL) => {
         leave();
@@ -83,9 +84,10 @@ export function createDownloader(options: DownloaderOptions): Downloader {
           return guard.meetName(hostname, order.signal);
         };
         // Nor is who was redirected turned away: the host before would be asked again.
-        const isPatient = isUnderWay || order.isAgain === true;
-        isUnderWay = true;
-        leave = await gate.enter(host, order.signal, { prepare, batchId: asker?.batchId, isPatient });
+        const isPatient = ledBy !== undefined || order.isAgain === true;
+        const options = { prepare, batchId: asker?.batchId, isPatient, ledBy };
+        ledBy ??= host;
+        leave = await gate.enter(host, order.signal, options);
       };
       let isWhole = false;
       try {

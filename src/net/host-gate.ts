@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { forgetOldest } from "../domain/forget-oldest.ts";
+import { forgetOldest, putLast } from "../domain/forget-oldest.ts";
 import { createGate, type Gate } from "../domain/load/gate.ts";
 import { createHostLimit, type HostLimit } from "../domain/load/host-limit.ts";
 import { createHostCrowd, type HostCrowd } from "../domain/load/host-crowd.ts";
@@ -14,7 +14,7 @@ type HostGate = {
   /**
    * Resolves when there is room, with what is to be called once, at the end. Rejects with the signal's reason. With room at its host, what
    * `prepare` gives is waited for, and rejects it too. Batches that wait take turns. Where so many wait that hosts which are slow keep back
-   * others, it rejects with HostCrowded, if the gate turns away and who waits is not patient.
+   * others, it rejects with HostCrowded, if the gate turns away and who waits is not patient: at such a host, and at one that leads to it.
    */
   enter(host: string, signal: AbortSignal, options?: EnterOptions): Promise<() => void>;
   /** An answer began to come `ms` after it was asked for. */
@@ -28,8 +28,13 @@ type HostGate = {
   onSuccess(host: string): void;
 };
 
-/** `isPatient`: it waits for however long that takes. */
-type EnterOptions = { prepare?: () => Promise<unknown> | null; batchId?: string | undefined; isPatient?: boolean };
+/** `isPatient`: it waits for however long that takes. `ledBy`: the host that has led here. */
+type EnterOptions = {
+  prepare?: () => Promise<unknown> | null;
+  batchId?: string | undefined;
+  isPatient?: boolean;
+  ledBy?: string | undefined;
+};
 
 /** `now`: milliseconds of a clock that only goes forward. */
 type GateOptions = { max: number; perHostMax: number; turnsAway?: boolean; now?: () => number };
@@ -74,12 +79,13 @@ export function createHostGate({ max, perHostMax, turnsAway = false, now = () =>
     get waiting() {
       return line.count;
     },
-    async enter(host, signal, { prepare = () => null, batchId, isPatient = false } = {}) {
+    async enter(host, signal, { prepare = () => null, batchId, isPatient = false, ledBy } = {}) {
       signal.throwIfAborted();
+      if (!isPatient) line.demandWayOn(host);
       const { gate: own, limit, pace, crowd } = findHost(host);
       if (own.inside === 0) crowd.onBegin(now());
       const turn = own.enter(signal, batchId, isPatient);
-      if (line.isLong && own.waiting > crowd.mayWait(now())) own.turnAway(1, () => new HostCrowded(crowd.returnMs(now())));
+      line.onCome(host, ledBy);
       await line.wait(turn);
       try {
         const turnMs = pace.takeTurn(now(), limit.value < 2);
@@ -108,18 +114,32 @@ function watchWaiting(hosts: ReadonlyMap<string, Host>, turnsAway: boolean, now:
   let count = 0;
   let timer: NodeJS.Timeout | null = null;
   const isLong = () => turnsAway && count > WAITING_MAX;
+  /** The hosts whose images were led to one that is crowded, and which that is. */
+  const leads = new Map<string, string>();
+  const tooMany = ({ gate, crowd }: Host) => gate.waiting - crowd.mayWait(now());
+  const crowdedError = ({ crowd }: Host) => new HostCrowded(crowd.returnMs(now()));
   const look = () => {
     timer = count > 0 ? setTimeout(look, LOOK_MS).unref() : null;
     if (!isLong()) return;
-    for (const { gate, crowd } of hosts.values())
-      gate.turnAway(gate.waiting - crowd.mayWait(now()), () => new HostCrowded(crowd.returnMs(now())));
+    for (const host of hosts.values()) host.gate.turnAway(tooMany(host), () => crowdedError(host));
   };
   return {
     get count() {
       return count;
     },
-    get isLong() {
-      return isLong();
+    /** Where a host leads to one that is crowded, its images would only wait there. */
+    demandWayOn(name: string) {
+      if (leads.size === 0) return;
+      const next = hosts.get(leads.get(name) ?? "");
+      if (next !== undefined && isLong() && tooMany(next) > 0) throw crowdedError(next);
+      leads.delete(name);
+    },
+    /** One has come to a host: to wait there, if need be. */
+    onCome(name: string, ledBy: string | undefined) {
+      const host = isLong() ? hosts.get(name) : undefined;
+      if (host === undefined || tooMany(host) <= 0) return;
+      if (ledBy !== undefined && ledBy !== name) putLast(leads, ledBy, name, REMEMBERED_MAX);
+      host.gate.turnAway(1, () => crowdedError(host));
     },
     async wait(turn: Promise<unknown> | null): Promise<void> {
       if (turn === null) return;

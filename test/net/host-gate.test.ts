@@ -129,6 +129,29 @@ describe("the gate of hosts", () => {
     assert.ok(crowded.every(({ delayMs }) => delayMs >= 2_500 && delayMs <= 30_000));
   });
 
+  test("turns away who would be led to such a host, until that has room for more", async () => {
+    let clock = 0;
+    const gate = createHostGate({ max: 1_000, perHostMax: 32, turnsAway: true, now: () => clock });
+    const inside: (() => void)[] = [];
+    const waiters = Array.from({ length: 600 }, () =>
+      gate.enter("slow.example", never, { isPatient: true, ledBy: "lead.example" }).then((leave) => void inside.push(leave)),
+    );
+    await setImmediate();
+    clock += 5_000;
+    inside.shift()?.();
+    await setImmediate();
+    void gate.enter("slow.example", never, { isPatient: true, ledBy: "lead.example" });
+    await assert.rejects(gate.enter("lead.example", never), HostCrowded);
+    (await gate.enter("lead.example", never, { isPatient: true }))();
+    (await gate.enter("other.example", never))();
+    for (let left = 0; left < 600; left += 1) {
+      inside.shift()?.();
+      await setImmediate();
+    }
+    await Promise.all(waiters);
+    (await gate.enter("lead.example", never))();
+  });
+
   test("asks a host that refuses what comes too soon for one at a time and less soon, also once it has been at rest", async () => {
     const gate = createHostGate({ max: 100, perHostMax: 1 });
     const refused = async () => {
