@@ -20,10 +20,24 @@ type HoldOptions = { url: string; onLost: () => void };
 
 /** Takes the session advisory lock that says "this process serves this DATA_DIR", or resolves null when another process holds it. */
 export async function takeOwnership(options: HoldOptions): Promise<Ownership | null> {
+  /** That of ours which has the lock, or had it until its connection broke. */
+  let session: number | null = null;
   return holdLock(options, async (client) => {
-    const { rows } = await client.query<{ locked: boolean }>("select pg_try_advisory_lock($1) as locked", [OWNER_LOCK]);
-    return rows[0]?.locked === true;
+    const { rows } = await client.query<{ locked: boolean; session: number }>(TRY_OWNER_LOCK, [OWNER_LOCK]);
+    const [found] = rows;
+    if (found?.locked === true) session = found.session;
+    else if (session !== null && !(await isOwnedBesides(client, session)))
+      throw new Error("our earlier session has yet to let go of the lock");
+    return found?.locked === true;
   });
+}
+
+const TRY_OWNER_LOCK = "select pg_try_advisory_lock($1) as locked, pg_backend_pid() as session";
+
+/** PostgreSQL tells a client that its session ends before the session lets go of its locks. */
+async function isOwnedBesides(client: pg.Client, session: number): Promise<boolean> {
+  const { rows } = await client.query(`select from pg_locks where ${IS_OWNER_LOCK} and pid <> $1`, [session]);
+  return rows.length > 0;
 }
 
 /**
@@ -57,14 +71,15 @@ export async function isFolderShared(db: Executor): Promise<boolean> {
 }
 
 /**
- * In SQL, whether a process serves this database: the owner of an embedded one, or one that shares it and has its files in a folder.
- * `objsubid = 1` are the locks of one number, whose halves are in two columns, `objsubid = 2` those of two numbers.
+ * In SQL, a lock of this database that somebody has. `objsubid = 1` are those of one number, whose halves are in two columns, `objsubid = 2`
+ * those of two numbers.
  */
+const IS_LOCK_HERE = "locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())";
+const IS_OWNER_LOCK = `${IS_LOCK_HERE} and objsubid = 1 and (classid::int8 << 32) | objid::int8 = ${OWNER_LOCK}`;
+
+/** In SQL, whether a process serves this database: the owner of an embedded one, or one that shares it and has its files in a folder. */
 export const IS_SERVED = `exists (
-  select from pg_locks
-  where locktype = 'advisory' and granted
-    and database = (select oid from pg_database where datname = current_database())
-    and (objsubid = 1 and (classid::int8 << 32) | objid::int8 = ${OWNER_LOCK} or objsubid = 2 and classid = ${FOLDER_LOCK_CLASS}))`;
+  select from pg_locks where ${IS_OWNER_LOCK} or ${IS_LOCK_HERE} and objsubid = 2 and classid = ${FOLDER_LOCK_CLASS})`;
 
 /** 31 bits of the id, since the two numbers of a lock are signed and have 32. */
 function lockKeyOf(folderId: string): number {
@@ -72,10 +87,7 @@ function lockKeyOf(folderId: string): number {
 }
 
 const HELD_FOLDERS = `
-  select distinct objid::int4 as key from pg_locks
-  where locktype = 'advisory' and objsubid = 2 and granted
-    and database = (select oid from pg_database where datname = current_database())
-    and classid = $1::int4::oid`;
+  select distinct objid::int4 as key from pg_locks where ${IS_LOCK_HERE} and objsubid = 2 and classid = $1::int4::oid`;
 
 /**
  * A lock is lost with its connection, and is taken again at once on a new one. Where another process was faster, `onLost` is
