@@ -58,6 +58,7 @@ export function createHostPace(): HostPace {
   let givenTurnAt = -Infinity;
   const given: number[] = [];
   let inARow = 0;
+  const isTooSoon = () => wasAlone && given.length >= GIVEN_MIN && turnAt - givenTurnAt < SOONER * Math.min(...given);
 
   return {
     get gapMs() {
@@ -70,7 +71,7 @@ export function createHostPace(): HostPace {
       return at - now;
     },
     get isTooSoon() {
-      return wasAlone && given.length >= GIVEN_MIN && turnAt - givenTurnAt < SOONER * Math.min(...given);
+      return isTooSoon();
     },
     onAnswer: answers.add,
     onSuccess(now) {
@@ -88,7 +89,7 @@ export function createHostPace(): HostPace {
       const gives = now - gaveAt <= Math.max(GIVING_MS, GIVING_TURNS * gapMs);
       if (!wasAlone) return gives;
       const sinceGivenMs = turnAt - givenTurnAt;
-      if (gives && this.isTooSoon)
+      if (gives && isTooSoon())
         gapMs = Math.min(SLOWER * Math.min(...given), REFUSED * Math.max(sinceGivenMs, FIRST_GAP_MS_MIN), GAP_MS_MAX);
       const firstMs = AGAIN * (gapMs || Math.min(Math.max(sinceGivenMs, FIRST_GAP_MS_MIN), FIRST_GAP_MS_MAX));
       againMs = gives ? Math.min(againMs > 0 ? 2 * againMs : firstMs, GAP_MS_MAX) : 0;

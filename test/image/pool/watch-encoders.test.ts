@@ -38,7 +38,8 @@ async function lifeOf(waits: (look: number) => Record<string, number>, drawingMs
   return lifeMs;
 }
 
-// That real encoders are ended, and what becomes of their images, is in encoder-memory.test.ts and encoder-pool.test.ts.
+// The rule by itself, since no image makes a real encoder grow as fast as any was seen to, on whatever machine, up to the very limit. That real
+// ones are ended by it, and what becomes of their images, is in encoder-memory.test.ts and encoder-pool.test.ts.
 test("an encoder is ended before it passes its memory, as fast as any was seen to grow", () => {
   const MIB = 1024 * 1024;
   let residentBytes = 100 * MIB;
